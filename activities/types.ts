@@ -1,0 +1,74 @@
+/** Inputs and results of the activities, as workflows see them. */
+import type { Gate, PowerMode, PowerState, VirtualMachineStatus } from '../api';
+import type { Operation, PlacementRequest, PlacementResult, VirtualMachineRef } from '../platforms';
+import type { Attempt, Plan, RunOutcome } from '../workflows/messages';
+
+/** Retry budget of one operation; milliseconds. */
+export interface RetryBudget {
+  maximumAttempts: number;
+  initialInterval: number;
+  maximumInterval: number;
+}
+
+/** Input of the power activities. */
+export interface PowerInput {
+  vm: VirtualMachineRef;
+  /** `id` unique for the decision; an attempt that gives an operation up appends its own suffix. */
+  operation: Operation;
+  powerState: PowerState;
+  mode?: PowerMode;
+  gate: Gate;
+  /** Milliseconds. */
+  gateTimeout: number;
+  operationTimeout: number;
+  guestShutdownTimeout: number;
+  retry: RetryBudget;
+  /** Failed attempts of the same operation before this activity was scheduled (the run continued as new). */
+  earlier: Attempt[];
+  caller: string;
+}
+
+/** Result of the power activities. */
+export interface PowerResult {
+  /** What was observed when the gate was reached. */
+  status: VirtualMachineStatus;
+  /** Whether a power operation was asked for; false: the VM was there already. */
+  acted: boolean;
+  /** Attempts that failed before this one. */
+  failures: Attempt[];
+}
+
+/** Input of the activity that asks a nested group's workflow for its power state. */
+export interface PowerGroupInput {
+  plan: Plan;
+  retry: RetryBudget;
+  earlier: Attempt[];
+  caller: string;
+}
+
+/** Result of {@link PowerGroupInput}. */
+export interface PowerGroupResult {
+  outcome: RunOutcome;
+  failures: Attempt[];
+}
+
+/** Input of the placement activity. */
+export interface PlaceInput {
+  requests: PlacementRequest[];
+  retry: RetryBudget;
+  caller: string;
+}
+
+/** Details of the failure with which an activity gives up: every attempt, on record in the history. */
+export interface GiveUpDetails {
+  failures: Attempt[];
+}
+
+/** The activities of a group's workflow. Each name is an activity type in the UI. */
+export interface Activities {
+  powerOn(input: PowerInput): Promise<PowerResult>;
+  powerOff(input: PowerInput): Promise<PowerResult>;
+  suspend(input: PowerInput): Promise<PowerResult>;
+  powerGroup(input: PowerGroupInput): Promise<PowerGroupResult>;
+  place(input: PlaceInput): Promise<PlacementResult[]>;
+}

@@ -1,0 +1,274 @@
+/**
+ * The one internal form of every resource, whatever version and spelling it was written in.
+ *
+ * All durations are milliseconds, all times are milliseconds since the Unix epoch, all memory is bytes.
+ * Everything here is plain JSON (no Map, Set, Date), so it can travel through Temporal payloads.
+ */
+
+/** Power state of a VM, as `spec.powerState` spells it. */
+export type PowerState = 'PoweredOn' | 'PoweredOff' | 'Suspended';
+
+/** How a VM is powered off or suspended: `Soft` asks the guest, `TrySoft` asks and then forces, `Hard` forces. */
+export type PowerMode = 'Hard' | 'Soft' | 'TrySoft';
+
+/** Kinds that can be a member of a group. */
+export type MemberKind = 'VirtualMachine' | 'VirtualMachineGroup';
+
+/** What a member must have reached for its tier to count as done. */
+export type Gate = 'None' | 'PoweredOn' | 'Ready';
+
+/** Names one member within the namespace of its group. */
+export interface MemberRef {
+  kind: MemberKind;
+  name: string;
+}
+
+/** One boot group. */
+export interface Tier {
+  members: MemberRef[];
+  /**
+   * Milliseconds between "the tier before is done" (or the start of the run, for the first tier) and the first power-on of this
+   * tier: `powerOnDelay` of this tier plus `delay` of the tier before it.
+   */
+  powerOnDelay: number;
+  /** Milliseconds before this tier is powered off in the reverse walk; `null` where the manifest has none. */
+  powerOffDelay: number | null;
+}
+
+/** What every object of the internal form carries. */
+export interface ObjectMeta {
+  namespace: string;
+  name: string;
+  /** `metadata.uid`; a source that has none (a directory) derives one from kind, namespace and name. */
+  uid: string;
+  /**
+   * Grows with every change of the desired state of this object: `metadata.generation` on Kubernetes, change time of the file in
+   * milliseconds in a directory. 0 when unknown.
+   */
+  generation: number;
+  /** Identifies one version of the desired state: `uid:generation` on Kubernetes, a content hash in a directory. */
+  revision: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+}
+
+/** A VirtualMachineGroup. */
+export interface Group extends ObjectMeta {
+  /** Parent group in the same namespace. */
+  groupName?: string;
+  tiers: Tier[];
+  /** Desired power state; absent: power is left alone. */
+  powerState?: PowerState;
+  powerOffMode?: PowerMode;
+  suspendMode?: PowerMode;
+  /** `now`, or the time that an admission webhook put in its place. A new value asks for one sync of every member. */
+  nextForcePowerStateSyncTime?: string;
+  /** Name of the SequencePolicy from the annotation `vmgroup.dev/policy`. */
+  policyName?: string;
+}
+
+/** A label selector: all `matchLabels` and all `matchExpressions` must hold. */
+export interface LabelSelector {
+  matchLabels: Record<string, string>;
+  matchExpressions: {
+    key: string;
+    operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    values: string[];
+  }[];
+}
+
+/** One affinity rule of a VM, from any of the accepted spellings. */
+export interface AffinityTerm {
+  effect: 'Affinity' | 'AntiAffinity';
+  strength: 'Required' | 'Preferred';
+  topologyKey: 'kubernetes.io/hostname' | 'topology.kubernetes.io/zone';
+  selector: LabelSelector;
+  /** Where the term stands in the manifest, for messages: `spec.affinity.vmAffinity...[0]`. */
+  path: string;
+}
+
+/** A VirtualMachine: the fields that groups need. */
+export interface VirtualMachine extends ObjectMeta {
+  groupName?: string;
+  className?: string;
+  powerState?: PowerState;
+  powerOffMode?: PowerMode;
+  suspendMode?: PowerMode;
+  affinity: AffinityTerm[];
+  /** Zone the VM is pinned to by the label `topology.kubernetes.io/zone`. */
+  zone?: string;
+  /** Where the VM is already, from `status` (`uniqueID` and `zone` both set). */
+  placed?: Placement;
+}
+
+/** A VirtualMachineClass: what a VM of the class asks for. */
+export interface VirtualMachineClass extends ObjectMeta {
+  cpus: number;
+  /** Bytes. */
+  memory: number;
+}
+
+/** Where a VM is or will be: `status.members[].placement`. */
+export interface Placement {
+  zoneID: string;
+  node?: string;
+  pool?: string;
+  datastores?: { name: string; id?: string }[];
+}
+
+/** What was observed of one VM, at one moment. */
+export interface VirtualMachineStatus {
+  powerState: PowerState;
+  /** The VM's own readiness; absent where nothing reports it. */
+  ready?: boolean;
+  /** When the VM came into this power state; absent where the platform does not tell. */
+  since?: number;
+  /** When the platform observed it. */
+  at: number;
+  /** Absent until the VM is placed. */
+  placement?: Placement;
+}
+
+/** What a parked member does to the tiers after it. */
+export type WhenParked = 'Hold' | 'Continue' | 'Fail';
+
+/** What happens to a VM that was changed behind the group's back. */
+export type DriftAction = 'Enforce' | 'Report';
+
+/** What deleting a group does to its members. */
+export type DeletionPolicy = 'Orphan' | 'Cascade';
+
+/** What one tier does otherwise than the rest. */
+export interface TierPolicy {
+  /** Index into `bootOrder`, from 0. */
+  tier: number;
+  gate?: Gate;
+  gateTimeout?: number;
+  quorum?: number | `${number}%`;
+  whenParked?: WhenParked;
+}
+
+/** A SequencePolicy: how a group's runs behave where VirtualMachineGroup has no field for it. */
+export interface SequencePolicySpec {
+  gate: Gate;
+  /** Longest wait for the gate after the power state was reached, milliseconds. */
+  gateTimeout: number;
+  /** Longest wait for one power operation to show its effect, milliseconds. */
+  operationTimeout: number;
+  retry: {
+    /** Attempts of one operation before its member is parked. */
+    maximumAttempts: number;
+    /** Milliseconds before the second attempt; doubles with each further one. */
+    initialInterval: number;
+    /** Longest pause between two attempts, milliseconds. */
+    maximumInterval: number;
+  };
+  whenParked: WhenParked;
+  /** Members that no tier waits for. */
+  optionalMembers: MemberRef[];
+  /** How many members make a tier done; absent: all. */
+  quorum?: number | `${number}%`;
+  /** Power operations of one group that may be open at the same time. */
+  maxConcurrentOperations: number;
+  drift: {
+    action: DriftAction;
+    /** Corrections of one VM within `window` before the group leaves it alone. */
+    maxCorrections: number;
+    /** Milliseconds. */
+    window: number;
+  };
+  /** How long `TrySoft` and `Soft` wait for the guest, milliseconds. */
+  guestShutdownTimeout: number;
+  deletion: DeletionPolicy;
+  tiers: TierPolicy[];
+}
+
+/** A SequencePolicy object. */
+export interface SequencePolicy extends ObjectMeta {
+  spec: SequencePolicySpec;
+}
+
+/** One host of a SimulatedInventory. */
+export interface SimulatedHost {
+  name: string;
+  zone: string;
+  pool: string;
+  cpus: number;
+  /** Bytes. */
+  memory: number;
+}
+
+/** One datastore of a SimulatedInventory. */
+export interface SimulatedDatastore {
+  name: string;
+  id: string;
+  zones: string[];
+  /** Bytes. */
+  capacity: number;
+}
+
+/** A fixed time, or one drawn from a distribution; milliseconds. */
+export type SimulatedTime = number | { min: number; max: number } | { mean: number; deviation: number };
+
+/** Ways in which the simulated platform can go wrong. */
+export type SimulatedFaultType =
+  /** Accepted, and never happens. */
+  | 'Stuck'
+  /** Takes `factor` times as long. */
+  | 'Slow'
+  /** Refused; may work next time. */
+  | 'TransientError'
+  /** Refused; will never work. */
+  | 'PermanentError'
+  /** Refused with a time to come back after. */
+  | 'Throttled'
+  /** Refused: no host has room. */
+  | 'NoCapacity'
+  /** Accepted, and the answer is lost. */
+  | 'LostReply'
+  /** The guest ignores shutdown and standby. */
+  | 'GuestIgnoresShutdown';
+
+/** One fault of a SimulatedInventory. */
+export interface SimulatedFault {
+  type: SimulatedFaultType;
+  /** `name` or `namespace/name` of the VM; absent: any VM. */
+  vm?: string;
+  /** Only operations that lead to this power state; absent: any. */
+  operation?: PowerState;
+  /** Calls of each VM that are hit, counted from the first; absent: every call. */
+  times?: number;
+  /** Chance of a hit, 0 to 1; absent: 1. */
+  probability?: number;
+  /** `Throttled`: milliseconds to come back after. */
+  retryAfter?: number;
+  /** `Slow`: how many times longer. */
+  factor?: number;
+}
+
+/** A SimulatedInventory: what the simulated platform consists of and how it behaves. */
+export interface SimulatedInventory extends ObjectMeta {
+  hosts: SimulatedHost[];
+  datastores: SimulatedDatastore[];
+  behavior: {
+    seed: number;
+    /** From the accepted power-on to `PoweredOn`. */
+    powerOnTime: SimulatedTime;
+    /** From `PoweredOn` to ready. */
+    readyTime: SimulatedTime;
+    /** From the accepted power-off or suspend to its effect, forced. */
+    powerOffTime: SimulatedTime;
+    /** From the accepted soft power-off or standby to its effect, by the guest. */
+    guestShutdownTime: SimulatedTime;
+    faults: SimulatedFault[];
+  };
+}
+
+/** Every resource of a set of manifests, in the internal form, valid ones only. */
+export interface Manifests {
+  groups: Group[];
+  virtualMachines: VirtualMachine[];
+  classes: VirtualMachineClass[];
+  policies: SequencePolicy[];
+  inventories: SimulatedInventory[];
+}

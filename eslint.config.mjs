@@ -1,0 +1,107 @@
+import eslint from '@eslint/js';
+import tseslint from 'typescript-eslint';
+import { builtinModules } from 'node:module';
+
+/**
+ * Who may import whom: the table of the design. A folder's front doors are the only way in. `types` are doors that may be used for
+ * types alone.
+ */
+const doors = {
+  api: ['api', 'api/duration'],
+  placement: ['placement'],
+  workflows: ['workflows'],
+  messages: ['workflows/messages'],
+  platforms: ['platforms', 'platforms/simulated'],
+  activities: ['activities'],
+  bridge: ['bridge'],
+  worker: ['worker'],
+  cli: ['cli'],
+};
+const table = {
+  api: { may: [] },
+  placement: { may: ['api'] },
+  workflows: { may: ['api'], types: ['activities'], noBuiltins: true },
+  platforms: { may: ['api', 'placement'] },
+  activities: { may: ['api', 'placement', 'platforms', 'messages'] },
+  bridge: { may: ['api', 'messages'] },
+  worker: { may: ['api', 'placement', 'workflows', 'messages', 'platforms', 'activities', 'bridge'] },
+  cli: { may: ['api', 'placement', 'workflows', 'messages', 'platforms', 'activities', 'bridge', 'worker'] },
+};
+
+/** The regular expression of every path into one of our folders that is not one of the allowed doors. */
+function fence(folder, allowed) {
+  const open = allowed.flatMap((name) => doors[name]).join('|');
+  const others = Object.keys(table).filter((name) => name !== folder);
+  return `^(\\.\\./)+(?!(${open || '-'})$)(${others.join('|')})(/|$)`;
+}
+
+function fenceFor(folder, { may, types = [], noBuiltins = false }) {
+  const patterns = [
+    {
+      regex: fence(folder, [...may, ...types]),
+      message: `${folder}/ may import ${[...may, ...types].join(', ') || 'nothing of ours'}, through the front door.`,
+    },
+  ];
+  if (types.length > 0) {
+    patterns.push({
+      regex: `^(\\.\\./)+(${types.flatMap((name) => doors[name]).join('|')})(/|$)`,
+      allowTypeImports: true,
+      message: `${folder}/ may import only the types of ${types.join(', ')}.`,
+    });
+  }
+  if (noBuiltins) {
+    patterns.push({
+      regex: `^(node:.*|${builtinModules.filter((name) => !name.startsWith('_')).join('|')})$`,
+      message: 'Workflow code runs in a deterministic sandbox: no Node built-ins.',
+    });
+  }
+  return {
+    files: [`${folder}/**/*.ts`],
+    rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] },
+  };
+}
+
+export default tseslint.config(
+  { ignores: ['dist/', 'coverage/', 'node_modules/', '.vmgroup/'] },
+  eslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [...tseslint.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/explicit-module-boundary-types': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/require-await': 'off',
+      'no-console': 'error',
+    },
+  },
+  ...Object.entries(table).map(([folder, rule]) => fenceFor(folder, rule)),
+  {
+    // The planner and the workflow know only the time that Temporal gives them, and no randomness.
+    files: ['workflows/**/*.ts'],
+    rules: {
+      'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "NewExpression[callee.name='Map'], NewExpression[callee.name='Set'], NewExpression[callee.name='Date']",
+          message: 'State of a run is plain JSON: Map, Set and Date do not survive continue-as-new.',
+        },
+      ],
+    },
+  },
+  {
+    files: ['workflows/planner/**/*.ts', 'workflows/planner.ts', 'workflows/forecast.ts'],
+    rules: {
+      'no-restricted-globals': ['error', { name: 'Date', message: 'The planner is given the time.' }],
+    },
+  },
+  { files: ['bench/**/*.ts', 'cli/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['**/*.mjs', '**/*.js'],
+    languageOptions: { globals: { process: 'readonly', module: 'writable', console: 'readonly', require: 'readonly' } },
+  },
+);

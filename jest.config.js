@@ -1,0 +1,17 @@
+/** @type {import('jest').Config} */
+module.exports = {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.test.ts'],
+  transform: {
+    '^.+\\.[cm]?[jt]s$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+    ],
+  },
+  // These packages ship ES modules only, which Jest's loader cannot require untransformed.
+  transformIgnorePatterns: [
+    '/node_modules/(?!(@kubernetes/client-node|openid-client|oauth4webapi|jose|fast-check|pure-rand|chokidar|readdirp|p-queue|p-timeout|eventemitter3|log-update|ansi-escapes|cli-cursor|restore-cursor|slice-ansi|string-width|strip-ansi|wrap-ansi|is-fullwidth-code-point|get-east-asian-width|ansi-styles|ansi-regex|onetime|mimic-function|environment)/)',
+  ],
+  testTimeout: 60_000,
+};

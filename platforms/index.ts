@@ -1,0 +1,2 @@
+/** Platforms: what really places VMs and switches their power, behind one small interface. */
+export * from './platform';

@@ -1,0 +1,130 @@
+/**
+ * What a platform is: the thing that really places VMs and switches their power.
+ *
+ * P1: `power` with an operation id that the platform has seen before is not carried out a second time.
+ * P2: `power` with a smaller `sequence` than one the platform has seen for that VM is refused (`Superseded`), so a process that was
+ *     paused and wakes up late cannot undo a newer decision.
+ * P3: a state is only reported after it was observed.
+ */
+import type { Placement, PowerMode, PowerState, VirtualMachineStatus } from '../api';
+
+/** Names one VM on the platform. */
+export interface VirtualMachineRef {
+  namespace: string;
+  name: string;
+  uid: string;
+}
+
+/** Identifies one power operation of one VM. */
+export interface Operation {
+  /** Unique for the intent; the same in every attempt that has not been given up. */
+  id: string;
+  /** Grows with every operation on a VM, across runs. */
+  sequence: number;
+}
+
+/** Asks for one change of power state. */
+export interface PowerRequest {
+  vm: VirtualMachineRef;
+  operation: Operation;
+  /** The state to bring the VM to. */
+  powerState: PowerState;
+  /** For power-off and suspend; absent: the VM's own mode, else `TrySoft`. */
+  mode?: PowerMode;
+  /** Milliseconds that `Soft` and `TrySoft` give the guest. */
+  guestShutdownTimeout: number;
+  /** Who asks, for the platform's own records: `vmgroup/<namespace>/<group>`. */
+  caller: string;
+}
+
+/** What a VM asks of a host. */
+export interface PlacementRequest {
+  vm: VirtualMachineRef;
+  cpus: number;
+  /** Bytes. */
+  memory: number;
+  /** Zone the VM is pinned to. */
+  zone?: string;
+}
+
+/** Where one VM was placed. */
+export interface PlacementResult {
+  vm: VirtualMachineRef;
+  placement: Placement;
+}
+
+/** What the platform knows of one VM. */
+export interface VirtualMachineState {
+  vm: VirtualMachineRef;
+  status: VirtualMachineStatus;
+  /** The last power operation that the platform accepted for this VM, and how it went. */
+  operation?: Operation & {
+    phase: 'InProgress' | 'Done' | 'Failed';
+    /** Set where the phase is `Failed`. */
+    failure?: { class: FailureClass; message: string };
+  };
+}
+
+/** Receives a platform's watch. */
+export interface WatchSink {
+  /** A VM's present state: all VMs first, then each change. */
+  changed(state: VirtualMachineState): void;
+  /** A VM is gone from the platform. */
+  deleted(vm: VirtualMachineRef): void;
+  /** All VMs known at the start of the watch have been reported. */
+  synced(): void;
+}
+
+/** A platform. Every method rejects with a {@link PlatformError}. */
+export interface Platform {
+  readonly name: string;
+  /**
+   * Reports every VM, then every change, until `signal` aborts (resolves) or the stream breaks (rejects). The caller watches again:
+   * see {@link Observer}.
+   */
+  watch(sink: WatchSink, signal: AbortSignal): Promise<void>;
+  /** Reads one VM directly; undefined where the platform does not have it. */
+  read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined>;
+  /** Asks for a power operation. Resolves once it is accepted, with the state at that moment; the effect shows on the watch. */
+  power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState>;
+  /** Places VMs together: all of them or none. A VM placed already keeps its place (sticky by uid). */
+  place(requests: PlacementRequest[], caller: string, signal?: AbortSignal): Promise<PlacementResult[]>;
+  /** Frees connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * What a failure means for the next step.
+ *
+ * | class | next step |
+ * | --- | --- |
+ * | `Transient` | retry with back-off |
+ * | `Throttled` | retry after the time that the platform named |
+ * | `NoCapacity` | retry with back-off: room may come free |
+ * | `OperationTimeout` | accepted and never seen to happen: ask again under a new operation id |
+ * | `GateTimeout` | the power state was reached but not the gate: park, another power operation would not help |
+ * | `Permanent` | park: it will never work |
+ * | `Superseded` | stop: a newer operation has taken over |
+ */
+export type FailureClass =
+  | 'Transient'
+  | 'Throttled'
+  | 'NoCapacity'
+  | 'OperationTimeout'
+  | 'GateTimeout'
+  | 'Permanent'
+  | 'Superseded';
+
+/** Thrown by a {@link Platform} when it refuses or fails. */
+export class PlatformError extends Error {
+  override readonly name = 'PlatformError';
+  constructor(
+    readonly failureClass: FailureClass,
+    message: string,
+    /** Milliseconds, with `Throttled`. */
+    readonly retryAfter?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

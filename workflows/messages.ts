@@ -1,0 +1,220 @@
+/**
+ * What can be said to a group's workflow, asked of it, and what it answers. Importable outside the workflow sandbox.
+ */
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { Placement, PowerState, VirtualMachineStatus } from '../api';
+import type { MemberKey, Plan } from './plan';
+import type { Run } from './planner';
+
+export * from './plan';
+
+/** The workflow type. */
+export const WORKFLOW_TYPE = 'virtualMachineGroup';
+
+/** Why a plan was sent. */
+export type Cause =
+  /** The group's, its policy's or a parent's desired state changed. */
+  | 'SpecChanged'
+  /** A member joined, left, came into being or was deleted. */
+  | 'MembersChanged'
+  /** A VM was changed behind the group's back. */
+  | 'Drift'
+  /** `nextForcePowerStateSyncTime`. */
+  | 'ForceSync'
+  /** A parent's run asks. */
+  | 'Parent'
+  /** A person asks, with `actor` and `reason`. */
+  | 'Asked';
+
+/** Argument of {@link applyPlan}. */
+export interface PlanMessage {
+  plan: Plan;
+  cause: Cause;
+  /** Who asks, and why; with cause `Asked`. */
+  actor?: string;
+  reason?: string;
+  /** The run that asks has placed the VMs of the whole tree already. */
+  placed?: true;
+}
+
+/** Argument of the workflow. */
+export interface RunStart {
+  namespace: string;
+  name: string;
+  /** State carried over from the execution that continued as new. */
+  run?: Run;
+}
+
+/** Argument of every operator Update. */
+export interface OperatorWord {
+  /** Name of a VM, or `Kind/name`. */
+  member?: string;
+  actor: string;
+  reason: string;
+}
+
+/** The operators' verbs. */
+export type Verb = 'pause' | 'resume' | 'retryMember' | 'skipMember' | 'markReady' | 'skipDelay' | 'abort';
+
+/** An operator's word as it stands on record. */
+export interface RecordedWord extends OperatorWord {
+  verb: Verb;
+  at: number;
+}
+
+/** One failed attempt of an operation. */
+export interface Attempt {
+  attempt: number;
+  at: number;
+  class: string;
+  message: string;
+  /** When the next attempt is due; absent: there is none. */
+  retryAt?: number;
+}
+
+/** Argument of {@link attemptFailed}: what an activity tells while it goes on retrying. */
+export interface AttemptReport {
+  activityId: string;
+  attempt: Attempt;
+}
+
+/** How a run ended. */
+export type OutcomeType = 'Converged' | 'ConvergedWithExceptions' | 'Failed' | 'Cancelled' | 'Superseded';
+
+/** Why a member is not in the desired state at the end of a run, or is there only by an operator's word. */
+export interface RunException {
+  member: MemberKey;
+  /** `Parked`, `Skipped`, `MarkedReady`, `NotFound`, `NotMember`, `Drifted`, `DriftLimit`, `LeftPoweredOff`, `NotStarted`. */
+  reason: string;
+  message: string;
+}
+
+/** Result of the workflow. */
+export interface RunOutcome {
+  outcome: OutcomeType;
+  message: string;
+  revision: string;
+  generation: number;
+  lineage: string;
+  powerState: PowerState;
+  /** The force sync that this run carried out. */
+  forceSync?: string;
+  startedAt: number;
+  endedAt: number;
+  exceptions: RunException[];
+  /** Last observed state of each VM member. */
+  observed: Record<MemberKey, VirtualMachineStatus>;
+  placements: Record<MemberKey, Placement>;
+  /** Times of the corrections of drift that still count. */
+  corrections: Record<string, number[]>;
+  words: RecordedWord[];
+}
+
+/** Where a member stands in a run. */
+export type MemberPhase =
+  /** Its tier's turn has not come. */
+  | 'Pending'
+  /** It does not exist, or is not a member. */
+  | 'Missing'
+  /** It may start, and waits for a free slot, for placement, or for an operator's `resume`. */
+  | 'Queued'
+  /** Its power operation is open. */
+  | 'InProgress'
+  /** It has reached its gate. */
+  | 'Done'
+  | 'Parked'
+  | 'Skipped'
+  /** Left as it was: drift that is only reported, or the limit of corrections. */
+  | 'LeftAlone';
+
+/** What one member waits for. */
+export interface MemberProgress {
+  member: MemberKey;
+  tier: number;
+  phase: MemberPhase;
+  /** In words; absent once done. */
+  waitsFor?: string;
+  /** Since when it has been in this phase. */
+  since: number;
+  /** Attempt that runs or comes next, from 1; absent where no operation is open. */
+  attempt?: number;
+  /** When the next attempt is due, while it is not running. */
+  nextRetryAt?: number;
+  lastError?: { class: string; message: string; at: number };
+  activityId?: string;
+  powerState?: PowerState;
+}
+
+/** What one tier waits for. */
+export interface TierProgress {
+  tier: number;
+  phase: 'Pending' | 'Delay' | 'Running' | 'Done';
+  /** While in `Delay`: when it ends. */
+  until?: number;
+  done: number;
+  total: number;
+}
+
+/** Phases of a run, as the search attribute shows them; after the end it is the outcome. */
+export type RunPhase = 'Placing' | 'PoweringOn' | 'PoweringOff' | 'Suspending' | 'Waiting' | 'Paused';
+
+/** Answer of the query {@link progress}. */
+export interface Progress {
+  namespace: string;
+  name: string;
+  revision: string;
+  generation: number;
+  lineage: string;
+  root: string;
+  powerState: PowerState;
+  forceSync?: string;
+  phase: RunPhase | OutcomeType;
+  /** In one sentence, what the run waits for. */
+  message: string;
+  startedAt: number;
+  /** In the order of the boot groups. */
+  tiers: TierProgress[];
+  members: MemberProgress[];
+  placement: { phase: 'NotNeeded' | 'Pending' | 'InProgress' | 'Done'; message?: string };
+  placements: Record<MemberKey, Placement>;
+  words: RecordedWord[];
+  outcome?: RunOutcome;
+}
+
+/** Gives a run its plan; also starts it (signal-with-start). Sending the same plan twice changes nothing. */
+export const applyPlan = defineSignal<[PlanMessage]>('applyPlan');
+/** The group is gone, or a parent has taken over: the run ends as `Superseded`. */
+export const withdraw = defineSignal<[{ reason: string }]>('withdraw');
+/** An activity tells of a failed attempt while it goes on retrying. */
+export const attemptFailed = defineSignal<[AttemptReport]>('attemptFailed');
+/** A parent's run hands an operator's word on. */
+export const relay = defineSignal<[RecordedWord]>('relay');
+
+/** Answer of every operator Update. */
+export interface WordAccepted {
+  message: string;
+}
+
+/** The operators' Updates, by verb. */
+export const operatorUpdates = {
+  pause: defineUpdate<WordAccepted, [OperatorWord]>('pause'),
+  resume: defineUpdate<WordAccepted, [OperatorWord]>('resume'),
+  retryMember: defineUpdate<WordAccepted, [OperatorWord]>('retryMember'),
+  skipMember: defineUpdate<WordAccepted, [OperatorWord]>('skipMember'),
+  markReady: defineUpdate<WordAccepted, [OperatorWord]>('markReady'),
+  skipDelay: defineUpdate<WordAccepted, [OperatorWord]>('skipDelay'),
+  abort: defineUpdate<WordAccepted, [OperatorWord]>('abort'),
+} as const satisfies Record<Verb, unknown>;
+
+/** Where the run stands. */
+export const progress = defineQuery<Progress>('progress');
+
+/** Search attributes, with their Temporal types. */
+export const SEARCH_ATTRIBUTES = {
+  namespace: 'VmGroupNamespace',
+  group: 'VmGroup',
+  root: 'VmGroupRoot',
+  powerState: 'VmGroupPowerState',
+  phase: 'VmGroupPhase',
+  parked: 'VmGroupParkedMembers',
+} as const;

@@ -1,0 +1,101 @@
+/**
+ * The plan of a run: everything that decides what the run does, resolved from the resources by {@link resolvePlan} in `bridge/`.
+ *
+ * It travels in the signal that starts or changes a run, so that the history alone tells what was executed and why. It is plain JSON,
+ * holds no manifest of a VM and no secret. Durations and times are milliseconds (times since the Unix epoch).
+ */
+import type {
+  DeletionPolicy,
+  DriftAction,
+  Gate,
+  MemberKind,
+  PowerMode,
+  PowerState,
+  VirtualMachineStatus,
+  WhenParked,
+} from '../api';
+
+/** What one run of a group is to do. */
+export interface Plan {
+  namespace: string;
+  name: string;
+  uid: string;
+  /** Revision of the group's own desired state. */
+  revision: string;
+  /** Uids of the group and of its ancestors whose desired state is in this plan, outermost first, joined by `/`. */
+  lineage: string;
+  /** Sum of the generations along the lineage: of two plans with the same lineage the smaller one is stale. */
+  generation: number;
+  /** Name of the group whose run drives the whole tree; its own name for a group that nobody drives. */
+  root: string;
+  /** Desired power state, after the rule that a parent outranks its children. */
+  powerState: PowerState;
+  powerOffMode?: PowerMode;
+  suspendMode?: PowerMode;
+  /** A value not seen before asks for one sync of every member, also of those that look in sync. */
+  forceSync?: string;
+  tiers: PlanTier[];
+  policy: PlanPolicy;
+  /** Times at which drift of a VM was corrected lately, by member name; from the outcome of the last run. */
+  corrections?: Record<string, number[]>;
+}
+
+/** The parts of the policy that hold for the whole run. */
+export interface PlanPolicy {
+  operationTimeout: number;
+  retry: { maximumAttempts: number; initialInterval: number; maximumInterval: number };
+  maxConcurrentOperations: number;
+  guestShutdownTimeout: number;
+  drift: { action: DriftAction; maxCorrections: number; window: number };
+  deletion: DeletionPolicy;
+}
+
+/** One tier, with the policy that holds for it. */
+export interface PlanTier {
+  powerOnDelay: number;
+  powerOffDelay: number | null;
+  gate: Gate;
+  gateTimeout: number;
+  whenParked: WhenParked;
+  /** How many members make the tier done; absent: every one that is not optional. */
+  quorum?: number;
+  members: PlanMember[];
+}
+
+/** One member, as resolved. */
+export interface PlanMember {
+  kind: MemberKind;
+  name: string;
+  /** Absent while the member does not exist. */
+  uid?: string;
+  /** `NotFound`: no such object yet. `NotMember`: it names no group, or another. Only `Linked` members are touched. */
+  link: 'Linked' | 'NotFound' | 'NotMember';
+  optional?: true;
+  /** A VM's own modes; the group's, where set, outrank them. */
+  powerOffMode?: PowerMode;
+  suspendMode?: PowerMode;
+  /** What a VM asks of a host (`memory` in bytes), and the zone it is pinned to. */
+  requests?: { cpus: number; memory: number; zone?: string };
+  /** What was last observed of a VM; absent: it was never seen on the platform, so it is off. */
+  observed?: VirtualMachineStatus;
+  /** Of a nested group: its own plan. */
+  plan?: Plan;
+  /**
+   * Of a nested group: everything below it was observed in its desired state (members that an earlier run left as exceptions set aside)
+   * at this time.
+   */
+  convergedAt?: number;
+}
+
+/** Names a member: its name for a VM, `VirtualMachineGroup/name` for a group. Unique within a group. */
+export type MemberKey = string;
+
+/** The {@link MemberKey} of a member. */
+export function memberKey(member: { kind: MemberKind; name: string }): MemberKey {
+  return member.kind === 'VirtualMachine' ? member.name : `VirtualMachineGroup/${member.name}`;
+}
+
+/** Workflow id of a group: one open run of a group at most. */
+export function workflowId(namespace: string, name: string): string {
+  return `vmgroup/${namespace}/${name}`;
+}

@@ -1,0 +1,183 @@
+/**
+ * The data folder: where everything lives that has to outlast a process.
+ *
+ * D1: at most one process works on a data folder. Its lock names the process by pid and start time, so the lock of a killed process, even
+ *     one whose pid was given away again, does not keep anybody out.
+ */
+import {
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { CliError } from './errors';
+import { startedAt } from './processes';
+
+/** Files of a data folder. */
+export interface DataFolder {
+  dir: string;
+  temporalDb: string;
+  temporalLog: string;
+  log: string;
+  record: string;
+  lock: string;
+}
+
+/** The default of `--data`. */
+export const DEFAULT_DATA = '.vmgroup';
+
+/** The files of the data folder `dir`; creates nothing. */
+export function dataFolder(dir: string): DataFolder {
+  const absolute = path.resolve(dir);
+  const file = (name: string) => path.join(absolute, name);
+  return {
+    dir: absolute,
+    temporalDb: file('temporal.db'),
+    temporalLog: file('temporal.log'),
+    log: file('vmgroup.log'),
+    record: file('up.json'),
+    lock: file('up.lock'),
+  };
+}
+
+/** `up.json`: what the process that works on the folder has started, for other commands and for the next start. */
+export interface UpRecord {
+  pid: number;
+  /** See {@link startedAt}. */
+  processStart: string;
+  command: 'up' | 'serve' | 'bridge';
+  /** Absolute paths of the manifests. */
+  manifests: string[];
+  temporal?: {
+    address: string;
+    namespace: string;
+    /** `http://host:port` of the UI, where we started it. */
+    ui?: string;
+    /** Of the server that `up` started. */
+    pid?: number;
+    port?: number;
+    uiPort?: number;
+  };
+  /** `host:port`. */
+  simulator?: { address: string };
+}
+
+/** Reads `up.json`; undefined where there is none that can be read. */
+export function readRecord(folder: DataFolder): UpRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(folder.record, 'utf8')) as UpRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The record of the process that works on the folder now; undefined where none does. */
+export function readLiveRecord(folder: DataFolder): UpRecord | undefined {
+  const record = readRecord(folder);
+  return record && startedAt(record.pid) === record.processStart ? record : undefined;
+}
+
+/** Writes `up.json`, whole or not at all. */
+export function writeRecord(folder: DataFolder, record: UpRecord): void {
+  const draft = `${folder.record}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify(record, undefined, 2) + '\n');
+  renameSync(draft, folder.record);
+}
+
+/**
+ * Makes this process the only one that works on the folder (D1); creates the folder.
+ *
+ * @returns what frees it again.
+ * @throws CliError when another process works on it, or the folder cannot be written.
+ */
+export function lockFolder(folder: DataFolder, command: UpRecord['command']): () => void {
+  const processStart = startedAt(process.pid) ?? '';
+  const mine = JSON.stringify({ pid: process.pid, processStart, command });
+  const draft = `${folder.lock}.${process.pid}`;
+  try {
+    mkdirSync(folder.dir, { recursive: true });
+    writeFileSync(draft, mine);
+  } catch (error: unknown) {
+    throw new CliError(
+      `the data folder ${folder.dir} cannot be written`,
+      ['choose another one with --data DIR'],
+      { cause: error },
+    );
+  }
+  try {
+    while (!link(draft, folder.lock)) breakStaleLock(folder);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  return () => {
+    if (readLock(folder) === mine) rmSync(folder.lock, { force: true });
+  };
+}
+
+/** A log file to append to; one that has grown beyond 20 MB is put aside first, in place of the one put aside before. */
+export function openLog(file: string): number {
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 20 * 1024 * 1024)
+    renameSync(file, `${file}.1`);
+  return openSync(file, 'a');
+}
+
+/** Closes what {@link openLog} opened. */
+export function closeLog(descriptor: number): void {
+  closeSync(descriptor);
+}
+
+function readLock(folder: DataFolder): string | undefined {
+  try {
+    return readFileSync(folder.lock, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Removes the lock of a process that no longer runs; throws where it runs. */
+function breakStaleLock(folder: DataFolder): void {
+  const found = readLock(folder);
+  if (found === undefined) return;
+  const { pid, processStart, command } = parseLock(found);
+  if (pid !== undefined && startedAt(pid) === processStart) {
+    throw new CliError(`vmgroup ${command} works on ${folder.dir} already (pid ${pid})`, [
+      'look at it from here: vmgroup watch',
+      `stop it: kill ${pid}`,
+      'or start this one on data of its own: --data DIR',
+    ]);
+  }
+  // Whoever moves the file owns what was in it: if it is not the stale one, another process was faster, and gets it back.
+  const aside = `${folder.lock}.stale.${process.pid}`;
+  try {
+    renameSync(folder.lock, aside);
+  } catch {
+    return;
+  }
+  if (readFileSync(aside, 'utf8') !== found) link(aside, folder.lock);
+  rmSync(aside, { force: true });
+}
+
+function parseLock(text: string): { pid?: number; processStart?: string; command?: string } {
+  try {
+    return JSON.parse(text) as { pid: number; processStart: string; command: string };
+  } catch {
+    return {};
+  }
+}
+
+/** A file's second name, made only where there is no such file: what `open` with `wx` is, but never seen half written. */
+function link(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error: unknown) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,102 @@
+/** How vmgroup's processes find and reach Temporal: flags, then `TEMPORAL_*` variables, then Temporal's own configuration file. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { NativeConnectionOptions } from '@temporalio/worker';
+import type { Logger } from 'pino';
+
+/** Which Temporal server, and which namespace on it. */
+export interface TemporalTarget {
+  /** `host:port`, for messages. */
+  address: string;
+  namespace: string;
+  /** Fits a client's connection and a worker's. */
+  connectionOptions: NativeConnectionOptions;
+}
+
+/** What the command line says about Temporal; absent: the environment, the file, or `localhost:7233` and `default`. */
+export interface TemporalFlags {
+  address?: string;
+  namespace?: string;
+}
+
+/**
+ * The Temporal server to talk to. Flags outrank the environment (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
+ * `TEMPORAL_TLS*`, `TEMPORAL_PROFILE`), which outranks the file that `TEMPORAL_CONFIG_FILE` or Temporal's default place names.
+ *
+ * @throws Error when the configuration file cannot be read or parsed.
+ */
+export function temporalTarget(flags: TemporalFlags = {}): TemporalTarget {
+  const loaded = loadClientConnectConfig();
+  const address = flags.address ?? loaded.connectionOptions.address ?? 'localhost:7233';
+  return {
+    address,
+    namespace: flags.namespace ?? loaded.namespace ?? 'default',
+    connectionOptions: { ...loaded.connectionOptions, address },
+  };
+}
+
+/** A Temporal client and the way to let go of it. */
+export interface TemporalClient {
+  client: Client;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects a client.
+ *
+ * @throws TemporalUnreachable when the server does not answer within `timeout` milliseconds.
+ */
+export async function connectClient(target: TemporalTarget, timeout = 10_000): Promise<TemporalClient> {
+  let connection: Connection;
+  try {
+    const { address, tls, apiKey, metadata } = target.connectionOptions;
+    connection = await Connection.connect({
+      ...(address !== undefined && { address }),
+      ...(tls !== undefined && { tls }),
+      ...(apiKey !== undefined && { apiKey }),
+      ...(metadata !== undefined && { metadata }),
+      connectTimeout: timeout,
+    });
+  } catch (error: unknown) {
+    throw new TemporalUnreachable(target.address, { cause: error });
+  }
+  return {
+    client: new Client({ connection, namespace: target.namespace }),
+    close: () => connection.close(),
+  };
+}
+
+/** Thrown when no Temporal server answers at an address. */
+export class TemporalUnreachable extends Error {
+  override readonly name = 'TemporalUnreachable';
+  constructor(
+    readonly address: string,
+    options?: ErrorOptions,
+  ) {
+    super(`no Temporal server answers at ${address}`, options);
+  }
+}
+
+/** Longest pause between two tries to reach Temporal, milliseconds. */
+const LONGEST_PAUSE = 10_000;
+
+/**
+ * Calls `connect` until it succeeds: a process that outlives its server does not give up when it starts before it.
+ *
+ * @throws the reason of `signal` once it aborts.
+ */
+export async function untilReachable<T>(
+  connect: () => Promise<T>,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<T> {
+  for (let pause = 500; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    signal.throwIfAborted();
+    try {
+      return await connect();
+    } catch (error: unknown) {
+      logger.warn({ err: error, retryInMs: pause }, 'Temporal cannot be reached yet, trying again');
+    }
+    await sleep(pause, undefined, { signal });
+  }
+}

@@ -1,0 +1,6 @@
+/** The worker process: connection, bundle, logging, metrics, health, shutdown. */
+export * from './connection';
+export * from './health';
+export * from './replay';
+export * from './search-attributes';
+export * from './start-worker';

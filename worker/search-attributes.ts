@@ -1,0 +1,104 @@
+/**
+ * Registers the search attributes that runs carry.
+ *
+ * Temporal answers OK to adding an attribute that exists with another type and changes nothing, so the types are compared afterwards:
+ * a wrong type would otherwise show as refused workflow starts.
+ */
+import type { Client } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { SEARCH_ATTRIBUTES } from '../workflows/messages';
+
+const { IndexedValueType } = temporal.api.enums.v1;
+type Type = temporal.api.enums.v1.IndexedValueType;
+
+/** Name of each search attribute and its Temporal type. */
+export const SEARCH_ATTRIBUTE_TYPES: Readonly<Record<string, 'Keyword' | 'KeywordList'>> = Object.fromEntries(
+  Object.entries(SEARCH_ATTRIBUTES).map(([key, name]) => [
+    name,
+    key === 'parked' ? 'KeywordList' : 'Keyword',
+  ]),
+);
+
+/** What is wrong with the search attributes of a namespace; both empty: nothing. */
+export interface SearchAttributeProblems {
+  missing: string[];
+  wrongType: { name: string; wanted: string; found: string }[];
+}
+
+/** Compares the search attributes of a namespace with those that runs carry. */
+export async function checkSearchAttributes(
+  client: Client,
+  namespace: string,
+): Promise<SearchAttributeProblems> {
+  const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace });
+  const problems: SearchAttributeProblems = { missing: [], wrongType: [] };
+  for (const [name, wanted] of Object.entries(SEARCH_ATTRIBUTE_TYPES)) {
+    const found = customAttributes[name];
+    if (found === undefined) problems.missing.push(name);
+    else if (found !== typeNumber(wanted)) problems.wrongType.push({ name, wanted, found: typeName(found) });
+  }
+  return problems;
+}
+
+/**
+ * Adds the search attributes that are missing in a namespace.
+ *
+ * @throws SearchAttributeError when one exists with another type, or still misses after it was added.
+ */
+export async function registerSearchAttributes(client: Client, namespace: string): Promise<void> {
+  const before = await checkSearchAttributes(client, namespace);
+  if (before.missing.length > 0) {
+    await client.connection.operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(
+        before.missing.map((name) => [name, typeNumber(SEARCH_ATTRIBUTE_TYPES[name] ?? 'Keyword')]),
+      ),
+    });
+  }
+  const after = before.missing.length > 0 ? await checkSearchAttributes(client, namespace) : before;
+  if (after.missing.length + after.wrongType.length > 0) throw new SearchAttributeError(namespace, after);
+}
+
+/** Thrown when a namespace's search attributes do not fit and cannot be made to fit. */
+export class SearchAttributeError extends Error {
+  override readonly name = 'SearchAttributeError';
+  constructor(
+    readonly namespace: string,
+    readonly problems: SearchAttributeProblems,
+  ) {
+    const wrong = problems.wrongType.map(({ name, wanted, found }) => `${name} is ${found}, not ${wanted}`);
+    const missing = problems.missing.map((name) => `${name} is missing`);
+    super(
+      `search attributes of the Temporal namespace ${namespace}: ${[...wrong, ...missing].join('; ')}. ` +
+        cure(namespace, problems),
+    );
+  }
+}
+
+function cure(namespace: string, { wrongType, missing }: SearchAttributeProblems): string {
+  const steps = [
+    ...wrongType.map(
+      ({ name }) => `temporal operator search-attribute remove --namespace ${namespace} --name ${name}`,
+    ),
+    ...[...wrongType.map(({ name }) => name), ...missing].map(
+      (name) =>
+        `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${SEARCH_ATTRIBUTE_TYPES[name]}`,
+    ),
+  ];
+  return `An administrator of Temporal runs: ${steps.join(' && ')}`;
+}
+
+function typeNumber(type: 'Keyword' | 'KeywordList'): Type {
+  return type === 'Keyword'
+    ? IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    : IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST;
+}
+
+/** `INDEXED_VALUE_TYPE_KEYWORD_LIST` as `KeywordList`. */
+function typeName(type: Type): string {
+  const name = IndexedValueType[type] ?? String(type);
+  return name
+    .replace('INDEXED_VALUE_TYPE_', '')
+    .toLowerCase()
+    .replace(/(^|_)([a-z])/g, (_match, _bar, letter: string) => letter.toUpperCase());
+}

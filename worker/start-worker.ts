@@ -1,0 +1,100 @@
+/**
+ * The worker: runs workflows from a bundle made at build time, and activities on a platform.
+ *
+ * W1: a worker that is told to stop lets go of its activities at once. They tell Temporal where they were in their heartbeat, so another
+ *     worker takes them over without a second power operation; nothing waits here for a VM to boot.
+ * W2: `shutdown` comes back within {@link SHUTDOWN_FORCE_TIME} and a second, whatever the activities do.
+ */
+import type { Client } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { createActivities } from '../activities';
+import type { Observer, Platform } from '../platforms';
+import type { TemporalTarget } from './connection';
+import { TemporalUnreachable } from './connection';
+import { installRuntime } from './runtime';
+import { workflowSource } from './workflow-source';
+
+/** The task queue of all groups, unless told otherwise. */
+export const TASK_QUEUE = 'vmgroup';
+
+/** Milliseconds after which a shutdown no longer waits for activities that ignore their cancellation. */
+export const SHUTDOWN_FORCE_TIME = 5_000;
+
+/** What {@link startWorker} needs. */
+export interface StartWorkerOptions {
+  target: TemporalTarget;
+  /** Default {@link TASK_QUEUE}. */
+  taskQueue?: string;
+  platform: Platform;
+  /** The shared watch of `platform`. */
+  observer: Observer;
+  /** For the activity that asks a nested group's workflow. */
+  client: Client;
+  logger: Logger;
+  /** `host:port` for the SDK's metrics; absent: none. */
+  metricsAddress?: string;
+}
+
+/** A worker that polls. */
+export interface RunningWorker {
+  /** Resolves once the worker has stopped, rejects when it dies. */
+  run: Promise<void>;
+  /** Whether it polls. */
+  polling(): boolean;
+  /** Stops it (W1, W2). Does not reject. */
+  shutdown(): Promise<void>;
+}
+
+/**
+ * Starts a worker.
+ *
+ * @throws TemporalUnreachable when the server does not answer.
+ */
+export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
+  const { target, platform, observer, client, logger } = options;
+  installRuntime(logger, options.metricsAddress);
+  const connection = await connectNative(target);
+  let worker: Worker;
+  try {
+    worker = await Worker.create({
+      connection,
+      namespace: target.namespace,
+      taskQueue: options.taskQueue ?? TASK_QUEUE,
+      ...workflowSource(),
+      activities: createActivities({ platform, observer, client, logger }),
+      // An activity mostly waits for a VM: a thousand of them cost next to nothing, and a slot too few holds a tier up.
+      maxConcurrentActivityTaskExecutions: 2_000,
+      // The SDK's default follows the heap and not the native memory that a cached workflow takes.
+      maxCachedWorkflows: 500,
+      // Pause, reset and cancel reach an activity only with a heartbeat that is really sent.
+      maxHeartbeatThrottleInterval: '2s',
+      defaultHeartbeatThrottleInterval: '2s',
+      shutdownForceTime: SHUTDOWN_FORCE_TIME,
+    });
+  } catch (error: unknown) {
+    await connection.close();
+    throw error;
+  }
+  const run = worker.run().finally(() => connection.close().catch(() => undefined));
+  // A caller that only waits in `shutdown` must not die of an unhandled rejection.
+  run.catch(() => undefined);
+  return {
+    run,
+    polling: () => worker.getState() === 'RUNNING',
+    shutdown: async () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await run.catch((error: unknown) =>
+        logger.warn({ err: error }, 'the worker did not stop by itself and is left behind'),
+      );
+    },
+  };
+}
+
+async function connectNative(target: TemporalTarget): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(target.connectionOptions);
+  } catch (error: unknown) {
+    throw new TemporalUnreachable(target.address, { cause: error });
+  }
+}

@@ -1,0 +1,11 @@
+/** Where the workflow code of this build is. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { WorkerOptions } from '@temporalio/worker';
+
+/** The bundle that the build has made; run from source, the SDK bundles at start. */
+export function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const codePath = path.join(__dirname, '../workflow-bundle.js');
+  if (existsSync(codePath)) return { workflowBundle: { codePath } };
+  return { workflowsPath: path.join(__dirname, '../workflows/index') };
+}

@@ -6,16 +6,16 @@
  */
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
-import { SEARCH_ATTRIBUTES } from '../workflows/messages';
+import { searchAttributeKeys } from '../workflows/messages';
 
 const { IndexedValueType } = temporal.api.enums.v1;
 type Type = temporal.api.enums.v1.IndexedValueType;
 
 /** Name of each search attribute and its Temporal type. */
 export const SEARCH_ATTRIBUTE_TYPES: Readonly<Record<string, 'Keyword' | 'KeywordList'>> = Object.fromEntries(
-  Object.entries(SEARCH_ATTRIBUTES).map(([key, name]) => [
+  Object.values(searchAttributeKeys).map(({ name, type }) => [
     name,
-    key === 'parked' ? 'KeywordList' : 'Keyword',
+    type === 'KEYWORD_LIST' ? 'KeywordList' : 'Keyword',
   ]),
 );
 

@@ -1,10 +1,11 @@
 /**
  * What can be said to a group's workflow, asked of it, and what it answers. Importable outside the workflow sandbox.
  */
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Placement, PowerState, VirtualMachineStatus } from '../api';
 import type { MemberKey, Plan } from './plan';
-import type { Run } from './planner';
+import type { Run } from './run';
 
 export * from './plan';
 
@@ -81,11 +82,28 @@ export interface AttemptReport {
 /** How a run ended. */
 export type OutcomeType = 'Converged' | 'ConvergedWithExceptions' | 'Failed' | 'Cancelled' | 'Superseded';
 
+/** Kinds of {@link RunException}. */
+export type ExceptionReason =
+  | 'Parked'
+  | 'Skipped'
+  | 'MarkedReady'
+  | 'NotFound'
+  | 'NotMember'
+  /** Changed behind the group's back; policy says to report it only. */
+  | 'Drifted'
+  /** Changed behind the group's back more often than policy lets the group correct. */
+  | 'DriftLimit'
+  /** The run ended before its turn came. */
+  | 'NotStarted'
+  /** Its operation was open when the run ended. */
+  | 'InProgress'
+  /** A nested group that has exceptions of its own. */
+  | 'GroupHasExceptions';
+
 /** Why a member is not in the desired state at the end of a run, or is there only by an operator's word. */
 export interface RunException {
   member: MemberKey;
-  /** `Parked`, `Skipped`, `MarkedReady`, `NotFound`, `NotMember`, `Drifted`, `DriftLimit`, `LeftPoweredOff`, `NotStarted`. */
-  reason: string;
+  reason: ExceptionReason;
   message: string;
 }
 
@@ -101,6 +119,8 @@ export interface RunOutcome {
   forceSync?: string;
   startedAt: number;
   endedAt: number;
+  /** Power operations that were asked for; 0: every member was there already. */
+  operations: number;
   exceptions: RunException[];
   /** Last observed state of each VM member. */
   observed: Record<MemberKey, VirtualMachineStatus>;
@@ -209,12 +229,12 @@ export const operatorUpdates = {
 /** Where the run stands. */
 export const progress = defineQuery<Progress>('progress');
 
-/** Search attributes, with their Temporal types. */
-export const SEARCH_ATTRIBUTES = {
-  namespace: 'VmGroupNamespace',
-  group: 'VmGroup',
-  root: 'VmGroupRoot',
-  powerState: 'VmGroupPowerState',
-  phase: 'VmGroupPhase',
-  parked: 'VmGroupParkedMembers',
-} as const;
+/** The search attributes of a run, typed. `root` lists a whole failover. */
+export const searchAttributeKeys = {
+  namespace: defineSearchAttributeKey('VmGroupNamespace', 'KEYWORD'),
+  group: defineSearchAttributeKey('VmGroup', 'KEYWORD'),
+  root: defineSearchAttributeKey('VmGroupRoot', 'KEYWORD'),
+  powerState: defineSearchAttributeKey('VmGroupPowerState', 'KEYWORD'),
+  phase: defineSearchAttributeKey('VmGroupPhase', 'KEYWORD'),
+  parked: defineSearchAttributeKey('VmGroupParkedMembers', 'KEYWORD_LIST'),
+};

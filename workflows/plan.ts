@@ -81,6 +81,11 @@ export interface PlanMember {
   /** Of a nested group: its own plan. */
   plan?: Plan;
   /**
+   * Set by the bridge where this VM (or one below this group) had reached its desired state under this plan and has left it since: its
+   * correction counts against `policy.drift`.
+   */
+  drifted?: true;
+  /**
    * Of a nested group: everything below it was observed in its desired state (members that an earlier run left as exceptions set aside)
    * at this time.
    */

@@ -1,0 +1,492 @@
+/**
+ * The planner: given a run's state and the time, what to do next, and what is awaited and why. A pure function: the workflow drives it,
+ * `vmgroup plan` forecasts with it, the property tests try it.
+ *
+ * D1: no member of a later tier is asked before every earlier tier is done.
+ * D2: a delay is never cut short, except by an operator's word, and never waited twice: it is counted from the moment at which the tier
+ *     before it was done.
+ * D3: a member that is in its desired state is not asked, except once by a force sync.
+ * D4: a run ends, or has a member or an operator that it waits for and names.
+ * D5: at most one operation of a member is open, and no more than the policy's number of operations of VMs.
+ * D6: nothing is powered on before everything that is to be placed was placed together.
+ */
+import { formatDuration } from '../api/duration';
+import type { Activities, PlaceInput, PowerGroupInput, PowerInput } from '../activities';
+import type { PlacementRequest } from '../platforms';
+import type { RunOutcome } from './messages';
+import { memberKey, workflowId, type MemberKey, type Plan, type PlanMember, type PlanTier } from './plan';
+import { exceptionOf, membersOf, type MemberState, type Run, type Stage } from './run';
+import { inDelay } from './words';
+
+/** One activity to schedule. */
+export type Start = { activityId: string; summary: string } & (
+  | { activity: 'powerOn' | 'powerOff' | 'suspend'; input: PowerInput }
+  | { activity: 'powerGroup'; input: PowerGroupInput }
+  | { activity: 'place'; input: PlaceInput }
+);
+
+/** What to do next. */
+export interface Decision {
+  /** The state with what was decided in it. */
+  run: Run;
+  /** Activities to cancel: nobody waits for them any more. */
+  cancel: string[];
+  /** Activities to schedule, in order. */
+  start: Start[];
+  /** The delay that runs: decide again when it is over. */
+  wake?: { at: number; summary: string };
+  /** The run is over. */
+  outcome?: RunOutcome;
+}
+
+/** Longest summary that Temporal takes, in bytes. */
+const LONGEST_SUMMARY = 200;
+
+/** Decides what a run does next. `now` is milliseconds since the Unix epoch and never goes back. */
+export function decide(before: Run, now: number): Decision {
+  const run: Run = { ...before, members: { ...before.members }, dropped: [] };
+  const decision: Decision = { run, cancel: before.dropped, start: [] };
+  if (!run.ending) {
+    place(decision, now);
+    walk(decision, now);
+    failIfAsked(run);
+  }
+  settlePhases(run, now);
+  const outcome = outcomeOf(run, now);
+  if (outcome) decision.outcome = outcome;
+  return decision;
+}
+
+/** Places everything that is not placed, D6. */
+function place(decision: Decision, now: number): void {
+  const { run } = decision;
+  if (
+    run.plan.powerState !== 'PoweredOn' ||
+    run.placedByParent ||
+    run.paused ||
+    run.placement.activityId !== undefined
+  )
+    return;
+  if (unplaced(run, run.plan).length === 0) {
+    run.placement = { ...run.placement, done: true };
+    return;
+  }
+  const activityId = nextId(run, `place/${run.plan.name}`);
+  run.placement = { activityId, since: now, attempts: [], done: run.placement.done };
+  decision.start.push(placeStart(run, activityId));
+}
+
+/** The linked VMs of a tree that have no place yet. */
+function unplaced(run: Run, plan: Plan): { member: PlanMember; plan: Plan }[] {
+  const found: { member: PlanMember; plan: Plan }[] = [];
+  for (const { key, member } of membersOf(plan)) {
+    if (member.link !== 'Linked') continue;
+    if (member.plan) found.push(...unplaced(run, member.plan));
+    else if (member.kind === 'VirtualMachine' && !isPlaced(run, plan, key, member))
+      found.push({ member, plan });
+  }
+  return found;
+}
+
+function isPlaced(run: Run, plan: Plan, key: MemberKey, member: PlanMember): boolean {
+  if (run.placements[member.name]) return true;
+  const observed = plan === run.plan ? run.members[key]?.observed : member.observed;
+  return observed?.placement !== undefined || member.observed?.placement !== undefined;
+}
+
+/** Whether a member may be powered on as far as placement goes. */
+function mayStart(run: Run, key: MemberKey, member: PlanMember): boolean {
+  if (run.plan.powerState !== 'PoweredOn' || run.placedByParent) return true;
+  if (!run.placement.done) return false;
+  return member.plan ? unplaced(run, member.plan).length === 0 : isPlaced(run, run.plan, key, member);
+}
+
+/** Walks the stages: D1, D2. */
+function walk(decision: Decision, now: number): void {
+  const { run } = decision;
+  run.stages = run.stages.map((stage) => ({ ...stage }));
+  let free = run.plan.policy.maxConcurrentOperations - openOperations(run);
+  let previousDoneAt = run.planAt;
+  for (const [index, stage] of run.stages.entries()) {
+    if (!release(decision, stage, index, previousDoneAt, now)) return;
+    free -= startMembers(decision, stage, free, now);
+    if (stage.doneAt === undefined) {
+      if (!isDone(run, stage)) return;
+      stage.doneAt = doneSince(run, stage, previousDoneAt, now);
+    }
+    previousDoneAt = stage.doneAt;
+  }
+}
+
+function openOperations(run: Run): number {
+  let open = 0;
+  for (const { key, member } of membersOf(run.plan)) {
+    if (member.kind === 'VirtualMachine' && run.members[key]?.operation) open += 1;
+  }
+  return open;
+}
+
+/** Whether a stage is released; begins or goes on with its delay. */
+function release(
+  decision: Decision,
+  stage: Stage,
+  index: number,
+  previousDoneAt: number,
+  now: number,
+): boolean {
+  if (stage.releasedAt !== undefined) return true;
+  const { run } = decision;
+  const idle = !stageMembers(run, stage).some(({ key, member }) => wants(run, key, member));
+  if (stage.delay > 0 && !idle) {
+    stage.dueAt ??= previousDoneAt + stage.delay;
+    if (stage.dueAt > now) {
+      decision.wake = { at: stage.dueAt, summary: delaySummary(run, stage, index) };
+      return false;
+    }
+  }
+  if (run.paused) return false;
+  stage.releasedAt = now;
+  return true;
+}
+
+function stageMembers(run: Run, stage: Stage): { key: MemberKey; member: PlanMember; tier: PlanTier }[] {
+  return stage.tiers.flatMap((index) => {
+    const tier = run.plan.tiers[index];
+    return tier ? tier.members.map((member) => ({ key: memberKey(member), member, tier })) : [];
+  });
+}
+
+/** Whether a member is where it should be, and nobody has asked to look again. */
+function isReached(state: MemberState): boolean {
+  return state.reachedAt !== undefined && !state.forced;
+}
+
+/** Whether a member has been set aside: by an operator, by its budget, or by the policy on drift. */
+function isSetAside(state: MemberState): boolean {
+  return Boolean(state.word ?? state.parked ?? state.leftAlone);
+}
+
+/** Whether a member is still to be brought to its state, now or once it exists; D3. */
+function wants(run: Run, key: MemberKey, member: PlanMember): boolean {
+  const state = run.members[key];
+  if (!state || isSetAside(state) || isReached(state)) return false;
+  return member.link === 'Linked' || run.plan.powerState === 'PoweredOn';
+}
+
+/** Starts what may start in a released stage; answers how many operations of VMs were started. */
+function startMembers(decision: Decision, stage: Stage, free: number, now: number): number {
+  const { run } = decision;
+  if (run.paused) return 0;
+  let started = 0;
+  for (const { key, member, tier } of stageMembers(run, stage)) {
+    const state = run.members[key];
+    if (!state || state.operation || member.link !== 'Linked' || !wants(run, key, member)) continue;
+    if (!mayStart(run, key, member)) continue;
+    if (member.kind === 'VirtualMachine') {
+      if (started >= free) continue;
+      if (state.drifted && !correct(run, key, state, now)) continue;
+      started += 1;
+    }
+    run.members[key] = openOperation(run, key, state, now);
+    decision.start.push(memberStart(run, key, member, tier));
+  }
+  return started;
+}
+
+/** Whether drift of a VM may be corrected once more. If not, it is left alone. */
+function correct(run: Run, key: MemberKey, state: MemberState, now: number): boolean {
+  const { action, maxCorrections, window } = run.plan.policy.drift;
+  const actual = state.observed?.powerState ?? 'PoweredOff';
+  const leave = (reason: 'Drifted' | 'DriftLimit', message: string): false => {
+    run.members[key] = { ...state, leftAlone: { reason, message, at: now } };
+    return false;
+  };
+  if (action === 'Report') {
+    return leave(
+      'Drifted',
+      `${key} was changed to ${actual} outside of the group; policy says to report it only`,
+    );
+  }
+  const recent = (run.corrections[key] ?? []).filter((at) => at > now - window);
+  if (recent.length >= maxCorrections) {
+    return leave(
+      'DriftLimit',
+      `${key} was changed to ${actual} outside of the group after ${recent.length} corrections within ${formatDuration(window)}; ` +
+        `it is left alone until somebody retries it`,
+    );
+  }
+  run.corrections = { ...run.corrections, [key]: [...recent, now] };
+  return true;
+}
+
+function openOperation(run: Run, key: MemberKey, state: MemberState, now: number): MemberState {
+  run.sequence = Math.max(run.sequence + 1, now);
+  const { verb } = VERBS[run.plan.powerState];
+  const next: MemberState = {
+    ...state,
+    operation: {
+      activityId: nextId(run, `${verb}/${key}`),
+      sequence: run.sequence,
+      powerState: run.plan.powerState,
+      since: now,
+      attempts: [],
+    },
+  };
+  delete next.reachedAt;
+  return next;
+}
+
+/** An activity id that has not been used in this run: two open activities with one id would wedge the workflow. */
+function nextId(run: Run, base: string): string {
+  const used = (run.activityIds[base] ?? 0) + 1;
+  run.activityIds = { ...run.activityIds, [base]: used };
+  return used === 1 ? base : `${base}/${used}`;
+}
+
+/** How each power state is spelled: in activity ids, in summaries, as activity type. */
+const VERBS = {
+  PoweredOn: { verb: 'power-on', words: 'power on', activity: 'powerOn' },
+  PoweredOff: { verb: 'power-off', words: 'power off', activity: 'powerOff' },
+  Suspended: { verb: 'suspend', words: 'suspend', activity: 'suspend' },
+} as const satisfies Record<Plan['powerState'], { verb: string; words: string; activity: keyof Activities }>;
+
+function isDone(run: Run, stage: Stage): boolean {
+  return stage.tiers.every((index) => {
+    const tier = run.plan.tiers[index];
+    return !tier || tierDone(run, tier);
+  });
+}
+
+/** Whether a tier holds nothing up any more. */
+function tierDone(run: Run, tier: PlanTier): boolean {
+  const counted = tier.members.filter((member) => counts(run, tier, member));
+  if (run.plan.powerState === 'PoweredOn' && tier.quorum !== undefined && counted.length >= tier.quorum)
+    return true;
+  return tier.members.every((member) => member.optional === true || counted.includes(member));
+}
+
+/** Whether a member counts towards its tier's being done. */
+function counts(run: Run, tier: PlanTier, member: PlanMember): boolean {
+  const state = run.members[memberKey(member)];
+  if (!state) return false;
+  if (isReached(state) || state.word || state.leftAlone) return true;
+  if (state.parked) return tier.whenParked === 'Continue';
+  if (run.plan.powerState !== 'PoweredOn') return member.link !== 'Linked';
+  return tier.gate === 'None' && state.operation !== undefined;
+}
+
+/** The moment at which a stage was done, from which the next delay is counted. */
+function doneSince(run: Run, stage: Stage, previousDoneAt: number, now: number): number {
+  let latest = -1;
+  for (const { key, member } of stageMembers(run, stage)) {
+    const state = run.members[key];
+    if (member.optional) continue;
+    if (!state || state.reachedAt === undefined || isSetAside(state)) return now;
+    latest = Math.max(latest, state.reachedAt);
+  }
+  return latest < 0 ? previousDoneAt : latest;
+}
+
+function failIfAsked(run: Run): void {
+  for (const { key, member, tier } of membersOf(run.plan)) {
+    const state = run.members[key];
+    if (!state?.parked || state.word || member.optional || tier.whenParked !== 'Fail') continue;
+    run.ending = {
+      outcome: 'Failed',
+      message: `${key} is parked (${state.parked.message}) and policy says to fail`,
+    };
+    return;
+  }
+}
+
+/** Brings each member's phase up to date. */
+function settlePhases(run: Run, now: number): void {
+  const released: Record<number, true> = {};
+  for (const stage of run.stages) {
+    if (stage.releasedAt !== undefined) for (const index of stage.tiers) released[index] = true;
+  }
+  for (const { key, member, index } of membersOf(run.plan)) {
+    const state = run.members[key];
+    if (!state) continue;
+    const phase = phaseOf(state, member, released[index] === true);
+    if (phase !== state.phase) run.members[key] = { ...state, phase, since: now };
+  }
+}
+
+function phaseOf(state: MemberState, member: PlanMember, released: boolean): MemberState['phase'] {
+  if (state.word) return state.word.verb === 'skipMember' ? 'Skipped' : 'Done';
+  if (state.leftAlone) return 'LeftAlone';
+  if (state.parked) return 'Parked';
+  if (state.operation) return 'InProgress';
+  if (member.link !== 'Linked') return 'Missing';
+  if (isReached(state)) return 'Done';
+  return released ? 'Queued' : 'Pending';
+}
+
+/** The outcome, once nothing is open and nothing is left to do; D4. */
+function outcomeOf(run: Run, now: number): RunOutcome | undefined {
+  const open =
+    run.placement.activityId !== undefined || Object.values(run.members).some((state) => state.operation);
+  if (open) return undefined;
+  if (run.ending) return outcome(run, run.ending.outcome, run.ending.message, now);
+  if (!run.stages.every((stage) => stage.doneAt !== undefined)) return undefined;
+  for (const { key, member } of membersOf(run.plan)) {
+    if (member.link === 'Linked' && wants(run, key, member)) return undefined;
+  }
+  const exceptions = exceptionsOf(run);
+  const total = Object.keys(run.members).length;
+  const there = `${total - exceptions.length} of ${total} members ${run.plan.powerState}`;
+  return exceptions.length === 0
+    ? outcome(run, 'Converged', there, now)
+    : outcome(
+        run,
+        'ConvergedWithExceptions',
+        `${there}; ${exceptions.map(({ member, reason, message }) => `${member} ${reason}: ${message}`).join('; ')}`,
+        now,
+      );
+}
+
+function exceptionsOf(run: Run): RunOutcome['exceptions'] {
+  const exceptions: RunOutcome['exceptions'] = [];
+  for (const { key, member } of membersOf(run.plan)) {
+    const state = run.members[key];
+    if (!state) continue;
+    if (member.link === 'NotFound' && run.plan.powerState !== 'PoweredOn' && !isSetAside(state)) continue;
+    const exception = exceptionOf(state, member);
+    if (exception) exceptions.push({ member: key, ...exception });
+  }
+  return exceptions;
+}
+
+function outcome(run: Run, type: RunOutcome['outcome'], message: string, now: number): RunOutcome {
+  const { plan } = run;
+  const observed: RunOutcome['observed'] = {};
+  for (const [key, state] of Object.entries(run.members)) {
+    if (state.observed && !state.uncertain) observed[key] = state.observed;
+  }
+  const result: RunOutcome = {
+    outcome: type,
+    message,
+    revision: plan.revision,
+    generation: plan.generation,
+    lineage: plan.lineage,
+    powerState: plan.powerState,
+    startedAt: run.startedAt,
+    endedAt: now,
+    operations: run.operations,
+    exceptions: exceptionsOf(run),
+    observed,
+    placements: run.placements,
+    corrections: stillCounting(run, now),
+    words: run.words,
+  };
+  if (plan.forceSync !== undefined) result.forceSync = plan.forceSync;
+  return result;
+}
+
+function stillCounting(run: Run, now: number): RunOutcome['corrections'] {
+  const since = now - run.plan.policy.drift.window;
+  const counting: RunOutcome['corrections'] = {};
+  for (const [key, times] of Object.entries(run.corrections)) {
+    const recent = times.filter((at) => at > since);
+    if (recent.length > 0) counting[key] = recent;
+  }
+  return counting;
+}
+
+/** The activities of every open operation, to be scheduled again by an execution that continues the run. */
+export function openStarts(run: Run): Start[] {
+  const starts: Start[] = [];
+  if (run.placement.activityId !== undefined) starts.push(placeStart(run, run.placement.activityId));
+  for (const { key, member, tier } of membersOf(run.plan)) {
+    if (run.members[key]?.operation) starts.push(memberStart(run, key, member, tier));
+  }
+  return starts;
+}
+
+function placeStart(run: Run, activityId: string): Start {
+  const { plan } = run;
+  const requests = unplaced(run, plan).map(({ member, plan: { namespace } }): PlacementRequest => {
+    const { zone, cpus = 0, memory = 0 } = member.requests ?? {};
+    const request: PlacementRequest = {
+      vm: { namespace, name: member.name, uid: member.uid ?? '' },
+      cpus,
+      memory,
+    };
+    if (zone !== undefined) request.zone = zone;
+    return request;
+  });
+  return {
+    activity: 'place',
+    activityId,
+    summary: `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`,
+    input: { requests, retry: plan.policy.retry, caller: workflowId(plan.namespace, plan.name) },
+  };
+}
+
+function memberStart(run: Run, key: MemberKey, member: PlanMember, tier: PlanTier): Start {
+  const { plan } = run;
+  const { policy } = plan;
+  const operation = run.members[key]?.operation;
+  if (!operation) throw new TypeError(`${key} has no open operation`);
+  const { words, activity } = VERBS[plan.powerState];
+  const common = {
+    retry: policy.retry,
+    earlier: operation.attempts,
+    caller: workflowId(plan.namespace, plan.name),
+  };
+  const { activityId } = operation;
+  if (member.plan) {
+    return {
+      activity: 'powerGroup',
+      activityId,
+      summary: shorten(`${words} group ${member.name}`),
+      input: { plan: member.plan, ...common },
+    };
+  }
+  const input: PowerInput = {
+    vm: { namespace: plan.namespace, name: member.name, uid: member.uid ?? '' },
+    operation: { id: `${activityId}@${operation.sequence}`, sequence: operation.sequence },
+    powerState: plan.powerState,
+    gate: tier.gate,
+    gateTimeout: tier.gateTimeout,
+    operationTimeout: policy.operationTimeout,
+    guestShutdownTimeout: policy.guestShutdownTimeout,
+    ...common,
+  };
+  const mode = modeFor(plan, member);
+  if (mode !== undefined) input.mode = mode;
+  return { activity, activityId, summary: shorten(`${words} ${member.name}`), input };
+}
+
+/** The group's mode outranks the VM's own. */
+function modeFor(plan: Plan, member: PlanMember): PowerInput['mode'] {
+  switch (plan.powerState) {
+    case 'PoweredOn':
+      return undefined;
+    case 'PoweredOff':
+      return plan.powerOffMode ?? member.powerOffMode;
+    case 'Suspended':
+      return plan.suspendMode ?? member.suspendMode;
+  }
+}
+
+function delaySummary(run: Run, stage: Stage, index: number): string {
+  const names = stageMembers(run, stage)
+    .map(({ member }) => member.name)
+    .join(', ');
+  const tier = stage.tiers.length === 1 ? (stage.tiers[0] ?? index) + 1 : index + 1;
+  return shorten(
+    `tier ${tier} of ${run.plan.tiers.length}: wait ${formatDuration(stage.delay)} before ${names}`,
+  );
+}
+
+/** Cuts a summary to what Temporal takes; names are ASCII. */
+function shorten(text: string): string {
+  return text.length <= LONGEST_SUMMARY ? text : `${text.slice(0, LONGEST_SUMMARY - 3)}...`;
+}
+
+/** Whether a delay of this run is under way. */
+export function delayRuns(run: Run): boolean {
+  return run.stages.some(inDelay);
+}

@@ -1,0 +1,5 @@
+/** Deterministic orchestration: the workflow of a group, the planner that it drives, and the messages that it understands. */
+export * from './messages';
+export { decide, type Decision, type Start } from './decide';
+export { begin, receivePlan, type Run } from './run';
+export { virtualMachineGroup } from './virtual-machine-group';

@@ -1,0 +1,238 @@
+/** What a run tells of itself: the answer of the query `progress` and the details that the UI shows. Pure. */
+import { formatDuration } from '../api/duration';
+import type { MemberPhase, MemberProgress, Progress, RunOutcome, RunPhase, TierProgress } from './messages';
+import { type PlanMember, type PlanTier } from './plan';
+import { membersOf, type MemberState, type Run, type Stage } from './run';
+
+/** The phase of an open run, as its search attribute shows it. */
+export function phaseOf(run: Run): RunPhase {
+  if (run.paused) return 'Paused';
+  const states = Object.values(run.members);
+  if (run.placement.activityId !== undefined && !run.placement.done) return 'Placing';
+  const busy =
+    states.some((state) => state.operation) ||
+    run.stages.some((stage) => stage.dueAt !== undefined && stage.releasedAt === undefined);
+  if (!busy && states.some((state) => state.phase === 'Parked' || state.phase === 'Missing'))
+    return 'Waiting';
+  return RUNNING[run.plan.powerState];
+}
+
+const RUNNING = { PoweredOn: 'PoweringOn', PoweredOff: 'PoweringOff', Suspended: 'Suspending' } as const;
+
+/** Keys of the members that are parked. */
+export function parkedMembers(run: Run): string[] {
+  return Object.keys(run.members).filter((key) => run.members[key]?.phase === 'Parked');
+}
+
+/** The answer of the query `progress`. */
+export function progressOf(run: Run, outcome?: RunOutcome): Progress {
+  const { plan } = run;
+  const members = [...membersOf(plan)].map(({ key, member, index }) =>
+    memberProgress(run, key, member, index),
+  );
+  const result: Progress = {
+    namespace: plan.namespace,
+    name: plan.name,
+    revision: plan.revision,
+    generation: plan.generation,
+    lineage: plan.lineage,
+    root: plan.root,
+    powerState: plan.powerState,
+    phase: outcome?.outcome ?? phaseOf(run),
+    message: outcome?.message ?? waitMessage(run),
+    startedAt: run.startedAt,
+    tiers: plan.tiers.map((tier, index) => tierProgress(run, tier, index)),
+    members,
+    placement: placementProgress(run),
+    placements: run.placements,
+    words: run.words,
+  };
+  if (plan.forceSync !== undefined) result.forceSync = plan.forceSync;
+  if (outcome) result.outcome = outcome;
+  return result;
+}
+
+function placementProgress(run: Run): Progress['placement'] {
+  const last = run.placement.attempts.at(-1);
+  if (run.placement.activityId !== undefined) {
+    return last
+      ? { phase: 'InProgress', message: `attempt ${last.attempt}: ${last.class}: ${last.message}` }
+      : { phase: 'InProgress' };
+  }
+  if (run.plan.powerState !== 'PoweredOn' || run.placedByParent) return { phase: 'NotNeeded' };
+  return { phase: run.placement.done ? 'Done' : 'Pending' };
+}
+
+function stageOf(run: Run, tier: number): Stage | undefined {
+  return run.stages.find((stage) => stage.tiers.includes(tier));
+}
+
+function tierProgress(run: Run, tier: PlanTier, index: number): TierProgress {
+  const stage = stageOf(run, index);
+  const done = [...membersOf({ ...run.plan, tiers: [tier] })].filter(({ key }) =>
+    isOver(run.members[key]?.phase),
+  ).length;
+  const result: TierProgress = { tier: index, phase: 'Pending', done, total: tier.members.length };
+  if (stage?.doneAt !== undefined && done === tier.members.length) result.phase = 'Done';
+  else if (stage?.doneAt !== undefined) result.phase = done === tier.members.length ? 'Done' : 'Running';
+  else if (stage?.releasedAt !== undefined) result.phase = 'Running';
+  else if (stage?.dueAt !== undefined) {
+    result.phase = 'Delay';
+    result.until = stage.dueAt;
+  }
+  return result;
+}
+
+function isOver(phase: MemberPhase | undefined): boolean {
+  return phase === 'Done' || phase === 'Skipped' || phase === 'LeftAlone';
+}
+
+function memberProgress(run: Run, key: string, member: PlanMember, tier: number): MemberProgress {
+  const state = run.members[key] as MemberState;
+  const result: MemberProgress = { member: key, tier, phase: state.phase, since: state.since };
+  const waitsFor = waitOf(run, member, state, tier);
+  if (waitsFor !== undefined) result.waitsFor = waitsFor;
+  if (state.observed && !state.uncertain) result.powerState = state.observed.powerState;
+  if (state.operation) {
+    const { attempts, activityId } = state.operation;
+    const last = attempts.at(-1);
+    result.activityId = activityId;
+    result.attempt = (last?.attempt ?? 0) + 1;
+    if (last?.retryAt !== undefined) result.nextRetryAt = last.retryAt;
+    if (last) result.lastError = { class: last.class, message: last.message, at: last.at };
+  } else if (state.parked) {
+    result.lastError = { class: state.parked.class, message: state.parked.message, at: state.parked.at };
+  }
+  return result;
+}
+
+/** What a member waits for, in words. */
+function waitOf(run: Run, member: PlanMember, state: MemberState, tier: number): string | undefined {
+  switch (state.phase) {
+    case 'Done':
+    case 'Skipped':
+      return undefined;
+    case 'LeftAlone':
+      return state.leftAlone?.message;
+    case 'Parked':
+      return 'an operator: retryMember, skipMember or markReady';
+    case 'Missing':
+      return member.link === 'NotFound'
+        ? `${member.kind} ${member.name} to exist`
+        : `spec.groupName of ${member.kind} ${member.name} to name ${run.plan.name}`;
+    case 'InProgress':
+      return inProgress(run, member, tier);
+    case 'Queued':
+      if (run.paused) return 'an operator to resume the run';
+      if (run.plan.powerState === 'PoweredOn' && !run.placedByParent && !run.placement.done)
+        return 'placement';
+      return `one of ${run.plan.policy.maxConcurrentOperations} slots for power operations, or its placement`;
+    case 'Pending':
+      return pending(run, tier);
+  }
+}
+
+function inProgress(run: Run, member: PlanMember, tier: number): string {
+  if (member.plan) return `its own run, vmgroup/${run.plan.namespace}/${member.name}`;
+  const gate = run.plan.tiers[tier]?.gate;
+  return run.plan.powerState === 'PoweredOn' && gate === 'Ready'
+    ? 'PoweredOn and Ready'
+    : run.plan.powerState;
+}
+
+function pending(run: Run, tier: number): string {
+  if (run.ending) return 'nothing: the run is ending';
+  const at = run.stages.findIndex((stage) => stage.tiers.includes(tier));
+  const stage = run.stages[at];
+  if (stage?.dueAt !== undefined)
+    return run.paused ? 'an operator to resume the run' : `a delay of ${formatDuration(stage.delay)}`;
+  const open = run.stages.findIndex((each) => each.doneAt === undefined);
+  const first = run.stages[open]?.tiers[0] ?? 0;
+  return `tier ${first + 1} of ${run.plan.tiers.length} to be done`;
+}
+
+/** In one sentence, what the run waits for. */
+function waitMessage(run: Run): string {
+  if (run.ending) return run.ending.message;
+  if (run.paused) return 'Paused: an operator has to resume the run.';
+  const states = Object.entries(run.members);
+  const named = (phase: MemberPhase): string[] =>
+    states.filter(([, state]) => state.phase === phase).map(([key]) => key);
+  const parts = [
+    describe(named('InProgress'), 'in progress'),
+    describe(named('Parked'), 'parked: retryMember, skipMember or markReady'),
+    describe(named('Missing'), 'missing'),
+  ].filter((part) => part !== undefined);
+  const delay = run.stages.find((stage) => stage.dueAt !== undefined && stage.releasedAt === undefined);
+  if (delay)
+    parts.unshift(`Delay of ${formatDuration(delay.delay)} before tier ${(delay.tiers[0] ?? 0) + 1}`);
+  if (run.placement.activityId !== undefined) parts.unshift(placementMessage(run));
+  return parts.length > 0 ? `${parts.join('; ')}.` : 'Working.';
+}
+
+function placementMessage(run: Run): string {
+  const last = run.placement.attempts.at(-1);
+  return last ? `Placement: ${last.message}` : 'Placement in progress';
+}
+
+/** Most names in one list. */
+const NAMES = 5;
+
+function describe(names: string[], what: string): string | undefined {
+  if (names.length === 0) return undefined;
+  const more = names.length > NAMES ? ` and ${names.length - NAMES} more` : '';
+  return `${names.slice(0, NAMES).join(', ')}${more} ${what}`;
+}
+
+/** Most rows in the details: Temporal takes 20 KB. */
+const ROWS = 60;
+
+/** The details that the UI shows beside the run: a Markdown table of tiers and members. */
+export function detailsOf(run: Run, outcome?: RunOutcome): string {
+  const { plan } = run;
+  const state = progressOf(run, outcome);
+  const lines = [
+    `### ${plan.namespace}/${plan.name}: ${plan.powerState}`,
+    '',
+    `**${state.phase}**: ${cut(state.message, 1000)}`,
+    '',
+    `Revision \`${plan.revision}\`, started because of \`${run.cause}\`.`,
+    '',
+    '| tier | member | phase | power | waits for | last error |',
+    '| ---: | --- | --- | --- | --- | --- |',
+  ];
+  const open = state.members.filter((member) => member.phase !== 'Done');
+  const shown = state.members.length <= ROWS ? state.members : open.slice(0, ROWS);
+  for (const member of shown) lines.push(row(member));
+  if (shown.length < state.members.length) {
+    const done = state.members.length - open.length;
+    lines.push(
+      '',
+      `${done} of ${state.members.length} members done; ${open.length - shown.length} more not shown.`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function row(member: MemberProgress): string {
+  const error = member.lastError
+    ? `attempt ${attemptOf(member)}: ${member.lastError.class}: ${member.lastError.message}`
+    : '';
+  const cells = [
+    String(member.tier + 1),
+    member.member,
+    member.phase,
+    member.powerState ?? '',
+    member.waitsFor ?? '',
+    error,
+  ];
+  return `| ${cells.map((cell) => cut(cell.replaceAll('|', '\\|').replaceAll('\n', ' '), 120)).join(' | ')} |`;
+}
+
+function attemptOf(member: MemberProgress): string {
+  return member.attempt === undefined ? 'last' : String(Math.max(1, member.attempt - 1));
+}
+
+function cut(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest - 3)}...`;
+}

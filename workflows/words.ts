@@ -1,0 +1,171 @@
+/**
+ * What operators may say to a run, and what it changes. Pure.
+ */
+import type { OperatorWord, RecordedWord, Verb } from './messages';
+import { memberKey, workflowId, type MemberKey, type Plan } from './plan';
+import { end, membersOf, remember, type MemberState, type Run } from './run';
+
+/** Longest reason or actor that is taken, in characters: words stay in the history and in the record. */
+const LONGEST = 1000;
+
+/**
+ * Why a word cannot be taken now, in words for the person who said it; undefined where it can. Synchronous, so that it can serve as an
+ * Update's validator.
+ */
+export function objection(run: Run | undefined, verb: Verb, word: OperatorWord): string | undefined {
+  if (typeof word !== 'object' || word === null) return 'say it with one object: {member?, actor, reason}';
+  for (const field of ['actor', 'reason'] as const) {
+    const text: unknown = word[field];
+    if (typeof text !== 'string' || text.trim() === '') return `${field} is missing: it goes on record`;
+    if (text.length > LONGEST) return `${field} is longer than ${LONGEST} characters`;
+  }
+  if (!run) return 'the run has no plan yet; try again in a moment';
+  if (run.ending) return `the run is ending: ${run.ending.message}`;
+  if (verb === 'skipDelay') return run.stages.some(inDelay) ? undefined : 'no delay is running';
+  if (verb === 'pause' || verb === 'resume' || verb === 'abort') return undefined;
+  if (word.member === undefined || word.member === '') {
+    if (verb === 'retryMember') {
+      return Object.values(run.members).some(canRetry) ? undefined : 'no member is parked or failing';
+    }
+    return 'member is missing: name a VM, or Kind/name';
+  }
+  return objectionToMember(run, verb, word.member);
+}
+
+function objectionToMember(
+  run: Run,
+  verb: 'retryMember' | 'skipMember' | 'markReady',
+  name: string,
+): string | undefined {
+  const key = findMember(run.plan, name);
+  const state = key === undefined ? undefined : run.members[key];
+  if (key === undefined || !state) {
+    const group = groupOf(run.plan, name);
+    return group
+      ? `${name} is a member of ${group.name}: say it to ${workflowId(group.namespace, group.name)}`
+      : `${name} is not a member of ${run.plan.namespace}/${run.plan.name}`;
+  }
+  switch (verb) {
+    case 'retryMember':
+      return canRetry(state) ? undefined : `${key} is ${state.phase}: there is nothing to retry`;
+    case 'skipMember':
+    case 'markReady':
+      return state.reachedAt === undefined ? undefined : `${key} has reached its gate already`;
+  }
+}
+
+function canRetry(state: MemberState): boolean {
+  return (
+    Boolean(state.parked ?? state.leftAlone ?? state.word) || (state.operation?.attempts.length ?? 0) > 0
+  );
+}
+
+/** Whether a stage's delay runs. */
+export function inDelay(stage: { dueAt?: number; releasedAt?: number }): boolean {
+  return stage.dueAt !== undefined && stage.releasedAt === undefined;
+}
+
+/** The key of a member that an operator named. */
+export function findMember(plan: Plan, name: string): MemberKey | undefined {
+  for (const { key, member } of membersOf(plan)) {
+    if (key === name || `${member.kind}/${member.name}` === name) return key;
+  }
+  // A nested group may be named without its kind where no VM has that name.
+  for (const { key, member } of membersOf(plan)) if (member.name === name) return key;
+  return undefined;
+}
+
+/** The nested group that holds the member. */
+function groupOf(plan: Plan, name: string): Plan | undefined {
+  for (const { member } of membersOf(plan)) {
+    if (!member.plan) continue;
+    if (findMember(member.plan, name) !== undefined) return member.plan;
+    const deeper = groupOf(member.plan, name);
+    if (deeper) return deeper;
+  }
+  return undefined;
+}
+
+/** The run after a word that nothing speaks against, and what to answer. */
+export function speak(run: Run, verb: Verb, word: OperatorWord, now: number): { run: Run; message: string } {
+  const recorded: RecordedWord = { verb, actor: word.actor, reason: word.reason, at: now };
+  if (word.member !== undefined) recorded.member = word.member;
+  const said: Run = { ...run, words: remember(run.words, recorded) };
+  const by = `${word.actor}: ${word.reason}`;
+  switch (verb) {
+    case 'pause':
+      return {
+        run: { ...said, paused: true },
+        message: 'Nothing new starts until resume; open operations go on.',
+      };
+    case 'resume':
+      return { run: { ...said, paused: false }, message: 'The run goes on.' };
+    case 'abort':
+      return {
+        run: end(said, 'Cancelled', `Aborted by ${by}`),
+        message: 'The run ends; nothing more is started.',
+      };
+    case 'skipDelay':
+      return {
+        run: {
+          ...said,
+          stages: said.stages.map((stage) => (inDelay(stage) ? { ...stage, dueAt: now } : stage)),
+        },
+        message: 'The delay ends now.',
+      };
+    case 'retryMember': {
+      const keys = named(said, word);
+      const ready = keys.filter((key) => canRetry(said.members[key] as MemberState));
+      return { run: change(said, ready, retry), message: `Retrying ${ready.join(', ')}.` };
+    }
+    case 'skipMember':
+    case 'markReady': {
+      const outcome = verb === 'skipMember' ? 'is left out' : 'counts as ready';
+      const keys = named(said, word);
+      const next = change(said, keys, (state) => {
+        state.word = { verb, actor: word.actor, reason: word.reason, at: now };
+      });
+      return { run: next, message: `${keys.join(', ')} ${outcome}.` };
+    }
+  }
+}
+
+function named(run: Run, word: OperatorWord): MemberKey[] {
+  if (!word.member) return Object.keys(run.members);
+  const key = findMember(run.plan, word.member);
+  return key === undefined ? [] : [key];
+}
+
+function retry(state: MemberState, next: Run, key: MemberKey): void {
+  delete state.parked;
+  delete state.leftAlone;
+  delete state.word;
+  delete state.drifted;
+  const { [key]: _forgiven, ...corrections } = next.corrections;
+  next.corrections = corrections;
+}
+
+/** Changes members; each gives its open operation up. */
+function change(
+  run: Run,
+  keys: MemberKey[],
+  how: (state: MemberState, next: Run, key: MemberKey) => void,
+): Run {
+  const next: Run = { ...run, members: { ...run.members }, dropped: [...run.dropped] };
+  for (const key of keys) {
+    const state = { ...(run.members[key] as MemberState) };
+    if (state.operation) {
+      next.dropped.push(state.operation.activityId);
+      delete state.operation;
+      state.uncertain = true;
+    }
+    how(state, next, key);
+    next.members[key] = state;
+  }
+  return next;
+}
+
+/** The key under which a parent knows this group. */
+export function groupKey(name: string): MemberKey {
+  return memberKey({ kind: 'VirtualMachineGroup', name });
+}

@@ -31,7 +31,7 @@ export interface TemporalCli {
 export interface FindOptions {
   env?: NodeJS.ProcessEnv;
   /** Told while something takes long. */
-  onProgress?(message: string): void;
+  onProgress?: (message: string) => void;
   /** Look only, install nothing. */
   installMissing?: boolean;
 }
@@ -108,7 +108,7 @@ async function download(draft: string, onProgress: (message: string) => void): P
     const total = Number(response.headers.get('content-length'));
     let done = 0;
     let shown = 0;
-    const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
+    const body = Readable.fromWeb(response.body);
     body.on('data', (chunk: Buffer) => {
       patience.refresh();
       done += chunk.length;

@@ -29,8 +29,8 @@ export interface ReplayResult {
 export async function replayHistories(histories: RecordedHistory[], logger: Logger): Promise<ReplayResult[]> {
   const failedTasks: string[] = [];
   const watched = logger.child({}, { level: 'trace' });
-  watched.warn = ((...args: unknown[]) => note(args)) as typeof watched.warn;
-  watched.error = ((...args: unknown[]) => note(args)) as typeof watched.error;
+  watched.warn = (...args: unknown[]) => note(args);
+  watched.error = (...args: unknown[]) => note(args);
   function note(args: unknown[]): void {
     const text = args.map((arg) => (typeof arg === 'string' ? arg : '')).join(' ');
     if (/Failing workflow task|Nondeterminism/i.test(text)) failedTasks.push(text);
@@ -48,7 +48,7 @@ export async function replayHistories(histories: RecordedHistory[], logger: Logg
 
 async function replayOne(workflowId: string, history: unknown): Promise<string | undefined> {
   try {
-    await Worker.runReplayHistory(workflowSource(), history as never, workflowId);
+    await Worker.runReplayHistory(workflowSource(), history, workflowId);
     return undefined;
   } catch (error: unknown) {
     return error instanceof Error ? error.message : String(error);

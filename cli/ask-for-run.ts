@@ -1,0 +1,3 @@
+export function askForRun(): never {
+  throw new Error('x');
+}

@@ -1,0 +1,33 @@
+/** `doctor` and `completion`. */
+import { Argument } from 'commander';
+import type { Command } from 'commander';
+import { completionScript, SHELLS } from '../completion';
+import type { Shell } from '../completion';
+import { examine } from '../doctor';
+import { outputOption } from '../output';
+import type { Format } from '../output';
+import { withReach } from '../reach';
+import type { ReachOptions } from '../reach';
+
+/** Options of `doctor`. */
+export interface DoctorOptions extends ReachOptions {
+  output: Format;
+}
+
+/** Adds the commands. */
+export function registerDoctor(program: Command): void {
+  withReach(
+    program
+      .command('doctor')
+      .description('say what is wrong with the set-up and how to mend it; exit 1 if anything'),
+  )
+    .addOption(outputOption(['table', 'json', 'yaml']))
+    .action((options: DoctorOptions) => examine(options));
+  program
+    .command('completion')
+    .description('print a completion script, such as for: source <(vmgroup completion bash)')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .action((shell: Shell) => {
+      process.stdout.write(completionScript(shell, program));
+    });
+}

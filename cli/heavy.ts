@@ -1,0 +1,29 @@
+/* eslint-disable @typescript-eslint/no-require-imports -- each of these takes hundreds of milliseconds to load, and `--help` needs none */
+/** Parts that are slow to load, loaded by the commands that need them and when they need them. */
+import type * as Messages from '../workflows/messages';
+import type * as Worker from '../worker';
+import type * as Client from '@temporalio/client';
+import type * as Common from '@temporalio/common';
+import type { temporal } from '@temporalio/proto';
+import type * as Proto from '@temporalio/common/lib/proto-utils';
+
+/** The worker, and connections to Temporal. */
+export const worker = (): typeof Worker => require('../worker') as typeof Worker;
+/** The message definitions of the workflow. */
+export const messages = (): typeof Messages => require('../workflows/messages') as typeof Messages;
+/** Temporal's client. */
+export const temporalClient = (): typeof Client => require('@temporalio/client') as typeof Client;
+/** Histories to and from JSON. */
+export const protoUtils = (): typeof Proto => require('@temporalio/common/lib/proto-utils') as typeof Proto;
+
+/** The values in payloads, as the default converter reads them; one that it cannot read is undefined. */
+export function decodePayloads(payloads: temporal.api.common.v1.IPayloads | null | undefined): unknown[] {
+  const { defaultPayloadConverter } = require('@temporalio/common') as typeof Common;
+  return (payloads?.payloads ?? []).map((payload) => {
+    try {
+      return defaultPayloadConverter.fromPayload(payload);
+    } catch {
+      return undefined;
+    }
+  });
+}

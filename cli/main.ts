@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+/** The `vmgroup` command. */
+import { CommanderError } from 'commander';
+import { CliError, EXIT, explain } from './errors';
+import { buildProgram } from './program';
+
+async function main(): Promise<void> {
+  // A reader that has seen enough (`vmgroup get vms | head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    throw error;
+  });
+  try {
+    await buildProgram().parseAsync(process.argv);
+  } catch (error: unknown) {
+    process.exitCode = exitCodeOf(error);
+    if (!(error instanceof CommanderError)) process.stderr.write(explain(error));
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  // Commander has printed its message already, and ends a request for help with 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  return error instanceof CliError ? error.exitCode : EXIT.failed;
+}
+
+void main();

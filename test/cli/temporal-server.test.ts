@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dataFolder, type UpRecord } from '../../cli/data-folder';
+import { isRunning } from '../../cli/processes';
+import { findTemporalCli } from '../../cli/temporal-cli';
+import { startTemporalServer, stopOrphan, type ServerOptions } from '../../cli/temporal-server';
+import { connectClient, registerSearchAttributes, SEARCH_ATTRIBUTE_TYPES } from '../../worker';
+
+const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-server-'));
+const folder = dataFolder(dir);
+let cli: string;
+const spawned: { pid: number; port: number; uiPort: number }[] = [];
+const restarts: string[] = [];
+
+function options(): ServerOptions {
+  return {
+    cli,
+    folder,
+    ports: { port: 0, uiPort: 0 },
+    searchAttributes: SEARCH_ATTRIBUTE_TYPES,
+    onSpawn: (server) => spawned.push(server),
+    onRestart: (message) => restarts.push(message),
+  };
+}
+
+async function answers(address: string) {
+  const connectionOptions = { address };
+  const { client, close } = await connectClient({ address, namespace: 'default', connectionOptions }, 10_000);
+  try {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await client.workflowService.describeNamespace({ namespace: 'default' });
+      } catch (error: unknown) {
+        if (tries > 100) throw error;
+        await sleep(100);
+      }
+    }
+  } finally {
+    await close();
+  }
+}
+
+beforeAll(async () => ({ path: cli } = await findTemporalCli()), 180_000);
+afterAll(() => {
+  for (const { pid } of spawned) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test('starts with its search attributes, is started again when it dies (T1), and stops', async () => {
+  const server = await startTemporalServer(options());
+  await answers(server.address);
+  const { client, close } = await connectClient({
+    address: server.address,
+    namespace: 'default',
+    connectionOptions: { address: server.address },
+  });
+  await registerSearchAttributes(client, 'default');
+  await close();
+
+  const first = server.pid() ?? 0;
+  process.kill(first, 'SIGKILL');
+  while (server.pid() === first) await sleep(50);
+  await answers(server.address);
+  expect(restarts).toEqual([expect.stringContaining('SIGKILL')]);
+  expect(spawned.map(({ port }) => port)).toEqual([server.port, server.port]);
+
+  await server.stop();
+  expect(spawned.filter(({ pid }) => isRunning(pid))).toEqual([]);
+});
+
+test('a preferred port that is taken is replaced by a free one', async () => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const { port } = holder.address() as AddressInfo;
+  const server = await startTemporalServer({ ...options(), ports: { port, uiPort: 0 } });
+  expect(server.port).not.toBe(port);
+  await answers(server.address);
+  await server.stop();
+  holder.close();
+});
+
+test('a server that outlived its parent is stopped, and nothing else is (T2)', async () => {
+  const server = await startTemporalServer(options());
+  const pid = server.pid() ?? 0;
+  const record = (of: number): UpRecord => ({
+    pid: 1,
+    processStart: '',
+    command: 'up',
+    manifests: [],
+    temporal: { address: server.address, namespace: 'default', pid: of },
+  });
+  const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+  await once(stranger, 'spawn');
+  expect(await stopOrphan(folder, record(stranger.pid ?? 0))).toBeUndefined();
+  expect(isRunning(stranger.pid ?? 0)).toBe(true);
+  stranger.kill('SIGKILL');
+
+  expect(await stopOrphan(folder, undefined)).toBeUndefined();
+  // Its parent lives here, and must not start it again.
+  const stopped = server.stop();
+  expect(await stopOrphan(folder, record(pid))).toBe(pid);
+  await stopped;
+  expect(isRunning(pid)).toBe(false);
+});
+
+test('a tool that is no server ends in an error with the end of its log', async () => {
+  await expect(startTemporalServer({ ...options(), cli: process.execPath })).rejects.toThrow(
+    'the Temporal server did not start',
+  );
+});

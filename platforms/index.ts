@@ -1,2 +1,3 @@
 /** Platforms: what really places VMs and switches their power, behind one small interface. */
 export * from './platform';
+export * from './observer';

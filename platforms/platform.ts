@@ -107,13 +107,7 @@ export interface Platform {
  * | `Superseded` | stop: a newer operation has taken over |
  */
 export type FailureClass =
-  | 'Transient'
-  | 'Throttled'
-  | 'NoCapacity'
-  | 'OperationTimeout'
-  | 'GateTimeout'
-  | 'Permanent'
-  | 'Superseded';
+  'Transient' | 'Throttled' | 'NoCapacity' | 'OperationTimeout' | 'GateTimeout' | 'Permanent' | 'Superseded';
 
 /** Thrown by a {@link Platform} when it refuses or fails. */
 export class PlatformError extends Error {

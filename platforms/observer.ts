@@ -1,0 +1,264 @@
+/**
+ * The shared watch: one open watch of a platform for the whole process, however many wait for a VM.
+ *
+ * O1: a watch that ends, throws or breaks is opened again, for as long as the observer is not closed.
+ * O2: a VM that the new watch does not list any more counts as deleted.
+ * O3: an event wakes those who wait for that VM and nobody else.
+ */
+import {
+  PlatformError,
+  type Platform,
+  type VirtualMachineRef,
+  type VirtualMachineState,
+  type WatchSink,
+} from './platform';
+
+/** One change, as listeners get it. */
+export type VirtualMachineEvent =
+  | { type: 'changed'; vm: VirtualMachineRef; state: VirtualMachineState }
+  /** `state`: the last one seen. */
+  | { type: 'deleted'; vm: VirtualMachineRef; state: VirtualMachineState };
+
+/** Options of an {@link Observer}. */
+export interface ObserverOptions {
+  /** Told of each broken watch, and of the milliseconds until the next one is opened. */
+  onBroken?: (error: unknown, retryIn: number) => void;
+  /** Told when a listener threw. */
+  onListenerError?: (error: unknown) => void;
+}
+
+interface Waiter {
+  uid: string;
+  changed(state: VirtualMachineState): void;
+  deleted(): void;
+}
+
+/** Milliseconds before the first try to open a broken watch again; doubles with each further one, with jitter. */
+const FIRST_PAUSE = 100;
+/** Milliseconds; short enough that a platform that comes back is seen within seconds. */
+const LONGEST_PAUSE = 5_000;
+
+/** Names a VM on its platform, whatever its uid. */
+export function virtualMachineKey(vm: { namespace: string; name: string }): string {
+  return `${vm.namespace}/${vm.name}`;
+}
+
+/** Keeps one watch of a platform open and knows the last state of each VM. Starts at once. */
+export class Observer {
+  readonly #platform: Platform;
+  readonly #options: ObserverOptions;
+  readonly #states = new Map<string, VirtualMachineState>();
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #listeners = new Set<(event: VirtualMachineEvent) => void>();
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #markSynced: () => void = () => undefined;
+  readonly #synced = new Promise<void>((resolve) => (this.#markSynced = resolve));
+  #live = false;
+  #watch = 0;
+  #lastEventAt: number | undefined;
+
+  constructor(platform: Platform, options: ObserverOptions = {}) {
+    this.#platform = platform;
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  /** Whether the watch is open and has reported every VM: only then is the cache up to date. */
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** When the last event came, milliseconds since the epoch; undefined before the first. */
+  get lastEventAt(): number | undefined {
+    return this.#lastEventAt;
+  }
+
+  /** The last state seen of a VM; undefined where none was, or where it is another VM of the same name (`uid`, where given). */
+  get(vm: { namespace: string; name: string; uid?: string }): VirtualMachineState | undefined {
+    const state = this.#states.get(virtualMachineKey(vm));
+    return vm.uid === undefined || state?.vm.uid === vm.uid ? state : undefined;
+  }
+
+  /** The last state seen of every VM. */
+  list(): VirtualMachineState[] {
+    return [...this.#states.values()];
+  }
+
+  /** Calls `listener` with every change from now on; returns the function that ends that. */
+  onChange(listener: (event: VirtualMachineEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Resolves once every VM of the platform has been reported for the first time; at `close()` too. */
+  synced(): Promise<void> {
+    return this.#synced;
+  }
+
+  /**
+   * Waits until a state of `vm` satisfies `predicate`; the last state seen counts too.
+   *
+   * @throws PlatformError `Permanent` where the VM is deleted meanwhile.
+   * @throws the reason of `signal` once it aborts; whatever `predicate` throws.
+   */
+  until(
+    vm: VirtualMachineRef,
+    predicate: (state: VirtualMachineState) => boolean,
+    signal: AbortSignal,
+  ): Promise<VirtualMachineState> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(asError(signal.reason));
+      const key = virtualMachineKey(vm);
+      const finish = (settle: () => void): void => {
+        this.#forget(key, waiter);
+        signal.removeEventListener('abort', onAbort);
+        settle();
+      };
+      const onAbort = (): void => finish(() => reject(asError(signal.reason)));
+      const waiter: Waiter = {
+        uid: vm.uid,
+        changed: (state) => {
+          try {
+            if (predicate(state)) finish(() => resolve(state));
+          } catch (error: unknown) {
+            finish(() => reject(asError(error)));
+          }
+        },
+        deleted: () => finish(() => reject(deletedError(vm))),
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      const waiters = this.#waiters.get(key) ?? new Set();
+      this.#waiters.set(key, waiters.add(waiter));
+      const state = this.get(vm);
+      if (state) waiter.changed(state);
+    });
+  }
+
+  /** Ends the watch. Waiters stay until their own signal aborts. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let pause = FIRST_PAUSE;
+    while (!this.#closing.signal.aborted) {
+      let reason: unknown;
+      try {
+        await this.#platform.watch(
+          this.#sink(() => (pause = FIRST_PAUSE)),
+          this.#closing.signal,
+        );
+        reason = new PlatformError('Transient', `the watch of ${this.#platform.name} ended`);
+      } catch (error: unknown) {
+        reason = error;
+      }
+      this.#live = false;
+      this.#watch++;
+      if (this.#closing.signal.aborted) break;
+      const retryIn = Math.round(pause * (0.5 + Math.random() / 2));
+      pause = Math.min(pause * 2, LONGEST_PAUSE);
+      this.#guard(() => this.#options.onBroken?.(reason, retryIn));
+      await sleep(retryIn, this.#closing.signal);
+    }
+    this.#markSynced();
+  }
+
+  #sink(onSynced: () => void): WatchSink {
+    const listed = new Set<string>();
+    let syncing = true;
+    // A watch that was given up may still deliver; only the newest one counts.
+    const mine = ++this.#watch;
+    const current = (): boolean => mine === this.#watch && !this.#closing.signal.aborted;
+    return {
+      changed: (state) => {
+        if (!current()) return;
+        if (syncing) listed.add(virtualMachineKey(state.vm));
+        this.#changed(state);
+      },
+      deleted: (vm) => {
+        if (current()) this.#deleted(vm);
+      },
+      synced: () => {
+        if (!current()) return;
+        syncing = false;
+        for (const [key, state] of this.#states) if (!listed.has(key)) this.#deleted(state.vm);
+        listed.clear();
+        this.#live = true;
+        this.#lastEventAt = Date.now();
+        onSynced();
+        this.#markSynced();
+      },
+    };
+  }
+
+  #changed(state: VirtualMachineState): void {
+    const key = virtualMachineKey(state.vm);
+    const previous = this.#states.get(key);
+    if (previous && previous.vm.uid !== state.vm.uid) this.#deleted(previous.vm);
+    this.#lastEventAt = Date.now();
+    this.#states.set(key, state);
+    for (const waiter of [...(this.#waiters.get(key) ?? [])]) {
+      if (waiter.uid === state.vm.uid) waiter.changed(state);
+    }
+    this.#tell({ type: 'changed', vm: state.vm, state });
+  }
+
+  #deleted(vm: VirtualMachineRef): void {
+    const key = virtualMachineKey(vm);
+    const state = this.#states.get(key);
+    this.#lastEventAt = Date.now();
+    if (state?.vm.uid !== vm.uid) return;
+    this.#states.delete(key);
+    for (const waiter of [...(this.#waiters.get(key) ?? [])]) if (waiter.uid === vm.uid) waiter.deleted();
+    this.#tell({ type: 'deleted', vm, state });
+  }
+
+  #tell(event: VirtualMachineEvent): void {
+    for (const listener of this.#listeners) this.#guard(() => listener(event));
+  }
+
+  /** Runs foreign code whose failure must not end the watch. */
+  #guard(call: () => void): void {
+    try {
+      call();
+    } catch (error: unknown) {
+      try {
+        this.#options.onListenerError?.(error);
+      } catch {
+        // The last resort failed too; the watch goes on.
+      }
+    }
+  }
+
+  #forget(key: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(key);
+    waiters?.delete(waiter);
+    if (waiters?.size === 0) this.#waiters.delete(key);
+  }
+}
+
+function deletedError(vm: VirtualMachineRef): PlatformError {
+  return new PlatformError(
+    'Permanent',
+    `VM ${virtualMachineKey(vm)} was deleted on the platform while an operation waited for it; create it again or take it out of the group`,
+  );
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,115 @@
+/** The simulated platform as seen by those who use it. */
+import { createInterface } from 'node:readline';
+import {
+  PlatformError,
+  type PlacementRequest,
+  type PlacementResult,
+  type Platform,
+  type PowerRequest,
+  type VirtualMachineRef,
+  type VirtualMachineState,
+  type WatchSink,
+} from '../platform';
+import { Caller } from './http-call';
+import type { WatchLine } from './protocol';
+
+/** Milliseconds for one call. */
+const CALL_TIMEOUT = 10_000;
+/** Heartbeats that may fail to come before the watch counts as broken. */
+const MISSED_HEARTBEATS = 3;
+/** Milliseconds in which the watch must begin, before it has told its own heartbeat. */
+const HELLO_TIMEOUT = 5_000;
+
+/** A {@link Platform} that talks to a simulator at an address such as `http://127.0.0.1:4701`. */
+export class SimulatedPlatform implements Platform {
+  readonly name = 'simulated';
+  readonly #caller: Caller;
+
+  /** @param callTimeout milliseconds that one call may take. */
+  constructor(address: string, callTimeout: number = CALL_TIMEOUT) {
+    this.#caller = new Caller(address, callTimeout);
+  }
+
+  async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
+    const broken = new AbortController();
+    const either = AbortSignal.any([signal, broken.signal]);
+    let patience = HELLO_TIMEOUT;
+    let timer = setTimeout(() => broken.abort(), patience);
+    try {
+      const response = await this.#caller.open({ method: 'GET', path: '/v1/watch', signal: either });
+      if (response.statusCode !== 200) {
+        response.destroy();
+        throw new Error(`HTTP status ${response.statusCode}`);
+      }
+      // Lines that came with the last bytes are still delivered; what is cut off in the middle is not a line.
+      response.on('error', () => undefined);
+      for await (const text of createInterface({ input: response, crlfDelay: Infinity })) {
+        const line = parse(text);
+        if (line === undefined) break;
+        if (line.type === 'hello') patience = line.heartbeat * MISSED_HEARTBEATS;
+        clearTimeout(timer);
+        timer = setTimeout(() => broken.abort(), patience);
+        if (signal.aborted) return;
+        deliver(line, sink);
+      }
+      throw new Error('the platform ended it');
+    } catch (error: unknown) {
+      if (signal.aborted) return;
+      const why = broken.signal.aborted ? `no heartbeat for ${patience} ms` : String(error);
+      throw new PlatformError('Transient', `watch of ${this.#caller.address} broke: ${why}`, undefined, {
+        cause: error,
+      });
+    } finally {
+      clearTimeout(timer);
+      broken.abort();
+    }
+  }
+
+  async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
+    const path = `/v1/vms/${encodeURIComponent(vm.namespace)}/${encodeURIComponent(vm.name)}?uid=${encodeURIComponent(vm.uid)}`;
+    const answer = await this.#caller.json({ method: 'GET', path, signal });
+    return (answer as { state: VirtualMachineState } | undefined)?.state;
+  }
+
+  async power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState> {
+    const answer = await this.#caller.json({ method: 'POST', path: '/v1/power', body: request, signal });
+    return (answer as { state: VirtualMachineState }).state;
+  }
+
+  async place(
+    requests: PlacementRequest[],
+    caller: string,
+    signal?: AbortSignal,
+  ): Promise<PlacementResult[]> {
+    const body = { requests, caller };
+    const answer = await this.#caller.json({ method: 'POST', path: '/v1/place', body, signal });
+    return (answer as { results: PlacementResult[] }).results;
+  }
+
+  async close(): Promise<void> {
+    this.#caller.close();
+  }
+}
+
+function deliver(line: WatchLine, sink: WatchSink): void {
+  switch (line.type) {
+    case 'changed':
+      return sink.changed(line.state);
+    case 'deleted':
+      return sink.deleted(line.vm);
+    case 'synced':
+      return sink.synced();
+    case 'hello':
+    case 'heartbeat':
+      return;
+  }
+}
+
+/** Undefined for a line that a broken connection has cut. */
+function parse(text: string): WatchLine | undefined {
+  try {
+    return JSON.parse(text) as WatchLine;
+  } catch {
+    return undefined;
+  }
+}

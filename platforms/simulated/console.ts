@@ -1,0 +1,71 @@
+/** The simulated platform's console: what a person does behind the group's back, for demonstrations and drills. */
+import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
+import type { FailureClass, VirtualMachineState } from '../platform';
+import type { JournalLine } from './entries';
+import { Caller } from './http-call';
+
+/** Names a VM whatever its uid. */
+export interface NamedVm {
+  namespace: string;
+  name: string;
+}
+
+/** Every method rejects with a `PlatformError`: `Permanent` where the platform has no such VM, `Transient` where it is not reached. */
+export class SimulatorConsole {
+  readonly #caller: Caller;
+
+  constructor(address: string) {
+    this.#caller = new Caller(address, 10_000);
+  }
+
+  /** Changes a VM's power state at once. */
+  async power(vm: NamedVm, powerState: PowerState): Promise<VirtualMachineState> {
+    const body = { vm: { namespace: vm.namespace, name: vm.name }, powerState };
+    const answer = await this.#caller.json({ method: 'POST', path: '/v1/console/power', body });
+    return (answer as { state: VirtualMachineState }).state;
+  }
+
+  /** Lets the operation in progress on a VM fail. */
+  async fail(vm: NamedVm, failureClass: FailureClass, message: string): Promise<void> {
+    const body = { vm: { namespace: vm.namespace, name: vm.name }, class: failureClass, message };
+    await this.#caller.json({ method: 'POST', path: '/v1/console/fail', body });
+  }
+
+  /** Takes a VM off the platform. */
+  async delete(vm: NamedVm): Promise<void> {
+    const body = { vm: { namespace: vm.namespace, name: vm.name } };
+    await this.#caller.json({ method: 'POST', path: '/v1/console/delete', body });
+  }
+
+  /** Replaces the faults; one that stays the same keeps its count of hits. */
+  async setFaults(faults: SimulatedFault[]): Promise<void> {
+    await this.#caller.json({ method: 'PUT', path: '/v1/faults', body: faults });
+  }
+
+  /** Replaces hosts, datastores and behaviour; VMs keep their places. */
+  async setInventory(inventory: SimulatedInventory): Promise<void> {
+    await this.#caller.json({ method: 'PUT', path: '/v1/inventory', body: inventory });
+  }
+
+  /** What the platform consists of and how it behaves. */
+  async inventory(): Promise<SimulatedInventory> {
+    const answer = await this.#caller.json({ method: 'GET', path: '/v1/inventory' });
+    return (answer as { inventory: SimulatedInventory }).inventory;
+  }
+
+  /** The journal's lines after line number `since`. */
+  async journal(since = 0): Promise<JournalLine[]> {
+    const response = await this.#caller.open({ method: 'GET', path: `/v1/journal?since=${since}` });
+    response.setEncoding('utf8');
+    let text = '';
+    for await (const chunk of response as AsyncIterable<string>) text += chunk;
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as JournalLine);
+  }
+
+  close(): void {
+    this.#caller.close();
+  }
+}

@@ -1,0 +1,599 @@
+/**
+ * The simulated platform as a state machine: its state is the fold of its journal ({@link apply}), and what happens next is decided by
+ * pure functions of (state, call or time). No clock, no disk, no chance that could not be repeated.
+ *
+ * P1: an operation id that was accepted once has one effect at most.
+ * P2: a smaller sequence than one seen for that VM is refused.
+ * C1: what stands on a host never exceeds it (see capacity.ts).
+ * S1: of two operations on a VM only the later one takes effect, also where it came in the middle of the other.
+ */
+import type { Placement, PowerState, SimulatedFault, SimulatedInventory } from '../../api';
+import type {
+  FailureClass,
+  PlacementRequest,
+  PowerRequest,
+  VirtualMachineRef,
+  VirtualMachineState,
+} from '../platform';
+import { fit, type Need, type Room } from './capacity';
+import { DEFAULT_INVENTORY } from './default-inventory';
+import { draw, drawTime } from './dice';
+import {
+  CONSOLE,
+  PLATFORM,
+  type Deleted,
+  type Effect,
+  type Entry,
+  type Failed,
+  type PlaceCall,
+  type PlacedVm,
+  type PowerCall,
+} from './entries';
+
+/** An operation on its way. */
+export interface Pending {
+  operationId: string;
+  sequence: number;
+  caller: string;
+  target: PowerState;
+  acceptedAt: number;
+  /** Absent: it will never happen. */
+  dueAt?: number;
+  readyAfter?: number;
+}
+
+/** One VM on the platform. Never changed in place. */
+export interface VmRecord {
+  readonly vm: VirtualMachineRef;
+  readonly cpus: number;
+  readonly memory: number;
+  readonly placement: Placement;
+  readonly powerState: PowerState;
+  readonly since: number;
+  readonly ready: boolean;
+  readonly readyAt?: number;
+  /** The operation that powered it on. */
+  readonly poweredOnBy?: { operationId: string; sequence: number };
+  readonly operation?: NonNullable<VirtualMachineState['operation']>;
+  readonly pending?: Pending;
+}
+
+/** What was ever asked of a VM; it outlives the VM, so that P1 and P2 do too. */
+export interface Ledger {
+  /** Greatest sequence seen. */
+  sequence: number;
+  operations: Set<string>;
+  /** Calls that could be hit by a fault. */
+  calls: number;
+  accepted: number;
+  /** Hits of each fault, by its key. */
+  hits: Record<string, number>;
+}
+
+/** State of the platform. */
+export interface EngineState {
+  inventory: SimulatedInventory;
+  /** By `namespace/name`. */
+  vms: Map<string, VmRecord>;
+  /** By `namespace/name/uid`. */
+  ledgers: Map<string, Ledger>;
+  /** Time of the last entry: time never runs backwards in a journal. */
+  lastAt: number;
+}
+
+/** What an entry changed. */
+export interface Touched {
+  changed: string[];
+  deleted: VirtualMachineRef[];
+}
+
+/** A platform without VMs. */
+export function emptyState(): EngineState {
+  return { inventory: DEFAULT_INVENTORY, vms: new Map(), ledgers: new Map(), lastAt: 0 };
+}
+
+/** Names a VM: `namespace/name`. */
+export function keyOf(vm: { namespace: string; name: string }): string {
+  return `${vm.namespace}/${vm.name}`;
+}
+
+/** The VM that `vm` names; not another one of the same name. */
+export function find(state: EngineState, vm: VirtualMachineRef): VmRecord | undefined {
+  const record = state.vms.get(keyOf(vm));
+  return record?.vm.uid === vm.uid ? record : undefined;
+}
+
+/** A VM as the platform reports it. */
+export function report(record: VmRecord, at: number): VirtualMachineState {
+  return {
+    vm: record.vm,
+    status: {
+      powerState: record.powerState,
+      ready: record.ready,
+      since: record.since,
+      at,
+      placement: record.placement,
+    },
+    ...(record.operation && { operation: record.operation }),
+  };
+}
+
+// ---- Deciding -------------------------------------------------------------------------------------------------------------------
+
+/** What a call for a change of power state is answered. */
+export function decidePower(state: EngineState, request: PowerRequest, at: number): PowerCall {
+  const { vm, operation, powerState, mode, caller } = request;
+  const ledger = state.ledgers.get(ledgerKey(vm));
+  const record = find(state, vm);
+  const call = {
+    type: 'call' as const,
+    at,
+    vm: keyOf(vm),
+    uid: vm.uid,
+    operation: powerState,
+    ...(mode && { mode }),
+    operationId: operation.id,
+    sequence: operation.sequence,
+    caller,
+    ...(record && { from: record.powerState }),
+  };
+  if (ledger && operation.sequence < ledger.sequence) {
+    return refused(call, 'Superseded', supersededMessage(request, ledger));
+  }
+  if (ledger?.operations.has(operation.id)) return { ...call, answer: 'Duplicate' };
+  if (!record) return decideAbsent(call, powerState);
+  const replaces = record.pending ? { replaces: record.pending.operationId } : {};
+  if (record.powerState === powerState) return { ...call, answer: 'AlreadyThere', ...replaces };
+  if (powerState === 'Suspended' && record.powerState === 'PoweredOff') {
+    return { ...call, answer: 'LeftPoweredOff', ...replaces };
+  }
+  const hit = faultsThatHit(state, vm, (fault) => hitsPower(fault, request, record));
+  const refusal = hit.find((fault) => refusalOf(fault) !== undefined);
+  if (refusal) return { ...call, answer: 'Refused', ...refusalOf(refusal), faults: marks([refusal]) };
+  return {
+    ...call,
+    answer: 'Accepted',
+    ...duration(state, request, record, hit),
+    ...replaces,
+    ...(hit.length > 0 && { faults: marks(hit) }),
+  };
+}
+
+/** What a call for placement is answered. */
+export function decidePlace(
+  state: EngineState,
+  requests: readonly PlacementRequest[],
+  caller: string,
+  at: number,
+): PlaceCall {
+  const asked: PlacedVm[] = requests.map(({ vm, cpus, memory }) => ({
+    vm: keyOf(vm),
+    uid: vm.uid,
+    cpus,
+    memory,
+  }));
+  const call = { type: 'place' as const, at, caller, vms: asked };
+  const twice = asked.find(({ vm }, index) => asked.findIndex((other) => other.vm === vm) !== index);
+  if (twice) {
+    return {
+      ...call,
+      answer: 'Refused',
+      class: 'Permanent',
+      message: `VM ${twice.vm} is asked for twice in one call`,
+    };
+  }
+  const fresh = requests.filter(({ vm }) => !find(state, vm));
+  for (const { vm } of fresh) {
+    const fault = faultsThatHit(state, vm, hitsPlace)[0];
+    if (fault) {
+      const faults = marks([fault]);
+      return {
+        ...call,
+        answer: 'Refused',
+        ...refusalOf(fault),
+        faults,
+        faultVm: keyOf(vm),
+        faultUid: vm.uid,
+      };
+    }
+  }
+  const result = fit(fresh.map(needOf), roomsWithout(state, fresh), state.inventory.datastores);
+  if ('conflict' in result)
+    return { ...call, answer: 'Refused', class: 'NoCapacity', message: result.conflict };
+  return {
+    ...call,
+    answer: 'Placed',
+    vms: asked.map((vm) => {
+      const placement = result.placements.get(vm.vm);
+      return placement ? { ...vm, placement } : { ...vm, ...stickyPlacement(state, vm.vm), sticky: true };
+    }),
+  };
+}
+
+/** What has come due by `at`, in the order in which it came due. Ask again until it is empty: an effect can bring the next one. */
+export function decideDue(state: EngineState, at: number): Effect[] {
+  const due: { when: number; effect: Effect }[] = [];
+  for (const record of state.vms.values()) {
+    const when = dueAt(record);
+    if (when !== undefined && when <= at) due.push({ when, effect: effectOf(record, at) });
+  }
+  return due.sort((a, b) => a.when - b.when).map(({ effect }) => effect);
+}
+
+/** When something comes due for this VM; undefined: nothing will. */
+export function dueAt(record: VmRecord): number | undefined {
+  const operation = record.pending?.dueAt;
+  if (operation === undefined) return record.readyAt;
+  return record.readyAt === undefined ? operation : Math.min(operation, record.readyAt);
+}
+
+/** A person changes a VM's state at the console, at once. Undefined where it is in that state. */
+export function decideConsole(
+  record: VmRecord,
+  state: EngineState,
+  powerState: PowerState,
+  at: number,
+): Effect | undefined {
+  if (record.powerState === powerState) return undefined;
+  const readyAfter = drawTime(
+    state.inventory.behavior.readyTime,
+    state.inventory.behavior.seed,
+    keyOf(record.vm),
+    at,
+    'console',
+  );
+  return {
+    type: 'effect',
+    at,
+    vm: keyOf(record.vm),
+    uid: record.vm.uid,
+    effect: powerState,
+    from: record.powerState,
+    caller: CONSOLE,
+    ...(powerState === 'PoweredOn' && { readyAfter }),
+  };
+}
+
+/** The operation in progress fails. Undefined where none is. */
+export function decideFailure(
+  record: VmRecord,
+  failure: { class: FailureClass; message: string },
+  at: number,
+): Failed | undefined {
+  if (!record.pending) return undefined;
+  const { operationId, sequence } = record.pending;
+  return {
+    type: 'failed',
+    at,
+    vm: keyOf(record.vm),
+    uid: record.vm.uid,
+    operationId,
+    sequence,
+    caller: CONSOLE,
+    ...failure,
+  };
+}
+
+/** A person deletes a VM. */
+export function decideDelete(record: VmRecord, at: number): Deleted {
+  return { type: 'deleted', at, vm: keyOf(record.vm), uid: record.vm.uid, caller: CONSOLE };
+}
+
+type Call = Pick<
+  PowerCall,
+  'type' | 'at' | 'vm' | 'uid' | 'operation' | 'operationId' | 'sequence' | 'caller'
+>;
+
+function refused(call: Call, failureClass: FailureClass, message: string): PowerCall {
+  return { ...call, answer: 'Refused', class: failureClass, message };
+}
+
+function supersededMessage({ vm, operation }: PowerRequest, ledger: Ledger): string {
+  return `operation ${operation.id} on VM ${keyOf(vm)} has sequence ${operation.sequence}, and ${ledger.sequence} was seen: a newer decision has taken over`;
+}
+
+/** A VM that the platform does not have is off; nothing else can be done to it. */
+function decideAbsent(call: Call, powerState: PowerState): PowerCall {
+  if (powerState === 'PoweredOff') return { ...call, answer: 'AlreadyThere' };
+  if (powerState === 'Suspended') return { ...call, answer: 'LeftPoweredOff' };
+  return refused(
+    call,
+    'Permanent',
+    `VM ${call.vm} (uid ${call.uid}) was never placed on the platform; place it first`,
+  );
+}
+
+function duration(
+  { inventory: { behavior }, ledgers }: EngineState,
+  request: PowerRequest,
+  record: VmRecord,
+  faults: readonly SimulatedFault[],
+): Pick<PowerCall, 'effectAfter' | 'readyAfter'> {
+  const has = (type: SimulatedFault['type']): boolean => faults.some((fault) => fault.type === type);
+  if (has('Stuck')) return {};
+  const factor = faults.reduce(
+    (product, fault) => product * (fault.type === 'Slow' ? (fault.factor ?? 1) : 1),
+    1,
+  );
+  const number = ledgers.get(ledgerKey(request.vm))?.accepted ?? 0;
+  const time = (name: 'powerOnTime' | 'readyTime' | 'powerOffTime' | 'guestShutdownTime'): number =>
+    Math.round(drawTime(behavior[name], behavior.seed, keyOf(request.vm), number, name) * factor);
+  if (request.powerState === 'PoweredOn') {
+    return { effectAfter: time('powerOnTime'), readyAfter: time('readyTime') };
+  }
+  const mode = record.powerState === 'PoweredOn' ? (request.mode ?? 'TrySoft') : 'Hard';
+  if (mode === 'Hard') return { effectAfter: time('powerOffTime') };
+  const guest = has('GuestIgnoresShutdown') ? Infinity : time('guestShutdownTime');
+  if (mode === 'Soft') return guest === Infinity ? {} : { effectAfter: guest };
+  const { guestShutdownTimeout } = request;
+  return { effectAfter: guest <= guestShutdownTimeout ? guest : guestShutdownTimeout + time('powerOffTime') };
+}
+
+function effectOf(record: VmRecord, at: number): Effect {
+  const { pending, readyAt } = record;
+  const base = {
+    type: 'effect' as const,
+    at,
+    vm: keyOf(record.vm),
+    uid: record.vm.uid,
+    from: record.powerState,
+  };
+  const readyFirst = readyAt !== undefined && (pending?.dueAt === undefined || readyAt <= pending.dueAt);
+  if (pending === undefined || readyFirst) {
+    return { ...base, effect: 'Ready', caller: PLATFORM, after: at - record.since, ...record.poweredOnBy };
+  }
+  return {
+    ...base,
+    effect: pending.target,
+    operationId: pending.operationId,
+    sequence: pending.sequence,
+    caller: pending.caller,
+    after: at - pending.acceptedAt,
+    ...(pending.readyAfter !== undefined && { readyAfter: pending.readyAfter }),
+  };
+}
+
+// ---- Capacity -------------------------------------------------------------------------------------------------------------------
+
+function roomsWithout(state: EngineState, replaced: readonly PlacementRequest[]): Room[] {
+  const freed = new Set(replaced.map(({ vm }) => keyOf(vm)));
+  const rooms = new Map<string, Room>(
+    state.inventory.hosts.map((host) => [host.name, { host, cpus: host.cpus, memory: host.memory, vms: 0 }]),
+  );
+  for (const [key, record] of state.vms) {
+    const room = rooms.get(record.placement.node ?? '');
+    if (!room || freed.has(key)) continue;
+    room.cpus -= record.cpus;
+    room.memory -= record.memory;
+    room.vms += 1;
+  }
+  return [...rooms.values()];
+}
+
+function needOf({ vm, cpus, memory, zone }: PlacementRequest): Need {
+  return { vm: keyOf(vm), cpus, memory, ...(zone !== undefined && { zone }) };
+}
+
+function stickyPlacement(state: EngineState, vm: string): { placement?: Placement } {
+  const placement = state.vms.get(vm)?.placement;
+  return placement ? { placement } : {};
+}
+
+// ---- Faults ---------------------------------------------------------------------------------------------------------------------
+
+function faultsThatHit(
+  { inventory: { behavior }, ledgers }: EngineState,
+  vm: VirtualMachineRef,
+  concerns: (fault: SimulatedFault) => boolean,
+): SimulatedFault[] {
+  const ledger = ledgers.get(ledgerKey(vm));
+  return behavior.faults.filter((fault, index) => {
+    if (fault.vm !== undefined && fault.vm !== vm.name && fault.vm !== keyOf(vm)) return false;
+    if (!concerns(fault)) return false;
+    if (fault.times !== undefined && (ledger?.hits[faultKey(fault)] ?? 0) >= fault.times) return false;
+    const chance = fault.probability ?? 1;
+    return chance >= 1 || draw(behavior.seed, keyOf(vm), ledger?.calls ?? 0, index, 'fault') < chance;
+  });
+}
+
+function hitsPower(fault: SimulatedFault, request: PowerRequest, record: VmRecord): boolean {
+  if (fault.operation !== undefined && fault.operation !== request.powerState) return false;
+  const asksGuest =
+    request.powerState !== 'PoweredOn' && record.powerState === 'PoweredOn' && request.mode !== 'Hard';
+  if (fault.type === 'GuestIgnoresShutdown') return asksGuest;
+  if (fault.type === 'NoCapacity') return request.powerState === 'PoweredOn';
+  return true;
+}
+
+/** Placing has one way to go wrong; the other faults are those of power operations. */
+function hitsPlace(fault: SimulatedFault): boolean {
+  return fault.type === 'NoCapacity' && fault.operation === undefined;
+}
+
+function refusalOf(fault: SimulatedFault): Pick<PowerCall, 'class' | 'message' | 'retryAfter'> | undefined {
+  switch (fault.type) {
+    case 'TransientError':
+      return { class: 'Transient', message: 'simulated fault: the host did not answer' };
+    case 'PermanentError':
+      return { class: 'Permanent', message: 'simulated fault: the disk of the VM cannot be opened' };
+    case 'Throttled':
+      return {
+        class: 'Throttled',
+        message: 'simulated fault: too many requests',
+        ...(fault.retryAfter !== undefined && { retryAfter: fault.retryAfter }),
+      };
+    case 'NoCapacity':
+      return { class: 'NoCapacity', message: 'simulated fault: no host has room' };
+    case 'Stuck':
+    case 'Slow':
+    case 'LostReply':
+    case 'GuestIgnoresShutdown':
+      return undefined;
+  }
+}
+
+function marks(faults: readonly SimulatedFault[]): NonNullable<PowerCall['faults']> {
+  return faults.map((fault) => ({ type: fault.type, key: faultKey(fault) }));
+}
+
+/** The same fault in an edited inventory keeps its count. */
+function faultKey(fault: SimulatedFault): string {
+  return JSON.stringify(fault);
+}
+
+// ---- Folding --------------------------------------------------------------------------------------------------------------------
+
+/** Folds one entry into the state, and tells what it changed. */
+export function apply(state: EngineState, entry: Entry): Touched {
+  state.lastAt = Math.max(state.lastAt, entry.at);
+  switch (entry.type) {
+    case 'call':
+      return applyCall(state, entry);
+    case 'effect':
+      return applyEffect(state, entry);
+    case 'failed':
+      return applyFailed(state, entry);
+    case 'place':
+      return applyPlace(state, entry);
+    case 'deleted': {
+      const record = state.vms.get(entry.vm);
+      state.vms.delete(entry.vm);
+      return { changed: [], deleted: record ? [record.vm] : [] };
+    }
+    case 'inventory':
+      state.inventory = entry.inventory;
+      return { changed: [], deleted: [] };
+  }
+}
+
+function applyCall(state: EngineState, call: PowerCall): Touched {
+  const ledger = ledgerOf(state, call);
+  ledger.sequence = Math.max(ledger.sequence, call.sequence);
+  for (const { key } of call.faults ?? []) ledger.hits[key] = (ledger.hits[key] ?? 0) + 1;
+  if (call.answer === 'Refused') {
+    if (call.faults) ledger.calls += 1;
+    return NOTHING;
+  }
+  if (call.answer === 'Duplicate') return NOTHING;
+  ledger.operations.add(call.operationId);
+  if (call.answer === 'Accepted') {
+    ledger.calls += 1;
+    ledger.accepted += 1;
+  }
+  const record = state.vms.get(call.vm);
+  if (record?.vm.uid !== call.uid) return NOTHING;
+  const rest = without(record, 'pending');
+  const phase = call.answer === 'Accepted' ? 'InProgress' : 'Done';
+  state.vms.set(call.vm, {
+    ...rest,
+    operation: { id: call.operationId, sequence: call.sequence, phase },
+    ...(call.answer === 'Accepted' && { pending: pendingOf(call) }),
+  });
+  return { changed: [call.vm], deleted: [] };
+}
+
+function pendingOf(call: PowerCall): Pending {
+  return {
+    operationId: call.operationId,
+    sequence: call.sequence,
+    caller: call.caller,
+    target: call.operation,
+    acceptedAt: call.at,
+    ...(call.effectAfter !== undefined && { dueAt: call.at + call.effectAfter }),
+    ...(call.readyAfter !== undefined && { readyAfter: call.readyAfter }),
+  };
+}
+
+function applyEffect(state: EngineState, effect: Effect): Touched {
+  const record = state.vms.get(effect.vm);
+  if (record?.vm.uid !== effect.uid) return NOTHING;
+  const steady = without(record, 'readyAt');
+  if (effect.effect === 'Ready') {
+    state.vms.set(effect.vm, { ...steady, ready: true });
+    return { changed: [effect.vm], deleted: [] };
+  }
+  const { pending } = record;
+  const rest = without(steady, 'poweredOnBy', 'pending');
+  // At the console a state can be reached that an operation is still on its way to: then that operation is done.
+  const done = pending?.operationId === effect.operationId || pending?.target === effect.effect;
+  state.vms.set(effect.vm, {
+    ...rest,
+    powerState: effect.effect,
+    since: effect.at,
+    ready: false,
+    ...(pending && !done && { pending }),
+    ...(done && rest.operation && { operation: { ...rest.operation, phase: 'Done' as const } }),
+    ...(effect.readyAfter !== undefined && { readyAt: effect.at + effect.readyAfter }),
+    ...(effect.effect === 'PoweredOn' &&
+      effect.operationId !== undefined &&
+      effect.sequence !== undefined && {
+        poweredOnBy: { operationId: effect.operationId, sequence: effect.sequence },
+      }),
+  });
+  return { changed: [effect.vm], deleted: [] };
+}
+
+function applyFailed(state: EngineState, failed: Failed): Touched {
+  const record = state.vms.get(failed.vm);
+  if (record?.vm.uid !== failed.uid) return NOTHING;
+  const rest = without(record, 'pending');
+  state.vms.set(failed.vm, {
+    ...rest,
+    operation: {
+      id: failed.operationId,
+      sequence: failed.sequence,
+      phase: 'Failed',
+      failure: { class: failed.class, message: failed.message },
+    },
+  });
+  return { changed: [failed.vm], deleted: [] };
+}
+
+function applyPlace(state: EngineState, call: PlaceCall): Touched {
+  if (call.faults && call.faultVm !== undefined && call.faultUid !== undefined) {
+    const ledger = ledgerOf(state, { vm: call.faultVm, uid: call.faultUid });
+    ledger.calls += 1;
+    for (const { key } of call.faults) ledger.hits[key] = (ledger.hits[key] ?? 0) + 1;
+  }
+  if (call.answer === 'Refused') return NOTHING;
+  const touched: Touched = { changed: [], deleted: [] };
+  for (const { vm, uid, cpus, memory, placement, sticky } of call.vms) {
+    if (sticky || !placement) continue;
+    const old = state.vms.get(vm);
+    if (old) touched.deleted.push(old.vm);
+    const [namespace = '', name = ''] = vm.split('/');
+    state.vms.set(vm, {
+      vm: { namespace, name, uid },
+      cpus,
+      memory,
+      placement,
+      powerState: 'PoweredOff',
+      since: call.at,
+      ready: false,
+    });
+    touched.changed.push(vm);
+  }
+  return touched;
+}
+
+function without<T extends object, K extends keyof T>(from: T, ...keys: K[]): Omit<T, K> {
+  const copy = { ...from };
+  for (const key of keys) delete copy[key];
+  return copy;
+}
+
+const NOTHING: Touched = { changed: [], deleted: [] };
+
+function ledgerKey(vm: VirtualMachineRef): string {
+  return `${keyOf(vm)}/${vm.uid}`;
+}
+
+function ledgerOf(state: EngineState, { vm, uid }: { vm: string; uid: string }): Ledger {
+  const key = `${vm}/${uid}`;
+  let ledger = state.ledgers.get(key);
+  if (!ledger) {
+    ledger = { sequence: 0, operations: new Set(), calls: 0, accepted: 0, hits: {} };
+    state.ledgers.set(key, ledger);
+  }
+  return ledger;
+}

@@ -1,0 +1,143 @@
+/**
+ * The lines of the journal. The journal is the simulated platform's only state and its record: every call with its answer, and every
+ * effect. Times are milliseconds since the Unix epoch, durations milliseconds, memory bytes.
+ *
+ * Reading it: every line has `n`, counted from 1 without gaps. A VM is named by `vm` (`namespace/name`) and `uid`. A call and its
+ * effect share `operationId`. Lines of calls that changed nothing are there too, with the answer they got.
+ */
+import type { Placement, PowerMode, PowerState, SimulatedFaultType, SimulatedInventory } from '../../api';
+import type { FailureClass } from '../platform';
+
+/** What a call for a change of power state was answered. */
+export type PowerAnswer =
+  /** It is under way: the effect follows after `effectAfter`. */
+  | 'Accepted'
+  /** The VM was in that state: no effect follows. */
+  | 'AlreadyThere'
+  /** Suspend of a VM that is off: it stays off. */
+  | 'LeftPoweredOff'
+  /** The operation id was seen before: nothing happens again. */
+  | 'Duplicate'
+  /** Refused with `class` and `message`. */
+  | 'Refused';
+
+/** A fault that hit a call; `key` tells it from another of the same type. */
+export interface FaultMark {
+  type: SimulatedFaultType;
+  key: string;
+}
+
+/** A call for a change of power state. */
+export interface PowerCall {
+  type: 'call';
+  at: number;
+  vm: string;
+  uid: string;
+  operation: PowerState;
+  mode?: PowerMode;
+  operationId: string;
+  sequence: number;
+  caller: string;
+  /** Power state at the moment of the call; absent where the platform does not have the VM. */
+  from?: PowerState;
+  answer: PowerAnswer;
+  /** With `Accepted`: time until the effect; absent: it will never come. */
+  effectAfter?: number;
+  /** With `Accepted` and `PoweredOn`: time from the effect until the VM is ready. */
+  readyAfter?: number;
+  /** Id of the operation that was in progress and has no effect any more. */
+  replaces?: string;
+  class?: FailureClass;
+  message?: string;
+  retryAfter?: number;
+  /** The faults that hit the call. */
+  faults?: FaultMark[];
+}
+
+/** A change that took place. */
+export interface Effect {
+  type: 'effect';
+  at: number;
+  vm: string;
+  uid: string;
+  /** The state that the VM is in now; `Ready`: it is powered on and has become ready. */
+  effect: PowerState | 'Ready';
+  from: PowerState;
+  /** Absent where it was done at the console. */
+  operationId?: string;
+  sequence?: number;
+  caller: string;
+  /** Time since the call was accepted, or with `Ready` since the power-on. */
+  after?: number;
+  /** With `PoweredOn`: time until the VM is ready. */
+  readyAfter?: number;
+}
+
+/** An operation in progress that has failed. */
+export interface Failed {
+  type: 'failed';
+  at: number;
+  vm: string;
+  uid: string;
+  operationId: string;
+  sequence: number;
+  caller: string;
+  class: FailureClass;
+  message: string;
+}
+
+/** One VM of a {@link PlaceCall}. */
+export interface PlacedVm {
+  vm: string;
+  uid: string;
+  cpus: number;
+  memory: number;
+  /** Absent where the call was refused. */
+  placement?: Placement;
+  /** It had this place before. */
+  sticky?: true;
+}
+
+/** A call for placement: one line, so that no crash can leave half of it. */
+export interface PlaceCall {
+  type: 'place';
+  at: number;
+  caller: string;
+  answer: 'Placed' | 'Refused';
+  vms: PlacedVm[];
+  class?: FailureClass;
+  message?: string;
+  retryAfter?: number;
+  faults?: FaultMark[];
+  /** The VM that the fault was for. */
+  faultVm?: string;
+  faultUid?: string;
+}
+
+/** A VM was taken off the platform. */
+export interface Deleted {
+  type: 'deleted';
+  at: number;
+  vm: string;
+  uid: string;
+  caller: string;
+}
+
+/** The platform's make-up from here on. */
+export interface InventorySet {
+  type: 'inventory';
+  at: number;
+  caller: string;
+  inventory: SimulatedInventory;
+}
+
+/** What the engine decides. */
+export type Entry = PowerCall | Effect | Failed | PlaceCall | Deleted | InventorySet;
+
+/** One line of the journal. */
+export type JournalLine = Entry & { n: number };
+
+/** Caller of what a person does at the console, behind the group's back. */
+export const CONSOLE = 'console';
+/** Caller of what the platform does by itself. */
+export const PLATFORM = 'platform';

@@ -1,0 +1,254 @@
+/**
+ * The engine at work: decides calls, writes them down, then answers; lets effects happen when they are due; tells watchers.
+ *
+ * M1: nothing is answered or told before its journal line was written (so what anybody saw is still true after kill -9).
+ * M2: operations that were in progress at a crash go on with what was left of their time, at once where that is over.
+ */
+import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
+import type {
+  FailureClass,
+  PlacementRequest,
+  PlacementResult,
+  PowerRequest,
+  VirtualMachineRef,
+  VirtualMachineState,
+} from '../platform';
+import { PlatformError } from '../platform';
+import {
+  apply,
+  decideConsole,
+  decideDelete,
+  decideDue,
+  decideFailure,
+  decidePlace,
+  decidePower,
+  dueAt,
+  emptyState,
+  keyOf,
+  report,
+  type EngineState,
+  type VmRecord,
+} from './engine';
+import { CONSOLE, type Entry } from './entries';
+import { openJournal, type Journal } from './journal';
+
+/** Receives changes that are on disk. */
+export interface Watcher {
+  changed(state: VirtualMachineState): void;
+  deleted(vm: VirtualMachineRef): void;
+}
+
+/** Longest delay that a Node timer takes, milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A simulated platform with its journal. */
+export class Machine {
+  readonly #journal: Journal;
+  readonly #state: EngineState;
+  /** The VMs as they are on disk; `#state` may be one write ahead. */
+  readonly #published: Map<string, VmRecord>;
+  readonly #watchers = new Set<Watcher>();
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+  #closed = false;
+  readonly #onBroken: (error: Error) => void;
+
+  private constructor(journal: Journal, state: EngineState, onBroken: (error: Error) => void) {
+    this.#journal = journal;
+    this.#state = state;
+    this.#published = new Map(state.vms);
+    this.#onBroken = onBroken;
+  }
+
+  /**
+   * Opens the platform whose journal is at `path`. `inventory` replaces the one of the journal; left out, that one stays in force, and
+   * a new platform gets the default one. `onBroken` is told where the journal cannot be written any more.
+   */
+  static async open(
+    path: string,
+    inventory: SimulatedInventory | undefined,
+    onBroken: (error: Error) => void,
+  ): Promise<Machine> {
+    const state = emptyState();
+    const journal = await openJournal(path, (line) => void apply(state, line));
+    const machine = new Machine(journal, state, onBroken);
+    const given = inventory ?? state.inventory;
+    if (state.lastAt === 0 || JSON.stringify(given) !== JSON.stringify(state.inventory)) {
+      await machine.setInventory(given);
+    }
+    await machine.#settle();
+    return machine;
+  }
+
+  get inventory(): SimulatedInventory {
+    return this.#state.inventory;
+  }
+
+  /** One VM as it is on disk. */
+  read(vm: VirtualMachineRef): VirtualMachineState | undefined {
+    const record = this.#published.get(keyOf(vm));
+    return record?.vm.uid === vm.uid ? report(record, this.#now()) : undefined;
+  }
+
+  /** Every VM, then every change. Returns all VMs of this moment and the function that ends it. */
+  watch(watcher: Watcher): { states: VirtualMachineState[]; end: () => void } {
+    const now = this.#now();
+    this.#watchers.add(watcher);
+    return {
+      states: [...this.#published.values()].map((record) => report(record, now)),
+      end: () => void this.#watchers.delete(watcher),
+    };
+  }
+
+  /** Answers a call for a change of power state; `lost`: the answer is not to reach the caller. */
+  async power(request: PowerRequest): Promise<{ state: VirtualMachineState; lost: boolean }> {
+    const call = decidePower(this.#state, request, this.#now());
+    await this.#commit([call]);
+    if (call.answer === 'Refused') throw refusal(call);
+    const lost = call.faults?.some(({ type }) => type === 'LostReply') ?? false;
+    return { state: this.read(request.vm) ?? absent(request, this.#now()), lost };
+  }
+
+  /** Answers a call for placement. */
+  async place(requests: readonly PlacementRequest[], caller: string): Promise<PlacementResult[]> {
+    const call = decidePlace(this.#state, requests, caller, this.#now());
+    await this.#commit([call]);
+    if (call.answer === 'Refused') throw refusal(call);
+    const placements = new Map(call.vms.map(({ vm, placement }) => [vm, placement]));
+    return requests.map(({ vm }) => {
+      const placement = placements.get(keyOf(vm));
+      if (!placement) throw new Error(`no placement for ${keyOf(vm)}`);
+      return { vm, placement };
+    });
+  }
+
+  /** Changes a VM's power state behind everybody's back. */
+  async consolePower(
+    vm: { namespace: string; name: string },
+    powerState: PowerState,
+  ): Promise<VirtualMachineState> {
+    const record = this.#known(vm);
+    const effect = decideConsole(record, this.#state, powerState, this.#now());
+    if (effect) await this.#commit([effect]);
+    return this.read(record.vm) ?? report(record, this.#now());
+  }
+
+  /** Lets the operation in progress on a VM fail. */
+  async consoleFail(
+    vm: { namespace: string; name: string },
+    failure: { class: FailureClass; message: string },
+  ): Promise<VirtualMachineState> {
+    const record = this.#known(vm);
+    const failed = decideFailure(record, failure, this.#now());
+    if (!failed) throw new PlatformError('Permanent', `VM ${keyOf(vm)} has no operation in progress`);
+    await this.#commit([failed]);
+    return this.read(record.vm) ?? report(record, this.#now());
+  }
+
+  /** Takes a VM off the platform. */
+  async consoleDelete(vm: { namespace: string; name: string }): Promise<void> {
+    await this.#commit([decideDelete(this.#known(vm), this.#now())]);
+  }
+
+  /** Replaces hosts, datastores and behaviour; VMs keep their places. */
+  async setInventory(inventory: SimulatedInventory): Promise<void> {
+    await this.#commit([{ type: 'inventory', at: this.#now(), caller: CONSOLE, inventory }]);
+  }
+
+  /** Replaces the faults; one that stays the same keeps its count. */
+  async setFaults(faults: SimulatedFault[]): Promise<void> {
+    const { behavior, ...rest } = this.#state.inventory;
+    await this.setInventory({ ...rest, behavior: { ...behavior, faults } });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#journal.close();
+  }
+
+  #known(vm: { namespace: string; name: string }): VmRecord {
+    const record = this.#state.vms.get(keyOf(vm));
+    if (!record) throw new PlatformError('Permanent', `the platform has no VM ${keyOf(vm)}`);
+    return record;
+  }
+
+  /** Never before the last entry, whatever the clock does. */
+  #now(): number {
+    return Math.max(Date.now(), this.#state.lastAt);
+  }
+
+  async #commit(entries: readonly Entry[]): Promise<void> {
+    if (this.#closed) throw new PlatformError('Transient', 'the simulated platform is shutting down');
+    const news: { key: string; record: VmRecord | undefined; deleted: VirtualMachineRef[] }[] = [];
+    const written: Promise<void>[] = [];
+    for (const entry of entries) {
+      const { changed, deleted } = apply(this.#state, entry);
+      if (deleted.length > 0) news.push({ key: '', record: undefined, deleted });
+      for (const key of changed) {
+        const record = this.#state.vms.get(key);
+        news.push({ key, record, deleted: [] });
+        if (record) this.#wakeAt(dueAt(record));
+      }
+      written.push(this.#journal.append(entry));
+    }
+    try {
+      await Promise.all(written);
+    } catch (error: unknown) {
+      this.#onBroken(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+    const now = this.#now();
+    for (const { key, record, deleted } of news) {
+      for (const vm of deleted) this.#publishDeleted(vm);
+      if (record) this.#publish(key, record, now);
+    }
+  }
+
+  #publish(key: string, record: VmRecord, now: number): void {
+    this.#published.set(key, record);
+    const state = report(record, now);
+    for (const watcher of this.#watchers) watcher.changed(state);
+  }
+
+  #publishDeleted(vm: VirtualMachineRef): void {
+    this.#published.delete(keyOf(vm));
+    for (const watcher of this.#watchers) watcher.deleted(vm);
+  }
+
+  #wakeAt(time: number | undefined): void {
+    if (time === undefined || time >= this.#timerAt || this.#closed) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = time;
+    const delay = Math.min(Math.max(time - Date.now(), 0), LONGEST_TIMER);
+    // A journal that cannot be written was reported by the commit; the effect stays undone, as it should.
+    this.#timer = setTimeout(() => void this.#settle().catch(() => undefined), delay);
+  }
+
+  async #settle(): Promise<void> {
+    this.#timerAt = Infinity;
+    if (this.#closed) return;
+    const commits: Promise<void>[] = [];
+    for (
+      let due = decideDue(this.#state, this.#now());
+      due.length > 0;
+      due = decideDue(this.#state, this.#now())
+    ) {
+      commits.push(this.#commit(due));
+    }
+    for (const record of this.#state.vms.values()) this.#wakeAt(dueAt(record));
+    await Promise.all(commits);
+  }
+}
+
+function absent({ vm, operation }: PowerRequest, at: number): VirtualMachineState {
+  return {
+    vm,
+    status: { powerState: 'PoweredOff', ready: false, at },
+    operation: { ...operation, phase: 'Done' },
+  };
+}
+
+function refusal(call: { class?: FailureClass; message?: string; retryAfter?: number }): PlatformError {
+  return new PlatformError(call.class ?? 'Permanent', call.message ?? 'refused', call.retryAfter);
+}

@@ -1,0 +1,125 @@
+/** What travels between the simulated platform and those who call it: JSON over HTTP on loopback, the watch as lines of JSON. */
+import { z } from 'zod';
+import type { SimulatedInventory } from '../../api';
+import type {
+  FailureClass,
+  PlacementRequest,
+  PowerRequest,
+  VirtualMachineRef,
+  VirtualMachineState,
+} from '../platform';
+
+/** One line of the watch. */
+export type WatchLine =
+  /** First line; a heartbeat comes at least this often, milliseconds. */
+  | { type: 'hello'; heartbeat: number }
+  | { type: 'changed'; state: VirtualMachineState }
+  | { type: 'deleted'; vm: VirtualMachineRef }
+  | { type: 'synced' }
+  | { type: 'heartbeat' };
+
+/** Body of every answer that is not 2xx. */
+export interface Refusal {
+  error: { class: FailureClass; message: string; retryAfter?: number };
+}
+
+/** Largest body that is read, bytes: a placement of 10,000 VMs is about 2 MB. */
+export const MAX_BODY = 8 * 1024 * 1024;
+
+const text = z.string().min(1).max(1024);
+const amount = z.number().nonnegative();
+const powerState = z.enum(['PoweredOn', 'PoweredOff', 'Suspended']);
+const failureClass = z.enum([
+  'Transient',
+  'Throttled',
+  'NoCapacity',
+  'OperationTimeout',
+  'GateTimeout',
+  'Permanent',
+  'Superseded',
+]);
+
+const vm = z.object({ namespace: text, name: text, uid: text });
+
+/** Names a VM whatever its uid: what a person at the console knows. */
+const namedVm = z.object({ namespace: text, name: text });
+
+/** Body of `POST /v1/power`. */
+export const powerBody: z.ZodType<PowerRequest> = z.object({
+  vm,
+  operation: z.object({ id: text, sequence: z.number() }),
+  powerState,
+  mode: z.enum(['Hard', 'Soft', 'TrySoft']).exactOptional(),
+  guestShutdownTimeout: amount,
+  caller: text,
+});
+
+const placementRequest: z.ZodType<PlacementRequest> = z.object({
+  vm,
+  cpus: amount,
+  memory: amount,
+  zone: text.exactOptional(),
+});
+
+/** Body of `POST /v1/place`. */
+export const placeBody = z.object({ requests: z.array(placementRequest), caller: text });
+
+/** Body of `POST /v1/console/power`. */
+export const consolePowerBody = z.object({ vm: namedVm, powerState });
+
+/** Body of `POST /v1/console/delete`. */
+export const consoleDeleteBody = z.object({ vm: namedVm });
+
+/** Body of `POST /v1/console/fail`. */
+export const consoleFailBody = z.object({ vm: namedVm, class: failureClass, message: text });
+
+const time = z.union([
+  amount,
+  z.object({ min: amount, max: amount }),
+  z.object({ mean: amount, deviation: amount }),
+]);
+
+/** Body of `PUT /v1/faults`. */
+export const faultsBody = z.array(
+  z.object({
+    type: z.enum([
+      'Stuck',
+      'Slow',
+      'TransientError',
+      'PermanentError',
+      'Throttled',
+      'NoCapacity',
+      'LostReply',
+      'GuestIgnoresShutdown',
+    ]),
+    vm: text.exactOptional(),
+    operation: powerState.exactOptional(),
+    times: amount.exactOptional(),
+    probability: z.number().min(0).max(1).exactOptional(),
+    retryAfter: amount.exactOptional(),
+    factor: amount.exactOptional(),
+  }),
+);
+
+const labels = z.record(z.string(), z.string());
+
+/** Body of `PUT /v1/inventory`. */
+export const inventoryBody: z.ZodType<SimulatedInventory> = z.object({
+  namespace: z.string(),
+  name: text,
+  uid: z.string(),
+  generation: z.number(),
+  revision: z.string(),
+  labels,
+  annotations: labels,
+  hosts: z.array(z.object({ name: text, zone: text, pool: z.string(), cpus: amount, memory: amount })),
+  datastores: z.array(z.object({ name: text, id: z.string(), zones: z.array(text), capacity: amount })),
+  behavior: z.object({
+    seed: z.number(),
+    powerOnTime: time,
+    readyTime: time,
+    powerOffTime: time,
+    guestShutdownTime: time,
+    faults: faultsBody,
+  }),
+});

@@ -1,0 +1,348 @@
+/**
+ * The simulated platform as a process others call: JSON over HTTP, on loopback only.
+ *
+ * | call | body → answer |
+ * | --- | --- |
+ * | `GET /v1/health` | → `{instance, pid}` |
+ * | `GET /v1/watch` | → one line of JSON for every VM, then for every change, with heartbeats between |
+ * | `GET /v1/vms/NAMESPACE/NAME?uid=UID` | → `{state}`; 404 where there is no such VM |
+ * | `POST /v1/power` | `PowerRequest` → `{state}` |
+ * | `POST /v1/place` | `{requests, caller}` → `{results}` |
+ * | `GET /v1/journal?since=N` | → the journal's lines after line N |
+ * | `GET`, `PUT /v1/inventory`, `PUT /v1/faults` | what the platform consists of and how it goes wrong |
+ * | `POST /v1/console/power`, `/delete`, `/fail` | what a person does behind the group's back |
+ *
+ * A refusal is `{error: {class, message, retryAfter?}}`.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import type { SimulatedInventory } from '../../api';
+import { PlatformError, type FailureClass } from '../platform';
+import { readJournal } from './journal';
+import { takeLock } from './lock';
+import { Machine } from './machine';
+import {
+  MAX_BODY,
+  consoleDeleteBody,
+  consoleFailBody,
+  consolePowerBody,
+  faultsBody,
+  inventoryBody,
+  placeBody,
+  powerBody,
+  type Refusal,
+  type WatchLine,
+} from './protocol';
+
+/** What {@link startSimulator} starts with. */
+export interface SimulatorOptions {
+  /** Folder of the journal; made where it does not exist. One simulator a folder. */
+  dataDir: string;
+  /** Left out: the one in the journal, or the default one. */
+  inventory?: SimulatedInventory;
+  /** Port on 127.0.0.1; left out: any free one. */
+  port?: number;
+  /** Told once where the journal cannot be written any more: from then on every change is refused. */
+  onBroken?: (error: Error) => void;
+}
+
+/** A running simulator. */
+export interface Simulator {
+  /** `http://127.0.0.1:PORT`. */
+  address: string;
+  /** Path of the journal file. */
+  journal: string;
+  /** Replaces hosts, datastores and behaviour; VMs keep their places. */
+  setInventory(inventory: SimulatedInventory): Promise<void>;
+  /** Ends every call and watch, writes what is to be written and gives the folder back. */
+  close(): Promise<void>;
+}
+
+/** Milliseconds between two heartbeats of the watch. */
+const HEARTBEAT = 2_000;
+/** Bytes that may wait for a slow watcher before it is cut off (it then watches again). */
+const WATCH_BACKLOG = 64 * 1024 * 1024;
+/** Longer than clients keep an idle connection, so that no call meets a connection that is just being closed. Milliseconds. */
+const KEEP_ALIVE = 65_000;
+
+/**
+ * Starts the simulated platform.
+ *
+ * @throws SimulatorInUseError where another process works on `dataDir`.
+ * @throws Error where the port is taken or the journal is damaged.
+ */
+export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const instance = randomUUID();
+  let opened: (machine: Machine) => void = () => undefined;
+  const machine = new Promise<Machine>((resolve) => (opened = resolve));
+  const journal = join(options.dataDir, 'journal.jsonl');
+  const closing = new AbortController();
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (request, response) => {
+    void serve({ instance, machine, journal, closing: closing.signal }, request, response);
+  });
+  const address = await listen(server, options.port ?? 0);
+  try {
+    // The lock names the address at which its holder answers, so the server listens before it holds the lock.
+    const unlock = await takeLock(options.dataDir, { pid: process.pid, instance, address });
+    try {
+      const running = await Machine.open(journal, options.inventory, once(options.onBroken));
+      opened(running);
+      const close = async (): Promise<void> => {
+        closing.abort();
+        await running.close();
+        await stop(server);
+        await unlock();
+      };
+      let closed: Promise<void> | undefined;
+      return {
+        address,
+        journal,
+        setInventory: (inventory) => running.setInventory(inventory),
+        close: () => (closed ??= close()),
+      };
+    } catch (error: unknown) {
+      await unlock();
+      throw error;
+    }
+  } catch (error: unknown) {
+    await stop(server);
+    throw error;
+  }
+}
+
+function once(onBroken: SimulatorOptions['onBroken']): (error: Error) => void {
+  let told = false;
+  return (error) => {
+    if (!told) onBroken?.(error);
+    told = true;
+  };
+}
+
+async function listen(server: Server, port: number): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function stop(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // Answers that were just written leave first.
+  await new Promise((resolve) => setImmediate(resolve));
+  server.closeAllConnections();
+  await closed;
+}
+
+interface Served {
+  instance: string;
+  machine: Promise<Machine>;
+  journal: string;
+  closing: AbortSignal;
+}
+
+/** An answer that is not JSON: it was written by the handler itself, or is withheld. */
+const ANSWERED = Symbol('answered');
+
+class HttpError extends Error {
+  constructor(
+    readonly status: number,
+    readonly failureClass: FailureClass,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function serve(served: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.setHeader('x-instance', served.instance);
+  try {
+    refuseForeign(request);
+    const url = new URL(request.url ?? '/', 'http://127.0.0.1');
+    const answer = await route(served, `${request.method} ${url.pathname}`, url, request, response);
+    if (answer !== ANSWERED) send(response, 200, answer);
+  } catch (error: unknown) {
+    if (response.headersSent) response.destroy();
+    else sendError(response, error);
+  }
+}
+
+async function route(
+  served: Served,
+  call: string,
+  url: URL,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<unknown> {
+  if (call === 'GET /v1/health') return { instance: served.instance, pid: process.pid };
+  const machine = await served.machine;
+  switch (call) {
+    case 'GET /v1/watch':
+      return watch(machine, served.closing, request, response);
+    case 'POST /v1/power': {
+      const { state, lost } = await machine.power(await body(request, powerBody));
+      if (!lost) return { state };
+      response.destroy();
+      return ANSWERED;
+    }
+    case 'POST /v1/place': {
+      const { requests, caller } = await body(request, placeBody);
+      return { results: await machine.place(requests, caller) };
+    }
+    case 'GET /v1/journal':
+      return sendJournal(served.journal, Number(url.searchParams.get('since') ?? 0), response);
+    case 'GET /v1/inventory':
+      return { inventory: machine.inventory };
+    case 'PUT /v1/inventory':
+      await machine.setInventory(await body(request, inventoryBody));
+      return {};
+    case 'PUT /v1/faults':
+      await machine.setFaults(await body(request, faultsBody));
+      return {};
+    case 'POST /v1/console/power': {
+      const { vm, powerState } = await body(request, consolePowerBody);
+      return { state: await machine.consolePower(vm, powerState) };
+    }
+    case 'POST /v1/console/delete':
+      await machine.consoleDelete((await body(request, consoleDeleteBody)).vm);
+      return {};
+    case 'POST /v1/console/fail': {
+      const { vm, class: failureClass, message } = await body(request, consoleFailBody);
+      return { state: await machine.consoleFail(vm, { class: failureClass, message }) };
+    }
+    default:
+      return readVm(machine, call, url);
+  }
+}
+
+function readVm(machine: Machine, call: string, url: URL): unknown {
+  const match = /^GET \/v1\/vms\/([^/]+)\/([^/]+)$/.exec(call);
+  if (!match) throw new HttpError(404, 'Permanent', `there is no ${call}`);
+  const [, namespace = '', name = ''] = match.map(decodeURIComponent);
+  const state = machine.read({ namespace, name, uid: url.searchParams.get('uid') ?? '' });
+  if (!state)
+    throw new HttpError(404, 'Permanent', `the platform has no VM ${namespace}/${name} of that uid`);
+  return { state };
+}
+
+/** Pages of the open web must not reach the platform through the browser of the person who runs it. */
+function refuseForeign(request: IncomingMessage): void {
+  const host = (request.headers.host ?? '').replace(/:\d+$/, '');
+  if (host !== '127.0.0.1' && host !== 'localhost')
+    throw new HttpError(403, 'Permanent', `host ${host} is not served`);
+  const hasBody = request.method === 'POST' || request.method === 'PUT';
+  if (hasBody && request.headers['content-type'] !== 'application/json') {
+    throw new HttpError(415, 'Permanent', 'the content type must be application/json');
+  }
+}
+
+async function body<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw new HttpError(413, 'Permanent', `the body is larger than ${MAX_BODY} bytes`);
+    chunks.push(chunk);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (error: unknown) {
+    throw new HttpError(400, 'Permanent', `the body is not JSON: ${String(error)}`);
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success)
+    throw new HttpError(400, 'Permanent', `the body is wrong: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+function send(response: ServerResponse, status: number, answer: unknown): void {
+  const text = JSON.stringify(answer);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+const STATUS: Record<FailureClass, number> = {
+  Transient: 503,
+  Throttled: 429,
+  NoCapacity: 507,
+  OperationTimeout: 504,
+  GateTimeout: 504,
+  Permanent: 422,
+  Superseded: 409,
+};
+
+function sendError(response: ServerResponse, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  const retryAfter = error instanceof PlatformError ? error.retryAfter : undefined;
+  const failureClass =
+    error instanceof PlatformError || error instanceof HttpError ? error.failureClass : 'Transient';
+  const status =
+    error instanceof HttpError ? error.status : error instanceof PlatformError ? STATUS[failureClass] : 500;
+  const refusal: Refusal = {
+    error: { class: failureClass, message, ...(retryAfter !== undefined && { retryAfter }) },
+  };
+  // A body that was not read to its end would be taken for the next call.
+  if (status === 413) response.setHeader('connection', 'close');
+  send(response, status, refusal);
+}
+
+async function sendJournal(path: string, since: number, response: ServerResponse): Promise<typeof ANSWERED> {
+  if (!Number.isInteger(since) || since < 0)
+    throw new HttpError(400, 'Permanent', 'since must be a line number');
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  await pipeline(async function* () {
+    for await (const line of readJournal(path, since)) yield `${JSON.stringify(line)}\n`;
+  }, response);
+  return ANSWERED;
+}
+
+function watch(
+  machine: Machine,
+  closing: AbortSignal,
+  request: IncomingMessage,
+  response: ServerResponse,
+): typeof ANSWERED {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  const lines: string[] = [];
+  let scheduled = false;
+  const flush = (): void => {
+    scheduled = false;
+    if (response.destroyed) return;
+    if (response.writableLength > WATCH_BACKLOG) response.destroy();
+    else response.write(lines.splice(0).join(''));
+  };
+  const tell = (line: WatchLine): void => {
+    lines.push(`${JSON.stringify(line)}\n`);
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(flush);
+  };
+  tell({ type: 'hello', heartbeat: HEARTBEAT });
+  const { states, end } = machine.watch({
+    changed: (state) => tell({ type: 'changed', state }),
+    deleted: (vm) => tell({ type: 'deleted', vm }),
+  });
+  for (const state of states) tell({ type: 'changed', state });
+  tell({ type: 'synced' });
+  const beat = setInterval(() => tell({ type: 'heartbeat' }), HEARTBEAT);
+  const finish = (): void => {
+    clearInterval(beat);
+    end();
+    response.end();
+  };
+  closing.addEventListener('abort', finish, { once: true });
+  response.once('close', () => {
+    closing.removeEventListener('abort', finish);
+    finish();
+  });
+  request.resume();
+  return ANSWERED;
+}

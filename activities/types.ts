@@ -3,6 +3,8 @@ import type { Gate, PowerMode, PowerState, VirtualMachineStatus } from '../api';
 import type { Operation, PlacementRequest, PlacementResult, VirtualMachineRef } from '../platforms';
 import type { Attempt, Plan, RunOutcome } from '../workflows/messages';
 
+export type { Operation, PlacementRequest, PlacementResult, VirtualMachineRef };
+
 /** Retry budget of one operation; milliseconds. */
 export interface RetryBudget {
   maximumAttempts: number;

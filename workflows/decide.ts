@@ -11,8 +11,7 @@
  * D6: nothing is powered on before everything that is to be placed was placed together.
  */
 import { formatDuration } from '../api/duration';
-import type { Activities, PlaceInput, PowerGroupInput, PowerInput } from '../activities';
-import type { PlacementRequest } from '../platforms';
+import type { Activities, PlaceInput, PlacementRequest, PowerGroupInput, PowerInput } from '../activities';
 import type { RunOutcome } from './messages';
 import { memberKey, workflowId, type MemberKey, type Plan, type PlanMember, type PlanTier } from './plan';
 import { exceptionOf, membersOf, type MemberState, type Run, type Stage } from './run';
@@ -76,11 +75,11 @@ function place(decision: Decision, now: number): void {
   decision.start.push(placeStart(run, activityId));
 }
 
-/** The linked VMs of a tree that have no place yet. */
+/** The linked VMs of a tree that have no place yet and are to be powered on. */
 function unplaced(run: Run, plan: Plan): { member: PlanMember; plan: Plan }[] {
   const found: { member: PlanMember; plan: Plan }[] = [];
   for (const { key, member } of membersOf(plan)) {
-    if (member.link !== 'Linked') continue;
+    if (member.link !== 'Linked' || (plan === run.plan && !wants(run, key, member))) continue;
     if (member.plan) found.push(...unplaced(run, member.plan));
     else if (member.kind === 'VirtualMachine' && !isPlaced(run, plan, key, member))
       found.push({ member, plan });
@@ -101,18 +100,31 @@ function mayStart(run: Run, key: MemberKey, member: PlanMember): boolean {
   return member.plan ? unplaced(run, member.plan).length === 0 : isPlaced(run, run.plan, key, member);
 }
 
-/** Walks the stages: D1, D2. */
+/**
+ * Walks the stages: D1, D2. A stage that was released stays so, and those of its members that join late or fall back are started at once;
+ * a stage that was not waits for every stage before it.
+ */
 function walk(decision: Decision, now: number): void {
   const { run } = decision;
   run.stages = run.stages.map((stage) => ({ ...stage }));
   let free = run.plan.policy.maxConcurrentOperations - openOperations(run);
-  let previousDoneAt = run.planAt;
+  let previousDoneAt: number | undefined = run.planAt;
+  let allDone = true;
   for (const [index, stage] of run.stages.entries()) {
-    if (!release(decision, stage, index, previousDoneAt, now)) return;
+    if (stage.releasedAt === undefined) {
+      if (!allDone || previousDoneAt === undefined) {
+        // The tier before fell back while this one's delay ran: the delay has not begun.
+        delete stage.dueAt;
+        return;
+      }
+      if (!release(decision, stage, index, previousDoneAt, now)) return;
+    }
     free -= startMembers(decision, stage, free, now);
-    if (stage.doneAt === undefined) {
-      if (!isDone(run, stage)) return;
-      stage.doneAt = doneSince(run, stage, previousDoneAt, now);
+    if (isDone(run, stage)) {
+      stage.doneAt ??= doneSince(run, stage, previousDoneAt ?? now, now);
+    } else {
+      delete stage.doneAt;
+      allDone = false;
     }
     previousDoneAt = stage.doneAt;
   }
@@ -134,9 +146,11 @@ function release(
   previousDoneAt: number,
   now: number,
 ): boolean {
-  if (stage.releasedAt !== undefined) return true;
   const { run } = decision;
-  const idle = !stageMembers(run, stage).some(({ key, member }) => wants(run, key, member));
+  // Where nothing is left to start, here and later, there is nothing to wait for.
+  const idle = !run.stages
+    .slice(index)
+    .some((later) => stageMembers(run, later).some(({ key, member }) => wants(run, key, member)));
   if (stage.delay > 0 && !idle) {
     stage.dueAt ??= previousDoneAt + stage.delay;
     if (stage.dueAt > now) {
@@ -284,7 +298,7 @@ function doneSince(run: Run, stage: Stage, previousDoneAt: number, now: number):
     if (!state || state.reachedAt === undefined || isSetAside(state)) return now;
     latest = Math.max(latest, state.reachedAt);
   }
-  return latest < 0 ? previousDoneAt : latest;
+  return latest < 0 ? (stage.dueAt ?? previousDoneAt) : latest;
 }
 
 function failIfAsked(run: Run): void {

@@ -1,5 +1,6 @@
 /** Deterministic orchestration: the workflow of a group, the planner that it drives, and the messages that it understands. */
 export * from './messages';
 export { decide, type Decision, type Start } from './decide';
+export { forecast, type Forecast, type ForecastStep } from './forecast';
 export { begin, receivePlan, type Run } from './run';
 export { virtualMachineGroup } from './virtual-machine-group';

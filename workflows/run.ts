@@ -6,7 +6,7 @@
  * R3: after a change of the desired power state a member counts as there only when that was observed after its last operation ended.
  */
 import type { Placement, PowerState, VirtualMachineStatus } from '../api';
-import type { PlacementResult } from '../platforms';
+import type { PlacementResult } from '../activities';
 import type {
   Attempt,
   AttemptReport,

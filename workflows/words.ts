@@ -141,8 +141,7 @@ function retry(state: MemberState, next: Run, key: MemberKey): void {
   delete state.leftAlone;
   delete state.word;
   delete state.drifted;
-  const { [key]: _forgiven, ...corrections } = next.corrections;
-  next.corrections = corrections;
+  next.corrections = Object.fromEntries(Object.entries(next.corrections).filter(([other]) => other !== key));
 }
 
 /** Changes members; each gives its open operation up. */

@@ -1,0 +1,613 @@
+/** The planner's rules, one table or case a rule. */
+import type { PlanTier } from '../../workflows';
+import { progressOf } from '../../workflows/progress';
+import { group, MINUTE, plan, SECOND, seen, tier, vm } from './plans';
+import { waves, World } from './world';
+
+function threeTiers(more: Partial<PlanTier>[] = []): PlanTier[] {
+  return [
+    tier([vm('db-1'), vm('db-2')], more[0]),
+    tier([vm('app-1'), vm('app-2')], { powerOnDelay: 30 * SECOND, ...more[1] }),
+    tier([vm('web-1'), vm('web-2')], { powerOnDelay: 20 * SECOND, ...more[2] }),
+  ];
+}
+
+function running(): PlanTier[] {
+  return [
+    tier([seen('db-1', 'PoweredOn'), seen('db-2', 'PoweredOn')]),
+    tier([seen('app-1', 'PoweredOn')], { powerOnDelay: 30 * SECOND }),
+    tier([seen('web-1', 'PoweredOn')], { powerOnDelay: 20 * SECOND }),
+  ];
+}
+
+describe('power on', () => {
+  it('D1 D2: walks the tiers in order, and waits each delay after the tier before is done', () => {
+    const world = new World().send(plan(threeTiers()));
+    const began = world.now;
+    world.pass();
+    expect(waves(world)).toEqual([
+      ['db-1', 'db-2'],
+      ['app-1', 'app-2'],
+      ['web-1', 'web-2'],
+    ]);
+    expect(world.asked.map(({ at }) => at - began)).toEqual([0, 0, 31_000, 31_000, 52_000, 52_000]);
+    expect(world.timers.map(({ summary }) => summary)).toEqual([
+      'tier 2 of 3: wait 30s before app-1, app-2',
+      'tier 3 of 3: wait 20s before web-1, web-2',
+    ]);
+    expect(world.outcome).toMatchObject({
+      outcome: 'Converged',
+      operations: 6,
+      message: '6 of 6 members PoweredOn',
+    });
+  });
+
+  it('waits the delay of the first tier too', () => {
+    const world = new World().send(plan([tier([vm('a')], { powerOnDelay: 5 * SECOND })]));
+    const began = world.now;
+    expect(world.pass().asked[0]?.at).toBe(began + 5000);
+  });
+
+  it('D1: the slowest member holds its tier', () => {
+    const world = new World((id) => ({ takes: id.endsWith('db-2') ? 90_000 : 1000 })).send(
+      plan(threeTiers()),
+    );
+    const began = world.now;
+    expect(world.pass().asked.find(({ member }) => member === 'app-1')?.at).toBe(began + 120_000);
+  });
+
+  it('D3: does not touch VMs that are on, and ends at once where all are', () => {
+    const world = new World().send(plan(running()));
+    expect(world.asked).toEqual([]);
+    expect(world.outcome?.outcome).toBe('Converged');
+  });
+
+  it('D2: counts a delay from when the tier before came up, also where that was before the run', () => {
+    const half = new World();
+    const at = half.now - 10 * SECOND;
+    half.send(
+      plan([
+        tier([seen('db', 'PoweredOn', at)]),
+        tier([seen('app', 'PoweredOff', at)], { powerOnDelay: 30 * SECOND }),
+      ]),
+    );
+    const began = half.now;
+    expect(half.pass().asked[0]?.at).toBe(began + 20_000);
+
+    const long = new World();
+    long.send(
+      plan([
+        tier([seen('db', 'PoweredOn', 0)]),
+        tier([seen('app', 'PoweredOff', 0)], { powerOnDelay: 30 * SECOND }),
+      ]),
+    );
+    expect(long.asked[0]?.at).toBe(long.now);
+  });
+
+  it('D6: places all VMs of the tree together before the first power-on', () => {
+    const nested = plan([tier([vm('n-1')])], { name: 'inner', uid: 'uid-inner' });
+    const world = new World();
+    world.send(plan([tier([vm('a')]), tier([group(nested)])]));
+    expect(world.openIds).toEqual(['place/shop']);
+    expect(world.asked).toEqual([]);
+    world.pass();
+    expect(world.outcome?.placements).toHaveProperty('n-1');
+    expect(world.asked.map(({ activityId }) => activityId)).toEqual([
+      'power-on/a',
+      'power-on/VirtualMachineGroup/inner',
+    ]);
+  });
+
+  it('a parent that has placed the tree leaves nothing to place', () => {
+    const world = new World().send(plan([tier([vm('a')])]), { cause: 'Parent', placed: true });
+    expect(world.openIds).toEqual(['power-on/a']);
+  });
+});
+
+describe('gates', () => {
+  it.each([
+    ['PoweredOn', true, ['a']],
+    ['Ready', true, ['a', 'b']],
+  ] as const)('%s', (gate, _on, asked) => {
+    const world = new World().send(plan([tier([seen('a', 'PoweredOff'), seen('b', 'PoweredOn')], { gate })]));
+    world.pass();
+    expect(world.asked.map(({ member }) => member)).toEqual(asked);
+  });
+
+  it('None: the next tier starts as soon as this one was asked, and the run still waits for all', () => {
+    const world = new World(() => ({ takes: 60_000 })).send(
+      plan([
+        tier([seen('a', 'PoweredOff')], { gate: 'None' }),
+        tier([seen('b', 'PoweredOff')], { powerOnDelay: 10 * SECOND }),
+      ]),
+    );
+    const began = world.now;
+    world.pass(began + 10_000);
+    expect(world.asked.map(({ member, at }) => [member, at - began])).toEqual([
+      ['a', 0],
+      ['b', 10_000],
+    ]);
+    expect(world.pass().outcome?.outcome).toBe('Converged');
+  });
+
+  it('quorum: enough members make a tier done, the others go on', () => {
+    const world = new World((id) => ({ takes: id.endsWith('db-2') ? 600_000 : 1000 })).send(
+      plan(threeTiers([{ quorum: 1 }])),
+    );
+    const began = world.now;
+    world.pass(began + 31_000);
+    expect(world.asked.map(({ member }) => member)).toContain('app-1');
+    expect(world.pass().outcome?.outcome).toBe('Converged');
+    expect(world.now).toBe(began + 600_000);
+  });
+
+  it('optional members hold nothing up', () => {
+    const world = new World((id) =>
+      id.endsWith('x') ? { failsAfter: 500, class: 'Permanent' } : { takes: 1000 },
+    ).send(
+      plan([
+        tier([vm('x', { optional: true }), vm('ghost', { optional: true, link: 'NotFound' }), vm('a')]),
+        tier([vm('b')]),
+      ]),
+    );
+    world.pass();
+    expect(world.asked.map(({ member }) => member)).toEqual(['x', 'a', 'b']);
+    expect(world.outcome).toMatchObject({ outcome: 'ConvergedWithExceptions' });
+    expect(world.outcome?.exceptions.map(({ member, reason }) => [member, reason])).toEqual([
+      ['x', 'Parked'],
+      ['ghost', 'NotFound'],
+    ]);
+  });
+});
+
+describe('parked members', () => {
+  const failing = (id: string): { takes: number } | { failsAfter: number; class: string } =>
+    id === 'power-on/db-1' ? { failsAfter: 1000, class: 'Permanent' } : { takes: 1000 };
+
+  it('Hold: the next tier waits for an operator, and retryMember brings the run to its end', () => {
+    const world = new World(failing).send(plan(threeTiers()));
+    world.pass();
+    expect(world.outcome).toBeUndefined();
+    expect(progressOf(world.run!)).toMatchObject({
+      phase: 'Waiting',
+      members: [
+        { member: 'db-1', phase: 'Parked', waitsFor: 'an operator: retryMember, skipMember or markReady' },
+        {},
+        {},
+        {},
+        {},
+        {},
+      ],
+    });
+    expect(world.say('retryMember', 'db-1')).toBeUndefined();
+    world.pass();
+    expect(world.outcome?.outcome).toBe('Converged');
+    expect(world.asked.filter(({ member }) => member === 'db-2')).toHaveLength(1);
+    expect(world.asked.map(({ activityId }) => activityId)).toContain('power-on/db-1/2');
+  });
+
+  it('Continue: the rest goes on, and the run ends with the exception', () => {
+    const world = new World(failing).send(plan(threeTiers([{ whenParked: 'Continue' }])));
+    world.pass();
+    expect(world.asked).toHaveLength(6);
+    expect(world.outcome).toMatchObject({
+      outcome: 'ConvergedWithExceptions',
+      message: '5 of 6 members PoweredOn; db-1 Parked: Permanent: power-on/db-1 failed',
+      exceptions: [{ member: 'db-1', reason: 'Parked' }],
+    });
+  });
+
+  it('Fail: what is open ends, nothing more starts, the run has failed', () => {
+    const world = new World((id) => (id === 'power-on/db-2' ? { takes: 60_000 } : failing(id))).send(
+      plan(threeTiers([{ whenParked: 'Fail' }])),
+    );
+    const began = world.now;
+    world.pass();
+    expect(world.now).toBe(began + 60_000);
+    expect(world.asked).toHaveLength(2);
+    expect(world.outcome).toMatchObject({
+      outcome: 'Failed',
+      exceptions: expect.arrayContaining([
+        { member: 'app-1', reason: 'NotStarted', message: expect.any(String) as string },
+      ]) as unknown,
+    });
+  });
+
+  it('a new revision gives a parked member a new chance', () => {
+    const world = new World(failing).send(plan(threeTiers()));
+    world.pass();
+    world.send(plan(threeTiers(), { revision: 'r2', generation: 2 })).pass();
+    expect(world.outcome?.outcome).toBe('Converged');
+  });
+});
+
+describe('power off and suspend', () => {
+  const off = { powerState: 'PoweredOff' } as const;
+
+  it('powers all members off at once where no tier has a delay', () => {
+    const world = new World().send(plan(running(), off));
+    expect(world.asked.map(({ activityId }) => activityId)).toEqual([
+      'power-off/db-1',
+      'power-off/db-2',
+      'power-off/app-1',
+      'power-off/web-1',
+    ]);
+    expect(world.pass().outcome?.outcome).toBe('Converged');
+  });
+
+  it('walks in reverse with powerOffDelay, the last tier too', () => {
+    const tiers = running();
+    tiers[2] = { ...tiers[2]!, powerOffDelay: 10 * SECOND };
+    tiers[0] = { ...tiers[0]!, powerOffDelay: 20 * SECOND };
+    const world = new World().send(plan(tiers, off));
+    const began = world.now;
+    world.pass();
+    expect(world.asked.map(({ member, at }) => [member, at - began])).toEqual([
+      ['web-1', 10_000],
+      ['app-1', 11_000],
+      ['db-1', 32_000],
+      ['db-2', 32_000],
+    ]);
+  });
+
+  it('members that do not exist are no hindrance', () => {
+    const world = new World().send(
+      plan([tier([vm('ghost', { link: 'NotFound' }), seen('a', 'PoweredOn')])], off),
+    );
+    expect(world.pass().outcome?.outcome).toBe('Converged');
+  });
+
+  it('a VM that was never seen is off', () => {
+    const world = new World().send(plan([tier([vm('a')])], off));
+    expect(world.outcome?.outcome).toBe('Converged');
+    expect(world.asked).toEqual([]);
+  });
+
+  it('suspends all at once, and leaves a VM that is off as it is', () => {
+    const world = new World().send(
+      plan(
+        [tier([seen('a', 'PoweredOn')]), tier([seen('b', 'PoweredOff')]), tier([seen('c', 'PoweredOn')])],
+        { powerState: 'Suspended' },
+      ),
+    );
+    expect(world.asked.map(({ activityId }) => activityId)).toEqual(['suspend/a', 'suspend/c']);
+    expect(world.pass().outcome?.outcome).toBe('Converged');
+  });
+
+  it.each([
+    ['PoweredOff', 'Hard', undefined, 'Hard'],
+    ['PoweredOff', undefined, 'Soft', 'Soft'],
+    ['PoweredOff', 'TrySoft', 'Hard', 'TrySoft'],
+    ['PoweredOff', undefined, undefined, undefined],
+  ] as const)('%s: mode of the group %s, of the VM %s, asked %s', (powerState, groups, own, asked) => {
+    const member = seen('a', 'PoweredOn', 0, own ? { powerOffMode: own } : {});
+    const world = new World();
+    let mode: unknown = 'none';
+    const spying = new World((_id, start) => {
+      if (start.activity === 'powerOff') mode = start.input.mode;
+      return { takes: 1 };
+    });
+    spying.send(plan([tier([member])], { powerState, ...(groups ? { powerOffMode: groups } : {}) }));
+    expect(mode).toBe(asked);
+    expect(world.run).toBeUndefined();
+  });
+});
+
+describe('members that come and go', () => {
+  it('a tier waits for a member that does not exist yet, and names it', () => {
+    const missing = [tier([vm('a', { link: 'NotFound' })]), tier([vm('b')])];
+    const world = new World().send(plan(missing));
+    world.pass();
+    expect(world.asked).toEqual([]);
+    expect(progressOf(world.run!)).toMatchObject({
+      phase: 'Waiting',
+      message: 'a missing.',
+      members: [{ waitsFor: 'VirtualMachine a to exist' }, {}],
+    });
+    world.send(plan([tier([vm('a')]), tier([vm('b')])]), { cause: 'MembersChanged' }).pass();
+    expect(world.asked.map(({ member }) => member)).toEqual(['a', 'b']);
+    expect(world.outcome?.outcome).toBe('Converged');
+  });
+
+  it('a member that names another group is not touched', () => {
+    const world = new World().send(plan([tier([vm('a', { link: 'NotMember' }), vm('c')]), tier([vm('b')])]));
+    world.pass();
+    expect(world.asked.map(({ member }) => member)).toEqual(['c']);
+    expect(progressOf(world.run!).members[0]?.waitsFor).toBe(
+      'spec.groupName of VirtualMachine a to name shop',
+    );
+  });
+
+  it('a VM that joins a tier that is done is powered on at once, and no delay runs again', () => {
+    const world = new World((id) => ({ takes: id.endsWith('web-1') ? 600_000 : 1000 })).send(
+      plan(threeTiers()),
+    );
+    world.pass(world.now + 60_000);
+    const timers = world.timers.length;
+    const joined = threeTiers();
+    joined[0] = tier([vm('db-1'), vm('db-2'), vm('db-3')]);
+    world.send(plan(joined, { revision: 'r2', generation: 2 }), { cause: 'MembersChanged' });
+    const at = world.now;
+    world.pass();
+    expect(world.asked.find(({ member }) => member === 'db-3')?.at).toBe(at);
+    expect(world.timers).toHaveLength(timers);
+    expect(world.outcome?.outcome).toBe('Converged');
+  });
+
+  it('a VM that joins a group that is on is powered on without waiting for delays that are long over', () => {
+    const tiers = running();
+    tiers[2] = tier([...tiers[2]!.members, vm('web-2')], { powerOnDelay: 20 * SECOND });
+    const world = new World().send(plan(tiers), { cause: 'MembersChanged' });
+    const began = world.now;
+    world.pass();
+    expect(world.asked.map(({ member, at }) => [member, at - began])).toEqual([['web-2', 0]]);
+  });
+
+  it('a member that leaves while it is being powered on is let go', () => {
+    const world = new World(() => ({ takes: 60_000 })).send(plan([tier([vm('a'), vm('b')])]));
+    world.pass(world.now + 1000);
+    world.send(plan([tier([vm('b')])], { revision: 'r2', generation: 2 }));
+    expect(world.cancelled).toEqual(['power-on/a']);
+    expect(world.pass().outcome).toMatchObject({ outcome: 'Converged', message: '1 of 1 members PoweredOn' });
+  });
+});
+
+describe('changes in the middle', () => {
+  it('R3: power-on turned into power-off turns open operations round and drops the rest', () => {
+    const world = new World(() => ({ takes: 10_000 })).send(plan(threeTiers()));
+    world.pass(world.now + 5000);
+    world.send(plan(threeTiers(), { powerState: 'PoweredOff', revision: 'r2', generation: 2 }));
+    expect(world.cancelled).toEqual(['power-on/db-1', 'power-on/db-2']);
+    expect(world.openIds).toEqual(['power-off/db-1', 'power-off/db-2']);
+    world.pass();
+    expect(world.outcome?.outcome).toBe('Converged');
+    expect(world.states).toMatchObject({ 'db-1': 'PoweredOff', 'db-2': 'PoweredOff', 'app-1': 'PoweredOff' });
+  });
+
+  it('R3: and back again', () => {
+    const world = new World(() => ({ takes: 10_000 })).send(plan(threeTiers()));
+    world.pass(world.now + 5000);
+    world.send(plan(threeTiers(), { powerState: 'PoweredOff', revision: 'r2', generation: 2 }));
+    world.pass(world.now + 5000);
+    world.send(plan(threeTiers(), { revision: 'r3', generation: 3 }));
+    world.pass();
+    expect(world.outcome?.outcome).toBe('Converged');
+    expect(Object.values(world.states)).toEqual(Array(6).fill('PoweredOn'));
+    const sequences = world.asked
+      .filter(({ member }) => member === 'db-1')
+      .map(({ activityId }) => activityId);
+    expect(sequences).toEqual(['power-on/db-1', 'power-off/db-1', 'power-on/db-1/2']);
+  });
+
+  it('D2: a longer delay counts from the same moment; a shorter one that is over ends at once', () => {
+    const world = new World().send(plan(threeTiers()));
+    const began = world.now;
+    world.pass(began + 11_000);
+    const longer = threeTiers([{}, { powerOnDelay: 60 * SECOND }]);
+    world.send(plan(longer, { revision: 'r2', generation: 2 }));
+    world.pass(began + 40_000);
+    expect(world.asked).toHaveLength(2);
+    const shorter = threeTiers([{}, { powerOnDelay: 5 * SECOND }]);
+    world.send(plan(shorter, { revision: 'r3', generation: 3 }));
+    expect(world.asked.map(({ member }) => member)).toContain('app-1');
+    expect(world.pass().outcome?.outcome).toBe('Converged');
+  });
+
+  it('R1: the same plan again changes nothing, an older one is ignored', () => {
+    const world = new World(() => ({ takes: 10_000 })).send(plan(threeTiers(), { generation: 5 }));
+    world.pass(world.now + 5000);
+    const before = JSON.stringify(world.run);
+    world.send(plan(threeTiers(), { generation: 5 }));
+    world.send(plan(threeTiers(), { generation: 4, powerState: 'PoweredOff', revision: 'old' }));
+    expect(JSON.stringify(world.run)).toBe(before);
+    expect(world.cancelled).toEqual([]);
+  });
+
+  it('R2: a late result of an operation that was given up changes nothing', () => {
+    const world = new World(() => ({ takes: 10_000 })).send(plan([tier([vm('a')])]));
+    world.pass(world.now + 1000);
+    world.send(plan([tier([vm('a')])], { powerState: 'PoweredOff', revision: 'r2', generation: 2 }));
+    const before = JSON.stringify(world.run);
+    world.report('power-on/a', 3);
+    expect(JSON.stringify(world.run)).toBe(before);
+  });
+
+  it('force sync looks at every member once, also where all look in sync, and waits no delay again', () => {
+    const world = new World().send(plan(running(), { forceSync: 't1' }), { cause: 'ForceSync' });
+    const began = world.now;
+    world.pass();
+    expect(world.asked.map(({ member }) => member)).toEqual(['db-1', 'db-2', 'app-1', 'web-1']);
+    expect(world.now - began).toBe(3000);
+    expect(world.outcome).toMatchObject({ outcome: 'Converged', operations: 0, forceSync: 't1' });
+  });
+});
+
+describe('drift', () => {
+  const drifted = (at: number, corrections: number[] = []): ReturnType<typeof plan> =>
+    plan([tier([seen('a', 'PoweredOff', at, { drifted: true }), seen('b', 'PoweredOn')])], {
+      corrections: { a: corrections },
+    });
+
+  it('Enforce: brings the VM back and counts the correction', () => {
+    const world = new World();
+    world.send(drifted(world.now), { cause: 'Drift' });
+    const began = world.now;
+    world.pass();
+    expect(world.outcome).toMatchObject({ outcome: 'Converged', corrections: { a: [began] } });
+  });
+
+  it('Enforce: stops after the limit, says so, and starts again when somebody retries', () => {
+    const world = new World();
+    world.send(drifted(world.now, [world.now - 3000, world.now - 2000, world.now - 1000]), {
+      cause: 'Drift',
+    });
+    expect(world.asked).toEqual([]);
+    expect(world.outcome?.exceptions).toEqual([
+      {
+        member: 'a',
+        reason: 'DriftLimit',
+        message: expect.stringContaining('3 corrections within 10m') as string,
+      },
+    ]);
+  });
+
+  it('corrections outside of the window do not count', () => {
+    const world = new World();
+    world.now += 60 * MINUTE;
+    world.send(drifted(world.now, [1000, 2000, 3000]), { cause: 'Drift' }).pass();
+    expect(world.outcome?.outcome).toBe('Converged');
+  });
+
+  it('in the middle of a run: a VM that was done and goes off is brought back', () => {
+    const world = new World((id) => ({ takes: id.includes('app') ? 60_000 : 1000 })).send(plan(threeTiers()));
+    world.pass(world.now + 40_000);
+    const tiers = threeTiers();
+    tiers[0] = tier([seen('db-1', 'PoweredOff', world.now), vm('db-2')]);
+    world.states['db-1'] = 'PoweredOff';
+    world.send(plan(tiers), { cause: 'Drift' });
+    world.pass();
+    expect(world.outcome?.outcome).toBe('Converged');
+    expect(world.states['db-1']).toBe('PoweredOn');
+    expect(world.outcome?.corrections).toHaveProperty('db-1');
+  });
+
+  it('an observation older than the result of the operation is no drift', () => {
+    const world = new World((id) => ({ takes: id.includes('app') ? 60_000 : 1000 })).send(plan(threeTiers()));
+    const before = world.now - 1;
+    world.pass(world.now + 40_000);
+    const tiers = threeTiers();
+    tiers[0] = tier([seen('db-1', 'PoweredOff', before), vm('db-2')]);
+    world.send(plan(tiers));
+    world.pass();
+    expect(world.asked.filter(({ member }) => member === 'db-1')).toHaveLength(1);
+  });
+
+  it('Report: leaves the VM alone', () => {
+    const reported = drifted(0);
+    reported.policy = { ...reported.policy, drift: { ...reported.policy.drift, action: 'Report' } };
+    const world = new World().send(reported, { cause: 'Drift' });
+    expect(world.asked).toEqual([]);
+    expect(world.outcome?.exceptions[0]?.reason).toBe('Drifted');
+  });
+});
+
+describe('concurrency', () => {
+  it('D5: never more operations of VMs than the policy says, and all get their turn', () => {
+    const members = Array.from({ length: 20 }, (_, index) => vm(`vm-${index}`));
+    const limited = plan([tier(members)]);
+    limited.policy = { ...limited.policy, maxConcurrentOperations: 3 };
+    let open = 0;
+    const world = new World((_id, start) => ({ takes: start.activity === 'place' ? 0 : 1000 }));
+    world.send(limited);
+    while (!world.outcome) {
+      open = Math.max(open, world.openIds.filter((id) => id.startsWith('power')).length);
+      world.pass(world.nextAt);
+    }
+    expect(open).toBe(3);
+    expect(world.asked).toHaveLength(20);
+  });
+});
+
+describe('nested groups', () => {
+  const inner = (more = {}): ReturnType<typeof plan> =>
+    plan([tier([vm('n-1')])], {
+      name: 'inner',
+      uid: 'uid-inner',
+      revision: 'i1',
+      lineage: 'uid-shop/uid-inner',
+      ...more,
+    });
+
+  it('a nested group is a member whose operation is its own run', () => {
+    const world = new World().send(plan([tier([group(inner())]), tier([vm('b')])]));
+    world.pass();
+    expect(world.asked.map(({ activityId, activity }) => [activityId, activity])).toEqual([
+      ['power-on/VirtualMachineGroup/inner', 'powerGroup'],
+      ['power-on/b', 'powerOn'],
+    ]);
+  });
+
+  it('one that has converged is not asked', () => {
+    const world = new World().send(
+      plan([tier([group(inner(), { convergedAt: 5 })]), tier([seen('b', 'PoweredOn')])]),
+    );
+    expect(world.asked).toEqual([]);
+    expect(world.outcome?.outcome).toBe('Converged');
+  });
+
+  it('a change of its desired state asks it again', () => {
+    const world = new World(() => ({ takes: 60_000 })).send(plan([tier([group(inner())])]));
+    world.pass(world.now + 1000);
+    world.send(plan([tier([group(inner({ revision: 'i2' }))])], { generation: 2 }));
+    expect(world.cancelled).toEqual(['power-on/VirtualMachineGroup/inner']);
+    expect(world.openIds).toEqual(['power-on/VirtualMachineGroup/inner/2']);
+  });
+});
+
+describe('words of operators', () => {
+  const held = (): World => new World(() => ({ takes: 10_000 })).send(plan(threeTiers()));
+
+  it('pause: nothing starts until resume; a delay goes on', () => {
+    const world = held();
+    world.pass(world.now + 10_000);
+    world.say('pause');
+    world.pass();
+    expect(world.asked).toHaveLength(2);
+    expect(progressOf(world.run!)).toMatchObject({ phase: 'Paused' });
+    world.now += MINUTE;
+    world.say('resume');
+    expect(world.asked).toHaveLength(4);
+  });
+
+  it('skipDelay ends the delay that runs', () => {
+    const world = held();
+    expect(world.say('skipDelay')).toBe('no delay is running');
+    world.pass(world.now + 11_000);
+    expect(world.say('skipDelay')).toBeUndefined();
+    expect(world.asked).toHaveLength(4);
+  });
+
+  it.each(['skipMember', 'markReady'] as const)('%s lets the tier go on without the member', (verb) => {
+    const world = new World((id) =>
+      id.endsWith('db-1') ? { failsAfter: 10, class: 'GateTimeout' } : { takes: 10 },
+    ).send(plan(threeTiers()));
+    world.pass();
+    expect(world.say(verb, 'VirtualMachine/db-1')).toBeUndefined();
+    world.pass();
+    expect(world.outcome).toMatchObject({
+      outcome: 'ConvergedWithExceptions',
+      exceptions: [{ member: 'db-1', reason: verb === 'skipMember' ? 'Skipped' : 'MarkedReady' }],
+      words: [{ verb, actor: 'alice', reason: 'test', member: 'VirtualMachine/db-1' }],
+    });
+  });
+
+  it('abort ends the run at once, and lets open operations go', () => {
+    const world = held().pass(1_000_001);
+    world.say('abort');
+    expect(world.outcome).toMatchObject({ outcome: 'Cancelled', message: 'Aborted by alice: test' });
+    expect(world.cancelled).toEqual(['power-on/db-1', 'power-on/db-2']);
+  });
+
+  it('retryMember while an operation is failing starts it afresh', () => {
+    const world = held().pass(1_000_001);
+    expect(world.say('retryMember', 'db-1')).toBe('db-1 is InProgress: there is nothing to retry');
+    world.report('power-on/db-1', 1);
+    expect(progressOf(world.run!).members[0]).toMatchObject({
+      attempt: 2,
+      lastError: { class: 'Transient' },
+    });
+    expect(world.say('retryMember', 'db-1')).toBeUndefined();
+    expect(world.openIds).toContain('power-on/db-1/2');
+  });
+
+  it.each([
+    ['retryMember', 'nobody', 'nobody is not a member of production/shop'],
+    ['skipMember', undefined, 'member is missing: name a VM, or Kind/name'],
+    ['retryMember', undefined, 'no member is parked or failing'],
+    ['skipMember', 'n-1', 'n-1 is a member of inner: say it to vmgroup/production/inner'],
+  ] as const)('%s %s is refused: %s', (verb, member, why) => {
+    const nested = plan([tier([vm('n-1')])], { name: 'inner', uid: 'uid-inner' });
+    const world = new World(() => ({ takes: 10_000 })).send(plan([tier([vm('a'), group(nested)])]));
+    expect(world.say(verb, member)).toBe(why);
+  });
+});

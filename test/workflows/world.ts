@@ -1,0 +1,234 @@
+/**
+ * A small world in which tests drive the planner: virtual time, VMs that take time to switch, and a record of what was asked when.
+ */
+import { memberKey, type PlanMessage, type RunOutcome, type Verb } from '../../workflows';
+import type { Plan } from '../../workflows';
+import type { PowerState } from '../../api';
+import { decide, type Decision, type Start } from '../../workflows/decide';
+import {
+  attemptReported,
+  begin,
+  membersOf,
+  operationDone,
+  operationFailed,
+  placed,
+  receivePlan,
+  type Run,
+} from '../../workflows/run';
+import { objection, speak } from '../../workflows/words';
+import { status } from './plans';
+
+/** What happens to an operation: it takes time, or it is given up after a time. */
+export type Fate = { takes: number } | { failsAfter: number; class: string };
+
+export interface Asked {
+  at: number;
+  activityId: string;
+  member: string;
+  activity: Start['activity'];
+  powerState: PowerState;
+}
+
+interface Open {
+  start: Start;
+  endsAt: number;
+  fate: Fate;
+}
+
+export class World {
+  run: Run | undefined;
+  now = 1_000_000;
+  asked: Asked[] = [];
+  cancelled: string[] = [];
+  timers: { at: number; until: number; summary: string }[] = [];
+  outcome: RunOutcome | undefined;
+  /** True power state of each VM. */
+  states: Record<string, PowerState> = {};
+  /** When each VM came into its state. */
+  since: Record<string, number> = {};
+  #open: Open[] = [];
+  #wake: { at: number; summary: string } | undefined;
+
+  constructor(
+    /** What happens to an operation, by activity id. */
+    readonly fate: (activityId: string, start: Start) => Fate = () => ({ takes: 1000 }),
+    /** Whether an operation that is cancelled had its effect already. */
+    readonly cancelledTakesEffect: (activityId: string) => boolean = () => false,
+    /** Called with the state after each decision. */
+    readonly watch: (run: Run, decision: Decision) => void = () => undefined,
+  ) {}
+
+  get openIds(): string[] {
+    return this.#open.map(({ start }) => start.activityId);
+  }
+
+  send(plan: Plan, more: Partial<PlanMessage> = {}): this {
+    const message: PlanMessage = { plan, cause: 'SpecChanged', ...more };
+    this.note(plan);
+    this.run = this.run ? receivePlan(this.run, message, this.now) : begin(message, this.now);
+    return this.step();
+  }
+
+  private note(plan: Plan): void {
+    for (const { member } of membersOf(plan)) {
+      if (member.plan) this.note(member.plan);
+      else this.states[member.name] ??= member.observed?.powerState ?? 'PoweredOff';
+    }
+  }
+
+  say(verb: Verb, member?: string): string | undefined {
+    const word = { actor: 'alice', reason: 'test', ...(member === undefined ? {} : { member }) };
+    const why = objection(this.run, verb, word);
+    if (why !== undefined) return why;
+    if (!this.run) throw new Error('no run');
+    this.run = speak(this.run, verb, word, this.now).run;
+    this.step();
+    return undefined;
+  }
+
+  report(activityId: string, attempt: number): this {
+    if (!this.run) throw new Error('no run');
+    this.run = attemptReported(this.run, {
+      activityId,
+      attempt: { attempt, at: this.now, class: 'Transient', message: 'no answer', retryAt: this.now + 2000 },
+    });
+    return this.step();
+  }
+
+  /** Decides once, and carries the decision out. */
+  step(): this {
+    if (!this.run || this.outcome) return this;
+    const decision: Decision = decide(this.run, this.now);
+    // Whatever the planner keeps must survive a journey through JSON.
+    this.run = JSON.parse(JSON.stringify(decision.run)) as Run;
+    for (const id of decision.cancel) {
+      this.cancelled.push(id);
+      this.effectOfCancelled(id);
+      this.#open = this.#open.filter(({ start }) => start.activityId !== id);
+    }
+    this.watch(this.run, decision);
+    for (const start of decision.start) this.open(start);
+    if (decision.wake && decision.wake.at !== this.#wake?.at) {
+      this.timers.push({ at: this.now, until: decision.wake.at, summary: decision.wake.summary });
+    }
+    this.#wake = decision.wake;
+    this.outcome = decision.outcome;
+    return this;
+  }
+
+  /** An operation that is given up may have had its effect already; nobody has seen it. */
+  private effectOfCancelled(id: string): void {
+    const open = this.#open.find(({ start }) => start.activityId === id);
+    if (!open || !this.cancelledTakesEffect(id)) return;
+    if (open.start.activity === 'place' || open.start.activity === 'powerGroup') return;
+    this.states[open.start.input.vm.name] = open.start.input.powerState;
+    this.since[open.start.input.vm.name] = this.now;
+  }
+
+  private open(start: Start): void {
+    if (this.openIds.includes(start.activityId)) throw new Error(`${start.activityId} is open twice`);
+    const fate = start.activity === 'place' ? { takes: 0 } : this.fate(start.activityId, start);
+    const member = start.activity === 'place' ? '' : (start.activityId.split('/')[1] ?? '');
+    if (start.activity !== 'place') {
+      const powerState =
+        start.activity === 'powerGroup' ? start.input.plan.powerState : start.input.powerState;
+      const key = start.activity === 'powerGroup' ? `VirtualMachineGroup/${start.input.plan.name}` : member;
+      this.asked.push({
+        at: this.now,
+        activityId: start.activityId,
+        member: key,
+        activity: start.activity,
+        powerState,
+      });
+    }
+    this.#open.push({ start, fate, endsAt: this.now + ('takes' in fate ? fate.takes : fate.failsAfter) });
+  }
+
+  /** When something happens next; undefined: nothing will by itself. */
+  get nextAt(): number | undefined {
+    const times = this.#open.map(({ endsAt }) => endsAt);
+    if (this.#wake) times.push(this.#wake.at);
+    return times.length > 0 ? Math.min(...times) : undefined;
+  }
+
+  /** Lets time pass until `until`, or until nothing happens any more. */
+  pass(until = Infinity): this {
+    for (let steps = 0; steps < 100_000; steps += 1) {
+      if (this.outcome) return this;
+      const next = this.nextAt;
+      if (next === undefined || next > until) break;
+      this.now = Math.max(this.now, next);
+      for (const open of this.#open.filter(({ endsAt }) => endsAt <= this.now)) this.finish(open);
+      this.step();
+    }
+    if (until !== Infinity) this.now = Math.max(this.now, until);
+    return this;
+  }
+
+  private finish(open: Open): void {
+    this.#open = this.#open.filter((each) => each !== open);
+    const run = this.run as Run;
+    const { start, fate } = open;
+    if (start.activity === 'place') {
+      const results = start.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: 'zone-a' } }));
+      this.run = placed(run, start.activityId, results);
+      return;
+    }
+    if ('failsAfter' in fate) {
+      const failure = { class: fate.class, message: `${start.activityId} failed`, failures: [] };
+      this.run = operationFailed(run, start.activityId, failure, this.now);
+      return;
+    }
+    if (start.activity === 'powerGroup') {
+      this.run = operationDone(
+        run,
+        start.activityId,
+        { kind: 'VirtualMachineGroup', outcome: nestedOutcome(start.input.plan, this.now) },
+        this.now,
+      );
+      return;
+    }
+    const { name } = start.input.vm;
+    const before = this.states[name];
+    const stays = start.input.powerState === 'Suspended' && before === 'PoweredOff';
+    this.states[name] = stays ? 'PoweredOff' : start.input.powerState;
+    const acted = before !== this.states[name];
+    if (acted) this.since[name] = this.now;
+    const observed = status(this.states[name], this.now, start.input.powerState === 'PoweredOn');
+    observed.since = this.since[name] ?? 0;
+    this.run = operationDone(
+      run,
+      start.activityId,
+      { kind: 'VirtualMachine', status: observed, acted },
+      this.now,
+    );
+  }
+}
+
+function nestedOutcome(plan: Plan, now: number): RunOutcome {
+  return {
+    outcome: 'Converged',
+    message: '',
+    revision: plan.revision,
+    generation: plan.generation,
+    lineage: plan.lineage,
+    powerState: plan.powerState,
+    startedAt: now,
+    endedAt: now,
+    operations: 1,
+    exceptions: [],
+    observed: {},
+    placements: {},
+    corrections: {},
+    words: [],
+  };
+}
+
+/** Names of the members asked, in order, grouped by the moment at which they were asked. */
+export function waves(world: World): string[][] {
+  const byTime = new Map<number, string[]>();
+  for (const { at, member } of world.asked) byTime.set(at, [...(byTime.get(at) ?? []), member]);
+  return [...byTime.values()];
+}
+
+export { memberKey };

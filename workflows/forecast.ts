@@ -1,0 +1,167 @@
+/**
+ * The dry run: what a plan would do, step by step, asked of the same planner that runs it. Operations take no time here, so each time is
+ * the earliest possible one.
+ */
+import { formatDuration } from '../api/duration';
+import { decide, type Start } from './decide';
+import type { RunOutcome } from './messages';
+import type { Plan } from './plan';
+import { progressOf } from './progress';
+import { begin, operationDone, placed, type Run } from './run';
+
+/** One step of a {@link Forecast}. */
+export interface ForecastStep {
+  /** Milliseconds after the start of the run, at the earliest. */
+  at: number;
+  /** Name of the group whose run takes the step. */
+  group: string;
+  /** Index of the tier, from 0; -1 for placement. */
+  tier: number;
+  action: 'Place' | 'PowerOn' | 'PowerOff' | 'Suspend' | 'Wait';
+  /** Name of the VM or nested group; absent for placement and waits. */
+  member?: string;
+  /** Why the step comes when it does. */
+  why: string;
+}
+
+/** What a plan would do. */
+export interface Forecast {
+  /** In the order in which they would happen. */
+  steps: ForecastStep[];
+  /** Milliseconds after the start at which the last step is done, at the earliest. */
+  end: number;
+  /** What the run would wait for without an end of its own. */
+  waits: string[];
+}
+
+const ACTIONS = { PoweredOn: 'PowerOn', PoweredOff: 'PowerOff', Suspended: 'Suspend' } as const;
+
+/** Most rounds of one forecast: a bound against a planner that would never end, not against large plans. */
+const ROUNDS = 1_000_000;
+
+/** Forecasts the run of a plan that starts at `now`, milliseconds since the Unix epoch. */
+export function forecast(plan: Plan, now: number, placedByParent = false): Forecast {
+  const result: Forecast = { steps: [], end: 0, waits: [] };
+  let run: Run = begin(
+    { plan, cause: 'SpecChanged', ...(placedByParent ? { placed: true as const } : {}) },
+    now,
+  );
+  let time = now;
+  let open: { start: Start; endsAt: number }[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const decision = decide(run, time);
+    run = decision.run;
+    for (const start of decision.start)
+      open.push({ start, endsAt: time + begun(result, run, start, time, now) });
+    if (decision.outcome) break;
+    const next = Math.min(...open.map(({ endsAt }) => endsAt), decision.wake?.at ?? Infinity);
+    if (next === Infinity) {
+      result.waits.push(progressOf(run).message);
+      break;
+    }
+    if (next > time && decision.wake && decision.wake.at === next) {
+      result.steps.push(waitStep(run, time - now, decision.wake.summary));
+    }
+    time = Math.max(time, next);
+    for (const { start } of open.filter(({ endsAt }) => endsAt <= time)) run = ended(run, start, time);
+    open = open.filter(({ endsAt }) => endsAt > time);
+  }
+  result.end = time - now;
+  return result;
+}
+
+/** Notes a step that begins; answers how long it takes, in milliseconds. */
+function begun(result: Forecast, run: Run, start: Start, time: number, began: number): number {
+  const { plan } = run;
+  const at = time - began;
+  if (start.activity === 'place') {
+    const names = start.input.requests.map(({ vm }) => vm.name);
+    result.steps.push({
+      at,
+      group: plan.name,
+      tier: -1,
+      action: 'Place',
+      why: `all VMs together, before the first power-on: ${names.join(', ')}`,
+    });
+    return 0;
+  }
+  const name = start.activity === 'powerGroup' ? start.input.plan.name : start.input.vm.name;
+  const tier = plan.tiers.findIndex(({ members }) => members.some((member) => member.name === name));
+  result.steps.push({
+    at,
+    group: plan.name,
+    tier,
+    action: ACTIONS[plan.powerState],
+    member: name,
+    why: whyNow(run, tier),
+  });
+  if (start.activity !== 'powerGroup') return 0;
+  const nested = forecast(start.input.plan, time, true);
+  result.steps.push(...nested.steps.map((step) => ({ ...step, at: step.at + at })));
+  result.waits.push(...nested.waits.map((wait) => `${name}: ${wait}`));
+  return nested.end;
+}
+
+function whyNow(run: Run, tier: number): string {
+  const position = run.stages.findIndex((stage) => stage.tiers.includes(tier));
+  const stage = run.stages[position];
+  if (!stage || stage.tiers.length > 1 || run.stages.length === 1) return 'all members at once';
+  const delay = stage.dueAt === undefined ? '' : `, and ${formatDuration(stage.delay)} after it`;
+  const before = run.stages[position - 1]?.tiers[0];
+  return before === undefined
+    ? `first tier${delay && `, ${formatDuration(stage.delay)} after the start`}`
+    : `tier ${before + 1} done${delay}`;
+}
+
+function waitStep(run: Run, at: number, summary: string): ForecastStep {
+  const stage = run.stages.find((each) => each.dueAt !== undefined && each.releasedAt === undefined);
+  return { at, group: run.plan.name, tier: stage?.tiers[0] ?? 0, action: 'Wait', why: summary };
+}
+
+function ended(run: Run, start: Start, now: number): Run {
+  switch (start.activity) {
+    case 'place':
+      return placed(
+        run,
+        start.activityId,
+        start.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: '' } })),
+      );
+    case 'powerGroup':
+      return operationDone(
+        run,
+        start.activityId,
+        { kind: 'VirtualMachineGroup', outcome: asForecast(start.input.plan, now) },
+        now,
+      );
+    case 'powerOn':
+    case 'powerOff':
+    case 'suspend': {
+      const status = {
+        powerState: start.input.powerState,
+        at: now,
+        since: now,
+        ready: start.input.powerState === 'PoweredOn',
+      };
+      return operationDone(run, start.activityId, { kind: 'VirtualMachine', status, acted: true }, now);
+    }
+  }
+}
+
+function asForecast({ revision, generation, lineage, powerState }: Plan, now: number): RunOutcome {
+  return {
+    outcome: 'Converged',
+    message: '',
+    revision,
+    generation,
+    lineage,
+    powerState,
+    startedAt: now,
+    endedAt: now,
+    operations: 1,
+    exceptions: [],
+    observed: {},
+    placements: {},
+    corrections: {},
+    words: [],
+  };
+}

@@ -1,13 +1,14 @@
 /**
  * What can be said to a group's workflow, asked of it, and what it answers. Importable outside the workflow sandbox.
  */
-import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Placement, PowerState, VirtualMachineStatus } from '../api';
 import type { MemberKey, Plan } from './plan';
 import type { Run } from './run';
 
 export * from './plan';
+export { searchAttributeKeys } from './search-attributes';
+export { startOptions, type StartOptions } from './start-options';
 
 /** The workflow type. */
 export const WORKFLOW_TYPE = 'virtualMachineGroup';
@@ -228,13 +229,3 @@ export const operatorUpdates = {
 
 /** Where the run stands. */
 export const progress = defineQuery<Progress>('progress');
-
-/** The search attributes of a run, typed. `root` lists a whole failover. */
-export const searchAttributeKeys = {
-  namespace: defineSearchAttributeKey('VmGroupNamespace', 'KEYWORD'),
-  group: defineSearchAttributeKey('VmGroup', 'KEYWORD'),
-  root: defineSearchAttributeKey('VmGroupRoot', 'KEYWORD'),
-  powerState: defineSearchAttributeKey('VmGroupPowerState', 'KEYWORD'),
-  phase: defineSearchAttributeKey('VmGroupPhase', 'KEYWORD'),
-  parked: defineSearchAttributeKey('VmGroupParkedMembers', 'KEYWORD_LIST'),
-};

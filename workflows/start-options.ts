@@ -1,0 +1,41 @@
+/** How a run is started: the same from the bridge, a parent's run and the command. */
+import { TypedSearchAttributes } from '@temporalio/common';
+import { searchAttributeKeys } from './search-attributes';
+import { workflowId, type Plan } from './plan';
+import { attributesAtStart } from './progress';
+
+/** Options of `client.workflow.signalWithStart` for a run of this plan; signal and arguments are the caller's. */
+export interface StartOptions {
+  workflowId: string;
+  taskQueue: string;
+  workflowIdReusePolicy: 'ALLOW_DUPLICATE';
+  workflowIdConflictPolicy: 'USE_EXISTING';
+  staticSummary: string;
+  typedSearchAttributes: TypedSearchAttributes;
+}
+
+/** Start options for a run of this plan on a task queue. */
+export function startOptions(plan: Plan, taskQueue: string): StartOptions {
+  const { phase, powerState } = attributesAtStart(plan);
+  return {
+    workflowId: workflowId(plan.namespace, plan.name),
+    taskQueue,
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: summary(plan),
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: searchAttributeKeys.namespace, value: plan.namespace },
+      { key: searchAttributeKeys.group, value: plan.name },
+      { key: searchAttributeKeys.root, value: plan.root },
+      { key: searchAttributeKeys.powerState, value: powerState },
+      { key: searchAttributeKeys.phase, value: phase },
+    ]),
+  };
+}
+
+/** Temporal takes 200 bytes; names are ASCII and may be 253 long each. */
+function summary(plan: Plan): string {
+  const members = plan.tiers.reduce((count, { members }) => count + members.length, 0);
+  const text = `${plan.namespace}/${plan.name}: ${plan.powerState}, ${members} members in ${plan.tiers.length} tiers`;
+  return text.length <= 200 ? text : `${text.slice(0, 197)}...`;
+}

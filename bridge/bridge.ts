@@ -1,0 +1,468 @@
+/**
+ * The bridge: keeps each group's run in step with the group's desired state, and its status with both.
+ *
+ * B1: two bridges at once do no harm. Everything that is sent may be sent twice: a run takes the same plan as one, and there is one
+ *     open run of a group at most.
+ * B2: a restart loses nothing. What is wanted stands in the source, what is in the observations, what runs in Temporal; what was
+ *     sent is kept with the status, and forgetting it costs one more message.
+ * B3: an invalid edit changes nothing but the problems that are shown.
+ * B4: nothing is started before the source was read, the observations are complete and the last run is known, and nothing twice for
+ *     the same desired state.
+ */
+import type { Client } from '@temporalio/client';
+import type { Group, Problem, VirtualMachine, VirtualMachineStatus } from '../api';
+import type { RunOutcome } from '../workflows/messages';
+import { newestStatus } from './desired';
+import {
+  groupObject,
+  manifestEvents,
+  problemEvents,
+  viewEvents,
+  type BridgeEvent,
+  type EventObject,
+  type Happening,
+  type KnownGroups,
+} from './events';
+import { groupRuns, type GroupName } from './group-runs';
+import {
+  driverOf,
+  indexManifests,
+  objectKey,
+  parentOf,
+  topOf,
+  treeOf,
+  type ManifestIndex,
+  type ObjectKey,
+} from './manifest-index';
+import { decide, type Decision, type RunState } from './reconcile';
+import { plansOf, resolvePlan, resolveTiers, type World } from './resolve';
+import type { RunRequest } from './run-requests';
+import type { Source, SourceState } from './source';
+import { groupView, runOfView, type GroupView } from './status';
+import type { StatusStore } from './status-store';
+import { workQueue } from './work-queue';
+
+/** Names one VM. */
+export interface VirtualMachineName {
+  namespace: string;
+  name: string;
+}
+
+/** What is observed of VMs, by whoever watches the platform. */
+export interface Observations {
+  /** What was last observed; undefined: the platform does not have the VM. */
+  get(vm: VirtualMachineName & { uid: string }): VirtualMachineStatus | undefined;
+  /** Calls back with each VM that changed; returns how to stop that. */
+  onChange(listener: (vm: VirtualMachineName) => void): () => void;
+  /** Resolves once every VM of the platform was reported. */
+  synced(): Promise<void>;
+}
+
+/** What the bridge tells a log. pino's loggers fit. */
+export interface BridgeLogger {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+}
+
+/** What {@link startBridge} needs. */
+export interface BridgeOptions {
+  source: Source;
+  client: Client;
+  taskQueue: string;
+  observations: Observations;
+  statusStore: StatusStore;
+  logger: BridgeLogger;
+  /** Told of each event once. */
+  onEvent?: (event: BridgeEvent) => void;
+  /** Told of each view that changed; undefined: the group is gone. */
+  onView?: (group: GroupName, view: GroupView | undefined) => void;
+}
+
+/** Whether the bridge does its work, and if not, why. */
+export interface Readiness {
+  ready: boolean;
+  /** What it waits for. */
+  message: string;
+}
+
+/** A bridge at work. */
+export interface Bridge {
+  ready(): Readiness;
+  /** The views of all groups, by namespace and name. */
+  views(): GroupView[];
+  /** What is wrong with the manifests now. */
+  problems(): Problem[];
+  /**
+   * Asks for a run of a group whether one is needed or not: members that were parked or left alone are tried again. Resolves once its
+   * driver's run has been told, rejects where there is no such group or nobody drives it.
+   */
+  ask(request: RunRequest): Promise<void>;
+  /** Stops watching, following and writing; runs go on. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds that changes of one tree are gathered before it is looked at. */
+const GATHER = 50;
+/** Trees and groups that are looked up at the same time. */
+const LOOKUPS = 20;
+
+interface Asked {
+  actor: string;
+  reason: string;
+  sent: () => void;
+}
+
+/** Starts a bridge; resolves once it watches. Rejects where the source cannot be read at all. */
+export async function startBridge(options: BridgeOptions): Promise<Bridge> {
+  const { source, client, taskQueue, observations, statusStore, logger } = options;
+  const views = new Map<ObjectKey, GroupView>();
+  const stored = await statusStore.load();
+  for (const view of stored) views.set(objectKey(view.metadata), view);
+  const asked = new Map<ObjectKey, Asked>();
+  const withdrawn = new Set<string>();
+  /** When each nested group's run was looked up last, as the state of its parent's run. */
+  const lookedUpFor = new Map<ObjectKey, string>();
+  /** Since when a VM is known not to be on the platform. */
+  const absentSince = new Map<ObjectKey, number>();
+  const startedAt = Date.now();
+  let state: SourceState | undefined;
+  let index: ManifestIndex | undefined;
+  let synced = false;
+  let stopped = false;
+
+  const runs = groupRuns({
+    client,
+    taskQueue,
+    remembered: (group) => runOfView(views.get(objectKey(group))),
+    onChange: (group) => touch(group),
+    onReachable: (reachable, error) =>
+      tell(
+        reachable
+          ? { type: 'Normal', reason: 'TemporalReachable', object: BRIDGE, message: 'Temporal answers again' }
+          : {
+              type: 'Warning',
+              reason: 'TemporalUnreachable',
+              object: BRIDGE,
+              message: `Temporal does not answer (${describe(error)}); trying again until it does`,
+            },
+      ),
+  });
+  const queue = workQueue(work, (key, error, retryIn) =>
+    logger.warn({ group: key, error: describe(error), retryIn }, 'the group could not be brought in step'),
+  );
+
+  function tell(happening: Happening): void {
+    const event: BridgeEvent = { time: Date.now(), ...happening };
+    const details = { reason: event.reason, object: event.object };
+    if (event.type === 'Warning') logger.warn(details, event.message);
+    else logger.info(details, event.message);
+    options.onEvent?.(event);
+  }
+
+  /** Something about a group changed: its tree is looked at soon. */
+  function touch(group: GroupName, delay = GATHER): void {
+    if (!index || !synced) return;
+    const known = index.groups.get(objectKey(group));
+    if (known) queue.add(objectKey(topOf(index, known)), delay);
+  }
+
+  function touchAll(): void {
+    for (const group of index?.groups.values() ?? []) touch(group, 0);
+    for (const key of views.keys()) if (!index?.groups.has(key)) queue.add(key);
+  }
+
+  function onSource(next: SourceState): void {
+    const known: KnownGroups = state
+      ? new Map(state.manifests.groups.map((group) => [objectKey(group), group.revision]))
+      : new Map(stored.map((view) => [objectKey(view.metadata), view.sent?.revision]));
+    for (const event of manifestEvents(known, next.manifests)) tell(event);
+    for (const event of problemEvents(state?.problems ?? [], next.problems)) tell(event);
+    state = next;
+    index = indexManifests(next.manifests);
+    if (synced) touchAll();
+  }
+
+  function onObservation(vm: VirtualMachineName): void {
+    const known = index?.virtualMachines.get(objectKey(vm));
+    if (!known) return;
+    if (!observations.get(known)) absentSince.set(objectKey(vm), Date.now());
+    if (known.groupName === undefined) return;
+    const group = { namespace: known.namespace, name: known.groupName };
+    runs.poke(group);
+    touch(group);
+  }
+
+  /** What is known of a VM: the observations, or what the last run saw of it where that is newer. */
+  function observe(vm: VirtualMachine): VirtualMachineStatus | undefined {
+    const seen = observations.get(vm);
+    const run =
+      vm.groupName === undefined ? undefined : runs.get({ namespace: vm.namespace, name: vm.groupName });
+    const reported = run?.phase === 'Closed' ? run.outcome?.observed[vm.name] : undefined;
+    if (!reported) return seen;
+    if (!seen && reported.at <= (absentSince.get(objectKey(vm)) ?? startedAt)) return undefined;
+    return newestStatus(seen, reported);
+  }
+
+  function runOf(group: GroupName): RunState {
+    return runs.get(group) ?? runOfView(views.get(objectKey(group)));
+  }
+
+  function lastOutcome(group: Group): RunOutcome | undefined {
+    const run = runOf(group);
+    return run.phase === 'Closed' ? run.outcome : undefined;
+  }
+
+  /** Brings one tree in step; `key` is its topmost group. */
+  async function work(key: ObjectKey): Promise<void> {
+    if (!index || stopped) return;
+    const now = index;
+    const top = now.groups.get(key);
+    if (!top) return removeGroup(key);
+    if (topOf(now, top) !== top) return touch(topOf(now, top), 0);
+    const tree = treeOf(now, top);
+    let failure: unknown;
+    const decisions = new Map<ObjectKey, Decision>();
+    try {
+      await lookUpRuns(now, tree);
+    } catch (error: unknown) {
+      failure = error;
+    }
+    for (const driver of tree.filter((group) => driverOf(now, group) === group)) {
+      // B4: without its last run a group is shown, and nothing is decided about it.
+      if (tree.some((group) => driverOf(now, group) === driver && !runs.get(group))) continue;
+      try {
+        decisions.set(objectKey(driver), await driveGroup(now, driver));
+      } catch (error: unknown) {
+        failure ??= error;
+      }
+    }
+    await withdrawUndriven(now, tree).catch((error: unknown) => (failure ??= error));
+    showTree(now, tree, decisions);
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Looks up the runs that nobody has looked up yet, and those of nested groups whose parents have asked for them. */
+  async function lookUpRuns(now: ManifestIndex, tree: Group[]): Promise<void> {
+    const due = tree.filter((group) => {
+      const parent = parentOf(now, group);
+      const run = runs.get(group);
+      if (!run) return true;
+      if (!parent || run.phase === 'Open') return false;
+      const asks = askState(runOf(parent), group.name);
+      return asks !== lookedUpFor.get(objectKey(group));
+    });
+    await inBatches(due, LOOKUPS, async (group) => {
+      const parent = parentOf(now, group);
+      const asks = parent ? askState(runOf(parent), group.name) : '';
+      await runs.lookUp(group);
+      // A parent that asks at this moment may not have started it yet.
+      const pending = asks.startsWith('InProgress') && runs.get(group)?.phase !== 'Open';
+      if (pending) lookedUpFor.delete(objectKey(group));
+      else lookedUpFor.set(objectKey(group), asks);
+    });
+  }
+
+  async function driveGroup(now: ManifestIndex, driver: Group): Promise<Decision> {
+    const key = objectKey(driver);
+    const request = asked.get(key);
+    const world: World = {
+      observe,
+      isRunning: (group) => runOf(group).phase === 'Open',
+      // Who asks wants everything tried again: what earlier runs left alone is forgotten.
+      ...(!request && { lastOutcome }),
+    };
+    const plan = resolvePlan(now, driver, world);
+    if (!plan) throw new Error(`group ${key} has no power state`);
+    const sent = views.get(key)?.sent;
+    const decision = decide(plan, {
+      runOf: (name) => runOf({ namespace: driver.namespace, name }),
+      ...(sent && { sent }),
+      ...(request && { asked: { actor: request.actor, reason: request.reason } }),
+    });
+    if (!decision.send || !decision.sent) return decision;
+    const runId = await runs.send(decision.send);
+    keepSent(driver, { ...decision.sent, runId });
+    tell({
+      type: decision.send.cause === 'Drift' ? 'Warning' : 'Normal',
+      reason: decision.send.cause === 'Drift' ? 'DriftSeen' : 'PlanSent',
+      object: groupObject(driver),
+      message: `${decision.send.cause}: ${decision.why}`,
+    });
+    if (request && asked.get(key) === request) {
+      asked.delete(key);
+      request.sent();
+    }
+    return decision;
+  }
+
+  const sentPlans = new Map<ObjectKey, NonNullable<GroupView['sent']>>();
+  function keepSent(driver: Group, sent: NonNullable<GroupView['sent']>): void {
+    const key = objectKey(driver);
+    sentPlans.set(key, sent);
+    const view = views.get(key);
+    if (view) views.set(key, { ...view, sent });
+  }
+
+  /** A run that is open while nobody wants a power state of its group has lost its purpose. */
+  async function withdrawUndriven(now: ManifestIndex, tree: Group[]): Promise<void> {
+    for (const group of tree) {
+      const run = runs.get(group);
+      if (run?.phase !== 'Open' || driverOf(now, group) || withdrawn.has(run.runId)) continue;
+      await runs.withdraw(group, 'the group has no power state any more');
+      withdrawn.add(run.runId);
+    }
+  }
+
+  async function removeGroup(key: ObjectKey): Promise<void> {
+    const view = views.get(key);
+    const slash = key.indexOf('/');
+    const group = { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+    if (!runs.get(group)) await runs.lookUp(group);
+    if (runs.get(group)?.phase === 'Open') await runs.withdraw(group, 'the group was deleted');
+    if (index?.groups.has(key)) return;
+    runs.forget(group);
+    lookedUpFor.delete(key);
+    sentPlans.delete(key);
+    asked.delete(key);
+    views.delete(key);
+    statusStore.remove(group);
+    if (view) options.onView?.(group, undefined);
+  }
+
+  function showTree(now: ManifestIndex, tree: Group[], decisions: Map<ObjectKey, Decision>): void {
+    const world: World = { observe, lastOutcome, isRunning: (group) => runOf(group).phase === 'Open' };
+    const plans = new Map(
+      tree
+        .filter((group) => driverOf(now, group) === group)
+        .flatMap((driver) => plansOf(resolvePlan(now, driver, world)))
+        .map((plan) => [objectKey(plan), plan]),
+    );
+    // Nested groups first: their readiness shows in their parents.
+    for (const group of [...tree].reverse()) {
+      const key = objectKey(group);
+      const driver = driverOf(now, group);
+      const driverKey = driver && objectKey(driver);
+      const decision = driverKey === undefined ? undefined : decisions.get(driverKey);
+      const plan = plans.get(key);
+      const sent = sentPlans.get(key) ?? views.get(key)?.sent;
+      const previous = views.get(key);
+      show(
+        group,
+        groupView({
+          group,
+          tiers: resolveTiers(now, group),
+          ...(plan && { plan }),
+          observe,
+          run: runOf(group),
+          ...(decision && driverKey === key && { decision }),
+          moving: decision?.send !== undefined || (driver !== undefined && runOf(driver).phase === 'Open'),
+          childView: (name) => views.get(objectKey({ namespace: group.namespace, name })),
+          parentExists: parentOf(now, group) !== undefined,
+          ...(previous && { previous }),
+          problems: problemsOfGroup(state?.problems ?? [], group),
+          ...(sent && { sent }),
+          now: Date.now(),
+        }),
+      );
+    }
+  }
+
+  function show(group: Group, view: GroupView): void {
+    const key = objectKey(group);
+    const before = views.get(key);
+    views.set(key, view);
+    statusStore.save(view);
+    if (before && JSON.stringify(before) === JSON.stringify(view)) return;
+    for (const event of viewEvents(before, view)) tell(event);
+    options.onView?.(group, view);
+  }
+
+  async function ask(request: RunRequest): Promise<void> {
+    const group = index?.groups.get(objectKey(request));
+    if (!index || !group) throw new Error(`There is no group ${request.namespace}/${request.name}.`);
+    const driver = driverOf(index, group);
+    if (!driver) {
+      throw new Error(
+        `Group ${request.namespace}/${request.name} has no power state, so there is nothing to run. Set spec.powerState first.`,
+      );
+    }
+    await new Promise<void>((sent) => {
+      const key = objectKey(driver);
+      const earlier = asked.get(key);
+      asked.set(key, {
+        actor: request.actor,
+        reason: request.reason,
+        sent: () => {
+          earlier?.sent();
+          sent();
+        },
+      });
+      touch(driver, 0);
+    });
+  }
+
+  function ready(): Readiness {
+    if (!state) return { ready: false, message: 'the source has not been read yet' };
+    if (!synced) return { ready: false, message: 'the platform has not reported all VMs yet' };
+    if (!runs.reachable()) return { ready: false, message: 'Temporal does not answer' };
+    const unknown = [...(index?.groups.values() ?? [])].filter((group) => !runs.get(group)).length;
+    if (unknown > 0) return { ready: false, message: `the last runs of ${unknown} groups are not known yet` };
+    return { ready: true, message: 'ready' };
+  }
+
+  const stopObserving = observations.onChange(onObservation);
+  await source.start(onSource);
+  void observations.synced().then(
+    () => {
+      synced = true;
+      touchAll();
+    },
+    (error: unknown) => logger.warn({ error: describe(error) }, 'the platform cannot be watched'),
+  );
+
+  return {
+    ready,
+    views: () =>
+      [...views.values()]
+        .filter((view) => index?.groups.has(objectKey(view.metadata)))
+        .sort((a, b) => (objectKey(a.metadata) < objectKey(b.metadata) ? -1 : 1)),
+    problems: () => state?.problems ?? [],
+    ask,
+    stop: async () => {
+      stopped = true;
+      stopObserving();
+      await source.stop();
+      await Promise.all([queue.stop(), runs.stop()]);
+      await statusStore.flush();
+    },
+  };
+}
+
+const BRIDGE: EventObject = { kind: 'Bridge', namespace: '', name: 'bridge' };
+
+/** What a parent's run makes of a nested group, as a token that changes whenever the group's own run may have. */
+function askState(parent: RunState, name: string): string {
+  if (parent.phase === 'None') return '';
+  if (parent.phase === 'Closed') return `Closed ${parent.runId}`;
+  const member = parent.progress?.members.find((each) => each.member === `VirtualMachineGroup/${name}`);
+  return member ? `${member.phase} ${member.since} ${member.activityId ?? ''}` : '';
+}
+
+/** The problems of a group's own manifest. */
+function problemsOfGroup(problems: Problem[], group: Group): Problem[] {
+  return problems.filter(
+    ({ object }) =>
+      object?.kind === 'VirtualMachineGroup' &&
+      object.namespace === group.namespace &&
+      object.name === group.name,
+  );
+}
+
+async function inBatches<T>(items: T[], size: number, each: (item: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += size) await Promise.all(items.slice(at, at + size).map(each));
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,79 @@
+/** When something counts as being in its desired state. Pure; shared by resolving, deciding and status. */
+import { createHash } from 'node:crypto';
+import type { PowerState, VirtualMachineStatus } from '../api';
+import type { ExceptionReason, MemberKey, Plan, RunException, RunOutcome } from '../workflows/messages';
+
+/** Power state as observed; a VM that was never seen on the platform is off. */
+export function observedState(observed: VirtualMachineStatus | undefined): PowerState {
+  return observed?.powerState ?? 'PoweredOff';
+}
+
+/** The later of two observations. */
+export function newestStatus(
+  one: VirtualMachineStatus | undefined,
+  other: VirtualMachineStatus | undefined,
+): VirtualMachineStatus | undefined {
+  if (!one || !other) return one ?? other;
+  return other.at > one.at ? other : one;
+}
+
+/** Whether a VM is where its group wants it. A VM that is off stays off when its group is suspended. */
+export function isInState(desired: PowerState, observed: VirtualMachineStatus | undefined): boolean {
+  const state = observedState(observed);
+  return state === desired || (desired === 'Suspended' && state === 'PoweredOff');
+}
+
+/** Whether an outcome belongs to the desired state of the plan. */
+export function isSameDesired(
+  plan: Plan,
+  other: Pick<RunOutcome, 'revision' | 'lineage' | 'powerState'>,
+): boolean {
+  return (
+    plan.revision === other.revision && plan.lineage === other.lineage && plan.powerState === other.powerState
+  );
+}
+
+/** Exceptions that stay until the desired state changes or a person acts. */
+const LASTING: ReadonlySet<ExceptionReason> = new Set([
+  'Parked',
+  'Skipped',
+  'MarkedReady',
+  'Drifted',
+  'DriftLimit',
+]);
+/** Exceptions that stay where the run had nothing to do at all: one more run would end the same way. */
+const UNSTARTED: ReadonlySet<ExceptionReason> = new Set(['NotStarted', 'InProgress']);
+
+/** Exceptions of the last run that hold for the plan: a run of the same desired state left those members as they are. */
+export function standingExceptions(
+  plan: Plan,
+  outcome: RunOutcome | undefined,
+): Map<MemberKey, RunException> {
+  if (!outcome || outcome.outcome === 'Superseded' || !isSameDesired(plan, outcome)) return new Map();
+  const stands = ({ reason }: RunException): boolean =>
+    LASTING.has(reason) || (outcome.operations === 0 && UNSTARTED.has(reason));
+  return new Map(outcome.exceptions.filter(stands).map((exception) => [exception.member, exception]));
+}
+
+/** The members that the last run of the same desired state left as they are, and that no run is started for again. */
+export function excusedMembers(plan: Plan, outcome: RunOutcome | undefined): Set<MemberKey> {
+  return new Set(standingExceptions(plan, outcome).keys());
+}
+
+/** What a plan says of the moment, not of the desired state. */
+const MOMENTARY: ReadonlySet<string> = new Set([
+  'observed',
+  'convergedAt',
+  'corrections',
+  'drifted',
+  'generation',
+]);
+
+/**
+ * Tells one desired state and membership from another: a hash of the plan without what was observed, and without generations, so that
+ * the same content written again is the same.
+ */
+export function planDigest(plan: Plan): string {
+  const desired = JSON.stringify(plan, (key, value: unknown) => (MOMENTARY.has(key) ? undefined : value));
+  return createHash('sha256').update(desired).digest('hex');
+}

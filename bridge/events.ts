@@ -1,0 +1,173 @@
+/** What happened to groups, as events: found by comparing what was with what is. Pure. */
+import { formatProblem, type Manifests, type Problem } from '../api';
+import type { MemberProgress, Progress } from '../workflows/messages';
+import { objectKey, type ObjectKey } from './manifest-index';
+import type { GroupView } from './status';
+
+/** What an event is about. */
+export interface EventObject {
+  kind: string;
+  namespace: string;
+  name: string;
+}
+
+/** Kinds of events. */
+export type EventReason =
+  | 'GroupAdded'
+  | 'GroupChanged'
+  | 'GroupDeleted'
+  | 'InvalidManifest'
+  /** The manifest has a problem that does not keep it from being used. */
+  | 'ManifestWarning'
+  /** A plan was sent to the group's run; the message says why. */
+  | 'PlanSent'
+  | 'DriftSeen'
+  | 'RunStarted'
+  | 'RunEnded'
+  | 'TierDone'
+  | 'MemberStarted'
+  | 'MemberDone'
+  | 'MemberParked'
+  | 'TemporalUnreachable'
+  | 'TemporalReachable'
+  | 'RequestRefused'
+  | 'SourceWarning';
+
+/** One event. */
+export interface BridgeEvent {
+  /** Milliseconds since the epoch. */
+  time: number;
+  type: 'Normal' | 'Warning';
+  reason: EventReason;
+  object: EventObject;
+  message: string;
+}
+
+/** An event before its time. */
+export type Happening = Omit<BridgeEvent, 'time'>;
+
+/** The event object of a group. */
+export function groupObject(group: { namespace: string; name: string }): EventObject {
+  return { kind: 'VirtualMachineGroup', namespace: group.namespace, name: group.name };
+}
+
+/** Revision of each group that was known, by key; undefined where only the group is remembered. */
+export type KnownGroups = ReadonlyMap<ObjectKey, string | undefined>;
+
+/** What changed between the groups that were known and a set of manifests. */
+export function manifestEvents(known: KnownGroups, after: Manifests): Happening[] {
+  const gone = new Map(known);
+  const events: Happening[] = [];
+  for (const group of after.groups) {
+    const key = objectKey(group);
+    const revision = known.get(key);
+    gone.delete(key);
+    const object = groupObject(group);
+    if (!known.has(key)) {
+      events.push({ type: 'Normal', reason: 'GroupAdded', object, message: describeGroup(group.powerState) });
+    } else if (revision !== undefined && revision !== group.revision) {
+      events.push({
+        type: 'Normal',
+        reason: 'GroupChanged',
+        object,
+        message: describeGroup(group.powerState),
+      });
+    }
+  }
+  for (const key of gone.keys()) {
+    const slash = key.indexOf('/');
+    events.push({
+      type: 'Normal',
+      reason: 'GroupDeleted',
+      object: groupObject({ namespace: key.slice(0, slash), name: key.slice(slash + 1) }),
+      message: 'the group was deleted; its members are left as they are',
+    });
+  }
+  return events;
+}
+
+function describeGroup(powerState: string | undefined): string {
+  return powerState === undefined ? 'no power state' : `power state ${powerState}`;
+}
+
+/** Problems that were not there before. */
+export function problemEvents(before: Problem[], after: Problem[]): Happening[] {
+  const known = new Set(before.map(problemId));
+  return after
+    .filter((problem) => !known.has(problemId(problem)))
+    .map((problem) => ({
+      type: 'Warning',
+      reason: problem.severity === 'Error' ? 'InvalidManifest' : 'ManifestWarning',
+      object: problem.object
+        ? { kind: problem.object.kind, namespace: problem.object.namespace, name: problem.object.name }
+        : { kind: 'File', namespace: '', name: problem.file },
+      message: formatProblem(problem),
+    }));
+}
+
+/** A problem without its place, which moves when lines are added above it. */
+function problemId(problem: Problem): string {
+  return JSON.stringify([problem.severity, problem.file, problem.path, problem.message, problem.object]);
+}
+
+/** What changed between two views of one group. */
+export function viewEvents(before: GroupView | undefined, after: GroupView): Happening[] {
+  const object = groupObject(after.metadata);
+  const { run } = after;
+  if (!run) return [];
+  const old = before?.run?.runId === run.runId ? before.run : undefined;
+  const events: Happening[] = [];
+  if (!old && run.endedAt === undefined) {
+    events.push({ type: 'Normal', reason: 'RunStarted', object, message: `run ${run.runId} is open` });
+  }
+  if (run.progress) events.push(...progressEvents(object, old?.progress, run.progress));
+  if (run.endedAt !== undefined && old && old.endedAt === undefined) events.push(ended(object, after));
+  return events;
+}
+
+function ended(object: EventObject, view: GroupView): Happening {
+  const outcome = view.run?.outcome;
+  const fine = outcome?.outcome === 'Converged' || outcome?.outcome === 'Superseded';
+  const message = outcome
+    ? `${outcome.outcome}: ${outcome.message}`
+    : `ended from outside: ${view.run?.closedAs ?? 'unknown'}`;
+  return { type: fine ? 'Normal' : 'Warning', reason: 'RunEnded', object, message };
+}
+
+function progressEvents(object: EventObject, before: Progress | undefined, after: Progress): Happening[] {
+  const events: Happening[] = [];
+  const old = new Map(before?.members.map((member) => [member.member, member.phase]));
+  for (const member of after.members) {
+    if (old.get(member.member) === member.phase) continue;
+    // Of a run seen for the first time, what is done already is no news.
+    if (!before && member.phase === 'Done') continue;
+    const event = memberEvent(object, member);
+    if (event) events.push(event);
+  }
+  for (const tier of after.tiers) {
+    const was = before?.tiers.find((candidate) => candidate.tier === tier.tier)?.phase;
+    if (!before || tier.phase !== 'Done' || was === 'Done') continue;
+    const message = `tier ${tier.tier + 1} of ${after.tiers.length} is done`;
+    events.push({ type: 'Normal', reason: 'TierDone', object, message });
+  }
+  return events;
+}
+
+function memberEvent(object: EventObject, member: MemberProgress): Happening | undefined {
+  switch (member.phase) {
+    case 'InProgress':
+      return { type: 'Normal', reason: 'MemberStarted', object, message: member.member };
+    case 'Done':
+      return { type: 'Normal', reason: 'MemberDone', object, message: member.member };
+    case 'Parked': {
+      const why = member.lastError ? `${member.lastError.class}: ${member.lastError.message}` : 'parked';
+      return { type: 'Warning', reason: 'MemberParked', object, message: `${member.member}: ${why}` };
+    }
+    case 'Pending':
+    case 'Missing':
+    case 'Queued':
+    case 'Skipped':
+    case 'LeftAlone':
+      return undefined;
+  }
+}

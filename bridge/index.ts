@@ -1,0 +1,48 @@
+/** Desired state in, runs and status out: sources, change detection, starting and signalling runs, status, events. */
+export {
+  startBridge,
+  type Bridge,
+  type BridgeLogger,
+  type BridgeOptions,
+  type Observations,
+  type Readiness,
+  type VirtualMachineName,
+} from './bridge';
+export { planDigest } from './desired';
+export { directorySource, type DirectorySourceOptions } from './directory-source';
+export type { BridgeEvent, EventObject, EventReason } from './events';
+export type { GroupName } from './group-runs';
+export {
+  driverOf,
+  indexManifests,
+  objectKey,
+  topOf,
+  treeOf,
+  type ManifestIndex,
+  type ObjectKey,
+} from './manifest-index';
+export { manifestReader, type ManifestFile, type ManifestFiles } from './manifest-files';
+export { decide, type Decision, type Knowledge, type Missed, type RunState, type Sent } from './reconcile';
+export {
+  plansOf,
+  resolvePlan,
+  resolveQuorum,
+  resolveTiers,
+  resolveTrees,
+  type ResolvedMember,
+  type ResolvedTier,
+  type World,
+} from './resolve';
+export { requestRun, watchRequests, type RunRequest } from './run-requests';
+export type { Source, SourceState } from './source';
+export {
+  groupView,
+  VIEW_API_VERSION,
+  type Condition,
+  type GroupPhase,
+  type GroupStatus,
+  type GroupView,
+  type MemberStatus,
+  type RunView,
+} from './status';
+export { fileStatusStore, memoryStatusStore, readViews, type StatusStore } from './status-store';

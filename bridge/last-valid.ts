@@ -1,0 +1,146 @@
+/**
+ * Keeps the last valid form of every object of a folder.
+ *
+ * L1: an edit that makes an object invalid leaves its last valid form in force, also across a restart.
+ * L2: an object that is missing counts as deleted only once it has been missing for a while: editors and `git checkout` take a file away
+ *     for a moment, and a writer can be half way through.
+ */
+import type { Manifests, Problem } from '../api';
+import { readIfThere, writeAtomically } from './atomic-file';
+import { isWithin } from './manifest-files';
+
+/** The last valid form of every object, and the file that each was in. */
+export interface LastValid {
+  manifests: Manifests;
+  /** File of each object, by {@link objectId}. */
+  files: Record<string, string>;
+}
+
+/** A set of manifests with nothing in it. */
+export const NO_MANIFESTS: Manifests = {
+  groups: [],
+  virtualMachines: [],
+  classes: [],
+  policies: [],
+  inventories: [],
+};
+
+/** Kind of the objects of each list. */
+const KINDS: Record<keyof Manifests, string> = {
+  groups: 'VirtualMachineGroup',
+  virtualMachines: 'VirtualMachine',
+  classes: 'VirtualMachineClass',
+  policies: 'SequencePolicy',
+  inventories: 'SimulatedInventory',
+};
+
+/** `kind/namespace/name`. */
+export function objectId(kind: string, object: { namespace: string; name: string }): string {
+  return `${kind}/${object.namespace}/${object.name}`;
+}
+
+/** Ids of every object of a set. */
+export function idsOf(manifests: Manifests): string[] {
+  return listsOf().flatMap((list) => manifests[list].map((object) => objectId(KINDS[list], object)));
+}
+
+function listsOf(): (keyof Manifests)[] {
+  return Object.keys(KINDS) as (keyof Manifests)[];
+}
+
+/** What one reading of the files gave. */
+export interface Reading {
+  /** The valid objects. */
+  manifests: Manifests;
+  problems: Problem[];
+  /** File of each valid object. */
+  files: Record<string, string>;
+  /** Files and folders whose content is unknown. */
+  unreadable: string[];
+  /** Milliseconds since the epoch. */
+  at: number;
+}
+
+/** The outcome of {@link mergeReading}. */
+export interface Merged {
+  lastValid: LastValid;
+  /** Since when each missing object has been missing. Empty: nothing waits for confirmation. */
+  missingSince: Record<string, number>;
+}
+
+/** Puts a reading over what was valid before. `settle`: milliseconds after which a missing object is deleted (L2). */
+export function mergeReading(
+  before: LastValid,
+  reading: Reading,
+  missingBefore: Record<string, number>,
+  settle: number,
+): Merged {
+  const kept = keepers(reading);
+  const present = new Set(idsOf(reading.manifests));
+  const missingSince: Record<string, number> = {};
+  const files: Record<string, string> = {};
+  for (const id of present) files[id] = reading.files[id] ?? before.files[id] ?? '';
+
+  const stays = (id: string): boolean => {
+    if (present.has(id)) return false;
+    const file = before.files[id] ?? '';
+    if (!kept(id, file)) {
+      const since = missingBefore[id] ?? reading.at;
+      if (reading.at - since >= settle) return false;
+      missingSince[id] = since;
+    }
+    files[id] = file;
+    return true;
+  };
+  const merge = <K extends keyof Manifests>(list: K): Manifests[K] =>
+    [
+      ...reading.manifests[list],
+      ...before.manifests[list].filter((object) => stays(objectId(KINDS[list], object))),
+    ] as Manifests[K];
+  return {
+    lastValid: {
+      manifests: {
+        groups: merge('groups'),
+        virtualMachines: merge('virtualMachines'),
+        classes: merge('classes'),
+        policies: merge('policies'),
+        inventories: merge('inventories'),
+      },
+      files,
+    },
+    missingSince,
+  };
+}
+
+/** Tells for an object that is not among the valid ones whether its last valid form stays (L1). */
+function keepers(reading: Reading): (id: string, file: string) => boolean {
+  const errors = reading.problems.filter((problem) => problem.severity === 'Error');
+  const ids = new Set(errors.flatMap((problem) => problemObject(problem) ?? []));
+  // An error that belongs to no object leaves open which objects the file holds.
+  const files = new Set(errors.filter((problem) => !problemObject(problem)).map((problem) => problem.file));
+  return (id, file) =>
+    ids.has(id) || files.has(file) || reading.unreadable.some((path) => file !== '' && isWithin(path, file));
+}
+
+/** The {@link objectId} of the object that a problem is about. */
+function problemObject(problem: Problem): string | undefined {
+  const object = problem.object;
+  return object && objectId(object.kind, object);
+}
+
+/** Reads what {@link saveLastValid} wrote; nothing where there is no such file, or none that can be read. */
+export async function loadLastValid(path: string): Promise<LastValid> {
+  const text = await readIfThere(path);
+  if (text === undefined) return { manifests: NO_MANIFESTS, files: {} };
+  try {
+    const saved = JSON.parse(text) as Partial<LastValid>;
+    return { manifests: { ...NO_MANIFESTS, ...saved.manifests }, files: saved.files ?? {} };
+  } catch {
+    return { manifests: NO_MANIFESTS, files: {} };
+  }
+}
+
+/** Keeps the last valid form of everything for the next start. */
+export async function saveLastValid(path: string, lastValid: LastValid): Promise<void> {
+  await writeAtomically(path, `${JSON.stringify(lastValid)}\n`);
+}

@@ -1,0 +1,102 @@
+/** Look-ups over one set of manifests: who is whose parent, who drives whom. */
+import type { Group, Manifests, SequencePolicy, VirtualMachine, VirtualMachineClass } from '../api';
+
+/** Identifies an object within its kind: `namespace/name`. */
+export type ObjectKey = string;
+
+/** The {@link ObjectKey} of an object. */
+export function objectKey(object: { namespace: string; name: string }): ObjectKey {
+  return `${object.namespace}/${object.name}`;
+}
+
+/** One set of manifests, ready for look-ups. */
+export interface ManifestIndex {
+  groups: ReadonlyMap<ObjectKey, Group>;
+  virtualMachines: ReadonlyMap<ObjectKey, VirtualMachine>;
+  classes: ReadonlyMap<ObjectKey, VirtualMachineClass>;
+  policies: ReadonlyMap<ObjectKey, SequencePolicy>;
+  /** Groups that name the group of the key in `spec.groupName`. */
+  childGroups: ReadonlyMap<ObjectKey, Group[]>;
+  /** VMs that name the group of the key in `spec.groupName`. */
+  childMachines: ReadonlyMap<ObjectKey, VirtualMachine[]>;
+}
+
+/** Builds the look-ups. */
+export function indexManifests(manifests: Manifests): ManifestIndex {
+  return {
+    groups: byKey(manifests.groups),
+    virtualMachines: byKey(manifests.virtualMachines),
+    classes: byKey(manifests.classes),
+    policies: byKey(manifests.policies),
+    childGroups: byParent(manifests.groups),
+    childMachines: byParent(manifests.virtualMachines),
+  };
+}
+
+function byKey<T extends { namespace: string; name: string }>(objects: T[]): Map<ObjectKey, T> {
+  return new Map(objects.map((object) => [objectKey(object), object]));
+}
+
+function byParent<T extends { namespace: string; name: string; groupName?: string }>(
+  objects: T[],
+): Map<ObjectKey, T[]> {
+  const children = new Map<ObjectKey, T[]>();
+  for (const object of objects) {
+    if (object.groupName === undefined) continue;
+    const parent = objectKey({ namespace: object.namespace, name: object.groupName });
+    const known = children.get(parent);
+    if (known) known.push(object);
+    else children.set(parent, [object]);
+  }
+  for (const list of children.values()) list.sort((a, b) => compareNames(a.name, b.name));
+  return children;
+}
+
+/** Order of names that does not depend on the locale. */
+export function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The parent group; undefined where there is none or it does not exist. */
+export function parentOf(index: ManifestIndex, group: Group): Group | undefined {
+  if (group.groupName === undefined) return undefined;
+  return index.groups.get(objectKey({ namespace: group.namespace, name: group.groupName }));
+}
+
+/**
+ * The group and its ancestors, the group first. Ends where a group comes up a second time: validation refuses cycles, but an edit that
+ * is kept at its last valid form can close one.
+ */
+export function ancestry(index: ManifestIndex, group: Group): Group[] {
+  const chain: Group[] = [];
+  for (let at: Group | undefined = group; at && !chain.includes(at); at = parentOf(index, at)) chain.push(at);
+  return chain;
+}
+
+/** The group on top of the group's tree. */
+export function topOf(index: ManifestIndex, group: Group): Group {
+  return ancestry(index, group).at(-1) ?? group;
+}
+
+/** The group whose run drives this one: the topmost of its ancestry with a power state; undefined where none has one. */
+export function driverOf(index: ManifestIndex, group: Group): Group | undefined {
+  return ancestry(index, group).findLast((ancestor) => ancestor.powerState !== undefined);
+}
+
+/** The group and every group below it, parents before children. */
+export function treeOf(index: ManifestIndex, top: Group): Group[] {
+  const tree: Group[] = [];
+  const queue = [top];
+  for (let group = queue.shift(); group; group = queue.shift()) {
+    if (tree.includes(group)) continue;
+    tree.push(group);
+    queue.push(...(index.childGroups.get(objectKey(group)) ?? []));
+  }
+  return tree;
+}
+
+/** The policy of a group: the one it names, else `default` of its namespace. Undefined: the built-in values. */
+export function policyOf(index: ManifestIndex, group: Group): SequencePolicy | undefined {
+  const named = group.policyName ?? 'default';
+  return index.policies.get(objectKey({ namespace: group.namespace, name: named }));
+}

@@ -1,0 +1,308 @@
+/**
+ * Decides whether a driver's run is started or told something, and why. Pure.
+ *
+ * C1: no run is started for what is in its desired state already.
+ * C2: members that the last run of the same desired state left as exceptions start nothing.
+ * C3: after a run that was stopped (`Cancelled`, `Failed`, ended from outside) nothing starts until the desired state changes or
+ *     somebody asks.
+ * C4: with drift action `Report` a drifted VM starts nothing; a VM that joined and a changed desired state do.
+ */
+import type { PowerState } from '../api';
+import {
+  memberKey,
+  type Cause,
+  type MemberKey,
+  type Plan,
+  type PlanMember,
+  type PlanMessage,
+  type PlanTier,
+  type Progress,
+  type RunOutcome,
+} from '../workflows/messages';
+import { excusedMembers, isInState, isSameDesired, planDigest } from './desired';
+
+/** What is known of the last run of a group. */
+export type RunState =
+  | { phase: 'None' }
+  | { phase: 'Open'; runId: string; startedAt: number; progress?: Progress }
+  | {
+      phase: 'Closed';
+      runId: string;
+      startedAt: number;
+      endedAt: number;
+      /** Absent where the run was ended from outside, or failed without a result. */
+      outcome?: RunOutcome;
+      /** Temporal's word for how it closed: `COMPLETED`, `TERMINATED`, ... */
+      closedAs: string;
+    };
+
+/** What was last sent to a group's workflow. Kept across restarts. */
+export interface Sent {
+  digest: string;
+  revision: string;
+  lineage: string;
+  powerState: PowerState;
+  /** Every force sync token of the tree. */
+  forceSync: string;
+  /** Drifted VMs that were told, with the time of the observation, by path (`child/vm`). */
+  drift: Record<string, number>;
+  /** The run that it went to. */
+  runId?: string;
+}
+
+/** What {@link decide} needs to know beside the plan. */
+export interface Knowledge {
+  /** The last run of any group of the namespace. */
+  runOf(groupName: string): RunState;
+  sent?: Sent;
+  /** A person asks for a run. */
+  asked?: { actor: string; reason: string };
+}
+
+/** A VM (or a nested group whose open run has another plan) that is not in its desired state and may be brought there. */
+export interface Missed {
+  /** Names of the groups below the driver and of the member, joined by `/`. */
+  path: string;
+  member: MemberKey;
+  /** When it was observed, milliseconds since the epoch; 0: never. */
+  at: number;
+  /** It was in the desired state under this plan, and has left it. */
+  drifted: boolean;
+}
+
+/** What to do about a driver now. */
+export interface Decision {
+  /** Absent: nothing to send. */
+  send?: PlanMessage;
+  /** To be kept, with the run's id, once it was sent. */
+  sent?: Sent;
+  /** In words. */
+  why: string;
+  missed: Missed[];
+  /** Nothing starts until the desired state changes or somebody asks (C3). */
+  stopped: boolean;
+}
+
+/** Decides about one driver. */
+export function decide(plan: Plan, knowledge: Knowledge): Decision {
+  const run = knowledge.runOf(plan.name);
+  const missed = findMissed(plan, knowledge);
+  const view: View = { plan, knowledge, digest: planDigest(plan), missed };
+  if (knowledge.asked) {
+    return send(view, 'Asked', `${knowledge.asked.actor} asks: ${knowledge.asked.reason}`);
+  }
+  return run.phase === 'Open' ? decideOpen(view, run) : decideClosed(view, run);
+}
+
+interface View {
+  plan: Plan;
+  knowledge: Knowledge;
+  digest: string;
+  missed: Missed[];
+}
+
+function decideOpen(view: View, run: RunState & { phase: 'Open' }): Decision {
+  const { plan, knowledge, digest } = view;
+  if (knowledge.sent?.runId !== run.runId || knowledge.sent.digest !== digest) {
+    const [cause, why] = changeOf(plan, run.progress);
+    return send(view, cause, why);
+  }
+  const left = view.missed.filter((missed) => hasLeft(missed, run.progress, knowledge.sent));
+  if (left.length === 0) return nothing(view, 'the run has this plan');
+  return send(
+    { ...view, missed: left.map((missed) => ({ ...missed, drifted: true })) },
+    'Drift',
+    driftText(left),
+  );
+}
+
+/** What the plan of an open run does not have yet. */
+function changeOf(plan: Plan, progress: Progress | undefined): [Cause, string] {
+  if (!progress || !isSameDesired(plan, progress)) return ['SpecChanged', 'the desired state changed'];
+  if (plan.forceSync !== undefined && plan.forceSync !== progress.forceSync) {
+    return ['ForceSync', 'nextForcePowerStateSyncTime asks for a sync'];
+  }
+  const before = progress.members
+    .filter((member) => member.phase !== 'Missing')
+    .map((member) => member.member);
+  const now = membersOf(plan).map(memberKey);
+  if (before.length !== now.length || now.some((key) => !before.includes(key))) {
+    return ['MembersChanged', 'members joined or left'];
+  }
+  return ['SpecChanged', 'the plan may have changed'];
+}
+
+/** Whether a VM that the run holds to be done was seen out of its desired state since, and the run was not told. */
+function hasLeft(missed: Missed, progress: Progress | undefined, sent: Sent | undefined): boolean {
+  const known = progress?.members.find((member) => member.member === topMember(missed));
+  return known?.phase === 'Done' && missed.at > known.since && sent?.drift[missed.path] !== missed.at;
+}
+
+/** The driver's own member that a missed one is, or is below. */
+function topMember(missed: Missed): MemberKey {
+  const slash = missed.path.indexOf('/');
+  return slash < 0
+    ? missed.member
+    : memberKey({ kind: 'VirtualMachineGroup', name: missed.path.slice(0, slash) });
+}
+
+function decideClosed(view: View, run: Exclude<RunState, { phase: 'Open' }>): Decision {
+  const { plan, knowledge, missed } = view;
+  const last = run.phase === 'Closed' ? run.outcome : undefined;
+  if (run.phase === 'Closed' && isStopped(view, run)) {
+    const how = last ? `${last.outcome}: ${last.message}` : run.closedAs;
+    return {
+      ...nothing(view, `stopped (${how}): nothing starts until the desired state changes or somebody asks`),
+      stopped: true,
+    };
+  }
+  if (asksForSync(plan, last, knowledge.sent)) {
+    return send(view, 'ForceSync', 'nextForcePowerStateSyncTime asks for a sync');
+  }
+  if (missed.length === 0) return nothing(view, 'everything is in its desired state');
+  if (!last || !isSameDesired(plan, last)) return send(view, 'SpecChanged', 'the desired state is not met');
+  const joined = missed.filter((one) => !one.drifted);
+  if (joined.length > 0) {
+    return send(view, 'MembersChanged', `${names(joined)} joined or came into being`);
+  }
+  if (plan.policy.drift.action === 'Report')
+    return nothing(view, `${driftText(missed)}; the policy only reports it`);
+  return send(view, 'Drift', driftText(missed));
+}
+
+/** C3. */
+function isStopped(view: View, run: RunState & { phase: 'Closed' }): boolean {
+  const { plan, knowledge, digest } = view;
+  const last = run.outcome;
+  if (last && last.outcome !== 'Cancelled' && last.outcome !== 'Failed') return false;
+  if (last && !isSameDesired(plan, last)) return false;
+  return knowledge.sent === undefined || knowledge.sent.digest === digest;
+}
+
+function asksForSync(plan: Plan, last: RunOutcome | undefined, sent: Sent | undefined): boolean {
+  const tokens = forceSyncTokens(plan);
+  if (sent) return tokens !== '' && tokens !== sent.forceSync;
+  return plan.forceSync !== undefined && plan.forceSync !== last?.forceSync;
+}
+
+/** Every force sync token of a tree. */
+function forceSyncTokens(plan: Plan): string {
+  const below = membersOf(plan).flatMap((member) => (member.plan ? [forceSyncTokens(member.plan)] : []));
+  return [...new Set([plan.forceSync ?? '', ...below])].filter((token) => token !== '').join(' ');
+}
+
+/** The linked members of a plan. */
+function membersOf(plan: Plan): PlanMember[] {
+  return linkedMembers(plan).map(({ member }) => member);
+}
+
+function linkedMembers(plan: Plan): { tier: PlanTier; member: PlanMember }[] {
+  return plan.tiers.flatMap((tier) =>
+    tier.members.filter((member) => member.link === 'Linked').map((member) => ({ tier, member })),
+  );
+}
+
+/** With gate `None` a run may end before its power operations show: what was observed earlier says nothing of them. */
+function isUnderway(plan: Plan, tier: PlanTier, member: PlanMember, last: RunOutcome | undefined): boolean {
+  if (tier.gate !== 'None' || !last || !isSameDesired(plan, last)) return false;
+  return last.outcome.startsWith('Converged') && (member.observed?.at ?? 0) <= last.endedAt;
+}
+
+function findMissed(plan: Plan, knowledge: Knowledge): Missed[] {
+  const run = knowledge.runOf(plan.name);
+  const wasMet = run.phase === 'Closed' && (run.outcome?.outcome ?? '').startsWith('Converged');
+  const unchanged = wasMet && knowledge.sent?.digest === planDigest(plan);
+  return missedBelow(plan, knowledge, '', unchanged);
+}
+
+function missedBelow(plan: Plan, knowledge: Knowledge, prefix: string, unchanged: boolean): Missed[] {
+  const run = knowledge.runOf(plan.name);
+  const last = run.phase === 'Closed' ? run.outcome : undefined;
+  // A person who asks wants every member to be tried again.
+  const excused = knowledge.asked ? new Set<MemberKey>() : excusedMembers(plan, last);
+  return linkedMembers(plan).flatMap(({ tier, member }): Missed[] => {
+    const key = memberKey(member);
+    const path = `${prefix}${member.name}`;
+    if (excused.has(key)) return [];
+    if (member.plan) return missedInGroup(member.plan, key, knowledge, path, unchanged);
+    if (member.kind !== 'VirtualMachine' || isInState(plan.powerState, member.observed)) return [];
+    if (isUnderway(plan, tier, member, last)) return [];
+    const drifted = unchanged || wasThere(plan, last, key);
+    return [{ path, member: key, at: member.observed?.at ?? 0, drifted }];
+  });
+}
+
+function missedInGroup(
+  plan: Plan,
+  key: MemberKey,
+  knowledge: Knowledge,
+  path: string,
+  unchanged: boolean,
+): Missed[] {
+  const below = missedBelow(plan, knowledge, `${path}/`, unchanged);
+  const run = knowledge.runOf(plan.name);
+  // A run that was started for another driver goes on with its own plan until it is asked under this one.
+  const foreign = run.phase === 'Open' && run.progress !== undefined && run.progress.lineage !== plan.lineage;
+  return foreign ? [...below, { path: `${path}/`, member: key, at: 0, drifted: false }] : below;
+}
+
+/** Whether the last run of the same desired state saw the VM where it belongs. */
+function wasThere(plan: Plan, last: RunOutcome | undefined, key: MemberKey): boolean {
+  const seen = last?.observed[key];
+  return (
+    last !== undefined && seen !== undefined && isSameDesired(plan, last) && isInState(plan.powerState, seen)
+  );
+}
+
+function nothing(view: View, why: string): Decision {
+  return { why, missed: view.missed, stopped: false };
+}
+
+function send(view: View, cause: Cause, why: string): Decision {
+  const { plan, knowledge, digest, missed } = view;
+  // Whoever changes the desired state or asks wants the VM brought back, whatever the policy for drift says.
+  const marked = cause === 'Drift' || cause === 'MembersChanged';
+  const drifted = marked ? missed.filter((one) => one.drifted) : [];
+  return {
+    send: { plan: markDrifted(plan, drifted), cause, ...knowledge.asked },
+    sent: {
+      digest,
+      revision: plan.revision,
+      lineage: plan.lineage,
+      powerState: plan.powerState,
+      forceSync: forceSyncTokens(plan),
+      drift: Object.fromEntries(drifted.map((one) => [one.path, one.at])),
+    },
+    why,
+    missed,
+    stopped: false,
+  };
+}
+
+/** The plan with `drifted` on each of the VMs and on the groups above them. */
+export function markDrifted(plan: Plan, drifted: Missed[], prefix = ''): Plan {
+  if (drifted.length === 0) return plan;
+  const mark = (member: PlanMember): PlanMember => {
+    const path = `${prefix}${member.name}`;
+    if (member.kind === 'VirtualMachine') {
+      return drifted.some((one) => one.path === path) ? { ...member, drifted: true } : member;
+    }
+    const below = drifted.filter((one) => one.path.startsWith(`${path}/`));
+    return member.plan && below.length > 0
+      ? { ...member, drifted: true, plan: markDrifted(member.plan, below, `${path}/`) }
+      : member;
+  };
+  return { ...plan, tiers: plan.tiers.map((tier) => ({ ...tier, members: tier.members.map(mark) })) };
+}
+
+function driftText(missed: Missed[]): string {
+  return `${names(missed)} left the desired state`;
+}
+
+/** Names for messages: the first few. */
+function names(missed: Missed[]): string {
+  const shown = missed.slice(0, 5).map((one) => one.path);
+  return missed.length > shown.length
+    ? `${shown.join(', ')} and ${missed.length - shown.length} more`
+    : shown.join(', ');
+}

@@ -1,0 +1,481 @@
+/**
+ * The status of every group, from the group, what was observed of its members and its run. Pure.
+ *
+ * S1: a condition says only what was observed: an operator's word makes a tier go on, not a VM be on.
+ * S2: status is right whether a run is open, has ended or never was.
+ * S3: `lastTransitionTime` moves only when a condition's status moves.
+ *
+ * Field names are those of VirtualMachineGroup in vmoperator.vmware.com (v1alpha4 to v1alpha6); conditions are `metav1.Condition`.
+ */
+import type {
+  Group,
+  MemberKind,
+  Placement,
+  PowerState,
+  Problem,
+  VirtualMachine,
+  VirtualMachineStatus,
+} from '../api';
+import {
+  memberKey,
+  workflowId,
+  type MemberKey,
+  type MemberProgress,
+  type OutcomeType,
+  type Plan,
+  type PlanTier,
+  type Progress,
+  type RunException,
+  type RunOutcome,
+  type RunPhase,
+} from '../workflows/messages';
+import { isInState, isSameDesired, observedState, standingExceptions } from './desired';
+import type { Decision, RunState, Sent } from './reconcile';
+import type { ResolvedMember, ResolvedTier } from './resolve';
+
+/** A Kubernetes `metav1.Condition`. */
+export interface Condition {
+  type: 'GroupLinked' | 'PowerStateSynced' | 'PlacementReady' | 'Ready';
+  status: 'True' | 'False' | 'Unknown';
+  reason: string;
+  message: string;
+  /** RFC 3339, whole seconds. */
+  lastTransitionTime: string;
+  observedGeneration: number;
+}
+
+/** One entry of `status.members`. */
+export interface MemberStatus {
+  name: string;
+  kind: MemberKind;
+  uid?: string;
+  placement?: Placement;
+  /** VMs only: as observed. */
+  powerState?: PowerState;
+  conditions: Condition[];
+}
+
+/** `status` of a VirtualMachineGroup. */
+export interface GroupStatus {
+  observedGeneration: number;
+  /** In boot order. */
+  members: MemberStatus[];
+  /** RFC 3339: when a run last brought the members to the group's power state. */
+  lastUpdatedPowerStateTime?: string;
+  conditions: Condition[];
+}
+
+/**
+ * Where a group stands. Beside the phases and outcomes of runs: `Starting` (a run is asked for and has not answered yet), `Pending` (out of
+ * the desired state, and a run will start), `OutOfSync` (out of the desired state, and none will), `Unmanaged` (no power state).
+ */
+export type GroupPhase = RunPhase | OutcomeType | 'Starting' | 'Pending' | 'OutOfSync' | 'Unmanaged';
+
+/** The last run of a group, as a view shows it. Times are milliseconds since the epoch. */
+export interface RunView {
+  workflowId: string;
+  runId: string;
+  startedAt: number;
+  endedAt?: number;
+  outcome?: RunOutcome;
+  /** While the run is open. */
+  progress?: Progress;
+  /** How Temporal closed it, where it left no outcome. */
+  closedAs?: string;
+}
+
+/** A group as people and programs see it: what `vmgroup get` prints. */
+export interface GroupView {
+  apiVersion: string;
+  kind: 'VirtualMachineGroup';
+  metadata: { namespace: string; name: string; uid: string; generation: number };
+  spec: { powerState?: PowerState; groupName?: string };
+  status: GroupStatus;
+  phase: GroupPhase;
+  /** Why the phase is what it is, in a sentence. */
+  message: string;
+  run?: RunView;
+  /** What is wrong with the group's manifest; the last valid form is in force. */
+  problems?: Problem[];
+  /** What the bridge remembers across restarts. */
+  sent?: Sent;
+}
+
+/** What the status of one group is computed from. */
+export interface StatusInput {
+  group: Group;
+  tiers: ResolvedTier[];
+  /** The plan in force, as its driver has it; absent where nobody drives the group. */
+  plan?: Plan;
+  observe: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+  run: RunState;
+  /** What the bridge decided, where the group is a driver. */
+  decision?: Decision;
+  /** The run of the group's driver is open, or about to start. */
+  moving: boolean;
+  /** Views of the nested groups, computed before. */
+  childView: (name: string) => GroupView | undefined;
+  /** Whether the parent that `spec.groupName` names exists. */
+  parentExists: boolean;
+  previous?: GroupView;
+  problems: Problem[];
+  sent?: Sent;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+/** The API version that views are shown in. */
+export const VIEW_API_VERSION = 'vmoperator.vmware.com/v1alpha6';
+
+/** Computes the view of one group. Nested groups come first. */
+export function groupView(input: StatusInput): GroupView {
+  const { group, plan, run, previous, problems, sent } = input;
+  const members = input.tiers.flatMap((tier) =>
+    tier.members.map((member) => assessMember(input, tier, member)),
+  );
+  const unready = members.filter((member) => member.unready !== undefined);
+  const updated = lastUpdated(run, plan) ?? previous?.status.lastUpdatedPowerStateTime;
+  const status: GroupStatus = {
+    observedGeneration: group.generation,
+    members: members.map((member) => member.status),
+    ...(updated !== undefined && { lastUpdatedPowerStateTime: updated }),
+    conditions: groupConditions(input, unready, members.length),
+  };
+  const { phase, message } = phaseOf(input, unready);
+  const runView = viewOfRun(group, run);
+  return {
+    apiVersion: VIEW_API_VERSION,
+    kind: 'VirtualMachineGroup',
+    metadata: {
+      namespace: group.namespace,
+      name: group.name,
+      uid: group.uid,
+      generation: group.generation,
+    },
+    spec: {
+      ...(group.powerState && { powerState: group.powerState }),
+      ...(group.groupName !== undefined && { groupName: group.groupName }),
+    },
+    status,
+    phase,
+    message,
+    ...(runView && { run: runView }),
+    ...(problems.length > 0 && { problems }),
+    ...(sent && { sent }),
+  };
+}
+
+/** A condition before its times. */
+type Finding = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+interface Assessed {
+  status: MemberStatus;
+  /** Why the member is not ready; absent: it is. */
+  unready?: string;
+}
+
+function assessMember(input: StatusInput, tier: ResolvedTier, member: ResolvedMember): Assessed {
+  const key = memberKey(member.ref);
+  const before = input.previous?.status.members.find(
+    (old) => old.kind === member.ref.kind && old.name === member.ref.name,
+  );
+  const vmParts = member.vm && machineStatus(input, member, member.vm, before);
+  const findings = [linkFinding(input.group, member)];
+  if (member.link === 'Linked' && member.vm) {
+    findings.push(...machineFindings(input, key, member.vm, vmParts?.placement, before));
+  }
+  if (member.link === 'Linked' && member.group) findings.push(childFinding(input, member.ref.name));
+  const failing = findings.find((finding) => finding.status !== 'True');
+  const unready = failing ? `${key}: ${failing.message}` : gateUnready(input, tier, key, member);
+  return {
+    status: {
+      ...member.ref,
+      ...(member.vm && { uid: member.vm.uid }),
+      ...(member.group && { uid: member.group.uid }),
+      ...vmParts,
+      conditions: stamp(findings, before?.conditions, input),
+    },
+    ...(unready !== undefined && { unready }),
+  };
+}
+
+function linkFinding(group: Group, member: ResolvedMember): Finding {
+  const { kind, name } = member.ref;
+  switch (member.link) {
+    case 'Linked':
+      return finding('GroupLinked', 'True', 'MemberLinked', 'Member is linked to this group');
+    case 'NotFound':
+      return finding('GroupLinked', 'False', 'NotFound', `${kind} "${name}" does not exist`);
+    case 'NotMember': {
+      const other = member.vm?.groupName ?? member.group?.groupName;
+      const text = other === undefined ? 'has no spec.groupName' : `names "${other}" in spec.groupName`;
+      return finding('GroupLinked', 'False', 'NotMember', `${kind} "${name}" ${text}, not "${group.name}"`);
+    }
+  }
+}
+
+function machineStatus(
+  input: StatusInput,
+  member: ResolvedMember,
+  vm: VirtualMachine,
+  before: MemberStatus | undefined,
+): Pick<MemberStatus, 'placement' | 'powerState'> {
+  const observed = input.observe(vm);
+  // What was placed stays placed while the VM exists; another VM of the same name starts anew.
+  const kept = before?.uid === vm.uid ? before.placement : undefined;
+  const placement = observed?.placement ?? vm.placed ?? runPlacements(input.run)[vm.name] ?? kept;
+  return {
+    ...(placement && member.link === 'Linked' && { placement }),
+    ...(observed && { powerState: observed.powerState }),
+  };
+}
+
+function runPlacements(run: RunState): Record<MemberKey, Placement> {
+  if (run.phase === 'Open') return run.progress?.placements ?? {};
+  return run.phase === 'Closed' ? (run.outcome?.placements ?? {}) : {};
+}
+
+function machineFindings(
+  input: StatusInput,
+  key: MemberKey,
+  vm: VirtualMachine,
+  placement: Placement | undefined,
+  before: MemberStatus | undefined,
+): Finding[] {
+  const placed = placementFinding(input, key, placement, before);
+  if (!input.plan) return placed ? [placed] : [];
+  const power = powerFinding(input, input.plan, key, vm);
+  return placed ? [power, placed] : [power];
+}
+
+function placementFinding(
+  input: StatusInput,
+  key: MemberKey,
+  placement: Placement | undefined,
+  before: MemberStatus | undefined,
+): Finding | undefined {
+  if (placement) {
+    const computed = runPlacements(input.run)[key] !== undefined || wasComputed(before, placement);
+    return computed
+      ? finding('PlacementReady', 'True', 'PlacementComputed', 'Placement decision is ready')
+      : finding('PlacementReady', 'True', 'AlreadyPlaced', placement.zoneID);
+  }
+  // VMs are placed before they are powered on for the first time, and not before.
+  if (input.plan?.powerState !== 'PoweredOn') return undefined;
+  const text = (input.run.phase === 'Open' && input.run.progress?.placement.message) || 'not placed yet';
+  return finding('PlacementReady', 'False', 'Pending', text);
+}
+
+function wasComputed(before: MemberStatus | undefined, placement: Placement): boolean {
+  const old = before?.conditions.find((condition) => condition.type === 'PlacementReady');
+  return old?.reason === 'PlacementComputed' && before?.placement?.zoneID === placement.zoneID;
+}
+
+function powerFinding(input: StatusInput, plan: Plan, key: MemberKey, vm: VirtualMachine): Finding {
+  const observed = input.observe(vm);
+  const state = observedState(observed);
+  const type = 'PowerStateSynced';
+  if (isInState(plan.powerState, observed)) {
+    return state === plan.powerState
+      ? finding(type, 'True', 'PowerStateMatches', 'Member power state matches group specification')
+      : finding(
+          type,
+          'True',
+          'LeftPoweredOff',
+          'Member was powered off and stays so while the group is suspended',
+        );
+  }
+  const progress = progressOf(input.run, plan, key);
+  if (progress) return openFinding(plan, key, state, progress);
+  const exception = exceptionOf(input, plan, key);
+  if (exception) return exceptionFinding(plan, key, state, exception);
+  return restingFinding(input, plan, key, state);
+}
+
+/** What the open run of the same desired state says of a member. */
+function progressOf(run: RunState, plan: Plan, key: MemberKey): MemberProgress | undefined {
+  if (run.phase !== 'Open' || !run.progress || !isSameDesired(plan, run.progress)) return undefined;
+  return run.progress.members.find((member) => member.member === key);
+}
+
+function exceptionOf(input: StatusInput, plan: Plan, key: MemberKey): RunException | undefined {
+  if (input.run.phase !== 'Closed') return undefined;
+  const { outcome } = input.run;
+  const standing = standingExceptions(plan, outcome).get(key);
+  if (standing || !outcome || !isSameDesired(plan, outcome)) return standing;
+  return outcome.exceptions.find((exception) => exception.member === key);
+}
+
+function openFinding(plan: Plan, key: MemberKey, state: PowerState, progress: MemberProgress): Finding {
+  const type = 'PowerStateSynced';
+  const is = mismatch(plan, key, state);
+  switch (progress.phase) {
+    case 'Parked': {
+      const error = progress.lastError;
+      const text = error ? `${error.class}: ${error.message}` : (progress.waitsFor ?? 'parked');
+      return finding(type, 'False', 'PowerOperationFailed', `${is}: ${text}`);
+    }
+    case 'Skipped':
+    case 'LeftAlone':
+      return finding(type, 'False', 'NotSynced', `${is}: ${progress.waitsFor ?? 'left as it is'}`);
+    case 'Done':
+      return finding(type, 'False', 'NotSynced', `${is}: it left the desired state`);
+    case 'Pending':
+    case 'Missing':
+    case 'Queued':
+    case 'InProgress':
+      return finding(type, 'False', 'Pending', progress.waitsFor ? `${is}: ${progress.waitsFor}` : is);
+  }
+}
+
+function exceptionFinding(plan: Plan, key: MemberKey, state: PowerState, exception: RunException): Finding {
+  const reason = exception.reason === 'Parked' ? 'PowerOperationFailed' : 'NotSynced';
+  return finding('PowerStateSynced', 'False', reason, `${mismatch(plan, key, state)}: ${exception.message}`);
+}
+
+function restingFinding(input: StatusInput, plan: Plan, key: MemberKey, state: PowerState): Finding {
+  const is = mismatch(plan, key, state);
+  const { decision } = input;
+  if (input.moving) return finding('PowerStateSynced', 'False', 'Pending', is);
+  return finding('PowerStateSynced', 'False', 'NotSynced', decision ? `${is}: ${decision.why}` : is);
+}
+
+function mismatch(plan: Plan, key: MemberKey, state: PowerState): string {
+  return `${key} is ${state}, the group wants ${plan.powerState}`;
+}
+
+function childFinding(input: StatusInput, name: string): Finding {
+  const ready = input.childView(name)?.status.conditions.find((condition) => condition.type === 'Ready');
+  if (!ready)
+    return finding('Ready', 'Unknown', 'Pending', `VirtualMachineGroup "${name}" has no status yet`);
+  return finding('Ready', ready.status, ready.reason, ready.message);
+}
+
+/** Why a VM that is in its power state is not ready all the same: its gate. */
+function gateUnready(
+  input: StatusInput,
+  tier: ResolvedTier,
+  key: MemberKey,
+  member: ResolvedMember,
+): string | undefined {
+  const { plan, run } = input;
+  if (!plan || !member.vm || member.link !== 'Linked') return undefined;
+  const planned: PlanTier | undefined = plan.tiers[tier.index];
+  if (planned?.gate !== 'Ready' || plan.powerState !== 'PoweredOn') return undefined;
+  if (input.observe(member.vm)?.ready === true) return undefined;
+  const progress = progressOf(run, plan, key);
+  if (progress && progress.phase !== 'Done') return `${key}: ${progress.waitsFor ?? 'not ready yet'}`;
+  const exception = progress ? undefined : exceptionOf(input, plan, key);
+  return exception && `${key}: ${exception.message}`;
+}
+
+function groupConditions(input: StatusInput, unready: Assessed[], total: number): Condition[] {
+  const findings: Finding[] = [readyFinding(unready, total)];
+  const parent = input.group.groupName;
+  if (parent !== undefined) {
+    findings.push(
+      input.parentExists
+        ? finding('GroupLinked', 'True', 'MemberLinked', `Group is linked to its parent "${parent}"`)
+        : finding('GroupLinked', 'False', 'NotFound', `VirtualMachineGroup "${parent}" does not exist`),
+    );
+  }
+  return stamp(findings, input.previous?.status.conditions, input);
+}
+
+/** Most members that a message names. */
+const NAMED = 5;
+
+function readyFinding(unready: Assessed[], total: number): Finding {
+  if (unready.length === 0) {
+    return finding('Ready', 'True', 'AllMembersReady', 'All group members are in desired state');
+  }
+  return finding('Ready', 'False', 'MembersNotReady', unreadyText(unready, total));
+}
+
+function unreadyText(unready: Assessed[], total: number): string {
+  const shown = unready.slice(0, NAMED).map((member) => member.unready);
+  const more = unready.length > NAMED ? `; and ${unready.length - NAMED} more` : '';
+  return `${unready.length} of ${total} members not ready: ${shown.join('; ')}${more}`;
+}
+
+function finding(
+  type: Condition['type'],
+  status: Condition['status'],
+  reason: string,
+  message: string,
+): Finding {
+  return { type, status, reason, message };
+}
+
+/** S3. */
+function stamp(findings: Finding[], before: Condition[] | undefined, input: StatusInput): Condition[] {
+  return findings.map((found) => {
+    const old = before?.find((condition) => condition.type === found.type);
+    return {
+      ...found,
+      lastTransitionTime: old?.status === found.status ? old.lastTransitionTime : rfc3339(input.now),
+      observedGeneration: input.group.generation,
+    };
+  });
+}
+
+/** A time on the wire, in whole seconds as Kubernetes has them. */
+export function rfc3339(time: number): string {
+  return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+function lastUpdated(run: RunState, plan: Plan | undefined): string | undefined {
+  if (run.phase !== 'Closed' || !run.outcome || !plan) return undefined;
+  const reached = run.outcome.outcome === 'Converged' || run.outcome.outcome === 'ConvergedWithExceptions';
+  return reached && run.outcome.powerState === plan.powerState ? rfc3339(run.outcome.endedAt) : undefined;
+}
+
+function phaseOf(input: StatusInput, unready: Assessed[]): { phase: GroupPhase; message: string } {
+  const { run, plan, decision } = input;
+  if (run.phase === 'Open') {
+    const { progress } = run;
+    return progress
+      ? { phase: progress.phase, message: progress.message }
+      : { phase: 'Starting', message: 'the run has not answered yet' };
+  }
+  if (!plan) return { phase: 'Unmanaged', message: 'no power state: the power of the members is left alone' };
+  if (unready.length === 0) return { phase: 'Converged', message: 'All group members are in desired state' };
+  if (decision?.send) return { phase: 'Pending', message: `a run is about to start: ${decision.why}` };
+  const message = unreadyText(unready, input.tiers.flatMap((tier) => tier.members).length);
+  if (input.moving) return { phase: 'Pending', message };
+  const last = run.phase === 'Closed' ? run.outcome : undefined;
+  if (decision?.stopped) return { phase: last?.outcome ?? 'Cancelled', message: decision.why };
+  if (last && isSameDesired(plan, last) && last.outcome !== 'Converged' && last.outcome !== 'Superseded') {
+    return { phase: last.outcome, message };
+  }
+  return { phase: 'OutOfSync', message };
+}
+
+function viewOfRun(group: Group, run: RunState): RunView | undefined {
+  if (run.phase === 'None') return undefined;
+  const base = {
+    workflowId: workflowId(group.namespace, group.name),
+    runId: run.runId,
+    startedAt: run.startedAt,
+  };
+  if (run.phase === 'Open') return { ...base, ...(run.progress && { progress: run.progress }) };
+  return {
+    ...base,
+    endedAt: run.endedAt,
+    ...(run.outcome ? { outcome: run.outcome } : { closedAs: run.closedAs }),
+  };
+}
+
+/** The run that a view remembers; for a server that has forgotten it. */
+export function runOfView(view: GroupView | undefined): RunState {
+  const run = view?.run;
+  if (!run || run.endedAt === undefined) return { phase: 'None' };
+  return {
+    phase: 'Closed',
+    runId: run.runId,
+    startedAt: run.startedAt,
+    endedAt: run.endedAt,
+    closedAs: run.closedAs ?? 'COMPLETED',
+    ...(run.outcome && { outcome: run.outcome }),
+  };
+}

@@ -221,22 +221,21 @@ export function detailsOf(run: Run, outcome?: RunOutcome): string {
 }
 
 function row(member: MemberProgress): string {
-  const error = member.lastError
-    ? `attempt ${attemptOf(member)}: ${member.lastError.class}: ${member.lastError.message}`
-    : '';
   const cells = [
     String(member.tier + 1),
     member.member,
     member.phase,
     member.powerState ?? '',
     member.waitsFor ?? '',
-    error,
+    errorOf(member),
   ];
   return `| ${cells.map((cell) => cut(cell.replaceAll('|', '\\|').replaceAll('\n', ' '), 120)).join(' | ')} |`;
 }
 
-function attemptOf(member: MemberProgress): string {
-  return member.attempt === undefined ? 'last' : String(Math.max(1, member.attempt - 1));
+function errorOf({ attempt, lastError }: MemberProgress): string {
+  if (!lastError) return '';
+  const which = attempt === undefined ? '' : `attempt ${attempt - 1}: `;
+  return `${which}${lastError.class}: ${lastError.message}`;
 }
 
 function cut(text: string, longest: number): string {

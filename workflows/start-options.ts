@@ -10,6 +10,8 @@ export interface StartOptions {
   taskQueue: string;
   workflowIdReusePolicy: 'ALLOW_DUPLICATE';
   workflowIdConflictPolicy: 'USE_EXISTING';
+  /** A workflow task that was lost with a killed server or worker is given out again after this time. */
+  workflowTaskTimeout: '5s';
   staticSummary: string;
   typedSearchAttributes: TypedSearchAttributes;
 }
@@ -22,6 +24,7 @@ export function startOptions(plan: Plan, taskQueue: string): StartOptions {
     taskQueue,
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowTaskTimeout: '5s',
     staticSummary: summary(plan),
     typedSearchAttributes: new TypedSearchAttributes([
       { key: searchAttributeKeys.namespace, value: plan.namespace },

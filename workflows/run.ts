@@ -125,13 +125,11 @@ export function inState(observed: VirtualMachineStatus | undefined, desired: Pow
   return actual === desired || (desired === 'Suspended' && actual === 'PoweredOff');
 }
 
-/** What two plans must have in common to want the same: everything but what was observed. */
+/** What a plan says of the moment, not of the desired state. */
+const MOMENTARY = ['observed', 'convergedAt', 'corrections', 'drifted', 'generation'];
+
 function desire(plan: Plan): string {
-  return JSON.stringify(plan, (name, value: unknown) =>
-    name === 'observed' || name === 'convergedAt' || name === 'corrections' || name === 'drifted'
-      ? undefined
-      : value,
-  );
+  return JSON.stringify(plan, (name, value: unknown) => (MOMENTARY.includes(name) ? undefined : value));
 }
 
 /** Whether two plans want the same of the same members. */

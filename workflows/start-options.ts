@@ -1,58 +1,44 @@
-/** How a run of a group is started: the same for the bridge and for the run of a parent group. */
-import type { PowerState } from '../api';
-import { searchAttributeKeys, type RunPhase, type RunStart } from './messages';
-import { memberKey, workflowId, type Plan } from './plan';
+/** How a run is started: the same from the bridge, a parent's run and the command. */
+import { TypedSearchAttributes } from '@temporalio/common';
+import { searchAttributeKeys } from './search-attributes';
+import { workflowId, type Plan } from './plan';
+import { attributesAtStart } from './progress';
 
-/** Longest static summary that the server takes, bytes. */
-const SUMMARY_LIMIT = 200;
-
-const PHASES: Record<PowerState, RunPhase> = {
-  PoweredOn: 'PoweringOn',
-  PoweredOff: 'PoweringOff',
-  Suspended: 'Suspending',
-};
-
-const VERBS: Record<PowerState, string> = {
-  PoweredOn: 'power on',
-  PoweredOff: 'power off',
-  Suspended: 'suspend',
-};
-
-/** Options of a signal-with-start for the run of `plan`'s group, the signal itself left out. */
-export interface RunStartOptions {
+/** Options of `client.workflow.signalWithStart` for a run of this plan; signal and arguments are the caller's. */
+export interface StartOptions {
   workflowId: string;
   taskQueue: string;
-  args: [RunStart];
-  /** One run of a group after the other, at most one at a time; a signal goes to the one that is open. */
   workflowIdReusePolicy: 'ALLOW_DUPLICATE';
   workflowIdConflictPolicy: 'USE_EXISTING';
+  /** A workflow task that was lost with a killed server or worker is given out again after this time. */
+  workflowTaskTimeout: '5s';
   staticSummary: string;
-  typedSearchAttributes: { key: { name: string; type: 'KEYWORD' }; value: string }[];
+  typedSearchAttributes: TypedSearchAttributes;
 }
 
-/** {@link RunStartOptions} of `plan`. */
-export function startOptions(plan: Plan, taskQueue: string): RunStartOptions {
-  const { namespace, name, root, powerState } = plan;
+/** Start options for a run of this plan on a task queue. */
+export function startOptions(plan: Plan, taskQueue: string): StartOptions {
+  const { phase, powerState } = attributesAtStart(plan);
   return {
-    workflowId: workflowId(namespace, name),
+    workflowId: workflowId(plan.namespace, plan.name),
     taskQueue,
-    args: [{ namespace, name }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     workflowIdConflictPolicy: 'USE_EXISTING',
-    staticSummary: summaryOf(plan),
-    typedSearchAttributes: [
-      { key: searchAttributeKeys.namespace, value: namespace },
-      { key: searchAttributeKeys.group, value: name },
-      { key: searchAttributeKeys.root, value: root },
+    workflowTaskTimeout: '5s',
+    staticSummary: summary(plan),
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: searchAttributeKeys.namespace, value: plan.namespace },
+      { key: searchAttributeKeys.group, value: plan.name },
+      { key: searchAttributeKeys.root, value: plan.root },
       { key: searchAttributeKeys.powerState, value: powerState },
-      { key: searchAttributeKeys.phase, value: PHASES[powerState] },
-    ],
+      { key: searchAttributeKeys.phase, value: phase },
+    ]),
   };
 }
 
-/** Names are ASCII, so characters are bytes. */
-function summaryOf({ namespace, name, powerState, tiers }: Plan): string {
-  const members = tiers.flatMap((tier) => tier.members.map(memberKey)).length;
-  const action = `: ${VERBS[powerState]} ${members} member${members === 1 ? '' : 's'}`;
-  return `${`${namespace}/${name}`.slice(0, SUMMARY_LIMIT - action.length)}${action}`;
+/** Temporal takes 200 bytes; names are ASCII and may be 253 long each. */
+function summary(plan: Plan): string {
+  const members = plan.tiers.reduce((count, { members }) => count + members.length, 0);
+  const text = `${plan.namespace}/${plan.name}: ${plan.powerState}, ${members} members in ${plan.tiers.length} tiers`;
+  return text.length <= 200 ? text : `${text.slice(0, 197)}...`;
 }

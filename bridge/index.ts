@@ -10,7 +10,7 @@ export {
 } from './bridge';
 export { planDigest } from './desired';
 export { directorySource, type DirectorySourceOptions } from './directory-source';
-export type { BridgeEvent, EventObject, EventReason } from './events';
+export { viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
 export type { GroupName } from './group-runs';
 export {
   driverOf,

@@ -73,9 +73,17 @@ export function ancestry(index: ManifestIndex, group: Group): Group[] {
   return chain;
 }
 
-/** The group on top of the group's tree. */
+/** The group on top of the group's tree; the same for every group of it. */
 export function topOf(index: ManifestIndex, group: Group): Group {
-  return ancestry(index, group).at(-1) ?? group;
+  const chain = ancestry(index, group);
+  const last = chain.at(-1) ?? group;
+  const above = parentOf(index, last);
+  if (!above) return last;
+  // A cycle: the first of it by name.
+  const [first = last] = chain
+    .slice(chain.indexOf(above))
+    .sort((a, b) => compareNames(objectKey(a), objectKey(b)));
+  return first;
 }
 
 /** The group whose run drives this one: the topmost of its ancestry with a power state; undefined where none has one. */

@@ -1,0 +1,330 @@
+import {
+  decide,
+  planDigest,
+  resolveTrees,
+  type Decision,
+  type Knowledge,
+  type RunState,
+  type Sent,
+} from '../../bridge';
+import type { Plan, RunOutcome } from '../../workflows/messages';
+import { group, manifests, observing, outcome, policy, progressOf, seen, tier, vm } from './fixtures';
+
+const on = { powerState: 'PoweredOn' as const };
+const base = manifests({
+  groups: [group('app', [tier(['a', 'b'])], on)],
+  virtualMachines: [vm('a', 'app'), vm('b', 'app')],
+});
+const ALL_ON = { a: 'PoweredOn', b: 'PoweredOn' } as const;
+const B_OFF = { a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) } as const;
+
+function planOf(states: Parameters<typeof observing>[0], from = base): Plan {
+  const plan = resolveTrees(from, { observe: observing(states) }).find((each) => each.name === 'app');
+  if (!plan) throw new Error('no plan');
+  return plan;
+}
+
+function knowing(run: RunState, over: Partial<Knowledge> = {}): Knowledge {
+  return { runOf: (name) => (name === 'app' ? run : { phase: 'None' }), ...over };
+}
+
+function closed(last?: RunOutcome, closedAs = 'COMPLETED'): RunState {
+  return {
+    phase: 'Closed',
+    runId: 'r1',
+    startedAt: 10,
+    endedAt: 50,
+    closedAs,
+    ...(last && { outcome: last }),
+  };
+}
+
+function sentOf(plan: Plan, over: Partial<Sent> = {}): Sent {
+  return {
+    digest: planDigest(plan),
+    revision: plan.revision,
+    lineage: plan.lineage,
+    powerState: plan.powerState,
+    forceSync: plan.forceSync ?? '',
+    drift: {},
+    runId: 'r1',
+    ...over,
+  };
+}
+
+const cause = (decision: Decision) => decision.send?.cause;
+const NONE: RunState = { phase: 'None' };
+const observedOn = { a: seen('PoweredOn'), b: seen('PoweredOn') };
+
+describe('no run is open', () => {
+  const off = planOf({});
+  const bOff = planOf(B_OFF);
+  const allOn = planOf(ALL_ON);
+  const forced = planOf(ALL_ON, {
+    ...base,
+    groups: [group('app', [tier(['a', 'b'])], { ...on, nextForcePowerStateSyncTime: 'now' })],
+  });
+  const reporting = planOf(B_OFF, {
+    ...base,
+    policies: [policy('default', { drift: { action: 'Report', maxCorrections: 3, window: 1 } })],
+  });
+  const exception = (
+    reason: 'Parked' | 'Skipped' | 'MarkedReady' | 'Drifted' | 'DriftLimit' | 'NotFound' | 'NotStarted',
+  ) =>
+    outcome(bOff, {
+      outcome: 'ConvergedWithExceptions',
+      observed: { a: seen('PoweredOn') },
+      exceptions: [{ member: 'b', reason, message: '' }],
+    });
+
+  const table: [string, Plan, Knowledge, string | undefined][] = [
+    ['nothing ran yet and VMs are off', off, knowing(NONE), 'SpecChanged'],
+    ['C1: nothing ran yet and all is there', allOn, knowing(NONE), undefined],
+    [
+      'C1: a new revision that is met already',
+      allOn,
+      knowing(closed(outcome(allOn, { revision: 'old' }))),
+      undefined,
+    ],
+    [
+      'a new revision that is not met',
+      bOff,
+      knowing(closed(outcome(bOff, { revision: 'old' }))),
+      'SpecChanged',
+    ],
+    ['a VM left', bOff, knowing(closed(outcome(bOff, { observed: observedOn }))), 'Drift'],
+    [
+      'a VM joined',
+      bOff,
+      knowing(closed(outcome(bOff, { observed: { a: seen('PoweredOn') } }))),
+      'MembersChanged',
+    ],
+    ['C2: parked', bOff, knowing(closed(exception('Parked'))), undefined],
+    ['C2: skipped', bOff, knowing(closed(exception('Skipped'))), undefined],
+    ['C2: marked ready', bOff, knowing(closed(exception('MarkedReady'))), undefined],
+    ['C2: drift that was reported', bOff, knowing(closed(exception('Drifted'))), undefined],
+    ['C2: drift limit', bOff, knowing(closed(exception('DriftLimit'))), undefined],
+    [
+      'an exception that is over starts one: it appeared',
+      bOff,
+      knowing(closed(exception('NotFound'))),
+      'MembersChanged',
+    ],
+    ['one whose turn did not come', bOff, knowing(closed(exception('NotStarted'))), 'MembersChanged'],
+    [
+      'but not again and again',
+      bOff,
+      knowing(closed({ ...exception('NotStarted'), operations: 0 })),
+      undefined,
+    ],
+    [
+      'C2 ends with the revision',
+      bOff,
+      knowing(closed({ ...exception('Parked'), revision: 'old' })),
+      'SpecChanged',
+    ],
+    ['C3: aborted', bOff, knowing(closed(outcome(bOff, { outcome: 'Cancelled' }))), undefined],
+    ['C3: failed', bOff, knowing(closed(outcome(bOff, { outcome: 'Failed' }))), undefined],
+    [
+      'C3: ended from outside',
+      bOff,
+      knowing(closed(undefined, 'TERMINATED'), { sent: sentOf(bOff) }),
+      undefined,
+    ],
+    ['C3: ended from outside, nothing remembered', bOff, knowing(closed(undefined, 'TERMINATED')), undefined],
+    [
+      'C3 ends with the desired state',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled', powerState: 'PoweredOff' }))),
+      'SpecChanged',
+    ],
+    [
+      'C3 ends with the membership',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(bOff, { digest: 'other' }) }),
+      'MembersChanged',
+    ],
+    [
+      'C3 ends when somebody asks',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { asked: { actor: 'ann', reason: 'fixed' } }),
+      'Asked',
+    ],
+    [
+      'C4: drift is only reported',
+      reporting,
+      knowing(closed(outcome(reporting, { observed: observedOn }))),
+      undefined,
+    ],
+    [
+      'C4: a joined VM starts one all the same',
+      reporting,
+      knowing(closed(outcome(reporting, { observed: { a: seen('PoweredOn') } }))),
+      'MembersChanged',
+    ],
+    [
+      'C4: a changed desired state too',
+      reporting,
+      knowing(closed(outcome(reporting, { revision: 'old' }))),
+      'SpecChanged',
+    ],
+    ['force sync of what is there', forced, knowing(closed(outcome(forced))), 'ForceSync'],
+    [
+      'force sync that was carried out',
+      forced,
+      knowing(closed(outcome(forced, { forceSync: 'now@app@1' }))),
+      undefined,
+    ],
+    [
+      'force sync that was sent',
+      forced,
+      knowing(closed(outcome(forced)), { sent: sentOf(forced) }),
+      undefined,
+    ],
+    ['withdrawn', bOff, knowing(closed(outcome(bOff, { outcome: 'Superseded' }))), 'MembersChanged'],
+  ];
+  test.each(table)('%s', (_, plan, knowledge, expected) => {
+    const decision = decide(plan, knowledge);
+    expect(cause(decision)).toBe(expected);
+    expect(decision.why).not.toBe('');
+  });
+
+  test('who asks is on record', () => {
+    const asked = { actor: 'ann', reason: 'disk replaced' };
+    expect(decide(allOn, knowing(closed(outcome(allOn)), { asked })).send).toMatchObject({
+      ...asked,
+      cause: 'Asked',
+    });
+  });
+
+  test('drift is marked in the plan, a join is not', () => {
+    const drifted = decide(bOff, knowing(closed(outcome(bOff, { observed: observedOn })))).send?.plan;
+    expect(drifted?.tiers[0]?.members.map((member) => member.drifted)).toEqual([undefined, true]);
+    const joined = decide(bOff, knowing(closed(outcome(bOff)))).send?.plan;
+    expect(joined?.tiers[0]?.members.some((member) => member.drifted)).toBe(false);
+  });
+
+  test('gate None: the run may end before the VM is seen on', () => {
+    const loose = { ...base, policies: [policy('default', { gate: 'None' })] };
+    const plan = planOf({ a: 'PoweredOn' }, loose);
+    const run = closed(outcome(plan, { endedAt: 150 }));
+    expect(cause(decide(plan, knowing(run)))).toBeUndefined();
+    expect(cause(decide(planOf(B_OFF, loose), knowing(run)))).toBe('MembersChanged');
+  });
+
+  test('a member that is not linked starts nothing', () => {
+    const from = { ...base, virtualMachines: [vm('a', 'app'), vm('b')] };
+    expect(cause(decide(planOf({ a: 'PoweredOn' }, from), knowing(NONE)))).toBeUndefined();
+    const missing = { ...base, virtualMachines: [vm('a', 'app')] };
+    expect(cause(decide(planOf({ a: 'PoweredOn' }, missing), knowing(NONE)))).toBeUndefined();
+  });
+
+  test('suspended: a VM that is off is there', () => {
+    const from = { ...base, groups: [group('app', [tier(['a', 'b'])], { powerState: 'Suspended' })] };
+    expect(cause(decide(planOf({ a: 'Suspended' }, from), knowing(NONE)))).toBeUndefined();
+    expect(cause(decide(planOf({ a: 'PoweredOn' }, from), knowing(NONE)))).toBe('SpecChanged');
+  });
+});
+
+describe('a run is open', () => {
+  const plan = planOf(ALL_ON);
+  const open = (over = {}): RunState => ({
+    phase: 'Open',
+    runId: 'r1',
+    startedAt: 10,
+    progress: progressOf(plan, over),
+  });
+  const forced = { ...plan, forceSync: 'now@app@1' };
+  const grown = planOf(ALL_ON, {
+    ...base,
+    groups: base.groups,
+    virtualMachines: [...base.virtualMachines, vm('c', 'app')],
+  });
+  const bLeft = planOf(B_OFF);
+  const table: [string, Plan, Knowledge, string | undefined][] = [
+    ['nothing new', plan, knowing(open(), { sent: sentOf(plan) }), undefined],
+    ['after a restart that forgot, it is told once more', plan, knowing(open()), 'SpecChanged'],
+    ['told another run', plan, knowing(open(), { sent: sentOf(plan, { runId: 'r0' }) }), 'SpecChanged'],
+    ['a new revision', { ...plan, revision: 'new' }, knowing(open(), { sent: sentOf(plan) }), 'SpecChanged'],
+    [
+      'a parent that took over or let go',
+      { ...plan, lineage: 'x' },
+      knowing(open(), { sent: sentOf(plan) }),
+      'SpecChanged',
+    ],
+    ['a force sync', forced, knowing(open(), { sent: sentOf(plan) }), 'ForceSync'],
+    ['a VM that joined', grown, knowing(open(), { sent: sentOf(plan) }), 'MembersChanged'],
+    ['a VM that left its state after it was done', bLeft, knowing(open(), { sent: sentOf(plan) }), 'Drift'],
+    [
+      'the same, told already',
+      bLeft,
+      knowing(open(), { sent: sentOf(plan, { drift: { b: 200 } }) }),
+      undefined,
+    ],
+    [
+      'an observation older than that',
+      planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 40 }) }),
+      knowing(open(), { sent: sentOf(plan) }),
+      undefined,
+    ],
+    [
+      'a VM on its way',
+      bLeft,
+      knowing(
+        open({ members: progressOf(plan).members.map((member) => ({ ...member, phase: 'InProgress' })) }),
+        { sent: sentOf(plan) },
+      ),
+      undefined,
+    ],
+  ];
+  test.each(table)('%s', (_, of, knowledge, expected) => {
+    expect(cause(decide(of, knowledge))).toBe(expected);
+  });
+
+  test('B4: what was sent is not sent again', () => {
+    const first = decide(planOf({}), knowing(NONE));
+    const sent = { ...(first.sent as Sent), runId: 'r1' };
+    expect(
+      cause(decide(planOf({}), knowing({ phase: 'Open', runId: 'r1', startedAt: 1 }, { sent }))),
+    ).toBeUndefined();
+  });
+});
+
+describe('nested groups', () => {
+  const from = manifests({
+    groups: [group('app', [tier(['g:child'])], on), group('child', [tier(['a', 'b'])], { groupName: 'app' })],
+    virtualMachines: [vm('a', 'child'), vm('b', 'child')],
+  });
+  const plan = planOf(B_OFF, from);
+  const child = plan.tiers[0]?.members[0]?.plan as Plan;
+  const withRuns = (runs: Record<string, RunState>): Knowledge => ({ runOf: (name) => runs[name] ?? NONE });
+
+  test('a VM far below starts the run of the driver, marked on the way down', () => {
+    const last = closed(outcome(child, { observed: observedOn }));
+    const decision = decide(plan, withRuns({ app: closed(outcome(plan)), child: last }));
+    expect(cause(decision)).toBe('Drift');
+    const member = decision.send?.plan.tiers[0]?.members[0];
+    expect(member?.drifted).toBe(true);
+    expect(member?.plan?.tiers[0]?.members.map((each) => each.drifted)).toEqual([undefined, true]);
+  });
+
+  test("C2: an exception of the child's own run", () => {
+    const last = closed(outcome(child, { exceptions: [{ member: 'b', reason: 'Parked', message: '' }] }));
+    expect(cause(decide(plan, withRuns({ app: closed(outcome(plan)), child: last })))).toBeUndefined();
+  });
+
+  test('a run of the child under another driver is taken over', () => {
+    const all = planOf(ALL_ON, from);
+    const foreign: RunState = {
+      phase: 'Open',
+      runId: 'c1',
+      startedAt: 1,
+      progress: progressOf(child, { lineage: 'group-child' }),
+    };
+    expect(cause(decide(all, withRuns({ app: closed(outcome(all)), child: foreign })))).toBe(
+      'MembersChanged',
+    );
+    const own: RunState = { ...foreign, progress: progressOf(child) };
+    expect(cause(decide(all, withRuns({ app: closed(outcome(all)), child: own })))).toBeUndefined();
+  });
+});

@@ -122,5 +122,5 @@ function isAlive({ pid, instance, address }: Holder): Promise<boolean> {
 }
 
 function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined;
 }

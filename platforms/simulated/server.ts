@@ -15,6 +15,7 @@
  * A refusal is `{error: {class, message, retryAfter?}}`.
  */
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -81,6 +82,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const machine = new Promise<Machine>((resolve) => (opened = resolve));
   const journal = join(options.dataDir, 'journal.jsonl');
   const closing = new AbortController();
+  // Every watcher listens to it; Node warns from the eleventh on.
+  setMaxListeners(0, closing.signal);
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (request, response) => {
     void serve({ instance, machine, journal, closing: closing.signal }, request, response);
   });

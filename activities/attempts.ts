@@ -1,0 +1,208 @@
+/**
+ * Attempts of one activity: the retry budget, and what one attempt hands to the next in its heartbeat.
+ *
+ * Temporal retries without end; this counts. (Temporal would count lost workers too, and forget what each attempt said.)
+ *
+ * A1: an attempt that was lost with its worker is on record (`WorkerLost`) and burns no budget.
+ * A2: resetting the pending activity gives a fresh budget.
+ * A3: an attempt that fails is on record before it ends: in the heartbeat, and told to the run.
+ * A4: cancellation ends an attempt at once and burns no budget.
+ */
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import type { FailureClass } from '../platforms';
+import { attemptFailed, type Attempt } from '../workflows/messages';
+import { classify, NEXT_STEP, WORKER_LOST, type Failure } from './failures';
+import type { GiveUpDetails, RetryBudget } from './types';
+
+/** Milliseconds between two heartbeats; Temporal sends only some of them. */
+const HEARTBEAT_INTERVAL = 1_000;
+/** Milliseconds that telling the run of a failed attempt may take. */
+const TELL_TIMEOUT = 3_000;
+/** Failed attempts that are kept, the last ones: a wait for room may go on for days. */
+const KEPT = 50;
+
+/** Where the activities log; pino's shape. */
+export interface ActivityLogger {
+  warn(details: object, message: string): void;
+}
+
+/** What {@link inAttempts} needs beside the work. */
+export interface AttemptOptions<P> {
+  /** What is done, for messages: `power on prod/db`. */
+  purpose: string;
+  retry: RetryBudget;
+  /** Failed attempts before the activity was scheduled. */
+  earlier?: Attempt[];
+  /** A class that is retried without end. */
+  endless?: FailureClass;
+  /** Progress of the first attempt. */
+  first: P;
+  /** Progress of the next attempt after a failure of this class, or after an operator's reset. */
+  next?: (progress: P, after: FailureClass | 'Reset') => P;
+  client?: Client | undefined;
+  logger?: ActivityLogger | undefined;
+}
+
+/** One attempt, as its work sees it. */
+export interface AttemptRun<P> {
+  /** As the last attempt left it, or as this one noted it. */
+  readonly progress: P;
+  /** Failed attempts before this one. */
+  readonly failures: Attempt[];
+  /** Aborts on cancellation, also for a reset, a pause, or a worker that shuts down. */
+  readonly signal: AbortSignal;
+  /** Puts a step on record for the attempt that may have to go on from here. */
+  note(change: Partial<P>): void;
+}
+
+/** Heartbeat details. */
+interface Memory<P> {
+  /** Temporal's number of the attempt that wrote this. */
+  attempt: number;
+  /** How that attempt ended; absent: it had not. */
+  ended?: 'Failed' | 'Cancelled' | 'Reset';
+  failures: Attempt[];
+  /** Failures that count against the budget. */
+  spent: number;
+  progress: P;
+}
+
+/**
+ * Does `work` as one attempt.
+ *
+ * @throws ApplicationFailure whose `type` is the class of the failure and whose details are {@link GiveUpDetails}: retryable with its
+ *   own delay, or non-retryable where the budget is used up or no further attempt would help.
+ * @throws CancelledFailure on cancellation.
+ */
+export async function inAttempts<P extends object, R>(
+  options: AttemptOptions<P>,
+  work: (run: AttemptRun<P>) => Promise<R>,
+): Promise<R> {
+  const context = Context.current();
+  const memory = recall(options, context.info);
+  const beat = (): void => context.heartbeat(memory);
+  const timer = setInterval(beat, HEARTBEAT_INTERVAL);
+  try {
+    return await work({
+      get progress() {
+        return memory.progress;
+      },
+      get failures() {
+        return memory.failures;
+      },
+      signal: context.cancellationSignal,
+      note: (change) => {
+        memory.progress = { ...memory.progress, ...change };
+        beat();
+      },
+    });
+  } catch (error: unknown) {
+    if (context.cancellationSignal.aborted) {
+      memory.ended = context.cancellationDetails?.reset ? 'Reset' : 'Cancelled';
+      beat();
+      return await context.cancelled;
+    }
+    throw await failed(options, memory, classify(error), context);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** What this attempt begins with. */
+function recall<P>(options: AttemptOptions<P>, info: Context['info']): Memory<P> {
+  const { earlier = [], first, next } = options;
+  const last = info.heartbeatDetails as Memory<P> | undefined | null;
+  if (!last) {
+    return withLost(
+      { attempt: info.attempt, failures: earlier, spent: countable(earlier), progress: first },
+      info.attempt - 1,
+    );
+  }
+  const { failures, progress } = last;
+  // Temporal's number never falls, and is never given twice, but by a reset.
+  if (last.ended === 'Reset' || info.attempt <= last.attempt) {
+    return { attempt: info.attempt, failures, spent: 0, progress: next?.(progress, 'Reset') ?? progress };
+  }
+  const lost = info.attempt - last.attempt - (last.ended === undefined ? 0 : 1);
+  return withLost({ attempt: info.attempt, failures, spent: last.spent, progress }, lost);
+}
+
+function withLost<P>(memory: Memory<P>, lost: number): Memory<P> {
+  const entries = Array.from({ length: Math.min(lost, KEPT) }, () => ({
+    attempt: memory.spent + 1,
+    at: Date.now(),
+    class: WORKER_LOST,
+    message: 'the worker of this attempt died, or was not heard of any more; another one has taken over',
+  }));
+  return { ...memory, failures: [...memory.failures, ...entries].slice(-KEPT) };
+}
+
+function countable(failures: readonly Attempt[]): number {
+  return failures.filter((failure) => failure.class !== WORKER_LOST).length;
+}
+
+/** Puts a failed attempt on record (A3) and returns what the activity is to throw. */
+async function failed<P extends object>(
+  options: AttemptOptions<P>,
+  memory: Memory<P>,
+  failure: Failure,
+  context: Context,
+): Promise<ApplicationFailure> {
+  const { retry, endless, next } = options;
+  const isEndless = failure.class === endless;
+  const number = memory.spent + 1;
+  const over = NEXT_STEP[failure.class] === 'Never' || (!isEndless && number >= retry.maximumAttempts);
+  const delay = pause(retry, failure, isEndless ? memory.failures.length + 1 : number);
+  const of = isEndless ? `${memory.failures.length + 1}` : `${number} of ${retry.maximumAttempts}`;
+  const message = `${options.purpose}: attempt ${of}: ${failure.message}`;
+  const at = Date.now();
+  const attempt: Attempt = {
+    attempt: number,
+    at,
+    class: failure.class,
+    message: failure.message,
+    ...(!over && { retryAt: at + delay }),
+  };
+  memory.ended = 'Failed';
+  memory.failures = [...memory.failures, attempt].slice(-KEPT);
+  if (!isEndless) memory.spent = number;
+  memory.progress = next?.(memory.progress, failure.class) ?? memory.progress;
+  context.heartbeat(memory);
+  // The last failure reaches the run with the end of the activity.
+  if (!over) await tell(options, context, attempt);
+  const details: [GiveUpDetails] = [{ failures: memory.failures }];
+  return ApplicationFailure.create({
+    message,
+    type: failure.class,
+    details,
+    nonRetryable: over,
+    ...(!over && { nextRetryDelay: delay }),
+    ...(failure.cause instanceof Error && { cause: failure.cause }),
+  });
+}
+
+function pause(retry: RetryBudget, failure: Failure, number: number): number {
+  const backOff = Math.min(retry.initialInterval * 2 ** Math.min(number - 1, 30), retry.maximumInterval);
+  return NEXT_STEP[failure.class] === 'RetryAfter' ? (failure.retryAfter ?? backOff) : backOff;
+}
+
+/** Tells the run of a failed attempt that will be retried; never fails the activity. */
+async function tell<P>(
+  { client: given, logger, purpose }: AttemptOptions<P>,
+  context: Context,
+  attempt: Attempt,
+): Promise<void> {
+  const { info } = context;
+  if (!info.workflowExecution) return;
+  const { workflowId, runId } = info.workflowExecution;
+  try {
+    const client = given ?? context.client;
+    const handle = client.workflow.getHandle(workflowId, runId);
+    await client.withDeadline(Date.now() + TELL_TIMEOUT, () =>
+      handle.signal(attemptFailed, { activityId: info.activityId, attempt }),
+    );
+  } catch (error: unknown) {
+    logger?.warn({ err: error, workflowId, attempt }, `${purpose}: the run was not told of a failed attempt`);
+  }
+}

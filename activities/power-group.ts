@@ -1,0 +1,110 @@
+/**
+ * Asks a nested group's workflow for its power state and waits for the outcome of its run.
+ *
+ * A9: an attempt that takes over from a lost one waits for the run that was asked, and asks no other.
+ */
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { PlatformError } from '../platforms';
+import {
+  applyPlan,
+  startOptions,
+  workflowId,
+  WORKFLOW_TYPE,
+  type Plan,
+  type RunOutcome,
+} from '../workflows/messages';
+import { inAttempts, type AttemptRun } from './attempts';
+import type { ActivityDependencies } from './power';
+import type { GiveUpDetails, PowerGroupInput, PowerGroupResult } from './types';
+
+/** What an attempt hands to the next. */
+interface PowerGroupProgress {
+  /** The run that was asked; absent: none is waited for. */
+  runId?: string;
+}
+
+/** Milliseconds between two tries to reach the server while a run is waited for. */
+const SERVER_PAUSE = 1_000;
+
+/** The activity `powerGroup`. */
+export async function powerGroup(
+  { client: given, logger }: ActivityDependencies,
+  { plan, retry, earlier }: PowerGroupInput,
+): Promise<PowerGroupResult> {
+  const result = await inAttempts<PowerGroupProgress, PowerGroupResult>(
+    {
+      purpose: `group ${plan.namespace}/${plan.name}`,
+      retry,
+      earlier,
+      first: {},
+      // Every failure but a lost connection, which is waited out, is the end of the run that was asked.
+      next: () => ({}),
+      client: given,
+      logger,
+    },
+    async (run) => {
+      const client = given ?? Context.current().client;
+      if (run.progress.runId === undefined) run.note({ runId: await askGroup(client, plan) });
+      return { outcome: await outcomeOf(client, plan, run), failures: run.failures };
+    },
+  );
+  const { outcome, message } = result.outcome;
+  if (outcome === 'Converged' || outcome === 'ConvergedWithExceptions') return result;
+  const details: [GiveUpDetails] = [{ failures: result.failures }];
+  throw ApplicationFailure.create({
+    message: `group ${plan.namespace}/${plan.name}: ${message}`,
+    type: `Group${outcome}`,
+    nonRetryable: true,
+    details,
+  });
+}
+
+/** Gives the group its plan, which starts a run where none is open; resolves with the id of the run that has it. */
+async function askGroup(client: Client, plan: Plan): Promise<string> {
+  const { taskQueue } = Context.current().info;
+  const handle = await client.workflow.signalWithStart(WORKFLOW_TYPE, {
+    ...startOptions(plan, taskQueue),
+    args: [{ namespace: plan.namespace, name: plan.name }],
+    signal: applyPlan,
+    signalArgs: [{ plan, cause: 'Parent', placed: true }],
+  });
+  return handle.signaledRunId;
+}
+
+/** Waits for the end of the run, also where it continues as new; a server that is away is waited for. */
+async function outcomeOf(
+  client: Client,
+  { namespace, name }: Plan,
+  run: AttemptRun<PowerGroupProgress>,
+): Promise<RunOutcome> {
+  const handle = client.workflow.getHandle(workflowId(namespace, name), run.progress.runId);
+  const cancelled = Context.current().cancelled;
+  for (;;) {
+    try {
+      // Raced too: a native connection ends a call at its own leisure.
+      return await Promise.race([
+        client.withAbortSignal(run.signal, () => handle.result() as Promise<RunOutcome>),
+        cancelled,
+      ]);
+    } catch (error: unknown) {
+      if (run.signal.aborted) throw error;
+      if (error instanceof WorkflowFailedError) throw runLost(error);
+      if (error instanceof WorkflowNotFoundError) throw runLost(error);
+      await Context.current().sleep(SERVER_PAUSE);
+    }
+  }
+}
+
+/** A run always ends with an outcome of its own, unless somebody ends it from outside. */
+function runLost(error: Error): PlatformError {
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return new PlatformError(
+    'Transient',
+    `its run ended without an outcome: ${error.message}${cause}`,
+    undefined,
+    {
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,327 @@
+/**
+ * Brings one VM to a power state and to its gate: looks first, acts only if needed, waits on the shared watch.
+ *
+ * A5: a VM that is in its state already is not asked.
+ * A6: an attempt that takes over from a lost one goes on with the operation that was asked for; a new operation id is used only after the
+ *     old one has ended, has timed out, or an operator has reset the activity.
+ * A7: a state is only reported after it was seen on the platform, after the operation was accepted.
+ * A8: an older operation gives way to a newer one (`Superseded`).
+ */
+import type { Context } from '@temporalio/activity';
+import type { PowerMode, PowerState } from '../api';
+import {
+  PlatformError,
+  virtualMachineKey,
+  type FailureClass,
+  type Observer,
+  type Platform,
+  type VirtualMachineState,
+} from '../platforms';
+import { inAttempts, type ActivityLogger, type AttemptRun } from './attempts';
+import type { PowerInput, PowerResult } from './types';
+
+/** What the activities work with. */
+export interface ActivityDependencies {
+  platform: Platform;
+  /** The shared watch of `platform`. */
+  observer: Observer;
+  /** Of the namespace in which the worker runs; left out: the worker's own. */
+  client?: Context['client'];
+  logger?: ActivityLogger;
+}
+
+/** What an attempt hands to the next. */
+interface PowerProgress {
+  /** Which operation id is in use: 1 the given one, 2 the one with `~2`, and so on. */
+  round: number;
+  /** When that operation was asked for, milliseconds since the epoch. */
+  askedAt?: number;
+  /** An operation of an earlier round was asked for. */
+  asked?: true;
+  /** When the power state was first seen. */
+  reachedAt?: number;
+}
+
+/** Milliseconds that an attempt which takes over late still gives an operation or a gate: its news may be on the way. */
+const GRACE = 2_000;
+/** Longest delay that a Node timer takes, milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+const VERBS: Record<PowerState, string> = {
+  PoweredOn: 'power on',
+  PoweredOff: 'power off',
+  Suspended: 'suspend',
+};
+
+/** The activity behind `powerOn`, `powerOff` and `suspend`. */
+export function power(dependencies: ActivityDependencies, input: PowerInput): Promise<PowerResult> {
+  return inAttempts<PowerProgress, PowerResult>(
+    {
+      purpose: `${VERBS[input.powerState]} ${virtualMachineKey(input.vm)}`,
+      retry: input.retry,
+      earlier: input.earlier,
+      first: { round: 1 },
+      next: nextProgress,
+      client: dependencies.client,
+      logger: dependencies.logger,
+    },
+    async (run) => {
+      const reached = await reachPowerState(dependencies, input, run);
+      const status = await reachGate(dependencies, input, run, reached.state);
+      const { askedAt, asked } = run.progress;
+      const leftOff = input.powerState === 'Suspended' && status.powerState === 'PoweredOff';
+      return { status, acted: (askedAt !== undefined || asked === true) && !leftOff, failures: run.failures };
+    },
+  );
+}
+
+/** After a time-out, and for an operator who resets, the operation is asked for anew. */
+function nextProgress(progress: PowerProgress, after: FailureClass | 'Reset'): PowerProgress {
+  if (after !== 'OperationTimeout' && after !== 'Reset') return progress;
+  return progress.askedAt === undefined ? { round: progress.round } : anew(progress);
+}
+
+function anew({ round }: PowerProgress): PowerProgress {
+  return { round: round + 1, asked: true };
+}
+
+// ---- The power state --------------------------------------------------------------------------------------------------------------
+
+/** What was seen once the power state was reached; no state where the platform does not have the VM, which then is off. */
+interface Reached {
+  state: VirtualMachineState | undefined;
+}
+
+async function reachPowerState(
+  { platform, observer }: ActivityDependencies,
+  input: PowerInput,
+  run: AttemptRun<PowerProgress>,
+): Promise<Reached> {
+  const seen = await look(platform, observer, input, run);
+  if (seen.there) return { state: seen.state };
+  const { state } = seen;
+  adoptRound(input, run, state);
+  const own = state?.operation?.id === operationId(input, run) ? state.operation : undefined;
+  if (own?.phase === 'Failed') run.note(anew(run.progress));
+  if (own?.phase === 'Done') run.note(anew(run.progress));
+  if (own?.phase === 'InProgress' && state) {
+    if (run.progress.askedAt === undefined) run.note({ askedAt: Date.now() });
+    return { state: await waitForState(platform, observer, input, run, state) };
+  }
+  const accepted = await ask(platform, input, run);
+  if (isThere(input, run, accepted)) return { state: accepted };
+  return { state: await waitForState(platform, observer, input, run, accepted) };
+}
+
+/** The state first, from the watch; what would mean "nothing to do" is confirmed by the platform itself. */
+async function look(
+  platform: Platform,
+  observer: Observer,
+  input: PowerInput,
+  run: AttemptRun<PowerProgress>,
+): Promise<{ there: boolean; state: VirtualMachineState | undefined }> {
+  const { vm } = input;
+  const cached = observer.live ? observer.get(vm) : undefined;
+  if (cached && !isThere(input, run, cached)) {
+    refuseSuperseded(input, cached);
+    return { there: false, state: cached };
+  }
+  const state = await platform.read(vm, run.signal);
+  if (!state) return { there: input.powerState !== 'PoweredOn', state };
+  refuseSuperseded(input, state);
+  return { there: isThere(input, run, state), state };
+}
+
+/** In the wanted state, and nothing else on its way to change that. */
+function isThere(input: PowerInput, run: AttemptRun<PowerProgress>, state: VirtualMachineState): boolean {
+  const { powerState } = state.status;
+  const wanted =
+    powerState === input.powerState || (input.powerState === 'Suspended' && powerState === 'PoweredOff');
+  return wanted && (state.operation?.phase !== 'InProgress' || isOwn(input, run, state.operation.id));
+}
+
+async function ask(
+  platform: Platform,
+  input: PowerInput,
+  run: AttemptRun<PowerProgress>,
+): Promise<VirtualMachineState> {
+  const { vm, powerState, mode, guestShutdownTimeout, caller } = input;
+  const operation = { id: operationId(input, run), sequence: input.operation.sequence };
+  // On record before the call: whether an answer comes back or not, the operation may take effect.
+  if (run.progress.askedAt === undefined) run.note({ askedAt: Date.now() });
+  const accepted = await platform.power(
+    { vm, operation, powerState, guestShutdownTimeout, caller, ...(mode && { mode }) },
+    run.signal,
+  );
+  refuseSuperseded(input, accepted);
+  refuseFailed(input, run, accepted);
+  return accepted;
+}
+
+async function waitForState(
+  platform: Platform,
+  observer: Observer,
+  input: PowerInput,
+  run: AttemptRun<PowerProgress>,
+  accepted: VirtualMachineState,
+): Promise<VirtualMachineState> {
+  const limit = operationLimit(input);
+  const arrived = (state: VirtualMachineState): boolean => {
+    refuseSuperseded(input, state);
+    refuseFailed(input, run, state);
+    return isNewer(input, run, state, accepted) && isThere(input, run, state);
+  };
+  const state = await waitFor(platform, observer, input, run, limit, run.progress.askedAt, arrived);
+  if (state) return state;
+  throw new PlatformError(
+    'OperationTimeout',
+    `VM ${virtualMachineKey(input.vm)} was asked to ${VERBS[input.powerState]} (operation ${operationId(input, run)}), and it did not happen within ${seconds(limit)}`,
+  );
+}
+
+/**
+ * Milliseconds in which an operation must show its effect. The time that the guest is given comes on top: before it is over nothing
+ * is late.
+ */
+function operationLimit({
+  powerState,
+  mode = 'TrySoft',
+  operationTimeout,
+  guestShutdownTimeout,
+}: PowerInput): number {
+  const asksGuest = powerState !== 'PoweredOn' && (mode satisfies PowerMode) !== 'Hard';
+  return operationTimeout + (asksGuest ? guestShutdownTimeout : 0);
+}
+
+/** Not an echo from before the operation was accepted (A7). */
+function isNewer(
+  input: PowerInput,
+  run: AttemptRun<PowerProgress>,
+  state: VirtualMachineState,
+  accepted: VirtualMachineState,
+): boolean {
+  const id = state.operation?.id;
+  return (id !== undefined && isOwn(input, run, id)) || state.status.at > accepted.status.at;
+}
+
+function refuseSuperseded({ vm, operation }: PowerInput, state: VirtualMachineState): void {
+  if (!state.operation || state.operation.sequence <= operation.sequence) return;
+  throw new PlatformError(
+    'Superseded',
+    `operation ${operation.id} on VM ${virtualMachineKey(vm)} gives way to the newer operation ${state.operation.id}`,
+  );
+}
+
+function refuseFailed(input: PowerInput, run: AttemptRun<PowerProgress>, state: VirtualMachineState): void {
+  const { operation } = state;
+  if (operation?.phase !== 'Failed' || !isOwn(input, run, operation.id)) return;
+  // The platform knows this id and will not try again under it.
+  run.note(anew(run.progress));
+  throw new PlatformError(
+    operation.failure?.class ?? 'Transient',
+    operation.failure?.message ?? `operation ${operation.id} failed`,
+  );
+}
+
+// ---- Operation ids ------------------------------------------------------------------------------------------------------------------
+
+function operationId({ operation }: PowerInput, { progress }: AttemptRun<PowerProgress>): string {
+  return progress.round === 1 ? operation.id : `${operation.id}~${progress.round}`;
+}
+
+function isOwn(input: PowerInput, run: AttemptRun<PowerProgress>, id: string): boolean {
+  return id === operationId(input, run);
+}
+
+/** Where heartbeat details were lost the platform still knows how many rounds there were. */
+function adoptRound(
+  { operation }: PowerInput,
+  run: AttemptRun<PowerProgress>,
+  state: VirtualMachineState | undefined,
+): void {
+  const id = state?.operation?.id ?? '';
+  const round = id.startsWith(`${operation.id}~`) ? Number(id.slice(operation.id.length + 1)) : 0;
+  if (Number.isInteger(round) && round > run.progress.round) run.note({ round, asked: true });
+}
+
+// ---- The gate -----------------------------------------------------------------------------------------------------------------------
+
+async function reachGate(
+  { platform, observer }: ActivityDependencies,
+  input: PowerInput,
+  run: AttemptRun<PowerProgress>,
+  state: VirtualMachineState | undefined,
+): Promise<VirtualMachineState['status']> {
+  if (!state) return { powerState: 'PoweredOff', at: Date.now() };
+  const isDone = (seen: VirtualMachineState): boolean => seen.status.ready === true;
+  if (input.powerState !== 'PoweredOn' || input.gate !== 'Ready' || isDone(state)) return state.status;
+  if (run.progress.reachedAt === undefined) run.note({ reachedAt: Date.now() });
+  const arrived = (seen: VirtualMachineState): boolean => {
+    refuseSuperseded(input, seen);
+    if (seen.status.at >= state.status.at && seen.status.powerState !== 'PoweredOn')
+      throw leftState(input, seen);
+    return isDone(seen);
+  };
+  const ready = await waitFor(
+    platform,
+    observer,
+    input,
+    run,
+    input.gateTimeout,
+    run.progress.reachedAt,
+    arrived,
+  );
+  if (ready) return ready.status;
+  const silent = (observer.get(input.vm) ?? state).status.ready === undefined;
+  throw new PlatformError(
+    'GateTimeout',
+    `VM ${virtualMachineKey(input.vm)} is powered on and did not become ready within ${seconds(input.gateTimeout)}` +
+      (silent ? '; nothing reports its readiness' : ''),
+  );
+}
+
+function leftState({ vm }: PowerInput, { status }: VirtualMachineState): PlatformError {
+  return new PlatformError(
+    'Transient',
+    `VM ${virtualMachineKey(vm)} was ${status.powerState} again before it became ready`,
+  );
+}
+
+// ---- Waiting ------------------------------------------------------------------------------------------------------------------------
+
+const TOO_LATE = Symbol('too late');
+
+/**
+ * Waits on the shared watch for at most `limit` milliseconds since `from`; undefined: too late. Asks the platform itself before it gives
+ * up, as the watch may be broken.
+ */
+async function waitFor(
+  platform: Platform,
+  observer: Observer,
+  { vm }: PowerInput,
+  run: AttemptRun<PowerProgress>,
+  limit: number,
+  from: number | undefined,
+  arrived: (state: VirtualMachineState) => boolean,
+): Promise<VirtualMachineState | undefined> {
+  const left = Math.max(limit - (Date.now() - (from ?? Date.now())), Math.min(limit, GRACE));
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(TOO_LATE), Math.min(left, LONGEST_TIMER));
+  const onCancel = (): void => patience.abort(run.signal.reason);
+  run.signal.addEventListener('abort', onCancel, { once: true });
+  if (run.signal.aborted) onCancel();
+  try {
+    return await observer.until(vm, arrived, patience.signal);
+  } catch (error: unknown) {
+    if (patience.signal.reason !== TOO_LATE) throw error;
+  } finally {
+    clearTimeout(timer);
+    run.signal.removeEventListener('abort', onCancel);
+  }
+  const state = await platform.read(vm, run.signal).catch(() => undefined);
+  return state && arrived(state) ? state : undefined;
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.round(milliseconds / 100) / 10} s`;
+}

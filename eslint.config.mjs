@@ -13,7 +13,7 @@ const doors = {
   messages: ['workflows/messages'],
   platforms: ['platforms', 'platforms/simulated'],
   activities: ['activities'],
-  bridge: ['bridge'],
+  bridge: ['bridge', 'bridge/manifest-files'],
   worker: ['worker'],
   cli: ['cli'],
 };

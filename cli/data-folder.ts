@@ -26,6 +26,12 @@ export interface DataFolder {
   temporalLog: string;
   log: string;
   record: string;
+  /** Views of groups, written by the bridge. */
+  status: string;
+  /** Requests for runs, read by the bridge. */
+  requests: string;
+  lastValid: string;
+  simulator: string;
   lock: string;
 }
 
@@ -42,6 +48,10 @@ export function dataFolder(dir: string): DataFolder {
     temporalLog: file('temporal.log'),
     log: file('vmgroup.log'),
     record: file('up.json'),
+    status: file('status'),
+    requests: file('requests'),
+    lastValid: file('last-valid.json'),
+    simulator: file('simulator'),
     lock: file('up.lock'),
   };
 }

@@ -1,5 +1,10 @@
 /* eslint-disable @typescript-eslint/no-require-imports -- each of these takes hundreds of milliseconds to load, and `--help` needs none */
 /** Parts that are slow to load, loaded by the commands that need them and when they need them. */
+import type * as Bridge from '../bridge';
+import type * as Platforms from '../platforms';
+import type * as Simulated from '../platforms/simulated';
+import type * as Workflows from '../workflows';
+import type * as Live from './display';
 import type * as Messages from '../workflows/messages';
 import type * as Worker from '../worker';
 import type * as Client from '@temporalio/client';
@@ -11,6 +16,16 @@ import type * as Proto from '@temporalio/common/lib/proto-utils';
 export const worker = (): typeof Worker => require('../worker') as typeof Worker;
 /** The message definitions of the workflow. */
 export const messages = (): typeof Messages => require('../workflows/messages') as typeof Messages;
+/** The bridge, and what it has written. */
+export const bridge = (): typeof Bridge => require('../bridge') as typeof Bridge;
+/** What a terminal shows while groups change. */
+export const live = (): typeof Live => require('./display') as typeof Live;
+/** The shared watch of a platform. */
+export const platforms = (): typeof Platforms => require('../platforms') as typeof Platforms;
+/** The simulated platform. */
+export const simulated = (): typeof Simulated => require('../platforms/simulated') as typeof Simulated;
+/** The planner. */
+export const workflows = (): typeof Workflows => require('../workflows') as typeof Workflows;
 /** Temporal's client. */
 export const temporalClient = (): typeof Client => require('@temporalio/client') as typeof Client;
 /** Histories to and from JSON. */

@@ -60,6 +60,11 @@ export function elapsed(milliseconds: number): string {
     .join('');
 }
 
+/** `12:34:56`, local time; `at` is milliseconds since the epoch. */
+export function clock(at: number): string {
+  return new Date(at).toTimeString().slice(0, 8);
+}
+
 /** The name of a group on the command line: `NAMESPACE/NAME`, or `NAME` in the namespace `default`. */
 export function parseGroupName(text: string): { namespace: string; name: string } {
   const match = /^(?:([a-z0-9.-]+)\/)?([a-z0-9.-]+)$/.exec(text);

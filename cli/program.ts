@@ -3,7 +3,12 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import { registerDoctor } from './commands/doctor';
+import { registerManifests, registerPower } from './commands/manifests';
 import { registerRuns } from './commands/runs';
+import { registerServe } from './commands/serve';
+import { registerSimulator } from './commands/simulator';
+import { registerUp } from './commands/up';
+import { registerViews } from './commands/views';
 import { registerWords } from './commands/words';
 
 const EXIT_CODES = `
@@ -34,9 +39,12 @@ export function buildProgram(): Command {
     // Commands inherit this: an error of the command line is thrown to `main`, which gives it an exit code of its own.
     .exitOverride();
   const sections: [string, ((program: Command) => void)[]][] = [
-    ['Operators:', [registerWords]],
+    ['Start here:', [registerUp, registerManifests]],
+    ['See:', [registerViews]],
+    ['Steer:', [registerPower, registerWords]],
     ['Evidence:', [registerRuns]],
-    ['Help:', [registerDoctor]],
+    ['Processes:', [registerServe, registerSimulator]],
+    ['Set-up:', [registerDoctor]],
   ];
   for (const [heading, registers] of sections) {
     program.commandsGroup(heading);

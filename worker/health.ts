@@ -1,7 +1,7 @@
 /** A process's own HTTP page, on loopback unless told otherwise: `/healthz`, `/readyz` and `/metrics`. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 
 /** What {@link startHealth} needs to know. */
 export interface HealthOptions {
@@ -65,6 +65,17 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
         server.closeAllConnections();
       }),
   };
+}
+
+/** Counts events by reason in `vmgroup_events_total`. */
+export function countEvents(registry: Registry): (event: { reason: string; type: string }) => void {
+  const counter = new Counter({
+    name: 'vmgroup_events_total',
+    help: 'Events of groups, their runs and their manifests.',
+    labelNames: ['reason', 'type'],
+    registers: [registry],
+  });
+  return ({ reason, type }) => counter.inc({ reason, type });
 }
 
 interface Page {

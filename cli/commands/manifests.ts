@@ -1,0 +1,68 @@
+/** `validate`, `plan` and `power`: commands that work on manifests. */
+import { Argument, Option } from 'commander';
+import type { Command } from 'commander';
+import os from 'node:os';
+import type { PowerState } from '../../api';
+import { outputOption, parseGroupName } from '../output';
+import { planPaths } from '../plan-paths';
+import { setPower } from '../set-power';
+import { withData } from '../reach';
+import { validatePaths } from '../validate';
+import type { GroupName } from './views';
+
+/** Options of `plan`. */
+export interface PlanOptions {
+  group?: GroupName;
+  to?: PowerState;
+  output: 'table' | 'json' | 'mermaid';
+}
+
+/** Options of `power`. */
+export interface PowerOptions {
+  data: string;
+  path?: string[];
+  reason: string;
+  actor: string;
+}
+
+const STATES = ['PoweredOn', 'PoweredOff', 'Suspended'] as const;
+
+/** Adds `validate` and `plan`. */
+export function registerManifests(program: Command): void {
+  program
+    .command('validate')
+    .description('print file:line:column: path: message for each problem; exit 1 if any is an error')
+    .argument('<path...>', 'files and folders of manifests')
+    .addOption(outputOption(['table', 'json']).default('table', 'for people'))
+    .action((paths: string[], options: { output: 'table' | 'json' }) => validatePaths(paths, options));
+  program
+    .command('plan')
+    .description('dry run: the steps in order with their earliest times, and why each waits')
+    .argument('<path...>', 'files and folders of manifests')
+    .option('--group <ns/name>', 'only this group', parseGroupName)
+    .addOption(new Option('--to <state>', 'as if this were the desired power state').choices(STATES))
+    .addOption(outputOption(['table', 'json', 'mermaid']))
+    .action((paths: string[], options: PlanOptions) => planPaths(paths, options));
+}
+
+/** Adds `power`. */
+export function registerPower(program: Command): void {
+  const power = program
+    .command('power')
+    .description('write the desired power state of a group into its manifest, comments kept');
+  for (const [verb, state, does] of [
+    ['on', 'PoweredOn', 'power a group on, tier by tier'],
+    ['off', 'PoweredOff', 'power a group off'],
+    ['suspend', 'Suspended', 'suspend a group'],
+  ] as const) {
+    withData(power.command(verb).description(does))
+      .addArgument(new Argument('<group>', 'NAMESPACE/NAME').argParser(parseGroupName))
+      .option(
+        '--path <path...>',
+        'files and folders to look for the manifest (default: those of the running vmgroup up or serve)',
+      )
+      .option('--reason <text>', 'why; kept on record where a run is asked for', 'vmgroup power')
+      .option('--actor <name>', 'who; likewise', os.userInfo().username)
+      .action((group: GroupName, options: PowerOptions) => setPower(group, state, options));
+  }
+}

@@ -1,0 +1,80 @@
+/** `worker`, `bridge`, `serve`: the production processes. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { parsePort } from '../output';
+import { withReach } from '../reach';
+import type { ReachOptions } from '../reach';
+import { serve } from '../serve';
+
+/** Which parts a process carries. */
+export type Parts = 'worker' | 'bridge' | 'serve';
+
+/** Options of the production processes. */
+export interface ServeOptions extends ReachOptions {
+  source?: 'directory';
+  platform: 'simulated';
+  simulator?: string;
+  healthHost: string;
+  healthPort: number;
+  logLevel: string;
+}
+
+const DOES: Record<Parts, string> = {
+  worker: 'run workflows and power operations',
+  bridge: 'watch manifests, start and signal runs, write status',
+  serve: 'worker and bridge in one process',
+};
+
+/** Adds the commands. */
+export function registerServe(program: Command): void {
+  for (const parts of ['serve', 'worker', 'bridge'] as const) {
+    const command = program.command(parts).description(DOES[parts]);
+    if (parts !== 'worker') {
+      command
+        .argument('<path...>', 'files and folders of manifests')
+        .addOption(
+          new Option('--source <kind>', 'where desired state is read')
+            .choices(['directory'])
+            .default('directory'),
+        );
+    }
+    withReach(command)
+      .addOption(
+        new Option('--platform <kind>', 'what places and powers VMs')
+          .choices(['simulated'])
+          .default('simulated'),
+      )
+      .addOption(
+        new Option('--simulator <address>', 'address of vmgroup simulator')
+          .env('VMGROUP_SIMULATOR')
+          .default('http://127.0.0.1:7080'),
+      )
+      .addOption(
+        new Option('--health-port <port>', '/healthz, /readyz and /metrics; 0: a free port')
+          .argParser(parsePort)
+          .env('VMGROUP_HEALTH_PORT')
+          .default(0),
+      )
+      .addOption(
+        new Option('--health-host <address>', 'address to serve them on')
+          .env('VMGROUP_HEALTH_HOST')
+          .default('127.0.0.1'),
+      )
+      .addOption(
+        new Option('--log-level <level>', 'least level that is logged')
+          .choices(['debug', 'info', 'warn', 'error'])
+          .env('VMGROUP_LOG_LEVEL')
+          .default('info'),
+      )
+      .addHelpText(
+        'after',
+        `
+Logs go to standard output, one JSON object a line. SIGTERM stops the process; what it was doing goes on elsewhere or at the next start.
+Every option can be given in the environment: ${'VMGROUP_*'} as shown, Temporal's as TEMPORAL_*.`,
+      )
+      .action((...args: unknown[]) => {
+        const paths = parts === 'worker' ? [] : (args[0] as string[]);
+        return serve(parts, paths, command.opts<ServeOptions>());
+      });
+  }
+}

@@ -1,0 +1,130 @@
+/** Shows groups while they change: redrawn on a terminal, a line an event into a pipe, a JSON object a line for programs. */
+import logUpdate from 'log-update';
+import type { BridgeEvent, GroupView } from '../bridge';
+import { groupLines, groupName } from './group-text';
+import type { Detail } from './group-text';
+import { clock } from './output';
+import { paintFor } from './paint';
+import type { Paint } from './paint';
+
+/** Something to tell beside what happens to groups. */
+export type Notice =
+  | { reason: 'Notice'; type: 'Normal' | 'Warning'; message: string }
+  | {
+      reason: 'Started';
+      type: 'Normal';
+      message: string;
+      temporal: string;
+      ui?: string;
+      simulator?: string;
+      data: string;
+    }
+  | { reason: 'Stopped'; type: 'Normal' | 'Warning'; message: string; exitCode: number };
+
+/** Where groups are shown. */
+export interface Display {
+  /** A group is, or has become, this. */
+  show(view: GroupView): void;
+  /** A group is gone. */
+  forget(group: { namespace: string; name: string }): void;
+  /** Something happened to a group or its surroundings. */
+  happened(event: BridgeEvent): void;
+  /** Something else. */
+  tell(notice: Notice): void;
+  /** Leaves the last picture standing. */
+  close(): void;
+}
+
+/** Times a second that a terminal is redrawn: elapsed times count on. */
+const REDRAWS = 4;
+
+/** The display for standard output. */
+export function display(format: 'table' | 'json'): Display {
+  if (format === 'json') return jsonLines();
+  return process.stdout.isTTY && process.env['TERM'] !== 'dumb' ? redrawn() : plainLines();
+}
+
+function jsonLines(): Display {
+  const put = (time: number, event: object) =>
+    process.stdout.write(JSON.stringify({ ...event, time: new Date(time).toISOString() }) + '\n');
+  return {
+    show: () => undefined,
+    forget: () => undefined,
+    happened: (event) => put(event.time, event),
+    tell: (notice) => put(Date.now(), notice),
+    close: () => undefined,
+  };
+}
+
+function plainLines(): Display {
+  const put = (time: number, text: string) => process.stdout.write(`${clock(time)} ${text}\n`);
+  return {
+    show: () => undefined,
+    forget: () => undefined,
+    happened: (event) => put(event.time, eventText(event)),
+    tell: (notice) => put(Date.now(), noticeText(notice)),
+    close: () => undefined,
+  };
+}
+
+function redrawn(): Display {
+  const paint = paintFor(process.stdout);
+  const views = new Map<string, GroupView>();
+  let footer: string[] = [];
+  const draw = () => logUpdate(picture([...views.values()], footer, paint));
+  const above = (text: string, isWarning: boolean) => {
+    logUpdate.clear();
+    process.stdout.write(`${isWarning ? paint.warn(text) : text}\n`);
+    draw();
+  };
+  const timer = setInterval(draw, 1000 / REDRAWS);
+  return {
+    show: (view) => void views.set(groupName(view), view),
+    forget: ({ namespace, name }) => void views.delete(`${namespace}/${name}`),
+    // The picture shows what happens; what went wrong outside it must not pass by.
+    happened: (event) => {
+      if (event.type === 'Warning' && !SHOWN_IN_PICTURE.has(event.reason)) above(eventText(event), true);
+    },
+    tell: (notice) => {
+      if (notice.reason === 'Started') footer = startedLines(notice, paint);
+      else above(noticeText(notice), notice.type === 'Warning');
+    },
+    close: () => {
+      clearInterval(timer);
+      draw();
+      logUpdate.done();
+    },
+  };
+}
+
+const SHOWN_IN_PICTURE = new Set<string>(['MemberParked', 'RunEnded', 'AttemptFailed']);
+
+function eventText({ object, reason, message }: BridgeEvent): string {
+  const name = object.namespace === '' ? object.name : `${object.namespace}/${object.name}`;
+  return message.startsWith(name) ? `${reason}: ${message}` : `${name}  ${reason}: ${message}`;
+}
+
+function noticeText(notice: Notice): string {
+  if (notice.reason !== 'Started') return notice.message;
+  return `${notice.message}: Temporal at ${notice.temporal}${notice.ui ? `, UI ${notice.ui}` : ''}`;
+}
+
+function startedLines(notice: Notice & { reason: 'Started' }, paint: Paint): string[] {
+  const ui = notice.ui === undefined ? [] : [`${paint.dim('Temporal UI')}  ${paint.info(notice.ui)}`];
+  return [...ui, paint.dim('Ctrl-C stops; the next vmgroup up goes on where this one was')];
+}
+
+/** All groups, in as much detail as the terminal has room for. */
+function picture(views: GroupView[], footer: string[], paint: Paint): string {
+  const now = Date.now();
+  const room = (process.stdout.rows || 24) - footer.length - 3;
+  const sorted = views.sort((a, b) => (groupName(a) < groupName(b) ? -1 : 1));
+  const draw = (detail: Detail) => sorted.flatMap((view) => [...groupLines(view, now, paint, detail), '']);
+  let lines = draw('full');
+  if (lines.length > room) lines = draw('open');
+  if (lines.length > room) {
+    const hidden = paint.dim(`… ${lines.length - room} more lines: vmgroup get groups`);
+    lines = [...lines.slice(0, room), hidden, ''];
+  }
+  return [...lines, ...footer].join('\n');
+}

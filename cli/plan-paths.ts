@@ -1,0 +1,162 @@
+/** `vmgroup plan`: what a run would do, asked of the same planner that runs it. */
+import type { Group, Manifests, PowerState, VirtualMachine } from '../api';
+import { formatDuration, formatProblem } from '../api';
+import type { Forecast, ForecastStep } from '../workflows';
+import type { Plan } from '../workflows/messages';
+import type { PlanOptions } from './commands/manifests';
+import type { GroupName } from './commands/views';
+import { CliError } from './errors';
+import * as heavy from './heavy';
+import { readManifests } from './manifest-files';
+import { table } from './output';
+
+/** The forecast of one driver. */
+interface GroupPlan {
+  group: string;
+  powerState: PowerState;
+  /** What the VMs are taken to be before the run. */
+  from: PowerState;
+  forecast: Forecast;
+}
+
+/**
+ * Prints what a run of each group would do. Nothing is asked of a platform: VMs are taken to be off where they are to be powered on, and on
+ * otherwise.
+ *
+ * @throws CliError when there is nothing to plan.
+ */
+export async function planPaths(paths: string[], options: PlanOptions): Promise<void> {
+  const { manifests, problems } = await readManifests(paths);
+  for (const problem of problems) process.stderr.write(formatProblem(problem) + '\n');
+  const plans = choose(manifests, options).map(({ plan, from }): GroupPlan => ({
+    group: `${plan.namespace}/${plan.name}`,
+    powerState: plan.powerState,
+    from,
+    forecast: heavy.workflows().forecast(plan, 0),
+  }));
+  process.stdout.write(render(plans, options.output));
+}
+
+function render(plans: GroupPlan[], output: PlanOptions['output']): string {
+  switch (output) {
+    case 'json':
+      return JSON.stringify(plans, undefined, 2) + '\n';
+    case 'mermaid':
+      return plans.map(mermaid).join('\n');
+    case 'table':
+      return plans.map(asTable).join('\n');
+  }
+}
+
+/** The plan of each driver, or of the one group. */
+function choose(manifests: Manifests, { group, to }: PlanOptions): { plan: Plan; from: PowerState }[] {
+  const { driverOf, indexManifests, resolvePlan } = heavy.bridge();
+  const index = indexManifests(manifests);
+  const chosen = group
+    ? manifests.groups.filter(({ namespace, name }) => namespace === group.namespace && name === group.name)
+    : manifests.groups.filter((each) =>
+        to === undefined ? driverOf(index, each) === each : each.groupName === undefined,
+      );
+  if (chosen.length === 0) throw nothingToPlan(manifests, group);
+  return chosen.map((each) => {
+    const powerState = to ?? driverOf(index, each)?.powerState;
+    if (powerState === undefined) {
+      throw new CliError(`${each.namespace}/${each.name} has no spec.powerState, so nothing is done to it`, [
+        'say what it would be: --to PoweredOn',
+      ]);
+    }
+    const from: PowerState = powerState === 'PoweredOn' ? 'PoweredOff' : 'PoweredOn';
+    const plan = resolvePlan(index, wanted(each, powerState), { observe: (vm) => taken(vm, from) });
+    if (!plan) throw nothingToPlan(manifests, group);
+    return { plan, from };
+  });
+}
+
+function wanted(group: Group, powerState: PowerState): Group {
+  return { ...group, powerState };
+}
+
+function taken(
+  _vm: VirtualMachine,
+  powerState: PowerState,
+): { powerState: PowerState; at: number } | undefined {
+  return powerState === 'PoweredOff' ? undefined : { powerState, at: 0 };
+}
+
+function nothingToPlan(manifests: Manifests, group: GroupName | undefined): CliError {
+  const known = manifests.groups.map(({ namespace, name }) => `${namespace}/${name}`);
+  if (group)
+    return new CliError(`there is no valid group ${group.namespace}/${group.name} in these manifests`, [
+      known.length > 0 ? `groups there: ${known.join(', ')}` : 'see what is wrong: vmgroup validate PATH',
+    ]);
+  return new CliError('no group in these manifests has a spec.powerState, so nothing would be done', [
+    known.length > 0
+      ? `say what it would be: --to PoweredOn (groups: ${known.join(', ')})`
+      : 'see what is wrong: vmgroup validate PATH',
+  ]);
+}
+
+function asTable({ group, powerState, from, forecast }: GroupPlan): string {
+  const steps = table<ForecastStep>(
+    [
+      { head: 'AT LEAST', of: ({ at }) => `+${formatDuration(at)}` },
+      { head: 'GROUP', of: (step) => step.group },
+      { head: 'TIER', of: ({ tier }) => (tier < 0 ? undefined : tier + 1) },
+      { head: 'STEP', of: ({ action }) => action },
+      { head: 'MEMBER', of: ({ member }) => member },
+      { head: 'WHY', of: ({ why }) => why },
+    ],
+    forecast.steps,
+  );
+  const waits = forecast.waits.map((wait) => `  waits: ${wait}\n`).join('');
+  const head = `${group}: ${from} → ${powerState}, at least ${formatDuration(forecast.end)} and the time that the VMs take\n\n`;
+  return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}`;
+}
+
+/** A flow chart: one box a moment, its operations inside, what is waited for on the arrows. */
+function mermaid({ group, powerState, forecast }: GroupPlan): string {
+  const moments: { steps: ForecastStep[]; wait: string }[] = [];
+  let wait = '';
+  for (const step of forecast.steps) {
+    if (step.action === 'Wait') {
+      wait = step.why;
+      continue;
+    }
+    const last = moments.at(-1);
+    const first = last?.steps[0];
+    if (
+      last &&
+      first &&
+      wait === '' &&
+      first.at === step.at &&
+      first.tier === step.tier &&
+      first.group === step.group
+    )
+      last.steps.push(step);
+    else moments.push({ steps: [step], wait });
+    wait = '';
+  }
+  const boxes = moments.flatMap(({ steps }, at) => [
+    `  subgraph s${at}["${label(steps[0])}"]`,
+    ...steps.map(
+      ({ action, member }, index) =>
+        `    s${at}m${index}["${action}${member === undefined ? '' : ` ${member}`}"]`,
+    ),
+    '  end',
+  ]);
+  const arrows = moments
+    .slice(1)
+    .map(
+      ({ wait: text }, at) =>
+        `  s${at} -->${text === '' ? '' : `|"${text.replaceAll('"', "'")}"|`} s${at + 1}`,
+    );
+  return (
+    [`---`, `title: ${group} to ${powerState}`, `---`, 'flowchart LR', ...boxes, ...arrows].join('\n') + '\n'
+  );
+}
+
+function label(step: ForecastStep | undefined): string {
+  if (!step) return '';
+  const tier = step.tier < 0 ? 'placement' : `tier ${step.tier + 1}`;
+  return `${step.group}, ${tier}, +${formatDuration(step.at)}`;
+}

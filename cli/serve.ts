@@ -1,0 +1,167 @@
+/** `vmgroup worker`, `bridge` and `serve`: the processes that run where nobody looks at a terminal. */
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { pino } from 'pino';
+import type { Health, RunningWorker, TemporalTarget } from '../worker';
+import type { Parts, ServeOptions } from './commands/serve';
+import { dataFolder, lockFolder, writeRecord } from './data-folder';
+import { EXIT } from './errors';
+import * as heavy from './heavy';
+import type { RunningBridge } from './parts';
+import { startBridgeOn, watchSimulator } from './parts';
+import { startedAt } from './processes';
+import { stopSignal, untilStopped } from './stop';
+import { freePort } from './temporal-server';
+
+/** What a process carries, as far as it has come. */
+interface Running {
+  worker?: RunningWorker;
+  bridge?: RunningBridge;
+}
+
+/** Runs until a signal. Ends the process: 0 after a signal, 1 when a part died. */
+export async function serve(parts: Parts, paths: string[], options: ServeOptions): Promise<void> {
+  const logger = pino({ base: null, level: options.logLevel });
+  const signal = stopSignal();
+  const target = heavy.worker().temporalTarget({
+    ...(options.temporal !== undefined && { address: options.temporal }),
+    ...(options.namespace !== undefined && { namespace: options.namespace }),
+  });
+  const closers: (() => Promise<unknown>)[] = [];
+  // Two bridges at once do no harm, but two that write status into one folder would undo each other's words.
+  if (parts !== 'worker') closers.push(takeFolder(parts, paths, options, target));
+  const running: Running = {};
+  const sdkMetricsAddress = parts === 'bridge' ? undefined : `127.0.0.1:${await freePort(0)}`;
+  const health = await startHealthPage(parts, options, running, sdkMetricsAddress);
+  closers.push(() => health.close());
+  logger.info(
+    { address: health.address, temporal: target.address, namespace: target.namespace },
+    `vmgroup ${parts} starts`,
+  );
+  let exitCode: number = EXIT.ok;
+  try {
+    await startParts({
+      parts,
+      paths,
+      options,
+      target,
+      logger,
+      signal,
+      closers,
+      running,
+      sdkMetricsAddress,
+      health,
+    });
+    logger.info('ready');
+    await Promise.race([untilStopped(signal), running.worker?.run ?? new Promise(() => undefined)]);
+    if (!signal.aborted) throw new Error('the worker stopped by itself');
+  } catch (error: unknown) {
+    if (!signal.aborted) {
+      exitCode = EXIT.failed;
+      logger.fatal({ err: error }, 'vmgroup ends');
+    }
+  }
+  logger.info('stopping');
+  for (const close of closers.reverse())
+    await close().catch((error: unknown) => logger.warn({ err: error }, 'a part did not stop cleanly'));
+  process.exit(exitCode);
+}
+
+interface Start {
+  parts: Parts;
+  paths: string[];
+  options: ServeOptions;
+  target: TemporalTarget;
+  logger: Logger;
+  signal: AbortSignal;
+  closers: (() => Promise<unknown>)[];
+  running: Running;
+  sdkMetricsAddress: string | undefined;
+  health: Health;
+}
+
+async function startParts(start: Start): Promise<void> {
+  const { parts, paths, options, target, logger, signal, closers, running } = start;
+  const { connectClient, registerSearchAttributes, SearchAttributeError, startWorker, untilReachable } =
+    heavy.worker();
+  const temporal = await untilReachable(() => connectClient(target), { logger, signal });
+  closers.push(() => temporal.close());
+  const registered = await untilReachable(
+    () =>
+      registerSearchAttributes(temporal.client, target.namespace).catch((error: unknown) => {
+        // Waiting does not mend a wrong type.
+        if (error instanceof SearchAttributeError) return error;
+        throw error;
+      }),
+    { logger, signal },
+  );
+  if (registered) throw registered;
+  const platform = watchSimulator(options.simulator ?? '', logger);
+  closers.push(() => platform.close());
+  if (parts !== 'bridge') {
+    const worker = await startWorker({
+      target,
+      platform: platform.platform,
+      observer: platform.observer,
+      client: temporal.client,
+      logger,
+      ...(start.sdkMetricsAddress !== undefined && { metricsAddress: start.sdkMetricsAddress }),
+    });
+    running.worker = worker;
+    closers.push(() => worker.shutdown());
+  }
+  if (parts !== 'worker') {
+    const bridge = await startBridgeOn({
+      paths,
+      folder: dataFolder(options.data),
+      client: temporal.client,
+      observer: platform.observer,
+      logger,
+      onEvent: heavy.worker().countEvents(start.health.registry),
+    });
+    running.bridge = bridge;
+    closers.push(() => bridge.stop());
+  }
+}
+
+function startHealthPage(
+  parts: Parts,
+  options: ServeOptions,
+  running: Running,
+  sdkMetricsAddress: string | undefined,
+): Promise<Health> {
+  return heavy.worker().startHealth({
+    port: options.healthPort,
+    host: options.healthHost,
+    ...(sdkMetricsAddress !== undefined && { sdkMetricsAddress }),
+    notReady: () => {
+      if (parts !== 'bridge' && !running.worker?.polling()) return 'the worker does not poll yet';
+      if (parts === 'worker') return undefined;
+      const bridge = running.bridge?.bridge.ready() ?? {
+        ready: false,
+        message: 'the bridge has not started yet',
+      };
+      return bridge.ready ? undefined : bridge.message;
+    },
+  });
+}
+
+/** Locks the data folder and says there what runs; returns how to give it back. */
+function takeFolder(
+  parts: 'bridge' | 'serve',
+  paths: string[],
+  options: ServeOptions,
+  target: TemporalTarget,
+): () => Promise<void> {
+  const folder = dataFolder(options.data);
+  const unlock = lockFolder(folder, parts);
+  writeRecord(folder, {
+    pid: process.pid,
+    processStart: startedAt(process.pid) ?? '',
+    command: parts,
+    manifests: paths.map((given) => path.resolve(given)),
+    temporal: { address: target.address, namespace: target.namespace },
+    simulator: { address: options.simulator ?? '' },
+  });
+  return async () => unlock();
+}

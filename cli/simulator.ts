@@ -1,0 +1,106 @@
+/** `vmgroup simulator`. */
+import type { SimulatedInventory } from '../api';
+import type { JournalLine } from '../platforms/simulated';
+import type { ConsoleOptions, SimulatorRunOptions } from './commands/simulator';
+import { dataFolder, readLiveRecord } from './data-folder';
+import { CliError, EXIT, messageOf } from './errors';
+import * as heavy from './heavy';
+import { readManifests } from './manifest-files';
+import { print, table } from './output';
+import { untilStopped } from './stop';
+
+/** Runs the simulated platform until Ctrl-C. */
+export async function runSimulator(paths: string[], options: SimulatorRunOptions): Promise<void> {
+  const inventory = paths.length === 0 ? undefined : inventoryOf(await readManifests(paths));
+  const { startSimulator } = heavy.simulated();
+  const dataDir = dataFolder(options.data).simulator;
+  const simulator = await startSimulator({
+    dataDir,
+    port: options.port,
+    ...(inventory && { inventory }),
+  }).catch((error: unknown) => {
+    throw new CliError(`the simulator does not start: ${messageOf(error)}`, [
+      'another one may run on the same --data, or the port may be taken: --port 0 takes a free one',
+    ]);
+  });
+  process.stdout.write(`${simulator.address}\n`);
+  process.stderr.write(`simulated platform: journal in ${simulator.journal}; Ctrl-C stops it\n`);
+  await untilStopped();
+  await simulator.close();
+}
+
+/**
+ * The inventory among manifests; undefined where there is none.
+ *
+ * @throws CliError when there are several: which one holds would be a guess.
+ */
+export function inventoryOf({
+  manifests,
+}: {
+  manifests: { inventories: SimulatedInventory[] };
+}): SimulatedInventory | undefined {
+  const [first, second] = manifests.inventories;
+  if (first && second) {
+    throw new CliError(
+      `two SimulatedInventories: ${first.namespace}/${first.name} and ${second.namespace}/${second.name}`,
+      ['leave one of them; it says what the whole simulated platform consists of'],
+    );
+  }
+  return first;
+}
+
+const STATE = { on: 'PoweredOn', off: 'PoweredOff', suspend: 'Suspended' } as const;
+
+/** Changes a VM's power state at the console. */
+export async function switchMachine(
+  state: keyof typeof STATE,
+  vm: { namespace: string; name: string },
+  options: ConsoleOptions,
+): Promise<void> {
+  await atConsole(options, async (console) => {
+    await console.power(vm, STATE[state]);
+  });
+  process.stdout.write(`${vm.namespace}/${vm.name} is ${STATE[state]} on the simulated platform\n`);
+}
+
+/** Prints the journal. */
+export async function printJournal(options: ConsoleOptions): Promise<void> {
+  const lines = await atConsole(options, (console) => console.journal());
+  if (options.output === 'json') {
+    for (const line of lines) process.stdout.write(JSON.stringify(line) + '\n');
+    return;
+  }
+  print(options.output, lines, () =>
+    table<JournalLine>(
+      [
+        { head: 'N', of: ({ n }) => n },
+        { head: 'TIME', of: ({ at }) => new Date(at).toISOString() },
+        { head: 'WHAT', of: ({ type }) => type },
+        { head: 'VM', of: (line) => ('vm' in line ? line.vm : undefined) },
+        { head: 'OPERATION', of: (line) => ('operation' in line ? line.operation : undefined) },
+        { head: 'ANSWER', of: (line) => ('answer' in line ? line.answer : undefined) },
+        { head: 'CALLER', of: (line) => ('caller' in line ? line.caller : undefined) },
+      ],
+      lines,
+    ),
+  );
+}
+
+type Console = InstanceType<ReturnType<typeof heavy.simulated>['SimulatorConsole']>;
+
+async function atConsole<T>(options: ConsoleOptions, work: (console: Console) => Promise<T>): Promise<T> {
+  const address = options.simulator ?? readLiveRecord(dataFolder(options.data))?.simulator?.address;
+  if (address === undefined) {
+    throw new CliError(`no simulator runs on ${dataFolder(options.data).dir}`, [
+      'start vmgroup up or vmgroup simulator, or name one that runs: --simulator ADDRESS',
+    ]);
+  }
+  const console = new (heavy.simulated().SimulatorConsole)(address);
+  try {
+    return await work(console);
+  } catch (error: unknown) {
+    throw new CliError(`the simulator at ${address}: ${messageOf(error)}`, [], { exitCode: EXIT.failed });
+  } finally {
+    console.close();
+  }
+}

@@ -1,2 +1,29 @@
 /** The resources: their internal form, parsing of every accepted version and spelling, validation. */
 export * from './model';
+export { formatDuration, parseDuration } from './duration';
+export { editPowerState } from './edit';
+export { DEFAULT_NAMESPACE } from './kinds';
+export {
+  MAX_DOCUMENTS,
+  MAX_FILE_SIZE,
+  parseManifests,
+  type ManifestFile,
+  type ParsedManifests,
+} from './manifests';
+export {
+  formatPath,
+  formatProblem,
+  type Finding,
+  type Locate,
+  type ObjectRef,
+  type Path,
+  type Position,
+  type Problem,
+} from './problem';
+export { parseQuantity } from './quantity';
+export { checkRules, type RuleContext } from './rules';
+export { DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
+export { DEFAULT_INVENTORY, simulatedInventorySchema } from './simulated-inventory';
+export { virtualMachineSchema } from './virtual-machine';
+export { virtualMachineClassSchema } from './virtual-machine-class';
+export { POLICY_ANNOTATION, virtualMachineGroupSchema } from './virtual-machine-group';

@@ -1,0 +1,233 @@
+/** The kinds that are read, each with its served versions, its schema and its way into the internal form. */
+import { createHash } from 'node:crypto';
+import { distance } from 'fastest-levenshtein';
+import type { z } from 'zod';
+import type { Convert } from './convert';
+import { readBySchema } from './fields';
+import type {
+  Group,
+  ObjectMeta,
+  SequencePolicy,
+  SimulatedInventory,
+  VirtualMachine,
+  VirtualMachineClass,
+} from './model';
+import type { Finding, ObjectRef } from './problem';
+import { convertPolicy, sequencePolicySchema } from './sequence-policy';
+import { convertInventory, simulatedInventorySchema } from './simulated-inventory';
+import { closest } from './suggest';
+import { convertVirtualMachine, virtualMachineSchema } from './virtual-machine';
+import { convertClass, virtualMachineClassSchema } from './virtual-machine-class';
+import { convertGroup, virtualMachineGroupSchema } from './virtual-machine-group';
+
+const VM_OPERATOR = { apiGroup: 'vmoperator.vmware.com', versions: ['v1alpha4', 'v1alpha5', 'v1alpha6'] };
+const VMGROUP = { apiGroup: 'vmgroup.dev', versions: ['v1alpha1'] };
+
+/** Namespace of an object that names none. */
+export const DEFAULT_NAMESPACE = 'default';
+
+/** Internal form of each kind. */
+export interface Kinds {
+  VirtualMachineGroup: Group;
+  VirtualMachine: VirtualMachine;
+  VirtualMachineClass: VirtualMachineClass;
+  SequencePolicy: SequencePolicy;
+  SimulatedInventory: SimulatedInventory;
+}
+
+/** Name of a kind that is read. */
+export type Kind = keyof Kinds;
+
+/** A valid object with its kind. */
+export type ReadObject = { [K in Kind]: { kind: K; object: Kinds[K] } }[Kind];
+
+/** What is wrong with one object: a {@link Finding} without the object. */
+export type ObjectFinding = Omit<Finding, 'object'>;
+
+/** Reads one document's value: the object, unless there is an error among the findings. */
+type Read = (
+  value: unknown,
+  changedAt: number | undefined,
+) => { read?: ReadObject; findings: ObjectFinding[] };
+
+interface KindEntry {
+  apiGroup: string;
+  versions: readonly string[];
+  read: Read;
+}
+
+const kinds: Record<Kind, KindEntry> = {
+  VirtualMachineGroup: {
+    ...VM_OPERATOR,
+    read: reader(virtualMachineGroupSchema, convertGroup, (object) => ({
+      kind: 'VirtualMachineGroup',
+      object,
+    })),
+  },
+  VirtualMachine: {
+    ...VM_OPERATOR,
+    read: reader(virtualMachineSchema, convertVirtualMachine, (object) => ({
+      kind: 'VirtualMachine',
+      object,
+    })),
+  },
+  VirtualMachineClass: {
+    ...VM_OPERATOR,
+    read: reader(virtualMachineClassSchema, convertClass, (object) => ({
+      kind: 'VirtualMachineClass',
+      object,
+    })),
+  },
+  SequencePolicy: {
+    ...VMGROUP,
+    read: reader(sequencePolicySchema, convertPolicy, (object) => ({ kind: 'SequencePolicy', object })),
+  },
+  SimulatedInventory: {
+    ...VMGROUP,
+    read: reader(simulatedInventorySchema, convertInventory, (object) => ({
+      kind: 'SimulatedInventory',
+      object,
+    })),
+  },
+};
+
+/** Other products have kinds of these names too, KubeVirt for one. */
+const COMMON_NAMES: readonly string[] = ['VirtualMachine', 'VirtualMachineClass'];
+
+interface WrittenObject {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string | undefined;
+    uid?: string | undefined;
+    generation?: number | undefined;
+    labels?: Record<string, string> | undefined;
+    annotations?: Record<string, string> | undefined;
+  };
+  spec?: unknown;
+}
+
+function reader<Written extends WrittenObject, Internal>(
+  schema: z.ZodType<Written>,
+  convert: Convert<Written, Internal>,
+  wrap: (object: Internal) => ReadObject,
+): Read {
+  return (value, changedAt) => {
+    const result = readBySchema(schema, value);
+    if (result.mismatches) {
+      return { findings: result.mismatches.map((mismatch) => ({ severity: 'Error', ...mismatch })) };
+    }
+    const findings: ObjectFinding[] = [];
+    const object = convert(result.value, metaOf(result.value, changedAt), (path, message, options = {}) =>
+      findings.push({ severity: 'Error', at: 'value', ...options, path, message }),
+    );
+    const valid = findings.every(({ severity }) => severity !== 'Error');
+    return { ...(valid && { read: wrap(object) }), findings };
+  };
+}
+
+/** What a document is to be read as. */
+export type Recognized =
+  | { kind: Kind; read: Read }
+  /** A kind that is none of ours. */
+  | { kind: undefined; mistake?: undefined }
+  /** Meant as one of ours, and wrong. */
+  | { kind: undefined; mistake: ObjectFinding };
+
+/** Tells by `apiVersion` and `kind` what a document is. Kinds of other products are none of our business. */
+export function recognize(apiVersion: unknown, kind: unknown): Recognized {
+  if (typeof kind !== 'string' || kind === '')
+    return mistaken('kind', `required: one of ${Object.keys(kinds).join(', ')}`);
+  if (!isKind(kind)) return recognizeMisspelt(apiVersion, kind);
+  const { apiGroup, versions, read } = kinds[kind];
+  const served = versions.map((version) => `${apiGroup}/${version}`);
+  const cure = `served versions are ${served.join(', ')}`;
+  if (typeof apiVersion !== 'string' || apiVersion === '') return mistaken('apiVersion', `required: ${cure}`);
+  if (served.includes(apiVersion)) return { kind, read };
+  const [group = ''] = apiVersion.split('/', 1);
+  const ofAnother =
+    group !== apiGroup && closest(group, [apiGroup]) === undefined && apiVersion.includes('/');
+  if (ofAnother && COMMON_NAMES.includes(kind)) return { kind: undefined };
+  return mistaken('apiVersion', `${JSON.stringify(apiVersion)} is not served for ${kind}: ${cure}`);
+}
+
+function recognizeMisspelt(apiVersion: unknown, kind: string): Recognized {
+  const group = typeof apiVersion === 'string' ? apiVersion.split('/', 1)[0] : undefined;
+  const known = Object.entries(kinds).flatMap(([name, { apiGroup }]) => (apiGroup === group ? [name] : []));
+  const lower = kind.toLowerCase();
+  const meant = known.find((name) => name.toLowerCase() === lower || isSlip(kind, name));
+  if (meant !== undefined)
+    return mistaken('kind', `unknown kind ${JSON.stringify(kind)}; did you mean "${meant}"?`);
+  if (group !== VMGROUP.apiGroup) return { kind: undefined };
+  return mistaken('kind', `unknown kind ${JSON.stringify(kind)}; kinds of ${group} are ${known.join(', ')}`);
+}
+
+/** One or two letters off. VM Operator has many kinds whose names begin alike. */
+function isSlip(kind: string, name: string): boolean {
+  return distance(kind.slice(0, 100), name) <= 2;
+}
+
+function isKind(kind: string): kind is Kind {
+  return Object.hasOwn(kinds, kind);
+}
+
+function mistaken(path: string, message: string): Recognized {
+  return { kind: undefined, mistake: { severity: 'Error', path: [path], at: 'value', message } };
+}
+
+/** Names the object of a document that need not be valid; `undefined` where it names none. */
+export function nameObject(value: Record<string, unknown>): ObjectRef | undefined {
+  const metadata = value['metadata'];
+  if (typeof value['kind'] !== 'string' || typeof metadata !== 'object' || metadata === null)
+    return undefined;
+  const { name, namespace = DEFAULT_NAMESPACE } = metadata as Record<string, unknown>;
+  if (typeof name !== 'string' || typeof namespace !== 'string') return undefined;
+  return { kind: value['kind'], namespace, name };
+}
+
+function metaOf(
+  { apiVersion, kind, metadata, spec }: WrittenObject,
+  changedAt: number | undefined,
+): ObjectMeta {
+  const { name, namespace = DEFAULT_NAMESPACE, labels = {}, annotations = {} } = metadata;
+  return {
+    namespace,
+    name,
+    uid: metadata.uid ?? uidOf({ kind, namespace, name }),
+    // In a manifest exported from a cluster metadata.generation stands still, whatever is edited.
+    generation: changedAt ?? metadata.generation ?? 0,
+    revision: hash({ apiVersion, kind, name, namespace, labels, annotations, spec: spec ?? {} }).slice(0, 12),
+    labels,
+    annotations,
+  };
+}
+
+/** A UUID that depends on kind, namespace and name alone (version 8 of RFC 9562). */
+function uidOf(ref: ObjectRef): string {
+  const hex = hash(ref);
+  const parts = [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `a${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ];
+  return parts.join('-');
+}
+
+/** SHA-256 of a value, in hexadecimal; the order of keys does not matter. */
+function hash(value: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(value)))
+    .digest('hex');
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  // Pairs rather than an object, in which keys that look like numbers go first.
+  return Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, item]) => [key, sorted(item)]);
+}

@@ -1,0 +1,241 @@
+/**
+ * Rules between objects: pure, on the internal form, for manifests and admission alike.
+ *
+ * R1: each group that breaks a rule has an error of its own, so that leaving out what has an error leaves out all of it: every group on a
+ *     cycle, and both groups that list the same member.
+ */
+import type { Group, Manifests, MemberRef, VirtualMachine } from './model';
+import { cyclesOf, depthsOf, graphOf, MAX_GROUP_DEPTH } from './group-graph';
+import { formatPath, type Finding, type Locate, type ObjectRef, type Path, refKey } from './problem';
+import { didYouMean } from './suggest';
+import { POLICY_ANNOTATION } from './virtual-machine-group';
+
+/** What the rules look at besides the objects themselves. */
+export interface RuleContext {
+  /** The last valid state, for what may not be taken back. */
+  previous?: Manifests;
+  /** Objects that exist and are invalid: what refers to them is not reported as well. */
+  invalid?: readonly ObjectRef[];
+  /** Tells where a path of an object stands, so that a message can name the other place too. */
+  locate?: Locate;
+}
+
+/** Everything that is wrong between objects which are valid each on its own, in no particular order. */
+export function checkRules(manifests: Manifests, context: RuleContext = {}): Finding[] {
+  const { groups, virtualMachines } = manifests;
+  return [
+    ...groups.flatMap((group) => [...selfMembership(group), ...listedTwice(group)]),
+    ...listedByTwoGroups(groups, context.locate),
+    ...cycles(groups),
+    ...tooDeep(groups),
+    ...emptiedPowerState(groups, context.previous?.groups ?? []),
+    ...virtualMachines.flatMap(affinityWithoutGroup),
+    ...references(manifests, context.invalid ?? []),
+  ];
+}
+
+const GROUP = 'VirtualMachineGroup';
+
+function groupRef({ namespace, name }: { namespace: string; name: string }): ObjectRef {
+  return { kind: GROUP, namespace, name };
+}
+
+function vmRef({ namespace, name }: VirtualMachine): ObjectRef {
+  return { kind: 'VirtualMachine', namespace, name };
+}
+
+function finding(object: ObjectRef, path: Path, message: string, options: Partial<Finding> = {}): Finding {
+  return { severity: 'Error', at: 'value', ...options, object, path, message };
+}
+
+/** A member with its place in the group's boot order. */
+interface Listed extends MemberRef {
+  path: Path;
+}
+
+function membersOf(group: Group): Listed[] {
+  return group.tiers.flatMap((tier, i) =>
+    tier.members.map((member, j) => ({ ...member, path: ['spec', 'bootOrder', i, 'members', j] })),
+  );
+}
+
+function label({ kind, name }: MemberRef): string {
+  return `${kind}/${name}`;
+}
+
+const SELF = 'a group cannot have itself as a member or group name';
+
+function selfMembership(group: Group): Finding[] {
+  const own = membersOf(group)
+    .filter(({ kind, name }) => kind === GROUP && name === group.name)
+    .map(({ path }) =>
+      finding(groupRef(group), [...path, 'name'], `invalid value ${JSON.stringify(group.name)}: ${SELF}`),
+    );
+  if (group.groupName !== group.name) return own;
+  return [
+    ...own,
+    finding(groupRef(group), ['spec', 'groupName'], `invalid value ${JSON.stringify(group.name)}: ${SELF}`),
+  ];
+}
+
+function listedTwice(group: Group): Finding[] {
+  const first = new Map<string, Path>();
+  return membersOf(group).flatMap((member) => {
+    const before = first.get(label(member));
+    if (!before) {
+      first.set(label(member), member.path);
+      return [];
+    }
+    const message = `duplicate member ${label(member)}: ${formatPath(before)} lists it already`;
+    return [finding(groupRef(group), [...member.path, 'name'], message)];
+  });
+}
+
+function listedByTwoGroups(groups: readonly Group[], locate: Locate | undefined): Finding[] {
+  const listings = new Map<string, { group: Group; path: Path }[]>();
+  for (const group of groups) {
+    const seen = new Set<string>();
+    for (const member of membersOf(group)) {
+      const key = `${group.namespace}/${label(member)}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const before = listings.get(key);
+      if (before) before.push({ group, path: member.path });
+      else listings.set(key, [{ group, path: member.path }]);
+    }
+  }
+  return [...listings.entries()].flatMap(([key, places]) => {
+    const member = key.slice(key.indexOf('/') + 1);
+    return places.length < 2
+      ? []
+      : places.map((place, index) => listedElsewhere(member, place, places[index === 0 ? 1 : 0], locate));
+  });
+}
+
+function listedElsewhere(
+  member: string,
+  place: { group: Group; path: Path },
+  other: { group: Group; path: Path } | undefined,
+  locate: Locate | undefined,
+): Finding {
+  const object = groupRef(place.group);
+  const there = other ? where(groupRef(other.group), other.path, locate) : '';
+  const message = `${member} is a member of group ${JSON.stringify(other?.group.name)} too (${there}): only one group can list it`;
+  return finding(object, [...place.path, 'name'], message);
+}
+
+/** `spec.bootOrder[0].members[1] at app.yaml:12:9`. */
+function where(object: ObjectRef, path: Path, locate: Locate | undefined): string {
+  const at = locate?.(object, path, 'value');
+  return at ? `${formatPath(path)} at ${at.file}:${at.line}:${at.column}` : formatPath(path);
+}
+
+function cycles(groups: readonly Group[]): Finding[] {
+  return cyclesOf(graphOf(groups)).map(({ group, text, path }) => {
+    const message = `cycle of groups: ${text} (each group contains the next): take one of these memberships out`;
+    return finding(groupRef(group), path, message);
+  });
+}
+
+function tooDeep(groups: readonly Group[]): Finding[] {
+  return depthsOf(graphOf(groups))
+    .filter(({ length }) => length > MAX_GROUP_DEPTH)
+    .map(({ group, text, length, path }) => {
+      const message = `nested ${length} groups deep, at most ${MAX_GROUP_DEPTH} are allowed: ${text}`;
+      return finding(groupRef(group), path, message);
+    });
+}
+
+/** As VM Operator's webhook has it. A VM may lose its own power state: it is the group's then. */
+function emptiedPowerState(groups: readonly Group[], previous: readonly Group[]): Finding[] {
+  const before = new Map(previous.map((group) => [refKey(groupRef(group)), group]));
+  return groups.flatMap((group) => {
+    const old = before.get(refKey(groupRef(group)));
+    if (!old?.powerState || group.powerState || old.uid !== group.uid) return [];
+    const message = `cannot set powerState to empty once it's been set: it was ${old.powerState}, write that or another power state`;
+    return [finding(groupRef(group), ['spec', 'powerState'], message, { at: 'key' })];
+  });
+}
+
+function affinityWithoutGroup(vm: VirtualMachine): Finding[] {
+  if (vm.affinity.length === 0 || vm.groupName !== undefined) return [];
+  const message =
+    'affinity rules need spec.groupName: name the group of this VM there, or take the rules out';
+  return [finding(vmRef(vm), ['spec', 'affinity'], message, { at: 'key' })];
+}
+
+/** Names of things that do not exist, and members that do not name their group: allowed, as it may come later, but worth a word. */
+function references(manifests: Manifests, invalid: readonly ObjectRef[]): Finding[] {
+  const known = namesByKind(manifests, invalid);
+  const parents = [
+    ...manifests.groups.map((object) => ({ ref: groupRef(object), object })),
+    ...manifests.virtualMachines.map((object) => ({ ref: vmRef(object), object })),
+  ].flatMap(({ ref, object }) =>
+    missing(known, ref, ['spec', 'groupName'], {
+      kind: GROUP,
+      namespace: ref.namespace,
+      name: object.groupName,
+    }),
+  );
+  const policies = manifests.groups.flatMap((group) =>
+    missing(known, groupRef(group), ['metadata', 'annotations', POLICY_ANNOTATION], {
+      kind: 'SequencePolicy',
+      namespace: group.namespace,
+      name: group.policyName,
+    }),
+  );
+  return [...parents, ...policies, ...notLinked(manifests)];
+}
+
+/** Names of all objects, invalid ones too, by kind and namespace. */
+function namesByKind(
+  { groups, policies }: Manifests,
+  invalid: readonly ObjectRef[],
+): Map<string, Set<string>> {
+  const names = new Map<string, Set<string>>();
+  const all = [
+    ...groups.map(groupRef),
+    ...policies.map((policy) => ({ ...policy, kind: 'SequencePolicy' })),
+    ...invalid,
+  ];
+  for (const { kind, namespace, name } of all) {
+    const key = `${kind}/${namespace}`;
+    const known = names.get(key);
+    if (known) known.add(name);
+    else names.set(key, new Set([name]));
+  }
+  return names;
+}
+
+function missing(
+  known: Map<string, Set<string>>,
+  object: ObjectRef,
+  path: Path,
+  target: { kind: string; namespace: string; name: string | undefined },
+): Finding[] {
+  const { kind, namespace, name } = target;
+  const names = known.get(`${kind}/${namespace}`);
+  if (name === undefined || names?.has(name)) return [];
+  const others = [...(names ?? [])].filter((other) => kind !== GROUP || other !== object.name);
+  const message = `there is no ${kind} ${JSON.stringify(name)} in namespace ${JSON.stringify(namespace)}${didYouMean(name, others)}`;
+  return [finding(object, path, message, { severity: 'Warning' })];
+}
+
+/** Members that are there and do not name the group that lists them: they are left alone, which few people mean. */
+function notLinked({ groups, virtualMachines }: Manifests): Finding[] {
+  const parents = new Map<string, string | undefined>([
+    ...groups.map((group) => [refKey(groupRef(group)), group.groupName] as const),
+    ...virtualMachines.map((vm) => [refKey(vmRef(vm)), vm.groupName] as const),
+  ]);
+  return groups.flatMap((group) =>
+    membersOf(group).flatMap(({ kind, name, path }) => {
+      const key = refKey({ kind, namespace: group.namespace, name });
+      const parent = parents.get(key);
+      if (!parents.has(key) || parent === group.name || (kind === GROUP && name === group.name)) return [];
+      const says =
+        parent === undefined ? 'has no spec.groupName' : `has spec.groupName ${JSON.stringify(parent)}`;
+      const message = `${kind}/${name} ${says} and is not touched: set it to ${JSON.stringify(group.name)} to link it`;
+      return [finding(groupRef(group), [...path, 'name'], message, { severity: 'Warning' })];
+    }),
+  );
+}

@@ -1,0 +1,126 @@
+/** VirtualMachineGroup in both spellings found in the field (the documented `delay`, the shipped `powerOnDelay` and `powerOffDelay`). */
+import { z } from 'zod';
+import { nonEmpty, present, type Convert } from './convert';
+import { parseDuration } from './duration';
+import { duration, fields, metadata, name, optionalName } from './fields';
+import type { Group, MemberRef, Tier } from './model';
+
+/** Annotation of a group that names its SequencePolicy. */
+export const POLICY_ANNOTATION = 'vmgroup.dev/policy';
+
+/** `spec.powerState` of groups and VMs. */
+export const powerState = z.enum(['PoweredOn', 'PoweredOff', 'Suspended']);
+
+/** `spec.powerOffMode` and `spec.suspendMode` of groups and VMs. */
+export const powerMode = z.enum(['Hard', 'Soft', 'TrySoft']);
+
+/** Kind of a member, `VirtualMachine` where it is left out. */
+export const memberKind = z.enum(['VirtualMachine', 'VirtualMachineGroup']);
+
+const bootGroup = fields({
+  members: z
+    .array(
+      fields({
+        kind: memberKind
+          .optional()
+          .describe('VirtualMachine (also where it is left out), or VirtualMachineGroup for a nested group.'),
+        name: name.describe('Name of the member in the namespace of the group.'),
+      }),
+    )
+    .optional()
+    .describe('Members that start together.'),
+  delay: duration
+    .optional()
+    .describe('Wait after this boot group is done, before the next one starts. No effect on the last one.'),
+  powerOnDelay: duration
+    .optional()
+    .describe(
+      'Wait before this boot group is powered on, the first too. Adds up with the delay of the one before it.',
+    ),
+  powerOffDelay: duration
+    .optional()
+    .describe(
+      'Wait before this boot group is powered off, in reverse order. Where no boot group has one, all members are powered off at once.',
+    ),
+});
+
+/** A `VirtualMachineGroup` of vmoperator.vmware.com, v1alpha4 to v1alpha6. */
+export const virtualMachineGroupSchema = fields({
+  apiVersion: z.string(),
+  kind: z.literal('VirtualMachineGroup'),
+  metadata: metadata,
+  spec: fields({
+    groupName: optionalName.optional().describe('Parent group in the same namespace.'),
+    bootOrder: z
+      .array(bootGroup)
+      .optional()
+      .describe('Boot groups in the order in which they are powered on.'),
+    powerState: powerState
+      .optional()
+      .describe(
+        'Desired power state of every member. Left out: power is left alone. Cannot be emptied once set.',
+      ),
+    powerOffMode: powerMode
+      .optional()
+      .describe('How members are powered off. Left out: by the mode of each member.'),
+    suspendMode: powerMode
+      .optional()
+      .describe('How members are suspended. Left out: by the mode of each member.'),
+    nextForcePowerStateSyncTime: z
+      .string()
+      .refine((text) => isSyncTime(text), {
+        error: ({ input }) => `unsupported value ${JSON.stringify(input)}: may only be set to "now"`,
+      })
+      .optional()
+      .describe('`now` asks for one sync of every member, also of those that look in sync.'),
+  })
+    .optional()
+    .describe('Desired state of the group.'),
+  status: z.looseObject({}).optional().describe('Observed state; not read from manifests.'),
+});
+
+/** `now`, or the time (RFC 3339) that an admission webhook put in its place. */
+function isSyncTime(text: string): boolean {
+  return (
+    text === '' || /^now$/i.test(text) || (/^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)))
+  );
+}
+
+type WrittenGroup = z.infer<typeof virtualMachineGroupSchema>;
+type WrittenTier = z.infer<typeof bootGroup>;
+
+/** The internal form of a group, whichever spelling it was written in. */
+export const convertGroup: Convert<WrittenGroup, Group> = ({ spec = {} }, meta) => {
+  const sync = nonEmpty(spec.nextForcePowerStateSyncTime);
+  return {
+    ...meta,
+    tiers: (spec.bootOrder ?? []).map((tier, index, all) => toTier(tier, all[index - 1])),
+    ...present({
+      groupName: nonEmpty(spec.groupName),
+      powerState: spec.powerState,
+      powerOffMode: spec.powerOffMode,
+      suspendMode: spec.suspendMode,
+      nextForcePowerStateSyncTime: sync && /^now$/i.test(sync) ? 'now' : sync,
+      policyName: nonEmpty(meta.annotations[POLICY_ANNOTATION]),
+    }),
+  };
+};
+
+function toTier(tier: WrittenTier, before: WrittenTier | undefined): Tier {
+  return {
+    members: (tier.members ?? []).map(toMember),
+    powerOnDelay: parseDuration(tier.powerOnDelay ?? '0s') + parseDuration(before?.delay ?? '0s'),
+    powerOffDelay: tier.powerOffDelay === undefined ? null : parseDuration(tier.powerOffDelay),
+  };
+}
+
+/** A member with its kind, which is `VirtualMachine` where it is left out. */
+export function toMember({
+  kind = 'VirtualMachine',
+  name,
+}: {
+  kind?: MemberRef['kind'] | undefined;
+  name: string;
+}): MemberRef {
+  return { kind, name };
+}

@@ -1,0 +1,68 @@
+/** VirtualMachine: the fields that groups need; all others pass untouched. */
+import { z } from 'zod';
+import { affinitySchema, convertAffinity } from './affinity';
+import { nonEmpty, present, type Convert } from './convert';
+import { looseMetadata, optionalName } from './fields';
+import type { Placement, VirtualMachine } from './model';
+import { powerMode, powerState } from './virtual-machine-group';
+
+/** Label that pins a VM to a zone; also the topology key of zones. */
+export const ZONE = 'topology.kubernetes.io/zone';
+
+/** A `VirtualMachine` of vmoperator.vmware.com, v1alpha4 to v1alpha6. */
+export const virtualMachineSchema = z.looseObject({
+  apiVersion: z.string(),
+  kind: z.literal('VirtualMachine'),
+  metadata: looseMetadata,
+  spec: z
+    .looseObject({
+      groupName: optionalName.optional().describe('Group that the VM belongs to, in the same namespace.'),
+      className: z.string().optional().describe('VirtualMachineClass that says what the VM asks of a host.'),
+      powerState: powerState
+        .optional()
+        .describe("Desired power state. The group's own power state, where it has one, outranks it."),
+      powerOffMode: powerMode.optional().describe('How the VM is powered off.'),
+      suspendMode: powerMode.optional().describe('How the VM is suspended.'),
+      affinity: affinitySchema.optional().describe('Placement relative to other VMs. Needs groupName.'),
+    })
+    .optional()
+    .describe('Desired state of the VM.'),
+  status: z
+    .looseObject({
+      uniqueID: z.string().optional().describe('Id of the VM on the platform: it exists there.'),
+      zone: z.string().optional().describe('Zone that the VM is in.'),
+      nodeName: z.string().optional().describe('Host that the VM is on.'),
+    })
+    .optional()
+    .describe('Observed state. A VM with uniqueID and zone is placed already.'),
+});
+
+type WrittenVirtualMachine = z.infer<typeof virtualMachineSchema>;
+
+/** The internal form of a VM. */
+export const convertVirtualMachine: Convert<WrittenVirtualMachine, VirtualMachine> = (
+  written,
+  meta,
+  report,
+) => {
+  const spec = written.spec ?? {};
+  return {
+    ...meta,
+    affinity: spec.affinity ? convertAffinity(spec.affinity, report) : [],
+    ...present({
+      groupName: nonEmpty(spec.groupName),
+      className: nonEmpty(spec.className),
+      powerState: spec.powerState,
+      powerOffMode: spec.powerOffMode,
+      suspendMode: spec.suspendMode,
+      zone: nonEmpty(meta.labels[ZONE]),
+      placed: placementOf(written.status),
+    }),
+  };
+};
+
+function placementOf(status: WrittenVirtualMachine['status']): Placement | undefined {
+  const zoneID = nonEmpty(status?.zone);
+  if (!nonEmpty(status?.uniqueID) || zoneID === undefined) return undefined;
+  return { zoneID, ...present({ node: nonEmpty(status?.nodeName) }) };
+}

@@ -1,0 +1,300 @@
+/**
+ * Reads YAML (and so JSON) text into plain values of which each part's place in the text is known.
+ *
+ * Y1: never throws, whatever the text.
+ * Y2: the work and the result are bounded by {@link MAX_NODES}, however aliases and merge keys multiply (YAML bombs).
+ */
+import {
+  Composer,
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  type LineCounter,
+  type Node,
+  type Pair,
+  Parser,
+  type YAMLMap,
+} from 'yaml';
+import type { Path } from './problem';
+
+/** Values that the documents of one file may expand to. A megabyte without aliases holds about half as many. */
+export const MAX_NODES = 1_000_000;
+
+/** Levels of nesting. Manifests have about ten. */
+const MAX_DEPTH = 100;
+
+/** Something wrong with the text itself. */
+export interface TextProblem {
+  /** Index into the text, from 0. */
+  offset: number;
+  path: Path;
+  message: string;
+}
+
+/** One document of a text. */
+export interface TextDocument {
+  /**
+   * The content as plain objects, lists and scalars. Keys whose value is null are left out: Kubernetes takes them for absent.
+   * `undefined` for an empty document, and where nothing could be read.
+   */
+  value: unknown;
+  /** A document with problems is not to be acted on; `value` then serves to name its object. */
+  problems: TextProblem[];
+  /**
+   * Index into the text of what stands at `path`, or of the nearest thing above it. `key`: its key, `value`: its value where it has one.
+   */
+  offsetOf: (path: Path, at: 'key' | 'value') => number;
+}
+
+/** What is left of {@link MAX_NODES}; shared by the documents of a file. */
+interface Budget {
+  left: number;
+}
+
+/** The documents of a text, one by one, so that the caller can stop. Tells the line counter of each line. */
+export function* readDocuments(text: string, lines: LineCounter): Generator<TextDocument> {
+  const budget: Budget = { left: MAX_NODES };
+  for (const document of composeDocuments(text, lines)) yield readDocument(document, budget);
+}
+
+/** The syntax trees of a text's documents, one by one. */
+export function* composeDocuments(text: string, lines?: LineCounter): Generator<Document.Parsed> {
+  const composer = new Composer({
+    // Both are done below, in linear time.
+    uniqueKeys: false,
+    merge: false,
+    resolveKnownTags: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+  });
+  const parser = new Parser(lines?.addNewLine);
+  yield* composer.compose(parser.parse(text), true, text.length);
+}
+
+function readDocument(document: Document.Parsed, budget: Budget): TextDocument {
+  const root: Node | null = document.contents;
+  const start = root?.range?.[0] ?? document.range[0];
+  const problems = syntaxProblems(document);
+  if (document.errors.some(({ code }) => code === 'RESOURCE_EXHAUSTION')) {
+    const message = tooDeep();
+    return { value: undefined, problems: [{ offset: start, path: [], message }], offsetOf: () => start };
+  }
+  const links = new Map<Node, Node>();
+  let value: unknown;
+  try {
+    link(root, { anchors: new Map(), links, problems, budget }, [], 0);
+    value = toPlain(root, { links, budget }, 0);
+  } catch (error: unknown) {
+    if (!(error instanceof TooMuch)) throw error;
+    problems.push({ offset: start, path: [], message: error.message });
+  }
+  return { value, problems, offsetOf: (path, at) => locate(root, path, at, links) ?? start };
+}
+
+function syntaxProblems(document: Document.Parsed): TextProblem[] {
+  return document.errors.map(({ pos, message }) => ({
+    offset: pos[0],
+    path: [],
+    message: `not valid YAML: ${message}`,
+  }));
+}
+
+/** A text that is refused for its size or depth. */
+class TooMuch extends Error {}
+
+function tooDeep(): string {
+  return `nested too deeply: at most ${MAX_DEPTH} levels are read`;
+}
+
+interface Linking {
+  anchors: Map<string, Node>;
+  links: Map<Node, Node>;
+  problems: TextProblem[];
+  budget: Budget;
+}
+
+/** One walk in the order of the text: ties each alias to its anchor, finds keys that are there twice or are no plain text. */
+function link(node: unknown, linking: Linking, path: Path, depth: number): void {
+  if (depth > MAX_DEPTH) throw new TooMuch(tooDeep());
+  if (isAlias(node)) {
+    const target = linking.anchors.get(node.source);
+    if (target) linking.links.set(node, target);
+    else report(linking, node, path, `alias *${node.source} has no anchor &${node.source} before it`);
+    return;
+  }
+  if ((isScalar(node) || isCollection(node)) && node.anchor) linking.anchors.set(node.anchor, node);
+  if (isMap(node)) linkMap(node, linking, path, depth);
+  else if (isSeq(node)) node.items.forEach((item, index) => link(item, linking, [...path, index], depth + 1));
+}
+
+function linkMap(map: YAMLMap, linking: Linking, path: Path, depth: number): void {
+  const seen = new Set<string>();
+  for (const { key, value } of map.items) {
+    const name = keyName(key);
+    if (name === undefined) {
+      report(linking, key as Node, path, 'a key must be plain text');
+      continue;
+    }
+    if (isScalar(key) && key.anchor) linking.anchors.set(key.anchor, key as Node);
+    const below = [...path, name];
+    if (!isMergeKey(key)) {
+      if (seen.has(name))
+        report(linking, key as Node, below, 'duplicate key: it is set twice in this mapping');
+      seen.add(name);
+    }
+    link(value, linking, below, depth + 1);
+    if (!isMergeKey(key)) continue;
+    const sources = mergeSources(value, linking.links);
+    spend(linking.budget, depth, sources?.length);
+    if (!sources) {
+      report(linking, key as Node, below, 'a merge key takes an alias of a mapping, or a list of them');
+    }
+  }
+}
+
+function report(linking: Linking, node: Node, path: Path, message: string): void {
+  linking.problems.push({ offset: node.range?.[0] ?? 0, path, message });
+}
+
+/** The text of a key; `undefined` where it is a list, a mapping or an alias. */
+function keyName(key: unknown): string | undefined {
+  if (!isScalar(key)) return undefined;
+  return typeof key.value === 'string' ? key.value : (key.source ?? '');
+}
+
+function isMergeKey(key: unknown): boolean {
+  return isScalar(key) && key.value === '<<' && key.type === 'PLAIN';
+}
+
+/** The mappings that a merge key brings in, the one that wins first; `undefined` where it names something else. */
+function mergeSources(value: unknown, links: Map<Node, Node>): YAMLMap[] | undefined {
+  const target = follow(value, links);
+  const sources = isSeq(target) ? target.items.map((item) => follow(item, links)) : [target];
+  return sources.every((source) => isMap(source)) ? sources : undefined;
+}
+
+function follow(node: unknown, links: Map<Node, Node>): unknown {
+  return isAlias(node) ? links.get(node) : node;
+}
+
+interface Conversion {
+  links: Map<Node, Node>;
+  budget: Budget;
+}
+
+function toPlain(node: unknown, conversion: Conversion, depth: number): unknown {
+  const target = follow(node, conversion.links);
+  spend(conversion.budget, depth);
+  if (isMap(target)) return plainMap(target, conversion, depth);
+  if (isSeq(target)) return target.items.map((item) => toPlain(item, conversion, depth + 1));
+  return isScalar(target) ? target.value : null;
+}
+
+function spend(budget: Budget, depth: number, amount = 1): void {
+  budget.left -= amount;
+  if (budget.left < 0) {
+    const most = MAX_NODES.toLocaleString('en');
+    throw new TooMuch(
+      `aliases expand this file to more than ${most} values: write it without so many aliases`,
+    );
+  }
+  // Also what an alias within its own anchor comes to.
+  if (depth > MAX_DEPTH) throw new TooMuch(tooDeep());
+}
+
+function plainMap(map: YAMLMap, conversion: Conversion, depth: number): Record<string, unknown> {
+  const plain: Record<string, unknown> = {};
+  for (const [name, value] of entriesOf(map, conversion, depth)) {
+    const below = toPlain(value, conversion, depth + 1);
+    // An assignment to __proto__ would set the prototype.
+    if (below !== null) {
+      Object.defineProperty(plain, name, {
+        value: below,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    }
+  }
+  return plain;
+}
+
+/** Keys and values of a mapping, merged ones too: its own win, then those of the first merged mapping. */
+function entriesOf(map: YAMLMap, conversion: Conversion, depth: number): Map<string, unknown> {
+  const entries = new Map<string, unknown>();
+  spend(conversion.budget, depth, map.items.length + 1);
+  for (const { key, value } of map.items) {
+    const name = keyName(key);
+    if (name !== undefined && !isMergeKey(key)) entries.set(name, value);
+  }
+  for (const { key, value } of map.items) {
+    if (!isMergeKey(key)) continue;
+    for (const source of mergeSources(value, conversion.links) ?? []) {
+      for (const [name, merged] of entriesOf(source, conversion, depth + 1)) {
+        if (!entries.has(name)) entries.set(name, merged);
+      }
+    }
+  }
+  return entries;
+}
+
+function locate(root: unknown, path: Path, at: 'key' | 'value', links: Map<Node, Node>): number | undefined {
+  let place: { key?: Node; value: unknown } = { value: root };
+  for (const step of path) {
+    const next = child(follow(place.value, links), step, links, 0);
+    if (!next) return offsetOfPlace(place, 'key');
+    place = next;
+  }
+  return offsetOfPlace(place, at);
+}
+
+function offsetOfPlace(
+  { key, value }: { key?: Node; value: unknown },
+  at: 'key' | 'value',
+): number | undefined {
+  const keyAt = key?.range?.[0];
+  const range = (value as Node | null)?.range;
+  const written = range && range[1] > range[0] ? range[0] : undefined;
+  return (at === 'key' ? (keyAt ?? written) : (written ?? keyAt)) ?? range?.[0];
+}
+
+/** Pairs of a mapping by key, kept for the next question: a mapping may have a great many keys with a problem each. */
+const pairsOf = new WeakMap<YAMLMap, Map<string, Pair>>();
+
+function ownPair(map: YAMLMap, name: string): Pair | undefined {
+  let pairs = pairsOf.get(map);
+  if (!pairs) {
+    pairs = new Map();
+    for (const pair of map.items) {
+      const key = keyName(pair.key);
+      if (key !== undefined && !isMergeKey(pair.key)) pairs.set(key, pair);
+    }
+    pairsOf.set(map, pairs);
+  }
+  return pairs.get(name);
+}
+
+function child(
+  node: unknown,
+  step: string | number,
+  links: Map<Node, Node>,
+  depth: number,
+): { key?: Node; value: unknown } | undefined {
+  if (isSeq(node) && typeof step === 'number') {
+    return step < node.items.length ? { value: node.items[step] } : undefined;
+  }
+  if (!isMap(node) || depth > MAX_DEPTH) return undefined;
+  const own = ownPair(node, String(step));
+  if (own) return { key: own.key as Node, value: own.value };
+  for (const pair of node.items) {
+    if (!isMergeKey(pair.key)) continue;
+    for (const source of mergeSources(pair.value, links) ?? []) {
+      const found = child(source, step, links, depth + 1);
+      if (found) return found;
+    }
+  }
+  return undefined;
+}

@@ -31,7 +31,7 @@ export interface Display {
   happened(event: BridgeEvent): void;
   /** Something else. */
   tell(notice: Notice): void;
-  /** Leaves the last picture standing. */
+  /** Leaves the last picture standing; nothing is shown any more but what is told. */
   close(): void;
 }
 
@@ -44,9 +44,12 @@ export function display(format: 'table' | 'json'): Display {
   return process.stdout.isTTY && process.env['TERM'] !== 'dumb' ? redrawn() : plainLines();
 }
 
+/** Fixes the place of the time among the keys. */
+const TIME_FIRST = { time: '' };
+
 function jsonLines(): Display {
   const put = (time: number, event: object) =>
-    process.stdout.write(JSON.stringify({ ...event, time: new Date(time).toISOString() }) + '\n');
+    process.stdout.write(JSON.stringify({ ...TIME_FIRST, ...event, time: new Date(time).toISOString() }) + '\n');
   return {
     show: () => undefined,
     forget: () => undefined,
@@ -78,19 +81,24 @@ function redrawn(): Display {
     draw();
   };
   const timer = setInterval(draw, 1000 / REDRAWS);
+  let closed = false;
   return {
     show: (view) => void views.set(groupName(view), view),
     forget: ({ namespace, name }) => void views.delete(`${namespace}/${name}`),
     // The picture shows what happens; what went wrong outside it must not pass by.
     happened: (event) => {
-      if (event.type === 'Warning' && !SHOWN_IN_PICTURE.has(event.reason)) above(eventText(event), true);
+      if (!closed && event.type === 'Warning' && !SHOWN_IN_PICTURE.has(event.reason))
+        above(eventText(event), true);
     },
     tell: (notice) => {
       if (notice.reason === 'Started') footer = startedLines(notice, paint);
+      else if (closed) process.stdout.write(`${noticeText(notice)}\n`);
       else above(noticeText(notice), notice.type === 'Warning');
     },
     close: () => {
+      closed = true;
       clearInterval(timer);
+      footer = [];
       draw();
       logUpdate.done();
     },

@@ -1,12 +1,20 @@
 /** The parts that `up`, `serve`, `worker` and `bridge` put together. */
 import type { Client } from '@temporalio/client';
-import type { Logger } from 'pino';
+import type { Logger, LoggerOptions } from 'pino';
+import { pino } from 'pino';
 import type { SimulatedInventory, VirtualMachineStatus } from '../api';
 import type { Bridge, BridgeOptions } from '../bridge';
 import type { Observer, Platform } from '../platforms';
 import type { DataFolder } from './data-folder';
 import { CliError, messageOf } from './errors';
 import * as heavy from './heavy';
+
+/** How all our processes log: one JSON object a line, with level and time as people read them. */
+export const LOG_FORMAT: LoggerOptions = {
+  base: null,
+  formatters: { level: (label) => ({ level: label }) },
+  timestamp: pino.stdTimeFunctions.isoTime,
+};
 
 /** A platform and the one watch of it. */
 export interface RunningPlatform {

@@ -8,7 +8,7 @@ import { dataFolder, lockFolder, writeRecord } from './data-folder';
 import { EXIT } from './errors';
 import * as heavy from './heavy';
 import type { RunningBridge } from './parts';
-import { startBridgeOn, watchSimulator } from './parts';
+import { LOG_FORMAT, startBridgeOn, watchSimulator } from './parts';
 import { startedAt } from './processes';
 import { stopSignal, untilStopped } from './stop';
 import { freePort } from './temporal-server';
@@ -21,7 +21,7 @@ interface Running {
 
 /** Runs until a signal. Ends the process: 0 after a signal, 1 when a part died. */
 export async function serve(parts: Parts, paths: string[], options: ServeOptions): Promise<void> {
-  const logger = pino({ base: null, level: options.logLevel });
+  const logger = pino({ ...LOG_FORMAT, level: options.logLevel });
   const signal = stopSignal();
   const target = heavy.worker().temporalTarget({
     ...(options.temporal !== undefined && { address: options.temporal }),

@@ -23,7 +23,7 @@ import { verdictOf } from './verdict';
 import type { Verdict } from './verdict';
 import { startedAt } from './processes';
 import { connect } from './reach';
-import { startBridgeOn, startPlatform } from './parts';
+import { LOG_FORMAT, startBridgeOn, startPlatform } from './parts';
 import { inventoryOf } from './simulator';
 import { stopSignal } from './stop';
 import { findTemporalCli } from './temporal-cli';
@@ -60,7 +60,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
     options,
     folder,
     record: newRecord(paths, folder),
-    logger: pino({ base: null }, pino.destination({ fd: openLog(folder.log), sync: true })),
+    logger: fileLogger(folder),
     display: heavy.live().display(options.output),
     signal,
     closers: [async () => unlock()],
@@ -72,10 +72,18 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   } finally {
     await stopAll(session);
   }
-  session.display.tell(lastWord(verdict, folder));
   session.display.close();
+  session.display.tell(lastWord(verdict, folder));
   // The SDK's threads and open sockets of dead parts must not keep a finished command alive.
   process.exit(verdict?.exitCode ?? EXIT.ok);
+}
+
+/** Logs to the data folder. What Node itself warns of goes there too: on the terminal it would tear the picture apart. */
+function fileLogger(folder: DataFolder): Logger {
+  const logger = pino(LOG_FORMAT, pino.destination({ fd: openLog(folder.log), sync: true }));
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => logger.warn({ err: warning }, 'Node warns'));
+  return logger;
 }
 
 function newRecord(paths: string[], folder: DataFolder): UpRecord {

@@ -52,8 +52,8 @@ export interface AttemptRun<P> {
   readonly failures: Attempt[];
   /** Aborts on cancellation, also for a reset, a pause, or a worker that shuts down. */
   readonly signal: AbortSignal;
-  /** Puts a step on record for the attempt that may have to go on from here. */
-  note(change: Partial<P>): void;
+  /** Puts the progress on record for the attempt that may have to go on from here. */
+  note(progress: P): void;
 }
 
 /** Heartbeat details. */
@@ -81,7 +81,7 @@ export async function inAttempts<P extends object, R>(
 ): Promise<R> {
   const context = Context.current();
   const memory = recall(options, context.info);
-  const beat = (): void => context.heartbeat(memory);
+  const beat = (): void => context.heartbeat({ ...memory });
   const timer = setInterval(beat, HEARTBEAT_INTERVAL);
   try {
     return await work({
@@ -92,8 +92,8 @@ export async function inAttempts<P extends object, R>(
         return memory.failures;
       },
       signal: context.cancellationSignal,
-      note: (change) => {
-        memory.progress = { ...memory.progress, ...change };
+      note: (progress) => {
+        memory.progress = progress;
         beat();
       },
     });
@@ -151,10 +151,10 @@ async function failed<P extends object>(
 ): Promise<ApplicationFailure> {
   const { retry, endless, next } = options;
   const isEndless = failure.class === endless;
-  const number = memory.spent + 1;
+  const number = (isEndless ? memory.failures.length : memory.spent) + 1;
   const over = NEXT_STEP[failure.class] === 'Never' || (!isEndless && number >= retry.maximumAttempts);
-  const delay = pause(retry, failure, isEndless ? memory.failures.length + 1 : number);
-  const of = isEndless ? `${memory.failures.length + 1}` : `${number} of ${retry.maximumAttempts}`;
+  const delay = pause(retry, failure, number);
+  const of = isEndless ? `${number}` : `${number} of ${retry.maximumAttempts}`;
   const message = `${options.purpose}: attempt ${of}: ${failure.message}`;
   const at = Date.now();
   const attempt: Attempt = {
@@ -168,7 +168,7 @@ async function failed<P extends object>(
   memory.failures = [...memory.failures, attempt].slice(-KEPT);
   if (!isEndless) memory.spent = number;
   memory.progress = next?.(memory.progress, failure.class) ?? memory.progress;
-  context.heartbeat(memory);
+  context.heartbeat({ ...memory });
   // The last failure reaches the run with the end of the activity.
   if (!over) await tell(options, context, attempt);
   const details: [GiveUpDetails] = [{ failures: memory.failures }];

@@ -77,8 +77,13 @@ export function power(dependencies: ActivityDependencies, input: PowerInput): Pr
 
 /** After a time-out, and for an operator who resets, the operation is asked for anew. */
 function nextProgress(progress: PowerProgress, after: FailureClass | 'Reset'): PowerProgress {
-  if (after !== 'OperationTimeout' && after !== 'Reset') return progress;
-  return progress.askedAt === undefined ? { round: progress.round } : anew(progress);
+  return after === 'OperationTimeout' || after === 'Reset' ? usedUp(progress) : progress;
+}
+
+/** The operation that was asked for, if any, will bring nothing more. */
+function usedUp(progress: PowerProgress): PowerProgress {
+  if (progress.askedAt !== undefined) return anew(progress);
+  return { round: progress.round, ...(progress.asked && { asked: true as const }) };
 }
 
 function anew({ round }: PowerProgress): PowerProgress {
@@ -102,10 +107,10 @@ async function reachPowerState(
   const { state } = seen;
   adoptRound(input, run, state);
   const own = state?.operation?.id === operationId(input, run) ? state.operation : undefined;
-  if (own?.phase === 'Failed') run.note(anew(run.progress));
-  if (own?.phase === 'Done') run.note(anew(run.progress));
+  // Its id is used up: it has failed, or its effect was undone behind our back.
+  if (own?.phase === 'Failed' || own?.phase === 'Done') run.note(anew(run.progress));
   if (own?.phase === 'InProgress' && state) {
-    if (run.progress.askedAt === undefined) run.note({ askedAt: Date.now() });
+    if (run.progress.askedAt === undefined) run.note({ ...run.progress, askedAt: Date.now() });
     return { state: await waitForState(platform, observer, input, run, state) };
   }
   const accepted = await ask(platform, input, run);
@@ -148,7 +153,7 @@ async function ask(
   const { vm, powerState, mode, guestShutdownTimeout, caller } = input;
   const operation = { id: operationId(input, run), sequence: input.operation.sequence };
   // On record before the call: whether an answer comes back or not, the operation may take effect.
-  if (run.progress.askedAt === undefined) run.note({ askedAt: Date.now() });
+  run.note({ ...run.progress, askedAt: Date.now() });
   const accepted = await platform.power(
     { vm, operation, powerState, guestShutdownTimeout, caller, ...(mode && { mode }) },
     run.signal,
@@ -241,7 +246,8 @@ function adoptRound(
 ): void {
   const id = state?.operation?.id ?? '';
   const round = id.startsWith(`${operation.id}~`) ? Number(id.slice(operation.id.length + 1)) : 0;
-  if (Number.isInteger(round) && round > run.progress.round) run.note({ round, asked: true });
+  if (Number.isInteger(round) && round > run.progress.round)
+    run.note({ ...run.progress, round, asked: true });
 }
 
 // ---- The gate -----------------------------------------------------------------------------------------------------------------------
@@ -255,7 +261,7 @@ async function reachGate(
   if (!state) return { powerState: 'PoweredOff', at: Date.now() };
   const isDone = (seen: VirtualMachineState): boolean => seen.status.ready === true;
   if (input.powerState !== 'PoweredOn' || input.gate !== 'Ready' || isDone(state)) return state.status;
-  if (run.progress.reachedAt === undefined) run.note({ reachedAt: Date.now() });
+  if (run.progress.reachedAt === undefined) run.note({ ...run.progress, reachedAt: Date.now() });
   const arrived = (seen: VirtualMachineState): boolean => {
     refuseSuperseded(input, seen);
     if (seen.status.at >= state.status.at && seen.status.powerState !== 'PoweredOn')

@@ -1,0 +1,368 @@
+/** The power activities on a real simulated platform, one attempt after the other as Temporal would start them. */
+import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
+import type { PowerState } from '../../api';
+import { eventually, inventory, placement, power, vm, withFaults } from '../platforms/fixtures';
+import { attempt, attempts, bench, copyOf, environmentOf, powerInput, story } from './fixtures';
+
+test('a VM is powered on and confirmed, with one call and one effect', () =>
+  bench(inventory(), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    const { result } = await attempt(activities.powerOn, powerInput('db', { gate: 'Ready' }));
+    expect(result).toMatchObject({
+      acted: true,
+      failures: [],
+      status: { powerState: 'PoweredOn', ready: true },
+    });
+    expect(story(await desk.journal(), 'db')).toEqual([
+      'run/db Accepted',
+      'run/db => PoweredOn',
+      'run/db => Ready',
+    ]);
+  }));
+
+test('the gate PoweredOn does not wait for the guest', () =>
+  bench(inventory({ readyTime: 3_600_000 }), async ({ activities, platform }) => {
+    await platform.place([placement('db')], 'test');
+    const { result } = await attempt(activities.powerOn, powerInput('db'));
+    expect(result?.status).toMatchObject({ powerState: 'PoweredOn', ready: false });
+  }));
+
+test.each<[PowerState, PowerState, PowerState, 'powerOn' | 'powerOff' | 'suspend']>([
+  ['PoweredOn', 'PoweredOn', 'PoweredOn', 'powerOn'],
+  ['PoweredOff', 'PoweredOff', 'PoweredOff', 'powerOff'],
+  ['Suspended', 'Suspended', 'Suspended', 'suspend'],
+  ['PoweredOff', 'Suspended', 'PoweredOff', 'suspend'],
+])('A5: a VM that is %s and is wanted %s is not asked', (from, powerState, seen, verb) =>
+  bench(inventory(), async ({ activities, platform, observer, desk }) => {
+    await platform.place([placement('db')], 'test');
+    if (from !== 'PoweredOff') await desk.power(vm('db'), 'PoweredOn');
+    await desk.power(vm('db'), from);
+    await observer.until(vm('db'), ({ status }) => status.powerState === from, new AbortController().signal);
+    const { result } = await attempt(activities[verb], powerInput('db', { powerState }));
+    expect(result).toMatchObject({ acted: false, status: { powerState: seen } });
+    expect((await desk.journal()).filter(({ type }) => type === 'call')).toEqual([]);
+  }),
+);
+
+test.each(['powerOff', 'suspend'] as const)(
+  'A5: %s of a VM that the platform does not have is done',
+  (verb) =>
+    bench(inventory(), async ({ activities, desk }) => {
+      const powerState = verb === 'powerOff' ? 'PoweredOff' : 'Suspended';
+      const { result } = await attempt(activities[verb], powerInput('ghost', { powerState }));
+      expect(result).toMatchObject({ acted: false, status: { powerState: 'PoweredOff' } });
+      expect((await desk.journal()).filter(({ type }) => type === 'call')).toEqual([]);
+    }),
+);
+
+test('a power-off in the middle of a power-on turns it round: being off at that moment is not enough', () =>
+  bench(inventory({ powerOnTime: 300 }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    await platform.power(power('db', 'PoweredOn', { id: 'on', sequence: 99 }));
+    const { result } = await attempt(activities.powerOff, powerInput('db', { powerState: 'PoweredOff' }));
+    expect(result).toMatchObject({ acted: true, status: { powerState: 'PoweredOff' } });
+    expect((await platform.read(vm('db')))?.operation).toMatchObject({ id: 'run/db', phase: 'Done' });
+    expect(story(await desk.journal(), 'db')).toEqual(['on Accepted', 'run/db AlreadyThere']);
+  }));
+
+test('A6: an attempt that takes over goes on with the operation: no second call, no second effect', () =>
+  bench(inventory({ powerOnTime: 500 }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    const details = await detailsAt(activities.powerOn, 'db', async () =>
+      story(await desk.journal(), 'db').includes('run/db Accepted'),
+    );
+    const { result } = await attempt(activities.powerOn, powerInput('db'), 2, details);
+    expect(result).toMatchObject({ acted: true, failures: [{ class: 'WorkerLost' }] });
+    expect(story(await desk.journal(), 'db').slice(0, 2)).toEqual(['run/db Accepted', 'run/db => PoweredOn']);
+  }));
+
+test('A6: also where the heartbeat of the lost attempt never arrived', () =>
+  bench(inventory({ powerOnTime: 500 }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    await detailsAt(activities.powerOn, 'db', async () =>
+      story(await desk.journal(), 'db').includes('run/db Accepted'),
+    );
+    const { result } = await attempt(activities.powerOn, powerInput('db'), 2);
+    expect(result).toMatchObject({ acted: true, failures: [{ class: 'WorkerLost' }] });
+    const effects = story(await desk.journal(), 'db').filter((line) => line.includes('=> PoweredOn'));
+    expect(effects).toHaveLength(1);
+  }));
+
+test('a stuck operation times out and is asked for under a new id; the failure is on record', () =>
+  bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    const [first, second] = await attempts(activities.powerOn, powerInput('db', { operationTimeout: 100 }));
+    expect(first?.error).toMatchObject({
+      type: 'OperationTimeout',
+      nonRetryable: false,
+    });
+    expect(first?.error?.message).toBe(
+      'power on prod/db: attempt 1 of 3: VM prod/db was asked to power on (operation run/db), and it did not happen within 0.1 s',
+    );
+    expect(second?.result?.failures).toMatchObject([{ attempt: 1, class: 'OperationTimeout' }]);
+    expect(story(await desk.journal(), 'db').slice(0, 3)).toEqual([
+      'run/db Accepted',
+      'run/db~2 Accepted',
+      'run/db~2 => PoweredOn',
+    ]);
+  }));
+
+test('the budget bounds the attempts, with a pause that doubles; every attempt is in the last failure', () =>
+  bench(withFaults({ type: 'TransientError' }), async ({ activities, platform }) => {
+    await platform.place([placement('db')], 'test');
+    const all = await attempts(activities.powerOn, powerInput('db'));
+    expect(all.map(({ error }) => [error?.type, error?.nonRetryable, error?.nextRetryDelay])).toEqual([
+      ['Transient', false, 100],
+      ['Transient', false, 200],
+      ['Transient', true, undefined],
+    ]);
+    const failures = all.at(-1)?.error?.details?.[0]?.failures;
+    expect(failures?.map(({ attempt: number, class: name }) => [number, name])).toEqual([
+      [1, 'Transient'],
+      [2, 'Transient'],
+      [3, 'Transient'],
+    ]);
+    expect(failures?.at(-1)).not.toHaveProperty('retryAt');
+    expect(all.map(({ error }) => error?.message.match(/attempt \d of \d/)?.[0])).toEqual([
+      'attempt 1 of 3',
+      'attempt 2 of 3',
+      'attempt 3 of 3',
+    ]);
+  }));
+
+test('failures before the run continued as new count, lost workers do not', () =>
+  bench(withFaults({ type: 'TransientError' }), async ({ activities, platform }) => {
+    await platform.place([placement('db')], 'test');
+    const earlier = [
+      { attempt: 1, at: 1, class: 'Transient', message: 'x' },
+      { attempt: 2, at: 2, class: 'WorkerLost', message: 'x' },
+      { attempt: 2, at: 3, class: 'Transient', message: 'x' },
+    ];
+    const { error } = await attempt(activities.powerOn, powerInput('db', { earlier }));
+    expect(error).toMatchObject({ type: 'Transient', nonRetryable: true });
+    expect(error?.details?.[0]?.failures).toHaveLength(4);
+  }));
+
+test('A1: lost workers burn no budget, however many', () =>
+  bench(withFaults({ type: 'TransientError', times: 2 }), async ({ activities, platform }) => {
+    await platform.place([placement('db')], 'test');
+    const first = await attempt(activities.powerOn, powerInput('db'), 1);
+    const later = await attempt(activities.powerOn, powerInput('db'), 9, first.details);
+    expect(later.error?.nonRetryable).toBe(false);
+    expect(later.error?.message).toContain('attempt 2 of 3');
+    const last = await attempt(activities.powerOn, powerInput('db'), 10, later.details);
+    expect(last.result?.failures.map((failure) => failure.class)).toEqual([
+      'Transient',
+      ...Array.from({ length: 7 }, () => 'WorkerLost'),
+      'Transient',
+    ]);
+  }));
+
+test.each(['kept', 'cleared'])(
+  'A2: a reset gives a fresh budget and a fresh operation, heartbeat details %s',
+  (details) =>
+    bench(withFaults({ type: 'Stuck', times: 2 }), async ({ activities, platform, desk }) => {
+      await platform.place([placement('db')], 'test');
+      const input = powerInput('db', { operationTimeout: 80 });
+      const first = await attempt(activities.powerOn, input, 1);
+      const second = await attempt(activities.powerOn, input, 2, first.details);
+      expect(second.error?.message).toContain('attempt 2 of 3');
+      let again = await attempt(
+        activities.powerOn,
+        input,
+        1,
+        details === 'kept' ? second.details : undefined,
+      );
+      // Without details it has to find out that the last operation is stuck too.
+      if (again.error) again = await attempt(activities.powerOn, input, 2, again.details);
+      expect(again.result?.status.powerState).toBe('PoweredOn');
+      expect(story(await desk.journal(), 'db').slice(0, 4)).toEqual([
+        'run/db Accepted',
+        'run/db~2 Accepted',
+        'run/db~3 Accepted',
+        'run/db~3 => PoweredOn',
+      ]);
+    }),
+);
+
+test('A2, A4: a reset ends the running attempt at once; the next one asks anew with a fresh budget', () =>
+  bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
+      void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
+        environment.cancel('RESET', new ActivityCancellationDetails({ reset: true })),
+      );
+    });
+    expect(first.error).toBeInstanceOf(CancelledFailure);
+    const second = await attempt(activities.powerOn, powerInput('db'), 2, first.details);
+    expect(second.result).toMatchObject({ acted: true, failures: [] });
+    expect(story(await desk.journal(), 'db').slice(0, 2)).toEqual(['run/db Accepted', 'run/db~2 Accepted']);
+  }));
+
+test.each(['CANCELLED', 'WORKER_SHUTDOWN', 'PAUSED'] as const)('A4: %s is not a failed attempt', (reason) =>
+  bench(inventory({ powerOnTime: 400 }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
+      void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
+        environment.cancel(
+          reason,
+          new ActivityCancellationDetails({ cancelRequested: reason === 'CANCELLED' }),
+        ),
+      );
+    });
+    expect(first.error).toBeInstanceOf(CancelledFailure);
+    const second = await attempt(activities.powerOn, powerInput('db'), 2, first.details);
+    expect(second.result).toMatchObject({ acted: true, failures: [] });
+    expect(story(await desk.journal(), 'db').filter((line) => line.endsWith('Accepted'))).toHaveLength(1);
+  }),
+);
+
+test('throttled: the next attempt comes when the platform said', () =>
+  bench(withFaults({ type: 'Throttled', retryAfter: 4_321 }), async ({ activities, platform }) => {
+    await platform.place([placement('db')], 'test');
+    const { error } = await attempt(activities.powerOn, powerInput('db'));
+    expect(error).toMatchObject({ type: 'Throttled', nonRetryable: false });
+    const [failure] = error?.details?.[0]?.failures ?? [];
+    expect(failure?.retryAt).toBeGreaterThan(Date.now() + 2_000);
+    expect(failure?.retryAt).toBeLessThanOrEqual(Date.now() + 4_321);
+  }));
+
+test('a lost reply: the next attempt finds what is under way, and it happens once', () =>
+  bench(withFaults({ type: 'LostReply' }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    const all = await attempts(activities.powerOn, powerInput('db', { gate: 'Ready' }));
+    expect(all.map(({ error }) => error?.type)).toEqual(['Transient', undefined]);
+    expect(all.at(-1)?.result?.acted).toBe(true);
+    // Asking again under the same id is harmless; whether it happens depends on how fast the watch is.
+    const happened = story(await desk.journal(), 'db').filter((line) => line !== 'run/db Duplicate');
+    expect(happened).toEqual(['run/db Accepted', 'run/db => PoweredOn', 'run/db => Ready']);
+  }));
+
+test.each([
+  ['a permanent error', withFaults({ type: 'PermanentError' as const }), 'Permanent', {}],
+  [
+    'a gate that is never reached',
+    inventory({ readyTime: 3_600_000 }),
+    'GateTimeout',
+    { gate: 'Ready' as const, gateTimeout: 50 },
+  ],
+])('%s parks at once', (_name, inventoryOf, type, over) =>
+  bench(inventoryOf, async ({ activities, platform }) => {
+    await platform.place([placement('db')], 'test');
+    const { error } = await attempt(activities.powerOn, powerInput('db', over));
+    expect(error).toMatchObject({ type, nonRetryable: true });
+  }),
+);
+
+test('a VM that was never placed parks with what to do', () =>
+  bench(inventory(), async ({ activities }) => {
+    const { error } = await attempt(activities.powerOn, powerInput('ghost'));
+    expect(error).toMatchObject({ type: 'Permanent', nonRetryable: true });
+    expect(error?.message).toMatch(/prod\/ghost .*was never placed on the platform; place it first/);
+  }));
+
+test('an operation that fails on the platform brings its class; the next attempt asks under a new id', () =>
+  bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
+      desk.fail(vm('db'), 'Transient', 'the host is rebooting'),
+    );
+    const all = await attempts(activities.powerOn, powerInput('db'));
+    expect(all[0]?.error?.message).toContain('the host is rebooting');
+    expect(all.at(-1)?.result?.status.powerState).toBe('PoweredOn');
+    expect(story(await desk.journal(), 'db').slice(0, 2)).toEqual(['run/db Accepted', 'run/db~2 Accepted']);
+  }));
+
+test('A8: a newer operation takes over, before and in the middle of the wait', () =>
+  bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
+      platform.power(power('db', 'PoweredOff', { id: 'newer', sequence: 101 })),
+    );
+    const { error } = await attempt(activities.powerOn, powerInput('db'));
+    expect(error).toMatchObject({ type: 'Superseded', nonRetryable: true });
+    const late = await attempt(activities.powerOn, powerInput('db'));
+    expect(late.error).toMatchObject({ type: 'Superseded', nonRetryable: true });
+    expect(story(await desk.journal(), 'db')).toEqual(['run/db Accepted', 'newer AlreadyThere']);
+  }));
+
+test('a VM that is deleted meanwhile is a permanent failure', () =>
+  bench(withFaults({ type: 'Stuck' }), async ({ activities, platform, observer, desk }) => {
+    await platform.place([placement('db')], 'test');
+    void eventually(() => observer.get(vm('db'))?.operation !== undefined).then(() => desk.delete(vm('db')));
+    const { error } = await attempt(activities.powerOn, powerInput('db'));
+    expect(error).toMatchObject({ type: 'Permanent', nonRetryable: true });
+    expect(error?.message).toContain(
+      'VM prod/db was deleted on the platform while an operation waited for it',
+    );
+  }));
+
+test('a VM that leaves its state before it is ready is brought back', () =>
+  bench(inventory({ readyTime: 200 }), async ({ activities, platform, observer, desk }) => {
+    await platform.place([placement('db')], 'test');
+    void eventually(() => observer.get(vm('db'))?.status.powerState === 'PoweredOn').then(() =>
+      desk.power(vm('db'), 'PoweredOff'),
+    );
+    const all = await attempts(activities.powerOn, powerInput('db', { gate: 'Ready' }));
+    expect(all.map(({ error }) => error?.type)).toEqual(['Transient', undefined]);
+    expect(all.at(-1)?.result?.status.ready).toBe(true);
+  }));
+
+test('a guest that ignores shutdown is forced after its time, and a soft one is not', () =>
+  bench(withFaults({ type: 'GuestIgnoresShutdown' }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db'), placement('web')], 'test');
+    await desk.power(vm('db'), 'PoweredOn');
+    await desk.power(vm('web'), 'PoweredOn');
+    const off = { powerState: 'PoweredOff' as const, guestShutdownTimeout: 100, operationTimeout: 200 };
+    const forced = await attempt(
+      activities.powerOff,
+      powerInput('db', { ...off, operationTimeout: 5_000, mode: 'TrySoft' }),
+    );
+    expect(forced.result?.status.powerState).toBe('PoweredOff');
+    const asked = await attempt(activities.powerOff, powerInput('web', { ...off, mode: 'Soft' }));
+    expect(asked.error?.type).toBe('OperationTimeout');
+    expect(asked.error?.message).toContain('did not happen within 0.3 s');
+  }));
+
+test('placement: all or none, sticky; NoCapacity is retried without end, other classes by the budget', () =>
+  bench(
+    inventory({}, [{ name: 'host-1', zone: 'zone-a', pool: 'pool-a', cpus: 4, memory: 2 ** 40 }]),
+    async ({ activities, desk }) => {
+      const retry = { maximumAttempts: 1, initialInterval: 10, maximumInterval: 20 };
+      const place = (names: string[]): Promise<unknown> =>
+        environmentOf()
+          .run(activities.place, { requests: names.map((name) => placement(name)), retry, caller: 'test' })
+          .catch((error: unknown) => error);
+      expect(await place(['a', 'b', 'c'])).toMatchObject({ type: 'NoCapacity', nonRetryable: false });
+      expect((await desk.journal()).filter(({ type }) => type === 'place')).toMatchObject([
+        { answer: 'Refused' },
+      ]);
+      const first = await place(['a', 'b']);
+      expect(first).toMatchObject([{ vm: vm('a'), placement: { node: 'host-1' } }, { vm: vm('b') }]);
+      expect(await place(['a', 'b'])).toEqual(first);
+      expect(await place(['a', 'a'])).toMatchObject({ type: 'Permanent', nonRetryable: true });
+    },
+  ));
+
+/** The heartbeat details of an attempt whose worker dies once `when` holds. */
+async function detailsAt(
+  activity: Parameters<typeof attempt>[0],
+  name: string,
+  when: () => Promise<boolean>,
+): Promise<unknown> {
+  let details: unknown;
+  await new Promise<void>((resolve) => {
+    void attempt(activity, powerInput(name), 1, undefined, (environment) => {
+      environment.on('heartbeat', (beat: unknown) => (details = copyOf(beat)));
+      void eventually(when).then(() => {
+        // Its last words never arrive.
+        const last = details;
+        environment.removeAllListeners('heartbeat');
+        environment.cancel('WORKER_SHUTDOWN', new ActivityCancellationDetails({ workerShutdown: true }));
+        details = last;
+        resolve();
+      });
+    });
+  });
+  return details;
+}

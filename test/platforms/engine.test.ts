@@ -1,0 +1,394 @@
+/** The simulated platform's state machine: property tests over random calls, times, faults and restarts. */
+import * as fc from 'fast-check';
+import type { SimulatedFault, SimulatedInventory } from '../../api';
+import {
+  apply,
+  decideConsole,
+  decideDelete,
+  decideDue,
+  decidePlace,
+  decidePower,
+  emptyState,
+  find,
+  report,
+  type EngineState,
+} from '../../platforms/simulated/engine';
+import { draw, drawTime } from '../../platforms/simulated/dice';
+import type { Effect, Entry, PowerCall } from '../../platforms/simulated/entries';
+import { GIB, inventory, placement, power, vm } from './fixtures';
+
+type Step =
+  | {
+      do: 'power';
+      name: string;
+      to: PowerCall['operation'];
+      id: number;
+      sequence: number;
+      mode: 'Hard' | 'Soft' | 'TrySoft';
+    }
+  | { do: 'place'; names: string[]; cpus: number; uid: string; zone?: string }
+  | { do: 'wait'; time: number }
+  | { do: 'console'; name: string; to: PowerCall['operation'] }
+  | { do: 'delete'; name: string };
+
+const names = ['a', 'b', 'c', 'd'];
+const name = fc.constantFrom(...names);
+const to = fc.constantFrom<PowerCall['operation']>('PoweredOn', 'PoweredOff', 'Suspended');
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('power' as const),
+      name,
+      to,
+      id: fc.nat(12),
+      sequence: fc.nat(6),
+      mode: fc.constantFrom('Hard' as const, 'Soft' as const, 'TrySoft' as const),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record(
+      {
+        do: fc.constant('place' as const),
+        names: fc.uniqueArray(name, { minLength: 1 }),
+        cpus: fc.integer({ min: 1, max: 5 }),
+        uid: fc.constantFrom('1', '2'),
+        zone: fc.constantFrom('zone-a', 'zone-b'),
+      },
+      { requiredKeys: ['do', 'names', 'cpus', 'uid'] },
+    ),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), time: fc.nat(60) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('console' as const), name, to }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('delete' as const), name }) },
+);
+
+const fault: fc.Arbitrary<SimulatedFault> = fc.record(
+  {
+    type: fc.constantFrom<SimulatedFault['type']>(
+      'Stuck',
+      'Slow',
+      'TransientError',
+      'PermanentError',
+      'Throttled',
+      'NoCapacity',
+      'LostReply',
+      'GuestIgnoresShutdown',
+    ),
+    vm: name,
+    operation: to,
+    times: fc.integer({ min: 1, max: 3 }),
+    probability: fc.double({ min: 0, max: 1, noNaN: true }),
+    factor: fc.constant(3),
+  },
+  { requiredKeys: ['type'] },
+);
+
+const make: fc.Arbitrary<SimulatedInventory> = fc
+  .record({ seed: fc.nat(), faults: fc.array(fault, { maxLength: 3 }) })
+  .map((over) =>
+    inventory({ ...over, powerOnTime: { min: 5, max: 40 }, readyTime: { mean: 10, deviation: 10 } }, [
+      { name: 'host-1', zone: 'zone-a', pool: 'p', cpus: 8, memory: 64 * GIB },
+      { name: 'host-2', zone: 'zone-b', pool: 'p', cpus: 4, memory: 16 * GIB },
+    ]),
+  );
+
+/** Plays steps and returns the journal; `observe` sees the state after every entry. */
+function play(
+  made: SimulatedInventory,
+  steps: readonly Step[],
+  observe: (state: EngineState, entry: Entry) => void,
+): Entry[] {
+  const state = emptyState();
+  const journal: Entry[] = [];
+  let now = 1;
+  let uid = '1';
+  const commit = (entry: Entry | undefined): void => {
+    if (!entry) return;
+    journal.push(entry);
+    apply(state, entry);
+    observe(state, entry);
+  };
+  const settle = (): void => {
+    for (let due = decideDue(state, now); due.length > 0; due = decideDue(state, now)) due.forEach(commit);
+  };
+  commit({ type: 'inventory', at: now, caller: 'test', inventory: made });
+  for (const each of [...steps, { do: 'wait' as const, time: 100_000 }]) {
+    const record = 'name' in each ? state.vms.get(`prod/${each.name}`) : undefined;
+    switch (each.do) {
+      case 'wait':
+        now += each.time;
+        settle();
+        break;
+      case 'place':
+        uid = each.uid;
+        commit(
+          decidePlace(
+            state,
+            each.names.map((vmName) =>
+              placement(vmName, {
+                vm: vm(vmName, uid),
+                cpus: each.cpus,
+                ...(each.zone && { zone: each.zone }),
+              }),
+            ),
+            'test',
+            now,
+          ),
+        );
+        break;
+      case 'power': {
+        const { to: powerState, mode, id, sequence } = each;
+        const over = {
+          id: `op-${id}`,
+          sequence,
+          mode,
+          vm: vm(each.name, record?.vm.uid ?? uid),
+          guestShutdownTimeout: 30,
+        };
+        commit(decidePower(state, power(each.name, powerState, over), now));
+        break;
+      }
+      case 'console':
+        if (record) commit(decideConsole(record, state, each.to, now));
+        break;
+      case 'delete':
+        if (record) commit(decideDelete(record, now));
+        break;
+    }
+  }
+  return journal;
+}
+
+function check(predicate: (made: SimulatedInventory, steps: Step[]) => void): void {
+  fc.assert(fc.property(make, fc.array(step, { maxLength: 40 }), predicate), { numRuns: 300 });
+}
+
+const isPowerEffect = (entry: Entry): entry is Effect => entry.type === 'effect' && entry.effect !== 'Ready';
+const isCall = (entry: Entry): entry is PowerCall => entry.type === 'call';
+
+test('P1: an operation id has one effect at most, and is accepted once at most', () => {
+  check((made, steps) => {
+    const journal = play(made, steps, () => undefined);
+    const effects = journal.filter(isPowerEffect).filter((entry) => entry.operationId !== undefined);
+    const keys = effects.map(({ vm: key, uid, operationId }) => `${key}/${uid}/${operationId}`);
+    expect(new Set(keys).size).toBe(keys.length);
+    const accepted = journal.filter(isCall).filter(({ answer }) => answer === 'Accepted');
+    const ids = accepted.map(({ vm: key, uid, operationId }) => `${key}/${uid}/${operationId}`);
+    expect(new Set(ids).size).toBe(ids.length);
+    // Nothing happens that was not asked for.
+    for (const key of keys) expect(ids).toContain(key);
+  });
+});
+
+test('P2: a smaller sequence than one seen for that VM is refused, and nothing else is for that reason', () => {
+  check((made, steps) => {
+    const greatest = new Map<string, number>();
+    for (const call of play(made, steps, () => undefined).filter(isCall)) {
+      const key = `${call.vm}/${call.uid}`;
+      const seen = greatest.get(key);
+      expect(call.class === 'Superseded').toBe(seen !== undefined && call.sequence < seen);
+      greatest.set(key, Math.max(seen ?? 0, call.sequence));
+    }
+  });
+});
+
+test('S1: an effect is that of the last call that was accepted, or done at the console', () => {
+  check((made, steps) => {
+    const last = new Map<string, string | undefined>();
+    for (const entry of play(made, steps, () => undefined)) {
+      if (entry.type === 'call' && entry.answer !== 'Refused' && entry.answer !== 'Duplicate') {
+        last.set(`${entry.vm}/${entry.uid}`, entry.answer === 'Accepted' ? entry.operationId : undefined);
+      }
+      if (isPowerEffect(entry) && entry.operationId !== undefined) {
+        expect(entry.operationId).toBe(last.get(`${entry.vm}/${entry.uid}`));
+        last.delete(`${entry.vm}/${entry.uid}`);
+      }
+    }
+  });
+});
+
+test('C1: no host is ever overcommitted, a zone pin holds, and a place is kept', () => {
+  check((made, steps) => {
+    const places = new Map<string, string>();
+    play(made, steps, (state, entry) => {
+      for (const host of made.hosts) {
+        const here = [...state.vms.values()].filter((record) => record.placement.node === host.name);
+        expect(here.reduce((sum, record) => sum + record.cpus, 0)).toBeLessThanOrEqual(host.cpus);
+        expect(here.reduce((sum, record) => sum + record.memory, 0)).toBeLessThanOrEqual(host.memory);
+      }
+      if (entry.type === 'deleted') places.delete(`${entry.vm}/${entry.uid}`);
+      if (entry.type !== 'place' || entry.answer !== 'Placed') return;
+      for (const placed of entry.vms) {
+        const key = `${placed.vm}/${placed.uid}`;
+        const text = JSON.stringify(placed.placement);
+        if (placed.sticky) expect(text).toBe(places.get(key));
+        places.set(key, text);
+      }
+    });
+  });
+});
+
+test('effects follow each other: each starts where the one before ended, ready only while powered on', () => {
+  check((made, steps) => {
+    const states = new Map<string, string>();
+    let at = 0;
+    play(made, steps, (state, entry) => {
+      expect(entry.at).toBeGreaterThanOrEqual(at);
+      at = entry.at;
+      for (const record of state.vms.values()) {
+        if (record.ready) expect(record.powerState).toBe('PoweredOn');
+        expect(report(record, at).status.powerState).toBe(record.powerState);
+      }
+      if (entry.type === 'deleted') states.delete(`${entry.vm}/${entry.uid}`);
+      if (entry.type !== 'effect') return;
+      const key = `${entry.vm}/${entry.uid}`;
+      expect(entry.from).toBe(states.get(key) ?? 'PoweredOff');
+      if (entry.effect !== 'Ready') states.set(key, entry.effect);
+      if (entry.effect === 'Ready') expect(entry.from).toBe('PoweredOn');
+    });
+  });
+});
+
+test('a restart at any line of the journal gives the same state, through JSON too', () => {
+  check((made, steps) => {
+    const snapshots: EngineState[] = [];
+    const journal = play(made, steps, (state) => snapshots.push(structuredClone(state)));
+    const again = emptyState();
+    journal.forEach((entry, index) => {
+      apply(again, JSON.parse(JSON.stringify(entry)) as Entry);
+      expect(again).toEqual(snapshots[index]);
+    });
+  });
+});
+
+test('the same seed and calls give the same times, whatever other VMs do meanwhile', () => {
+  check((made, steps) => {
+    const withoutRandomFaults = { ...made, behavior: { ...made.behavior, faults: [] } };
+    const alone = (journal: Entry[]): unknown[] =>
+      journal
+        .filter(isCall)
+        .filter((call) => call.vm === 'prod/a')
+        .map(({ answer, effectAfter }) => [answer, effectAfter]);
+    const shared = steps.map((each): Step => (each.do === 'place' ? { do: 'wait', time: 0 } : each));
+    const place: Step = { do: 'place', names: ['a', 'b'], cpus: 1, uid: '1' };
+    const only = shared.filter((each) => !('name' in each) || each.name === 'a');
+    const run = (list: Step[]): unknown[] =>
+      alone(play(withoutRandomFaults, [place, ...list], () => undefined));
+    expect(run(shared)).toEqual(run(only));
+  });
+});
+
+describe('tables', () => {
+  function placed(over: Parameters<typeof inventory>[0] = {}): EngineState {
+    const state = emptyState();
+    apply(state, { type: 'inventory', at: 1, caller: 'test', inventory: inventory(over) });
+    apply(state, decidePlace(state, [placement('a')], 'test', 1));
+    return state;
+  }
+
+  function bringTo(state: EngineState, powerState: PowerCall['operation']): void {
+    const record = find(state, vm('a'));
+    if (!record || record.powerState === powerState) return;
+    const effect = decideConsole(record, state, powerState, 2);
+    if (effect) apply(state, effect);
+  }
+
+  test.each<
+    [
+      string,
+      PowerCall['operation'],
+      PowerCall['operation'],
+      'Hard' | 'Soft' | 'TrySoft',
+      number | undefined,
+      SimulatedFault[],
+    ]
+  >([
+    ['power on', 'PoweredOff', 'PoweredOn', 'TrySoft', 20, []],
+    ['resume', 'Suspended', 'PoweredOn', 'TrySoft', 20, []],
+    ['hard', 'PoweredOn', 'PoweredOff', 'Hard', 5, []],
+    ['soft', 'PoweredOn', 'PoweredOff', 'Soft', 40, []],
+    ['try soft, the guest in time', 'PoweredOn', 'PoweredOff', 'TrySoft', 40, []],
+    [
+      'soft, the guest ignores it',
+      'PoweredOn',
+      'PoweredOff',
+      'Soft',
+      undefined,
+      [{ type: 'GuestIgnoresShutdown' }],
+    ],
+    [
+      'try soft, the guest ignores it',
+      'PoweredOn',
+      'PoweredOff',
+      'TrySoft',
+      105,
+      [{ type: 'GuestIgnoresShutdown' }],
+    ],
+    [
+      'try soft, the guest too late',
+      'PoweredOn',
+      'PoweredOff',
+      'TrySoft',
+      115,
+      [{ type: 'Slow', factor: 3 }],
+    ],
+    ['hard does not ask the guest', 'PoweredOn', 'PoweredOff', 'Hard', 5, [{ type: 'GuestIgnoresShutdown' }]],
+    ['power off of a suspended one', 'Suspended', 'PoweredOff', 'Soft', 5, []],
+    ['suspend', 'PoweredOn', 'Suspended', 'TrySoft', 40, []],
+    ['stuck', 'PoweredOff', 'PoweredOn', 'TrySoft', undefined, [{ type: 'Stuck' }]],
+    ['slow', 'PoweredOff', 'PoweredOn', 'TrySoft', 80, [{ type: 'Slow', factor: 4 }]],
+    [
+      'slow, another operation',
+      'PoweredOff',
+      'PoweredOn',
+      'TrySoft',
+      20,
+      [{ type: 'Slow', factor: 4, operation: 'PoweredOff' }],
+    ],
+    ['slow, another VM', 'PoweredOff', 'PoweredOn', 'TrySoft', 20, [{ type: 'Slow', factor: 4, vm: 'b' }]],
+  ])('%s', (_name, from, powerState, mode, effectAfter, faults) => {
+    const state = placed({ powerOffTime: 5, faults });
+    bringTo(state, from);
+    const call = decidePower(state, power('a', powerState, { mode, guestShutdownTimeout: 100 }), 3);
+    expect(call).toMatchObject({ answer: 'Accepted', from });
+    expect(call.effectAfter).toBe(effectAfter);
+  });
+
+  test('a new uid under an old name is a new VM: the old one is freed', () => {
+    const state = placed();
+    const again = decidePlace(state, [placement('a', { vm: vm('a', 'other') })], 'test', 5);
+    expect(apply(state, again)).toEqual({ changed: ['prod/a'], deleted: [vm('a')] });
+    expect(find(state, vm('a'))).toBeUndefined();
+    expect(state.vms.size).toBe(1);
+  });
+
+  test('no room: the message names the VM, what it asks for and what is missing', () => {
+    const state = emptyState();
+    const hosts = [{ name: 'h', zone: 'zone-a', pool: 'p', cpus: 4, memory: 4 * GIB }];
+    apply(state, { type: 'inventory', at: 1, caller: 'test', inventory: inventory({}, hosts) });
+    const call = decidePlace(state, [placement('a', { cpus: 6, memory: 8 * GIB })], 'test', 1);
+    expect(call).toMatchObject({ answer: 'Refused', class: 'NoCapacity' });
+    expect(call.message).toBe(
+      'VM prod/a asks for 6 cpus and 8 GiB, and none of 1 hosts has that room; the emptiest, h, has 4 cpus and 4 GiB left, 2 cpus and 4 GiB too little',
+    );
+    const pinned = decidePlace(state, [placement('a', { zone: 'mars' })], 'test', 1);
+    expect(pinned.message).toBe(
+      'VM prod/a asks for 2 cpus and 4 GiB, and there is no host in zone mars, to which it is pinned',
+    );
+  });
+
+  test('draws are even, and a normal time is never negative', () => {
+    const draws = Array.from({ length: 10_000 }, (_, index) => draw(1, 'vm', index));
+    expect(draws.reduce((sum, value) => sum + value, 0) / draws.length).toBeCloseTo(0.5, 1);
+    expect(Math.min(...draws)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...draws)).toBeLessThan(1);
+    const times = Array.from({ length: 1_000 }, (_, index) =>
+      drawTime({ mean: 10, deviation: 50 }, 1, index),
+    );
+    expect(Math.min(...times)).toBe(0);
+    expect(drawTime({ min: 5, max: 5 }, 1, 'x')).toBe(5);
+  });
+});

@@ -239,7 +239,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     }
     await withdrawUndriven(now, tree).catch((error: unknown) => (failure ??= error));
     showTree(now, tree, decisions);
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw failure instanceof Error ? failure : new Error(describe(failure));
   }
 
   /** Looks up the runs that nobody has looked up yet, and those of nested groups whose parents have asked for them. */

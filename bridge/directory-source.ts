@@ -5,11 +5,11 @@
  * D2: a file that is replaced, or gone for a moment, deletes nothing (L2).
  * D3: a change that the file system does not report is found all the same, by reading everything again every half minute.
  */
-import { watch, type FSWatcher } from 'chokidar';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseManifests, type Manifests, type Problem } from '../api';
-import { isLookedAt, manifestReader, type ManifestFile, type ManifestFiles } from './manifest-files';
+import { folderWatch } from './folder-watch';
+import { manifestReader, type ManifestFile, type ManifestFiles } from './manifest-files';
 import {
   idsOf,
   loadLastValid,
@@ -56,15 +56,19 @@ export function directorySource(options: DirectorySourceOptions): Source {
   let saved = '';
   let emitted = '';
   let missingSince: Record<string, number> = {};
-  let watcher: FSWatcher | undefined;
   let timer: NodeJS.Timeout | undefined;
   let firstEventAt: number | undefined;
   let reading: Promise<void> | undefined;
+  let started = false;
   let stopped = false;
   let onChange: (state: SourceState) => void = () => undefined;
 
+  const watching = folderWatch(changed, onWarning);
+
   async function readOnce(): Promise<SourceState> {
     const found = await reader.read();
+    // What came into a new folder before it was watched is found by one more reading.
+    if (!stopped && watching.set(found.folders)) changed();
     const at = Date.now();
     const parsed = parse(found, lastValid.manifests);
     const merged = mergeReading(lastValid, { ...parsed, at }, missingSince, settle);
@@ -77,8 +81,12 @@ export function directorySource(options: DirectorySourceOptions): Source {
     if (options.lastValidFile === undefined) return;
     const text = JSON.stringify(lastValid);
     if (text === saved) return;
-    await saveLastValid(options.lastValidFile, lastValid);
-    saved = text;
+    try {
+      await saveLastValid(options.lastValidFile, lastValid);
+      saved = text;
+    } catch (error: unknown) {
+      onWarning(`The last valid manifests could not be kept for a restart: ${describe(error)}`);
+    }
   }
 
   function emit(state: SourceState): void {
@@ -89,7 +97,7 @@ export function directorySource(options: DirectorySourceOptions): Source {
   }
 
   function schedule(delay: number): void {
-    if (stopped) return;
+    if (stopped || !started) return;
     clearTimeout(timer);
     timer = setTimeout(readNow, delay);
   }
@@ -126,41 +134,25 @@ export function directorySource(options: DirectorySourceOptions): Source {
     lastValid = options.lastValidFile
       ? await loadLastValid(options.lastValidFile)
       : { manifests: NO_MANIFESTS, files: {} };
-    watcher = await startWatching(paths, options.ignore ?? [], changed, onWarning);
     let state = await readOnce();
     // What the last process knew and is missing now may be on its way back: nothing is said before that is settled.
     while (Object.keys(missingSince).length > 0 && !stopped) {
       await new Promise((done) => setTimeout(done, settle));
       state = await readOnce();
     }
+    started = true;
     emit(state);
-    if (firstEventAt === undefined) schedule(reread);
+    schedule(firstEventAt === undefined ? reread : debounce);
   }
 
   async function stop(): Promise<void> {
     stopped = true;
     clearTimeout(timer);
-    await watcher?.close();
+    watching.close();
     await reading;
   }
 
   return { start, stop };
-}
-
-async function startWatching(
-  paths: string[],
-  ignore: string[],
-  changed: () => void,
-  onWarning: (message: string) => void,
-): Promise<FSWatcher> {
-  const watcher = watch(paths, {
-    ignoreInitial: true,
-    ignored: (path, stats) =>
-      !paths.some((root) => isLookedAt(root, resolve(path), ignore, stats?.isFile() ?? false)),
-  });
-  watcher.on('error', (error) => onWarning(`Watching the manifests failed: ${describe(error)}`));
-  await new Promise<void>((ready) => watcher.once('ready', () => ready()));
-  return watcher.on('all', changed);
 }
 
 /** Parses readings; remembers which objects each file holds while its text is the same. */

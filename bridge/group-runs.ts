@@ -19,6 +19,7 @@ import {
   WORKFLOW_TYPE,
   type PlanMessage,
   type RunOutcome,
+  type RunStart,
 } from '../workflows/messages';
 import { objectKey, type ObjectKey } from './manifest-index';
 import type { RunState } from './reconcile';
@@ -213,6 +214,7 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
     const handle = await call(CALL_TIMEOUT, () =>
       client.workflow.signalWithStart(WORKFLOW_TYPE, {
         ...startOptions(plan, taskQueue),
+        args: [{ namespace: plan.namespace, name: plan.name } satisfies RunStart],
         signal: applyPlan,
         signalArgs: [message],
       }),

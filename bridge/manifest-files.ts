@@ -1,10 +1,10 @@
 /** Finds and reads manifest files. */
 import { open, readdir, stat } from 'node:fs/promises';
-import { basename, extname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
+import { MAX_FILE_SIZE } from '../api';
 import { isMissing } from './atomic-file';
+import type { WatchedFolder } from './folder-watch';
 
-/** Largest manifest file that is read, bytes. Larger ones are reported by name. */
-export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** Most manifest files that are read. */
 export const MAX_FILES = 10_000;
 
@@ -23,6 +23,8 @@ export interface ManifestFiles {
   files: ManifestFile[];
   /** Files and folders that are there and could not be read, with the reason: what they held is unknown. */
   unreadable: { path: string; message: string }[];
+  /** Where a change of what was found would show. */
+  folders: WatchedFolder[];
 }
 
 /** A file as it was read last, so that an unchanged one is not read again. */
@@ -51,14 +53,18 @@ export function manifestReader(paths: string[], ignore: string[] = []): { read()
   const folders = new Set<string>();
 
   async function read(): Promise<ManifestFiles> {
-    const found: ManifestFiles = { files: [], unreadable: [] };
+    const found: ManifestFiles = { files: [], unreadable: [], folders: [] };
     const next = new Map<string, Cached>();
     const visit = async (root: string, path: string): Promise<void> => {
       if (next.has(path) || next.size >= MAX_FILES) return;
       const kind = await kindOf(path);
+      if (path === root && kind !== 'folder' && !folders.has(root)) {
+        found.folders.push({ folder: dirname(path), only: basename(path) });
+      }
       if (kind === 'folder') {
         if (path === root) folders.add(root);
         if (!isLookedAt(root, path, ignore, false)) return;
+        found.folders.push({ folder: path });
         for (const name of (await readdir(path)).sort()) await attempt(root, join(path, name));
       } else if (kind === 'file' && isLookedAt(root, path, ignore, true)) {
         const file = await readWhole(path, cache.get(path));
@@ -111,8 +117,8 @@ async function readWhole(path: string, cached: Cached | undefined, tries = 3): P
     const before = await handle.stat();
     const signature = signatureOf(before);
     if (cached?.signature === signature) return cached;
-    if (before.size > MAX_FILE_BYTES) {
-      throw new Error(`${basename(path)} has ${before.size} bytes; ${MAX_FILE_BYTES} are allowed`);
+    if (before.size > MAX_FILE_SIZE) {
+      throw new Error(`${basename(path)} has ${before.size} bytes; ${MAX_FILE_SIZE} are allowed`);
     }
     const text = await handle.readFile('utf8');
     if (signatureOf(await handle.stat()) !== signature && tries > 1) {

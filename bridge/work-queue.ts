@@ -40,16 +40,19 @@ export function workQueue(
 
   function begin(key: string): void {
     timers.delete(key);
-    const done = work(key).then(
-      () => void failures.delete(key),
-      (error: unknown) => {
-        const count = (failures.get(key) ?? 0) + 1;
-        failures.set(key, count);
-        const pause = Math.min(FIRST_PAUSE * 2 ** (count - 1), LONGEST_PAUSE);
-        onError(key, error, pause);
-        again.set(key, Math.max(again.get(key) ?? 0, Date.now() + pause));
-      },
-    );
+    // Not in this turn of the loop: what the work adds itself must find the key taken.
+    const done = Promise.resolve()
+      .then(() => work(key))
+      .then(
+        () => void failures.delete(key),
+        (error: unknown) => {
+          const count = (failures.get(key) ?? 0) + 1;
+          failures.set(key, count);
+          const pause = Math.min(FIRST_PAUSE * 2 ** (count - 1), LONGEST_PAUSE);
+          onError(key, error, pause);
+          again.set(key, Math.max(again.get(key) ?? 0, Date.now() + pause));
+        },
+      );
     open.set(
       key,
       done.then(() => {

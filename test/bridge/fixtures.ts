@@ -3,6 +3,7 @@ import type {
   Group,
   Manifests,
   MemberRef,
+  ObjectMeta,
   PowerState,
   SequencePolicy,
   SequencePolicySpec,
@@ -28,7 +29,7 @@ export const POLICY: SequencePolicySpec = {
   tiers: [],
 };
 
-export function meta(kind: string, name: string) {
+export function meta(kind: string, name: string): ObjectMeta {
   return {
     namespace: NS,
     name,

@@ -1,0 +1,290 @@
+/** The activities under a real Temporal server: what survives between attempts, resets, lost workers, nested groups. */
+import { type Client, type WorkflowHandle } from '@temporalio/client';
+import { NativeConnection, Worker, Runtime, DefaultLogger } from '@temporalio/worker';
+import { createActivities } from '../../activities';
+import { workflowId, type Plan } from '../../workflows/messages';
+import { eventually, inventory, placement, withFaults } from '../platforms/fixtures';
+import { startTemporal, type TestTemporal } from '../support/temporal';
+import { bench, powerInput, story, type Bench } from './fixtures';
+import type { finish as Finish, oneGroup, onePowerOn, Told } from './workflows';
+
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+
+let temporal: TestTemporal;
+beforeAll(async () => (temporal = await startTemporal()), 180_000);
+afterAll(() => temporal.stop());
+
+let counter = 0;
+
+async function withWorker(
+  { platform, observer }: Pick<Bench, 'platform' | 'observer'>,
+  taskQueue: string,
+  use: (client: Client, worker: Worker) => Promise<void>,
+): Promise<void> {
+  const connection = await NativeConnection.connect({ address: temporal.address });
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowsPath: require.resolve('./workflows'),
+    activities: createActivities({ platform, observer, client: temporal.client }),
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+  });
+  const running = worker.run();
+  try {
+    await use(temporal.client, worker);
+  } finally {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+    await running;
+    await connection.close();
+  }
+}
+
+async function pendingAttempt(handle: WorkflowHandle): Promise<number> {
+  const { raw } = await handle.describe();
+  return raw.pendingActivities?.[0]?.attempt ?? 0;
+}
+
+test('A3: each failed attempt is told to the run and kept for the next; the run learns the class', () =>
+  bench(withFaults({ type: 'Stuck', times: 2 }), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    await parts.platform.place([placement('db')], 'test');
+    await withWorker(parts, taskQueue, async (client) => {
+      const told = await client.workflow.execute<typeof onePowerOn>('onePowerOn', {
+        taskQueue,
+        workflowId: `power-${counter}`,
+        args: [powerInput('db', { operationTimeout: 200 })],
+      });
+      expect(told.result).toMatchObject({
+        acted: true,
+        status: { powerState: 'PoweredOn' },
+        failures: [
+          { attempt: 1, class: 'OperationTimeout' },
+          { attempt: 2, class: 'OperationTimeout' },
+        ],
+      });
+      expect(
+        told.reports.map(({ activityId, attempt }) => [activityId, attempt.attempt, attempt.class]),
+      ).toEqual([
+        ['power-on/db', 1, 'OperationTimeout'],
+        ['power-on/db', 2, 'OperationTimeout'],
+      ]);
+      expect(told.reports.every(({ attempt }) => (attempt.retryAt ?? 0) > attempt.at)).toBe(true);
+    });
+    expect(story(await parts.desk.journal(), 'db').slice(0, 4)).toEqual([
+      'run/db Accepted',
+      'run/db~2 Accepted',
+      'run/db~3 Accepted',
+      'run/db~3 => PoweredOn',
+    ]);
+  }));
+
+test('after the budget the run gets every attempt with its class', () =>
+  bench(withFaults({ type: 'TransientError' }), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    await parts.platform.place([placement('db')], 'test');
+    await withWorker(parts, taskQueue, async (client) => {
+      const told = await client.workflow.execute<typeof onePowerOn>('onePowerOn', {
+        taskQueue,
+        workflowId: `power-${counter}`,
+        args: [powerInput('db')],
+      });
+      expect(told.failure).toMatchObject({
+        type: 'Transient',
+        details: { failures: [{ attempt: 1 }, { attempt: 2 }, { attempt: 3 }] },
+      });
+      expect(told.failure?.message).toMatch(/^power on prod\/db: attempt 3 of 3: /);
+      expect(told.reports).toHaveLength(2);
+    });
+  }));
+
+test.each(['while it waits for its retry', 'while it runs'])('A2: the pending activity is reset %s', (when) =>
+  bench(withFaults({ type: 'Stuck', times: 1 }), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    await parts.platform.place([placement('db')], 'test');
+    const waits = when !== 'while it runs';
+    await withWorker(parts, taskQueue, async (client) => {
+      const handle = await client.workflow.start<typeof onePowerOn>('onePowerOn', {
+        taskQueue,
+        workflowId: `power-${counter}`,
+        args: [
+          powerInput('db', {
+            operationTimeout: waits ? 100 : 3_600_000,
+            retry: { maximumAttempts: 2, initialInterval: 3_600_000, maximumInterval: 3_600_000 },
+          }),
+        ],
+      });
+      await eventually(async () =>
+        waits ? (await pendingAttempt(handle)) === 2 : story(await parts.desk.journal(), 'db').length > 0,
+      );
+      await client.workflowService.resetActivity({
+        namespace: 'default',
+        execution: { workflowId: handle.workflowId },
+        id: 'power-on/db',
+        identity: 'test',
+      });
+      const told = await handle.result();
+      expect(told.result).toMatchObject({ acted: true, status: { powerState: 'PoweredOn' } });
+    });
+    expect(story(await parts.desk.journal(), 'db').slice(0, 3)).toEqual([
+      'run/db Accepted',
+      'run/db~2 Accepted',
+      'run/db~2 => PoweredOn',
+    ]);
+  }),
+);
+
+test('A6: a worker that goes away in the middle is followed by another one, without a second operation', () =>
+  bench(inventory({ powerOnTime: 4_000 }), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    await parts.platform.place([placement('db')], 'test');
+    let handle: WorkflowHandle | undefined;
+    await withWorker(parts, taskQueue, async (client) => {
+      handle = await client.workflow.start<typeof onePowerOn>('onePowerOn', {
+        taskQueue,
+        workflowId: `power-${counter}`,
+        args: [powerInput('db')],
+      });
+      await eventually(async () => story(await parts.desk.journal(), 'db').length > 0);
+    });
+    await withWorker(parts, taskQueue, async () => {
+      const told = (await handle?.result()) as Told;
+      expect(told.result).toMatchObject({ acted: true, failures: [], status: { powerState: 'PoweredOn' } });
+    });
+    expect(story(await parts.desk.journal(), 'db').slice(0, 2)).toEqual([
+      'run/db Accepted',
+      'run/db => PoweredOn',
+    ]);
+  }));
+
+test('A4: a cancelled run ends the activity', () =>
+  bench(withFaults({ type: 'Stuck' }), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    await parts.platform.place([placement('db')], 'test');
+    await withWorker(parts, taskQueue, async (client) => {
+      const handle = await client.workflow.start<typeof onePowerOn>('onePowerOn', {
+        taskQueue,
+        workflowId: `power-${counter}`,
+        args: [powerInput('db')],
+      });
+      await eventually(async () => story(await parts.desk.journal(), 'db').length > 0);
+      await handle.cancel();
+      expect(await handle.result()).toMatchObject({ cancelled: true, reports: [] });
+    });
+  }));
+
+function plan(name: string): Plan {
+  return {
+    namespace: 'prod',
+    name,
+    uid: `uid-${name}`,
+    revision: '1',
+    lineage: `uid-${name}`,
+    generation: 1,
+    root: 'parent',
+    powerState: 'PoweredOn',
+    tiers: [],
+    policy: {
+      operationTimeout: 1_000,
+      retry: { maximumAttempts: 3, initialInterval: 100, maximumInterval: 100 },
+      maxConcurrentOperations: 50,
+      guestShutdownTimeout: 1_000,
+      drift: { action: 'Enforce', maxCorrections: 3, window: 60_000 },
+      deletion: 'Orphan',
+    },
+  };
+}
+
+function groupInput(name: string): Parameters<typeof oneGroup>[0] {
+  const retry = { maximumAttempts: 2, initialInterval: 100, maximumInterval: 100 };
+  return { plan: plan(name), retry, earlier: [], caller: 'vmgroup/prod/parent' };
+}
+
+const finish = 'finish' satisfies (typeof Finish)['name'];
+
+/** Waits until the stand-in has continued as new. */
+async function continued(client: Client, name: string): Promise<WorkflowHandle> {
+  const handle = client.workflow.getHandle(workflowId('prod', name));
+  await eventually(async () => {
+    const events = (await handle.fetchHistory().catch(() => undefined))?.events ?? [];
+    return (events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId ?? '') !== '';
+  });
+  return handle;
+}
+
+test('A9: a nested group is asked once, followed over continue-as-new and a lost worker, and answers', () =>
+  bench(inventory(), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    const name = `child-${counter}`;
+    let parent: WorkflowHandle | undefined;
+    await withWorker(parts, taskQueue, async (client) => {
+      parent = await client.workflow.start<typeof oneGroup>('oneGroup', {
+        taskQueue,
+        workflowId: `parent-${counter}`,
+        args: [groupInput(name)],
+      });
+      await continued(client, name);
+    });
+    await withWorker(parts, taskQueue, async (client) => {
+      const child = client.workflow.getHandle(workflowId('prod', name));
+      await child.signal(finish, { outcome: 'Converged', message: 'done' });
+      const told = (await parent?.result()) as Told;
+      expect(told.result).toMatchObject({
+        outcome: { outcome: 'Converged', plans: 1, namespace: 'prod', name },
+      });
+      const { typedSearchAttributes } = await child.describe();
+      expect(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value])).toEqual(
+        expect.arrayContaining([
+          ['VmGroupRoot', 'parent'],
+          ['VmGroup', name],
+        ]),
+      );
+    });
+  }));
+
+test.each(['Failed', 'Cancelled', 'Superseded'])(
+  'a nested group whose run ends as %s is a failure with its message',
+  (outcome) =>
+    bench(inventory(), async (parts) => {
+      const taskQueue = `activities-${++counter}`;
+      const name = `child-${counter}`;
+      await withWorker(parts, taskQueue, async (client) => {
+        const parent = await client.workflow.start<typeof oneGroup>('oneGroup', {
+          taskQueue,
+          workflowId: `parent-${counter}`,
+          args: [groupInput(name)],
+        });
+        await (await continued(client, name)).signal(finish, { outcome, message: 'db is parked' });
+        const told = await parent.result();
+        expect(told.failure).toMatchObject({
+          type: `Group${outcome}`,
+          message: `group prod/${name}: db is parked`,
+        });
+        expect(told.reports).toEqual([]);
+      });
+    }),
+);
+
+test('a nested run that somebody terminates is asked again', () =>
+  bench(inventory(), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    const name = `child-${counter}`;
+    await withWorker(parts, taskQueue, async (client) => {
+      const parent = await client.workflow.start<typeof oneGroup>('oneGroup', {
+        taskQueue,
+        workflowId: `parent-${counter}`,
+        args: [groupInput(name)],
+      });
+      const first = await continued(client, name);
+      await first.terminate('by mistake');
+      await eventually(async () => (await first.describe()).status.name === 'RUNNING');
+      await (
+        await continued(client, name)
+      ).signal(finish, { outcome: 'ConvergedWithExceptions', message: 'ok' });
+      const told = await parent.result();
+      expect(told.result).toMatchObject({
+        outcome: { outcome: 'ConvergedWithExceptions' },
+        failures: [{ attempt: 1, class: 'Transient' }],
+      });
+    });
+  }));

@@ -1,0 +1,75 @@
+/** Small workflows that do nothing but call one activity, or stand in for a nested group's run. */
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  condition,
+  continueAsNew,
+  defineSignal,
+  isCancellation,
+  proxyActivities,
+  setHandler,
+} from '@temporalio/workflow';
+import type { Activities, PowerGroupInput, PowerInput } from '../../activities';
+import {
+  applyPlan,
+  attemptFailed,
+  type AttemptReport,
+  type PlanMessage,
+  type RunOutcome,
+  type RunStart,
+} from '../../workflows/messages';
+
+export interface Told {
+  result?: unknown;
+  failure?: { type: string; message: string; details: unknown };
+  cancelled?: true;
+  reports: AttemptReport[];
+}
+
+const options = {
+  startToCloseTimeout: '1h',
+  heartbeatTimeout: '2s',
+  retry: { initialInterval: '100ms', backoffCoefficient: 1 },
+} as const;
+
+async function told(work: () => Promise<unknown>): Promise<Told> {
+  const reports: AttemptReport[] = [];
+  setHandler(attemptFailed, (report) => void reports.push(report));
+  try {
+    return { result: await work(), reports };
+  } catch (error: unknown) {
+    if (isCancellation(error)) return { cancelled: true, reports };
+    if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) throw error;
+    const { type, message, details } = error.cause;
+    return { failure: { type: type ?? '', message, details: details?.[0] }, reports };
+  }
+}
+
+/** Powers one VM on. */
+export function onePowerOn(input: PowerInput): Promise<Told> {
+  const { powerOn } = proxyActivities<Activities>({ ...options, activityId: `power-on/${input.vm.name}` });
+  return told(() => powerOn(input));
+}
+
+/** Asks one nested group. */
+export function oneGroup(input: PowerGroupInput): Promise<Told> {
+  const { powerGroup } = proxyActivities<Activities>({ ...options, activityId: 'power-group' });
+  return told(() => powerGroup(input));
+}
+
+/** Ends the stand-in below. */
+export const finish = defineSignal<[Pick<RunOutcome, 'outcome' | 'message'>]>('finish');
+
+/** Stands in for a group's run: continues as new once, then ends as it is told. */
+export async function virtualMachineGroup(start: RunStart & { plans?: number }): Promise<unknown> {
+  let plans = start.plans ?? 0;
+  const heard: PlanMessage[] = [];
+  let outcome: Pick<RunOutcome, 'outcome' | 'message'> | undefined;
+  setHandler(applyPlan, (message) => void heard.push(message));
+  setHandler(finish, (said) => void (outcome = said));
+  await condition(() => plans + heard.length > 0);
+  plans += heard.length;
+  if (start.plans === undefined) await continueAsNew<typeof virtualMachineGroup>({ ...start, plans });
+  await condition(() => outcome !== undefined);
+  return { ...outcome, plans, namespace: start.namespace, name: start.name };
+}

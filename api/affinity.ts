@@ -36,7 +36,7 @@ const selector = fields({
 
 const term = fields({
   labelSelector: z
-    .union([selector, z.array(selector)])
+    .union([selector, z.array(selector)], oneOrMore)
     .optional()
     .describe(
       'VMs of the same namespace that the rule is about. Each selector of a list is a rule of its own.',

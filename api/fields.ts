@@ -32,11 +32,18 @@ export const duration = durationText((ms) => ms >= 0, 'must not be negative');
 export const positiveDuration = durationText((ms) => ms > 0, 'must be longer than 0s');
 
 function durationText(allowed: (ms: number) => boolean, rule: string) {
-  return z.string({ error: ({ input }) => expected(DURATION_LIKE, input) }).superRefine((text, context) =>
-    check(context, () => {
-      if (!allowed(parseDuration(text))) throw new Error(`invalid duration ${JSON.stringify(text)}: ${rule}`);
-    }),
-  );
+  return z
+    .string({ error: ({ input }) => expected(DURATION_LIKE, input) + inSeconds(input) })
+    .superRefine((text, context) =>
+      check(context, () => {
+        if (!allowed(parseDuration(text)))
+          throw new Error(`invalid duration ${JSON.stringify(text)}: ${rule}`);
+      }),
+    );
+}
+
+function inSeconds(input: unknown): string {
+  return typeof input === 'number' && input >= 0 ? `; write "${input}s"` : '';
 }
 
 /** An amount of bytes: a number, or a Kubernetes quantity. */
@@ -192,6 +199,8 @@ function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
     case 'invalid_value':
       return unsupported(issue.input, (issue.values as unknown[]).map(String));
     case 'too_small':
+      if (issue.origin === 'array') return `must have at least ${String(issue.minimum)} item`;
+      if (issue.origin === 'string') return 'must not be empty';
       return `must be at least ${String(issue.minimum)}, found ${describe(issue.input)}`;
     case 'too_big':
       return `must be at most ${String(issue.maximum)}, found ${describe(issue.input)}`;

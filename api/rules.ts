@@ -23,15 +23,18 @@ export interface RuleContext {
 /** Everything that is wrong between objects which are valid each on its own, in no particular order. */
 export function checkRules(manifests: Manifests, context: RuleContext = {}): Finding[] {
   const { groups, virtualMachines } = manifests;
-  return [
+  const errors = [
     ...groups.flatMap((group) => [...selfMembership(group), ...listedTwice(group)]),
     ...listedByTwoGroups(groups, context.locate),
     ...cycles(groups),
     ...tooDeep(groups),
     ...emptiedPowerState(groups, context.previous?.groups ?? []),
     ...virtualMachines.flatMap(affinityWithoutGroup),
-    ...references(manifests, context.invalid ?? []),
   ];
+  // What is left out needs no good advice besides.
+  const broken = new Set(errors.map(({ object }) => refKey(object)));
+  const warnings = references(manifests, context.invalid ?? []);
+  return [...errors, ...warnings.filter(({ object }) => !broken.has(refKey(object)))];
 }
 
 const GROUP = 'VirtualMachineGroup';

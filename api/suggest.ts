@@ -13,7 +13,9 @@ export function closest(text: string, known: readonly string[]): string | undefi
     const far = distance(wanted, name.toLowerCase());
     if (!best || far < best.far) best = { name, far };
   }
-  if (best && best.far <= Math.max(1, Math.floor(best.name.length / 3))) return best.name;
+  if (best && (best.far <= Math.max(1, Math.floor(best.name.length / 3)) || isAnagram(wanted, best.name))) {
+    return best.name;
+  }
   const endings = known.filter((name) => wanted.length > 1 && name.toLowerCase().endsWith(wanted));
   return endings.length === 1 ? endings[0] : undefined;
 }
@@ -22,4 +24,10 @@ export function closest(text: string, known: readonly string[]): string | undefi
 export function didYouMean(text: string, known: readonly string[]): string {
   const name = closest(text, known);
   return name === undefined ? '' : `; did you mean ${JSON.stringify(name)}?`;
+}
+
+/** Letters in the wrong order: two changes, and a common slip. */
+function isAnagram(lower: string, name: string): boolean {
+  const letters = (text: string): string => [...text].sort().join('');
+  return letters(lower) === letters(name.toLowerCase());
 }

@@ -314,6 +314,28 @@ test('a simulator that is not there, or goes away, is a Transient failure', () =
     await platform.close();
   }));
 
+test.each(['SIGKILL', 'SIGSTOP'] as const)('a watch notices a simulator that gets %s', (signal) =>
+  withFolder(async (folder) => {
+    const child = fork(join(__dirname, 'simulator-child.js'), [folder], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const exited = once(child, 'exit');
+    const [address] = (await once(child, 'message')) as [string];
+    const platform = new SimulatedPlatform(address);
+    const broken: string[] = [];
+    const observer = new Observer(platform, { onBroken: (error) => broken.push(String(error)) });
+    await observer.synced();
+    child.kill(signal);
+    await eventually(() => broken.length > 0);
+    expect(observer.live).toBe(false);
+    expect(broken[0]).toMatch(signal === 'SIGSTOP' ? /no heartbeat for \d+ ms/ : /watch of .* broke/);
+    await observer.close();
+    await platform.close();
+    child.kill('SIGKILL');
+    await exited;
+  }),
+);
+
 test('the watch survives restarts of the simulator and learns what happened meanwhile', () =>
   withFolder(async (folder) => {
     const first = await startSimulator({ dataDir: folder, inventory: inventory() });

@@ -4,12 +4,13 @@ import type { GroupName } from './commands/views';
 import { dataFolder, readLiveRecord } from './data-folder';
 import { CliError } from './errors';
 import * as heavy from './heavy';
+import { loadViews } from './views';
 
 /**
  * Leaves the request for the bridge.
  *
  * @returns what to tell the person.
- * @throws CliError when no bridge works on the folder.
+ * @throws CliError when no bridge works on the folder, or it knows no such group.
  */
 export async function askForRun(
   { namespace, name }: GroupName,
@@ -21,6 +22,7 @@ export async function askForRun(
       'start vmgroup up or vmgroup serve, or name the data folder of one that runs: --data DIR',
     ]);
   }
+  await loadViews({ namespace, name }, options.data);
   const actor = options.actor ?? os.userInfo().username;
   await heavy.bridge().requestRun(folder.requests, { namespace, name, actor, reason: options.reason });
   return `asked for a new run of ${namespace}/${name}; follow it with vmgroup watch ${namespace}/${name}`;

@@ -1,4 +1,5 @@
 /** Shows groups while they change: redrawn on a terminal, a line an event into a pipe, a JSON object a line for programs. */
+import { stripVTControlCharacters } from 'node:util';
 import logUpdate from 'log-update';
 import type { BridgeEvent, GroupView } from '../bridge';
 import { groupLines, groupName } from './group-text';
@@ -49,7 +50,9 @@ const TIME_FIRST = { time: '' };
 
 function jsonLines(): Display {
   const put = (time: number, event: object) =>
-    process.stdout.write(JSON.stringify({ ...TIME_FIRST, ...event, time: new Date(time).toISOString() }) + '\n');
+    process.stdout.write(
+      JSON.stringify({ ...TIME_FIRST, ...event, time: new Date(time).toISOString() }) + '\n',
+    );
   return {
     show: () => undefined,
     forget: () => undefined,
@@ -74,7 +77,17 @@ function redrawn(): Display {
   const paint = paintFor(process.stdout);
   const views = new Map<string, GroupView>();
   let footer: string[] = [];
-  const draw = () => logUpdate(picture([...views.values()], footer, paint));
+  let shape = '';
+  const draw = () => {
+    const lines = picture([...views.values()], footer, paint);
+    const width = process.stdout.columns || 80;
+    // log-update 7 leaves remains of the frame before where the number of lines on the screen changes.
+    const heights = lines.map((line) => Math.ceil(stripVTControlCharacters(line).length / width) || 1);
+    const next = `${width} ${heights.reduce((sum, height) => sum + height, 0)}`;
+    if (next !== shape) logUpdate.clear();
+    shape = next;
+    logUpdate(lines.join('\n'));
+  };
   const above = (text: string, isWarning: boolean) => {
     logUpdate.clear();
     process.stdout.write(`${isWarning ? paint.warn(text) : text}\n`);
@@ -118,21 +131,28 @@ function noticeText(notice: Notice): string {
 }
 
 function startedLines(notice: Notice & { reason: 'Started' }, paint: Paint): string[] {
-  const ui = notice.ui === undefined ? [] : [`${paint.dim('Temporal UI')}  ${paint.info(notice.ui)}`];
+  // A link that is broken over two lines cannot be clicked: without the query it still leads there.
+  const link =
+    (notice.ui?.length ?? 0) + 14 > (process.stdout.columns || 80)
+      ? notice.ui?.replace(/\?.*/, '')
+      : notice.ui;
+  const ui = link === undefined ? [] : [`${paint.dim('Temporal UI')}  ${paint.info(link)}`];
   return [...ui, paint.dim('Ctrl-C stops; the next vmgroup up goes on where this one was')];
 }
 
 /** All groups, in as much detail as the terminal has room for. */
-function picture(views: GroupView[], footer: string[], paint: Paint): string {
+function picture(views: GroupView[], footer: string[], paint: Paint): string[] {
   const now = Date.now();
+  const width = process.stdout.columns || 80;
   const room = (process.stdout.rows || 24) - footer.length - 3;
   const sorted = views.sort((a, b) => (groupName(a) < groupName(b) ? -1 : 1));
-  const draw = (detail: Detail) => sorted.flatMap((view) => [...groupLines(view, now, paint, detail), '']);
+  const draw = (detail: Detail) =>
+    sorted.flatMap((view) => [...groupLines(view, { now, paint, detail, width }), '']);
   let lines = draw('full');
   if (lines.length > room) lines = draw('open');
   if (lines.length > room) {
     const hidden = paint.dim(`… ${lines.length - room} more lines: vmgroup get groups`);
     lines = [...lines.slice(0, room), hidden, ''];
   }
-  return [...lines, ...footer].join('\n');
+  return [...lines, ...footer];
 }

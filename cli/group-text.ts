@@ -21,6 +21,9 @@ const MARK: Record<MemberPhase, string> = {
   LeftAlone: '–',
 };
 
+/** Phases in which nothing starts by itself. */
+export const WANTS_ASKING = new Set<string>(['Cancelled', 'Failed', 'ConvergedWithExceptions', 'OutOfSync']);
+
 /** Order in which the members of a long tier are shown: those that a person must see first. */
 const URGENCY: MemberPhase[] = [
   'Parked',
@@ -36,17 +39,25 @@ const URGENCY: MemberPhase[] = [
 /** `full`: every member; `open`: only those that something is the matter with, or that are under way. */
 export type Detail = 'full' | 'open';
 
-/** The lines of one group at the time `now` (milliseconds since the epoch). */
-export function groupLines(view: GroupView, now: number, paint: Paint, detail: Detail = 'full'): string[] {
+/** How groups are drawn. */
+export interface Scene {
+  /** Milliseconds since the epoch. */
+  now: number;
+  paint: Paint;
+  detail?: Detail;
+  /** Columns of the terminal. */
+  width?: number;
+}
+
+/** The lines of one group. */
+export function groupLines(view: GroupView, scene: Scene): string[] {
+  const { paint } = scene;
   const progress = view.run?.progress;
-  const lines = [headline(view, now, paint)];
-  if (progress) {
-    for (const tier of progress.tiers) lines.push(...tierLines({ view, progress, now, paint, detail }, tier));
-  } else {
-    lines.push(...restingLines(view, paint));
-  }
-  for (const problem of view.problems ?? []) lines.push(`  ${paint.bad(`manifest: ${problem.message}`)}`);
-  return lines;
+  const body = progress
+    ? progress.tiers.flatMap((tier) => tierLines(view, progress, tier, scene))
+    : restingLines(view, scene);
+  const problems = (view.problems ?? []).map(({ message }) => `  ${paint.bad(`manifest: ${message}`)}`);
+  return [headline(view, scene), ...body, ...problems];
 }
 
 /** `prod/web` of a view. */
@@ -60,7 +71,7 @@ export function runTime(view: GroupView, now: number): string | undefined {
   return run && elapsed((run.endedAt ?? now) - run.startedAt);
 }
 
-function headline(view: GroupView, now: number, paint: Paint): string {
+function headline(view: GroupView, { now, paint }: Scene): string {
   const { powerState, groupName: parent } = view.spec;
   const parts = [
     paint.strong(groupName(view)),
@@ -72,8 +83,7 @@ function headline(view: GroupView, now: number, paint: Paint): string {
   return parts.filter((part) => part !== '').join('  ');
 }
 
-/** A phase or outcome in the colour that fits it. */
-export function paintPhase(phase: string, paint: Paint): string {
+function paintPhase(phase: string, paint: Paint): string {
   if (phase === 'Converged') return paint.good(phase);
   if (phase === 'Failed') return paint.bad(phase);
   if (['ConvergedWithExceptions', 'Cancelled', 'Waiting', 'Paused', 'OutOfSync'].includes(phase))
@@ -81,15 +91,8 @@ export function paintPhase(phase: string, paint: Paint): string {
   return paint.info(phase);
 }
 
-interface Scene {
-  view: GroupView;
-  progress: Progress;
-  now: number;
-  paint: Paint;
-  detail: Detail;
-}
-
-function tierLines({ view, progress, now, paint, detail }: Scene, tier: TierProgress): string[] {
+function tierLines(view: GroupView, progress: Progress, tier: TierProgress, scene: Scene): string[] {
+  const { now, paint, detail = 'full' } = scene;
   const members = progress.members
     .filter((member) => member.tier === tier.tier)
     .filter(({ phase }) => detail === 'full' || (phase !== 'Done' && phase !== 'Pending'))
@@ -97,12 +100,13 @@ function tierLines({ view, progress, now, paint, detail }: Scene, tier: TierProg
   const filled = tier.total === 0 ? BAR : Math.round((tier.done / tier.total) * BAR);
   const bar = '█'.repeat(filled) + '░'.repeat(BAR - filled);
   const head = `  tier ${tier.tier + 1}/${progress.tiers.length}  ${bar}  ${tier.done}/${tier.total}`;
-  const lines = [`${head}  ${tierState(tier, now, paint)}`.trimEnd()];
   const width = Math.max(0, ...members.map(({ member }) => member.length));
-  for (const member of members.slice(0, MOST_MEMBERS))
-    lines.push(...memberLines(view, member, width, now, paint));
-  if (members.length > MOST_MEMBERS) lines.push(paint.dim(`    … and ${members.length - MOST_MEMBERS} more`));
-  return lines;
+  const lines = members.slice(0, MOST_MEMBERS).flatMap((member) => memberLines(view, member, width, scene));
+  return [`${head}  ${tierState(tier, now, paint)}`, ...lines, ...moreLine(members.length, paint)];
+}
+
+function moreLine(count: number, paint: Paint): string[] {
+  return count > MOST_MEMBERS ? [paint.dim(`    … and ${count - MOST_MEMBERS} more`)] : [];
 }
 
 function tierState(tier: TierProgress, now: number, paint: Paint): string {
@@ -118,24 +122,25 @@ function tierState(tier: TierProgress, now: number, paint: Paint): string {
   }
 }
 
-function memberLines(
-  view: GroupView,
-  member: MemberProgress,
-  width: number,
-  now: number,
-  paint: Paint,
-): string[] {
-  const name = member.member.padEnd(width);
-  const line = (text: string) => `    ${MARK[member.phase]} ${name}  ${text}`.trimEnd();
+function memberLines(view: GroupView, member: MemberProgress, nameWidth: number, scene: Scene): string[] {
+  const { now, paint, width = 80 } = scene;
+  const line = (text: string) =>
+    `    ${MARK[member.phase]} ${member.member.padEnd(nameWidth)}  ${text}`.trimEnd();
   switch (member.phase) {
     case 'Done':
       return [paint.good(line(member.powerState ?? ''))];
     case 'Pending':
       return [paint.dim(line(member.powerState ?? ''))];
     case 'Parked':
-      return [paint.bad(line(`parked: ${errorText(member)}`)), `        ${paint.warn(cure(view, member))}`];
-    case 'InProgress':
-      return [paint.info(line(inProgress(member, now))), ...retryLine(member, now, paint)];
+      return [
+        paint.bad(line('parked')),
+        ...wrapped(errorText(member), width).map((text) => paint.bad(text)),
+        ...wrapped(cure(view, member), width).map((text) => paint.warn(text)),
+      ];
+    case 'InProgress': {
+      const error = member.lastError ? wrapped(`${errorText(member)}${nextTry(member, now)}`, width) : [];
+      return [paint.info(line(inProgress(member, now))), ...error.map((text) => paint.bad(text))];
+    }
     case 'Queued':
       return [line(`waits for ${member.waitsFor ?? 'its turn'}`)];
     case 'Missing':
@@ -153,13 +158,8 @@ function inProgress(member: MemberProgress, now: number): string {
   return `waits for ${member.waitsFor ?? 'its power state'}, ${elapsed(now - member.since)}${attempt}`;
 }
 
-function retryLine(member: MemberProgress, now: number, paint: Paint): string[] {
-  if (!member.lastError) return [];
-  const next =
-    member.nextRetryAt !== undefined && member.nextRetryAt > now
-      ? `, next try in ${elapsed(member.nextRetryAt - now)}`
-      : '';
-  return [`        ${paint.bad(errorText(member))}${next}`];
+function nextTry({ nextRetryAt }: MemberProgress, now: number): string {
+  return nextRetryAt !== undefined && nextRetryAt > now ? `; next try in ${elapsed(nextRetryAt - now)}` : '';
 }
 
 function errorText({ lastError, waitsFor }: MemberProgress): string {
@@ -172,16 +172,46 @@ function cure(view: GroupView, { member }: MemberProgress): string {
   return `→ vmgroup retry ${groupName(view)} ${short} --reason TEXT   (or skip, mark-ready)`;
 }
 
-/** Members of a group without an open run: those that are not as they should be, and how many are. */
-function restingLines(view: GroupView, paint: Paint): string[] {
-  const bad = view.status.members.flatMap((member) => {
-    const condition = member.conditions.find(({ status }) => status === 'False');
-    return condition ? [`    ✖ ${member.name}  ${condition.reason}: ${condition.message}`] : [];
+/** Text on lines of its own below a member, broken between words. */
+function wrapped(text: string, width: number): string[] {
+  const indent = ' '.repeat(8);
+  const room = Math.max(40, width - indent.length - 1);
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= room)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.map((line) => indent + line);
+}
+
+/** Members of a group without an open run. */
+function restingLines(view: GroupView, { paint, detail = 'full', width = 80 }: Scene): string[] {
+  const nameWidth = Math.max(0, ...view.status.members.map(({ name }) => name.length));
+  const rows = view.status.members.flatMap((member) => {
+    const wrong = member.conditions.find(({ status }) => status === 'False');
+    const name = member.name.padEnd(nameWidth);
+    if (wrong)
+      return [
+        [
+          paint.bad(`    ✖ ${name}  ${wrong.reason}`),
+          ...wrapped(wrong.message, width).map((text) => paint.bad(text)),
+        ],
+      ];
+    if (detail === 'open') return [];
+    const { zoneID, node } = member.placement ?? {};
+    const place =
+      zoneID === undefined ? '' : paint.dim(`  ${node === undefined ? zoneID : `${zoneID}/${node}`}`);
+    return [[paint.good(`    ✔ ${name}  ${member.powerState ?? ''}`.trimEnd()) + place]];
   });
-  const good = view.status.members.length - bad.length;
-  const lines = bad.slice(0, MOST_MEMBERS).map((line) => paint.bad(line));
-  if (bad.length > MOST_MEMBERS) lines.push(paint.dim(`    … and ${bad.length - MOST_MEMBERS} more`));
-  if (view.phase === 'Converged')
-    return [paint.good(`    ✔ ${good} of ${view.status.members.length} members as wanted`), ...lines];
-  return [paint.dim(`    ${view.message}`), ...lines];
+  const isWrong = rows.some((lines) => lines.length > 1);
+  const said =
+    isWrong || view.phase === 'Converged'
+      ? []
+      : wrapped(view.message, width).map((text) => paint.dim(text.slice(4)));
+  const next = WANTS_ASKING.has(view.phase)
+    ? [paint.warn(`    → vmgroup retry ${groupName(view)} --reason TEXT   asks for another run`)]
+    : [];
+  return [...said, ...rows.slice(0, MOST_MEMBERS).flat(), ...moreLine(rows.length, paint), ...next];
 }

@@ -1,7 +1,6 @@
 /** `vmgroup replay`: does this build still take the same steps as the recorded runs? */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { pino } from 'pino';
 import type { RecordedHistory } from '../worker';
 import { CliError, EXIT } from './errors';
 import * as heavy from './heavy';
@@ -13,7 +12,7 @@ import * as heavy from './heavy';
  */
 export async function replayFiles(files: string[]): Promise<void> {
   const histories = files.map(readHistory);
-  const results = await heavy.worker().replayHistories(histories, pino({ level: 'silent' }));
+  const results = await heavy.worker().replayHistories(histories);
   for (const { name, difference } of results)
     process.stdout.write(
       difference === undefined ? `${name}: same\n` : `${name}: DIFFERENT: ${difference}\n`,

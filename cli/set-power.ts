@@ -10,6 +10,7 @@ import type { PowerOptions } from './commands/manifests';
 import type { GroupName } from './commands/views';
 import { dataFolder, readRecord, readLiveRecord } from './data-folder';
 import { CliError, messageOf } from './errors';
+import { WANTS_ASKING } from './group-text';
 import * as heavy from './heavy';
 import { readManifestFiles } from './manifest-files';
 
@@ -43,9 +44,6 @@ export async function setPower(
   }
   process.stdout.write(`${name}: spec.powerState is ${powerState} already in ${file}\n`);
 }
-
-/** Phases in which nothing starts by itself. */
-const WANTS_ASKING = new Set<string>(['Cancelled', 'Failed', 'ConvergedWithExceptions', 'OutOfSync']);
 
 async function findManifest(
   group: GroupName,

@@ -51,6 +51,8 @@ export interface TemporalServer {
   /** Pid of the process that runs now. */
   pid(): number | undefined;
   stop(): Promise<void>;
+  /** Asks it to end and waits for nothing. */
+  end(): void;
 }
 
 /**
@@ -96,6 +98,10 @@ export async function startTemporalServer(options: ServerOptions): Promise<Tempo
     stop: async () => {
       stopping = true;
       if (child.pid !== undefined) await endProcess(child.pid, STOP_PATIENCE);
+    },
+    end: () => {
+      stopping = true;
+      child.kill('SIGTERM');
     },
   };
 }

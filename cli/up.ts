@@ -199,6 +199,8 @@ async function startServer(session: Session): Promise<{ target: TemporalTarget; 
     onRestart: (message) => display.tell({ reason: 'Notice', type: 'Warning', message }),
   });
   closers.push(() => server.stop());
+  // Also where this process ends in a hurry. After kill -9 the next `up` does it.
+  process.once('exit', () => server.end());
   const { address } = server;
   const target = { address, namespace: 'default', connectionOptions: { address } };
   return { target, temporal: await connected(session, target) };

@@ -184,7 +184,9 @@ export function describeText(view: GroupView, now: number): string {
   const { run, status } = view;
   const words = run?.progress?.words ?? run?.outcome?.words ?? [];
   const sections = [
-    groupLines(view, now, paintFor(process.stdout)).join('\n') + '\n',
+    groupLines(view, { now, paint: paintFor(process.stdout), width: process.stdout.columns || 100 }).join(
+      '\n',
+    ) + '\n',
     `Message:  ${view.message}\n` +
       (run ? `Run:      ${run.workflowId}/${run.runId}\n` : '') +
       (run ? `Started:  ${new Date(run.startedAt).toISOString()}\n` : '') +

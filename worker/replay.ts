@@ -5,7 +5,7 @@
  * difference here.
  */
 import { Worker } from '@temporalio/worker';
-import type { Logger } from 'pino';
+import { pino } from 'pino';
 import { installRuntime } from './runtime';
 import { workflowSource } from './workflow-source';
 
@@ -26,24 +26,33 @@ export interface ReplayResult {
 }
 
 /** Replays each history, in order. */
-export async function replayHistories(histories: RecordedHistory[], logger: Logger): Promise<ReplayResult[]> {
+export async function replayHistories(histories: RecordedHistory[]): Promise<ReplayResult[]> {
   const failedTasks: string[] = [];
-  const watched = logger.child({}, { level: 'trace' });
-  watched.warn = (...args: unknown[]) => note(args);
-  watched.error = (...args: unknown[]) => note(args);
-  function note(args: unknown[]): void {
-    const text = args.map((arg) => (typeof arg === 'string' ? arg : '')).join(' ');
-    if (/Failing workflow task|Nondeterminism/i.test(text)) failedTasks.push(text);
-  }
-  installRuntime(watched);
+  installRuntime(
+    pino(
+      { level: 'warn' },
+      { write: (line) => void (isFailedTask(line) && failedTasks.push(messageIn(line))) },
+    ),
+  );
   const results: ReplayResult[] = [];
   for (const { name, workflowId, history } of histories) {
     failedTasks.length = 0;
-    const difference = await replayOne(workflowId, history);
-    const found = difference ?? failedTasks[0]?.trim();
-    results.push({ name, ...(found !== undefined && { difference: found }) });
+    const difference = (await replayOne(workflowId, history)) ?? failedTasks[0];
+    results.push({ name, ...(difference !== undefined && { difference }) });
   }
   return results;
+}
+
+function isFailedTask(line: string): boolean {
+  return /failing workflow task|nondeterminism/i.test(line);
+}
+
+function messageIn(line: string): string {
+  const { msg, error, failure } = JSON.parse(line) as { msg: string; error?: unknown; failure?: unknown };
+  const detail = error ?? failure;
+  return detail === undefined
+    ? msg
+    : `${msg} ${typeof detail === 'string' ? detail : JSON.stringify(detail)}`;
 }
 
 async function replayOne(workflowId: string, history: unknown): Promise<string | undefined> {

@@ -1,0 +1,187 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { buildWhenStale, vmgroup } from './vmgroup';
+
+const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-manifests-'));
+const GOOD = `apiVersion: vmoperator.vmware.com/v1alpha4
+kind: VirtualMachineGroup
+metadata: {name: shop, namespace: prod}
+spec:
+  powerState: PoweredOn # since Monday
+  bootOrder:
+  - members: [{name: db}]
+    delay: 30s
+  - members: [{name: web}]
+---
+apiVersion: vmoperator.vmware.com/v1alpha5
+kind: VirtualMachine
+metadata: {name: db, namespace: prod}
+spec: {groupName: shop}
+---
+apiVersion: vmoperator.vmware.com/v1alpha5
+kind: VirtualMachine
+metadata: {name: web, namespace: prod}
+spec: {groupName: shop}
+`;
+const BAD = GOOD.replace('PoweredOn', 'On').replace('30s', '-30s');
+
+beforeAll(() => {
+  buildWhenStale();
+  writeFileSync(path.join(dir, 'good.yaml'), GOOD);
+  writeFileSync(path.join(dir, 'bad.yaml'), BAD);
+}, 180_000);
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const run = (...args: string[]) => vmgroup(args, { cwd: dir });
+
+describe('validate', () => {
+  test('what is right is counted, and ends with 0', async () => {
+    expect(await run('validate', 'good.yaml')).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '1 file: 1 group and 2 VMs, no errors\n',
+    });
+  });
+
+  test('every problem has its place and its path, and the end is 1', async () => {
+    const { code, stdout, stderr } = await run('validate', 'bad.yaml');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^bad\.yaml:5:15: spec\.powerState: .+$/m);
+    expect(stdout).toMatch(/^bad\.yaml:8:12: spec\.bootOrder\[0\]\.delay: .+$/m);
+    expect(stderr).toContain('error: 2 errors in 1 file\n');
+  });
+
+  test('-o json is a list of problems', async () => {
+    const { stdout } = await run('validate', 'bad.yaml', '-o', 'json');
+    expect(JSON.parse(stdout)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ file: 'bad.yaml', line: 5, path: 'spec.powerState', severity: 'Error' }),
+      ]),
+    );
+  });
+
+  test('a path that does not exist is named', async () => {
+    expect(await run('validate', 'nowhere')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('error: nowhere does not exist\n  → name a file') as string,
+    });
+  });
+});
+
+describe('plan', () => {
+  test('the steps in order with their earliest times', async () => {
+    const { code, stdout } = await run('plan', 'good.yaml');
+    expect(code).toBe(0);
+    const rows = stdout.split('\n').map((line) => line.split(/ {2,}/));
+    expect(rows[0]?.[0]).toBe(
+      'prod/shop: PoweredOff → PoweredOn, at least 30s and the time that the VMs take',
+    );
+    expect(rows.slice(2, -1).map((row) => row.slice(0, 5))).toEqual([
+      ['AT LEAST', 'GROUP', 'TIER', 'STEP', 'MEMBER'],
+      ['+0s', 'shop', '-', 'Place', '-'],
+      ['+0s', 'shop', '1', 'PowerOn', 'db'],
+      ['+0s', 'shop', '2', 'Wait', '-'],
+      ['+30s', 'shop', '2', 'PowerOn', 'web'],
+    ]);
+  });
+
+  test('--to another state', async () => {
+    const { stdout } = await run(
+      'plan',
+      'good.yaml',
+      '--group',
+      'prod/shop',
+      '--to',
+      'PoweredOff',
+      '-o',
+      'json',
+    );
+    const [plan] = JSON.parse(stdout) as { forecast: { steps: { action: string; member: string }[] } }[];
+    expect(plan?.forecast.steps.map(({ action, member }) => `${action} ${member}`)).toEqual([
+      'PowerOff db',
+      'PowerOff web',
+    ]);
+  });
+
+  test('a flow chart', async () => {
+    const { stdout } = await run('plan', 'good.yaml', '-o', 'mermaid');
+    expect(stdout).toContain('flowchart LR\n  subgraph s0["shop, placement, +0s"]');
+    expect(stdout).toMatch(/s1 -->\|".*30s.*"\| s2/);
+  });
+
+  test('a group that is not there is an error that names those that are', async () => {
+    expect(await run('plan', 'good.yaml', '--group', 'prod/shops')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('groups there: prod/shop') as string,
+    });
+  });
+});
+
+describe('power', () => {
+  test('sets the state in the manifest and leaves the rest, comments too', async () => {
+    const file = path.join(dir, 'edited.yaml');
+    writeFileSync(file, GOOD);
+    expect(await run('power', 'off', 'prod/shop', '--path', file)).toMatchObject({
+      code: 0,
+      stdout: `prod/shop: spec.powerState is now PoweredOff in ${file}\n`,
+    });
+    expect(readFileSync(file, 'utf8')).toBe(GOOD.replace('PoweredOn', 'PoweredOff'));
+    expect((await run('power', 'off', 'prod/shop', '--path', file)).stdout).toContain(
+      'is PoweredOff already',
+    );
+  });
+
+  test('two manifests of one group are not guessed between', async () => {
+    writeFileSync(path.join(dir, 'edited.yaml'), GOOD);
+    expect(await run('power', 'off', 'prod/shop', '--path', 'good.yaml', 'edited.yaml')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('prod/shop is in good.yaml and edited.yaml') as string,
+    });
+    expect(readFileSync(path.join(dir, 'good.yaml'), 'utf8')).toBe(GOOD);
+  });
+
+  test('where no manifest is known, it says how to name one', async () => {
+    expect(await run('power', 'off', 'prod/shop')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('--path PATH') as string,
+    });
+  });
+});
+
+describe('the command line', () => {
+  test.each([
+    ['a command that does not exist', ['pwer'], 64],
+    ['an option that does not exist', ['plan', 'good.yaml', '--frm', 'x'], 64],
+    ['a word without a reason', ['pause', 'prod/shop'], 64],
+    ['a name that is none', ['describe', 'Prod/Shop!'], 64],
+    ['help', ['--help'], 0],
+    ['help of a command', ['up', '--help'], 0],
+    ['the version', ['--version'], 0],
+  ])('%s', async (_what, args, code) => {
+    const result = await run(...args);
+    expect(result.code).toBe(code);
+    expect(code === 0 ? result.stderr : result.stdout).toBe('');
+  });
+
+  test.each(['bash', 'zsh', 'fish'])('completion for %s names commands and options', async (shell) => {
+    const { stdout } = await run('completion', shell);
+    for (const word of ['skip-delay', 'exit-when-converged']) expect(stdout).toContain(word);
+  });
+
+  test('commands without Temporal say how to get one', async () => {
+    expect(await run('get', 'runs', '--temporal', '127.0.0.1:1')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^error: no Temporal server answers at 127\.0\.0\.1:1[^]*vmgroup up PATH/,
+      ) as string,
+    });
+  });
+
+  test('validate and help load nothing of Temporal', async () => {
+    const { stderr } = await vmgroup(['validate', 'good.yaml'], { cwd: dir, env: { NODE_DEBUG: 'module' } });
+    expect(stderr).toContain('node_modules/commander');
+    expect(stderr).not.toContain('@temporalio');
+  });
+});

@@ -99,7 +99,7 @@ function itemOf(value: unknown, item: number): unknown {
 }
 
 function expectedValues(text: string, { document, item }: Place, powerState: PowerState): unknown[] {
-  const values = structuredClone(valuesOf(text));
+  const values = valuesOf(text);
   const value = item === undefined ? values[document] : itemOf(values[document], item);
   if (isObject(value)) value['spec'] = { ...(isObject(value['spec']) ? value['spec'] : {}), powerState };
   return values;

@@ -51,7 +51,17 @@ export const DEFAULT_INVENTORY: SimulatedInventory = {
 
 function time() {
   return z.union(
-    [duration, fields({ min: duration, max: duration }), fields({ mean: duration, deviation: duration })],
+    [
+      duration,
+      fields({
+        min: duration.describe('Shortest time.'),
+        max: duration.describe('Longest time.'),
+      }),
+      fields({
+        mean: duration.describe('Mean of a normal distribution.'),
+        deviation: duration.describe('Standard deviation.'),
+      }),
+    ],
     {
       error:
         'expected a duration such as "2s", or a distribution: {min: 1s, max: 3s} or {mean: 2s, deviation: 500ms}',

@@ -1,0 +1,88 @@
+/** The examples that people start from. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseManifests, type ManifestFile, type Manifests } from '../../api';
+
+const root = join(__dirname, '../../examples');
+
+function filesOf(example: string): ManifestFile[] {
+  const folder = join(root, example);
+  return readdirSync(folder).map((file) => ({
+    path: `${example}/${file}`,
+    text: readFileSync(join(folder, file), 'utf8'),
+  }));
+}
+
+function read(example: string): Manifests {
+  const { manifests, problems } = parseManifests(filesOf(example));
+  expect(problems).toEqual([]);
+  return manifests;
+}
+
+const examples = readdirSync(root);
+
+test('the manual has these', () => {
+  expect(examples).toEqual(
+    expect.arrayContaining([
+      'affinity',
+      'dev-environment',
+      'dr-site',
+      'e-commerce-platform',
+      'mixed-members',
+      'nested',
+      'three-tier-app',
+    ]),
+  );
+});
+
+test('all of them side by side have no problem, and no warning', () => {
+  expect(parseManifests(examples.flatMap(filesOf)).problems).toEqual([]);
+});
+
+describe.each(examples)('%s', (example) => {
+  test('has no problem, and no warning', () => {
+    expect(read(example).groups.length).toBeGreaterThan(0);
+  });
+
+  test('has every member and every class that it names', () => {
+    const { groups, virtualMachines, classes } = read(example);
+    const names = { VirtualMachine: virtualMachines, VirtualMachineGroup: groups };
+    for (const { kind, name } of groups.flatMap(({ tiers }) => tiers.flatMap(({ members }) => members))) {
+      expect(names[kind].map((object) => object.name)).toContain(name);
+    }
+    for (const vm of virtualMachines) expect(classes.map(({ name }) => name)).toContain(vm.className);
+  });
+});
+
+test.each([
+  ['three-tier-app', 'three-tier-app', 'production', 'PoweredOn', [0, 30_000, 20_000], [2, 3, 2]],
+  ['mixed-members', 'mixed-members', 'mixed-members', 'PoweredOn', [0, 60_000], [1, 2]],
+  ['nested', 'parent-application-group', 'nested', 'PoweredOn', [0, 60_000, 30_000], [1, 1, 1]],
+  ['nested', 'database-tier', 'nested', 'PoweredOn', [0, 10_000], [1, 2]],
+  ['e-commerce-platform', 'e-commerce-platform', 'e-commerce', 'PoweredOn', [0, 45_000, 30_000], [2, 3, 2]],
+  ['dev-environment', 'dev-environment', 'development', 'PoweredOff', [0, 20_000], [2, 2]],
+  ['dr-site', 'dr-site', 'disaster-recovery', 'PoweredOff', [0, 60_000, 30_000], [1, 2, 1]],
+])('%s: %s is as in the manual', (example, name, namespace, powerState, delays, sizes) => {
+  const group = read(example).groups.find((one) => one.name === name);
+  expect(group).toMatchObject({ namespace, powerState });
+  expect(group?.tiers.map(({ powerOnDelay }) => powerOnDelay)).toEqual(delays);
+  expect(group?.tiers.map(({ members }) => members.length)).toEqual(sizes);
+});
+
+test('affinity: one rule of each kind', () => {
+  const rules = read('affinity').virtualMachines.map(({ name, affinity }) => [
+    name,
+    ...affinity.map(({ effect, strength, topologyKey }) => `${strength} ${effect} ${topologyKey}`),
+  ]);
+  expect(rules).toEqual([
+    ...['app-server-1', 'app-server-2', 'app-server-3'].map((name) => [
+      name,
+      'Preferred AntiAffinity kubernetes.io/hostname',
+    ]),
+    ['app-cache', 'Required Affinity kubernetes.io/hostname'],
+    ...['web-server-1', 'web-server-2', 'web-server-3'].map((name) => [
+      name,
+      'Required AntiAffinity topology.kubernetes.io/zone',
+    ]),
+  ]);
+});

@@ -7,5 +7,5 @@ import type { WorkerOptions } from '@temporalio/worker';
 export function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const codePath = path.join(__dirname, '../workflow-bundle.js');
   if (existsSync(codePath)) return { workflowBundle: { codePath } };
-  return { workflowsPath: path.join(__dirname, '../workflows/index') };
+  return { workflowsPath: require.resolve('../workflows') };
 }

@@ -1,0 +1,148 @@
+/** The whole product on real parts, in one process: simulated platform, worker, and bridge on a folder of manifests. */
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import pino from 'pino';
+import type { BridgeEvent, GroupView } from '../../bridge';
+import { dataFolder } from '../../cli/data-folder';
+import { startBridgeOn, startPlatform, type RunningBridge, type RunningPlatform } from '../../cli/parts';
+import { DEFAULT_INVENTORY, SimulatorConsole, type JournalLine } from '../../platforms/simulated';
+import { startWorker, type RunningWorker } from '../../worker';
+import { operatorUpdates, workflowId, type RunOutcome, type Verb } from '../../workflows/messages';
+import type { Behavior } from './manifests';
+import type { TestTemporal } from './temporal';
+
+/** Quick VMs: a test should not wait for what it does not test. */
+const QUICK: Behavior = { powerOnTime: 200, readyTime: 100, powerOffTime: 100, guestShutdownTime: 150 };
+
+export interface System {
+  dir: string;
+  /** Logs and events, for a test that fails. */
+  events: BridgeEvent[];
+  console: SimulatorConsole;
+  address: string;
+  /** Writes a manifest as an editor does: a new file moved over the old one. */
+  write(file: string, text: string): void;
+  remove(file: string): void;
+  journal(): Promise<JournalLine[]>;
+  view(namespace: string, name: string): GroupView | undefined;
+  handle(namespace: string, name: string): WorkflowHandle;
+  say(namespace: string, name: string, verb: Verb, member?: string): Promise<string>;
+  /** Waits until `what` answers something. */
+  until<T>(what: () => T | undefined | Promise<T | undefined>, saying: string): Promise<T>;
+  /** Waits until the last run of the group has ended, and the bridge knows it. */
+  outcome(namespace: string, name: string, after?: number): Promise<RunOutcome>;
+  bridge: RunningBridge;
+  stop(): Promise<void>;
+}
+
+export async function startSystem(temporal: TestTemporal, files: Record<string, string>, behavior: Behavior = {}): Promise<System> {
+  const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-system-'));
+  const manifests = path.join(dir, 'manifests');
+  const folder = dataFolder(path.join(dir, 'data'));
+  mkdirSync(manifests, { recursive: true });
+  mkdirSync(folder.dir, { recursive: true });
+  const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
+  const write = (file: string, text: string): void => {
+    writeFileSync(path.join(dir, 'next'), text);
+    renameSync(path.join(dir, 'next'), path.join(manifests, file));
+  };
+  for (const [file, text] of Object.entries(files)) write(file, text);
+
+  const inventory = { ...DEFAULT_INVENTORY, behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior } };
+  const platform: RunningPlatform = await startPlatform({ dataDir: folder.simulator, inventory, logger });
+  const taskQueue = `test-${path.basename(dir)}`;
+  const worker: RunningWorker = await startWorker({
+    target: { address: temporal.address, namespace: 'default', connectionOptions: { address: temporal.address } },
+    taskQueue,
+    platform: platform.platform,
+    observer: platform.observer,
+    client: temporal.client,
+    logger,
+  });
+  const events: BridgeEvent[] = [];
+  const bridge = await startBridgeOn({
+    paths: [manifests],
+    folder,
+    client: temporal.client,
+    taskQueue,
+    observer: platform.observer,
+    logger,
+    onEvent: (event) => events.push(event),
+  });
+
+  const view = (namespace: string, name: string): GroupView | undefined =>
+    bridge.views().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+  const until: System['until'] = async (what, saying) => {
+    for (let tries = 0; tries < 900; tries += 1) {
+      const found = await what();
+      if (found !== undefined) return found;
+      await sleep(100);
+    }
+    throw new Error(`waited 90 s for ${saying}; events: ${JSON.stringify(events.slice(-10), null, 1)}`);
+  };
+  const console = new SimulatorConsole(platform.address);
+  return {
+    dir,
+    events,
+    console,
+    address: platform.address,
+    write,
+    remove: (file) => rmSync(path.join(manifests, file)),
+    journal: () => console.journal(),
+    view,
+    handle: (namespace, name) => temporal.client.workflow.getHandle(workflowId(namespace, name)),
+    say: async (namespace, name, verb, member) => {
+      const word = { actor: 'alice', reason: 'test', ...(member !== undefined && { member }) };
+      const handle = temporal.client.workflow.getHandle(workflowId(namespace, name));
+      const { message } = await handle.executeUpdate(operatorUpdates[verb], { args: [word] });
+      return message;
+    },
+    until,
+    outcome: (namespace, name, after = 0) =>
+      until(() => {
+        const outcome = view(namespace, name)?.run?.outcome;
+        return outcome && outcome.endedAt > after ? outcome : undefined;
+      }, `the end of the run of ${namespace}/${name}`),
+    bridge,
+    stop: async () => {
+      await bridge.stop();
+      await worker.shutdown();
+      await platform.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The power operations of a journal that were accepted, in order: `STATE vm`. */
+export function accepted(journal: JournalLine[], namespace: string): string[] {
+  return journal.flatMap((line) =>
+    line.type === 'call' && line.answer === 'Accepted' && line.vm.startsWith(`${namespace}/`)
+      ? [`${line.operation} ${line.vm.slice(namespace.length + 1)}`]
+      : [],
+  );
+}
+
+/** The effects of a journal, in order: `STATE vm`. */
+export function effects(journal: JournalLine[], namespace: string): string[] {
+  return journal.flatMap((line) =>
+    line.type === 'effect' && line.effect !== 'Ready' && line.vm.startsWith(`${namespace}/`)
+      ? [`${line.effect} ${line.vm.slice(namespace.length + 1)}`]
+      : [],
+  );
+}
+
+/** When each VM's power operation was first asked, and when it took effect; milliseconds since the epoch. */
+export function times(journal: JournalLine[], namespace: string, state: string): Record<string, { asked: number; effect: number }> {
+  const found: Record<string, { asked: number; effect: number }> = {};
+  for (const line of journal) {
+    if (!('vm' in line) || !line.vm.startsWith(`${namespace}/`)) continue;
+    const name = line.vm.slice(namespace.length + 1);
+    const entry = (found[name] ??= { asked: NaN, effect: NaN });
+    if (line.type === 'call' && line.operation === state && Number.isNaN(entry.asked)) entry.asked = line.at;
+    if (line.type === 'effect' && line.effect === state) entry.effect = line.at;
+  }
+  return found;
+}

@@ -112,12 +112,12 @@ test('manifests with any value in any place', () => {
       kind,
       fc.oneof(value, fields),
       value,
-      fc.boolean(),
-      ([apiVersion, kind], spec, odd, isJson) => {
+      fc.record({ isOdd: fc.boolean(), isJson: fc.boolean() }),
+      ([apiVersion, kind], spec, odd, { isOdd, isJson }) => {
         const object = {
           apiVersion,
           kind,
-          metadata: fc.sample(fc.constantFrom({ name: 'g' }, odd), 1)[0],
+          metadata: isOdd ? odd : { name: 'g' },
           spec,
           status: odd,
         };

@@ -31,18 +31,18 @@ function options(): ServerOptions {
 
 async function answers(address: string) {
   const connectionOptions = { address };
-  const { client, close } = await connectClient({ address, namespace: 'default', connectionOptions }, 10_000);
+  const temporal = await connectClient({ address, namespace: 'default', connectionOptions }, 10_000);
   try {
     for (let tries = 0; ; tries++) {
       try {
-        return await client.workflowService.describeNamespace({ namespace: 'default' });
+        return await temporal.client.workflowService.describeNamespace({ namespace: 'default' });
       } catch (error: unknown) {
         if (tries > 100) throw error;
         await sleep(100);
       }
     }
   } finally {
-    await close();
+    await temporal.close();
   }
 }
 
@@ -55,13 +55,13 @@ afterAll(() => {
 test('starts with its search attributes, is started again when it dies (T1), and stops', async () => {
   const server = await startTemporalServer(options());
   await answers(server.address);
-  const { client, close } = await connectClient({
+  const temporal = await connectClient({
     address: server.address,
     namespace: 'default',
     connectionOptions: { address: server.address },
   });
-  await registerSearchAttributes(client, 'default');
-  await close();
+  await registerSearchAttributes(temporal.client, 'default');
+  await temporal.close();
 
   const first = server.pid() ?? 0;
   process.kill(first, 'SIGKILL');

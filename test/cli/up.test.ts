@@ -1,0 +1,304 @@
+/** `vmgroup up` and the commands around it, as processes, on a real Temporal server. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dataFolder, readRecord } from '../../cli/data-folder';
+import { isRunning } from '../../cli/processes';
+import { findTemporalCli } from '../../cli/temporal-cli';
+import type { JournalLine } from '../../platforms/simulated';
+import { groupWithVms, policyManifest } from '../support/manifests';
+import { buildWhenStale, start, vmgroup } from './vmgroup';
+
+const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-up-'));
+const children: ChildProcess[] = [];
+
+const INVENTORY = `apiVersion: vmgroup.dev/v1alpha1
+kind: SimulatedInventory
+metadata: {name: lab, namespace: prod}
+spec:
+  hosts: [{name: host-1, zone: zone-a, pool: pool-a, cpus: 64, memory: 512Gi}]
+  behavior: {powerOnTime: 200ms, readyTime: 100ms, powerOffTime: 100ms, guestShutdownTime: 100ms, faults: FAULTS}
+`;
+
+function manifests(name: string, delay: string, faults = '[]'): string {
+  const group = groupWithVms({
+    namespace: 'prod',
+    name: 'shop',
+    powerState: 'PoweredOn',
+    tiers: [{ members: ['db-1', 'db-2'], delay }, { members: ['web'] }],
+  });
+  const policy = policyManifest('prod', 'default', {
+    operationTimeout: '1s',
+    retry: { maximumAttempts: 2, initialInterval: '100ms', maximumInterval: '1s' },
+  });
+  const file = path.join(dir, `${name}.yaml`);
+  writeFileSync(file, [group, policy, INVENTORY.replace('FAULTS', faults)].join('---\n'));
+  return file;
+}
+
+function begin(args: string[]): ChildProcess & { lines: string[]; errors: string[] } {
+  const child = start(args, { cwd: dir });
+  const [lines, errors]: [string[], string[]] = [[], []];
+  child.stdout.on('data', (chunk: Buffer) => lines.push(...chunk.toString().split('\n').filter(Boolean)));
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
+  children.push(child);
+  return Object.assign(child, { lines, errors });
+}
+
+async function until<T>(look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    await sleep(100);
+  }
+}
+
+function journal(data: string): JournalLine[] {
+  const file = path.join(dir, data, 'simulator/journal.jsonl');
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as JournalLine);
+}
+
+function accepted(data: string): string[] {
+  return journal(data).flatMap((line) =>
+    line.type === 'call' && line.answer === 'Accepted' ? [line.vm] : [],
+  );
+}
+
+const serverPid = (data: string) => readRecord(dataFolder(path.join(dir, data)))?.temporal?.pid ?? 0;
+const run = (...args: string[]) => vmgroup(args, { cwd: dir });
+
+beforeAll(async () => {
+  buildWhenStale();
+  await findTemporalCli();
+}, 240_000);
+afterAll(async () => {
+  for (const child of children.filter(
+    ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
+  )) {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
+  rmSync(dir, { recursive: true, force: true });
+}, 60_000);
+
+test('up runs a group to its end: one JSON event a line, exit 0, nothing left running', async () => {
+  const file = manifests('quick', '100ms');
+  const { code, stdout, stderr } = await run(
+    'up',
+    file,
+    '--data',
+    'quick',
+    '--exit-when-converged',
+    '-o',
+    'json',
+  );
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const events = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { time: string; reason: string; exitCode?: number });
+  expect(events.every(({ time }) => !Number.isNaN(Date.parse(time)))).toBe(true);
+  const reasons = events.map(({ reason }) => reason);
+  expect(reasons).toEqual(
+    expect.arrayContaining(['Started', 'PlanSent', 'RunStarted', 'RunEnded', 'Stopped']),
+  );
+  expect(events.at(-1)).toMatchObject({ reason: 'Stopped', exitCode: 0 });
+  expect(accepted('quick').sort()).toEqual(['prod/db-1', 'prod/db-2', 'prod/web']);
+  expect(isRunning(serverPid('quick'))).toBe(false);
+
+  const again = await run('up', file, '--data', 'quick', '--exit-when-converged');
+  expect(again.code).toBe(0);
+  expect(accepted('quick')).toHaveLength(3);
+}, 120_000);
+
+test('U1: after kill -9 in a delay the next up goes on, and does nothing twice', async () => {
+  const file = manifests('killed', '6s');
+  const first = begin(['up', file, '--data', 'killed']);
+  await until(() => first.lines.some((line) => line.includes('TierDone: tier 1 of 2')));
+
+  const second = await run('up', file, '--data', 'killed');
+  expect(second.code).toBe(1);
+  expect(second.stderr).toContain(
+    `vmgroup up works on ${path.join(dir, 'killed')} already (pid ${first.pid})`,
+  );
+
+  const orphan = serverPid('killed');
+  first.kill('SIGKILL');
+  await once(first, 'exit');
+  expect(isRunning(orphan)).toBe(true);
+
+  const { code } = await run('up', file, '--data', 'killed', '--exit-when-converged');
+  expect(code).toBe(0);
+  expect(isRunning(orphan)).toBe(false);
+  expect(isRunning(serverPid('killed'))).toBe(false);
+  expect(accepted('killed').sort()).toEqual(['prod/db-1', 'prod/db-2', 'prod/web']);
+  const calls = journal('killed').filter(({ type }) => type === 'call' || type === 'effect');
+  const done = Math.max(
+    ...calls.flatMap((line) => (line.type === 'effect' && line.vm !== 'prod/web' ? [line.at] : [])),
+  );
+  const next = calls.find((line) => line.type === 'call' && line.vm === 'prod/web');
+  // The delay counts from the gate, which is the first of a VM's two effects: it was neither cut nor begun anew.
+  expect(next?.at).toBeGreaterThan(done - 1_000 + 6_000 - 1_000);
+}, 180_000);
+
+describe('a group with a stuck VM', () => {
+  let up: ReturnType<typeof begin>;
+  beforeAll(async () => {
+    const file = manifests('stuck', '100ms', '[{type: Stuck, vm: web, times: 4}]');
+    up = begin(['up', file, '--data', 'stuck']);
+    await until(() => up.lines.some((line) => line.includes('MemberParked: web')));
+  }, 120_000);
+  const here = (...args: string[]) => run(...args, '--data', 'stuck');
+
+  test('get, describe and doctor show it', async () => {
+    const groups = await until(async () => {
+      const answer = await here('get', 'groups');
+      return answer.stdout.includes('Waiting') && answer;
+    });
+    expect(groups.stdout).toMatch(
+      /^NAMESPACE +NAME +DESIRED +PHASE +READY +RUN\nprod +shop +PoweredOn +Waiting +2\/3 /,
+    );
+    const { stdout: vms } = await here('get', 'vms', 'prod/shop', '-o', 'json');
+    expect(
+      (JSON.parse(vms) as { name: string; powerState?: string }[]).map(({ name, powerState }) => [
+        name,
+        powerState,
+      ]),
+    ).toEqual([
+      ['db-1', 'PoweredOn'],
+      ['db-2', 'PoweredOn'],
+      ['web', 'PoweredOff'],
+    ]);
+    const { stdout: text } = await here('describe', 'prod/shop');
+    expect(text).toContain('✖ web  parked');
+    expect(text).toContain('→ vmgroup retry prod/shop web --reason TEXT');
+    const { stdout: runs } = await here('get', 'runs', 'prod/shop', '-o', 'json');
+    expect(JSON.parse(runs)).toEqual([
+      expect.objectContaining({ namespace: 'prod', group: 'shop', phase: 'Waiting', parked: ['web'] }),
+    ]);
+    expect(await here('doctor')).toMatchObject({ code: 0, stderr: '' });
+  }, 60_000);
+
+  test('words that do not fit are refused with the reason', async () => {
+    expect(await here('retry', 'prod/shop', 'wbe', '--reason', 'x')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('refused: wbe is not a member') as string,
+    });
+    expect((await here('pause', 'prod/shops', '--reason', 'x')).stderr).toContain(
+      'prod/shops has no open run',
+    );
+    expect((await here('retry', 'prod/shops', '--reason', 'x')).stderr).toContain(
+      'there is no group prod/shops',
+    );
+  }, 60_000);
+
+  test('retry parks it again, skip ends the run with exceptions, retry after the end brings it back', async () => {
+    expect(
+      await here('retry', 'prod/shop', 'web', '--reason', 'host is back', '--actor', 'kim'),
+    ).toMatchObject({ code: 0 });
+    await until(() => up.lines.filter((line) => line.includes('MemberParked: web')).length === 2);
+    expect(await here('skip', 'prod/shop', 'web', '--reason', 'not needed', '--actor', 'kim')).toMatchObject({
+      code: 0,
+    });
+    await until(() => up.lines.some((line) => line.includes('RunEnded: ConvergedWithExceptions')));
+
+    const file = path.join(dir, 'run.json');
+    const exported = await here('export', 'prod/shop', '-o', file);
+    expect(exported.stdout).toMatch(/ kim +retryMember web +host is back$/m);
+    expect(exported.stdout).toMatch(/ kim +skipMember web +not needed$/m);
+    expect(exported.stdout).toMatch(/ vmgroup +gave up: power-on\/web /m);
+    expect(await run('replay', file)).toMatchObject({ code: 0, stdout: `${file}: same\n`, stderr: '' });
+    const changed = path.join(dir, 'changed.json');
+    writeFileSync(changed, readFileSync(file, 'utf8').replaceAll('"power-on/db-2"', '"power-on/db-3"'));
+    const replayed = await run('replay', file, changed);
+    expect(replayed.code).toBe(1);
+    expect(replayed.stdout).toMatch(/: same\n.*changed\.json: DIFFERENT: /);
+
+    expect((await here('retry', 'prod/shop', '--reason', 'host is back')).stdout).toContain(
+      'asked for a new run of prod/shop',
+    );
+    await until(() => up.lines.some((line) => line.includes('RunEnded: Converged:')));
+    expect(accepted('stuck').filter((vm) => vm !== 'prod/web')).toEqual(['prod/db-1', 'prod/db-2']);
+  }, 120_000);
+
+  test('a VM changed behind its back is brought back; power off stops the group', async () => {
+    const runs = () => up.lines.filter((line) => line.includes('RunEnded: Converged:')).length;
+    const before = runs();
+    expect(await here('simulator', 'power', 'off', 'prod/db-1')).toMatchObject({ code: 0 });
+    await until(() => runs() > before);
+    expect((await here('power', 'off', 'prod/shop')).stdout).toContain('spec.powerState is now PoweredOff');
+    await until(async () => {
+      const { stdout } = await here('get', 'vms', '-o', 'json');
+      return (JSON.parse(stdout) as { powerState: string }[]).every(
+        ({ powerState }) => powerState === 'PoweredOff',
+      );
+    });
+    const { stdout } = await until(async () => {
+      const answer = await here('get', 'groups', '-o', 'yaml');
+      return answer.stdout.includes('phase: Converged') && answer;
+    });
+    expect(stdout).toContain('powerState: PoweredOff');
+  }, 120_000);
+
+  test('Ctrl-C stops everything, and says so', async () => {
+    up.kill('SIGINT');
+    const [code] = (await once(up, 'exit')) as [number];
+    expect(code).toBe(0);
+    expect(up.lines.at(-1)).toContain('stopped; vmgroup up goes on');
+    expect(isRunning(serverPid('stuck'))).toBe(false);
+    const after = await here('get', 'groups');
+    expect(after.stderr).toContain('note: neither vmgroup up nor serve runs on this data');
+  }, 60_000);
+});
+
+test('manifests without a group start nothing', async () => {
+  writeFileSync(path.join(dir, 'empty.yaml'), INVENTORY.replace('FAULTS', '[]'));
+  const result = await run('up', 'empty.yaml', '--data', 'empty');
+  expect(result).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no valid VirtualMachineGroup') as string,
+  });
+});
+
+test('serve and simulator as processes of their own, with health pages; a second serve on the same data is refused', async () => {
+  const file = manifests('served', '100ms');
+  cpSync(file, path.join(dir, 'served-2.yaml'));
+  const host = begin(['up', manifests('host', '100ms'), '--data', 'host', '-o', 'json']);
+  await until(() => host.lines.some((line) => line.includes('"Started"')));
+  const temporal = readRecord(dataFolder(path.join(dir, 'host')))?.temporal?.address ?? '';
+  const simulator = begin(['simulator', file, '--data', 'sim', '--port', '0']);
+  const address = await until(() => simulator.lines[0]);
+  expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+
+  const served = ['--data', 'served', '--temporal', temporal, '--simulator', address];
+  const serve = begin(['bridge', file, ...served]);
+  const health = await until(() => /"address":"([^"]+)"/.exec(serve.lines.join('\n'))?.[1]);
+  const page = async (name: string) => {
+    const response = await fetch(`http://${health}/${name}`);
+    return { status: response.status, text: await response.text() };
+  };
+  expect(await page('healthz')).toEqual({ status: 200, text: 'ok\n' });
+  await until(async () => (await page('readyz')).status === 200);
+  await until(async () => (await page('metrics')).text.includes('vmgroup_events_total'));
+  expect((await page('nowhere')).status).toBe(404);
+
+  const other = await run('bridge', file, ...served);
+  expect(other).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('vmgroup bridge works on') as string,
+  });
+
+  serve.kill('SIGTERM');
+  expect(await once(serve, 'exit')).toEqual([0, null]);
+  simulator.kill('SIGTERM');
+  expect(await once(simulator, 'exit')).toEqual([0, null]);
+  host.kill('SIGINT');
+  expect(await once(host, 'exit')).toEqual([0, null]);
+}, 180_000);

@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dataFolder } from '../../cli/data-folder';
+import { findTemporalCli } from '../../cli/temporal-cli';
+import { startTemporalServer, type TemporalServer } from '../../cli/temporal-server';
+import {
+  checkSearchAttributes,
+  connectClient,
+  registerSearchAttributes,
+  SEARCH_ATTRIBUTE_TYPES,
+  type TemporalClient,
+} from '../../worker';
+
+const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-attributes-'));
+let server: TemporalServer;
+let temporal: TemporalClient;
+
+beforeAll(async () => {
+  server = await startTemporalServer({
+    cli: (await findTemporalCli()).path,
+    folder: dataFolder(dir),
+    ports: { port: 0, uiPort: 0 },
+    // One of ours is there with a type that is not ours.
+    searchAttributes: { VmGroupPhase: 'Int' },
+    onSpawn: () => undefined,
+    onRestart: () => undefined,
+  });
+  const { address } = server;
+  temporal = await connectClient({ address, namespace: 'default', connectionOptions: { address } });
+  for (;;) {
+    if (
+      await temporal.client.workflowService.describeNamespace({ namespace: 'default' }).catch(() => undefined)
+    )
+      return;
+    await sleep(100);
+  }
+}, 180_000);
+afterAll(async () => {
+  await temporal.close();
+  await server.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test('missing ones are added; one of a wrong type is an error with the commands that mend it', async () => {
+  const { client } = temporal;
+  const wrongType = [{ name: 'VmGroupPhase', wanted: 'Keyword', found: 'Int' }];
+  const missing = Object.keys(SEARCH_ATTRIBUTE_TYPES).filter((name) => name !== 'VmGroupPhase');
+  expect(await checkSearchAttributes(client, 'default')).toEqual({ missing, wrongType });
+  await expect(registerSearchAttributes(client, 'default')).rejects.toThrow(
+    /VmGroupPhase is Int, not Keyword\. .*search-attribute remove --namespace default --name VmGroupPhase && .*create .*--name VmGroupPhase --type Keyword$/,
+  );
+  expect(await checkSearchAttributes(client, 'default')).toEqual({ missing: [], wrongType });
+  await client.connection.operatorService.removeSearchAttributes({
+    namespace: 'default',
+    searchAttributes: ['VmGroupPhase'],
+  });
+  await registerSearchAttributes(client, 'default');
+  expect(await checkSearchAttributes(client, 'default')).toEqual({ missing: [], wrongType: [] });
+  await registerSearchAttributes(client, 'default');
+});
+
+test('a server that does not answer is named', async () => {
+  const address = '127.0.0.1:1';
+  await expect(
+    connectClient({ address, namespace: 'default', connectionOptions: { address } }, 500),
+  ).rejects.toThrow('no Temporal server answers at 127.0.0.1:1');
+});

@@ -7,6 +7,7 @@
  * C1: what stands on a host never exceeds it (see capacity.ts).
  * S1: of two operations on a VM only the later one takes effect, also where it came in the middle of the other.
  */
+import { DEFAULT_INVENTORY } from '../../api';
 import type { Placement, PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import type {
   FailureClass,
@@ -16,7 +17,7 @@ import type {
   VirtualMachineState,
 } from '../platform';
 import { fit, type Need, type Room } from './capacity';
-import { DEFAULT_INVENTORY } from './default-inventory';
+
 import { draw, drawTime } from './dice';
 import {
   CONSOLE,

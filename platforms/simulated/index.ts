@@ -1,7 +1,6 @@
 /** The simulated platform: its server, its client, its console and its journal. */
 export { SimulatedPlatform } from './client';
 export { SimulatorConsole, type NamedVm } from './console';
-export { DEFAULT_INVENTORY } from './default-inventory';
 export type * from './entries';
 export { readJournal } from './journal';
 export { SimulatorInUseError } from './lock';

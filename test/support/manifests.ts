@@ -25,7 +25,9 @@ export function groupManifest(shape: GroupShape): string {
       ...(powerState && { powerState }),
       bootOrder: tiers.map(({ members, ...delays }) => ({
         members: members.map((member) =>
-          member.startsWith('group:') ? { name: member.slice(6), kind: 'VirtualMachineGroup' } : { name: member },
+          member.startsWith('group:')
+            ? { name: member.slice(6), kind: 'VirtualMachineGroup' }
+            : { name: member },
         ),
         ...delays,
       })),
@@ -35,7 +37,12 @@ export function groupManifest(shape: GroupShape): string {
 }
 
 /** The manifest of a VM. */
-export function vmManifest(namespace: string, name: string, groupName: string, more: Record<string, unknown> = {}): string {
+export function vmManifest(
+  namespace: string,
+  name: string,
+  groupName: string,
+  more: Record<string, unknown> = {},
+): string {
   return stringify({
     apiVersion: 'vmoperator.vmware.com/v1alpha5',
     kind: 'VirtualMachine',
@@ -46,13 +53,22 @@ export function vmManifest(namespace: string, name: string, groupName: string, m
 
 /** A group with all its VMs, as one file. */
 export function groupWithVms(shape: GroupShape): string {
-  const names = shape.tiers.flatMap(({ members }) => members).filter((member) => !member.startsWith('group:'));
-  return [groupManifest(shape), ...names.map((name) => vmManifest(shape.namespace, name, shape.name))].join('---\n');
+  const names = shape.tiers
+    .flatMap(({ members }) => members)
+    .filter((member) => !member.startsWith('group:'));
+  return [groupManifest(shape), ...names.map((name) => vmManifest(shape.namespace, name, shape.name))].join(
+    '---\n',
+  );
 }
 
 /** A policy. */
 export function policyManifest(namespace: string, name: string, spec: Record<string, unknown>): string {
-  return stringify({ apiVersion: 'vmgroup.dev/v1alpha1', kind: 'SequencePolicy', metadata: { name, namespace }, spec });
+  return stringify({
+    apiVersion: 'vmgroup.dev/v1alpha1',
+    kind: 'SequencePolicy',
+    metadata: { name, namespace },
+    spec,
+  });
 }
 
 /** How the simulated platform behaves in a test; times in milliseconds. */

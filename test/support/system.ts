@@ -5,10 +5,11 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import pino from 'pino';
+import { DEFAULT_INVENTORY } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
 import { dataFolder } from '../../cli/data-folder';
 import { startBridgeOn, startPlatform, type RunningBridge, type RunningPlatform } from '../../cli/parts';
-import { DEFAULT_INVENTORY, SimulatorConsole, type JournalLine } from '../../platforms/simulated';
+import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
 import { startWorker, type RunningWorker } from '../../worker';
 import { operatorUpdates, workflowId, type RunOutcome, type Verb } from '../../workflows/messages';
 import type { Behavior } from './manifests';
@@ -38,7 +39,11 @@ export interface System {
   stop(): Promise<void>;
 }
 
-export async function startSystem(temporal: TestTemporal, files: Record<string, string>, behavior: Behavior = {}): Promise<System> {
+export async function startSystem(
+  temporal: TestTemporal,
+  files: Record<string, string>,
+  behavior: Behavior = {},
+): Promise<System> {
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-system-'));
   const manifests = path.join(dir, 'manifests');
   const folder = dataFolder(path.join(dir, 'data'));
@@ -51,11 +56,18 @@ export async function startSystem(temporal: TestTemporal, files: Record<string, 
   };
   for (const [file, text] of Object.entries(files)) write(file, text);
 
-  const inventory = { ...DEFAULT_INVENTORY, behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior } };
+  const inventory = {
+    ...DEFAULT_INVENTORY,
+    behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior },
+  };
   const platform: RunningPlatform = await startPlatform({ dataDir: folder.simulator, inventory, logger });
   const taskQueue = `test-${path.basename(dir)}`;
   const worker: RunningWorker = await startWorker({
-    target: { address: temporal.address, namespace: 'default', connectionOptions: { address: temporal.address } },
+    target: {
+      address: temporal.address,
+      namespace: 'default',
+      connectionOptions: { address: temporal.address },
+    },
     taskQueue,
     platform: platform.platform,
     observer: platform.observer,
@@ -135,7 +147,11 @@ export function effects(journal: JournalLine[], namespace: string): string[] {
 }
 
 /** When each VM's power operation was first asked, and when it took effect; milliseconds since the epoch. */
-export function times(journal: JournalLine[], namespace: string, state: string): Record<string, { asked: number; effect: number }> {
+export function times(
+  journal: JournalLine[],
+  namespace: string,
+  state: string,
+): Record<string, { asked: number; effect: number }> {
   const found: Record<string, { asked: number; effect: number }> = {};
   for (const line of journal) {
     if (!('vm' in line) || !line.vm.startsWith(`${namespace}/`)) continue;

@@ -29,7 +29,10 @@ export async function startTemporal({ ui = false, args = [] as string[] } = {}):
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-temporal-'));
   const port = await freePort(0);
   const uiPort = ui ? await freePort(0) : undefined;
-  const attributes = Object.entries(SEARCH_ATTRIBUTE_TYPES).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]);
+  const attributes = Object.entries(SEARCH_ATTRIBUTE_TYPES).flatMap(([name, type]) => [
+    '--search-attribute',
+    `${name}=${type}`,
+  ]);
   const log = openSync(path.join(dir, 'temporal.log'), 'a');
   let child: ChildProcess;
 

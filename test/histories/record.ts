@@ -1,0 +1,214 @@
+/**
+ * Records one history of every kind of run into this folder: `npm run record-histories`. Done on purpose and rarely, on a real server:
+ * the histories are what later builds must still be able to replay.
+ */
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { workflowId } from '../../workflows/messages';
+import { groupManifest, groupWithVms, policyManifest, vmManifest, type GroupShape } from '../support/manifests';
+import { effects, startSystem, type System } from '../support/system';
+import { startTemporal, type TestTemporal } from '../support/temporal';
+
+interface Case {
+  /** File name. */
+  name: string;
+  files(namespace: string): Record<string, string>;
+  /** What happens after the start; by default the run is left to end. */
+  then?(system: System, namespace: string): Promise<void>;
+  /** Group whose history is taken. */
+  group?: string;
+  /** The history is taken while the run is open. */
+  open?: true;
+}
+
+const SHAPE = {
+  name: 'app',
+  powerState: 'PoweredOn',
+  tiers: [{ members: ['db-1', 'db-2'], delay: '1s' }, { members: ['app-1'] }, { members: ['web-1'] }],
+};
+const app = (namespace: string, more: Partial<GroupShape> = {}): string => groupWithVms({ namespace, ...SHAPE, ...more });
+const first = (system: System, namespace: string): Promise<unknown> =>
+  system.until(async () => (effects(await system.journal(), namespace).length >= 2 ? true : undefined), 'the first tier');
+const turn = (more: Partial<GroupShape>) => async (system: System, namespace: string): Promise<void> => {
+  const { endedAt } = await system.outcome(namespace, 'app');
+  system.write('app.yaml', app(namespace, more));
+  await system.outcome(namespace, 'app', endedAt);
+};
+const failing = { retry: { maximumAttempts: 2, initialInterval: '100ms' } };
+const fault = (system: System, namespace: string): Promise<void> =>
+  system.console.setFaults([{ type: 'TransientError', vm: `${namespace}/app-1` }]);
+
+const CASES: Case[] = [
+  { name: 'power-on', files: (ns) => ({ 'app.yaml': app(ns) }) },
+  { name: 'power-off-at-once', files: (ns) => ({ 'app.yaml': app(ns) }), then: turn({ powerState: 'PoweredOff' }) },
+  {
+    name: 'power-off-in-reverse',
+    files: (ns) => ({ 'app.yaml': app(ns) }),
+    then: turn({ powerState: 'PoweredOff', tiers: [{ members: ['db-1', 'db-2'], powerOffDelay: '1s' }, { members: ['app-1'] }, { members: ['web-1'] }] }),
+  },
+  { name: 'suspend', files: (ns) => ({ 'app.yaml': app(ns) }), then: turn({ powerState: 'Suspended' }) },
+  { name: 'force-sync', files: (ns) => ({ 'app.yaml': app(ns) }), then: turn({ more: { nextForcePowerStateSyncTime: 'now' } }) },
+  { name: 'nested-parent', group: 'parent', files: nested, then: async (system, ns) => void (await system.outcome(ns, 'parent')) },
+  { name: 'nested-child', group: 'inner', files: nested, then: async (system, ns) => void (await system.outcome(ns, 'parent')) },
+  {
+    name: 'drift-corrected',
+    files: (ns) => ({ 'app.yaml': app(ns) }),
+    then: async (system, ns) => {
+      const { endedAt } = await system.outcome(ns, 'app');
+      await system.console.power({ namespace: ns, name: 'db-1' }, 'PoweredOff');
+      await system.outcome(ns, 'app', endedAt);
+    },
+  },
+  {
+    name: 'turned-round',
+    files: (ns) => ({ 'app.yaml': app(ns) }),
+    then: async (system, ns) => {
+      await first(system, ns);
+      system.write('app.yaml', app(ns, { powerState: 'PoweredOff' }));
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
+    name: 'member-joins',
+    files: (ns) => ({ 'app.yaml': groupManifest({ namespace: ns, ...SHAPE }), 'db-1.yaml': vmManifest(ns, 'db-1', 'app'), 'db-2.yaml': vmManifest(ns, 'db-2', 'app') }),
+    then: async (system, ns) => {
+      await first(system, ns);
+      system.write('rest.yaml', ['app-1', 'web-1'].map((name) => vmManifest(ns, name, 'app')).join('---\n'));
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
+    name: 'words',
+    files: (ns) => ({ 'app.yaml': app(ns, { tiers: [{ members: ['db-1', 'db-2'], delay: '60s' }, { members: ['app-1'] }] }) }),
+    then: async (system, ns) => {
+      await system.until(() => (system.view(ns, 'app')?.run?.progress?.tiers[1]?.phase === 'Delay' ? true : undefined), 'the delay');
+      await system.say(ns, 'app', 'pause');
+      await system.say(ns, 'app', 'skipDelay');
+      await system.say(ns, 'app', 'resume');
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
+    name: 'aborted',
+    files: (ns) => ({ 'app.yaml': app(ns) }),
+    then: async (system, ns) => {
+      await first(system, ns);
+      await system.say(ns, 'app', 'abort');
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
+    name: 'superseded',
+    files: (ns) => ({ 'app.yaml': app(ns, { tiers: [{ members: ['db-1', 'db-2'], delay: '60s' }, { members: ['app-1'] }] }) }),
+    then: async (system, ns) => {
+      await first(system, ns);
+      system.remove('app.yaml');
+      await system.handle(ns, 'app').result();
+    },
+  },
+  { name: 'parked-and-retried', files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', failing), 'app.yaml': app(ns) }), then: parked(true) },
+  { name: 'parked-open', open: true, files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', failing), 'app.yaml': app(ns) }), then: parked(false) },
+  {
+    name: 'parked-continue',
+    files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', { ...failing, whenParked: 'Continue' }), 'app.yaml': app(ns) }),
+    then: async (system, ns) => {
+      await fault(system, ns);
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
+    name: 'parked-fail',
+    files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', { ...failing, whenParked: 'Fail' }), 'app.yaml': app(ns) }),
+    then: async (system, ns) => {
+      await fault(system, ns);
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
+    name: 'skipped-and-marked',
+    files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', failing), 'app.yaml': app(ns) }),
+    then: async (system, ns) => {
+      await parked(false)(system, ns);
+      await system.say(ns, 'app', 'markReady', 'app-1');
+      await system.outcome(ns, 'app');
+    },
+  },
+];
+
+function nested(ns: string): Record<string, string> {
+  return {
+    'parent.yaml': groupWithVms({ namespace: ns, name: 'parent', powerState: 'PoweredOn', tiers: [{ members: ['group:inner'], delay: '1s' }, { members: ['last'] }] }),
+    'inner.yaml': groupWithVms({ namespace: ns, name: 'inner', groupName: 'parent', tiers: [{ members: ['in-1'] }, { members: ['in-2'] }] }),
+  };
+}
+
+function parked(retry: boolean) {
+  return async (system: System, ns: string): Promise<void> => {
+    await fault(system, ns);
+    await system.until(() => (system.view(ns, 'app')?.run?.progress?.members.some(({ phase }) => phase === 'Parked') ? true : undefined), 'a parked member');
+    await system.console.setFaults([]);
+    if (!retry) return;
+    await system.say(ns, 'app', 'retryMember', 'app-1');
+    await system.outcome(ns, 'app');
+  };
+}
+
+async function save(temporal: TestTemporal, file: string, id: string, runId?: string): Promise<void> {
+  const history = await temporal.client.workflow.getHandle(id, runId).fetchHistory();
+  writeFileSync(path.join(__dirname, `${file}.json`), `${JSON.stringify(historyToJSON(history), null, 1)}\n`);
+  process.stdout.write(`${file}: ${history.events?.length ?? 0} events\n`);
+}
+
+async function record(temporal: TestTemporal, each: Case): Promise<void> {
+  const namespace = `history-${each.name}`;
+  const system = await startSystem(temporal, each.files(namespace));
+  try {
+    if (each.then) await each.then(system, namespace);
+    else await system.outcome(namespace, 'app');
+    await save(temporal, each.name, workflowId(namespace, each.group ?? 'app'));
+    if (each.open) await system.say(namespace, 'app', 'abort');
+  } finally {
+    await system.stop();
+  }
+}
+
+/** A run that continues as new in its middle: the server suggests it early. Both executions are kept. */
+async function recordContinued(): Promise<void> {
+  const temporal = await startTemporal({ args: ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=20'] });
+  const namespace = 'history-continued';
+  const system = await startSystem(temporal, { 'app.yaml': app(namespace, { tiers: SHAPE.tiers.map(({ members }) => ({ members, delay: '1s' })) }) });
+  try {
+    await system.outcome(namespace, 'app');
+    const runs = temporal.client.workflow.list({ query: `WorkflowId = '${workflowId(namespace, 'app')}'` });
+    const ids: { runId: string; at: number }[] = [];
+    for await (const { runId, startTime } of runs) ids.push({ runId, at: startTime.getTime() });
+    ids.sort((a, b) => a.at - b.at);
+    for (const [index, { runId }] of ids.entries()) {
+      await save(temporal, `continued-as-new-${index + 1}`, workflowId(namespace, 'app'), runId);
+    }
+  } finally {
+    await system.stop();
+    await temporal.stop();
+  }
+}
+
+async function main(): Promise<void> {
+  mkdirSync(__dirname, { recursive: true });
+  for (const file of readdirSync(__dirname)) if (file.endsWith('.json')) rmSync(path.join(__dirname, file));
+  const temporal = await startTemporal();
+  try {
+    for (const each of CASES) await record(temporal, each);
+  } finally {
+    await temporal.stop();
+  }
+  await recordContinued();
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -136,17 +136,10 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     taskQueue,
     remembered: (group) => runOfView(views.get(objectKey(group))),
     onChange: (group) => touch(group),
-    onReachable: (reachable, error) =>
-      tell(
-        reachable
-          ? { type: 'Normal', reason: 'TemporalReachable', object: BRIDGE, message: 'Temporal answers again' }
-          : {
-              type: 'Warning',
-              reason: 'TemporalUnreachable',
-              object: BRIDGE,
-              message: `Temporal does not answer (${describe(error)}); trying again until it does`,
-            },
-      ),
+    onReachable: (reachable, error) => {
+      tell(reachable ? REACHABLE : unreachable(error));
+      if (reachable) touchAll();
+    },
   });
   const queue = workQueue(work, (key, error, retryIn) =>
     logger.warn({ group: key, error: describe(error), retryIn }, 'the group could not be brought in step'),
@@ -440,6 +433,22 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
 }
 
 const BRIDGE: EventObject = { kind: 'Bridge', namespace: '', name: 'bridge' };
+
+const REACHABLE: Happening = {
+  type: 'Normal',
+  reason: 'TemporalReachable',
+  object: BRIDGE,
+  message: 'Temporal answers again',
+};
+
+function unreachable(error: unknown): Happening {
+  return {
+    type: 'Warning',
+    reason: 'TemporalUnreachable',
+    object: BRIDGE,
+    message: `Temporal does not answer (${describe(error)}); trying again until it does`,
+  };
+}
 
 /** What a parent's run makes of a nested group, as a token that changes whenever the group's own run may have. */
 function askState(parent: RunState, name: string): string {

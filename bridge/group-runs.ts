@@ -68,7 +68,7 @@ const QUERY_TIMEOUT = 3_000;
 const QUERY_INTERVAL = 1_000;
 const QUERY_GAP = 200;
 const FIRST_PAUSE = 250;
-const LONGEST_PAUSE = 5_000;
+const LONGEST_PAUSE = 2_000;
 
 /** Follows one open run. */
 interface Follower {

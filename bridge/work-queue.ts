@@ -12,7 +12,7 @@ export interface WorkQueue {
 }
 
 const FIRST_PAUSE = 250;
-const LONGEST_PAUSE = 10_000;
+const LONGEST_PAUSE = 2_000;
 
 /** Makes a queue. `work` is called with each key; where it rejects, `onError` is told and the key comes back. */
 export function workQueue(

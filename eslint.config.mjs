@@ -71,7 +71,10 @@ export default tseslint.config(
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-floating-promises': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       '@typescript-eslint/require-await': 'off',
@@ -87,7 +90,8 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         {
-          selector: "NewExpression[callee.name='Map'], NewExpression[callee.name='Set'], NewExpression[callee.name='Date']",
+          selector:
+            "NewExpression[callee.name='Map'], NewExpression[callee.name='Set'], NewExpression[callee.name='Date']",
           message: 'State of a run is plain JSON: Map, Set and Date do not survive continue-as-new.',
         },
       ],
@@ -102,6 +106,8 @@ export default tseslint.config(
   { files: ['bench/**/*.ts', 'cli/**/*.ts'], rules: { 'no-console': 'off' } },
   {
     files: ['**/*.mjs', '**/*.js'],
-    languageOptions: { globals: { process: 'readonly', module: 'writable', console: 'readonly', require: 'readonly' } },
+    languageOptions: {
+      globals: { process: 'readonly', module: 'writable', console: 'readonly', require: 'readonly' },
+    },
   },
 );

@@ -102,8 +102,10 @@ export interface Bridge {
   stop(): Promise<void>;
 }
 
-/** Milliseconds that changes of one tree are gathered before it is looked at. */
+/** Milliseconds that changes of one tree are gathered before it is looked at, at least. */
 const GATHER = 50;
+/** While a large tree changes all the time, the bridge works one part of this many of the time. */
+const SHARE = 5;
 /** Trees and groups that are looked up at the same time. */
 const LOOKUPS = 20;
 
@@ -130,6 +132,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   let index: ManifestIndex | undefined;
   let synced = false;
   let stopped = false;
+  /** Milliseconds that the last look at a tree kept the thread. */
+  let lastPass = 0;
 
   const runs = groupRuns({
     client,
@@ -154,7 +158,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   }
 
   /** Something about a group changed: its tree is looked at soon. */
-  function touch(group: GroupName, delay = GATHER): void {
+  function touch(group: GroupName, delay = Math.max(GATHER, SHARE * lastPass)): void {
     if (!index || !synced) return;
     const known = index.groups.get(objectKey(group));
     if (known) queue.add(objectKey(topOf(index, known)), delay);
@@ -231,7 +235,10 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       }
     }
     await withdrawUndriven(now, tree).catch((error: unknown) => (failure ??= error));
+    const before = performance.now();
     showTree(now, tree, decisions);
+    // Deciding takes about as long as showing.
+    lastPass = 2 * (performance.now() - before);
     if (failure !== undefined) throw failure instanceof Error ? failure : new Error(describe(failure));
   }
 

@@ -67,6 +67,8 @@ const QUERY_TIMEOUT = 3_000;
 /** Milliseconds between two queries of a run where nothing happens, and where something does. */
 const QUERY_INTERVAL = 1_000;
 const QUERY_GAP = 200;
+/** Queries take one part of this many of the time at most. */
+const QUERY_SHARE = 10;
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 2_000;
 
@@ -201,9 +203,11 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
       } catch {
         // No worker, no plan yet, or no server: what is known stays, and the next query tells.
       }
-      await pause(QUERY_GAP, signal);
+      // A run with many members answers slowly: it is to spend its time on the members.
+      const gap = Math.max(QUERY_GAP, QUERY_SHARE * (Date.now() - before));
+      await pause(gap, signal);
       await Promise.race([
-        pause(QUERY_INTERVAL - QUERY_GAP, signal),
+        pause(Math.max(0, QUERY_INTERVAL - gap), signal),
         new Promise<void>((poked) => (follower.poke = poked)),
       ]);
     }

@@ -29,7 +29,7 @@ import {
   type RunOutcome,
   type RunPhase,
 } from '../workflows/messages';
-import { isInState, isSameDesired, observedState, standingExceptions } from './desired';
+import { isInState, isSameDesired, observedState } from './desired';
 import type { Decision, RunState, Sent } from './reconcile';
 import type { ResolvedMember, ResolvedTier } from './resolve';
 
@@ -127,8 +127,30 @@ export interface StatusInput {
 /** The API version that views are shown in. */
 export const VIEW_API_VERSION = 'vmoperator.vmware.com/v1alpha6';
 
+/** The input with what is looked up for each member, by its key. */
+interface Facts extends StatusInput {
+  /** Where the members stand in the open run of the same desired state. */
+  progress: ReadonlyMap<MemberKey, MemberProgress>;
+  /** How the last run of the same desired state left the members that it did not bring there. */
+  exceptions: ReadonlyMap<MemberKey, RunException>;
+  before: ReadonlyMap<MemberKey, MemberStatus>;
+  placements: Record<MemberKey, Placement>;
+}
+
+function factsOf(input: StatusInput): Facts {
+  const { run, plan, previous } = input;
+  return {
+    ...input,
+    progress: new Map(plan && openMembers(run, plan).map((member) => [member.member, member])),
+    exceptions: new Map(plan && exceptionsOf(run, plan).map((exception) => [exception.member, exception])),
+    before: new Map(previous?.status.members.map((member) => [memberKey(member), member])),
+    placements: runPlacements(run),
+  };
+}
+
 /** Computes the view of one group. Nested groups come first. */
-export function groupView(input: StatusInput): GroupView {
+export function groupView(given: StatusInput): GroupView {
+  const input = factsOf(given);
   const { group, plan, run, previous, problems, sent } = input;
   const members = input.tiers.flatMap((tier) =>
     tier.members.map((member) => assessMember(input, tier, member)),
@@ -174,11 +196,9 @@ interface Assessed {
   unready?: string;
 }
 
-function assessMember(input: StatusInput, tier: ResolvedTier, member: ResolvedMember): Assessed {
+function assessMember(input: Facts, tier: ResolvedTier, member: ResolvedMember): Assessed {
   const key = memberKey(member.ref);
-  const before = input.previous?.status.members.find(
-    (old) => old.kind === member.ref.kind && old.name === member.ref.name,
-  );
+  const before = input.before.get(key);
   const vmParts = member.vm && machineStatus(input, member, member.vm, before);
   const findings = [linkFinding(input.group, member)];
   if (member.link === 'Linked' && member.vm) {
@@ -215,7 +235,7 @@ function linkFinding(group: Group, member: ResolvedMember): Finding {
 }
 
 function machineStatus(
-  input: StatusInput,
+  input: Facts,
   member: ResolvedMember,
   vm: VirtualMachine,
   before: MemberStatus | undefined,
@@ -223,7 +243,7 @@ function machineStatus(
   const observed = input.observe(vm);
   // What was placed stays placed while the VM exists; another VM of the same name starts anew.
   const kept = before?.uid === vm.uid ? before.placement : undefined;
-  const placement = observed?.placement ?? vm.placed ?? runPlacements(input.run)[vm.name] ?? kept;
+  const placement = observed?.placement ?? vm.placed ?? input.placements[vm.name] ?? kept;
   return {
     ...(placement && member.link === 'Linked' && { placement }),
     ...(observed && { powerState: observed.powerState }),
@@ -236,7 +256,7 @@ function runPlacements(run: RunState): Record<MemberKey, Placement> {
 }
 
 function machineFindings(
-  input: StatusInput,
+  input: Facts,
   key: MemberKey,
   vm: VirtualMachine,
   placement: Placement | undefined,
@@ -249,13 +269,13 @@ function machineFindings(
 }
 
 function placementFinding(
-  input: StatusInput,
+  input: Facts,
   key: MemberKey,
   placement: Placement | undefined,
   before: MemberStatus | undefined,
 ): Finding | undefined {
   if (placement) {
-    const computed = runPlacements(input.run)[key] !== undefined || wasComputed(before, placement);
+    const computed = input.placements[key] !== undefined || wasComputed(before, placement);
     return computed
       ? finding('PlacementReady', 'True', 'PlacementComputed', 'Placement decision is ready')
       : finding('PlacementReady', 'True', 'AlreadyPlaced', placement.zoneID);
@@ -271,7 +291,7 @@ function wasComputed(before: MemberStatus | undefined, placement: Placement): bo
   return old?.reason === 'PlacementComputed' && before?.placement?.zoneID === placement.zoneID;
 }
 
-function powerFinding(input: StatusInput, plan: Plan, key: MemberKey, vm: VirtualMachine): Finding {
+function powerFinding(input: Facts, plan: Plan, key: MemberKey, vm: VirtualMachine): Finding {
   const observed = input.observe(vm);
   const state = observedState(observed);
   const type = 'PowerStateSynced';
@@ -285,25 +305,22 @@ function powerFinding(input: StatusInput, plan: Plan, key: MemberKey, vm: Virtua
           'Member was powered off and stays so while the group is suspended',
         );
   }
-  const progress = progressOf(input.run, plan, key);
+  const progress = input.progress.get(key);
   if (progress) return openFinding(plan, key, state, progress);
-  const exception = exceptionOf(input, plan, key);
+  const exception = input.exceptions.get(key);
   if (exception) return exceptionFinding(plan, key, state, exception);
   return restingFinding(input, plan, key, state);
 }
 
-/** What the open run of the same desired state says of a member. */
-function progressOf(run: RunState, plan: Plan, key: MemberKey): MemberProgress | undefined {
-  if (run.phase !== 'Open' || !run.progress || !isSameDesired(plan, run.progress)) return undefined;
-  return run.progress.members.find((member) => member.member === key);
+/** What the open run says of the members, if it is one of the same desired state. */
+function openMembers(run: RunState, plan: Plan): MemberProgress[] {
+  if (run.phase !== 'Open' || !run.progress || !isSameDesired(plan, run.progress)) return [];
+  return run.progress.members;
 }
 
-function exceptionOf(input: StatusInput, plan: Plan, key: MemberKey): RunException | undefined {
-  if (input.run.phase !== 'Closed') return undefined;
-  const { outcome } = input.run;
-  const standing = standingExceptions(plan, outcome).get(key);
-  if (standing || !outcome || !isSameDesired(plan, outcome)) return standing;
-  return outcome.exceptions.find((exception) => exception.member === key);
+function exceptionsOf(run: RunState, plan: Plan): RunException[] {
+  if (run.phase !== 'Closed' || !run.outcome || !isSameDesired(plan, run.outcome)) return [];
+  return run.outcome.exceptions;
 }
 
 function openFinding(plan: Plan, key: MemberKey, state: PowerState, progress: MemberProgress): Finding {
@@ -333,7 +350,7 @@ function exceptionFinding(plan: Plan, key: MemberKey, state: PowerState, excepti
   return finding('PowerStateSynced', 'False', reason, `${mismatch(plan, key, state)}: ${exception.message}`);
 }
 
-function restingFinding(input: StatusInput, plan: Plan, key: MemberKey, state: PowerState): Finding {
+function restingFinding(input: Facts, plan: Plan, key: MemberKey, state: PowerState): Finding {
   const is = mismatch(plan, key, state);
   const { decision } = input;
   if (input.moving) return finding('PowerStateSynced', 'False', 'Pending', is);
@@ -344,7 +361,7 @@ function mismatch(plan: Plan, key: MemberKey, state: PowerState): string {
   return `${key} is ${state}, the group wants ${plan.powerState}`;
 }
 
-function childFinding(input: StatusInput, name: string): Finding {
+function childFinding(input: Facts, name: string): Finding {
   const ready = input.childView(name)?.status.conditions.find((condition) => condition.type === 'Ready');
   if (!ready)
     return finding('Ready', 'Unknown', 'Pending', `VirtualMachineGroup "${name}" has no status yet`);
@@ -353,23 +370,23 @@ function childFinding(input: StatusInput, name: string): Finding {
 
 /** Why a VM that is in its power state is not ready all the same: its gate. */
 function gateUnready(
-  input: StatusInput,
+  input: Facts,
   tier: ResolvedTier,
   key: MemberKey,
   member: ResolvedMember,
 ): string | undefined {
-  const { plan, run } = input;
+  const { plan } = input;
   if (!plan || !member.vm || member.link !== 'Linked') return undefined;
   const planned: PlanTier | undefined = plan.tiers[tier.index];
   if (planned?.gate !== 'Ready' || plan.powerState !== 'PoweredOn') return undefined;
   if (input.observe(member.vm)?.ready === true) return undefined;
-  const progress = progressOf(run, plan, key);
+  const progress = input.progress.get(key);
   if (progress && progress.phase !== 'Done') return `${key}: ${progress.waitsFor ?? 'not ready yet'}`;
-  const exception = progress ? undefined : exceptionOf(input, plan, key);
+  const exception = progress ? undefined : input.exceptions.get(key);
   return exception && `${key}: ${exception.message}`;
 }
 
-function groupConditions(input: StatusInput, unready: Assessed[], total: number): Condition[] {
+function groupConditions(input: Facts, unready: Assessed[], total: number): Condition[] {
   const findings: Finding[] = [readyFinding(unready, total)];
   const parent = input.group.groupName;
   if (parent !== undefined) {
@@ -430,7 +447,7 @@ function lastUpdated(run: RunState, plan: Plan | undefined): string | undefined 
   return reached && run.outcome.powerState === plan.powerState ? rfc3339(run.outcome.endedAt) : undefined;
 }
 
-function phaseOf(input: StatusInput, unready: Assessed[]): { phase: GroupPhase; message: string } {
+function phaseOf(input: Facts, unready: Assessed[]): { phase: GroupPhase; message: string } {
   const { run, plan, decision } = input;
   if (run.phase === 'Open') {
     const { progress } = run;

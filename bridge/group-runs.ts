@@ -67,8 +67,8 @@ const QUERY_TIMEOUT = 3_000;
 /** Milliseconds between two queries of a run where nothing happens, and where something does. */
 const QUERY_INTERVAL = 1_000;
 const QUERY_GAP = 200;
-/** Queries take one part of this many of the time at most. */
-const QUERY_SHARE = 10;
+/** The pause after a query is this many times as long as the query took, up to QUERY_INTERVAL. */
+const QUERY_SHARE = 4;
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 2_000;
 
@@ -204,10 +204,10 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
         // No worker, no plan yet, or no server: what is known stays, and the next query tells.
       }
       // A run with many members answers slowly: it is to spend its time on the members.
-      const gap = Math.max(QUERY_GAP, QUERY_SHARE * (Date.now() - before));
+      const gap = Math.min(Math.max(QUERY_GAP, QUERY_SHARE * (Date.now() - before)), QUERY_INTERVAL);
       await pause(gap, signal);
       await Promise.race([
-        pause(Math.max(0, QUERY_INTERVAL - gap), signal),
+        pause(QUERY_INTERVAL - gap, signal),
         new Promise<void>((poked) => (follower.poke = poked)),
       ]);
     }

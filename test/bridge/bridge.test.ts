@@ -186,7 +186,7 @@ test('a group comes up, tier by tier; then it is in its desired state, with stat
   ]);
   expect(await operations('up')).toEqual(['PoweredOn db', 'PoweredOn web']);
   expect(reasons(started, 'app')).toEqual(
-    expect.arrayContaining(['GroupAdded', 'PlanSent', 'RunStarted', 'MemberStarted', 'RunEnded']),
+    expect.arrayContaining(['GroupAdded', 'PlanSent', 'RunStarted', 'RunEnded']),
   );
   expect(started.bridge.ready()).toEqual({ ready: true, message: 'ready' });
 });

@@ -1,0 +1,99 @@
+import { resolveTrees, type GroupView } from '../../bridge';
+import { manifestEvents, problemEvents, viewEvents } from '../../bridge/events';
+import type { MemberPhase, Plan, RunOutcome } from '../../workflows/messages';
+import { group, manifests, NS, outcome, progressOf, tier, vm } from './fixtures';
+
+const from = manifests({
+  groups: [group('app', [tier(['a'])], { powerState: 'PoweredOn' })],
+  virtualMachines: [vm('a', 'app')],
+});
+const plan = resolveTrees(from)[0] as Plan;
+
+function view(run?: GroupView['run']): GroupView {
+  return {
+    apiVersion: 'vmoperator.vmware.com/v1alpha6',
+    kind: 'VirtualMachineGroup',
+    metadata: { namespace: NS, name: 'app', uid: 'app', generation: 1 },
+    spec: {},
+    status: { observedGeneration: 1, members: [], conditions: [] },
+    phase: 'Pending',
+    message: '',
+    ...(run && { run }),
+  };
+}
+
+const base = { workflowId: 'vmgroup/prod/app', runId: 'r1', startedAt: 1 };
+function open(phase: MemberPhase, tierPhase: 'Running' | 'Done' = 'Running'): GroupView {
+  const progress = progressOf(plan, {
+    members: [{ member: 'a', tier: 0, phase, since: 1 }],
+    tiers: [{ tier: 0, phase: tierPhase, done: 0, total: 1 }],
+  });
+  return view({ ...base, progress });
+}
+function closed(over: Partial<RunOutcome> = {}): GroupView {
+  return view({ ...base, endedAt: 9, outcome: outcome(plan, over) });
+}
+
+const short = (events: { type: string; reason: string }[]) =>
+  events.map(({ type, reason }) => `${type} ${reason}`);
+
+test.each<[string, GroupView | undefined, GroupView, string[]]>([
+  ['nothing ran', undefined, view(), []],
+  ['a run opens', view(), view(base), ['Normal RunStarted']],
+  ['a member starts', view(base), open('InProgress'), ['Normal MemberStarted']],
+  ['seen in the middle', undefined, open('Done', 'Done'), ['Normal RunStarted']],
+  [
+    'a member and its tier are done',
+    open('InProgress'),
+    open('Done', 'Done'),
+    ['Normal MemberDone', 'Normal TierDone'],
+  ],
+  ['a member is parked', open('InProgress'), open('Parked'), ['Warning MemberParked']],
+  ['nothing moved', open('InProgress'), open('InProgress'), []],
+  ['the run ends', open('Done'), closed(), ['Normal RunEnded']],
+  ['it ends badly', open('Done'), closed({ outcome: 'Failed' }), ['Warning RunEnded']],
+  [
+    'ended from outside',
+    open('Done'),
+    view({ ...base, endedAt: 9, closedAs: 'TERMINATED' }),
+    ['Warning RunEnded'],
+  ],
+  ['an old run is no news after a restart', undefined, closed(), []],
+])('%s', (_, before, after, expected) => {
+  expect(short(viewEvents(before, after))).toEqual(expected);
+});
+
+test('groups that are added, changed and deleted', () => {
+  const known = new Map([
+    ['prod/app', 'old'],
+    ['prod/gone', undefined],
+  ]);
+  expect(manifestEvents(known, from).map((event) => `${event.reason} ${event.object.name}`)).toEqual([
+    'GroupChanged app',
+    'GroupDeleted gone',
+  ]);
+  expect(short(manifestEvents(new Map(), from))).toEqual(['Normal GroupAdded']);
+  expect(manifestEvents(new Map([['prod/app', undefined]]), from)).toEqual([]);
+});
+
+test('each problem is told once, wherever it moves in its file', () => {
+  const problem = {
+    severity: 'Error' as const,
+    file: 'a.yaml',
+    line: 1,
+    column: 1,
+    path: 'spec.x',
+    message: 'unknown field',
+  };
+  expect(problemEvents([], [problem])).toMatchObject([
+    {
+      reason: 'InvalidManifest',
+      object: { kind: 'File', name: 'a.yaml' },
+      message: 'a.yaml:1:1: spec.x: unknown field',
+    },
+  ]);
+  expect(problemEvents([problem], [{ ...problem, line: 9 }])).toEqual([]);
+  expect(short(problemEvents([], [{ ...problem, severity: 'Warning' }]))).toEqual([
+    'Warning ManifestWarning',
+  ]);
+});

@@ -2,7 +2,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import logUpdate from 'log-update';
 import type { BridgeEvent, GroupView } from '../bridge';
-import { groupLines, groupName } from './group-text';
+import { asTrees, groupLines, groupName } from './group-text';
 import type { Detail } from './group-text';
 import { clock } from './output';
 import { paintFor } from './paint';
@@ -145,11 +145,21 @@ function picture(views: GroupView[], footer: string[], paint: Paint): string[] {
   const now = Date.now();
   const width = process.stdout.columns || 80;
   const room = (process.stdout.rows || 24) - footer.length - 3;
-  const sorted = views.sort((a, b) => (groupName(a) < groupName(b) ? -1 : 1));
+  const trees = asTrees(views);
   const draw = (detail: Detail) =>
-    sorted.flatMap((view) => [...groupLines(view, { now, paint, detail, width }), '']);
+    trees.flatMap(({ view, depth }) => {
+      const indent = '  '.repeat(depth);
+      const lines = groupLines(view, {
+        now,
+        paint,
+        detail,
+        width: width - indent.length,
+        nested: depth > 0,
+      });
+      return [...lines.map((line) => indent + line), ...(detail === 'full' ? [''] : [])];
+    });
   let lines = draw('full');
-  if (lines.length > room) lines = draw('open');
+  if (lines.length > room) lines = [...draw('open'), ''];
   if (lines.length > room) {
     const hidden = paint.dim(`… ${lines.length - room} more lines: vmgroup get groups`);
     lines = [...lines.slice(0, room), hidden, ''];

@@ -1,5 +1,5 @@
 /** A group as lines of text for a terminal: header, tiers with bars, members. Pure. */
-import type { GroupView } from '../bridge';
+import type { GroupView, MemberStatus } from '../bridge';
 import type { MemberProgress, MemberPhase, Progress, TierProgress } from '../workflows/messages';
 import { elapsed } from './output';
 import type { Paint } from './paint';
@@ -47,6 +47,8 @@ export interface Scene {
   detail?: Detail;
   /** Columns of the terminal. */
   width?: number;
+  /** Drawn below its parent: the parent need not be named. */
+  nested?: boolean;
 }
 
 /** The lines of one group. */
@@ -71,14 +73,14 @@ export function runTime(view: GroupView, now: number): string | undefined {
   return run && elapsed((run.endedAt ?? now) - run.startedAt);
 }
 
-function headline(view: GroupView, { now, paint }: Scene): string {
+function headline(view: GroupView, { now, paint, nested }: Scene): string {
   const { powerState, groupName: parent } = view.spec;
   const parts = [
     paint.strong(groupName(view)),
     powerState ?? '',
     paintPhase(view.phase, paint),
     runTime(view, now) ?? '',
-    parent === undefined ? '' : paint.dim(`in ${view.metadata.namespace}/${parent}`),
+    parent === undefined || nested ? '' : paint.dim(`in ${view.metadata.namespace}/${parent}`),
   ];
   return parts.filter((part) => part !== '').join('  ');
 }
@@ -125,7 +127,7 @@ function tierState(tier: TierProgress, now: number, paint: Paint): string {
 function memberLines(view: GroupView, member: MemberProgress, nameWidth: number, scene: Scene): string[] {
   const { now, paint, width = 80 } = scene;
   const line = (text: string) =>
-    `    ${MARK[member.phase]} ${member.member.padEnd(nameWidth)}  ${text}`.trimEnd();
+    cut(`    ${MARK[member.phase]} ${member.member.padEnd(nameWidth)}  ${text}`.trimEnd(), width);
   switch (member.phase) {
     case 'Done':
       return [paint.good(line(member.powerState ?? ''))];
@@ -187,31 +189,58 @@ function wrapped(text: string, width: number): string[] {
 }
 
 /** Members of a group without an open run. */
-function restingLines(view: GroupView, { paint, detail = 'full', width = 80 }: Scene): string[] {
+function restingLines(view: GroupView, scene: Scene): string[] {
+  const { paint, width = 80 } = scene;
   const nameWidth = Math.max(0, ...view.status.members.map(({ name }) => name.length));
-  const rows = view.status.members.flatMap((member) => {
-    const wrong = member.conditions.find(({ status }) => status === 'False');
-    const name = member.name.padEnd(nameWidth);
-    if (wrong)
-      return [
-        [
-          paint.bad(`    ✖ ${name}  ${wrong.reason}`),
-          ...wrapped(wrong.message, width).map((text) => paint.bad(text)),
-        ],
-      ];
-    if (detail === 'open') return [];
-    const { zoneID, node } = member.placement ?? {};
-    const place =
-      zoneID === undefined ? '' : paint.dim(`  ${node === undefined ? zoneID : `${zoneID}/${node}`}`);
-    return [[paint.good(`    ✔ ${name}  ${member.powerState ?? ''}`.trimEnd()) + place]];
-  });
+  const rows = view.status.members
+    .map((member) => restingMember(member, nameWidth, scene))
+    .filter((row) => row.length > 0);
   const isWrong = rows.some((lines) => lines.length > 1);
   const said =
-    isWrong || view.phase === 'Converged'
+    isWrong || view.phase === 'Converged' || view.phase === 'Pending'
       ? []
       : wrapped(view.message, width).map((text) => paint.dim(text.slice(4)));
   const next = WANTS_ASKING.has(view.phase)
     ? [paint.warn(`    → vmgroup retry ${groupName(view)} --reason TEXT   asks for another run`)]
     : [];
   return [...said, ...rows.slice(0, MOST_MEMBERS).flat(), ...moreLine(rows.length, paint), ...next];
+}
+
+function restingMember(
+  member: MemberStatus,
+  nameWidth: number,
+  { paint, detail = 'full', width = 80 }: Scene,
+): string[] {
+  const wrong = member.conditions.find(({ status }) => status === 'False');
+  const name = member.name.padEnd(nameWidth);
+  if (wrong && wrong.reason !== 'Pending') {
+    const reason = cut(`    ✖ ${name}  ${wrong.reason}`, width);
+    return [reason, ...wrapped(wrong.message, width)].map((text) => paint.bad(text));
+  }
+  if (detail === 'open') return [];
+  if (wrong) return [paint.dim(`    · ${name}  ${member.powerState ?? ''}`.trimEnd())];
+  const { zoneID, node } = member.placement ?? {};
+  const place =
+    zoneID === undefined ? '' : paint.dim(`  ${node === undefined ? zoneID : `${zoneID}/${node}`}`);
+  return [paint.good(`    ✔ ${name}  ${member.powerState ?? ''}`.trimEnd()) + place];
+}
+
+/** At most `width` columns: a line that the terminal breaks makes the picture hard to read. */
+function cut(line: string, width: number): string {
+  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+}
+
+/** Groups as trees: each parent before what is in it, with how deep it is. */
+export function asTrees(views: GroupView[]): { view: GroupView; depth: number }[] {
+  const sorted = [...views].sort((a, b) => (groupName(a) < groupName(b) ? -1 : 1));
+  const names = new Set(sorted.map(groupName));
+  const parentOf = ({ metadata, spec }: GroupView) => {
+    const parent = spec.groupName === undefined ? undefined : `${metadata.namespace}/${spec.groupName}`;
+    return parent !== undefined && names.has(parent) ? parent : undefined;
+  };
+  const below = (parent: string | undefined, depth: number): { view: GroupView; depth: number }[] =>
+    sorted
+      .filter((view) => parentOf(view) === parent)
+      .flatMap((view) => [{ view, depth }, ...below(groupName(view), depth + 1)]);
+  return below(undefined, 0);
 }

@@ -1,0 +1,186 @@
+import type { GroupView } from '../../bridge';
+import { asTrees, groupLines } from '../../cli/group-text';
+import { paintFor } from '../../cli/paint';
+import { verdictOf } from '../../cli/verdict';
+import type { MemberProgress, Progress } from '../../workflows/messages';
+
+const NOW = 1_700_000_000_000;
+const paint = paintFor({ isTTY: false });
+const lines = (view: GroupView, width = 80, detail: 'full' | 'open' = 'full') =>
+  groupLines(view, { now: NOW, paint, width, detail });
+
+function view(over: Partial<GroupView> = {}): GroupView {
+  return {
+    apiVersion: 'vmoperator.vmware.com/v1alpha6',
+    kind: 'VirtualMachineGroup',
+    metadata: { namespace: 'prod', name: 'shop', uid: 'u', generation: 1 },
+    spec: { powerState: 'PoweredOn' },
+    status: { observedGeneration: 1, members: [], conditions: [] },
+    phase: 'PoweringOn',
+    message: '',
+    ...over,
+  };
+}
+
+function running(members: MemberProgress[], tiers: Progress['tiers']): GroupView {
+  const progress: Progress = {
+    ...{ namespace: 'prod', name: 'shop', revision: 'r', generation: 1, lineage: 'u', root: 'shop' },
+    ...{ powerState: 'PoweredOn', phase: 'PoweringOn', message: '', startedAt: NOW - 90_000 },
+    ...{ tiers, members, placement: { phase: 'Done' }, placements: {}, words: [] },
+  };
+  return view({ run: { workflowId: 'vmgroup/prod/shop', runId: 'run', startedAt: NOW - 90_000, progress } });
+}
+
+const member = (name: string, tier: number, over: Partial<MemberProgress>): MemberProgress => ({
+  member: name,
+  tier,
+  phase: 'Pending',
+  since: NOW - 5_000,
+  ...over,
+});
+
+const STUCK = running(
+  [
+    member('db', 0, { phase: 'Done', powerState: 'PoweredOn' }),
+    member('web-1', 1, {
+      phase: 'InProgress',
+      waitsFor: 'PoweredOn',
+      attempt: 2,
+      nextRetryAt: NOW + 8_000,
+      lastError: { class: 'Transient', message: 'host is busy', at: NOW },
+    }),
+    member('web-2', 1, {
+      phase: 'Parked',
+      lastError: { class: 'Permanent', message: 'no such image', at: NOW },
+    }),
+    member('lb', 2, {}),
+  ],
+  [
+    { tier: 0, phase: 'Done', done: 1, total: 1 },
+    { tier: 1, phase: 'Running', done: 0, total: 2 },
+    { tier: 2, phase: 'Delay', until: NOW + 12_000, done: 0, total: 1 },
+  ],
+);
+
+test('a run: tiers with bars, members with what they wait for, and the command that helps', () => {
+  expect(lines(STUCK)).toEqual([
+    'prod/shop  PoweredOn  PoweringOn  1m30s',
+    '  tier 1/3  ██████████  1/1  done',
+    '    ✔ db  PoweredOn',
+    '  tier 2/3  ░░░░░░░░░░  0/2  running',
+    '    ◐ web-1  waits for PoweredOn, 5s, attempt 2',
+    '        Transient: host is busy; next try in 8s',
+    '    ✖ web-2  parked',
+    '        Permanent: no such image',
+    '        → vmgroup retry prod/shop web-2 --reason TEXT   (or skip, mark-ready)',
+    '  tier 3/3  ░░░░░░░░░░  0/1  delay, 12s left',
+    '    · lb',
+  ]);
+});
+
+test('where room is short only what is open is shown', () => {
+  const shown = lines(STUCK, 80, 'open').join('\n');
+  expect(shown).toContain('web-2  parked');
+  expect(shown).not.toMatch(/✔ db|· lb/);
+});
+
+test('of a large tier the members that need somebody come first, and the rest is counted', () => {
+  const many = Array.from({ length: 40 }, (_, at) =>
+    member(`vm-${at}`, 0, { phase: at === 39 ? 'Parked' : 'Done' }),
+  );
+  const shown = lines(running(many, [{ tier: 0, phase: 'Running', done: 39, total: 40 }]));
+  expect(shown[2]).toBe('    ✖ vm-39  parked');
+  expect(shown.at(-1)).toBe('    … and 28 more');
+});
+
+test('no line is wider than the terminal', () => {
+  const long = running(
+    [
+      member('a-name-that-is-quite-long-for-a-vm', 0, {
+        phase: 'InProgress',
+        waitsFor: 'x'.repeat(100),
+        lastError: { class: 'C', message: 'word '.repeat(60), at: 0 },
+      }),
+    ],
+    [{ tier: 0, phase: 'Running', done: 0, total: 1 }],
+  );
+  expect(Math.max(...lines(long, 60).map((line) => line.length))).toBeLessThanOrEqual(60);
+});
+
+test('without a run: members as they are', () => {
+  const condition = (status: 'True' | 'False', reason: string, message: string) => ({
+    ...{ type: 'PowerStateSynced' as const, status, reason, message },
+    ...{ lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1 },
+  });
+  const rested = view({
+    phase: 'ConvergedWithExceptions',
+    message: '1 of 3 members not ready',
+    status: {
+      observedGeneration: 1,
+      conditions: [],
+      members: [
+        {
+          name: 'db',
+          kind: 'VirtualMachine',
+          powerState: 'PoweredOn',
+          placement: { zoneID: 'z', node: 'n' },
+          conditions: [condition('True', 'PowerStateMatches', '')],
+        },
+        {
+          name: 'web',
+          kind: 'VirtualMachine',
+          powerState: 'PoweredOff',
+          conditions: [condition('False', 'NotSynced', 'skipped by kim')],
+        },
+        {
+          name: 'lb',
+          kind: 'VirtualMachine',
+          powerState: 'PoweredOff',
+          conditions: [condition('False', 'Pending', '')],
+        },
+      ],
+    },
+  });
+  expect(lines(rested)).toEqual([
+    'prod/shop  PoweredOn  ConvergedWithExceptions',
+    '    ✔ db   PoweredOn  z/n',
+    '    ✖ web  NotSynced',
+    '        skipped by kim',
+    '    · lb   PoweredOff',
+    '    → vmgroup retry prod/shop --reason TEXT   asks for another run',
+  ]);
+});
+
+test('nested groups come below their parents', () => {
+  const named = (name: string, groupName?: string) =>
+    view({
+      metadata: { namespace: 'prod', name, uid: name, generation: 1 },
+      spec: groupName === undefined ? {} : { groupName },
+    });
+  const trees = asTrees([named('a', 'z'), named('b', 'a'), named('c'), named('d', 'gone'), named('z')]);
+  expect(trees.map(({ view: { metadata }, depth }) => `${depth} ${metadata.name}`)).toEqual([
+    '0 c',
+    '0 d',
+    '0 z',
+    '1 a',
+    '2 b',
+  ]);
+});
+
+describe('the verdict of --exit-when-converged', () => {
+  const problem = { severity: 'Error' as const, file: 'f', line: 1, column: 1, path: '', message: 'm' };
+  test.each([
+    ['all converged', ['Converged', 'Unmanaged'], [], 0],
+    ['one with exceptions', ['Converged', 'ConvergedWithExceptions'], [], 2],
+    ['one out of sync that nobody will bring back', ['OutOfSync'], [], 2],
+    ['one failed', ['ConvergedWithExceptions', 'Failed'], [], 1],
+    ['one stopped by an operator', ['Cancelled'], [], 1],
+    ['a manifest that is wrong', ['Converged'], [problem], 1],
+    ['one under way', ['Converged', 'PoweringOn'], [], undefined],
+    ['one that waits for an operator', ['Waiting', 'Failed'], [], undefined],
+    ['one about to start', ['Pending'], [problem], undefined],
+  ] as const)('%s', (_what, phases, problems, exitCode) => {
+    const views = phases.map((phase) => view({ phase }));
+    expect(verdictOf(views, [...problems])?.exitCode).toBe(exitCode);
+  });
+});

@@ -71,6 +71,8 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       maxHeartbeatThrottleInterval: '2s',
       defaultHeartbeatThrottleInterval: '2s',
       shutdownForceTime: SHUTDOWN_FORCE_TIME,
+      // A task that is kept for a worker that was killed is given to another one after this time. The SDK's default is 10 s.
+      stickyQueueScheduleToStartTimeout: '3s',
     });
   } catch (error: unknown) {
     await connection.close();

@@ -227,7 +227,6 @@ async function execute(start: Start): Promise<(run: Run) => Run> {
         ...activityOptions,
         // A nested group may wait for an operator for as long as it takes.
         startToCloseTimeout: '365d',
-        heartbeatTimeout: '30s',
         activityId,
         retry,
       });

@@ -1,7 +1,7 @@
 /** Runs the built command as people do: as a process of its own. */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 
@@ -33,7 +33,9 @@ export function buildWhenStale(): void {
 function isFresh(): boolean {
   const built = statSync(path.join(root, 'dist/workflow-bundle.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const folders = ['api', 'placement', 'workflows', 'platforms', 'activities', 'bridge', 'worker', 'cli'];
-  return folders.every((folder) =>
+  // A clone does not have a folder that holds nothing yet.
+  const present = folders.filter((folder) => existsSync(path.join(root, folder)));
+  return present.every((folder) =>
     readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true }).every(
       (entry) => !entry.isFile() || statSync(path.join(entry.parentPath, entry.name)).mtimeMs <= built,
     ),

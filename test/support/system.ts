@@ -31,8 +31,8 @@ export interface System {
   view(namespace: string, name: string): GroupView | undefined;
   handle(namespace: string, name: string): WorkflowHandle;
   say(namespace: string, name: string, verb: Verb, member?: string): Promise<string>;
-  /** Waits until `what` answers something. */
-  until<T>(what: () => T | undefined | Promise<T | undefined>, saying: string): Promise<T>;
+  /** Waits until `what` answers something, `seconds` at most (90). */
+  until<T>(what: () => T | undefined | Promise<T | undefined>, saying: string, seconds?: number): Promise<T>;
   /** Waits until the last run of the group has ended, and the bridge knows it. */
   outcome(namespace: string, name: string, after?: number): Promise<RunOutcome>;
   bridge: RunningBridge;
@@ -87,13 +87,15 @@ export async function startSystem(
 
   const view = (namespace: string, name: string): GroupView | undefined =>
     bridge.views().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
-  const until: System['until'] = async (what, saying) => {
-    for (let tries = 0; tries < 900; tries += 1) {
+  const until: System['until'] = async (what, saying, seconds = 90) => {
+    for (let tries = 0; tries < seconds * 10; tries += 1) {
       const found = await what();
       if (found !== undefined) return found;
       await sleep(100);
     }
-    throw new Error(`waited 90 s for ${saying}; events: ${JSON.stringify(events.slice(-10), null, 1)}`);
+    throw new Error(
+      `waited ${seconds} s for ${saying}; events: ${JSON.stringify(events.slice(-10), null, 1)}`,
+    );
   };
   const console = new SimulatorConsole(platform.address);
   return {

@@ -1,7 +1,15 @@
 /** When something counts as being in its desired state. Pure; shared by resolving, deciding and status. */
 import { createHash } from 'node:crypto';
 import type { PowerState, VirtualMachineStatus } from '../api';
-import type { ExceptionReason, MemberKey, Plan, RunException, RunOutcome } from '../workflows/messages';
+import type {
+  ExceptionReason,
+  MemberKey,
+  Plan,
+  PlanMember,
+  RunException,
+  RunOutcome,
+  SetAsideReason,
+} from '../workflows/messages';
 
 /** Power state as observed; a VM that was never seen on the platform is off. */
 export function observedState(observed: VirtualMachineStatus | undefined): PowerState {
@@ -34,7 +42,7 @@ export function isSameDesired(
 }
 
 /** Exceptions that stay until the desired state changes or a person acts. */
-const LASTING: ReadonlySet<ExceptionReason> = new Set([
+const LASTING: ReadonlySet<ExceptionReason> = new Set<SetAsideReason>([
   'Parked',
   'Skipped',
   'MarkedReady',
@@ -55,6 +63,12 @@ export function standingExceptions(
   return new Map(outcome.exceptions.filter(stands).map((exception) => [exception.member, exception]));
 }
 
+/** What keeps a new run under the same desired state from touching a member that the last one left as it is. */
+export function setAside(exception: RunException | undefined): PlanMember['setAside'] {
+  if (!exception || !LASTING.has(exception.reason)) return undefined;
+  return { reason: exception.reason as SetAsideReason, message: exception.message };
+}
+
 /** The members that the last run of the same desired state left as they are, and that no run is started for again. */
 export function excusedMembers(plan: Plan, outcome: RunOutcome | undefined): Set<MemberKey> {
   return new Set(standingExceptions(plan, outcome).keys());
@@ -67,6 +81,8 @@ const MOMENTARY: ReadonlySet<string> = new Set([
   'corrections',
   'drifted',
   'generation',
+  'setAside',
+  'syncedAs',
 ]);
 
 /**

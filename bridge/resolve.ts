@@ -19,13 +19,15 @@ import {
 } from '../api';
 import {
   memberKey,
+  type MemberKey,
   type Plan,
   type PlanMember,
   type PlanPolicy,
   type PlanTier,
+  type RunException,
   type RunOutcome,
 } from '../workflows/messages';
-import { excusedMembers, isInState } from './desired';
+import { excusedMembers, isInState, setAside, standingExceptions } from './desired';
 import {
   compareNames,
   driverOf,
@@ -160,8 +162,9 @@ function planOf(index: ManifestIndex, world: World, group: Group, from: Inherite
     ...(forceSync && { forceSync }),
     above: [...from.above, group],
   };
-  const corrections = world.lastOutcome?.(group)?.corrections ?? {};
-  return {
+  const outcome = world.lastOutcome?.(group);
+  const corrections = outcome?.corrections ?? {};
+  const plan: Plan = {
     namespace: group.namespace,
     name: group.name,
     uid: group.uid,
@@ -173,10 +176,22 @@ function planOf(index: ManifestIndex, world: World, group: Group, from: Inherite
     ...(powerOffMode && { powerOffMode }),
     ...(suspendMode && { suspendMode }),
     ...(forceSync && { forceSync }),
+    ...(outcome?.forceSync !== undefined && { syncedAs: outcome.forceSync }),
     tiers: resolveTiers(index, group).map((tier) => planTier(index, world, tier, policy, inherited)),
     policy: planPolicy(policy),
     ...(Object.keys(corrections).length > 0 && { corrections }),
   };
+  const standing = standingExceptions(plan, outcome);
+  return standing.size > 0 ? withSetAside(plan, standing) : plan;
+}
+
+/** The plan with a mark on the members that the last run left as they are. */
+function withSetAside(plan: Plan, standing: Map<MemberKey, RunException>): Plan {
+  const mark = (member: PlanMember): PlanMember => {
+    const reason = setAside(standing.get(memberKey(member)));
+    return reason ? { ...member, setAside: reason } : member;
+  };
+  return { ...plan, tiers: plan.tiers.map((tier) => ({ ...tier, members: tier.members.map(mark) })) };
 }
 
 /** `now` stands in the file until somebody takes it out, so there it counts once a revision. */

@@ -34,6 +34,8 @@ export interface Plan {
   suspendMode?: PowerMode;
   /** A value not seen before asks for one sync of every member, also of those that look in sync. */
   forceSync?: string;
+  /** The force sync that the last run carried out: it is not asked for again. */
+  syncedAs?: string;
   tiers: PlanTier[];
   policy: PlanPolicy;
   /** Times at which drift of a VM was corrected lately, by member name; from the outcome of the last run. */
@@ -86,11 +88,19 @@ export interface PlanMember {
    */
   drifted?: true;
   /**
+   * Set by the bridge where the last run under the same desired state left this member as it is (parked, skipped, drifted too often): a
+   * run that is started for another member leaves it so, until somebody retries it.
+   */
+  setAside?: { reason: SetAsideReason; message: string };
+  /**
    * Of a nested group: everything below it was observed in its desired state (members that an earlier run left as exceptions set aside)
    * at this time.
    */
   convergedAt?: number;
 }
+
+/** Why a member is left as it is. */
+export type SetAsideReason = 'Parked' | 'Skipped' | 'MarkedReady' | 'Drifted' | 'DriftLimit';
 
 /** Names a member: its name for a VM, `VirtualMachineGroup/name` for a group. Unique within a group. */
 export type MemberKey = string;

@@ -18,7 +18,14 @@ import type {
   RecordedWord,
   RunOutcome,
 } from './messages';
-import { memberKey, type MemberKey, type Plan, type PlanMember, type PlanTier } from './plan';
+import {
+  memberKey,
+  type MemberKey,
+  type Plan,
+  type PlanMember,
+  type PlanTier,
+  type SetAsideReason,
+} from './plan';
 
 /** One step of the walk through the tiers: the tiers that are released together. */
 export interface Stage {
@@ -57,7 +64,7 @@ export interface MemberState {
   reachedAt?: number;
   parked?: { class: string; message: string; at: number; failures: Attempt[] };
   word?: { verb: 'skipMember' | 'markReady'; actor: string; reason: string; at: number };
-  leftAlone?: { reason: 'Drifted' | 'DriftLimit'; message: string; at: number };
+  leftAlone?: { reason: SetAsideReason; message: string; at: number };
   /** It left its desired state behind the group's back, and the correction has not begun. */
   drifted?: true;
   /** Of a nested group: exceptions of its own last run. */
@@ -126,7 +133,7 @@ export function inState(observed: VirtualMachineStatus | undefined, desired: Pow
 }
 
 /** What a plan says of the moment, not of the desired state. */
-const MOMENTARY = ['observed', 'convergedAt', 'corrections', 'drifted', 'generation'];
+const MOMENTARY = ['observed', 'convergedAt', 'corrections', 'drifted', 'generation', 'setAside', 'syncedAs'];
 
 function desire(plan: Plan): string {
   return JSON.stringify(plan, (name, value: unknown) => (MOMENTARY.includes(name) ? undefined : value));
@@ -164,7 +171,8 @@ export function begin(message: PlanMessage, now: number): Run {
     dropped: [],
   };
   if (message.cause === 'Asked') run.words = [askedWord(message, now)];
-  return withMembers(run, plan, now, { fresh: true, forgive: false, forced: plan.forceSync !== undefined });
+  const forced = plan.forceSync !== undefined && plan.forceSync !== plan.syncedAs;
+  return withMembers(run, plan, now, { fresh: true, forgive: forced, forced });
 }
 
 /** The run after a plan message; R1. */
@@ -185,7 +193,7 @@ export function receivePlan(run: Run, message: PlanMessage, now: number): Run {
   if (turned) next.planAt = now;
   if (asked) next.words = remember(run.words, askedWord(message, now));
   next.stages = turned ? stagesOf(plan) : carryLatches(run, plan);
-  return withMembers(next, run.plan, now, { fresh: turned, forgive: edited || asked, forced });
+  return withMembers(next, run.plan, now, { fresh: turned, forgive: edited || asked || forced, forced });
 }
 
 function askedWord(message: PlanMessage, now: number): RecordedWord {
@@ -236,6 +244,9 @@ function withMembers(run: Run, before: Plan, now: number, reading: Reading): Run
         : readGroup(next, old, member, nestedBefore[key], now, reading);
     if (reading.forced) state.forced = true;
     if (reading.forgive) forgive(state);
+    else if (member.setAside && !run.members[key] && state.reachedAt === undefined) {
+      state.leftAlone = { ...member.setAside, at: now };
+    }
     next.members[key] = state;
   }
   for (const [key, old] of Object.entries(run.members)) {

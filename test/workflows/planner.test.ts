@@ -422,6 +422,13 @@ describe('changes in the middle', () => {
   });
 });
 
+it('a force sync that the last run carried out is not asked for again', () => {
+  const tiers = running();
+  tiers[0] = tier([seen('db-1', 'PoweredOff', 0, { drifted: true }), seen('db-2', 'PoweredOn')]);
+  const world = new World().send(plan(tiers, { forceSync: 't1', syncedAs: 't1' }), { cause: 'Drift' });
+  expect(world.pass().asked.map(({ member }) => member)).toEqual(['db-1']);
+});
+
 describe('drift', () => {
   const drifted = (at: number, corrections: number[] = []): ReturnType<typeof plan> =>
     plan([tier([seen('a', 'PoweredOff', at, { drifted: true }), seen('b', 'PoweredOn')])], {
@@ -488,6 +495,39 @@ describe('drift', () => {
     const world = new World().send(reported, { cause: 'Drift' });
     expect(world.asked).toEqual([]);
     expect(world.outcome?.exceptions[0]?.reason).toBe('Drifted');
+  });
+});
+
+describe('members that the last run left as they are', () => {
+  const aside = { setAside: { reason: 'Skipped', message: 'skipped by bob: broken disk' } } as const;
+
+  it('stay so in a run that is started for another member, and hold nothing up', () => {
+    const world = new World().send(
+      plan([
+        tier([seen('a', 'PoweredOff', 0, aside)]),
+        tier([seen('b', 'PoweredOff', 0, { drifted: true })]),
+      ]),
+      { cause: 'Drift' },
+    );
+    world.pass();
+    expect(world.asked.map(({ member }) => member)).toEqual(['b']);
+    expect(world.outcome?.exceptions).toEqual([
+      { member: 'a', reason: 'Skipped', message: 'skipped by bob: broken disk' },
+    ]);
+  });
+
+  it('get their chance when somebody retries them', () => {
+    const world = new World(() => ({ takes: 60_000 })).send(
+      plan([tier([seen('a', 'PoweredOff', 0, aside), seen('b', 'PoweredOff')])]),
+      { cause: 'Drift' },
+    );
+    expect(world.say('retryMember', 'a')).toBeUndefined();
+    expect(world.pass().outcome?.outcome).toBe('Converged');
+  });
+
+  it('count as there once they are', () => {
+    const world = new World().send(plan([tier([seen('a', 'PoweredOn', 0, aside)])]));
+    expect(world.outcome?.outcome).toBe('Converged');
   });
 });
 

@@ -48,17 +48,33 @@ describe('power on', () => {
     expect(accepted(journal, ns).sort()).toEqual(effects(journal, ns).sort());
     const view = await system.until(() => {
       const found = system?.view(ns, 'app');
-      return found?.status.conditions.some(({ type, status }) => type === 'Ready' && status === 'True') ? found : undefined;
+      return found?.status.conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
+        ? found
+        : undefined;
     }, 'Ready');
     expect(view.status.members).toHaveLength(6);
-    expect(view.status.members[0]).toMatchObject({ name: 'db-1', powerState: 'PoweredOn', placement: { zoneID: expect.any(String) as string } });
+    expect(view.status.members[0]).toMatchObject({
+      name: 'db-1',
+      powerState: 'PoweredOn',
+      placement: { zoneID: expect.any(String) as string },
+    });
   });
 
   it('places all VMs of the tree together before the first power-on, and asks nested groups in their turn', async () => {
     const ns = space();
     system = await startSystem(temporal, {
-      'parent.yaml': groupWithVms({ namespace: ns, name: 'parent', powerState: 'PoweredOn', tiers: [{ members: ['group:inner'] }, { members: ['last'] }] }),
-      'inner.yaml': groupWithVms({ namespace: ns, name: 'inner', groupName: 'parent', tiers: [{ members: ['in-1'], delay: '1s' }, { members: ['in-2'] }] }),
+      'parent.yaml': groupWithVms({
+        namespace: ns,
+        name: 'parent',
+        powerState: 'PoweredOn',
+        tiers: [{ members: ['group:inner'] }, { members: ['last'] }],
+      }),
+      'inner.yaml': groupWithVms({
+        namespace: ns,
+        name: 'inner',
+        groupName: 'parent',
+        tiers: [{ members: ['in-1'], delay: '1s' }, { members: ['in-2'] }],
+      }),
     });
     await system.outcome(ns, 'parent');
     const journal = await system.journal();
@@ -75,19 +91,31 @@ describe('power on', () => {
       temporal,
       {
         'policy.yaml': policyManifest(ns, 'default', { gate: 'Ready' }),
-        'app.yaml': groupWithVms({ namespace: ns, name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a'] }, { members: ['b'] }] }),
+        'app.yaml': groupWithVms({
+          namespace: ns,
+          name: 'app',
+          powerState: 'PoweredOn',
+          tiers: [{ members: ['a'] }, { members: ['b'] }],
+        }),
       },
       { readyTime: 1500 },
     );
     await system.outcome(ns, 'app');
     const journal = await system.journal();
-    const ready = journal.find((line) => line.type === 'effect' && line.effect === 'Ready' && line.vm === `${ns}/a`);
+    const ready = journal.find(
+      (line) => line.type === 'effect' && line.effect === 'Ready' && line.vm === `${ns}/a`,
+    );
     expect(times(journal, ns, 'PoweredOn')['b']?.asked).toBeGreaterThanOrEqual(ready?.at ?? Infinity);
   });
 
   it('waits for a member that does not exist yet, and goes on when it comes into being', async () => {
     const ns = space();
-    const group = groupManifest({ namespace: ns, name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a'] }, { members: ['b'] }] });
+    const group = groupManifest({
+      namespace: ns,
+      name: 'app',
+      powerState: 'PoweredOn',
+      tiers: [{ members: ['a'] }, { members: ['b'] }],
+    });
     system = await startSystem(temporal, { 'app.yaml': group, 'b.yaml': vmManifest(ns, 'b', 'app') });
     await system.until(async () => {
       const waiting = system?.view(ns, 'app')?.run?.progress?.members.find(({ member }) => member === 'a');
@@ -123,7 +151,11 @@ describe('power on', () => {
 describe('power off and suspend', () => {
   it('powers off all at once, or in reverse with powerOffDelay', async () => {
     const ns = space();
-    const shape = { namespace: ns, name: 'app', tiers: [{ members: ['db'], powerOffDelay: '1s' }, { members: ['web'] }] };
+    const shape = {
+      namespace: ns,
+      name: 'app',
+      tiers: [{ members: ['db'], powerOffDelay: '1s' }, { members: ['web'] }],
+    };
     system = await startSystem(temporal, { 'app.yaml': groupWithVms({ ...shape, powerState: 'PoweredOn' }) });
     const on = await system.outcome(ns, 'app');
     system.write('app.yaml', groupWithVms({ ...shape, powerState: 'PoweredOff' }));
@@ -147,44 +179,71 @@ describe('power off and suspend', () => {
     system.write('app.yaml', groupWithVms({ ...shape, powerState: 'Suspended' }));
     const suspended = await system.outcome(ns, 'app', on.endedAt);
     expect(suspended.outcome).toBe('Converged');
-    expect(suspended.observed).toMatchObject({ a: { powerState: 'Suspended' }, b: { powerState: 'PoweredOff' } });
+    expect(suspended.observed).toMatchObject({
+      a: { powerState: 'Suspended' },
+      b: { powerState: 'PoweredOff' },
+    });
     const view = await system.until(() => {
       const found = system?.view(ns, 'app');
       return found?.status.conditions[0]?.status === 'True' ? found : undefined;
     }, 'Ready');
-    const synced = view.status.members.find(({ name }) => name === 'b')?.conditions.find(({ type }) => type === 'PowerStateSynced');
+    const synced = view.status.members
+      .find(({ name }) => name === 'b')
+      ?.conditions.find(({ type }) => type === 'PowerStateSynced');
     expect(synced).toMatchObject({ status: 'True', reason: 'LeftPoweredOff' });
   });
 
-  it.each(['PoweredOn', 'PoweredOff'] as const)('turned round in the middle: no VM ends in the old state (%s last)', async (last) => {
-    const ns = space();
-    system = await startSystem(temporal, { 'app.yaml': threeTiers(ns, 'PoweredOn', '1s') }, { powerOnTime: 1500, powerOffTime: 800 });
-    await system.until(async () => ((await system?.journal()) ?? []).find((line) => line.type === 'call'), 'the first power-on');
-    system.write('app.yaml', threeTiers(ns, 'PoweredOff', '1s'));
-    if (last === 'PoweredOn') {
-      await system.until(
-        async () => ((await system?.journal()) ?? []).find((line) => line.type === 'call' && line.operation === 'PoweredOff'),
-        'the first power-off',
+  it.each(['PoweredOn', 'PoweredOff'] as const)(
+    'turned round in the middle: no VM ends in the old state (%s last)',
+    async (last) => {
+      const ns = space();
+      system = await startSystem(
+        temporal,
+        { 'app.yaml': threeTiers(ns, 'PoweredOn', '1s') },
+        { powerOnTime: 1500, powerOffTime: 800 },
       );
-      system.write('app.yaml', threeTiers(ns, 'PoweredOn', '1s'));
-    }
-    const outcome = await system.until(() => {
-      const found = system?.view(ns, 'app')?.run?.outcome;
-      return found?.powerState === last ? found : undefined;
-    }, 'the end');
-    expect(outcome.outcome).toBe('Converged');
-    const states = Object.fromEntries(effects(await system.journal(), ns).map((text) => text.split(' ').reverse() as [string, string]));
-    for (const state of Object.values(states)) expect(state).toBe(last);
-    if (last === 'PoweredOn') expect(Object.keys(states)).toHaveLength(6);
-  });
+      await system.until(
+        async () => ((await system?.journal()) ?? []).find((line) => line.type === 'call'),
+        'the first power-on',
+      );
+      system.write('app.yaml', threeTiers(ns, 'PoweredOff', '1s'));
+      if (last === 'PoweredOn') {
+        await system.until(
+          async () =>
+            ((await system?.journal()) ?? []).find(
+              (line) => line.type === 'call' && line.operation === 'PoweredOff',
+            ),
+          'the first power-off',
+        );
+        system.write('app.yaml', threeTiers(ns, 'PoweredOn', '1s'));
+      }
+      const outcome = await system.until(() => {
+        const found = system?.view(ns, 'app')?.run?.outcome;
+        return found?.powerState === last ? found : undefined;
+      }, 'the end');
+      expect(outcome.outcome).toBe('Converged');
+      const states = Object.fromEntries(
+        effects(await system.journal(), ns).map((text) => text.split(' ').reverse() as [string, string]),
+      );
+      for (const state of Object.values(states)) expect(state).toBe(last);
+      if (last === 'PoweredOn') expect(Object.keys(states)).toHaveLength(6);
+    },
+  );
 });
 
 describe('drift', () => {
   it('Enforce: brings a VM back that was switched off by hand, and gives up after the limit', async () => {
     const ns = space();
     system = await startSystem(temporal, {
-      'policy.yaml': policyManifest(ns, 'default', { drift: { action: 'Enforce', maxCorrections: 2, window: '10m' } }),
-      'app.yaml': groupWithVms({ namespace: ns, name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a', 'b'] }] }),
+      'policy.yaml': policyManifest(ns, 'default', {
+        drift: { action: 'Enforce', maxCorrections: 2, window: '10m' },
+      }),
+      'app.yaml': groupWithVms({
+        namespace: ns,
+        name: 'app',
+        powerState: 'PoweredOn',
+        tiers: [{ members: ['a', 'b'] }],
+      }),
     });
     let last = await system.outcome(ns, 'app');
     for (let round = 0; round < 2; round += 1) {
@@ -194,15 +253,28 @@ describe('drift', () => {
     }
     await system.console.power({ namespace: ns, name: 'a' }, 'PoweredOff');
     last = await system.outcome(ns, 'app', last.endedAt);
-    expect(last).toMatchObject({ outcome: 'ConvergedWithExceptions', exceptions: [{ member: 'a', reason: 'DriftLimit' }] });
-    expect(accepted(await system.journal(), ns)).toEqual(['PoweredOn a', 'PoweredOn b', 'PoweredOn a', 'PoweredOn a']);
+    expect(last).toMatchObject({
+      outcome: 'ConvergedWithExceptions',
+      exceptions: [{ member: 'a', reason: 'DriftLimit' }],
+    });
+    expect(accepted(await system.journal(), ns)).toEqual([
+      'PoweredOn a',
+      'PoweredOn b',
+      'PoweredOn a',
+      'PoweredOn a',
+    ]);
   });
 
   it('Report: says NotSynced and leaves the VM alone', async () => {
     const ns = space();
     system = await startSystem(temporal, {
       'policy.yaml': policyManifest(ns, 'default', { drift: { action: 'Report' } }),
-      'app.yaml': groupWithVms({ namespace: ns, name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a'] }] }),
+      'app.yaml': groupWithVms({
+        namespace: ns,
+        name: 'app',
+        powerState: 'PoweredOn',
+        tiers: [{ members: ['a'] }],
+      }),
     });
     await system.outcome(ns, 'app');
     await system.console.power({ namespace: ns, name: 'a' }, 'PoweredOff');
@@ -210,7 +282,9 @@ describe('drift', () => {
       () =>
         system
           ?.view(ns, 'app')
-          ?.status.members[0]?.conditions.find(({ type, status }) => type === 'PowerStateSynced' && status === 'False'),
+          ?.status.members[0]?.conditions.find(
+            ({ type, status }) => type === 'PowerStateSynced' && status === 'False',
+          ),
       'NotSynced',
     );
     expect(condition.reason).toBe('NotSynced');
@@ -224,7 +298,10 @@ describe('changes of the manifests', () => {
     system = await startSystem(temporal, { 'app.yaml': threeTiers(ns, 'PoweredOn', '1s') });
     const first = await system.outcome(ns, 'app');
     system.write('app.yaml', threeTiers(ns, 'PowerdOff', '1s'));
-    const event = await system.until(() => system?.events.find(({ reason }) => reason === 'InvalidManifest'), 'the problem');
+    const event = await system.until(
+      () => system?.events.find(({ reason }) => reason === 'InvalidManifest'),
+      'the problem',
+    );
     expect(event.message).toContain('spec.powerState');
     await system.console.power({ namespace: ns, name: 'db-1' }, 'PoweredOff');
     const back = await system.outcome(ns, 'app', first.endedAt);
@@ -248,7 +325,10 @@ describe('changes of the manifests', () => {
   it('a deleted group ends its run as Superseded and touches no VM any more', async () => {
     const ns = space();
     system = await startSystem(temporal, { 'app.yaml': threeTiers(ns, 'PoweredOn', '60s') });
-    await system.until(async () => (effects(await system!.journal(), ns).length === 2 ? true : undefined), 'the first tier');
+    await system.until(
+      async () => (effects(await system!.journal(), ns).length === 2 ? true : undefined),
+      'the first tier',
+    );
     const handle = system.handle(ns, 'app');
     system.remove('app.yaml');
     expect(await handle.result()).toMatchObject({ outcome: 'Superseded' });
@@ -260,13 +340,22 @@ describe('words of operators', () => {
   it('pause, resume, skipDelay and abort act on the run, and stand on record', async () => {
     const ns = space();
     system = await startSystem(temporal, { 'app.yaml': threeTiers(ns, 'PoweredOn', '60s') });
-    await system.until(async () => (effects(await system!.journal(), ns).length === 2 ? true : undefined), 'the first tier');
-    await system.until(() => (system?.view(ns, 'app')?.run?.progress?.tiers[1]?.phase === 'Delay' ? true : undefined), 'the delay');
+    await system.until(
+      async () => (effects(await system!.journal(), ns).length === 2 ? true : undefined),
+      'the first tier',
+    );
+    await system.until(
+      () => (system?.view(ns, 'app')?.run?.progress?.tiers[1]?.phase === 'Delay' ? true : undefined),
+      'the delay',
+    );
     await system.say(ns, 'app', 'pause');
     await system.say(ns, 'app', 'skipDelay');
     expect(effects(await system.journal(), ns)).toHaveLength(2);
     await system.say(ns, 'app', 'resume');
-    await system.until(async () => (effects(await system!.journal(), ns).length >= 4 ? true : undefined), 'the second tier');
+    await system.until(
+      async () => (effects(await system!.journal(), ns).length >= 4 ? true : undefined),
+      'the second tier',
+    );
     await system.say(ns, 'app', 'abort');
     const outcome = await system.outcome(ns, 'app');
     expect(outcome.outcome).toBe('Cancelled');
@@ -277,7 +366,10 @@ describe('words of operators', () => {
       ['abort', 'alice', 'test'],
     ]);
     const calls = accepted(await system.journal(), ns).length;
-    system.write('app.yaml', `# a comment is no change of the desired state\n${threeTiers(ns, 'PoweredOn', '60s')}`);
+    system.write(
+      'app.yaml',
+      `# a comment is no change of the desired state\n${threeTiers(ns, 'PoweredOn', '60s')}`,
+    );
     await new Promise((resolve) => setTimeout(resolve, 2000));
     expect(accepted(await system.journal(), ns)).toHaveLength(calls);
   });

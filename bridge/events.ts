@@ -1,6 +1,6 @@
 /** What happened to groups, as events: found by comparing what was with what is. Pure. */
 import { formatProblem, type Manifests, type Problem } from '../api';
-import type { MemberProgress, Progress } from '../workflows/messages';
+import type { MemberProgress, Progress, TierProgress } from '../workflows/messages';
 import { objectKey, type ObjectKey } from './manifest-index';
 import type { GroupView } from './status';
 
@@ -24,8 +24,12 @@ export type EventReason =
   | 'DriftSeen'
   | 'RunStarted'
   | 'RunEnded'
+  | 'DelayStarted'
   | 'TierDone'
   | 'MemberStarted'
+  | 'MemberMissing'
+  /** An attempt failed and another one follows. */
+  | 'AttemptFailed'
   | 'MemberDone'
   | 'MemberParked'
   | 'TemporalUnreachable'
@@ -135,20 +139,49 @@ function ended(object: EventObject, view: GroupView): Happening {
 }
 
 function progressEvents(object: EventObject, before: Progress | undefined, after: Progress): Happening[] {
-  const events: Happening[] = [];
-  const old = new Map(before?.members.map((member) => [member.member, member.phase]));
-  for (const member of after.members) {
-    if (old.get(member.member) === member.phase) continue;
-    // Of a run seen for the first time, what is done already is no news.
-    if (!before && member.phase === 'Done') continue;
-    const event = memberEvent(object, member);
-    if (event) events.push(event);
+  const old = new Map(before?.members.map((member) => [member.member, member]));
+  const members = after.members.flatMap((member) =>
+    memberEvents(object, old.get(member.member), member, !before),
+  );
+  const tiers = after.tiers.flatMap((tier) => {
+    const was = before?.tiers.find((candidate) => candidate.tier === tier.tier);
+    return tierEvent(object, was, tier, after.tiers.length) ?? [];
+  });
+  return [...members, ...tiers];
+}
+
+function tierEvent(
+  object: EventObject,
+  before: TierProgress | undefined,
+  { tier, phase, until }: TierProgress,
+  tiers: number,
+): Happening | undefined {
+  const name = `tier ${tier + 1} of ${tiers}`;
+  if (phase === 'Delay' && until !== undefined && (before?.phase !== 'Delay' || before.until !== until)) {
+    const message = `${name} waits until ${new Date(until).toISOString()}`;
+    return { type: 'Normal', reason: 'DelayStarted', object, message };
   }
-  for (const tier of after.tiers) {
-    const was = before?.tiers.find((candidate) => candidate.tier === tier.tier)?.phase;
-    if (!before || tier.phase !== 'Done' || was === 'Done') continue;
-    const message = `tier ${tier.tier + 1} of ${after.tiers.length} is done`;
-    events.push({ type: 'Normal', reason: 'TierDone', object, message });
+  if (before && phase === 'Done' && before.phase !== 'Done') {
+    return { type: 'Normal', reason: 'TierDone', object, message: `${name} is done` };
+  }
+  return undefined;
+}
+
+/** Of a run seen for the first time, what is done already is no news. */
+function memberEvents(
+  object: EventObject,
+  before: MemberProgress | undefined,
+  after: MemberProgress,
+  first: boolean,
+): Happening[] {
+  const events: Happening[] = [];
+  const changed = before?.phase !== after.phase && !(first && after.phase === 'Done');
+  const event = changed ? memberEvent(object, after) : undefined;
+  if (event) events.push(event);
+  const { phase, lastError, attempt } = after;
+  if (phase === 'InProgress' && lastError && lastError.at !== before?.lastError?.at) {
+    const message = `${after.member}: attempt ${(attempt ?? 2) - 1}: ${lastError.class}: ${lastError.message}`;
+    events.push({ type: 'Warning', reason: 'AttemptFailed', object, message });
   }
   return events;
 }
@@ -163,8 +196,11 @@ function memberEvent(object: EventObject, member: MemberProgress): Happening | u
       const why = member.lastError ? `${member.lastError.class}: ${member.lastError.message}` : 'parked';
       return { type: 'Warning', reason: 'MemberParked', object, message: `${member.member}: ${why}` };
     }
+    case 'Missing': {
+      const message = `${member.member} waits for ${member.waitsFor ?? 'its object'}`;
+      return { type: 'Warning', reason: 'MemberMissing', object, message };
+    }
     case 'Pending':
-    case 'Missing':
     case 'Queued':
     case 'Skipped':
     case 'LeftAlone':

@@ -34,6 +34,21 @@ function closed(over: Partial<RunOutcome> = {}): GroupView {
   return view({ ...base, endedAt: 9, outcome: outcome(plan, over) });
 }
 
+function delayed(until: number): GroupView {
+  const progress = progressOf(plan, {
+    members: [{ member: 'a', tier: 0, phase: 'Pending', since: 1 }],
+    tiers: [{ tier: 0, phase: 'Delay', until, done: 0, total: 1 }],
+  });
+  return view({ ...base, progress });
+}
+function failing(attempt: number): GroupView {
+  const lastError = { class: 'Transient', message: 'no answer', at: attempt };
+  const progress = progressOf(plan, {
+    members: [{ member: 'a', tier: 0, phase: 'InProgress', since: 1, attempt: attempt + 1, lastError }],
+  });
+  return view({ ...base, progress });
+}
+
 const short = (events: { type: string; reason: string }[]) =>
   events.map(({ type, reason }) => `${type} ${reason}`);
 
@@ -49,6 +64,13 @@ test.each<[string, GroupView | undefined, GroupView, string[]]>([
     ['Normal MemberDone', 'Normal TierDone'],
   ],
   ['a member is parked', open('InProgress'), open('Parked'), ['Warning MemberParked']],
+  ['a delay begins', open('Pending'), delayed(5000), ['Normal DelayStarted']],
+  ['the delay goes on', delayed(5000), delayed(5000), []],
+  ['the delay is changed', delayed(5000), delayed(9000), ['Normal DelayStarted']],
+  ['a member does not exist', view(base), open('Missing'), ['Warning MemberMissing']],
+  ['an attempt fails', open('InProgress'), failing(1), ['Warning AttemptFailed']],
+  ['and no other', failing(1), failing(1), []],
+  ['and the next', failing(1), failing(2), ['Warning AttemptFailed']],
   ['nothing moved', open('InProgress'), open('InProgress'), []],
   ['the run ends', open('Done'), closed(), ['Normal RunEnded']],
   ['it ends badly', open('Done'), closed({ outcome: 'Failed' }), ['Warning RunEnded']],

@@ -3,6 +3,7 @@
  *
  * A9: an attempt that takes over from a lost one waits for the run that was asked, and asks no other.
  */
+import { setMaxListeners } from 'node:events';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { PlatformError } from '../platforms';
@@ -80,11 +81,14 @@ async function outcomeOf(
 ): Promise<RunOutcome> {
   const handle = client.workflow.getHandle(workflowId(namespace, name), run.progress.runId);
   const cancelled = Context.current().cancelled;
+  // The client leaves a listener on the signal with each poll of a wait that may take hours.
+  const signal = AbortSignal.any([run.signal]);
+  setMaxListeners(0, signal);
   for (;;) {
     try {
       // Raced too: a native connection ends a call at its own leisure.
       return await Promise.race([
-        client.withAbortSignal(run.signal, () => handle.result() as Promise<RunOutcome>),
+        client.withAbortSignal(signal, () => handle.result() as Promise<RunOutcome>),
         cancelled,
       ]);
     } catch (error: unknown) {

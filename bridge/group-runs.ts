@@ -4,6 +4,7 @@
  * G1: a run that ends is always noticed: its result is waited for, again and again while the server is away.
  * G2: a run that nobody has looked up yet is unknown, not absent.
  */
+import { setMaxListeners } from 'node:events';
 import {
   type Client,
   WorkflowFailedError,
@@ -170,7 +171,7 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
     const { signal } = follower.stop;
     await untilAnswered(signal, async () => {
       try {
-        await client.withAbortSignal(signal, () => handleOf(group, follower.runId).result());
+        await client.withAbortSignal(ofItsOwn(signal), () => handleOf(group, follower.runId).result());
       } catch (error: unknown) {
         const over = error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError;
         if (!over) {
@@ -194,7 +195,7 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
       const before = Date.now();
       try {
         const progress = await client.withDeadline(before + QUERY_TIMEOUT, () =>
-          client.withAbortSignal(signal, () => handleOf(group).query(progressQuery)),
+          client.withAbortSignal(ofItsOwn(signal), () => handleOf(group).query(progressQuery)),
         );
         const known = states.get(objectKey(group));
         if (!signal.aborted && known?.phase === 'Open') {
@@ -265,6 +266,13 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
     forget,
     stop,
   };
+}
+
+/** A signal that aborts with `signal`: the client leaves a listener on it with each call, and the two go together. */
+function ofItsOwn(signal: AbortSignal): AbortSignal {
+  const own = AbortSignal.any([signal]);
+  setMaxListeners(0, own);
+  return own;
 }
 
 /** Tries until it works or `signal` aborts, with a pause that doubles. */

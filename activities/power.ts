@@ -1,7 +1,7 @@
 /**
  * Brings one VM to a power state and to its gate: looks first, acts only if needed, waits on the shared watch.
  *
- * A5: a VM that is in its state already is not asked.
+ * A5: a VM that is in its state already is not asked, except where an earlier operation has to be fenced off.
  * A6: an attempt that takes over from a lost one goes on with the operation that was asked for; a new operation id is used only after the
  *     old one has ended, has timed out, or an operator has reset the activity.
  * A7: a state is only reported after it was seen on the platform, after the operation was accepted.
@@ -103,7 +103,8 @@ async function reachPowerState(
   run: AttemptRun<PowerProgress>,
 ): Promise<Reached> {
   const seen = await look(platform, observer, input, run);
-  if (seen.there) return { state: seen.state };
+  const fenced = input.fence !== true || run.progress.askedAt !== undefined;
+  if (seen.there && fenced) return { state: seen.state };
   const { state } = seen;
   adoptRound(input, run, state);
   const own = state?.operation?.id === operationId(input, run) ? state.operation : undefined;

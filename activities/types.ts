@@ -18,6 +18,11 @@ export interface PowerInput {
   /** `id` unique for the decision; an attempt that gives an operation up appends its own suffix. */
   operation: Operation;
   powerState: PowerState;
+  /**
+   * An earlier operation on the VM was given up, and whoever carried it out may be alive: the platform is asked even where the VM looks
+   * there already, so that it refuses the earlier one from then on.
+   */
+  fence?: true;
   mode?: PowerMode;
   gate: Gate;
   /** Milliseconds. */

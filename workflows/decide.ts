@@ -243,6 +243,7 @@ function openOperation(run: Run, key: MemberKey, state: MemberState, now: number
       sequence: run.sequence,
       powerState: run.plan.powerState,
       since: now,
+      ...(state.uncertain && { fence: true as const }),
       attempts: [],
     },
   };
@@ -470,6 +471,7 @@ function memberStart(run: Run, key: MemberKey, member: PlanMember, tier: PlanTie
   };
   const mode = modeFor(plan, member);
   if (mode !== undefined) input.mode = mode;
+  if (operation.fence) input.fence = true;
   return { activity, activityId, summary: shorten(`${words} ${member.name}`), input };
 }
 

@@ -45,6 +45,8 @@ export interface OpenOperation {
   sequence: number;
   powerState: PowerState;
   since: number;
+  /** An earlier operation was given up and may still be carried out by somebody: see {@link PowerInput.fence}. */
+  fence?: true;
   /** Attempts that have failed so far. */
   attempts: Attempt[];
 }

@@ -286,6 +286,30 @@ test('A8: a newer operation takes over, before and in the middle of the wait', (
     expect(story(await desk.journal(), 'db')).toEqual(['run/db Accepted', 'newer AlreadyThere']);
   }));
 
+test('A8: a fence is asked for also where the VM is there already, and then an older operation is refused', () =>
+  bench(inventory(), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], 'test');
+    const off = powerInput('db', {
+      powerState: 'PoweredOff',
+      fence: true,
+      operation: { id: 'off', sequence: 20 },
+    });
+    const { result } = await attempt(activities.powerOff, off);
+    expect(result?.status.powerState).toBe('PoweredOff');
+    const late = powerInput('db', { operation: { id: 'on', sequence: 10 } });
+    expect((await attempt(activities.powerOn, late)).error?.type).toBe('Superseded');
+    expect(story(await desk.journal(), 'db')).toEqual(['off AlreadyThere', 'on Refused']);
+  }));
+
+test('A8: a fence for a VM that the platform does not have is done', () =>
+  bench(inventory(), async ({ activities }) => {
+    const { result } = await attempt(
+      activities.powerOff,
+      powerInput('ghost', { powerState: 'PoweredOff', fence: true }),
+    );
+    expect(result?.status.powerState).toBe('PoweredOff');
+  }));
+
 test('a VM that is deleted meanwhile is a permanent failure', () =>
   bench(withFaults({ type: 'Stuck' }), async ({ activities, platform, observer, desk }) => {
     await platform.place([placement('db')], 'test');

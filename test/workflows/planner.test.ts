@@ -377,6 +377,8 @@ describe('changes in the middle', () => {
       .filter(({ member }) => member === 'db-1')
       .map(({ activityId }) => activityId);
     expect(sequences).toEqual(['power-on/db-1', 'power-off/db-1', 'power-on/db-1/2']);
+    expect(world.fenced).toEqual(expect.arrayContaining(['power-off/db-1', 'power-on/db-1/2']));
+    expect(world.fenced).not.toContain('power-on/db-1');
   });
 
   it('D2: a longer delay counts from the same moment; a shorter one that is over ends at once', () => {

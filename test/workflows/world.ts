@@ -40,6 +40,8 @@ export class World {
   now = 1_000_000;
   asked: Asked[] = [];
   cancelled: string[] = [];
+  /** Activities that fence an earlier operation off. */
+  fenced: string[] = [];
   timers: { at: number; until: number; summary: string }[] = [];
   outcome: RunOutcome | undefined;
   /** True power state of each VM. */
@@ -141,6 +143,7 @@ export class World {
         powerState,
       });
     }
+    if ('fence' in start.input && start.input.fence) this.fenced.push(start.activityId);
     this.#open.push({ start, fate, endsAt: this.now + ('takes' in fate ? fate.takes : fate.failsAfter) });
   }
 

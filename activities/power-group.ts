@@ -3,7 +3,6 @@
  *
  * A9: an attempt that takes over from a lost one waits for the run that was asked, and asks no other.
  */
-import { setMaxListeners } from 'node:events';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { PlatformError } from '../platforms';
@@ -27,6 +26,8 @@ interface PowerGroupProgress {
 
 /** Milliseconds between two tries to reach the server while a run is waited for. */
 const SERVER_PAUSE = 1_000;
+/** Milliseconds of one wait for a result; the next one follows. */
+const ROUND = 60_000;
 
 /** The activity `powerGroup`. */
 export async function powerGroup(
@@ -81,21 +82,22 @@ async function outcomeOf(
 ): Promise<RunOutcome> {
   const handle = client.workflow.getHandle(workflowId(namespace, name), run.progress.runId);
   const cancelled = Context.current().cancelled;
-  // The client leaves a listener on the signal with each poll of a wait that may take hours.
-  const signal = AbortSignal.any([run.signal]);
-  setMaxListeners(0, signal);
+  const result = (): Promise<RunOutcome> => handle.result() as Promise<RunOutcome>;
   for (;;) {
+    // The client keeps every call in memory for as long as the signal that it was made under: so each round has its own.
+    const round = new AbortController();
+    const timer = setTimeout(() => round.abort(), ROUND);
     try {
       // Raced too: a native connection ends a call at its own leisure.
-      return await Promise.race([
-        client.withAbortSignal(signal, () => handle.result() as Promise<RunOutcome>),
-        cancelled,
-      ]);
+      return await Promise.race([client.withAbortSignal(round.signal, result), cancelled]);
     } catch (error: unknown) {
       if (run.signal.aborted) throw error;
       if (error instanceof WorkflowFailedError) throw runLost(error);
       if (error instanceof WorkflowNotFoundError) throw runLost(error);
-      await Context.current().sleep(SERVER_PAUSE);
+      if (!round.signal.aborted) await Context.current().sleep(SERVER_PAUSE);
+    } finally {
+      clearTimeout(timer);
+      round.abort();
     }
   }
 }

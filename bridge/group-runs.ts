@@ -3,8 +3,8 @@
  *
  * G1: a run that ends is always noticed: its result is waited for, again and again while the server is away.
  * G2: a run that nobody has looked up yet is unknown, not absent.
+ * G3: following a run takes no more memory the longer it is open.
  */
-import { setMaxListeners } from 'node:events';
 import {
   type Client,
   WorkflowFailedError,
@@ -65,6 +65,8 @@ export interface GroupRunsOptions {
 const CALL_TIMEOUT = 5_000;
 /** Longest time that a query may take: without a worker it takes this long each time. */
 const QUERY_TIMEOUT = 3_000;
+/** Milliseconds of one wait for a result; the next one follows. */
+const RESULT_ROUND = 60_000;
 /** Milliseconds between two queries of a run where nothing happens, and where something does. */
 const QUERY_INTERVAL = 1_000;
 const QUERY_GAP = 200;
@@ -171,7 +173,7 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
     const { signal } = follower.stop;
     await untilAnswered(signal, async () => {
       try {
-        await client.withAbortSignal(ofItsOwn(signal), () => handleOf(group, follower.runId).result());
+        await untilEnded(group, follower.runId, signal);
       } catch (error: unknown) {
         const over = error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError;
         if (!over) {
@@ -186,6 +188,20 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
     await untilAnswered(closing.signal, () => lookUp(group));
   }
 
+  /** Waits until a run has ended, whatever its outcome; in rounds (G3). */
+  async function untilEnded(group: GroupName, runId: string, signal: AbortSignal): Promise<void> {
+    const round = async (own: AbortSignal): Promise<boolean> => {
+      try {
+        await client.withAbortSignal(own, () => handleOf(group, runId).result());
+        return true;
+      } catch (error: unknown) {
+        if (own.aborted && !signal.aborted) return false;
+        throw error;
+      }
+    };
+    while (!(await abortable(signal, round, RESULT_ROUND)));
+  }
+
   /** Ends what waits for an answer when everything stops. */
   const closing = new AbortController();
 
@@ -195,7 +211,7 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
       const before = Date.now();
       try {
         const progress = await client.withDeadline(before + QUERY_TIMEOUT, () =>
-          client.withAbortSignal(ofItsOwn(signal), () => handleOf(group).query(progressQuery)),
+          abortable(signal, (own) => client.withAbortSignal(own, () => handleOf(group).query(progressQuery))),
         );
         const known = states.get(objectKey(group));
         if (!signal.aborted && known?.phase === 'Open') {
@@ -268,11 +284,26 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
   };
 }
 
-/** A signal that aborts with `signal`: the client leaves a listener on it with each call, and the two go together. */
-function ofItsOwn(signal: AbortSignal): AbortSignal {
-  const own = AbortSignal.any([signal]);
-  setMaxListeners(0, own);
-  return own;
+/**
+ * Does something under a signal of its own that aborts with `signal`, and after `longest` milliseconds. Temporal's client never takes its
+ * listeners off a signal, and each holds on to its call: so no signal may live longer than a few calls (G3). `AbortSignal.any` would not do:
+ * Node keeps what it makes for as long as there are listeners.
+ */
+async function abortable<T>(
+  signal: AbortSignal,
+  make: (own: AbortSignal) => Promise<T>,
+  longest?: number,
+): Promise<T> {
+  const own = new AbortController();
+  const abort = (): void => own.abort();
+  const timer = longest === undefined ? undefined : setTimeout(abort, longest);
+  signal.addEventListener('abort', abort);
+  try {
+    return await make(own.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 /** Tries until it works or `signal` aborts, with a pause that doubles. */

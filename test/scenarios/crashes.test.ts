@@ -340,3 +340,8 @@ describe('two bridges at once', () => {
     expect(asked).toHaveLength(3);
   });
 });
+
+it('no process complains of a leak', () => {
+  expect(installation.worker.output()).not.toContain('leak');
+  expect(installation.bridge.output()).not.toContain('leak');
+});

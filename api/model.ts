@@ -211,23 +211,27 @@ export interface SimulatedDatastore {
 export type SimulatedTime = number | { min: number; max: number } | { mean: number; deviation: number };
 
 /** Ways in which the simulated platform can go wrong. */
-export type SimulatedFaultType =
+export const SIMULATED_FAULT_TYPES = [
   /** Accepted, and never happens. */
-  | 'Stuck'
+  'Stuck',
   /** Takes `factor` times as long. */
-  | 'Slow'
+  'Slow',
   /** Refused; may work next time. */
-  | 'TransientError'
+  'TransientError',
   /** Refused; will never work. */
-  | 'PermanentError'
+  'PermanentError',
   /** Refused with a time to come back after. */
-  | 'Throttled'
+  'Throttled',
   /** Refused: no host has room. */
-  | 'NoCapacity'
+  'NoCapacity',
   /** Accepted, and the answer is lost. */
-  | 'LostReply'
+  'LostReply',
   /** The guest ignores shutdown and standby. */
-  | 'GuestIgnoresShutdown';
+  'GuestIgnoresShutdown',
+] as const;
+
+/** One of {@link SIMULATED_FAULT_TYPES}. */
+export type SimulatedFaultType = (typeof SIMULATED_FAULT_TYPES)[number];
 
 /** One fault of a SimulatedInventory. */
 export interface SimulatedFault {

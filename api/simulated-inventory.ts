@@ -3,12 +3,13 @@ import { z } from 'zod';
 import { present, reportDuplicates, type Convert, type Report } from './convert';
 import { parseDuration } from './duration';
 import { duration, fields, metadata, positiveDuration, quantity } from './fields';
-import type {
-  SimulatedDatastore,
-  SimulatedFault,
-  SimulatedHost,
-  SimulatedInventory,
-  SimulatedTime,
+import {
+  SIMULATED_FAULT_TYPES,
+  type SimulatedDatastore,
+  type SimulatedFault,
+  type SimulatedHost,
+  type SimulatedInventory,
+  type SimulatedTime,
 } from './model';
 import { parseQuantity } from './quantity';
 import { powerState } from './virtual-machine-group';
@@ -88,18 +89,7 @@ const datastore = fields({
 });
 
 const fault = fields({
-  type: z
-    .enum([
-      'Stuck',
-      'Slow',
-      'TransientError',
-      'PermanentError',
-      'Throttled',
-      'NoCapacity',
-      'LostReply',
-      'GuestIgnoresShutdown',
-    ])
-    .describe('What goes wrong.'),
+  type: z.enum(SIMULATED_FAULT_TYPES).describe('What goes wrong.'),
   vm: z.string().min(1).optional().describe('`name` or `namespace/name` of the VM. Left out: any VM.'),
   operation: powerState.optional().describe('Only operations that lead to this power state. Left out: any.'),
   times: z

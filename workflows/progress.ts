@@ -1,8 +1,8 @@
 /** What a run tells of itself: the answer of the query `progress` and the details that the UI shows. Pure. */
 import { formatDuration } from '../api/duration';
 import type { MemberPhase, MemberProgress, Progress, RunOutcome, RunPhase, TierProgress } from './messages';
-import type { PowerState } from '../api';
-import type { Plan, PlanMember, PlanTier } from './plan';
+import type { PlanMember, PlanTier } from './plan';
+import { RUNNING_PHASE } from './start-options';
 import { membersOf, type MemberState, type Run, type Stage } from './run';
 
 /** The phase of an open run, as its search attribute shows it. */
@@ -15,14 +15,7 @@ export function phaseOf(run: Run): RunPhase {
     run.stages.some((stage) => stage.dueAt !== undefined && stage.releasedAt === undefined);
   if (!busy && states.some((state) => state.phase === 'Parked' || state.phase === 'Missing'))
     return 'Waiting';
-  return RUNNING[run.plan.powerState];
-}
-
-const RUNNING = { PoweredOn: 'PoweringOn', PoweredOff: 'PoweringOff', Suspended: 'Suspending' } as const;
-
-/** The search attributes that a run begins with, given by whoever starts it: no command is spent on them. */
-export function attributesAtStart(plan: Plan): { phase: RunPhase; powerState: PowerState } {
-  return { phase: RUNNING[plan.powerState], powerState: plan.powerState };
+  return RUNNING_PHASE[run.plan.powerState];
 }
 
 /** Keys of the members that are parked. */

@@ -1,8 +1,16 @@
 /** How a run is started: the same from the bridge, a parent's run and the command. */
 import { TypedSearchAttributes } from '@temporalio/common';
+import type { PowerState } from '../api';
+import type { RunPhase } from './messages';
 import { searchAttributeKeys } from './search-attributes';
 import { workflowId, type Plan } from './plan';
-import { attributesAtStart } from './progress';
+
+/** The phase in which a run begins, given by whoever starts it: no command is spent on it. */
+export const RUNNING_PHASE = {
+  PoweredOn: 'PoweringOn',
+  PoweredOff: 'PoweringOff',
+  Suspended: 'Suspending',
+} as const satisfies Record<PowerState, RunPhase>;
 
 /** Options of `client.workflow.signalWithStart` for a run of this plan; signal and arguments are the caller's. */
 export interface StartOptions {
@@ -18,7 +26,6 @@ export interface StartOptions {
 
 /** Start options for a run of this plan on a task queue. */
 export function startOptions(plan: Plan, taskQueue: string): StartOptions {
-  const { phase, powerState } = attributesAtStart(plan);
   return {
     workflowId: workflowId(plan.namespace, plan.name),
     taskQueue,
@@ -30,8 +37,8 @@ export function startOptions(plan: Plan, taskQueue: string): StartOptions {
       { key: searchAttributeKeys.namespace, value: plan.namespace },
       { key: searchAttributeKeys.group, value: plan.name },
       { key: searchAttributeKeys.root, value: plan.root },
-      { key: searchAttributeKeys.powerState, value: powerState },
-      { key: searchAttributeKeys.phase, value: phase },
+      { key: searchAttributeKeys.powerState, value: plan.powerState },
+      { key: searchAttributeKeys.phase, value: RUNNING_PHASE[plan.powerState] },
     ]),
   };
 }

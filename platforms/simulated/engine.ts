@@ -7,8 +7,13 @@
  * C1: what stands on a host never exceeds it (see capacity.ts).
  * S1: of two operations on a VM only the later one takes effect, also where it came in the middle of the other.
  */
-import { DEFAULT_INVENTORY } from '../../api';
-import type { Placement, PowerState, SimulatedFault, SimulatedInventory } from '../../api';
+import {
+  DEFAULT_INVENTORY,
+  type Placement,
+  type PowerState,
+  type SimulatedFault,
+  type SimulatedInventory,
+} from '../../api';
 import type {
   FailureClass,
   PlacementRequest,
@@ -17,7 +22,6 @@ import type {
   VirtualMachineState,
 } from '../platform';
 import { fit, type Need, type Room } from './capacity';
-
 import { draw, drawTime } from './dice';
 import {
   CONSOLE,

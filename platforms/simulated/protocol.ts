@@ -1,6 +1,6 @@
 /** What travels between the simulated platform and those who call it: JSON over HTTP on loopback, the watch as lines of JSON. */
 import { z } from 'zod';
-import type { SimulatedInventory } from '../../api';
+import { SIMULATED_FAULT_TYPES, type SimulatedInventory } from '../../api';
 import type {
   FailureClass,
   PlacementRequest,
@@ -82,16 +82,7 @@ const time = z.union([
 /** Body of `PUT /v1/faults`. */
 export const faultsBody = z.array(
   z.object({
-    type: z.enum([
-      'Stuck',
-      'Slow',
-      'TransientError',
-      'PermanentError',
-      'Throttled',
-      'NoCapacity',
-      'LostReply',
-      'GuestIgnoresShutdown',
-    ]),
+    type: z.enum(SIMULATED_FAULT_TYPES),
     vm: text.exactOptional(),
     operation: powerState.exactOptional(),
     times: amount.exactOptional(),

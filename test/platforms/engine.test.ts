@@ -1,6 +1,6 @@
 /** The simulated platform's state machine: property tests over random calls, times, faults and restarts. */
 import * as fc from 'fast-check';
-import type { SimulatedFault, SimulatedInventory } from '../../api';
+import { SIMULATED_FAULT_TYPES, type SimulatedFault, type SimulatedInventory } from '../../api';
 import {
   apply,
   decideConsole,
@@ -67,16 +67,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const fault: fc.Arbitrary<SimulatedFault> = fc.record(
   {
-    type: fc.constantFrom<SimulatedFault['type']>(
-      'Stuck',
-      'Slow',
-      'TransientError',
-      'PermanentError',
-      'Throttled',
-      'NoCapacity',
-      'LostReply',
-      'GuestIgnoresShutdown',
-    ),
+    type: fc.constantFrom(...SIMULATED_FAULT_TYPES),
     vm: name,
     operation: to,
     times: fc.integer({ min: 1, max: 3 }),

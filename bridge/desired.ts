@@ -1,20 +1,16 @@
 /** When something counts as being in its desired state. Pure; shared by resolving, deciding and status. */
 import { createHash } from 'node:crypto';
-import type { PowerState, VirtualMachineStatus } from '../api';
-import type {
-  ExceptionReason,
-  MemberKey,
-  Plan,
-  PlanMember,
-  RunException,
-  RunOutcome,
-  SetAsideReason,
+import type { VirtualMachineStatus } from '../api';
+import {
+  desireOf,
+  type ExceptionReason,
+  type MemberKey,
+  type Plan,
+  type PlanMember,
+  type RunException,
+  type RunOutcome,
+  type SetAsideReason,
 } from '../workflows/messages';
-
-/** Power state as observed; a VM that was never seen on the platform is off. */
-export function observedState(observed: VirtualMachineStatus | undefined): PowerState {
-  return observed?.powerState ?? 'PoweredOff';
-}
 
 /** The later of two observations. */
 export function newestStatus(
@@ -23,12 +19,6 @@ export function newestStatus(
 ): VirtualMachineStatus | undefined {
   if (!one || !other) return one ?? other;
   return other.at > one.at ? other : one;
-}
-
-/** Whether a VM is where its group wants it. A VM that is off stays off when its group is suspended. */
-export function isInState(desired: PowerState, observed: VirtualMachineStatus | undefined): boolean {
-  const state = observedState(observed);
-  return state === desired || (desired === 'Suspended' && state === 'PoweredOff');
 }
 
 /** Whether an outcome belongs to the desired state of the plan. */
@@ -74,22 +64,7 @@ export function excusedMembers(plan: Plan, outcome: RunOutcome | undefined): Set
   return new Set(standingExceptions(plan, outcome).keys());
 }
 
-/** What a plan says of the moment, not of the desired state. */
-const MOMENTARY: ReadonlySet<string> = new Set([
-  'observed',
-  'convergedAt',
-  'corrections',
-  'drifted',
-  'generation',
-  'setAside',
-  'syncedAs',
-]);
-
-/**
- * Tells one desired state and membership from another: a hash of the plan without what was observed, and without generations, so that
- * the same content written again is the same.
- */
+/** Tells one desired state and membership from another: a hash of what the plan wants. */
 export function planDigest(plan: Plan): string {
-  const desired = JSON.stringify(plan, (key, value: unknown) => (MOMENTARY.has(key) ? undefined : value));
-  return createHash('sha256').update(desired).digest('hex');
+  return createHash('sha256').update(desireOf(plan)).digest('hex');
 }

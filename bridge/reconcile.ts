@@ -9,6 +9,7 @@
  */
 import type { PowerState } from '../api';
 import {
+  isInState,
   memberKey,
   type Cause,
   type MemberKey,
@@ -19,7 +20,7 @@ import {
   type Progress,
   type RunOutcome,
 } from '../workflows/messages';
-import { excusedMembers, isInState, isSameDesired, planDigest } from './desired';
+import { excusedMembers, isSameDesired, planDigest } from './desired';
 
 /** What is known of the last run of a group. */
 export type RunState =

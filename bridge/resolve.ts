@@ -18,6 +18,7 @@ import {
   type VirtualMachineStatus,
 } from '../api';
 import {
+  isInState,
   memberKey,
   type MemberKey,
   type Plan,
@@ -27,7 +28,7 @@ import {
   type RunException,
   type RunOutcome,
 } from '../workflows/messages';
-import { excusedMembers, isInState, setAside, standingExceptions } from './desired';
+import { excusedMembers, setAside, standingExceptions } from './desired';
 import {
   compareNames,
   driverOf,

@@ -17,6 +17,8 @@ import type {
   VirtualMachineStatus,
 } from '../api';
 import {
+  isInState,
+  observedState,
   memberKey,
   workflowId,
   type MemberKey,
@@ -29,7 +31,7 @@ import {
   type RunOutcome,
   type RunPhase,
 } from '../workflows/messages';
-import { isInState, isSameDesired, observedState } from './desired';
+import { isSameDesired } from './desired';
 import type { Decision, RunState, Sent } from './reconcile';
 import type { ResolvedMember, ResolvedTier } from './resolve';
 

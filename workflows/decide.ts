@@ -353,12 +353,16 @@ function outcomeOf(run: Run, now: number): RunOutcome | undefined {
   const there = `${total - exceptions.length} of ${total} members ${run.plan.powerState}`;
   return exceptions.length === 0
     ? outcome(run, 'Converged', there, now)
-    : outcome(
-        run,
-        'ConvergedWithExceptions',
-        `${there}; ${exceptions.map(({ member, reason, message }) => `${member} ${reason}: ${message}`).join('; ')}`,
-        now,
-      );
+    : outcome(run, 'ConvergedWithExceptions', `${there}; ${inWords(exceptions)}`, now);
+}
+
+/** Most exceptions that an outcome's message spells out; all of them are in its list. */
+const SPELLED_OUT = 5;
+
+function inWords(exceptions: RunOutcome['exceptions']): string {
+  const texts = exceptions.map(({ member, reason, message }) => `${member} ${reason}: ${message}`);
+  const more = texts.length > SPELLED_OUT ? `; and ${texts.length - SPELLED_OUT} more` : '';
+  return `${texts.slice(0, SPELLED_OUT).join('; ')}${more}`;
 }
 
 function exceptionsOf(run: Run): RunOutcome['exceptions'] {

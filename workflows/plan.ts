@@ -114,3 +114,25 @@ export function memberKey(member: { kind: MemberKind; name: string }): MemberKey
 export function workflowId(namespace: string, name: string): string {
   return `vmgroup/${namespace}/${name}`;
 }
+
+/** Power state as observed; a VM that was never seen on the platform is off. */
+export function observedState(observed: VirtualMachineStatus | undefined): PowerState {
+  return observed?.powerState ?? 'PoweredOff';
+}
+
+/** Whether a VM is where its group wants it. A VM that is off stays off when its group is suspended. */
+export function isInState(desired: PowerState, observed: VirtualMachineStatus | undefined): boolean {
+  const state = observedState(observed);
+  return state === desired || (desired === 'Suspended' && state === 'PoweredOff');
+}
+
+/** What a plan says of the moment, not of the desired state. */
+const MOMENTARY = ['observed', 'convergedAt', 'corrections', 'drifted', 'generation', 'setAside', 'syncedAs'];
+
+/**
+ * What a plan wants, as text: the plan without what was observed, and without generations, so that the same content written again is
+ * the same. Equal for two plans that want the same of the same members.
+ */
+export function desireOf(plan: Plan): string {
+  return JSON.stringify(plan, (key, value: unknown) => (MOMENTARY.includes(key) ? undefined : value));
+}

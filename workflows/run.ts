@@ -19,6 +19,8 @@ import type {
   RunOutcome,
 } from './messages';
 import {
+  desireOf,
+  isInState,
   memberKey,
   type MemberKey,
   type Plan,
@@ -128,22 +130,9 @@ export function stagesOf(plan: Plan): Stage[] {
   }
 }
 
-/** Whether a VM in this state is where the desired power state wants it. A VM that was never seen is off. */
-export function inState(observed: VirtualMachineStatus | undefined, desired: PowerState): boolean {
-  const actual = observed?.powerState ?? 'PoweredOff';
-  return actual === desired || (desired === 'Suspended' && actual === 'PoweredOff');
-}
-
-/** What a plan says of the moment, not of the desired state. */
-const MOMENTARY = ['observed', 'convergedAt', 'corrections', 'drifted', 'generation', 'setAside', 'syncedAs'];
-
-function desire(plan: Plan): string {
-  return JSON.stringify(plan, (name, value: unknown) => (MOMENTARY.includes(name) ? undefined : value));
-}
-
 /** Whether two plans want the same of the same members. */
 export function sameDesire(one: Plan, other: Plan): boolean {
-  return desire(one) === desire(other);
+  return desireOf(one) === desireOf(other);
 }
 
 /** Whether `plan` is older than the plan in force. */
@@ -287,7 +276,7 @@ function readVm(
   if (state.operation) return state;
   if (member.observed && (!state.observed || member.observed.at > state.observed.at))
     state.observed = member.observed;
-  const there = inState(state.observed, run.plan.powerState);
+  const there = isInState(run.plan.powerState, state.observed);
   if (!there) {
     if (member.drifted || state.reachedAt !== undefined) state.drifted = true;
     delete state.reachedAt;

@@ -197,6 +197,16 @@ describe('parked members', () => {
     });
   });
 
+  it('a message that would name very many stays short; the list has them all', () => {
+    const members = Array.from({ length: 30 }, (_, index) => vm(`vm-${index}`));
+    const world = new World(() => ({ failsAfter: 1, class: 'Permanent' })).send(
+      plan([tier(members, { whenParked: 'Continue' })]),
+    );
+    world.pass();
+    expect(world.outcome?.exceptions).toHaveLength(30);
+    expect(world.outcome?.message).toMatch(/^0 of 30 members PoweredOn; vm-0 Parked.*; and 25 more$/);
+  });
+
   it('Fail: what is open ends, nothing more starts, the run has failed', () => {
     const world = new World((id) => (id === 'power-on/db-2' ? { takes: 60_000 } : failing(id))).send(
       plan(threeTiers([{ whenParked: 'Fail' }])),

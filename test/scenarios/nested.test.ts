@@ -1,0 +1,142 @@
+/** Groups in groups on real parts: each is a run of its own, driven by the topmost one with a power state. */
+import { groupWithVms } from '../support/manifests';
+import { effects, startSystem, type System } from '../support/system';
+import { startTemporal, type TestTemporal } from '../support/temporal';
+
+jest.setTimeout(120_000);
+
+let temporal: TestTemporal;
+let system: System;
+
+beforeAll(async () => {
+  temporal = await startTemporal();
+});
+afterEach(async () => {
+  await system?.stop();
+});
+afterAll(async () => {
+  await temporal?.stop();
+});
+
+const parent = (namespace: string, powerState: string): string =>
+  groupWithVms({
+    namespace,
+    name: 'parent',
+    powerState,
+    tiers: [{ members: ['group:inner'] }, { members: ['last'] }],
+  });
+const inner = (namespace: string, delay = '1s'): string =>
+  groupWithVms({
+    namespace,
+    name: 'inner',
+    groupName: 'parent',
+    tiers: [{ members: ['in-1'], delay }, { members: ['in-2'] }],
+  });
+
+async function finalStates(namespace: string): Promise<Record<string, string>> {
+  const states: Record<string, string> = {};
+  for (const text of effects(await system.journal(), namespace)) {
+    const [state = '', name = ''] = text.split(' ');
+    states[name] = state;
+  }
+  return states;
+}
+
+it('drift below a nested group is corrected through its parents, in one run each', async () => {
+  const ns = 'nested-drift';
+  system = await startSystem(temporal, { 'parent.yaml': parent(ns, 'PoweredOn'), 'inner.yaml': inner(ns) });
+  const first = await system.outcome(ns, 'parent');
+  await system.console.power({ namespace: ns, name: 'in-1' }, 'PoweredOff');
+  const second = await system.outcome(ns, 'parent', first.endedAt);
+  expect(second).toMatchObject({ outcome: 'Converged', operations: 1 });
+  expect(await system.handle(ns, 'inner').result()).toMatchObject({
+    operations: 1,
+    corrections: { 'in-1': [expect.any(Number)] },
+  });
+  expect(effects(await system.journal(), ns).slice(3)).toEqual(['PoweredOff in-1', 'PoweredOn in-1']);
+});
+
+it('a parent that is turned round turns its nested groups round: no VM below ends in the old state', async () => {
+  const ns = 'nested-turned';
+  system = await startSystem(
+    temporal,
+    { 'parent.yaml': parent(ns, 'PoweredOn'), 'inner.yaml': inner(ns) },
+    { powerOnTime: 1500 },
+  );
+  await system.until(
+    async () => (await system.journal()).find((line) => line.type === 'call'),
+    'the first power-on',
+  );
+  system.write('parent.yaml', parent(ns, 'PoweredOff'));
+  const outcome = await system.until(() => {
+    const found = system.view(ns, 'parent')?.run?.outcome;
+    return found?.powerState === 'PoweredOff' ? found : undefined;
+  }, 'the end');
+  expect(outcome.outcome).toBe('Converged');
+  for (const state of Object.values(await finalStates(ns))) expect(state).toBe('PoweredOff');
+});
+
+it('an edit of a nested group in the middle of its run reaches it', async () => {
+  const ns = 'nested-edited';
+  system = await startSystem(temporal, {
+    'parent.yaml': parent(ns, 'PoweredOn'),
+    'inner.yaml': inner(ns, '10m'),
+  });
+  await system.until(
+    async () => (effects(await system.journal(), ns).length === 1 ? true : undefined),
+    'in-1',
+  );
+  system.write('inner.yaml', inner(ns, '1s'));
+  expect(await system.outcome(ns, 'parent')).toMatchObject({ outcome: 'Converged' });
+  expect(effects(await system.journal(), ns)).toEqual(['PoweredOn in-1', 'PoweredOn in-2', 'PoweredOn last']);
+});
+
+it('pause, resume and abort of a parent reach the nested groups that run', async () => {
+  const ns = 'nested-words';
+  system = await startSystem(temporal, {
+    'parent.yaml': parent(ns, 'PoweredOn'),
+    'inner.yaml': inner(ns, '10m'),
+  });
+  await system.until(
+    () => (system.view(ns, 'inner')?.run?.progress?.tiers[1]?.phase === 'Delay' ? true : undefined),
+    'the delay',
+  );
+  await system.say(ns, 'parent', 'pause');
+  await system.until(
+    () => (system.view(ns, 'inner')?.phase === 'Paused' ? true : undefined),
+    'inner to be paused',
+  );
+  await system.say(ns, 'parent', 'resume');
+  await system.until(
+    () => (system.view(ns, 'inner')?.phase !== 'Paused' ? true : undefined),
+    'inner to go on',
+  );
+  await system.say(ns, 'parent', 'abort');
+  expect(await system.handle(ns, 'inner').result()).toMatchObject({ outcome: 'Cancelled' });
+  expect(await system.outcome(ns, 'parent')).toMatchObject({ outcome: 'Cancelled' });
+  expect(effects(await system.journal(), ns)).toEqual(['PoweredOn in-1']);
+});
+
+it('a parent without a power state leaves each child its own', async () => {
+  const ns = 'nested-own';
+  const child = (name: string, powerState: string): string =>
+    groupWithVms({
+      namespace: ns,
+      name,
+      groupName: 'parent',
+      powerState,
+      tiers: [{ members: [`${name}-vm`] }],
+    });
+  system = await startSystem(temporal, {
+    'parent.yaml': groupWithVms({
+      namespace: ns,
+      name: 'parent',
+      tiers: [{ members: ['group:one', 'group:two'] }],
+    }),
+    'one.yaml': child('one', 'PoweredOn'),
+    'two.yaml': child('two', 'PoweredOff'),
+  });
+  expect(await system.outcome(ns, 'one')).toMatchObject({ outcome: 'Converged', powerState: 'PoweredOn' });
+  expect(effects(await system.journal(), ns)).toEqual(['PoweredOn one-vm']);
+  expect(system.view(ns, 'parent')?.run).toBeUndefined();
+});

@@ -272,6 +272,23 @@ describe.each(['worker', 'bridge', 'temporal'] as const)('kill -9 of the %s', (p
   });
 });
 
+describe('a long outage of the Temporal server', () => {
+  it('K3: what changed meanwhile is told soon after it, not after as long again', async () => {
+    const namespace = 'outage';
+    await installation.temporal.kill();
+    installation.write('outage.yaml', pair(namespace, 'late'));
+    // Connections that are tried again at doubled intervals are the longer away, the longer the server was.
+    await sleep(30_000);
+    const restartedAt = Date.now();
+    await installation.temporal.restart();
+    expect(await installation.outcome(namespace, 'late', 'PoweredOn')).toMatchObject({
+      outcome: 'Converged',
+    });
+    const { startTime } = await installation.handle(namespace, 'late').describe();
+    expect(startTime.getTime()).toBeLessThan(restartedAt + 8_000);
+  });
+});
+
 describe('two bridges at once', () => {
   const namespace = 'two-bridges';
   const vms = ['twin-a', 'twin-b', 'twin-c'].map((name) => `${namespace}/${name}`);

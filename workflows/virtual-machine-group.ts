@@ -210,7 +210,7 @@ const activityOptions = {
 async function execute(start: Start): Promise<(run: Run) => Run> {
   const { activityId, summary } = start;
   // The budget is counted by the activity, which sets each pause; the policy here rules only attempts that were lost with their worker.
-  const retry = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' } as const;
+  const retry = { initialInterval: '1s', backoffCoefficient: 1 } as const;
   switch (start.activity) {
     case 'place': {
       const { place } = proxyActivities<Activities>({

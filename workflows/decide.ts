@@ -43,7 +43,12 @@ const LONGEST_SUMMARY = 200;
 
 /** Decides what a run does next. `now` is milliseconds since the Unix epoch and never goes back. */
 export function decide(before: Run, now: number): Decision {
-  const run: Run = { ...before, members: { ...before.members }, dropped: [] };
+  const run: Run = {
+    ...before,
+    members: { ...before.members },
+    activityIds: { ...before.activityIds },
+    dropped: [],
+  };
   const decision: Decision = { run, cancel: before.dropped, start: [] };
   if (!run.ending) {
     place(decision, now);
@@ -254,7 +259,7 @@ function openOperation(run: Run, key: MemberKey, state: MemberState, now: number
 /** An activity id that has not been used in this run: two open activities with one id would wedge the workflow. */
 function nextId(run: Run, base: string): string {
   const used = (run.activityIds[base] ?? 0) + 1;
-  run.activityIds = { ...run.activityIds, [base]: used };
+  run.activityIds[base] = used;
   return used === 1 ? base : `${base}/${used}`;
 }
 

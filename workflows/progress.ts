@@ -189,25 +189,26 @@ const ROWS = 60;
 /** The details that the UI shows beside the run: a Markdown table of tiers and members. */
 export function detailsOf(run: Run, outcome?: RunOutcome): string {
   const { plan } = run;
-  const state = progressOf(run, outcome);
+  const members = [...membersOf(plan)];
   const lines = [
     `### ${plan.namespace}/${plan.name}: ${plan.powerState}`,
     '',
-    `**${state.phase}**: ${cut(state.message, 1000)}`,
+    `**${outcome?.outcome ?? phaseOf(run)}**: ${cut(outcome?.message ?? waitMessage(run), 1000)}`,
     '',
     `Revision \`${plan.revision}\`, started because of \`${run.cause}\`.`,
     '',
     '| tier | member | phase | power | waits for | last error |',
     '| ---: | --- | --- | --- | --- | --- |',
   ];
-  const open = state.members.filter((member) => member.phase !== 'Done');
-  const shown = state.members.length <= ROWS ? state.members : open.slice(0, ROWS);
-  for (const member of shown) lines.push(row(member));
-  if (shown.length < state.members.length) {
-    const done = state.members.length - open.length;
+  const open =
+    members.length <= ROWS ? members : members.filter(({ key }) => run.members[key]?.phase !== 'Done');
+  const shown = open.slice(0, ROWS);
+  for (const { key, member, index } of shown) lines.push(row(memberProgress(run, key, member, index)));
+  if (shown.length < members.length) {
+    const done = members.length - open.length;
     lines.push(
       '',
-      `${done} of ${state.members.length} members done; ${open.length - shown.length} more not shown.`,
+      `${done} of ${members.length} members done; ${open.length - shown.length} more not shown.`,
     );
   }
   return lines.join('\n');

@@ -343,9 +343,13 @@ function patch(run: Run, key: MemberKey, change: (state: MemberState, next: Run)
   return next;
 }
 
-/** The member whose open operation this is; R2. */
-function owner(run: Run, activityId: string): MemberKey | undefined {
-  return Object.keys(run.members).find((key) => run.members[key]?.operation?.activityId === activityId);
+/** The members of all open operations, by activity id; R2. */
+function ownersOf(run: Run): Record<string, MemberKey> {
+  const owners: Record<string, MemberKey> = {};
+  for (const [key, { operation }] of Object.entries(run.members)) {
+    if (operation) owners[operation.activityId] = key;
+  }
+  return owners;
 }
 
 /** What an operation came to. */
@@ -353,27 +357,66 @@ export type OperationResult =
   | { kind: 'VirtualMachine'; status: VirtualMachineStatus; acted: boolean }
   | { kind: 'VirtualMachineGroup'; outcome: RunOutcome };
 
+/** Why an operation was given up. */
+export interface OperationFailure {
+  class: string;
+  message: string;
+  failures: Attempt[];
+}
+
+/** The end of one operation: it reached its gate, or was given up. */
+export type OperationEnd = { activityId: string; at: number } & (
+  { result: OperationResult } | { failure: OperationFailure }
+);
+
+/** The run after operations ended. A thousand may end together, so the members are copied once for all of them. */
+export function operationsEnded(run: Run, ends: readonly OperationEnd[]): Run {
+  const owners = ownersOf(run);
+  const next: Run = { ...run, members: { ...run.members } };
+  for (const end of ends) {
+    const key = owners[end.activityId];
+    const old = key === undefined ? undefined : next.members[key];
+    if (key === undefined || !old) continue;
+    const state = { ...old };
+    next.members[key] = state;
+    delete state.operation;
+    delete state.drifted;
+    if ('result' in end) reach(next, state, end.result, end.at);
+    else park(next, state, end.failure, end.at);
+  }
+  return next;
+}
+
 /** The run after an operation reached its gate. */
 export function operationDone(run: Run, activityId: string, result: OperationResult, now: number): Run {
-  const key = owner(run, activityId);
-  if (key === undefined) return run;
-  return patch(run, key, (state, next) => {
-    delete state.operation;
-    delete state.uncertain;
-    delete state.forced;
-    delete state.drifted;
-    if (result.kind === 'VirtualMachine') {
-      state.observed = result.status;
-      state.reachedAt = result.acted ? now : reachedSince(result.status, now);
-      if (result.acted) next.operations += 1;
-    } else {
-      const { outcome } = result;
-      state.reachedAt = outcome.operations > 0 ? now : latestChange(outcome, now);
-      if (outcome.outcome === 'ConvergedWithExceptions') state.exceptions = outcome.message;
-      else delete state.exceptions;
-      next.operations += outcome.operations;
-    }
-  });
+  return operationsEnded(run, [{ activityId, at: now, result }]);
+}
+
+/** The run after an operation was given up: its member is parked. */
+export function operationFailed(run: Run, activityId: string, failure: OperationFailure, now: number): Run {
+  return operationsEnded(run, [{ activityId, at: now, failure }]);
+}
+
+function reach(run: Run, state: MemberState, result: OperationResult, now: number): void {
+  delete state.uncertain;
+  delete state.forced;
+  if (result.kind === 'VirtualMachine') {
+    state.observed = result.status;
+    state.reachedAt = result.acted ? now : reachedSince(result.status, now);
+    if (result.acted) run.operations += 1;
+    return;
+  }
+  const { outcome } = result;
+  state.reachedAt = outcome.operations > 0 ? now : latestChange(outcome, now);
+  if (outcome.outcome === 'ConvergedWithExceptions') state.exceptions = outcome.message;
+  else delete state.exceptions;
+  run.operations += outcome.operations;
+}
+
+function park(run: Run, state: MemberState, failure: OperationFailure, now: number): void {
+  state.uncertain = true;
+  state.parked = { ...failure, failures: failure.failures.slice(-KEPT), at: now };
+  run.operations += 1;
 }
 
 /** When the last VM of a group that nobody had to touch came into its state. */
@@ -384,24 +427,6 @@ function latestChange(outcome: RunOutcome, now: number): number {
   );
 }
 
-/** The run after an operation was given up: its member is parked. */
-export function operationFailed(
-  run: Run,
-  activityId: string,
-  failure: { class: string; message: string; failures: Attempt[] },
-  now: number,
-): Run {
-  const key = owner(run, activityId);
-  if (key === undefined) return run;
-  return patch(run, key, (state, next) => {
-    delete state.operation;
-    delete state.drifted;
-    state.uncertain = true;
-    state.parked = { ...failure, failures: failure.failures.slice(-KEPT), at: now };
-    next.operations += 1;
-  });
-}
-
 /** The run after an activity told of a failed attempt. */
 export function attemptReported(run: Run, { activityId, attempt }: AttemptReport): Run {
   if (run.placement.activityId === activityId) {
@@ -410,7 +435,7 @@ export function attemptReported(run: Run, { activityId, attempt }: AttemptReport
       placement: { ...run.placement, attempts: [...run.placement.attempts, attempt].slice(-KEPT) },
     };
   }
-  const key = owner(run, activityId);
+  const key = ownersOf(run)[activityId];
   if (key === undefined) return run;
   return patch(run, key, (state) => {
     if (state.operation) {

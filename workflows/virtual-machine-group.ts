@@ -25,7 +25,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Activities, GiveUpDetails } from '../activities';
+import type { Activities, GiveUpDetails, PowerInput } from '../activities';
 import { decide, openStarts, type Start } from './decide';
 import {
   applyPlan,
@@ -35,7 +35,6 @@ import {
   relay,
   searchAttributeKeys,
   withdraw,
-  type Attempt,
   type OperatorWord,
   type RecordedWord,
   type RunOutcome,
@@ -49,12 +48,14 @@ import {
   attemptReported,
   begin,
   membersOf,
-  operationDone,
-  operationFailed,
+  operationsEnded,
   placed,
   placementFailed,
   receivePlan,
   withdrawn,
+  type OperationEnd,
+  type OperationFailure,
+  type OperationResult,
   type Run,
 } from './run';
 import { objection, speak } from './words';
@@ -81,6 +82,8 @@ export async function virtualMachineGroup(start: RunStart): Promise<RunOutcome> 
   let dirty = true;
   let relays = 0;
   let outcome: RunOutcome | undefined;
+  /** Operations that have ended since the last decision. */
+  let ends: OperationEnd[] = [];
   const scopes: Record<string, CancellationScope> = {};
 
   function change(next: Run): void {
@@ -155,23 +158,63 @@ export async function virtualMachineGroup(start: RunStart): Promise<RunOutcome> 
     }
   }
 
-  /** Schedules an activity; its end changes the state. */
-  function launch(each: Start): void {
+  /**
+   * Follows an activity in a scope of its own, so that it can be cancelled. One promise and no chain of them: a thousand members may start
+   * together, and each promise costs the workflow thread a stack trace.
+   */
+  function follow<T>(
+    activityId: string,
+    activity: () => Promise<T>,
+    done: (result: T) => void,
+    failed: (failure: OperationFailure) => void,
+  ): void {
     const scope = new CancellationScope();
-    scopes[each.activityId] = scope;
-    scope
-      .run(() => execute(each))
-      .then((next) => run && change(next(run)))
-      .catch((error: unknown) => {
-        if (isCancellation(error) || !run) return;
-        const failure = failureOf(error);
-        change(
-          each.activity === 'place'
-            ? placementFailed(run, each.activityId, failure.message)
-            : operationFailed(run, each.activityId, failure, Date.now()),
+    scopes[activityId] = scope;
+    scope.run(activity).then(
+      (result) => {
+        delete scopes[activityId];
+        done(result);
+      },
+      (error: unknown) => {
+        delete scopes[activityId];
+        if (!isCancellation(error)) failed(failureOf(error));
+      },
+    );
+  }
+
+  /** Schedules an activity; its end changes the state. */
+  function launch(start: Start): void {
+    const { activityId } = start;
+    const ended = (end: { result: OperationResult } | { failure: OperationFailure }): void => {
+      ends.push({ activityId, at: Date.now(), ...end });
+      dirty = true;
+    };
+    const park = (failure: OperationFailure): void => ended({ failure });
+    switch (start.activity) {
+      case 'place':
+        return follow(
+          activityId,
+          () => schedule(start, PLACE_TIMEOUT).place(start.input),
+          (results) => run && change(placed(run, activityId, results)),
+          ({ message }) => run && change(placementFailed(run, activityId, message)),
         );
-      })
-      .finally(() => delete scopes[each.activityId]);
+      case 'powerGroup':
+        return follow(
+          activityId,
+          () => schedule(start, GROUP_TIMEOUT).powerGroup(start.input),
+          ({ outcome }) => ended({ result: { kind: 'VirtualMachineGroup', outcome } }),
+          park,
+        );
+      case 'powerOn':
+      case 'powerOff':
+      case 'suspend':
+        return follow(
+          activityId,
+          () => schedule(start, powerTimeout(start.input))[start.activity](start.input),
+          ({ status, acted }) => ended({ result: { kind: 'VirtualMachine', status, acted } }),
+          park,
+        );
+    }
   }
 
   const timer = delayTimer(() => (dirty = true));
@@ -181,7 +224,8 @@ export async function virtualMachineGroup(start: RunStart): Promise<RunOutcome> 
   for (;;) {
     await condition(() => dirty && run !== undefined);
     dirty = false;
-    const decision = decide(run as Run, Date.now());
+    const decision = decide(operationsEnded(run as Run, ends), Date.now());
+    ends = [];
     run = decision.run;
     for (const activityId of decision.cancel) scopes[activityId]?.cancel();
     for (const each of decision.start) launch(each);
@@ -200,58 +244,32 @@ export async function virtualMachineGroup(start: RunStart): Promise<RunOutcome> 
   }
 }
 
-const activityOptions = {
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  // A newer operation outranks an older one on the platform, so nothing has to wait for the old one to notice.
-  cancellationType: ActivityCancellationType.TRY_CANCEL,
-};
+/** Milliseconds that a placement may take. */
+const PLACE_TIMEOUT = 600_000;
+/** A nested group may wait for an operator for as long as it takes; milliseconds. */
+const GROUP_TIMEOUT = 365 * 86_400_000;
 
-/** Runs one activity; resolves with the change that its result makes. */
-async function execute(start: Start): Promise<(run: Run) => Run> {
-  const { activityId, summary } = start;
-  // The budget is counted by the activity, which sets each pause; the policy here rules only attempts that were lost with their worker.
-  const retry = { initialInterval: '1s', backoffCoefficient: 1 } as const;
-  switch (start.activity) {
-    case 'place': {
-      const { place } = proxyActivities<Activities>({
-        ...activityOptions,
-        startToCloseTimeout: '10m',
-        activityId,
-        retry,
-      });
-      const results = await place.executeWithOptions({ summary }, [start.input]);
-      return (run) => placed(run, activityId, results);
-    }
-    case 'powerGroup': {
-      const { powerGroup } = proxyActivities<Activities>({
-        ...activityOptions,
-        // A nested group may wait for an operator for as long as it takes.
-        startToCloseTimeout: '365d',
-        activityId,
-        retry,
-      });
-      const { outcome } = await powerGroup.executeWithOptions({ summary }, [start.input]);
-      return (run) => operationDone(run, activityId, { kind: 'VirtualMachineGroup', outcome }, Date.now());
-    }
-    case 'powerOn':
-    case 'powerOff':
-    case 'suspend': {
-      const { operationTimeout, gateTimeout, guestShutdownTimeout } = start.input;
-      const power = proxyActivities<Activities>({
-        ...activityOptions,
-        // The activity keeps these times itself; this is only the backstop.
-        startToCloseTimeout: operationTimeout + gateTimeout + guestShutdownTimeout + 60_000,
-        activityId,
-        retry,
-      })[start.activity];
-      const { status, acted } = await power.executeWithOptions({ summary }, [start.input]);
-      return (run) => operationDone(run, activityId, { kind: 'VirtualMachine', status, acted }, Date.now());
-    }
-  }
+/** The activity keeps these times itself; this is only the backstop. Milliseconds. */
+function powerTimeout({ operationTimeout, gateTimeout, guestShutdownTimeout }: PowerInput): number {
+  return operationTimeout + gateTimeout + guestShutdownTimeout + 60_000;
+}
+
+/** The activities, with the options of one that is to start now; `startToCloseTimeout` in milliseconds. */
+function schedule({ activityId, summary }: Start, startToCloseTimeout: number): Activities {
+  return proxyActivities<Activities>({
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    // A newer operation outranks an older one on the platform, so nothing has to wait for the old one to notice.
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    // The budget is counted by the activity, which sets each pause; the policy here rules only attempts that were lost with their worker.
+    retry: { initialInterval: '1s', backoffCoefficient: 1 },
+    startToCloseTimeout,
+    activityId,
+    summary,
+  });
 }
 
 /** What an activity's last failure says. */
-function failureOf(error: unknown): { class: string; message: string; failures: Attempt[] } {
+function failureOf(error: unknown): OperationFailure {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
     const details = cause.details?.[0] as GiveUpDetails | undefined;

@@ -19,6 +19,15 @@ import { commandLine, endProcess } from './processes';
 /** Ports that people expect, taken where they are free. */
 const PREFERRED = { port: 7233, uiPort: 8233 };
 
+/** How our own servers are set, here and in tests. */
+export const SERVER_SETTINGS: readonly string[] = [
+  // The default, a rollback journal, takes two to five times as long for a commit.
+  ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'],
+  // By default the server breaks a workflow task off when more than 100 events come in meanwhile, and the run has to be replayed. With
+  // hundreds of VMs that boot at once that happens again and again.
+  ...['--dynamic-config-value', 'history.maximumBufferedEventsBatch=10000'],
+];
+
 /** Longest wait for the port to open, milliseconds. */
 const START_PATIENCE = 30_000;
 
@@ -142,8 +151,7 @@ function serverArguments(
   return [
     ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`],
     ...['--ui-disable-news-fetch', '--log-format', 'json', '--db-filename', folder.temporalDb],
-    // The default, a rollback journal, takes two to five times as long for a commit.
-    ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'],
+    ...SERVER_SETTINGS,
     ...Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
   ];
 }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { findTemporalCli } from '../../cli/temporal-cli';
-import { freePort } from '../../cli/temporal-server';
+import { freePort, SERVER_SETTINGS } from '../../cli/temporal-server';
 import { SEARCH_ATTRIBUTE_TYPES } from '../../worker';
 
 export interface TestTemporal {
@@ -43,7 +43,7 @@ export async function startTemporal({ ui = false, args = [] as string[] } = {}):
         ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'error'],
         ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
         ...['--db-filename', path.join(dir, 'temporal.db')],
-        ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'],
+        ...SERVER_SETTINGS,
         ...attributes,
         ...args,
       ],

@@ -6,7 +6,7 @@
  * W2: `shutdown` comes back within {@link SHUTDOWN_FORCE_TIME} and a second, whatever the activities do.
  */
 import type { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities';
 import type { Observer, Platform } from '../platforms';
@@ -26,6 +26,8 @@ export interface StartWorkerOptions {
   target: TemporalTarget;
   /** Default {@link TASK_QUEUE}. */
   taskQueue?: string;
+  /** Workflow code to run; default: that of this build. */
+  workflows?: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
   platform: Platform;
   /** The shared watch of `platform`. */
   observer: Observer;
@@ -61,7 +63,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       connection,
       namespace: target.namespace,
       taskQueue: options.taskQueue ?? TASK_QUEUE,
-      ...workflowSource(),
+      ...(options.workflows ?? workflowSource()),
       activities: createActivities({ platform, observer, client, logger }),
       // An activity mostly waits for a VM: a thousand of them cost next to nothing, and a slot too few holds a tier up.
       maxConcurrentActivityTaskExecutions: 2_000,

@@ -1,0 +1,329 @@
+/**
+ * The documentation says what the code does.
+ *
+ * D1: every manifest in it is valid, or is marked as one that is not.
+ * D2: every command in it exists, with its options; those that need no server show what they really print.
+ * D3: every link leads somewhere.
+ * D4: every name that a user meets is in the reference.
+ */
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { Command } from 'commander';
+import {
+  DEFAULT_POLICY,
+  formatDuration,
+  parseManifests,
+  SIMULATED_FAULT_TYPES,
+  sequencePolicySchema,
+  simulatedInventorySchema,
+  virtualMachineGroupSchema,
+} from '../../api';
+import { buildProgram } from '../../cli/program';
+import { operatorUpdates, searchAttributeKeys, WORKFLOW_TYPE } from '../../workflows/messages';
+import { buildWhenStale, vmgroup } from '../cli/vmgroup';
+import {
+  anchorsOf,
+  blocksOf,
+  codeOf,
+  commandsOf,
+  documents,
+  linksOf,
+  root,
+  savedAs,
+  textOf,
+  type Block,
+  type Shown,
+} from './documents';
+import { argumentsOf, fieldOf, fieldsOf, numbersOf, unionOf } from './source';
+
+const all = documents.flatMap((file) => blocksOf(file).map((block) => ({ file, block })));
+
+describe('D1: manifests', () => {
+  const manifests = all
+    .filter(({ block }) => block.language === 'yaml')
+    .map(({ file, block }) => ({ file, block, place: `${file}:${block.line}` }));
+
+  test('there are some', () => {
+    expect(manifests.length).toBeGreaterThan(5);
+  });
+
+  test.each(manifests)('$place', ({ block, place }) => {
+    const { problems } = parseManifests([{ path: place, text: wrapped(block) }]);
+    const errors = problems.filter(({ severity }) => severity === 'Error');
+    if (block.words.includes('invalid')) expect(errors).not.toEqual([]);
+    else expect(errors).toEqual([]);
+  });
+
+  /** A fragment gets the rest of the smallest document of its kind. */
+  function wrapped({ text, words }: Block): string {
+    const kind = words[words.indexOf('fragment') + 1];
+    if (!words.includes('fragment') || kind === undefined) return text;
+    const version = kind.startsWith('V') ? 'vmoperator.vmware.com/v1alpha5' : 'vmgroup.dev/v1alpha1';
+    return `apiVersion: ${version}\nkind: ${kind}\nmetadata: {name: example}\n${text}`;
+  }
+});
+
+describe('D2: commands', () => {
+  const shown = all
+    .filter(({ block }) => block.language === 'console')
+    .flatMap(({ file, block }) => commandsOf(file, block))
+    .filter(({ words }) => words[0] === 'vmgroup');
+
+  test('there are some', () => {
+    expect(shown.length).toBeGreaterThan(30);
+  });
+
+  test.each(shown)('$place exists', async ({ words }) => {
+    const program = inert(buildProgram());
+    const parsing = program.parseAsync(words.slice(1), { from: 'user' });
+    if (words.includes('--version'))
+      await expect(parsing).rejects.toMatchObject({ code: 'commander.version' });
+    else await expect(parsing).resolves.toBe(program);
+  });
+
+  /** The program without what its commands do, and silent. */
+  function inert(command: Command): Command {
+    command.configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
+    if (command.commands.length === 0) command.action(() => undefined);
+    for (const each of command.commands) inert(each);
+    return command;
+  }
+});
+
+describe('D2: output', () => {
+  const base = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'vmgroup-docs-')));
+  beforeAll(() => buildWhenStale(), 180_000);
+  afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+  test.each(documents.filter((file) => blocksOf(file).some(({ language }) => language === 'console')))(
+    '%s shows what is printed',
+    async (file) => {
+      const folder = path.join(base, file.replaceAll('/', '-'));
+      mkdirSync(folder);
+      cpSync(path.join(root, 'examples'), path.join(folder, 'examples'), { recursive: true });
+      for (const block of blocksOf(file)) {
+        const target = savedAs(block);
+        if (target !== undefined) {
+          mkdirSync(path.dirname(path.join(folder, target)), { recursive: true });
+          writeFileSync(path.join(folder, target), block.text);
+        }
+        if (block.language !== 'console') continue;
+        for (const command of commandsOf(file, block)) await check(command, folder);
+      }
+      expect(existsSync(path.join(folder, '.vmgroup'))).toBe(false);
+    },
+    120_000,
+  );
+
+  /** Runs what needs no server: copies of examples, and commands on manifests alone. */
+  async function check({ words, output, place }: Shown, folder: string): Promise<void> {
+    const [program, ...args] = words;
+    if (program === 'cp') {
+      const [from = '', to = ''] = args.slice(1);
+      cpSync(path.join(folder, from), path.join(folder, to), { recursive: true });
+    }
+    if (program !== 'vmgroup' || !/^(validate|plan|completion|--help|--version)$/.test(args[0] ?? '')) return;
+    const result = await vmgroup(args, { cwd: folder, env: { NO_COLOR: '1' } });
+    const printed = result.stdout + result.stderr;
+    // Where nothing is shown, only that it works is claimed.
+    if (output === '')
+      expect({ place, code: result.code, stderr: result.stderr }).toEqual({ place, code: 0, stderr: '' });
+    else expect({ place, printed }).toEqual({ place, printed: matching(output) });
+  }
+
+  /** Matches the output, with anything at all where a line `...` stands. */
+  function matching(output: string): unknown {
+    const pattern = output
+      .split(/^\.\.\.$/m)
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      .join('[\\s\\S]*');
+    return expect.stringMatching(new RegExp(`^${pattern}\\n?$`));
+  }
+});
+
+describe('D3: links', () => {
+  test.each(documents)('%s', (file) => {
+    for (const link of linksOf(file)) {
+      const [target = '', anchor] = link.split('#');
+      const found = target === '' ? file : path.join(path.dirname(file), target);
+      expect({ link, exists: existsSync(path.join(root, found)) }).toEqual({ link, exists: true });
+      if (anchor !== undefined) expect(anchorsOf(found)).toContain(anchor);
+    }
+    expect(textOf(file)).toMatch(/^# .+\n/);
+  });
+
+  test('every document is reached from the README', () => {
+    const reached = new Set<string>();
+    const queue = ['README.md'];
+    for (const file of queue) {
+      if (reached.has(file) || !existsSync(path.join(root, file))) continue;
+      reached.add(file);
+      for (const link of linksOf(file)) {
+        const [target = ''] = link.split('#');
+        const found = path.join(path.dirname(file), target);
+        if (!existsSync(path.join(root, found))) continue;
+        if (statSync(path.join(root, found)).isDirectory()) queue.push(path.join(found, 'README.md'));
+        else if (found.endsWith('.md')) queue.push(found);
+      }
+    }
+    expect(documents.filter((file) => !reached.has(file))).toEqual([]);
+  });
+
+  test('pictures are small', () => {
+    for (const image of readdirSync(path.join(root, 'docs/images')))
+      expect(statSync(path.join(root, 'docs/images', image)).size).toBeLessThan(300_000);
+  });
+});
+
+describe('D4: the reference names', () => {
+  const messages = 'workflows/messages.ts';
+  const status = 'bridge/status.ts';
+  test.each([
+    ['status', 'phases of a group', [...unionOf(status, 'GroupPhase'), ...unionOf(messages, 'RunPhase')]],
+    ['status', 'phases of a member', unionOf(messages, 'MemberPhase')],
+    ['status', 'phases of a tier', fieldOf(messages, 'TierProgress', 'phase')],
+    ['status', 'outcomes', unionOf(messages, 'OutcomeType')],
+    ['status', 'exceptions', unionOf(messages, 'ExceptionReason')],
+    ['status', 'condition types', fieldOf(status, 'Condition', 'type')],
+    ['status', 'reasons of conditions', argumentsOf(status, 'finding', 2)],
+    ['status', 'events', unionOf('bridge/events.ts', 'EventReason')],
+    [
+      'status',
+      'fields of the outcome',
+      fieldsOf(messages, 'RunOutcome').filter((name) => name !== 'forceSync'),
+    ],
+    ['messages', 'causes', unionOf(messages, 'Cause')],
+    ['messages', 'Updates', Object.keys(operatorUpdates)],
+    ['messages', 'signals', ['applyPlan', 'withdraw', 'attemptFailed', 'relay']],
+    ['messages', 'search attributes', Object.values(searchAttributeKeys).map(({ name }) => name)],
+    ['messages', 'the workflow type', [WORKFLOW_TYPE]],
+    ['messages', 'activities', fieldsOf('activities/types.ts', 'Activities')],
+    ['errors', 'classes of failures', [...unionOf('platforms/platform.ts', 'FailureClass'), 'WorkerLost']],
+    ['resources', 'faults', [...SIMULATED_FAULT_TYPES]],
+  ])('%s.md: %s', (page, _what, names) => {
+    const code = codeOf(`docs/reference/${page}.md`);
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.filter((name) => !code.includes(name))).toEqual([]);
+  });
+
+  test('messages.md: fields of the progress', () => {
+    const code = codeOf('docs/reference/messages.md').map((name) => name.replace(/(\[\]|\?)$/, ''));
+    for (const type of ['Progress', 'TierProgress', 'MemberProgress'])
+      expect(fieldsOf(messages, type).filter((name) => !code.includes(name))).toEqual([]);
+  });
+
+  test('errors.md: exit codes', () => {
+    for (const code of numbersOf('cli/errors.ts', 'EXIT'))
+      expect(squeezed('docs/reference/errors.md')).toContain(`\n| ${code} | `);
+  });
+
+  test('errors.md: no message that the code does not have', () => {
+    const written = ['api', 'cli', 'cli/commands']
+      .flatMap((folder) =>
+        readdirSync(path.join(root, folder)).flatMap((file) =>
+          file.endsWith('.ts') ? [textOf(path.join(folder, file))] : [],
+        ),
+      )
+      .join('\n');
+    // Long messages are written in several pieces, with values in between.
+    const joined = written.replaceAll(/['`]\s*\+\s*['`]/g, '').replaceAll(/\$\{[^}]*\}+/g, '…');
+    const sources = written + joined;
+    const rows = squeezed('docs/reference/errors.md').matchAll(/^\| (`.+?) \| /gm);
+    const quoted = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)]);
+    const pieces = quoted
+      .flatMap(([, message = '']) => message.split('…'))
+      .map((piece) => piece.replace(/^[\s:;,()]+|[\s:;,()]+$/g, ''))
+      .filter((piece) => piece.length > 7 && piece.includes(' '));
+    expect(pieces.length).toBeGreaterThan(40);
+    expect(pieces.filter((piece) => !sources.includes(piece))).toEqual([]);
+  });
+
+  test('resources.md: fields of groups', () => {
+    expect(undocumented(leaves(virtualMachineGroupSchema))).toEqual([]);
+  });
+
+  test('resources.md: fields of policies', () => {
+    expect(undocumented(leaves(sequencePolicySchema))).toEqual([]);
+  });
+
+  test('resources.md: fields of inventories', () => {
+    expect(undocumented(leaves(simulatedInventorySchema))).toEqual([]);
+  });
+
+  test('resources.md: built-in values of policies', () => {
+    const page = squeezed('docs/reference/resources.md');
+    for (const [field, value] of Object.entries(flat(DEFAULT_POLICY))) {
+      const isTime = /timeout|interval|window/i.test(field);
+      const written = Array.isArray(value) ? '[]' : isTime ? formatDuration(value as number) : String(value);
+      expect(page).toContain(`| \`${field}\` | \`${written}\` |`);
+    }
+  });
+
+  test('commands.md: every command and option', () => {
+    const page = textOf('docs/reference/commands.md');
+    const missing: string[] = [];
+    const visit = (command: Command, above: string): void => {
+      for (const option of command.options)
+        if (option.long && !page.includes(`\`${option.long}\``)) missing.push(`${above} ${option.long}`);
+      for (const each of command.commands) {
+        if (each.commands.length === 0 && !page.includes(each.name()))
+          missing.push(`${above} ${each.name()}`);
+        visit(each, `${above} ${each.name()}`);
+      }
+    };
+    visit(buildProgram(), 'vmgroup');
+    expect(missing).toEqual([]);
+  });
+
+  /** A document without the blanks that align the columns of tables. */
+  function squeezed(file: string): string {
+    return textOf(file).replace(/ {2,}/g, ' ');
+  }
+
+  function flat(value: object, prefix = ''): Record<string, unknown> {
+    return Object.fromEntries(
+      Object.entries(value).flatMap(([key, inner]) =>
+        typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+          ? Object.entries(flat(inner as object, `${prefix}${key}.`))
+          : [[`${prefix}${key}`, inner]],
+      ),
+    );
+  }
+
+  /** Last parts of the names of all fields of `spec`. */
+  function leaves(schema: { shape: Record<string, unknown> }): string[] {
+    const found = new Set<string>();
+    const visit = (node: unknown): void => {
+      const definition = (node as { def?: Record<string, unknown> } | undefined)?.def;
+      if (!definition) return;
+      const { shape, innerType, element, options } = definition;
+      for (const inner of [innerType, element]) visit(inner);
+      for (const inner of (options as unknown[] | undefined) ?? []) visit(inner);
+      for (const [name, inner] of Object.entries((shape as object | undefined) ?? {})) {
+        found.add(name);
+        visit(inner);
+      }
+    };
+    visit(schema.shape['spec']);
+    return [...found];
+  }
+
+  function undocumented(names: string[]): string[] {
+    const code = codeOf('docs/reference/resources.md')
+      .join(' ')
+      .split(/[^A-Za-z]+/);
+    expect(names.length).toBeGreaterThan(3);
+    return names.filter((name) => !code.includes(name));
+  }
+});

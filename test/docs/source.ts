@@ -1,0 +1,72 @@
+/** Names that the code has, read from its text: a new one is missing in the reference until somebody writes it down. */
+import ts from 'typescript';
+import { textOf } from './documents';
+
+function parse(file: string): ts.SourceFile {
+  return ts.createSourceFile(file, textOf(file), ts.ScriptTarget.Latest, true);
+}
+
+/** Every node of a kind. */
+function nodes<T extends ts.Node>(root: ts.Node, is: (node: ts.Node) => node is T): T[] {
+  const found: T[] = [];
+  const visit = (node: ts.Node): void => {
+    if (is(node)) found.push(node);
+    ts.forEachChild(node, visit);
+  };
+  visit(root);
+  return found;
+}
+
+/** The texts in a union of literals: `type Name = 'A' | 'B'`. */
+export function unionOf(file: string, name: string): string[] {
+  const alias = nodes(parse(file), ts.isTypeAliasDeclaration).find((each) => each.name.text === name);
+  if (!alias) throw new Error(`${file} has no type ${name}`);
+  return nodes(alias.type, ts.isLiteralTypeNode).flatMap(({ literal }) =>
+    ts.isStringLiteral(literal) ? [literal.text] : [],
+  );
+}
+
+/** The texts of the type of one field of an interface: `phase: 'A' | 'B'`. */
+export function fieldOf(file: string, type: string, field: string): string[] {
+  const found = nodes(parse(file), ts.isInterfaceDeclaration).find((each) => each.name.text === type);
+  const member = found?.members.find((each) => each.name?.getText() === field);
+  if (!member) throw new Error(`${file} has no ${type}.${field}`);
+  return nodes(member, ts.isStringLiteral).map(({ text }) => text);
+}
+
+/** Names of the fields of an interface. */
+export function fieldsOf(file: string, type: string): string[] {
+  const found = nodes(parse(file), ts.isInterfaceDeclaration).find((each) => each.name.text === type);
+  if (!found) throw new Error(`${file} has no interface ${type}`);
+  return found.members.flatMap((member) => (member.name ? [member.name.getText()] : []));
+}
+
+/** Every text that is given as the argument at `index` of the calls of a function, also by way of a constant or a choice. */
+export function argumentsOf(file: string, name: string, index: number): string[] {
+  const source = parse(file);
+  const texts = nodes(source, ts.isCallExpression)
+    .filter((call) => call.expression.getText() === name)
+    .flatMap((call) => {
+      const given = call.arguments[index];
+      if (!given) return [];
+      if (!ts.isIdentifier(given)) return literalsOf(given);
+      return nodes(source, ts.isVariableDeclaration)
+        .filter((constant) => constant.name.getText() === given.text)
+        .flatMap(({ initializer }) => (initializer ? literalsOf(initializer) : []));
+    });
+  return [...new Set(texts)];
+}
+
+function literalsOf(node: ts.Expression): string[] {
+  if (ts.isStringLiteral(node)) return [node.text];
+  return ts.isConditionalExpression(node)
+    ? [...literalsOf(node.whenTrue), ...literalsOf(node.whenFalse)]
+    : [];
+}
+
+/** The numbers of a constant object: `const NAME = { ok: 0 }`. */
+export function numbersOf(file: string, name: string): number[] {
+  const found = nodes(parse(file), ts.isVariableDeclaration).find((each) => each.name.getText() === name);
+  if (!found?.initializer) throw new Error(`${file} has no constant ${name}`);
+  return nodes(found.initializer, ts.isNumericLiteral).map(({ text }) => Number(text));
+}

@@ -4,7 +4,7 @@
  * Temporal retries without end; this counts. (Temporal would count lost workers too, and forget what each attempt said.)
  *
  * A1: an attempt that was lost with its worker is on record (`WorkerLost`) and burns no budget.
- * A2: resetting the pending activity gives a fresh budget.
+ * A2: resetting the pending activity gives a fresh budget, and is on record (`Reset`): Temporal itself leaves no trace of it.
  * A3: an attempt that fails is on record before it ends: in the heartbeat, and told to the run.
  * A4: cancellation ends an attempt at once and burns no budget.
  */
@@ -12,7 +12,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { FailureClass } from '../platforms';
 import { attemptFailed, type Attempt } from '../workflows/messages';
-import { classify, NEXT_STEP, WORKER_LOST, type Failure } from './failures';
+import { classify, NEXT_STEP, RESET, WORKER_LOST, type Failure } from './failures';
 import type { GiveUpDetails, RetryBudget } from './types';
 
 /** Milliseconds between two heartbeats; Temporal sends only some of them. */
@@ -80,7 +80,10 @@ export async function inAttempts<P extends object, R>(
   work: (run: AttemptRun<P>) => Promise<R>,
 ): Promise<R> {
   const context = Context.current();
+  const began = Date.now();
   const memory = recall(options, context.info);
+  const reset = memory.failures.at(-1);
+  if (reset?.class === RESET && reset.at >= began) await tell(options, context, reset);
   const beat = (): void => context.heartbeat({ ...memory });
   const timer = setInterval(beat, HEARTBEAT_INTERVAL);
   try {
@@ -122,7 +125,13 @@ function recall<P>(options: AttemptOptions<P>, info: Context['info']): Memory<P>
   const { failures, progress } = last;
   // Temporal's number never falls, and is never given twice, but by a reset.
   if (last.ended === 'Reset' || info.attempt <= last.attempt) {
-    return { attempt: info.attempt, failures, spent: 0, progress: next?.(progress, 'Reset') ?? progress };
+    const reset = { attempt: 0, at: Date.now(), class: RESET, message: 'an operator has reset the activity' };
+    return {
+      attempt: info.attempt,
+      failures: [...failures, reset].slice(-KEPT),
+      spent: 0,
+      progress: next?.(progress, 'Reset') ?? progress,
+    };
   }
   const lost = info.attempt - last.attempt - (last.ended === undefined ? 0 : 1);
   return withLost({ attempt: info.attempt, failures, spent: last.spent, progress }, lost);
@@ -139,7 +148,8 @@ function withLost<P>(memory: Memory<P>, lost: number): Memory<P> {
 }
 
 function countable(failures: readonly Attempt[]): number {
-  return failures.filter((failure) => failure.class !== WORKER_LOST).length;
+  const since = failures.findLastIndex((failure) => failure.class === RESET) + 1;
+  return failures.slice(since).filter((failure) => failure.class !== WORKER_LOST).length;
 }
 
 /** Puts a failed attempt on record (A3) and returns what the activity is to throw. */
@@ -187,7 +197,7 @@ function pause(retry: RetryBudget, failure: Failure, number: number): number {
   return NEXT_STEP[failure.class] === 'RetryAfter' ? (failure.retryAfter ?? backOff) : backOff;
 }
 
-/** Tells the run of a failed attempt that will be retried; never fails the activity. */
+/** Tells the run of a failed attempt that will be retried, or of a reset; never fails the activity. */
 async function tell<P>(
   { client: given, logger, purpose }: AttemptOptions<P>,
   context: Context,

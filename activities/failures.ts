@@ -26,6 +26,9 @@ export const NEXT_STEP: Readonly<Record<FailureClass, NextStep>> = {
 /** Class of an attempt that ended with its worker: on record, and not counted against the budget. */
 export const WORKER_LOST = 'WorkerLost';
 
+/** Class of the mark that an operator's reset leaves among the attempts: those before it count no more. */
+export const RESET = 'Reset';
+
 /** A failed attempt, sorted. */
 export interface Failure {
   class: FailureClass;

@@ -5,7 +5,7 @@ import { powerGroup } from './power-group';
 import type { Activities } from './types';
 
 export type { ActivityLogger } from './attempts';
-export { NEXT_STEP, WORKER_LOST, type NextStep } from './failures';
+export { NEXT_STEP, RESET, WORKER_LOST, type NextStep } from './failures';
 export type { ActivityDependencies } from './power';
 export * from './types';
 

@@ -78,12 +78,19 @@ export async function printJournal(options: ConsoleOptions): Promise<void> {
         { head: 'WHAT', of: ({ type }) => type },
         { head: 'VM', of: (line) => ('vm' in line ? line.vm : undefined) },
         { head: 'OPERATION', of: (line) => ('operation' in line ? line.operation : undefined) },
-        { head: 'ANSWER', of: (line) => ('answer' in line ? line.answer : undefined) },
+        { head: 'RESULT', of: resultOf },
         { head: 'CALLER', of: (line) => ('caller' in line ? line.caller : undefined) },
       ],
       lines,
     ),
   );
+}
+
+/** What a call was answered, what took effect, or how an operation failed. */
+function resultOf(line: JournalLine): string | undefined {
+  if ('answer' in line) return line.answer;
+  if (line.type === 'effect') return line.effect;
+  return line.type === 'failed' ? `${line.class}: ${line.message}` : undefined;
 }
 
 type Console = InstanceType<ReturnType<typeof heavy.simulated>['SimulatorConsole']>;

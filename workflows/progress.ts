@@ -1,7 +1,7 @@
 /** What a run tells of itself: the answer of the query `progress` and the details that the UI shows. Pure. */
 import { formatDuration } from '../api/duration';
 import type { MemberPhase, MemberProgress, Progress, RunOutcome, RunPhase, TierProgress } from './messages';
-import type { PlanMember, PlanTier } from './plan';
+import { memberKey, type PlanMember, type PlanTier } from './plan';
 import { RUNNING_PHASE } from './start-options';
 import { membersOf, type MemberState, type Run, type Stage } from './run';
 
@@ -68,12 +68,9 @@ function stageOf(run: Run, tier: number): Stage | undefined {
 
 function tierProgress(run: Run, tier: PlanTier, index: number): TierProgress {
   const stage = stageOf(run, index);
-  const done = [...membersOf({ ...run.plan, tiers: [tier] })].filter(({ key }) =>
-    isOver(run.members[key]?.phase),
-  ).length;
+  const done = tier.members.filter((member) => isOver(run.members[memberKey(member)]?.phase)).length;
   const result: TierProgress = { tier: index, phase: 'Pending', done, total: tier.members.length };
-  if (stage?.doneAt !== undefined && done === tier.members.length) result.phase = 'Done';
-  else if (stage?.doneAt !== undefined) result.phase = done === tier.members.length ? 'Done' : 'Running';
+  if (done === tier.members.length) result.phase = 'Done';
   else if (stage?.releasedAt !== undefined) result.phase = 'Running';
   else if (stage?.dueAt !== undefined) {
     result.phase = 'Delay';

@@ -195,7 +195,7 @@ test('A2, A4: a reset ends the running attempt at once; the next one asks anew w
     });
     expect(first.error).toBeInstanceOf(CancelledFailure);
     const second = await attempt(activities.powerOn, powerInput('db'), 2, first.details);
-    expect(second.result).toMatchObject({ acted: true, failures: [] });
+    expect(second.result).toMatchObject({ acted: true, failures: [{ class: 'Reset', attempt: 0 }] });
     expect(story(await desk.journal(), 'db').slice(0, 2)).toEqual(['run/db Accepted', 'run/db~2 Accepted']);
   }));
 

@@ -209,7 +209,11 @@ describe('D4: the reference names', () => {
     ['messages', 'search attributes', Object.values(searchAttributeKeys).map(({ name }) => name)],
     ['messages', 'the workflow type', [WORKFLOW_TYPE]],
     ['messages', 'activities', fieldsOf('activities/types.ts', 'Activities')],
-    ['errors', 'classes of failures', [...unionOf('platforms/platform.ts', 'FailureClass'), 'WorkerLost']],
+    [
+      'errors',
+      'classes of failures',
+      [...unionOf('platforms/platform.ts', 'FailureClass'), 'WorkerLost', 'Reset'],
+    ],
     ['resources', 'faults', [...SIMULATED_FAULT_TYPES]],
   ])('%s.md: %s', (page, _what, names) => {
     const code = codeOf(`docs/reference/${page}.md`);

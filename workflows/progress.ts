@@ -26,9 +26,7 @@ export function parkedMembers(run: Run): string[] {
 /** The answer of the query `progress`. */
 export function progressOf(run: Run, outcome?: RunOutcome): Progress {
   const { plan } = run;
-  const members = [...membersOf(plan)].map(({ key, member, index }) =>
-    memberProgress(run, key, member, index),
-  );
+  const members = membersOf(plan).map(({ key, member, index }) => memberProgress(run, key, member, index));
   const result: Progress = {
     namespace: plan.namespace,
     name: plan.name,
@@ -151,13 +149,12 @@ function pending(run: Run, tier: number): string {
 function waitMessage(run: Run): string {
   if (run.ending) return run.ending.message;
   if (run.paused) return 'Paused: an operator has to resume the run.';
-  const states = Object.entries(run.members);
-  const named = (phase: MemberPhase): string[] =>
-    states.filter(([, state]) => state.phase === phase).map(([key]) => key);
+  const named: Partial<Record<MemberPhase, string[]>> = {};
+  for (const [key, { phase }] of Object.entries(run.members)) (named[phase] ??= []).push(key);
   const parts = [
-    describe(named('InProgress'), 'in progress'),
-    describe(named('Parked'), 'parked: retryMember, skipMember or markReady'),
-    describe(named('Missing'), 'missing'),
+    describe(named.InProgress, 'in progress'),
+    describe(named.Parked, 'parked: retryMember, skipMember or markReady'),
+    describe(named.Missing, 'missing'),
   ].filter((part) => part !== undefined);
   const delay = run.stages.find((stage) => stage.dueAt !== undefined && stage.releasedAt === undefined);
   if (delay)
@@ -174,7 +171,7 @@ function placementMessage(run: Run): string {
 /** Most names in one list. */
 const NAMES = 5;
 
-function describe(names: string[], what: string): string | undefined {
+function describe(names: string[] = [], what: string): string | undefined {
   if (names.length === 0) return undefined;
   const more = names.length > NAMES ? ` and ${names.length - NAMES} more` : '';
   return `${names.slice(0, NAMES).join(', ')}${more} ${what}`;
@@ -186,7 +183,7 @@ const ROWS = 60;
 /** The details that the UI shows beside the run: a Markdown table of tiers and members. */
 export function detailsOf(run: Run, outcome?: RunOutcome): string {
   const { plan } = run;
-  const members = [...membersOf(plan)];
+  const members = membersOf(plan);
   const lines = [
     `### ${plan.namespace}/${plan.name}: ${plan.powerState}`,
     '',

@@ -106,13 +106,28 @@ export interface Run {
 /** Most words of operators that are kept, and most failed attempts of one operation. */
 const KEPT = 100;
 
-/** Every member of a plan with its tier's index, in boot order. */
-export function* membersOf(
-  plan: Plan,
-): Generator<{ key: MemberKey; member: PlanMember; tier: PlanTier; index: number }> {
-  for (const [index, tier] of plan.tiers.entries()) {
-    for (const member of tier.members) yield { key: memberKey(member), member, tier, index };
+/** A member with its place in its plan. */
+export interface PlacedMember {
+  key: MemberKey;
+  member: PlanMember;
+  tier: PlanTier;
+  /** Of the tier, from 0. */
+  index: number;
+}
+
+/** What {@link membersOf} has found: a plan never changes, and each decision asks for its members several times. */
+const known = new WeakMap<Plan, readonly PlacedMember[]>();
+
+/** Every member of a plan, in boot order. */
+export function membersOf(plan: Plan): readonly PlacedMember[] {
+  let members = known.get(plan);
+  if (!members) {
+    members = plan.tiers.flatMap((tier, index) =>
+      tier.members.map((member) => ({ key: memberKey(member), member, tier, index })),
+    );
+    known.set(plan, members);
   }
+  return members;
 }
 
 /** The order in which the tiers are walked for the plan's power state. */

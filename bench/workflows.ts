@@ -1,0 +1,3 @@
+/** Ours and the floor in one bundle, so that one worker runs both. */
+export { virtualMachineGroup } from '../workflows';
+export { floor } from './floor-workflow';

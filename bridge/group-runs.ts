@@ -296,10 +296,15 @@ async function abortable<T>(
 ): Promise<T> {
   const own = new AbortController();
   const abort = (): void => own.abort();
+  // Raced too: a call that the client has tried again, after an outage, no longer hears of its signal.
+  const aborted = new Promise<never>((_, reject) => {
+    own.signal.addEventListener('abort', () => reject(new Error('the call was given up')), { once: true });
+  });
   const timer = longest === undefined ? undefined : setTimeout(abort, longest);
   signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
   try {
-    return await make(own.signal);
+    return await Promise.race([make(own.signal), aborted]);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);

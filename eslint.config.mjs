@@ -9,9 +9,10 @@ import { builtinModules } from 'node:module';
 const doors = {
   api: ['api', 'api/duration'],
   placement: ['placement'],
+  kubernetes: ['kubernetes'],
   workflows: ['workflows'],
   messages: ['workflows/messages'],
-  platforms: ['platforms', 'platforms/simulated'],
+  platforms: ['platforms', 'platforms/simulated', 'platforms/vm-operator'],
   activities: ['activities'],
   bridge: ['bridge', 'bridge/manifest-files'],
   worker: ['worker'],
@@ -19,13 +20,28 @@ const doors = {
 };
 const table = {
   api: { may: [] },
+  kubernetes: { may: [] },
   placement: { may: ['api'] },
   workflows: { may: ['api'], types: ['activities'], noBuiltins: true },
-  platforms: { may: ['api', 'placement'] },
+  platforms: { may: ['api', 'placement', 'kubernetes'] },
   activities: { may: ['api', 'placement', 'platforms', 'messages'] },
-  bridge: { may: ['api', 'messages'] },
-  worker: { may: ['api', 'placement', 'workflows', 'messages', 'platforms', 'activities', 'bridge'] },
-  cli: { may: ['api', 'placement', 'workflows', 'messages', 'platforms', 'activities', 'bridge', 'worker'] },
+  bridge: { may: ['api', 'kubernetes', 'messages'] },
+  worker: {
+    may: ['api', 'placement', 'kubernetes', 'workflows', 'messages', 'platforms', 'activities', 'bridge'],
+  },
+  cli: {
+    may: [
+      'api',
+      'placement',
+      'kubernetes',
+      'workflows',
+      'messages',
+      'platforms',
+      'activities',
+      'bridge',
+      'worker',
+    ],
+  },
 };
 
 /** The regular expression of every path into one of our folders that is not one of the allowed doors. */

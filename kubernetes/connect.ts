@@ -1,0 +1,41 @@
+/** Connects to an API server: from a kubeconfig, or from within a pod. */
+import { readFileSync } from 'node:fs';
+import { KubeConfig } from '@kubernetes/client-node';
+import { apiServer, type ApiServer } from './api-server';
+
+/** Where the API server is and who asks. */
+export interface ConnectOptions {
+  /** Path of a kubeconfig; left out: `KUBECONFIG`, then `~/.kube/config`, then the pod's service account. */
+  kubeconfig?: string;
+  /** Context of the kubeconfig; left out: the current one. */
+  context?: string;
+}
+
+/**
+ * Reads the configuration; nothing is asked of the server yet.
+ *
+ * @throws Error where the kubeconfig cannot be read, or has no such context.
+ */
+export function connectKubernetes(options: ConnectOptions = {}): ApiServer {
+  const config = new KubeConfig();
+  if (options.kubeconfig === undefined) config.loadFromDefault();
+  else config.loadFromFile(options.kubeconfig);
+  if (options.context !== undefined) {
+    if (!config.getContexts().some(({ name }) => name === options.context)) {
+      throw new Error(`the kubeconfig has no context ${JSON.stringify(options.context)}`);
+    }
+    config.setCurrentContext(options.context);
+  }
+  return apiServer(config);
+}
+
+/** The namespace that this pod runs in; undefined outside a cluster. */
+export function inClusterNamespace(): string | undefined {
+  try {
+    return (
+      readFileSync('/var/run/secrets/kubernetes.io/serviceaccount/namespace', 'utf8').trim() || undefined
+    );
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,84 @@
+/** What the API server answers when it refuses, or that it did not answer. */
+
+/** Thrown by every call to the API server that does not succeed. */
+export class KubernetesError extends Error {
+  override readonly name = 'KubernetesError';
+  constructor(
+    message: string,
+    /** HTTP status; 0 where no answer came. */
+    readonly code: number,
+    /** Reason of the server's `Status`: `NotFound`, `Conflict`, `Forbidden`, `Expired`, ...; empty where it gave none. */
+    readonly reason: string,
+    /** Milliseconds after which the server wants to be asked again, where it said so. */
+    readonly retryAfter?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  /** The object, or the resource as a whole, does not exist. */
+  get isNotFound(): boolean {
+    return this.code === 404;
+  }
+
+  /** Somebody else changed the object, or it exists already. */
+  get isConflict(): boolean {
+    return this.code === 409;
+  }
+
+  /** The resource version is too old: list again. */
+  get isExpired(): boolean {
+    return this.code === 410;
+  }
+
+  /** The user may not do this. */
+  get isForbidden(): boolean {
+    return this.code === 403 || this.code === 401;
+  }
+}
+
+/** The server's `Status` object, as far as it is read. */
+export interface Status {
+  code?: number;
+  reason?: string;
+  message?: string;
+  details?: { retryAfterSeconds?: number };
+}
+
+/** The error for an answer that is not 2xx. `what` names the call: `GET virtualmachines prod/db`. */
+export function answerError(
+  what: string,
+  code: number,
+  body: string,
+  retryAfterHeader?: string,
+): KubernetesError {
+  const status = statusOf(body);
+  const seconds = Number(retryAfterHeader ?? status.details?.retryAfterSeconds ?? NaN);
+  const said = status.message ?? (body.trim().slice(0, 200) || 'no message');
+  return new KubernetesError(
+    `${what}: the API server answered ${code}: ${said}`,
+    code,
+    status.reason ?? '',
+    Number.isFinite(seconds) ? seconds * 1000 : undefined,
+  );
+}
+
+/** The error for a call that got no answer. */
+export function noAnswerError(what: string, cause: unknown): KubernetesError {
+  return new KubernetesError(`${what}: ${causeText(cause)}`, 0, '', undefined, { cause });
+}
+
+function causeText(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  // fetch says "fetch failed" and keeps the reason to itself.
+  return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
+}
+
+function statusOf(body: string): Status {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    return typeof parsed === 'object' && parsed !== null ? parsed : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,14 @@
+/** The API server's client: connection, requests, errors, and caches that follow resources for as long as the process lives. */
+export { connectKubernetes, inClusterNamespace, type ConnectOptions } from './connect';
+export {
+  type ApiServer,
+  type CallOptions,
+  type KubernetesObject,
+  type ListOptions,
+  type ObjectKeyParts,
+  type ObjectList,
+  type WatchEvent,
+} from './api-server';
+export { KubernetesError } from './error';
+export { RESOURCES, type Resource } from './resources';
+export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';

@@ -1,0 +1,307 @@
+/**
+ * Follows one resource for as long as the process lives: list, then watch, again and again.
+ *
+ * K1: nothing ends it but `stop`: a refused list, a 410, a 500, a dropped or silent stream are followed by another try.
+ * K2: nothing is missed: a gap is closed from the last version seen, or by a new list, which also tells what was deleted meanwhile.
+ * K3: a listener that throws, or an object that cannot be read, harms nobody else.
+ * K4: only what is used is kept in memory: each object goes through `trim` as it arrives.
+ */
+import type { ApiServer, KubernetesObject, ListOptions, WatchEvent } from './api-server';
+import { KubernetesError } from './error';
+import type { Resource } from './resources';
+
+/** One change of the cache. The cache has it already when listeners are told. */
+export type CacheChange<T> =
+  { key: string; object: T; previous: T | undefined } | { key: string; object: undefined; previous: T };
+
+/** What {@link resourceCache} needs. */
+export interface CacheOptions<T> {
+  api: ApiServer;
+  resource: Resource;
+  /** Left out: all namespaces. */
+  namespaces?: readonly string[];
+  /** What is kept of an object; undefined: it is as if it did not exist. */
+  trim: (object: KubernetesObject) => T | undefined;
+  /** Told of each list or watch that failed, and of the milliseconds until the next try. */
+  onBroken?: (error: unknown, retryIn: number) => void;
+  /** Told when a listener threw, or `trim`. */
+  onListenerError?: (error: unknown) => void;
+  /** A resource that the server does not have counts as empty, and is looked for again now and then. */
+  optional?: boolean;
+}
+
+/** Objects of one resource, by `namespace/name` (`name` alone where it is not namespaced). */
+export interface ResourceCache<T> {
+  get(key: string): T | undefined;
+  /** Every object with its key. */
+  entries(): IterableIterator<[string, T]>;
+  readonly size: number;
+  /** Whether everything was listed and every watch is open. */
+  readonly live: boolean;
+  /** When the server was last heard of, milliseconds since the epoch; undefined before the first list. */
+  readonly lastContactAt: number | undefined;
+  /** What the last try failed with, while no try has succeeded since. */
+  readonly error: unknown;
+  /** Lists and watches since the start, as metrics count them. */
+  readonly counts: { readonly lists: number; readonly watches: number; readonly failures: number };
+  /** Resolves once everything was listed for the first time; at `stop` too. */
+  synced(): Promise<void>;
+  /** Calls back with every change from now on; returns how to end that. */
+  onChange(listener: (change: CacheChange<T>) => void): () => void;
+  /** Calls back whenever `live` changes; returns how to end that. */
+  onLive(listener: (live: boolean) => void): () => void;
+  stop(): Promise<void>;
+}
+
+/** Objects of one page of a list. */
+const PAGE = 500;
+/** Milliseconds that one page may take. */
+const LIST_TIMEOUT = 30_000;
+/** Milliseconds before the first new try; doubles with each further one, with jitter. */
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 5_000;
+/** Milliseconds between two looks for a resource that the server does not have. */
+const ABSENT_PAUSE = 10_000;
+
+/** Starts to follow a resource at once. */
+export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
+  const { api, resource, trim, onBroken = () => undefined, onListenerError = () => undefined } = options;
+  const objects = new Map<string, T>();
+  const listeners = new Set<(change: CacheChange<T>) => void>();
+  const liveListeners = new Set<(live: boolean) => void>();
+  const closing = new AbortController();
+  const counts = { lists: 0, watches: 0, failures: 0 };
+  let lastContactAt: number | undefined;
+  let lastError: unknown;
+  let wasLive = false;
+  let markSynced: () => void = () => undefined;
+  const synced = new Promise<void>((resolve) => (markSynced = resolve));
+
+  const streams: Stream[] = (options.namespaces ?? [undefined]).map((namespace) => ({
+    namespace,
+    version: undefined,
+    listed: false,
+    live: false,
+  }));
+  const running = Promise.all(streams.map((stream) => follow(stream)));
+
+  function guard(call: () => void): void {
+    try {
+      call();
+    } catch (error: unknown) {
+      try {
+        onListenerError(error);
+      } catch {
+        // The last resort failed too; the cache goes on (K3).
+      }
+    }
+  }
+
+  function tell(change: CacheChange<T>): void {
+    for (const listener of listeners) guard(() => listener(change));
+  }
+
+  function put(object: KubernetesObject): string {
+    const key = keyOf(object);
+    let trimmed: T | undefined;
+    guard(() => (trimmed = trim(object)));
+    const previous = objects.get(key);
+    if (trimmed === undefined) remove(key);
+    else {
+      objects.set(key, trimmed);
+      tell({ key, object: trimmed, previous });
+    }
+    return key;
+  }
+
+  function remove(key: string): void {
+    const previous = objects.get(key);
+    if (previous === undefined) return;
+    objects.delete(key);
+    tell({ key, object: undefined, previous });
+  }
+
+  function setLive(stream: Stream, live: boolean): void {
+    stream.live = live;
+    if (live) lastError = undefined;
+    const now = streams.every((each) => each.live);
+    if (now === wasLive) return;
+    wasLive = now;
+    for (const listener of liveListeners) guard(() => listener(now));
+  }
+
+  /** K1. */
+  async function follow(stream: Stream): Promise<void> {
+    let pause = FIRST_PAUSE;
+    while (!closing.signal.aborted) {
+      let retryIn = 0;
+      try {
+        if (stream.version === undefined) await list(stream);
+        const heard = await watch(stream);
+        if (heard) pause = FIRST_PAUSE;
+        // A server that closes at once, again and again, is not to be asked without a pause.
+        else retryIn = jitter(pause);
+      } catch (error: unknown) {
+        if (closing.signal.aborted) break;
+        if (isAbsent(error) && options.optional) {
+          emptied(stream);
+          retryIn = ABSENT_PAUSE;
+        } else {
+          setLive(stream, false);
+          retryIn = failed(stream, error, pause);
+          pause = Math.min(pause * 2, LONGEST_PAUSE);
+        }
+      }
+      if (retryIn > 0) await sleep(retryIn, closing.signal);
+    }
+    markSynced();
+  }
+
+  function failed(stream: Stream, error: unknown, pause: number): number {
+    counts.failures += 1;
+    lastError = error;
+    const known = error instanceof KubernetesError ? error : undefined;
+    // K2: what the server no longer has, it lists. Where it refuses, a list tells more than the same watch again.
+    if (known && known.code !== 0 && known.code !== 429) stream.version = undefined;
+    const retryIn = known?.isExpired ? 0 : Math.max(known?.retryAfter ?? 0, jitter(pause));
+    guard(() => onBroken(error, retryIn));
+    return retryIn;
+  }
+
+  /** The server does not have the resource. */
+  function emptied(stream: Stream): void {
+    stream.version = undefined;
+    dropUnlisted(stream, new Set());
+    stream.listed = true;
+    if (streams.every((each) => each.listed)) markSynced();
+    setLive(stream, true);
+  }
+
+  async function list(stream: Stream): Promise<void> {
+    counts.lists += 1;
+    const listed = new Set<string>();
+    let next: string | undefined;
+    let version: string | undefined;
+    do {
+      const page = await api.list(resource, {
+        ...namespaceOf(stream),
+        limit: PAGE,
+        ...(next !== undefined && { continue: next }),
+        signal: closing.signal,
+        timeout: LIST_TIMEOUT,
+      });
+      lastContactAt = Date.now();
+      for (const item of page.items) listed.add(put(item));
+      // Every page is of the moment of the first one.
+      version ??= page.metadata.resourceVersion;
+      next = page.metadata.continue === '' ? undefined : page.metadata.continue;
+    } while (next !== undefined);
+    dropUnlisted(stream, listed);
+    stream.version = version;
+    stream.listed = true;
+    if (streams.every((each) => each.listed)) markSynced();
+  }
+
+  function dropUnlisted({ namespace }: Stream, listed: Set<string>): void {
+    for (const key of [...objects.keys()]) {
+      const mine = namespace === undefined || key.startsWith(`${namespace}/`);
+      if (mine && !listed.has(key)) remove(key);
+    }
+  }
+
+  /** Whether anything came, be it a bookmark, or the stream was open for a while. */
+  async function watch(stream: Stream): Promise<boolean> {
+    counts.watches += 1;
+    const opened = Date.now();
+    let heard = false;
+    const onEvent = ({ type, object }: WatchEvent): void => {
+      heard = true;
+      lastContactAt = Date.now();
+      if (type === 'DELETED') remove(keyOf(object));
+      else if (type !== 'BOOKMARK') put(object);
+      stream.version = object.metadata.resourceVersion ?? stream.version;
+    };
+    await api.watch(
+      resource,
+      {
+        ...namespaceOf(stream),
+        ...(stream.version !== undefined && { resourceVersion: stream.version }),
+        signal: closing.signal,
+      },
+      onEvent,
+      () => setLive(stream, true),
+    );
+    return heard || Date.now() - opened > LONGEST_PAUSE;
+  }
+
+  return {
+    get: (key) => objects.get(key),
+    entries: () => objects.entries(),
+    get size() {
+      return objects.size;
+    },
+    get live() {
+      return wasLive;
+    },
+    get lastContactAt() {
+      return lastContactAt;
+    },
+    get error() {
+      return lastError;
+    },
+    counts,
+    synced: () => synced,
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    onLive: (listener) => {
+      liveListeners.add(listener);
+      return () => void liveListeners.delete(listener);
+    },
+    stop: async () => {
+      closing.abort();
+      await running;
+    },
+  };
+}
+
+/** One list and watch: of all namespaces, or of one. */
+interface Stream {
+  namespace: string | undefined;
+  /** Resource version that everything up to was seen; undefined: list first. */
+  version: string | undefined;
+  listed: boolean;
+  live: boolean;
+}
+
+function namespaceOf({ namespace }: Stream): Pick<ListOptions, 'namespace'> {
+  return namespace === undefined ? {} : { namespace };
+}
+
+/** `namespace/name`, or the name alone. */
+function keyOf({ metadata }: KubernetesObject): string {
+  return metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+}
+
+/** The resource as a whole is not there: its CRD is not installed. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof KubernetesError && error.isNotFound;
+}
+
+function jitter(pause: number): number {
+  return Math.round(pause * (0.5 + Math.random() / 2));
+}
+
+function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}

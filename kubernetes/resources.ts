@@ -1,0 +1,74 @@
+/** The resources that are read or written, each in the version that we speak. */
+
+/** One kind of resource on the API server. */
+export interface Resource {
+  /** API group; empty for the core group. */
+  group: string;
+  version: string;
+  plural: string;
+  kind: string;
+  namespaced: boolean;
+}
+
+const VM_OPERATOR = { group: 'vmoperator.vmware.com', version: 'v1alpha6', namespaced: true };
+const TOPOLOGY = { group: 'topology.tanzu.vmware.com', version: 'v1alpha1' };
+
+/** Every resource that the product touches. Zones: see "Where zones and capacity are on a vSphere Supervisor" in the reference. */
+export const RESOURCES = {
+  virtualMachineGroups: { ...VM_OPERATOR, plural: 'virtualmachinegroups', kind: 'VirtualMachineGroup' },
+  virtualMachines: { ...VM_OPERATOR, plural: 'virtualmachines', kind: 'VirtualMachine' },
+  virtualMachineClasses: { ...VM_OPERATOR, plural: 'virtualmachineclasses', kind: 'VirtualMachineClass' },
+  sequencePolicies: {
+    group: 'vmgroup.dev',
+    version: 'v1alpha1',
+    plural: 'sequencepolicies',
+    kind: 'SequencePolicy',
+    namespaced: true,
+  },
+  zones: { ...TOPOLOGY, plural: 'zones', kind: 'Zone', namespaced: true },
+  availabilityZones: {
+    ...TOPOLOGY,
+    plural: 'availabilityzones',
+    kind: 'AvailabilityZone',
+    namespaced: false,
+  },
+  leases: {
+    group: 'coordination.k8s.io',
+    version: 'v1',
+    plural: 'leases',
+    kind: 'Lease',
+    namespaced: true,
+  },
+  events: { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event', namespaced: true },
+  customResourceDefinitions: {
+    group: 'apiextensions.k8s.io',
+    version: 'v1',
+    plural: 'customresourcedefinitions',
+    kind: 'CustomResourceDefinition',
+    namespaced: false,
+  },
+  selfSubjectAccessReviews: {
+    group: 'authorization.k8s.io',
+    version: 'v1',
+    plural: 'selfsubjectaccessreviews',
+    kind: 'SelfSubjectAccessReview',
+    namespaced: false,
+  },
+} as const satisfies Record<string, Resource>;
+
+/** `group/version`, or the version alone for the core group. */
+export function apiVersionOf({ group, version }: Resource): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+/** Path of a resource or of one object of it. */
+export function pathOf(resource: Resource, namespace?: string, name?: string, subresource?: string): string {
+  const root = resource.group === '' ? `/api/${resource.version}` : `/apis/${apiVersionOf(resource)}`;
+  const steps = [
+    ...(resource.namespaced && namespace !== undefined ? ['namespaces', namespace] : []),
+    resource.plural,
+    ...(name === undefined ? [] : [name]),
+    ...(subresource === undefined ? [] : [subresource]),
+  ];
+  return [root, ...steps.map(encodeURIComponent)].join('/');
+}

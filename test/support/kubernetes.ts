@@ -1,0 +1,273 @@
+/** A real Kubernetes API server with its etcd for tests. No controllers run: nothing is garbage-collected by owner references. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { freePort } from '../../cli/temporal-server';
+import { findKubernetesParts } from './kubernetes-parts';
+
+/** Groups of each user. All but `admin` begin without rights: RBAC objects give them some. */
+const USERS = {
+  admin: ['system:masters'],
+  nobody: [],
+  alice: [],
+  'system:serviceaccount:vmgroup-system:vmgroup-bridge': serviceAccountGroups('vmgroup-system'),
+  'system:serviceaccount:vmgroup-system:vmgroup-worker': serviceAccountGroups('vmgroup-system'),
+  'system:serviceaccount:vmgroup-system:vmgroup-simulator': serviceAccountGroups('vmgroup-system'),
+} as const satisfies Record<string, readonly string[]>;
+
+/** Sockets in the cluster's folder, which is where both parts run. etcd takes an address only with a port; it becomes part of the name. */
+const ETCD = 'unix://etcd:1';
+const PEER = 'unix://peer:1';
+
+/** Who may be somebody on the cluster. */
+export type ClusterUser = keyof typeof USERS;
+
+function serviceAccountGroups(namespace: string): string[] {
+  return ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
+}
+
+/** What a command printed, and how it ended. */
+export interface Printed {
+  stdout: string;
+  stderr: string;
+  code: number;
+}
+
+/** A cluster that can be killed, and started again on the same data and port. */
+export interface TestCluster {
+  /** `https://127.0.0.1:PORT`. */
+  server: string;
+  /** Path of the kubeconfig file of a user, `admin` where none is named. */
+  kubeconfig(user?: ClusterUser): string;
+  /** Runs kubectl as a user, `admin` where none is named; `input` goes to its standard input. Never rejects: the exit code tells. */
+  kubectl(args: string[], options?: { user?: ClusterUser; input?: string }): Promise<Printed>;
+  /** Kills the API server as `kill -9` does. etcd goes on. */
+  killApiServer(): Promise<void>;
+  /** Starts it again on the same port and etcd; resolves once it is ready. */
+  restartApiServer(): Promise<void>;
+  /**
+   * Throws away all history up to now, so that a watch from before gets 410 Gone. That takes a restart of the API server, whose cache
+   * would still know it: open watches break.
+   */
+  compact(): Promise<void>;
+  /** Kills both and removes their folder. */
+  stop(): Promise<void>;
+}
+
+/** What {@link startCluster} may be told. */
+export interface ClusterOptions {
+  /** Further arguments of the API server. */
+  args?: string[];
+}
+
+/**
+ * Starts a cluster on 127.0.0.1, on free ports, with RBAC and the users of {@link ClusterUser}; resolves once it is ready.
+ *
+ * @throws Error with the end of the log when a part does not start.
+ */
+export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<TestCluster> {
+  const parts = await findKubernetesParts();
+  const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-kubernetes-'));
+  const socket = path.join(dir, 'etcd:1');
+  const port = await freePort(0);
+  const server = `https://127.0.0.1:${port}`;
+  const tokens = Object.fromEntries(
+    Object.keys(USERS).map((user) => [user, randomBytes(16).toString('hex')]),
+  ) as Record<ClusterUser, string>;
+  writeServerFiles(dir, tokens);
+  let apiServer: ChildProcess;
+
+  const etcd = spawnPart(dir, 'etcd', parts.etcd.path, [
+    ...['--data-dir', path.join(dir, 'data'), '--unsafe-no-fsync', '--log-level', 'error'],
+    ...['--listen-client-urls', ETCD, '--advertise-client-urls', ETCD],
+    ...['--listen-peer-urls', PEER, '--initial-advertise-peer-urls', PEER],
+    ...['--initial-cluster', `default=${PEER}`],
+  ]);
+
+  async function startApiServer(): Promise<void> {
+    apiServer = spawnPart(dir, 'kube-apiserver', parts.apiServer.path, [
+      ...['--etcd-servers', `unix://${socket}`, '--cert-dir', path.join(dir, 'certificates')],
+      ...['--bind-address', '127.0.0.1', '--advertise-address', '127.0.0.1', '--secure-port', String(port)],
+      ...['--authorization-mode', 'RBAC', '--token-auth-file', path.join(dir, 'tokens.csv')],
+      ...['--service-account-issuer', 'https://kubernetes.default.svc'],
+      ...['--service-account-key-file', path.join(dir, 'key.pem')],
+      ...['--service-account-signing-key-file', path.join(dir, 'key.pem')],
+      ...['--service-cluster-ip-range', '10.0.0.0/24', '--endpoint-reconciler-type', 'none'],
+      ...['--disable-admission-plugins', 'ServiceAccount'],
+      ...args,
+    ]);
+    await ready(apiServer, { dir, port, token: tokens.admin });
+  }
+
+  async function restartApiServer(): Promise<void> {
+    await kill(apiServer);
+    await startApiServer();
+  }
+
+  const stop = async (): Promise<void> => {
+    await Promise.all([kill(apiServer), kill(etcd)]);
+    rmSync(dir, { recursive: true, force: true });
+  };
+
+  try {
+    await startApiServer();
+  } catch (error: unknown) {
+    await stop();
+    throw error;
+  }
+  const kubeconfig = (user: ClusterUser = 'admin'): string =>
+    path.join(dir, `${user.replaceAll(':', '-')}.yaml`);
+  for (const user of Object.keys(USERS) as ClusterUser[])
+    writeFileSync(kubeconfig(user), kubeconfigText({ dir, server, user, token: tokens[user] }));
+
+  return {
+    server,
+    kubeconfig,
+    kubectl: (command, { user, input = '' } = {}) =>
+      runToEnd(parts.kubectl.path, command, input, {
+        ...process.env,
+        KUBECONFIG: kubeconfig(user),
+        // What kubectl learned from another cluster on the same port must not be believed.
+        KUBECACHEDIR: path.join(dir, 'kubectl'),
+      }),
+    killApiServer: () => kill(apiServer),
+    restartApiServer,
+    compact: async () => {
+      const { header } = (await askEtcd(socket, '/v3/kv/range', { key: encode('compact') })) as {
+        header: { revision: string };
+      };
+      await askEtcd(socket, '/v3/kv/compaction', { revision: header.revision, physical: true });
+      await restartApiServer();
+    },
+    stop,
+  };
+}
+
+function writeServerFiles(dir: string, tokens: Record<ClusterUser, string>): void {
+  mkdirSync(path.join(dir, 'certificates'));
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  writeFileSync(path.join(dir, 'key.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const lines = Object.entries(USERS).map(
+    ([user, groups]) => `${tokens[user as ClusterUser]},${user},${user},"${groups.join(',')}"\n`,
+  );
+  writeFileSync(path.join(dir, 'tokens.csv'), lines.join(''));
+}
+
+function kubeconfigText(of: { dir: string; server: string; user: ClusterUser; token: string }): string {
+  const { dir, server, user, token } = of;
+  const authority = readFileSync(certificateFile(dir)).toString('base64');
+  return stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'test', cluster: { server, 'certificate-authority-data': authority } }],
+    users: [{ name: user, user: { token } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user } }],
+    'current-context': 'test',
+  });
+}
+
+/** What the API server signed for itself at its first start. */
+function certificateFile(dir: string): string {
+  return path.join(dir, 'certificates', 'apiserver.crt');
+}
+
+function spawnPart(dir: string, name: string, program: string, args: string[]): ChildProcess {
+  const log = openSync(path.join(dir, `${name}.log`), 'a');
+  return spawn(program, args, { cwd: dir, stdio: ['ignore', log, log] });
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/** Ready, and with the namespaces that every cluster has. */
+async function ready(
+  apiServer: ChildProcess,
+  { dir, port, token }: { dir: string; port: number; token: string },
+): Promise<void> {
+  for (let tries = 0; tries < 600; tries += 1) {
+    if (apiServer.exitCode !== null || apiServer.signalCode !== null) break;
+    if ((await answers('/readyz')) && (await answers('/api/v1/namespaces/default'))) return;
+    await sleep(100);
+  }
+  const words = ['etcd', 'kube-apiserver'].map((name) => lastWords(path.join(dir, `${name}.log`)));
+  throw new Error(
+    `the API server did not get ready within 60 s; the last words of both:\n${words.join('\n')}`,
+  );
+
+  function answers(where: string): Promise<boolean> {
+    return call(httpsRequest, {
+      ...{ host: '127.0.0.1', port, path: where, rejectUnauthorized: false },
+      headers: { authorization: `Bearer ${token}` },
+    }).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  }
+}
+
+function lastWords(file: string): string {
+  return readFileSync(file, 'utf8').slice(-2_000);
+}
+
+/** Calls etcd's own API, which takes and gives JSON. */
+async function askEtcd(socketPath: string, where: string, body: unknown): Promise<unknown> {
+  const { status, text } = await call(
+    httpRequest,
+    { socketPath, path: where, method: 'POST' },
+    JSON.stringify(body),
+  );
+  if (status !== 200) throw new Error(`etcd answered ${status} to ${where}: ${text}`);
+  return JSON.parse(text);
+}
+
+function encode(key: string): string {
+  return Buffer.from(key).toString('base64');
+}
+
+async function call(
+  request: typeof httpRequest | typeof httpsRequest,
+  options: RequestOptions,
+  body = '',
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ ...options, timeout: 10_000 }, (answer) => {
+      let text = '';
+      answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      answer.once('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+      answer.once('error', reject);
+    });
+    asked.once('timeout', () => asked.destroy(new Error('no answer for 10 s')));
+    asked.once('error', reject);
+    asked.end(body);
+  });
+}
+
+async function runToEnd(
+  program: string,
+  args: string[],
+  input: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Printed> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const printed: Printed = { stdout: '', stderr: '', code: 1 };
+    child.stdout.on('data', (chunk: Buffer) => (printed.stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (printed.stderr += chunk.toString()));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ ...printed, code: code ?? 1 }));
+    // A command that ends early does not read its input.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+  });
+}

@@ -12,3 +12,10 @@ export {
 export { KubernetesError } from './error';
 export { RESOURCES, type Resource } from './resources';
 export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';
+export {
+  trimVirtualMachine,
+  virtualMachineCache,
+  type ObjectCondition,
+  type VirtualMachineCacheOptions,
+  type VirtualMachineObject,
+} from './virtual-machine';

@@ -10,7 +10,7 @@ export interface ObjectRef {
 /** A path into an object: `['spec', 'bootOrder', 0, 'delay']`. */
 export type Path = readonly (string | number)[];
 
-/** Place in a file: line and column count from 1. */
+/** Place in a file: line and column count from 1. `file` is empty where the object did not come from one. */
 export interface Position {
   file: string;
   line: number;
@@ -44,11 +44,15 @@ export interface Finding {
 /** Where a path of an object stands in the files; `undefined` where that is not known, as for an object from an API server. */
 export type Locate = (object: ObjectRef, path: Path, at: 'key' | 'value') => Position | undefined;
 
-/** `file:line:column: path: message`, as `validate` prints it; `warning: ` goes before the message of a warning. */
+/**
+ * `file:line:column: path: message`, as `validate` prints it; `warning: ` goes before the message of a warning. Without a file it begins
+ * with the path.
+ */
 export function formatProblem(problem: Problem): string {
   const { file, line, column, path, message, severity } = problem;
+  const place = file === '' ? '' : `${file}:${line}:${column}: `;
   const field = path === '' ? '' : `${path}: `;
-  return `${file}:${line}:${column}: ${field}${severity === 'Warning' ? 'warning: ' : ''}${message}`;
+  return `${place}${field}${severity === 'Warning' ? 'warning: ' : ''}${message}`;
 }
 
 /** Writes a path as Kubernetes does: `spec.bootOrder[0].delay`, `metadata.annotations[vmgroup.dev/policy]`. */

@@ -21,24 +21,24 @@ import {
   type BridgeEvent,
   type EventObject,
   type Happening,
-  type KnownGroups,
 } from './events';
 import { groupRuns, type GroupName } from './group-runs';
 import {
   driverOf,
-  indexManifests,
   objectKey,
   parentOf,
+  splitKey,
   topOf,
   treeOf,
   type ManifestIndex,
   type ObjectKey,
 } from './manifest-index';
+import type { Ownership } from './ownership';
 import { decide, type Decision, type RunState } from './reconcile';
 import { plansOf, resolvePlan, resolveTiers, type World } from './resolve';
 import type { RunRequest } from './run-requests';
-import type { Source, SourceState } from './source';
-import { groupView, runOfView, type GroupView } from './status';
+import type { Source, SourceState, UnusableGroup } from './source';
+import { groupView, runOfView, unusableView, type GroupView } from './status';
 import type { StatusStore } from './status-store';
 import { workQueue } from './work-queue';
 
@@ -72,6 +72,8 @@ export interface BridgeOptions {
   taskQueue: string;
   observations: Observations;
   statusStore: StatusStore;
+  /** Where the source's objects can carry marks of the group that they belong to. */
+  ownership?: Ownership;
   logger: BridgeLogger;
   /** Told of each event once. */
   onEvent?: (event: BridgeEvent) => void;
@@ -92,7 +94,9 @@ export interface Bridge {
   /** The views of all groups, by namespace and name. */
   views(): GroupView[];
   /** What is wrong with the manifests now. */
-  problems(): Problem[];
+  problems(): readonly Problem[];
+  /** Looks at every group again: what may be written has changed. */
+  refresh(): void;
   /**
    * Asks for a run of a group whether one is needed or not: members that were parked or left alone are tried again. Resolves once its
    * driver's run has been told, rejects where there is no such group or nobody drives it.
@@ -128,7 +132,12 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   /** Since when a VM is known not to be on the platform. */
   const absentSince = new Map<ObjectKey, number>();
   const startedAt = Date.now();
+  /** Revision of each group that was told of; undefined where only the group is remembered. */
+  const known = new Map<ObjectKey, string | undefined>(
+    stored.map((view) => [objectKey(view.metadata), view.sent?.revision]),
+  );
   let state: SourceState | undefined;
+  let problemsOf: ReadonlyMap<ObjectKey, Problem[]> = new Map();
   let index: ManifestIndex | undefined;
   let synced = false;
   let stopped = false;
@@ -160,32 +169,46 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   /** Something about a group changed: its tree is looked at soon. */
   function touch(group: GroupName, delay = Math.max(GATHER, SHARE * lastPass)): void {
     if (!index || !synced) return;
-    const known = index.groups.get(objectKey(group));
-    if (known) queue.add(objectKey(topOf(index, known)), delay);
+    const found = index.groups.get(objectKey(group));
+    // A group that is gone is its own topmost one.
+    queue.add(objectKey(found ? topOf(index, found) : group), delay);
   }
 
   function touchAll(): void {
-    for (const group of index?.groups.values() ?? []) touch(group, 0);
-    for (const key of views.keys()) if (!index?.groups.has(key)) queue.add(key);
+    for (const key of new Set([
+      ...(index?.groups.keys() ?? []),
+      ...views.keys(),
+      ...(state?.changed ?? []),
+    ])) {
+      touch(splitKey(key), 0);
+    }
   }
 
   function onSource(next: SourceState): void {
-    const known: KnownGroups = state
-      ? new Map(state.manifests.groups.map((group) => [objectKey(group), group.revision]))
-      : new Map(stored.map((view) => [objectKey(view.metadata), view.sent?.revision]));
-    for (const event of manifestEvents(known, next.manifests)) tell(event);
-    for (const event of problemEvents(state?.problems ?? [], next.problems)) tell(event);
+    for (const event of manifestEvents(known, next.index.groups, next.changed)) tell(event);
+    for (const key of next.changed ?? new Set([...known.keys(), ...next.index.groups.keys()])) {
+      const group = next.index.groups.get(key);
+      if (group) known.set(key, group.revision);
+      else known.delete(key);
+    }
+    if (next.problems !== state?.problems) {
+      for (const event of problemEvents(state?.problems ?? [], next.problems)) tell(event);
+      problemsOf = problemsByGroup(next.problems);
+    }
+    const first = state === undefined;
     state = next;
-    index = indexManifests(next.manifests);
-    if (synced) touchAll();
+    index = next.index;
+    if (!synced) return;
+    if (first || !next.changed) touchAll();
+    else for (const key of next.changed) touch(splitKey(key), 0);
   }
 
   function onObservation(vm: VirtualMachineName): void {
-    const known = index?.virtualMachines.get(objectKey(vm));
-    if (!known) return;
-    if (!observations.get(known)) absentSince.set(objectKey(vm), Date.now());
-    if (known.groupName === undefined) return;
-    const group = { namespace: known.namespace, name: known.groupName };
+    const found = index?.virtualMachines.get(objectKey(vm));
+    if (!found) return;
+    if (!observations.get(found)) absentSince.set(objectKey(vm), Date.now());
+    if (found.groupName === undefined) return;
+    const group = { namespace: found.namespace, name: found.groupName };
     runs.poke(group);
     touch(group);
   }
@@ -215,7 +238,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     if (!index || stopped) return;
     const now = index;
     const top = now.groups.get(key);
-    if (!top) return removeGroup(key);
+    const unusable = state?.unusable?.get(key);
+    if (!top) return unusable ? showUnusable(unusable) : removeGroup(key);
     if (topOf(now, top) !== top) return touch(topOf(now, top), 0);
     const tree = treeOf(now, top);
     let failure: unknown;
@@ -235,10 +259,16 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       }
     }
     await withdrawUndriven(now, tree).catch((error: unknown) => (failure ??= error));
+    if (stopped) return;
     const before = performance.now();
     showTree(now, tree, decisions);
     // Deciding takes about as long as showing.
     lastPass = 2 * (performance.now() - before);
+    for (const group of tree) {
+      await options.ownership
+        ?.own(group, resolveTiers(now, group))
+        .catch((error: unknown) => (failure ??= error));
+    }
     if (failure !== undefined) throw failure instanceof Error ? failure : new Error(describe(failure));
   }
 
@@ -266,6 +296,12 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   async function driveGroup(now: ManifestIndex, driver: Group): Promise<Decision> {
     const key = objectKey(driver);
     const request = asked.get(key);
+    const written = await options.ownership?.inherit(
+      driver,
+      treeOf(now, driver).filter((group) => group !== driver),
+    );
+    // The source tells of it soon, and then everything is decided at once.
+    if (written) return { why: 'groups below it get its power state', missed: [], stopped: false };
     const world: World = {
       observe,
       isRunning: (group) => runOf(group).phase === 'Open',
@@ -316,11 +352,11 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
 
   async function removeGroup(key: ObjectKey): Promise<void> {
     const view = views.get(key);
-    const slash = key.indexOf('/');
-    const group = { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+    const group = splitKey(key);
     if (!runs.get(group)) await runs.lookUp(group);
     if (runs.get(group)?.phase === 'Open') await runs.withdraw(group, 'the group was deleted');
     if (index?.groups.has(key)) return;
+    await options.ownership?.release(group);
     runs.forget(group);
     lookedUpFor.delete(key);
     sentPlans.delete(key);
@@ -360,7 +396,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
           childView: (name) => views.get(objectKey({ namespace: group.namespace, name })),
           parentExists: parentOf(now, group) !== undefined,
           ...(previous && { previous }),
-          problems: problemsOfGroup(state?.problems ?? [], group),
+          problems: problemsOf.get(key) ?? [],
           ...(sent && { sent }),
           now: Date.now(),
         }),
@@ -368,7 +404,15 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     }
   }
 
-  function show(group: Group, view: GroupView): void {
+  /** Nothing is done with it, and what was written of its members stays. */
+  function showUnusable(group: UnusableGroup): void {
+    const key = objectKey(group);
+    const previous = views.get(key);
+    const problems = problemsOf.get(key) ?? [];
+    show(group, unusableView({ group, problems, ...(previous && { previous }), now: Date.now() }));
+  }
+
+  function show(group: GroupName, view: GroupView): void {
     const key = objectKey(group);
     const before = views.get(key);
     views.set(key, view);
@@ -402,8 +446,14 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     });
   }
 
+  function isKnown(key: ObjectKey): boolean {
+    return index?.groups.has(key) === true || state?.unusable?.has(key) === true;
+  }
+
   function ready(): Readiness {
     if (!state) return { ready: false, message: 'the source has not been read yet' };
+    const trouble = source.trouble?.();
+    if (trouble !== undefined) return { ready: false, message: trouble };
     if (!synced) return { ready: false, message: 'the platform has not reported all VMs yet' };
     if (!runs.reachable()) return { ready: false, message: 'Temporal does not answer' };
     const unknown = [...(index?.groups.values() ?? [])].filter((group) => !runs.get(group)).length;
@@ -425,9 +475,10 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     ready,
     views: () =>
       [...views.values()]
-        .filter((view) => index?.groups.has(objectKey(view.metadata)))
+        .filter(({ metadata }) => isKnown(objectKey(metadata)))
         .sort((a, b) => (objectKey(a.metadata) < objectKey(b.metadata) ? -1 : 1)),
     problems: () => state?.problems ?? [],
+    refresh: touchAll,
     ask,
     stop: async () => {
       stopped = true;
@@ -465,14 +516,15 @@ function askState(parent: RunState, name: string): string {
   return member ? `${member.phase} ${member.since} ${member.activityId ?? ''}` : '';
 }
 
-/** The problems of a group's own manifest. */
-function problemsOfGroup(problems: Problem[], group: Group): Problem[] {
-  return problems.filter(
-    ({ object }) =>
-      object?.kind === 'VirtualMachineGroup' &&
-      object.namespace === group.namespace &&
-      object.name === group.name,
-  );
+/** The problems of each group's own manifest. */
+function problemsByGroup(problems: readonly Problem[]): Map<ObjectKey, Problem[]> {
+  const found = new Map<ObjectKey, Problem[]>();
+  for (const problem of problems) {
+    if (problem.object?.kind !== 'VirtualMachineGroup') continue;
+    const key = objectKey(problem.object);
+    found.set(key, [...(found.get(key) ?? []), problem]);
+  }
+  return found;
 }
 
 async function inBatches<T>(items: T[], size: number, each: (item: T) => Promise<void>): Promise<void> {

@@ -19,6 +19,7 @@ import {
   type LastValid,
   type Reading,
 } from './last-valid';
+import { indexManifests } from './manifest-index';
 import type { Source, SourceState } from './source';
 
 /** What {@link directorySource} needs. Times are milliseconds. */
@@ -65,7 +66,7 @@ export function directorySource(options: DirectorySourceOptions): Source {
 
   const watching = folderWatch(changed, onWarning);
 
-  async function readOnce(): Promise<SourceState> {
+  async function readOnce(): Promise<Read> {
     const found = await reader.read();
     // What came into a new folder before it was watched is found by one more reading.
     if (!stopped && watching.set(found.folders)) changed();
@@ -89,11 +90,11 @@ export function directorySource(options: DirectorySourceOptions): Source {
     }
   }
 
-  function emit(state: SourceState): void {
-    const content = JSON.stringify([state.manifests, state.problems]);
+  function emit({ manifests, problems, readAt }: Read): void {
+    const content = JSON.stringify([manifests, problems]);
     if (content === emitted || stopped) return;
     emitted = content;
-    onChange(state);
+    onChange({ index: indexManifests(manifests), problems, readAt });
   }
 
   function schedule(delay: number): void {
@@ -153,6 +154,13 @@ export function directorySource(options: DirectorySourceOptions): Source {
   }
 
   return { start, stop };
+}
+
+/** One reading, with what was valid before. */
+interface Read {
+  manifests: Manifests;
+  problems: Problem[];
+  readAt: number;
 }
 
 /** Parses readings; remembers which objects each file holds while its text is the same. */

@@ -1,7 +1,7 @@
 /** What happened to groups, as events: found by comparing what was with what is. Pure. */
-import { formatProblem, type Manifests, type Problem } from '../api';
+import { formatProblem, type Group, type Problem } from '../api';
 import type { MemberProgress, Progress, TierProgress } from '../workflows/messages';
-import { objectKey, type ObjectKey } from './manifest-index';
+import { splitKey, type ObjectKey } from './manifest-index';
 import type { GroupView } from './status';
 
 /** What an event is about. */
@@ -58,36 +58,27 @@ export function groupObject(group: { namespace: string; name: string }): EventOb
 /** Revision of each group that was known, by key; undefined where only the group is remembered. */
 export type KnownGroups = ReadonlyMap<ObjectKey, string | undefined>;
 
-/** What changed between the groups that were known and a set of manifests. */
-export function manifestEvents(known: KnownGroups, after: Manifests): Happening[] {
-  const gone = new Map(known);
-  const events: Happening[] = [];
-  for (const group of after.groups) {
-    const key = objectKey(group);
-    const revision = known.get(key);
-    gone.delete(key);
-    const object = groupObject(group);
-    if (!known.has(key)) {
-      events.push({ type: 'Normal', reason: 'GroupAdded', object, message: describeGroup(group.powerState) });
-    } else if (revision !== undefined && revision !== group.revision) {
-      events.push({
-        type: 'Normal',
-        reason: 'GroupChanged',
-        object,
-        message: describeGroup(group.powerState),
-      });
-    }
+/** What changed between the groups that were known and those that are, among `keys` (left out: all). */
+export function manifestEvents(
+  known: KnownGroups,
+  groups: ReadonlyMap<ObjectKey, Group>,
+  keys: Iterable<ObjectKey> = new Set([...groups.keys(), ...known.keys()]),
+): Happening[] {
+  return [...keys].flatMap((key) => manifestEvent(key, known, groups.get(key)) ?? []);
+}
+
+function manifestEvent(key: ObjectKey, known: KnownGroups, group: Group | undefined): Happening | undefined {
+  if (!group) {
+    if (!known.has(key)) return undefined;
+    const message = 'the group was deleted; its members are left as they are';
+    return { type: 'Normal', reason: 'GroupDeleted', object: groupObject(splitKey(key)), message };
   }
-  for (const key of gone.keys()) {
-    const slash = key.indexOf('/');
-    events.push({
-      type: 'Normal',
-      reason: 'GroupDeleted',
-      object: groupObject({ namespace: key.slice(0, slash), name: key.slice(slash + 1) }),
-      message: 'the group was deleted; its members are left as they are',
-    });
-  }
-  return events;
+  const object = groupObject(group);
+  const message = describeGroup(group.powerState);
+  if (!known.has(key)) return { type: 'Normal', reason: 'GroupAdded', object, message };
+  const revision = known.get(key);
+  if (revision === undefined || revision === group.revision) return undefined;
+  return { type: 'Normal', reason: 'GroupChanged', object, message };
 }
 
 function describeGroup(powerState: string | undefined): string {
@@ -95,7 +86,7 @@ function describeGroup(powerState: string | undefined): string {
 }
 
 /** Problems that were not there before. */
-export function problemEvents(before: Problem[], after: Problem[]): Happening[] {
+export function problemEvents(before: readonly Problem[], after: readonly Problem[]): Happening[] {
   const known = new Set(before.map(problemId));
   return after
     .filter((problem) => !known.has(problemId(problem)))

@@ -9,6 +9,12 @@ export function objectKey(object: { namespace: string; name: string }): ObjectKe
   return `${object.namespace}/${object.name}`;
 }
 
+/** The object that a key names. */
+export function splitKey(key: ObjectKey): { namespace: string; name: string } {
+  const slash = key.indexOf('/');
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
 /** One set of manifests, ready for look-ups. */
 export interface ManifestIndex {
   groups: ReadonlyMap<ObjectKey, Group>;

@@ -7,14 +7,15 @@
  *
  * Field names are those of VirtualMachineGroup in vmoperator.vmware.com (v1alpha4 to v1alpha6); conditions are `metav1.Condition`.
  */
-import type {
-  Group,
-  MemberKind,
-  Placement,
-  PowerState,
-  Problem,
-  VirtualMachine,
-  VirtualMachineStatus,
+import {
+  formatProblem,
+  type Group,
+  type MemberKind,
+  type Placement,
+  type PowerState,
+  type Problem,
+  type VirtualMachine,
+  type VirtualMachineStatus,
 } from '../api';
 import {
   isInState,
@@ -69,9 +70,11 @@ export interface GroupStatus {
 
 /**
  * Where a group stands. Beside the phases and outcomes of runs: `Starting` (a run is asked for and has not answered yet), `Pending` (out of
- * the desired state, and a run will start), `OutOfSync` (out of the desired state, and none will), `Unmanaged` (no power state).
+ * the desired state, and a run will start), `OutOfSync` (out of the desired state, and none will), `Unmanaged` (no power state), `Invalid`
+ * (no valid form of the group is known).
  */
-export type GroupPhase = RunPhase | OutcomeType | 'Starting' | 'Pending' | 'OutOfSync' | 'Unmanaged';
+export type GroupPhase =
+  RunPhase | OutcomeType | 'Starting' | 'Pending' | 'OutOfSync' | 'Unmanaged' | 'Invalid';
 
 /** The last run of a group, as a view shows it. Times are milliseconds since the epoch. */
 export interface RunView {
@@ -187,6 +190,46 @@ export function groupView(given: StatusInput): GroupView {
     ...(problems.length > 0 && { problems }),
     ...(sent && { sent }),
   };
+}
+
+/** What {@link unusableView} is computed from. */
+export interface UnusableInput {
+  group: { namespace: string; name: string; uid: string; generation: number };
+  problems: Problem[];
+  previous?: GroupView;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+/** The view of a group of which no valid form is known: what was seen of its members before stays, and `Ready` says what is wrong. */
+export function unusableView({ group, problems, previous, now }: UnusableInput): GroupView {
+  const before = previous?.metadata.uid === group.uid ? previous : undefined;
+  const message = problemsText(problems);
+  const found = finding('Ready', 'False', 'Invalid', message);
+  const { namespace, name, uid, generation } = group;
+  return {
+    apiVersion: VIEW_API_VERSION,
+    kind: 'VirtualMachineGroup',
+    metadata: { namespace, name, uid, generation },
+    spec: before?.spec ?? {},
+    status: {
+      ...(before?.status ?? { members: [] }),
+      observedGeneration: generation,
+      conditions: stamp([found], before?.status.conditions, { group, now }),
+    },
+    phase: 'Invalid',
+    message,
+    ...(before?.run && { run: before.run }),
+    problems,
+    ...(before?.sent && { sent: before.sent }),
+  };
+}
+
+/** The errors of a group, in one message. */
+function problemsText(problems: readonly Problem[]): string {
+  const errors = problems.filter(({ severity }) => severity === 'Error').map(formatProblem);
+  const more = errors.length > NAMED ? `; and ${errors.length - NAMED} more` : '';
+  return `${errors.slice(0, NAMED).join('; ')}${more}`;
 }
 
 /** A condition before its times. */
@@ -389,7 +432,11 @@ function gateUnready(
 }
 
 function groupConditions(input: Facts, unready: Assessed[], total: number): Condition[] {
-  const findings: Finding[] = [readyFinding(unready, total)];
+  const invalid = input.problems.some(({ severity }) => severity === 'Error');
+  const ready = invalid
+    ? finding('Ready', 'False', 'Invalid', problemsText(input.problems))
+    : readyFinding(unready, total);
+  const findings: Finding[] = [ready];
   const parent = input.group.groupName;
   if (parent !== undefined) {
     findings.push(
@@ -427,7 +474,11 @@ function finding(
 }
 
 /** S3. */
-function stamp(findings: Finding[], before: Condition[] | undefined, input: StatusInput): Condition[] {
+function stamp(
+  findings: Finding[],
+  before: Condition[] | undefined,
+  input: Pick<UnusableInput, 'group' | 'now'>,
+): Condition[] {
   return findings.map((found) => {
     const old = before?.find((condition) => condition.type === found.type);
     return {

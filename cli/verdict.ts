@@ -11,10 +11,10 @@ export interface Verdict {
 }
 
 /** The verdict over all groups; undefined while one of them has something left to do or waits for somebody. */
-export function verdictOf(views: GroupView[], problems: Problem[]): Verdict | undefined {
+export function verdictOf(views: GroupView[], problems: readonly Problem[]): Verdict | undefined {
   const managed = views.filter(({ phase }) => phase !== 'Unmanaged');
   if (managed.some(({ phase }) => !isOver(phase))) return undefined;
-  const failed = managed.filter(({ phase }) => phase === 'Failed' || phase === 'Cancelled');
+  const failed = managed.filter(({ phase }) => isFailed(phase));
   if (failed.length > 0) return { exitCode: EXIT.failed, message: `not converged: ${listed(failed)}` };
   const errors = problems.filter(({ severity }) => severity === 'Error').length;
   if (errors > 0)
@@ -31,6 +31,10 @@ export function verdictOf(views: GroupView[], problems: Problem[]): Verdict | un
   };
 }
 
+function isFailed(phase: GroupPhase): boolean {
+  return phase === 'Failed' || phase === 'Cancelled' || phase === 'Invalid';
+}
+
 function isOver(phase: GroupPhase): boolean {
   switch (phase) {
     case 'Converged':
@@ -39,6 +43,7 @@ function isOver(phase: GroupPhase): boolean {
     case 'Cancelled':
     case 'OutOfSync':
     case 'Unmanaged':
+    case 'Invalid':
       return true;
     case 'Superseded':
     case 'Starting':

@@ -50,7 +50,7 @@ function group(powerState: string | undefined, name = 'app'): string {
 
 const now = (): SourceState => states.at(-1) as SourceState;
 const groups = (): Record<string, string | undefined> =>
-  Object.fromEntries(now().manifests.groups.map((each) => [each.name, each.powerState]));
+  Object.fromEntries([...now().index.groups.values()].map((each) => [each.name, each.powerState]));
 const messages = (): string[] => now().problems.map((problem) => problem.message);
 
 test('reads a folder with all below it, hidden and foreign files left out, and sees each change once', async () => {
@@ -90,10 +90,10 @@ test('a single file, replaced again and again', async () => {
 test('D1: an invalid edit changes nothing and is reported; mending it does', async () => {
   await put('app.yaml', group('PoweredOn') + '---\n' + group('PoweredOn', 'beside'));
   await begin();
-  const before = now().manifests.groups.find((each) => each.name === 'app');
+  const before = [...now().index.groups.values()].find((each) => each.name === 'app');
   await put('app.yaml', group('PowerdOff') + '---\n' + group('PoweredOff', 'beside'));
   await until(() => groups()['beside'] === 'PoweredOff');
-  expect(now().manifests.groups.find((each) => each.name === 'app')).toEqual(before);
+  expect([...now().index.groups.values()].find((each) => each.name === 'app')).toEqual(before);
   expect(now().problems[0]).toMatchObject({
     severity: 'Error',
     object: { name: 'app' },
@@ -134,7 +134,7 @@ test('D2: a file that is gone for a moment deletes nothing; one that stays away 
   await new Promise((over) => setTimeout(over, 200));
   await put('app.yaml', group('PoweredOff'));
   await until(() => groups()['app'] === 'PoweredOff');
-  expect(states.every((state) => state.manifests.groups.length === 2)).toBe(true);
+  expect(states.every((state) => state.index.groups.size === 2)).toBe(true);
   await unlink(path);
   await until(() => !('app' in groups()));
   expect(groups()).toEqual({ other: 'PoweredOn' });
@@ -173,12 +173,12 @@ test('D3: a change that is not reported is found by reading again', async () => 
 test('a touched file has another generation and the same revision', async () => {
   await put('app.yaml', group('PoweredOn'));
   await begin();
-  const before = now().manifests.groups[0];
+  const before = [...now().index.groups.values()][0];
   const later = new Date(Date.now() + 60_000);
   await new Promise((over) => setTimeout(over, 50));
   await utimes(join(folder, 'manifests', 'app.yaml'), later, later);
   await until(() => states.length === 2);
-  const after = now().manifests.groups[0];
+  const after = [...now().index.groups.values()][0];
   expect(after?.revision).toBe(before?.revision);
   expect(after?.generation).toBeGreaterThan(before?.generation ?? 0);
 });

@@ -1,4 +1,4 @@
-import { resolveTrees, type GroupView } from '../../bridge';
+import { indexManifests, resolveTrees, type GroupView } from '../../bridge';
 import { manifestEvents, problemEvents, viewEvents } from '../../bridge/events';
 import type { MemberPhase, Plan, RunOutcome } from '../../workflows/messages';
 import { group, manifests, NS, outcome, progressOf, tier, vm } from './fixtures';
@@ -7,6 +7,7 @@ const from = manifests({
   groups: [group('app', [tier(['a'])], { powerState: 'PoweredOn' })],
   virtualMachines: [vm('a', 'app')],
 });
+const { groups } = indexManifests(from);
 const plan = resolveTrees(from)[0] as Plan;
 
 function view(run?: GroupView['run']): GroupView {
@@ -90,12 +91,12 @@ test('groups that are added, changed and deleted', () => {
     ['prod/app', 'old'],
     ['prod/gone', undefined],
   ]);
-  expect(manifestEvents(known, from).map((event) => `${event.reason} ${event.object.name}`)).toEqual([
+  expect(manifestEvents(known, groups).map((event) => `${event.reason} ${event.object.name}`)).toEqual([
     'GroupChanged app',
     'GroupDeleted gone',
   ]);
-  expect(short(manifestEvents(new Map(), from))).toEqual(['Normal GroupAdded']);
-  expect(manifestEvents(new Map([['prod/app', undefined]]), from)).toEqual([]);
+  expect(short(manifestEvents(new Map(), groups))).toEqual(['Normal GroupAdded']);
+  expect(manifestEvents(new Map([['prod/app', undefined]]), groups)).toEqual([]);
 });
 
 test('each problem is told once, wherever it moves in its file', () => {

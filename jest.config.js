@@ -11,7 +11,7 @@ module.exports = {
   },
   // These packages ship ES modules only, which Jest's loader cannot require untransformed.
   transformIgnorePatterns: [
-    '/node_modules/(?!(@kubernetes/client-node|openid-client|oauth4webapi|jose|fast-check|pure-rand|chokidar|readdirp|p-queue|p-timeout|eventemitter3|log-update|ansi-escapes|cli-cursor|restore-cursor|slice-ansi|string-width|strip-ansi|wrap-ansi|is-fullwidth-code-point|get-east-asian-width|ansi-styles|ansi-regex|onetime|mimic-function|environment)/)',
+    '/node_modules/(?!(@kubernetes/client-node|socks-proxy-agent|agent-base|http-proxy-agent|https-proxy-agent|openid-client|oauth4webapi|jose|fast-check|pure-rand|chokidar|readdirp|p-queue|p-timeout|eventemitter3|log-update|ansi-escapes|cli-cursor|restore-cursor|slice-ansi|string-width|strip-ansi|wrap-ansi|is-fullwidth-code-point|get-east-asian-width|ansi-styles|ansi-regex|onetime|mimic-function|environment)/)',
   ],
   testTimeout: 60_000,
   // Most tests wait for servers and virtual machines, not for a core.

@@ -149,6 +149,8 @@ export interface Mismatch {
   path: Path;
   at: 'key' | 'value';
   message: string;
+  /** The schema has no such field. */
+  unknownField?: true;
 }
 
 /** Reads a value by its schema: the value, or everything that does not fit. */
@@ -169,6 +171,7 @@ function toMismatches(issue: z.core.$ZodIssue, above: Path): Mismatch[] {
     return issue.keys.map((key, index) => ({
       path: [...path, key],
       at: 'key',
+      unknownField: true,
       message: messages[index] ?? '',
     }));
   }

@@ -2,7 +2,7 @@
 export * from './model';
 export { formatDuration, parseDuration } from './duration';
 export { editPowerState } from './edit';
-export { DEFAULT_NAMESPACE } from './kinds';
+export { DEFAULT_NAMESPACE, type Kind, type ObjectFinding, type ReadObject } from './kinds';
 export {
   MAX_DOCUMENTS,
   MAX_FILE_SIZE,
@@ -21,6 +21,7 @@ export {
   type Problem,
 } from './problem';
 export { parseQuantity } from './quantity';
+export { readResource, type Resource } from './resource';
 export { checkRules, type RuleContext } from './rules';
 export { DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
 export { DEFAULT_INVENTORY, simulatedInventorySchema } from './simulated-inventory';

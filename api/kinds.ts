@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import type { Convert } from './convert';
-import { readBySchema } from './fields';
+import { readBySchema, type Mismatch } from './fields';
 import type {
   Group,
   ObjectMeta,
@@ -44,11 +44,11 @@ export type ReadObject = { [K in Kind]: { kind: K; object: Kinds[K] } }[Kind];
 /** What is wrong with one object: a {@link Finding} without the object. */
 export type ObjectFinding = Omit<Finding, 'object'>;
 
+/** Where an object was read: in a file, with the time of its last change in milliseconds since the epoch, or from an API server. */
+export type Origin = { from: 'file'; changedAt?: number | undefined } | { from: 'api-server' };
+
 /** Reads one document's value: the object, unless there is an error among the findings. */
-type Read = (
-  value: unknown,
-  changedAt: number | undefined,
-) => { read?: ReadObject; findings: ObjectFinding[] };
+type Read = (value: unknown, origin: Origin) => { read?: ReadObject; findings: ObjectFinding[] };
 
 interface KindEntry {
   apiGroup: string;
@@ -113,19 +113,45 @@ function reader<Written extends WrittenObject, Internal>(
   convert: Convert<Written, Internal>,
   wrap: (object: Internal) => ReadObject,
 ): Read {
-  return (value, changedAt) => {
-    const result = readBySchema(schema, value);
-    if (result.mismatches) {
-      return { findings: result.mismatches.map((mismatch) => ({ severity: 'Error', ...mismatch })) };
-    }
+  return (value, origin) => {
     const findings: ObjectFinding[] = [];
-    const object = convert(result.value, metaOf(result.value, changedAt), (path, message, options = {}) =>
+    let result = readBySchema(schema, value);
+    // The schema of the API server knows the field, or it would not be there: a later version of VM Operator may have it.
+    if (result.mismatches && origin.from === 'api-server') {
+      const unknown = result.mismatches.filter(({ unknownField }) => unknownField);
+      findings.push(...unknown.map((mismatch) => toFinding('Warning', mismatch)));
+      if (unknown.length > 0) result = readBySchema(schema, without(value, unknown));
+    }
+    if (result.mismatches) {
+      return { findings: [...findings, ...result.mismatches.map((one) => toFinding('Error', one))] };
+    }
+    const object = convert(result.value, metaOf(result.value, origin), (path, message, options = {}) =>
       findings.push({ severity: 'Error', at: 'value', ...options, path, message }),
     );
     const valid = findings.every(({ severity }) => severity !== 'Error');
     return { ...(valid && { read: wrap(object) }), findings };
   };
 }
+
+function toFinding(
+  severity: ObjectFinding['severity'],
+  { unknownField, ...mismatch }: Mismatch,
+): ObjectFinding {
+  const left = unknownField && severity === 'Warning' ? ' (left alone)' : '';
+  return { severity, ...mismatch, message: mismatch.message + left };
+}
+
+/** The same value without what stands at some paths of keys. */
+function without(value: unknown, places: readonly Mismatch[]): unknown {
+  const copy = structuredClone(value);
+  for (const { path } of places) {
+    const holder = path.slice(0, -1).reduce<unknown>((at, step) => (at as Holder)[step], copy);
+    delete (holder as Holder)[path.at(-1) ?? ''];
+  }
+  return copy;
+}
+
+type Holder = Record<string | number, unknown>;
 
 /** What a document is to be read as. */
 export type Recognized =
@@ -186,20 +212,19 @@ export function nameObject(value: Record<string, unknown>): ObjectRef | undefine
   return { kind: value['kind'], namespace, name };
 }
 
-function metaOf(
-  { apiVersion, kind, metadata, spec }: WrittenObject,
-  changedAt: number | undefined,
-): ObjectMeta {
+function metaOf({ apiVersion, kind, metadata, spec }: WrittenObject, origin: Origin): ObjectMeta {
   const { name, namespace = DEFAULT_NAMESPACE, labels = {}, annotations = {} } = metadata;
+  const uid = metadata.uid ?? uidOf({ kind, namespace, name });
+  const common = { namespace, name, uid, labels, annotations };
+  if (origin.from === 'api-server') {
+    const { generation = 0 } = metadata;
+    return { ...common, generation, revision: `${uid}:${generation}` };
+  }
   return {
-    namespace,
-    name,
-    uid: metadata.uid ?? uidOf({ kind, namespace, name }),
+    ...common,
     // In a manifest exported from a cluster metadata.generation stands still, whatever is edited.
-    generation: changedAt ?? metadata.generation ?? 0,
+    generation: origin.changedAt ?? metadata.generation ?? 0,
     revision: hash({ apiVersion, kind, name, namespace, labels, annotations, spec: spec ?? {} }).slice(0, 12),
-    labels,
-    annotations,
   };
 }
 

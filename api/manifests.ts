@@ -213,5 +213,7 @@ function readObject(value: unknown, at: Entry['at'], file: ManifestFile): Entry[
   if (recognized.kind === undefined) {
     return recognized.mistake ? [{ at, findings: [recognized.mistake], ...(ref && { ref }) }] : [];
   }
-  return [{ at, ...recognized.read(value, file.changedAt), ...(ref && { ref }) }];
+  return [
+    { at, ...recognized.read(value, { from: 'file', changedAt: file.changedAt }), ...(ref && { ref }) },
+  ];
 }

@@ -1,6 +1,7 @@
 /* eslint-disable @typescript-eslint/no-require-imports -- each of these takes hundreds of milliseconds to load, and `--help` needs none */
 /** Parts that are slow to load, loaded by the commands that need them and when they need them. */
 import type * as Bridge from '../bridge';
+import type * as Kubernetes from '../kubernetes';
 import type * as Platforms from '../platforms';
 import type * as Simulated from '../platforms/simulated';
 import type * as Workflows from '../workflows';
@@ -18,6 +19,8 @@ export const worker = (): typeof Worker => require('../worker') as typeof Worker
 export const messages = (): typeof Messages => require('../workflows/messages') as typeof Messages;
 /** The bridge, and what it has written. */
 export const bridge = (): typeof Bridge => require('../bridge') as typeof Bridge;
+/** The client of an API server. */
+export const kubernetes = (): typeof Kubernetes => require('../kubernetes') as typeof Kubernetes;
 /** What a terminal shows while groups change. */
 export const live = (): typeof Live => require('./display') as typeof Live;
 /** The shared watch of a platform. */

@@ -7,6 +7,7 @@ import type { Report } from './convert';
 import { expected, fields } from './fields';
 import type { AffinityTerm, LabelSelector } from './model';
 import { formatPath, type Path } from './problem';
+import { keepUnknown } from './server-checks';
 
 const HOSTNAME = 'kubernetes.io/hostname';
 const ZONE = 'topology.kubernetes.io/zone';
@@ -62,7 +63,7 @@ const rules = fields({
   preferredDuringSchedulingIgnoredDuringExecution: terms.optional().describe('Rules that are weighed.'),
   requiredDuringSchedulingPreferredDuringExecution: terms.optional().describe('Rules that must hold.'),
   preferredDuringSchedulingPreferredDuringExecution: terms.optional().describe('Rules that are weighed.'),
-});
+}).meta(keepUnknown);
 
 const effects = {
   vmAffinity: 'Affinity',
@@ -78,7 +79,7 @@ export const affinitySchema = fields({
   vmAntiAffinity: rules.optional().describe('Apart from these VMs, on other hosts or in other zones.'),
   zoneAffinity: rules.optional().describe('Together with these VMs in one zone.'),
   zoneAntiAffinity: rules.optional().describe('Apart from these VMs, in other zones.'),
-});
+}).meta(keepUnknown);
 
 type WrittenTerm = z.infer<typeof term>;
 type WrittenSelector = z.infer<typeof selector>;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseDuration } from './duration';
 import type { Path } from './problem';
 import { parseQuantity } from './quantity';
+import { durationChecks, nameChecks, optionalNameChecks, positiveDurationChecks } from './server-checks';
 import { closest, didYouMean } from './suggest';
 
 /** A mapping that knows all its fields. */
@@ -26,10 +27,12 @@ function unknownField(name: string, known: readonly string[]): string {
 const DURATION_LIKE = 'a duration such as "30s" or "1m30s"';
 
 /** A Go duration string that is not negative. */
-export const duration = durationText((ms) => ms >= 0, 'must not be negative');
+export const duration = durationText((ms) => ms >= 0, 'must not be negative').meta(durationChecks);
 
 /** A Go duration string above zero. */
-export const positiveDuration = durationText((ms) => ms > 0, 'must be longer than 0s');
+export const positiveDuration = durationText((ms) => ms > 0, 'must be longer than 0s').meta(
+  positiveDurationChecks,
+);
 
 function durationText(allowed: (ms: number) => boolean, rule: string) {
   return z
@@ -59,12 +62,16 @@ const LONGEST_LABEL = 63;
 const LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
 
 /** The name of an object: a DNS-1123 subdomain. */
-export const name = z.string().superRefine((text, context) => check(context, () => checkName(text)));
+export const name = z
+  .string()
+  .superRefine((text, context) => check(context, () => checkName(text)))
+  .meta(nameChecks);
 
 /** The name of an object, or an empty text for none. */
 export const optionalName = z
   .string()
-  .superRefine((text, context) => check(context, () => text === '' || checkName(text)));
+  .superRefine((text, context) => check(context, () => text === '' || checkName(text)))
+  .meta(optionalNameChecks);
 
 /** The name of a namespace: a DNS-1123 label. */
 export const namespaceName = z.string().superRefine((text, context) =>
@@ -206,6 +213,7 @@ function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
       if (issue.origin === 'string') return 'must not be empty';
       return `must be at least ${String(issue.minimum)}, found ${describe(issue.input)}`;
     case 'too_big':
+      if (issue.origin === 'array') return `must have at most ${String(issue.maximum)} items`;
       return `must be at most ${String(issue.maximum)}, found ${describe(issue.input)}`;
     default:
       return undefined;

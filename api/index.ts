@@ -1,6 +1,7 @@
 /** The resources: their internal form, parsing of every accepted version and spelling, validation. */
 export * from './model';
 export { formatDuration, parseDuration } from './duration';
+export { crds, type CustomResourceDefinition } from './crds';
 export { editPowerState } from './edit';
 export { DEFAULT_NAMESPACE, type Kind, type ObjectFinding, type ReadObject } from './kinds';
 export {

@@ -20,8 +20,13 @@ import { convertVirtualMachine, virtualMachineSchema } from './virtual-machine';
 import { convertClass, virtualMachineClassSchema } from './virtual-machine-class';
 import { convertGroup, virtualMachineGroupSchema } from './virtual-machine-group';
 
-const VM_OPERATOR = { apiGroup: 'vmoperator.vmware.com', versions: ['v1alpha4', 'v1alpha5', 'v1alpha6'] };
-const VMGROUP = { apiGroup: 'vmgroup.dev', versions: ['v1alpha1'] };
+/** The API group of groups, VMs and classes, with the versions that are read; the last one is stored. */
+export const VM_OPERATOR = {
+  apiGroup: 'vmoperator.vmware.com',
+  versions: ['v1alpha4', 'v1alpha5', 'v1alpha6'],
+};
+/** The API group of our own kinds. */
+export const VMGROUP = { apiGroup: 'vmgroup.dev', versions: ['v1alpha1'] };
 
 /** Namespace of an object that names none. */
 export const DEFAULT_NAMESPACE = 'default';

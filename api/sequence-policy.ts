@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { optionalDuration, present, reportDuplicates, type Convert, type Report } from './convert';
 import { duration, fields, metadata, name, positiveDuration } from './fields';
+import { isDuration, listMap, MAX_LIST, serverRules } from './server-checks';
 import type { SequencePolicy, SequencePolicySpec } from './model';
 import { memberKind, toMember } from './virtual-machine-group';
 
@@ -67,6 +68,15 @@ const spec = fields({
       .describe('Pause before the second attempt; doubles with each further one.'),
     maximumInterval: positiveDuration.optional().describe('Longest pause between two attempts.'),
   })
+    .meta(
+      serverRules({
+        rule:
+          `!has(self.initialInterval) || !has(self.maximumInterval) || !${isDuration('self.initialInterval')} || ` +
+          `!${isDuration('self.maximumInterval')} || duration(self.maximumInterval) >= duration(self.initialInterval)`,
+        messageExpression: "'must not be shorter than initialInterval (' + self.initialInterval + ')'",
+        fieldPath: '.maximumInterval',
+      }),
+    )
     .optional()
     .describe('Retry budget of one power operation.'),
   whenParked: whenParked().optional(),
@@ -77,8 +87,9 @@ const spec = fields({
         name: name.describe('Name of the member.'),
       }),
     )
+    .max(MAX_LIST)
     .optional()
-    .describe('Members that no tier waits for.'),
+    .describe('Members that no tier waits for; at most 10,000.'),
   quorum: quorum().optional(),
   maxConcurrentOperations: z
     .int()
@@ -114,8 +125,10 @@ const spec = fields({
         whenParked: whenParked().optional(),
       }),
     )
+    .max(MAX_LIST)
+    .meta(listMap('tier'))
     .optional()
-    .describe('What single tiers do otherwise than the rest.'),
+    .describe('What single tiers do otherwise than the rest; at most 10,000.'),
 });
 
 /** A `SequencePolicy` of vmgroup.dev/v1alpha1. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { nonEmpty, present, type Convert } from './convert';
 import { parseDuration } from './duration';
+import { listMap, MAX_LIST, serverRules } from './server-checks';
 import { duration, fields, metadata, name, optionalName } from './fields';
 import type { Group, MemberRef, Tier } from './model';
 
@@ -15,7 +16,9 @@ export const powerState = z.enum(['PoweredOn', 'PoweredOff', 'Suspended']);
 export const powerMode = z.enum(['Hard', 'Soft', 'TrySoft']);
 
 /** Kind of a member, `VirtualMachine` where it is left out. */
-export const memberKind = z.enum(['VirtualMachine', 'VirtualMachineGroup']);
+export const memberKind = z
+  .enum(['VirtualMachine', 'VirtualMachineGroup'])
+  .meta({ default: 'VirtualMachine' });
 
 const bootGroup = fields({
   members: z
@@ -27,8 +30,10 @@ const bootGroup = fields({
         name: name.describe('Name of the member in the namespace of the group.'),
       }),
     )
+    .max(MAX_LIST)
+    .meta(listMap('kind', 'name'))
     .optional()
-    .describe('Members that start together.'),
+    .describe('Members that start together; at most 10,000.'),
   delay: duration
     .optional()
     .describe('Wait after this boot group is done, before the next one starts. No effect on the last one.'),
@@ -53,8 +58,9 @@ export const virtualMachineGroupSchema = fields({
     groupName: optionalName.optional().describe('Parent group in the same namespace.'),
     bootOrder: z
       .array(bootGroup)
+      .max(MAX_LIST)
       .optional()
-      .describe('Boot groups in the order in which they are powered on.'),
+      .describe('Boot groups in the order in which they are powered on; at most 10,000.'),
     powerState: powerState
       .optional()
       .describe(
@@ -71,13 +77,36 @@ export const virtualMachineGroupSchema = fields({
       .refine((text) => isSyncTime(text), {
         error: ({ input }) => `unsupported value ${JSON.stringify(input)}: may only be set to "now"`,
       })
+      .meta({
+        maxLength: 64,
+        ...serverRules({
+          rule: "self == '' || self.matches('^([nN][oO][wW]|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+))$')",
+          messageExpression: '\'unsupported value "\' + self + \'": may only be set to "now"\'',
+        }),
+      })
       .optional()
       .describe('`now` asks for one sync of every member, also of those that look in sync.'),
   })
     .optional()
     .describe('Desired state of the group.'),
   status: z.looseObject({}).optional().describe('Observed state; not read from manifests.'),
-});
+}).meta(
+  serverRules(
+    {
+      rule: 'has(self.spec) && has(self.spec.powerState) || !has(oldSelf.spec) || !has(oldSelf.spec.powerState)',
+      messageExpression:
+        '"cannot set powerState to empty once it\'s been set: it was " + oldSelf.spec.powerState + ' +
+        "', write that or another power state'",
+      fieldPath: '.spec.powerState',
+      reason: 'FieldValueForbidden',
+    },
+    {
+      rule: '!has(self.spec) || !has(self.spec.groupName) || self.spec.groupName != self.metadata.name',
+      message: 'a group cannot have itself as a member or group name',
+      fieldPath: '.spec.groupName',
+    },
+  ),
+);
 
 /** `now`, or the time (RFC 3339) that an admission webhook put in its place. */
 function isSyncTime(text: string): boolean {

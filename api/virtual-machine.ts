@@ -3,11 +3,16 @@ import { z } from 'zod';
 import { affinitySchema, convertAffinity } from './affinity';
 import { nonEmpty, present, type Convert } from './convert';
 import { looseMetadata, optionalName } from './fields';
+import { serverRules } from './server-checks';
 import type { Placement, VirtualMachine } from './model';
 import { powerMode, powerState } from './virtual-machine-group';
 
 /** Label that pins a VM to a zone; also the topology key of zones. */
 export const ZONE = 'topology.kubernetes.io/zone';
+
+const EFFECTS = Object.keys(affinitySchema.shape)
+  .map((effect) => `has(self.affinity.${effect})`)
+  .join(' || ');
 
 /** A `VirtualMachine` of vmoperator.vmware.com, v1alpha4 to v1alpha6. */
 export const virtualMachineSchema = z.looseObject({
@@ -25,6 +30,13 @@ export const virtualMachineSchema = z.looseObject({
       suspendMode: powerMode.optional().describe('How the VM is suspended.'),
       affinity: affinitySchema.optional().describe('Placement relative to other VMs. Needs groupName.'),
     })
+    .meta(
+      serverRules({
+        rule: `has(self.groupName) && self.groupName != '' || !has(self.affinity) || !(${EFFECTS})`,
+        message: 'affinity rules need spec.groupName: name the group of this VM there, or take the rules out',
+        fieldPath: '.affinity',
+      }),
+    )
     .optional()
     .describe('Desired state of the VM.'),
   status: z

@@ -1,6 +1,7 @@
-/** `doctor` and `completion`. */
+/** `doctor`, `crds` and `completion`. */
 import { Argument } from 'commander';
 import type { Command } from 'commander';
+import { printCrds } from '../crds';
 import { completionScript, SHELLS } from '../completion';
 import type { Shell } from '../completion';
 import { examine } from '../doctor';
@@ -23,6 +24,11 @@ export function registerDoctor(program: Command): void {
   )
     .addOption(outputOption(['table', 'json', 'yaml']))
     .action((options: DoctorOptions) => examine(options));
+  program
+    .command('crds')
+    .description('print the CustomResourceDefinitions, such as for: kubectl apply --server-side -f -')
+    .option('--dir <folder>', 'write one file each into this folder instead')
+    .action((options: { dir?: string }) => printCrds(options));
   program
     .command('completion')
     .description('print a completion script, such as for: source <(vmgroup completion bash)')

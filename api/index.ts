@@ -14,6 +14,7 @@ export {
 export {
   formatPath,
   formatProblem,
+  refKey,
   type Finding,
   type Locate,
   type ObjectRef,

@@ -11,7 +11,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { Group, Problem, VirtualMachine, VirtualMachineStatus } from '../api';
-import type { RunOutcome } from '../workflows/messages';
+import { memberKey, type Plan, type PlanMember, type RunOutcome } from '../workflows/messages';
 import { newestStatus } from './desired';
 import {
   groupObject,
@@ -154,6 +154,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       if (reachable) touchAll();
     },
   });
+  const pace = sendPace();
   const queue = workQueue(work, (key, error, retryIn) =>
     logger.warn({ group: key, error: describe(error), retryIn }, 'the group could not be brought in step'),
   );
@@ -261,14 +262,10 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     await withdrawUndriven(now, tree).catch((error: unknown) => (failure ??= error));
     if (stopped) return;
     const before = performance.now();
-    showTree(now, tree, decisions);
+    const plans = showTree(now, tree, decisions);
     // Deciding takes about as long as showing.
     lastPass = 2 * (performance.now() - before);
-    for (const group of tree) {
-      await options.ownership
-        ?.own(group, resolveTiers(now, group))
-        .catch((error: unknown) => (failure ??= error));
-    }
+    await mark(now, tree, plans).catch((error: unknown) => (failure ??= error));
     if (failure !== undefined) throw failure instanceof Error ? failure : new Error(describe(failure));
   }
 
@@ -296,12 +293,6 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   async function driveGroup(now: ManifestIndex, driver: Group): Promise<Decision> {
     const key = objectKey(driver);
     const request = asked.get(key);
-    const written = await options.ownership?.inherit(
-      driver,
-      treeOf(now, driver).filter((group) => group !== driver),
-    );
-    // The source tells of it soon, and then everything is decided at once.
-    if (written) return { why: 'groups below it get its power state', missed: [], stopped: false };
     const world: World = {
       observe,
       isRunning: (group) => runOf(group).phase === 'Open',
@@ -317,7 +308,14 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       ...(request && { asked: { actor: request.actor, reason: request.reason } }),
     });
     if (!decision.send || !decision.sent) return decision;
+    const wait =
+      request || sent?.powerState !== plan.powerState ? 0 : pace.wait(key, runOf(driver).phase === 'Open');
+    if (wait > 0) {
+      touch(driver, wait);
+      return decision;
+    }
     const runId = await runs.send(decision.send);
+    pace.sent(key);
     keepSent(driver, { ...decision.sent, runId });
     tell({
       type: decision.send.cause === 'Drift' ? 'Warning' : 'Normal',
@@ -360,13 +358,34 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     runs.forget(group);
     lookedUpFor.delete(key);
     sentPlans.delete(key);
+    pace.forget(key);
     asked.delete(key);
     views.delete(key);
     statusStore.remove(group);
     if (view) options.onView?.(group, undefined);
   }
 
-  function showTree(now: ManifestIndex, tree: Group[], decisions: Map<ObjectKey, Decision>): void {
+  /** Puts on the objects what they are to carry. */
+  async function mark(now: ManifestIndex, tree: Group[], plans: ReadonlyMap<ObjectKey, Plan>): Promise<void> {
+    const { ownership } = options;
+    if (!ownership) return;
+    for (const group of tree) await ownership.own(group, resolveTiers(now, group));
+    for (const plan of plans.values()) {
+      for (const member of plan.tiers.flatMap((tier) => tier.members)) {
+        const group = now.groups.get(objectKey({ namespace: plan.namespace, name: member.name }));
+        if (member.plan && group && isReached(plan, member, runOf(plan))) {
+          await ownership.inherit(group, plan.powerState);
+        }
+      }
+    }
+  }
+
+  /** Shows every group of a tree; returns the plans in force, by group. */
+  function showTree(
+    now: ManifestIndex,
+    tree: Group[],
+    decisions: Map<ObjectKey, Decision>,
+  ): ReadonlyMap<ObjectKey, Plan> {
     const world: World = { observe, lastOutcome, isRunning: (group) => runOf(group).phase === 'Open' };
     const plans = new Map(
       tree
@@ -402,6 +421,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
         }),
       );
     }
+    return plans;
   }
 
   /** Nothing is done with it, and what was written of its members stays. */
@@ -508,12 +528,48 @@ function unreachable(error: unknown): Happening {
   };
 }
 
+/** Milliseconds between two plans for the same open run where members come one after the other: doubles from one to the other. */
+const FIRST_GAP = 100;
+const LONGEST_GAP = 2_000;
+
+/**
+ * Gathers what comes to an open run in quick succession: a thousand VMs that are made one by one are not a thousand plans in its history. A
+ * run that is not open is started at once.
+ */
+function sendPace(): {
+  wait(key: ObjectKey, open: boolean): number;
+  sent(key: ObjectKey): void;
+  forget(key: ObjectKey): void;
+} {
+  const last = new Map<ObjectKey, { at: number; gap: number }>();
+  return {
+    wait: (key, open) => {
+      const before = last.get(key);
+      return before && open ? before.at + before.gap - Date.now() : 0;
+    },
+    sent: (key) => {
+      const before = last.get(key);
+      const quiet = !before || Date.now() - before.at > 2 * LONGEST_GAP;
+      last.set(key, { at: Date.now(), gap: quiet ? FIRST_GAP : Math.min(before.gap * 2, LONGEST_GAP) });
+    },
+    forget: (key) => void last.delete(key),
+  };
+}
+
 /** What a parent's run makes of a nested group, as a token that changes whenever the group's own run may have. */
 function askState(parent: RunState, name: string): string {
   if (parent.phase === 'None') return '';
   if (parent.phase === 'Closed') return `Closed ${parent.runId}`;
   const member = parent.progress?.members.find((each) => each.member === `VirtualMachineGroup/${name}`);
   return member ? `${member.phase} ${member.since} ${member.activityId ?? ''}` : '';
+}
+
+/** Whether a nested group is in its parent's desired state, or the parent's run has come to it. */
+function isReached(plan: Plan, member: PlanMember, run: RunState): boolean {
+  if (member.convergedAt !== undefined) return true;
+  if (run.phase !== 'Open' || !run.progress || run.progress.powerState !== plan.powerState) return false;
+  const known = run.progress.members.find((each) => each.member === memberKey(member));
+  return known?.phase === 'InProgress' || known?.phase === 'Done' || known?.phase === 'Parked';
 }
 
 /** The problems of each group's own manifest. */

@@ -32,6 +32,8 @@ export type EventReason =
   | 'AttemptFailed'
   | 'MemberDone'
   | 'MemberParked'
+  /** Somebody else keeps setting the power state of a nested group. */
+  | 'PowerStateContested'
   | 'TemporalUnreachable'
   | 'TemporalReachable'
   | 'RequestRefused'

@@ -13,6 +13,16 @@ export { directorySource, type DirectorySourceOptions } from './directory-source
 export { viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
 export type { GroupName } from './group-runs';
 export {
+  FIELD_MANAGER,
+  FINALIZER,
+  LEASE_NAME,
+  startKubernetesBridge,
+  viewOfObject,
+  type KubernetesBridge,
+  type KubernetesBridgeOptions,
+  type KubernetesFigures,
+} from './kubernetes';
+export {
   driverOf,
   indexManifests,
   objectKey,

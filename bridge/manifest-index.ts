@@ -39,6 +39,35 @@ export function indexManifests(manifests: Manifests): ManifestIndex {
   };
 }
 
+/** Look-ups over nothing. */
+export function emptyIndex(): ManifestIndex {
+  return indexManifests({ groups: [], virtualMachines: [], classes: [], policies: [], inventories: [] });
+}
+
+/** The look-ups with the objects of one namespace replaced; those of all others are taken over as they are. */
+export function withNamespace(index: ManifestIndex, before: Manifests, after: Manifests): ManifestIndex {
+  const old = indexManifests(before);
+  const now = indexManifests(after);
+  const replace = <T>(
+    all: ReadonlyMap<string, T>,
+    gone: ReadonlyMap<string, T>,
+    come: ReadonlyMap<string, T>,
+  ) => {
+    const next = new Map(all);
+    for (const key of gone.keys()) next.delete(key);
+    for (const [key, value] of come) next.set(key, value);
+    return next;
+  };
+  return {
+    groups: replace(index.groups, old.groups, now.groups),
+    virtualMachines: replace(index.virtualMachines, old.virtualMachines, now.virtualMachines),
+    classes: replace(index.classes, old.classes, now.classes),
+    policies: replace(index.policies, old.policies, now.policies),
+    childGroups: replace(index.childGroups, old.childGroups, now.childGroups),
+    childMachines: replace(index.childMachines, old.childMachines, now.childMachines),
+  };
+}
+
 function byKey<T extends { namespace: string; name: string }>(objects: T[]): Map<ObjectKey, T> {
   return new Map(objects.map((object) => [objectKey(object), object]));
 }

@@ -1,15 +1,12 @@
 /** What a source's objects carry of the groups that they belong to; a folder's manifests carry nothing. */
-import type { Group } from '../api';
+import type { Group, PowerState } from '../api';
 import type { GroupName } from './group-runs';
 import type { ResolvedTier } from './resolve';
 
 /** Marks objects as belonging to a group, and takes the marks off. Everything may be asked again; what is there already costs nothing. */
 export interface Ownership {
-  /**
-   * Groups below a driver get its power state, so that what stands in each of them is what it does. Resolves with true where something was
-   * written: the source will tell of it.
-   */
-  inherit(driver: Group, below: readonly Group[]): Promise<boolean>;
+  /** A nested group that its parent's run has come to gets the parent's power state, so that what stands in it is what it does. */
+  inherit(group: Group, powerState: PowerState): Promise<void>;
   /** Marks the group as ours to clean up after, and its linked members as its own; those that have left lose the mark. */
   own(group: Group, tiers: readonly ResolvedTier[]): Promise<void>;
   /** The group is gone or on its way out, and its run was told: its members are treated as its policy says, and it may go. */

@@ -18,6 +18,8 @@ export interface SourceState {
   problems: readonly Problem[];
   /** Groups of which no valid form is known, where the source can tell. */
   unusable?: ReadonlyMap<ObjectKey, UnusableGroup>;
+  /** Groups that are being deleted and are still there: they may go once their runs were told. */
+  leaving?: ReadonlySet<ObjectKey>;
   /** Milliseconds since the epoch. */
   readAt: number;
   /** Groups about which this state says something new, also those that are gone; absent: it may be about any. */

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger, LoggerOptions } from 'pino';
 import { pino } from 'pino';
 import type { SimulatedInventory, VirtualMachineStatus } from '../api';
-import type { Bridge, BridgeOptions } from '../bridge';
+import type { Bridge, BridgeOptions, Observations } from '../bridge';
 import type { Observer, Platform } from '../platforms';
 import type { DataFolder } from './data-folder';
 import { CliError, messageOf } from './errors';
@@ -18,7 +18,7 @@ export const LOG_FORMAT: LoggerOptions = {
 
 /** A platform and the one watch of it. */
 export interface RunningPlatform {
-  /** `http://127.0.0.1:PORT` of the simulator. */
+  /** `http://127.0.0.1:PORT` of the simulator, or the address of the API server. */
   address: string;
   platform: Platform;
   observer: Observer;
@@ -61,7 +61,11 @@ export async function startPlatform(options: {
 
 /** Watches a simulator that runs somewhere. */
 export function watchSimulator(address: string, logger: Logger): RunningPlatform {
-  const platform = new (heavy.simulated().SimulatedPlatform)(address);
+  return watchPlatform(new (heavy.simulated().SimulatedPlatform)(address), address, logger);
+}
+
+/** Opens the one watch of a platform. */
+export function watchPlatform(platform: Platform, address: string, logger: Logger): RunningPlatform {
   const observer = new (heavy.platforms().Observer)(platform, {
     onBroken: (error, retryIn) =>
       logger.warn({ err: error, retryIn }, 'the watch of the platform broke, opening it again'),
@@ -98,6 +102,15 @@ export interface RunningBridge {
   stop(): Promise<void>;
 }
 
+/** What a bridge sees of a platform. */
+export function observationsOf(observer: Observer): Observations {
+  return {
+    get: (vm): VirtualMachineStatus | undefined => observer.get(vm)?.status,
+    onChange: (listener) => observer.onChange(({ vm }) => listener(vm)),
+    synced: () => observer.synced(),
+  };
+}
+
 /** Starts a bridge on manifests, which keeps status in the data folder and hears requests there. */
 export async function startBridgeOn(options: BridgeOnOptions): Promise<RunningBridge> {
   const { folder, logger, observer, onEvent, onView } = options;
@@ -114,11 +127,7 @@ export async function startBridgeOn(options: BridgeOnOptions): Promise<RunningBr
     }),
     client: options.client,
     taskQueue: options.taskQueue ?? heavy.worker().TASK_QUEUE,
-    observations: {
-      get: (vm): VirtualMachineStatus | undefined => observer.get(vm)?.status,
-      onChange: (listener) => observer.onChange(({ vm }) => listener(vm)),
-      synced: () => observer.synced(),
-    },
+    observations: observationsOf(observer),
     statusStore,
     logger,
     ...(onEvent && { onEvent }),

@@ -3,12 +3,14 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { pino } from 'pino';
 import type { Health, RunningWorker, TemporalTarget } from '../worker';
+import type { FollowedCluster } from './cluster-parts';
+import { followCluster, startBridgeOnCluster } from './cluster-parts';
 import type { Parts, ServeOptions } from './commands/serve';
 import { dataFolder, lockFolder, writeRecord } from './data-folder';
-import { EXIT } from './errors';
+import { CliError, EXIT } from './errors';
 import * as heavy from './heavy';
-import type { RunningBridge } from './parts';
-import { LOG_FORMAT, startBridgeOn, watchSimulator } from './parts';
+import type { RunningBridge, RunningPlatform } from './parts';
+import { LOG_FORMAT, startBridgeOn, watchPlatform, watchSimulator } from './parts';
 import { startedAt } from './processes';
 import { stopSignal, untilStopped } from './stop';
 import { freePort } from './temporal-server';
@@ -21,6 +23,7 @@ interface Running {
 
 /** Runs until a signal. Ends the process: 0 after a signal, 1 when a part died. */
 export async function serve(parts: Parts, paths: string[], options: ServeOptions): Promise<void> {
+  if (parts !== 'worker') checkSource(paths, options);
   const logger = pino({ ...LOG_FORMAT, level: options.logLevel });
   const signal = stopSignal();
   const target = heavy.worker().temporalTarget({
@@ -29,7 +32,8 @@ export async function serve(parts: Parts, paths: string[], options: ServeOptions
   });
   const closers: (() => Promise<unknown>)[] = [];
   // Two bridges at once do no harm, but two that write status into one folder would undo each other's words.
-  if (parts !== 'worker') closers.push(takeFolder(parts, paths, options, target));
+  if (parts !== 'worker' && options.source === 'directory')
+    closers.push(takeFolder(parts, paths, options, target));
   const running: Running = {};
   const sdkMetricsAddress = parts === 'bridge' ? undefined : `127.0.0.1:${await freePort(0)}`;
   const health = await startHealthPage(parts, options, running, sdkMetricsAddress);
@@ -67,6 +71,22 @@ export async function serve(parts: Parts, paths: string[], options: ServeOptions
   process.exit(exitCode);
 }
 
+/** @throws CliError where paths and source do not go together. */
+function checkSource(paths: string[], { source }: ServeOptions): void {
+  if (source === 'directory' && paths.length === 0) {
+    throw new CliError('which manifests? the source directory reads files and folders', [
+      'name them: vmgroup serve PATH...',
+      'or read the objects of a cluster: --source kubernetes',
+    ]);
+  }
+  if (source === 'kubernetes' && paths.length > 0) {
+    throw new CliError('the source kubernetes reads the objects of a cluster, and no files', [
+      `apply them: kubectl apply -f ${paths.join(' -f ')}`,
+      'or read them from there: --source directory',
+    ]);
+  }
+}
+
 interface Start {
   parts: Parts;
   paths: string[];
@@ -96,7 +116,9 @@ async function startParts(start: Start): Promise<void> {
     { logger, signal },
   );
   if (registered) throw registered;
-  const platform = watchSimulator(options.simulator ?? '', logger);
+  const cluster = usesCluster(start) ? followCluster(options, logger) : undefined;
+  if (cluster) closers.push(() => cluster.close());
+  const platform = openPlatform(options, logger, cluster);
   closers.push(() => platform.close());
   if (parts !== 'bridge') {
     const worker = await startWorker({
@@ -111,17 +133,32 @@ async function startParts(start: Start): Promise<void> {
     closers.push(() => worker.shutdown());
   }
   if (parts !== 'worker') {
-    const bridge = await startBridgeOn({
-      paths,
-      folder: dataFolder(options.data),
+    const parts = {
       client: temporal.client,
       observer: platform.observer,
       logger,
       onEvent: heavy.worker().countEvents(start.health.registry),
-    });
+    };
+    const bridge =
+      options.source === 'kubernetes' && cluster
+        ? await startBridgeOnCluster({ ...parts, cluster, options, registry: start.health.registry })
+        : await startBridgeOn({ ...parts, paths, folder: dataFolder(options.data) });
     running.bridge = bridge;
     closers.push(() => bridge.stop());
   }
+}
+
+function usesCluster({ parts, options }: Start): boolean {
+  return options.platform === 'vm-operator' || (parts !== 'worker' && options.source === 'kubernetes');
+}
+
+function openPlatform(
+  { platform, simulator = '' }: ServeOptions,
+  logger: Logger,
+  cluster: FollowedCluster | undefined,
+): RunningPlatform {
+  if (platform === 'simulated' || !cluster) return watchSimulator(simulator, logger);
+  return watchPlatform(cluster.vmOperator(), cluster.api.address, logger);
 }
 
 function startHealthPage(

@@ -32,6 +32,8 @@ export interface CacheOptions<T> {
 
 /** Objects of one resource, by `namespace/name` (`name` alone where it is not namespaced). */
 export interface ResourceCache<T> {
+  /** Plural of the resource. */
+  readonly plural: string;
   get(key: string): T | undefined;
   /** Every object with its key. */
   entries(): IterableIterator<[string, T]>;
@@ -235,6 +237,7 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
   }
 
   return {
+    plural: resource.plural,
     get: (key) => objects.get(key),
     entries: () => objects.entries(),
     get size() {

@@ -1,7 +1,7 @@
 /** A process's own HTTP page, on loopback unless told otherwise: `/healthz`, `/readyz` and `/metrics`. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
 /** What {@link startHealth} needs to know. */
 export interface HealthOptions {
@@ -76,6 +76,51 @@ export function countEvents(registry: Registry): (event: { reason: string; type:
     registers: [registry],
   });
   return ({ reason, type }) => counter.inc({ reason, type });
+}
+
+/** What a bridge on a cluster counts. */
+export interface BridgeFigures {
+  leading: boolean;
+  statusWrites: number;
+  /** By plural of the resource. */
+  caches: Record<
+    string,
+    { objects: number; live: boolean; lists: number; watches: number; failures: number }
+  >;
+}
+
+/** Shows the figures of a bridge on a cluster, read at each scrape. */
+export function showFigures(registry: Registry, read: () => BridgeFigures): void {
+  const gauge = (name: string, help: string, collect: (gauge: Gauge<'resource'>) => void): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['resource'],
+      registers: [registry],
+      collect() {
+        collect(this);
+      },
+    });
+  };
+  const byResource = (
+    name: string,
+    help: string,
+    of: (cache: BridgeFigures['caches'][string]) => number,
+  ): void =>
+    gauge(name, help, (shown) => {
+      for (const [resource, cache] of Object.entries(read().caches)) shown.set({ resource }, of(cache));
+    });
+  gauge('vmgroup_bridge_leading', '1 where this process writes status.', (shown) =>
+    shown.set(Number(read().leading)),
+  );
+  gauge('vmgroup_bridge_status_writes', 'Status writes since the start.', (shown) =>
+    shown.set(read().statusWrites),
+  );
+  byResource('vmgroup_cache_objects', 'Objects in memory.', ({ objects }) => objects);
+  byResource('vmgroup_cache_live', '1 where every watch is open.', ({ live }) => Number(live));
+  byResource('vmgroup_cache_lists', 'Lists since the start.', ({ lists }) => lists);
+  byResource('vmgroup_cache_watches', 'Watches opened since the start.', ({ watches }) => watches);
+  byResource('vmgroup_cache_failures', 'Lists and watches that failed.', ({ failures }) => failures);
 }
 
 interface Page {

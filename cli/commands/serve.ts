@@ -1,6 +1,8 @@
 /** `worker`, `bridge`, `serve`: the production processes. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import type { ClusterOptions } from '../cluster';
+import { withCluster } from '../cluster';
 import { parsePort } from '../output';
 import { withReach } from '../reach';
 import type { ReachOptions } from '../reach';
@@ -10,9 +12,10 @@ import { serve } from '../serve';
 export type Parts = 'worker' | 'bridge' | 'serve';
 
 /** Options of the production processes. */
-export interface ServeOptions extends ReachOptions {
-  source?: 'directory';
-  platform: 'simulated';
+export interface ServeOptions extends ReachOptions, ClusterOptions {
+  source?: 'directory' | 'kubernetes';
+  platform: 'simulated' | 'vm-operator';
+  leaseNamespace?: string;
   simulator?: string;
   healthHost: string;
   healthPort: number;
@@ -21,7 +24,7 @@ export interface ServeOptions extends ReachOptions {
 
 const DOES: Record<Parts, string> = {
   worker: 'run workflows and power operations',
-  bridge: 'watch manifests, start and signal runs, write status',
+  bridge: 'watch desired state, start and signal runs, write status',
   serve: 'worker and bridge in one process',
 };
 
@@ -31,18 +34,26 @@ export function registerServe(program: Command): void {
     const command = program.command(parts).description(DOES[parts]);
     if (parts !== 'worker') {
       command
-        .argument('<path...>', 'files and folders of manifests')
+        .argument('[path...]', 'files and folders of manifests, with the source directory')
         .addOption(
-          new Option('--source <kind>', 'where desired state is read')
-            .choices(['directory'])
-            .default('directory'),
+          new Option('--source <kind>', 'where desired state is read: manifests, or the objects of a cluster')
+            .choices(['directory', 'kubernetes'])
+            .default('directory')
+            .env('VMGROUP_SOURCE'),
+        )
+        .addOption(
+          new Option(
+            '--lease-namespace <name>',
+            'namespace of the Lease by which one of several bridges writes (default: that of the pod, else default)',
+          ).env('VMGROUP_LEASE_NAMESPACE'),
         );
     }
-    withReach(command)
+    withCluster(withReach(command))
       .addOption(
         new Option('--platform <kind>', 'what places and powers VMs')
-          .choices(['simulated'])
-          .default('simulated'),
+          .choices(['simulated', 'vm-operator'])
+          .default('simulated')
+          .env('VMGROUP_PLATFORM'),
       )
       .addOption(
         new Option('--simulator <address>', 'address of vmgroup simulator')
@@ -69,6 +80,7 @@ export function registerServe(program: Command): void {
       .addHelpText(
         'after',
         `
+With --source kubernetes or --platform vm-operator the API server is found as kubectl finds it; see --kubeconfig and --context.
 Logs go to standard output, one JSON object a line. SIGTERM stops the process; what it was doing goes on elsewhere or at the next start.
 Every option can be given in the environment: ${'VMGROUP_*'} as shown, Temporal's as TEMPORAL_*.`,
       )

@@ -32,7 +32,17 @@ export function buildWhenStale(): void {
 
 function isFresh(): boolean {
   const built = statSync(path.join(root, 'dist/workflow-bundle.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const folders = ['api', 'kubernetes', 'placement', 'workflows', 'platforms', 'activities', 'bridge', 'worker', 'cli'];
+  const folders = [
+    'api',
+    'kubernetes',
+    'placement',
+    'workflows',
+    'platforms',
+    'activities',
+    'bridge',
+    'worker',
+    'cli',
+  ];
   // A clone does not have a folder that holds nothing yet.
   const present = folders.filter((folder) => existsSync(path.join(root, folder)));
   return present.every((folder) =>

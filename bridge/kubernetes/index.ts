@@ -1,0 +1,11 @@
+/** Desired state, status and marks as objects of a cluster. */
+export { FINALIZER } from './ownership';
+export {
+  LEASE_NAME,
+  startKubernetesBridge,
+  type KubernetesBridge,
+  type KubernetesBridgeOptions,
+  type KubernetesFigures,
+} from './start';
+export { viewOfObject } from './status';
+export { FIELD_MANAGER } from './status-store';

@@ -1,0 +1,72 @@
+/** The objects of a cluster that desired state is made of, each resource followed once. */
+import {
+  RESOURCES,
+  resourceCache,
+  type ApiServer,
+  type KubernetesObject,
+  type Resource,
+  type ResourceCache,
+} from '../../kubernetes';
+
+/** A resource as it is followed. */
+export type Objects = ResourceCache<KubernetesObject>;
+
+/** Everything that desired state is read from. */
+export interface ClusterObjects {
+  groups: Objects;
+  machines: Objects;
+  classes: Objects;
+  policies: Objects;
+  /** Stops to follow what {@link clusterObjects} has begun to: all but the VMs, which are shared. */
+  stop(): Promise<void>;
+}
+
+/** What {@link clusterObjects} needs. */
+export interface ClusterObjectsOptions {
+  api: ApiServer;
+  /** Followed by whoever shares it. */
+  machines: Objects;
+  /** Left out: all namespaces. */
+  namespaces?: readonly string[];
+  onBroken?: (resource: Resource, error: unknown, retryIn: number) => void;
+  onListenerError?: (error: unknown) => void;
+}
+
+/** Begins to follow groups, classes and policies. A cluster without classes or policies is fine. */
+export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
+  const { api, machines, namespaces, onBroken, onListenerError } = options;
+  const follow = (resource: Resource, optional = false): Objects =>
+    resourceCache({
+      api,
+      resource,
+      trim: withoutBallast,
+      optional,
+      ...(namespaces && { namespaces }),
+      ...(onBroken && { onBroken: (error, retryIn) => onBroken(resource, error, retryIn) }),
+      ...(onListenerError && { onListenerError }),
+    });
+  const groups = follow(RESOURCES.virtualMachineGroups);
+  const classes = follow(RESOURCES.virtualMachineClasses, true);
+  const policies = follow(RESOURCES.sequencePolicies, true);
+  return {
+    groups,
+    machines,
+    classes,
+    policies,
+    stop: async () => void (await Promise.all([groups.stop(), classes.stop(), policies.stop()])),
+  };
+}
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** What is kept of an object: its status is written by us, and by us alone. */
+function withoutBallast({ apiVersion, kind, metadata, spec }: KubernetesObject): KubernetesObject {
+  const { managedFields, annotations, ...kept } = metadata;
+  const { [LAST_APPLIED]: applied, ...others } = annotations ?? {};
+  return {
+    ...(apiVersion !== undefined && { apiVersion }),
+    ...(kind !== undefined && { kind }),
+    metadata: { ...kept, ...(Object.keys(others).length > 0 && { annotations: others }) },
+    ...(spec !== undefined && { spec }),
+  };
+}

@@ -1,0 +1,161 @@
+/** A bridge on a cluster: source, status, marks, events and lease put together. */
+import { POLICY_ANNOTATION } from '../../api';
+import type { ApiServer, KubernetesObject } from '../../kubernetes';
+import { startBridge, type Bridge, type BridgeOptions } from '../bridge';
+import type { BridgeEvent } from '../events';
+import { groupObject } from '../events';
+import { eventRecorder } from './event-recorder';
+import { holdLease } from './lease';
+import { clusterObjects, type Objects } from './objects';
+import { kubernetesOwnership } from './ownership';
+import { kubernetesSource, type KubernetesSource } from './source';
+import { kubernetesStatusStore } from './status-store';
+
+/** What {@link startKubernetesBridge} needs. */
+export interface KubernetesBridgeOptions extends Pick<
+  BridgeOptions,
+  'client' | 'taskQueue' | 'observations' | 'logger' | 'onEvent' | 'onView'
+> {
+  api: ApiServer;
+  /** The VMs, followed once for the whole process. */
+  machines: Objects;
+  /** Left out: all namespaces. */
+  namespaces?: readonly string[];
+  /** Namespace of the Lease. */
+  leaseNamespace: string;
+  /** Unique name of this process, for the Lease and for Events. */
+  identity: string;
+}
+
+/** A bridge on a cluster. */
+export interface KubernetesBridge extends Bridge {
+  /** The valid objects of a namespace, for admission. */
+  known: KubernetesSource['known'];
+  /** Whether this process writes status and marks. */
+  leading(): boolean;
+  /** Counts since the start, and what is in memory, for metrics. */
+  figures(): KubernetesFigures;
+}
+
+/** See {@link KubernetesBridge.figures}. */
+export interface KubernetesFigures {
+  statusWrites: number;
+  /** By plural of the resource. */
+  caches: Record<
+    string,
+    { objects: number; live: boolean; lists: number; watches: number; failures: number }
+  >;
+}
+
+/** Name of the Lease. */
+export const LEASE_NAME = 'vmgroup-bridge';
+
+/** Starts a bridge; resolves once everything was listed. An API server that is away is waited for. */
+export async function startKubernetesBridge(options: KubernetesBridgeOptions): Promise<KubernetesBridge> {
+  const { api, machines, namespaces, identity, leaseNamespace, logger, onEvent } = options;
+  const scope = namespaces ? { namespaces } : {};
+  const warn = (message: string) => (error: unknown) => logger.warn({ err: error }, message);
+  const objects = clusterObjects({
+    api,
+    machines,
+    ...scope,
+    onBroken: ({ plural }, error, retryIn) =>
+      logger.warn({ err: error, resource: plural, retryIn }, 'a resource cannot be followed, trying again'),
+    onListenerError: warn('a change of an object could not be taken in'),
+  });
+  const source = kubernetesSource(objects);
+  let refresh = (): void => undefined;
+  const lease = holdLease({
+    api,
+    namespace: leaseNamespace,
+    name: LEASE_NAME,
+    identity,
+    onChange: (holding) => {
+      logger.info(
+        { identity, lease: `${leaseNamespace}/${LEASE_NAME}` },
+        holding ? 'leading' : 'not leading',
+      );
+      if (!holding) return;
+      statusStore.lead();
+      refresh();
+    },
+    onError: warn('the lease could not be had or kept, trying again'),
+  });
+  const isLeader = (): boolean => lease.holding();
+  const statusStore = kubernetesStatusStore({
+    api,
+    ...scope,
+    isLeader,
+    onError: (error, retryIn, group) =>
+      logger.warn(
+        { err: error, retryIn, ...(group && { group: `${group.namespace}/${group.name}` }) },
+        group ? 'status could not be written, trying again' : 'status could not be read, trying again',
+      ),
+  });
+  const recorder = eventRecorder({
+    api,
+    objects,
+    isLeader,
+    instance: identity,
+    onError: warn('an event could not be written'),
+  });
+  const tell = (event: BridgeEvent): void => {
+    recorder.record(event);
+    onEvent?.(event);
+  };
+  const ownership = kubernetesOwnership({
+    api,
+    objects,
+    isLeader,
+    deletionOf: (group) => deletionOf(source, group),
+    onGivenUp: (group, message) => {
+      logger.warn({ group: `${group.namespace}/${group.name}` }, message);
+      tell({
+        time: Date.now(),
+        type: 'Warning',
+        reason: 'PowerStateContested',
+        object: groupObject(group),
+        message,
+      });
+    },
+  });
+  const { client, taskQueue, observations, onView } = options;
+  const bridge = await startBridge({
+    source,
+    client,
+    taskQueue,
+    observations,
+    statusStore,
+    ownership,
+    logger,
+    onEvent: tell,
+    ...(onView && { onView }),
+  });
+  refresh = () => bridge.refresh();
+  return {
+    ...bridge,
+    known: (namespace) => source.known(namespace),
+    leading: isLeader,
+    figures: () => ({
+      statusWrites: statusStore.writes,
+      caches: Object.fromEntries(
+        [objects.groups, machines, objects.classes, objects.policies].map((cache) => [
+          cache.plural,
+          { objects: cache.size, live: cache.live, ...cache.counts },
+        ]),
+      ),
+    }),
+    stop: async () => {
+      await bridge.stop();
+      await recorder.stop();
+      await lease.stop();
+    },
+  };
+}
+
+/** What the policy of a group that is being deleted says of its members. */
+function deletionOf(source: KubernetesSource, { metadata }: KubernetesObject): 'Orphan' | 'Cascade' {
+  const named = metadata.annotations?.[POLICY_ANNOTATION] || 'default';
+  const policy = source.known(metadata.namespace ?? '').policies.find(({ name }) => name === named);
+  return policy?.spec.deletion ?? 'Orphan';
+}

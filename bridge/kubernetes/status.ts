@@ -1,0 +1,167 @@
+/**
+ * The status of a group as it stands on the object, and back. Pure.
+ *
+ * Beside what VM Operator's own status has it holds `phase`, `message` and `readyMembers` for people, and `run`: the last run, with what
+ * the bridge has to remember across its own restarts and after Temporal has forgotten the run.
+ */
+import type { RunOutcome } from '../../workflows/messages';
+import type { KubernetesObject } from '../../kubernetes';
+import type { Sent } from '../reconcile';
+import {
+  VIEW_API_VERSION,
+  rfc3339,
+  type GroupPhase,
+  type GroupStatus,
+  type GroupView,
+  type RunView,
+} from '../status';
+
+/** `status` of a group on an API server. */
+export interface StoredStatus extends GroupStatus {
+  phase: GroupPhase;
+  message: string;
+  /** `4/6`. */
+  readyMembers: string;
+  run?: StoredRun;
+}
+
+/** `status.run`. Times are RFC 3339 in whole seconds; those of `memory` are milliseconds since the epoch. */
+interface StoredRun {
+  workflowId: string;
+  runId: string;
+  startTime: string;
+  endTime?: string;
+  outcome?: string;
+  message?: string;
+  exceptions?: RunOutcome['exceptions'];
+  /** What the bridge remembers; no contract. */
+  memory: { run?: Remembered; sent?: Sent };
+}
+
+/** A closed run without what stands elsewhere in the status. */
+type Remembered = Pick<RunView, 'startedAt' | 'endedAt' | 'closedAs'> & {
+  outcome?: Omit<RunOutcome, 'outcome' | 'message' | 'exceptions' | 'observed' | 'placements' | 'words'>;
+};
+
+/** Longest message; what is longer ends in an ellipsis. A condition may have 32,768 characters. */
+const LONGEST_MESSAGE = 4_096;
+/** Exceptions that are kept: a run can leave a thousand members aside. */
+const MOST_EXCEPTIONS = 200;
+
+/** What is written as the status of a group. */
+export function storedStatus(view: GroupView): StoredStatus {
+  const { status, run, sent } = view;
+  const ready = status.members.filter(({ conditions }) => conditions.every((each) => each.status === 'True'));
+  return {
+    ...status,
+    conditions: status.conditions.map((condition) => ({
+      ...condition,
+      message: shortened(condition.message),
+    })),
+    members: status.members.map((member) => ({
+      ...member,
+      conditions: member.conditions.map((condition) => ({
+        ...condition,
+        message: shortened(condition.message),
+      })),
+    })),
+    phase: view.phase,
+    message: shortened(view.message),
+    readyMembers: `${ready.length}/${status.members.length}`,
+    ...((run ?? sent) && { run: storedRun(run, sent) }),
+  };
+}
+
+function storedRun(run: RunView | undefined, sent: Sent | undefined): StoredRun {
+  const outcome = run?.outcome;
+  return {
+    workflowId: run?.workflowId ?? '',
+    runId: run?.runId ?? sent?.runId ?? '',
+    startTime: rfc3339(run?.startedAt ?? 0),
+    ...(run?.endedAt !== undefined && { endTime: rfc3339(run.endedAt) }),
+    ...(outcome && { outcome: outcome.outcome, message: shortened(outcome.message) }),
+    ...(outcome &&
+      outcome.exceptions.length > 0 && { exceptions: outcome.exceptions.slice(0, MOST_EXCEPTIONS) }),
+    memory: { ...(run?.endedAt !== undefined && { run: remembered(run) }), ...(sent && { sent }) },
+  };
+}
+
+function remembered({ startedAt, endedAt, closedAs, outcome }: RunView): Remembered {
+  const times = {
+    startedAt,
+    ...(endedAt !== undefined && { endedAt }),
+    ...(closedAs !== undefined && { closedAs }),
+  };
+  if (!outcome) return times;
+  const { outcome: type, message, exceptions, observed, placements, words, ...rest } = outcome;
+  return { ...times, outcome: rest };
+}
+
+function shortened(message: string): string {
+  return message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE - 3)}...` : message;
+}
+
+/** The view that an object's status was written from, as far as it can be told; undefined where we have not written it. */
+export function viewOfObject({ metadata, spec, status }: KubernetesObject): GroupView | undefined {
+  const stored = status as Partial<StoredStatus> | undefined;
+  if (stored?.phase === undefined || metadata.namespace === undefined) return undefined;
+  const { phase, message = '', run, readyMembers, ...own } = stored;
+  const { powerState, groupName } = (spec ?? {}) as GroupView['spec'];
+  const runView = run && viewOfRun(run);
+  return {
+    apiVersion: VIEW_API_VERSION,
+    kind: 'VirtualMachineGroup',
+    metadata: {
+      namespace: metadata.namespace,
+      name: metadata.name,
+      uid: metadata.uid ?? '',
+      generation: metadata.generation ?? 0,
+    },
+    spec: {
+      ...(powerState && { powerState }),
+      ...(groupName !== undefined && groupName !== '' && { groupName }),
+    },
+    status: {
+      ...own,
+      observedGeneration: own.observedGeneration ?? 0,
+      members: own.members ?? [],
+      conditions: own.conditions ?? [],
+    },
+    phase,
+    message,
+    ...(runView && { run: runView }),
+    ...(run?.memory.sent && { sent: run.memory.sent }),
+  };
+}
+
+function viewOfRun({
+  workflowId,
+  runId,
+  startTime,
+  outcome,
+  message,
+  exceptions,
+  memory,
+}: StoredRun): RunView | undefined {
+  if (workflowId === '') return undefined;
+  const { run } = memory;
+  const rest = run?.outcome;
+  return {
+    workflowId,
+    runId,
+    startedAt: run?.startedAt ?? Date.parse(startTime),
+    ...(run?.endedAt !== undefined && { endedAt: run.endedAt }),
+    ...(run?.closedAs !== undefined && { closedAs: run.closedAs }),
+    ...(rest && {
+      outcome: {
+        ...rest,
+        outcome: outcome as RunOutcome['outcome'],
+        message: message ?? '',
+        exceptions: exceptions ?? [],
+        observed: {},
+        placements: {},
+        words: [],
+      },
+    }),
+  };
+}

@@ -1,0 +1,83 @@
+/** The parts of `serve`, `worker` and `bridge` that work on a cluster. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { BridgeOptions } from '../bridge';
+import type { ApiServer, ResourceCache, VirtualMachineObject } from '../kubernetes';
+import type { Observer, Platform } from '../platforms';
+import type { Health } from '../worker';
+import { connectCluster, watchedNamespaces, type ClusterOptions } from './cluster';
+import { CliError } from './errors';
+import * as heavy from './heavy';
+import { observationsOf, type RunningBridge } from './parts';
+
+/** A cluster whose VMs are followed, once for the whole process. */
+export interface FollowedCluster {
+  api: ApiServer;
+  machines: ResourceCache<VirtualMachineObject>;
+  /** VM Operator as a platform. */
+  vmOperator(): Platform;
+  close(): Promise<void>;
+}
+
+/**
+ * Begins to follow the VMs of a cluster.
+ *
+ * @throws CliError where no cluster is configured.
+ */
+export function followCluster(options: ClusterOptions, logger: Logger): FollowedCluster {
+  const api = connectCluster(options);
+  const namespaces = watchedNamespaces(options);
+  const machines = heavy.kubernetes().virtualMachineCache({
+    api,
+    ...(namespaces && { namespaces }),
+    onBroken: (error, retryIn) =>
+      logger.warn(
+        { err: error, resource: 'virtualmachines', retryIn },
+        'a resource cannot be followed, trying again',
+      ),
+    onListenerError: (error) => logger.error({ err: error }, 'a change of a VM could not be taken in'),
+  });
+  return {
+    api,
+    machines,
+    vmOperator: () => {
+      throw new CliError('the platform vm-operator is not part of this build');
+    },
+    close: () => machines.stop(),
+  };
+}
+
+/** What {@link startBridgeOnCluster} needs. */
+export interface BridgeOnClusterOptions {
+  cluster: FollowedCluster;
+  options: ClusterOptions & { leaseNamespace?: string };
+  client: Client;
+  taskQueue?: string;
+  observer: Observer;
+  logger: Logger;
+  registry: Health['registry'];
+  onEvent?: NonNullable<BridgeOptions['onEvent']>;
+}
+
+/** Starts a bridge on the objects of a cluster. */
+export async function startBridgeOnCluster(given: BridgeOnClusterOptions): Promise<RunningBridge> {
+  const { cluster, options, client, observer, logger, onEvent } = given;
+  const { startKubernetesBridge } = heavy.bridge();
+  const namespaces = watchedNamespaces(options);
+  const bridge = await startKubernetesBridge({
+    api: cluster.api,
+    machines: cluster.machines,
+    ...(namespaces && { namespaces }),
+    leaseNamespace: options.leaseNamespace ?? heavy.kubernetes().inClusterNamespace() ?? 'default',
+    identity: `${hostname()}_${randomUUID().slice(0, 8)}`,
+    client,
+    taskQueue: given.taskQueue ?? heavy.worker().TASK_QUEUE,
+    observations: observationsOf(observer),
+    logger,
+    ...(onEvent && { onEvent }),
+  });
+  heavy.worker().showFigures(given.registry, () => ({ leading: bridge.leading(), ...bridge.figures() }));
+  return { bridge, views: () => bridge.views(), stop: () => bridge.stop() };
+}

@@ -129,8 +129,9 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const withdrawn = new Set<string>();
   /** When each nested group's run was looked up last, as the state of its parent's run. */
   const lookedUpFor = new Map<ObjectKey, string>();
-  /** Since when a VM is known not to be on the platform. */
+  /** Since when a VM is known not to be on the platform, or to be another one than before. */
   const absentSince = new Map<ObjectKey, number>();
+  const uids = new Map<ObjectKey, string>();
   const startedAt = Date.now();
   /** Revision of each group that was told of; undefined where only the group is remembered. */
   const known = new Map<ObjectKey, string | undefined>(
@@ -217,11 +218,15 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   /** What is known of a VM: the observations, or what the last run saw of it where that is newer. */
   function observe(vm: VirtualMachine): VirtualMachineStatus | undefined {
     const seen = observations.get(vm);
+    const key = objectKey(vm);
+    // Runs report by name: what they said was of the VM that had this name then.
+    if ((uids.get(key) ?? vm.uid) !== vm.uid) absentSince.set(key, Date.now());
+    uids.set(key, vm.uid);
     const run =
       vm.groupName === undefined ? undefined : runs.get({ namespace: vm.namespace, name: vm.groupName });
     const reported = run?.phase === 'Closed' ? run.outcome?.observed[vm.name] : undefined;
     if (!reported) return seen;
-    if (!seen && reported.at <= (absentSince.get(objectKey(vm)) ?? startedAt)) return undefined;
+    if (!seen && reported.at <= (absentSince.get(key) ?? startedAt)) return undefined;
     return newestStatus(seen, reported);
   }
 

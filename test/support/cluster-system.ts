@@ -1,0 +1,170 @@
+/** The product on a real API server and a real Temporal server, in one process; VMs are those of the simulated platform. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { DEFAULT_INVENTORY } from '../../api';
+import type { BridgeEvent, GroupView } from '../../bridge';
+import { followCluster, startBridgeOnCluster, type FollowedCluster } from '../../cli/cluster-parts';
+import { startPlatform, watchSimulator, type RunningBridge, type RunningPlatform } from '../../cli/parts';
+import {
+  connectKubernetes,
+  RESOURCES,
+  type ApiServer,
+  type KubernetesObject,
+  type Resource,
+} from '../../kubernetes';
+import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
+import { startWorker } from '../../worker';
+import { startCluster, type TestCluster } from './kubernetes';
+import type { Behavior } from './manifests';
+import { startTemporal, type TestTemporal } from './temporal';
+
+/** Quick VMs: a test should not wait for what it does not test. */
+const QUICK: Behavior = { powerOnTime: 150, readyTime: 50, powerOffTime: 100, guestShutdownTime: 100 };
+const root = path.join(__dirname, '../..');
+
+/** One bridge on the cluster, with what it told. */
+export interface ClusterBridge extends RunningBridge {
+  events: BridgeEvent[];
+  registry: Registry;
+}
+
+export interface ClusterSystem {
+  cluster: TestCluster;
+  temporal: TestTemporal;
+  api: ApiServer;
+  console: SimulatorConsole;
+  /** Starts one more bridge; `kubeconfig` where it goes through a proxy or as somebody else. */
+  startBridge(kubeconfig?: string): Promise<ClusterBridge>;
+  /** Runs kubectl; fails where it does. */
+  kubectl(args: string[], input?: string): Promise<string>;
+  /** Applies manifests, and makes their namespace. */
+  apply(namespace: string, text: string): Promise<void>;
+  journal(): Promise<JournalLine[]>;
+  get(resource: Resource, namespace: string, name: string): Promise<KubernetesObject | undefined>;
+  /** `status` of a group as it stands on the API server. */
+  status(namespace: string, name: string): Promise<GroupStatusOnServer | undefined>;
+  /** Waits until `what` answers something, 60 s at most. */
+  until<T>(what: () => T | undefined | Promise<T | undefined>, saying: string): Promise<T>;
+  stop(): Promise<void>;
+}
+
+/** What tests read of a group's status. */
+export type GroupStatusOnServer = GroupView['status'] & {
+  phase: string;
+  message: string;
+  readyMembers: string;
+  run?: { workflowId: string; runId: string; startTime: string; endTime?: string; outcome?: string };
+};
+
+/** Starts everything but a bridge. */
+export async function startClusterSystem(behavior: Behavior = {}): Promise<ClusterSystem> {
+  const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-cluster-system-'));
+  const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
+  const [cluster, temporal] = await Promise.all([startCluster(), startTemporal()]);
+  const kubectl: ClusterSystem['kubectl'] = async (args, input = '') => {
+    const { stdout, stderr, code } = await cluster.kubectl(args, { input });
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  };
+  await kubectl(['apply', '--server-side', '-f', path.join(root, 'deploy/crds')]);
+  await kubectl([
+    'wait',
+    '--for=condition=Established',
+    '--timeout=30s',
+    '-f',
+    path.join(root, 'deploy/crds'),
+  ]);
+  const inventory = {
+    ...DEFAULT_INVENTORY,
+    behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior },
+  };
+  const platform: RunningPlatform = await startPlatform({
+    dataDir: path.join(dir, 'simulator'),
+    inventory,
+    logger,
+  });
+  const taskQueue = `test-${path.basename(dir)}`;
+  const worker = await startWorker({
+    target: {
+      address: temporal.address,
+      namespace: 'default',
+      connectionOptions: { address: temporal.address },
+    },
+    taskQueue,
+    platform: platform.platform,
+    observer: platform.observer,
+    client: temporal.client,
+    logger,
+  });
+  const api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
+  const console = new SimulatorConsole(platform.address);
+  const closers: (() => Promise<unknown>)[] = [];
+
+  async function startBridge(kubeconfig = cluster.kubeconfig()): Promise<ClusterBridge> {
+    const followed: FollowedCluster = followCluster({ kubeconfig }, logger);
+    const watched = watchSimulator(platform.address, logger);
+    const events: BridgeEvent[] = [];
+    const registry = new Registry();
+    const bridge = await startBridgeOnCluster({
+      cluster: followed,
+      options: { leaseNamespace: 'default' },
+      client: temporal.client,
+      taskQueue,
+      observer: watched.observer,
+      logger,
+      registry,
+      onEvent: (event) => events.push(event),
+    });
+    let stopped: Promise<void> | undefined;
+    const stop = (): Promise<void> =>
+      (stopped ??= (async () => {
+        await bridge.stop();
+        await watched.close();
+        await followed.close();
+      })());
+    closers.push(stop);
+    return { ...bridge, events, registry, stop };
+  }
+
+  const until: ClusterSystem['until'] = async (what, saying) => {
+    for (let tries = 0; tries < 1_200; tries += 1) {
+      const found = await what();
+      if (found !== undefined) return found;
+      await sleep(50);
+    }
+    throw new Error(`waited 60 s for ${saying}`);
+  };
+
+  const get: ClusterSystem['get'] = (resource, namespace, name) => api.get(resource, { namespace, name });
+  return {
+    cluster,
+    temporal,
+    api,
+    console,
+    startBridge,
+    kubectl,
+    apply: async (namespace, text) => {
+      await cluster.kubectl(['create', 'namespace', namespace]);
+      await kubectl(['apply', '--server-side', '--validate=strict', '-f', '-'], text);
+    },
+    journal: () => console.journal(),
+    get,
+    status: async (namespace, name) => {
+      const object = await get(RESOURCES.virtualMachineGroups, namespace, name);
+      return object?.status as GroupStatusOnServer | undefined;
+    },
+    until,
+    stop: async () => {
+      await Promise.all(closers.map((close) => close()));
+      await worker.shutdown();
+      await platform.close();
+      console.close();
+      await Promise.all([temporal.stop(), cluster.stop()]);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}

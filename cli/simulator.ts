@@ -1,18 +1,22 @@
 /** `vmgroup simulator`. */
 import type { SimulatedInventory } from '../api';
-import type { JournalLine } from '../platforms/simulated';
+import { pino } from 'pino';
+import type { JournalLine, Simulator, VmController } from '../platforms/simulated';
+import { connectCluster, watchedNamespaces } from './cluster';
 import type { ConsoleOptions, SimulatorRunOptions } from './commands/simulator';
 import { dataFolder, readLiveRecord } from './data-folder';
 import { CliError, EXIT, messageOf } from './errors';
 import * as heavy from './heavy';
 import { readManifests } from './manifest-files';
 import { print, table } from './output';
+import { LOG_FORMAT } from './parts';
 import { untilStopped } from './stop';
 
 /** Runs the simulated platform until Ctrl-C. */
 export async function runSimulator(paths: string[], options: SimulatorRunOptions): Promise<void> {
   const inventory = paths.length === 0 ? undefined : inventoryOf(await readManifests(paths));
   const { startSimulator } = heavy.simulated();
+  const follow = options.kubernetes ? followCluster(options) : undefined;
   const dataDir = dataFolder(options.data).simulator;
   const simulator = await startSimulator({
     dataDir,
@@ -25,8 +29,28 @@ export async function runSimulator(paths: string[], options: SimulatorRunOptions
   });
   process.stdout.write(`${simulator.address}\n`);
   process.stderr.write(`simulated platform: journal in ${simulator.journal}; Ctrl-C stops it\n`);
+  const controller = follow?.(simulator);
   await untilStopped();
+  await controller?.stop();
   await simulator.close();
+}
+
+/** Connects first: a kubeconfig that is wrong is told before anything starts. */
+function followCluster(options: SimulatorRunOptions): (simulator: Simulator) => VmController {
+  const api = connectCluster(options);
+  const namespaces = watchedNamespaces(options);
+  const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
+  return ({ machine }) => {
+    logger.info({ server: api.address, namespaces }, "stands in for VM Operator's VM controller");
+    const controller = heavy.simulated().startVmController({
+      ...{ api, machine },
+      ...(namespaces && { namespaces }),
+      onError: (error, about) =>
+        logger.warn({ err: error, about }, 'not done on the API server, tried again'),
+    });
+    void controller.synced().then(() => logger.info('follows the VirtualMachines'));
+    return controller;
+  };
 }
 
 /**

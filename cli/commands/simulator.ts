@@ -1,15 +1,18 @@
 /** `simulator`: the simulated platform as a process of its own, and its console. */
 import { Argument } from 'commander';
 import type { Command } from 'commander';
+import { withCluster } from '../cluster';
+import type { ClusterOptions } from '../cluster';
 import { outputOption, parseGroupName, parsePort } from '../output';
 import type { Format } from '../output';
 import { withData } from '../reach';
 import { printJournal, runSimulator, switchMachine } from '../simulator';
 
 /** Options of `simulator run`. */
-export interface SimulatorRunOptions {
+export interface SimulatorRunOptions extends ClusterOptions {
   data: string;
   port: number;
+  kubernetes?: true;
 }
 
 /** Options of the console. */
@@ -24,10 +27,16 @@ export function registerSimulator(program: Command): void {
   const simulator = program
     .command('simulator')
     .description('the simulated platform: run it alone, or work at its console');
-  withData(simulator.command('run', { isDefault: true }).description('run it until Ctrl-C, on loopback'))
+  const run = withData(
+    simulator.command('run', { isDefault: true }).description('run it until Ctrl-C, on loopback'),
+  )
     .argument('[path...]', 'manifests; a SimulatedInventory among them says what it consists of')
     .option('--port <port>', 'port to listen on; 0: a free one', parsePort, 7080)
-    .action((paths: string[], options: SimulatorRunOptions) => runSimulator(paths, options));
+    .option(
+      '--kubernetes',
+      "stand in for VM Operator's VM controller: follow the VirtualMachines of an API server, and drive their status",
+    );
+  withCluster(run).action((paths: string[], options: SimulatorRunOptions) => runSimulator(paths, options));
   withConsole(simulator.command('power').description("change a VM's power state behind its group's back"))
     .addArgument(new Argument('<state>').choices(['on', 'off', 'suspend']))
     .addArgument(new Argument('<vm>', 'NAMESPACE/NAME').argParser(parseGroupName))

@@ -19,6 +19,8 @@ export interface Need {
   cpus: number;
   memory: number;
   zone?: string;
+  /** The host it is to be on. */
+  node?: string;
 }
 
 /** Either a place for every VM, by its `vm`, or why there is none. */
@@ -65,11 +67,11 @@ function tryFit(
 }
 
 function takes(room: Room, need: Need): boolean {
-  return (
-    room.cpus >= need.cpus &&
-    room.memory >= need.memory &&
-    (need.zone === undefined || need.zone === room.host.zone)
-  );
+  return room.cpus >= need.cpus && room.memory >= need.memory && isEligible(room, need);
+}
+
+function isEligible({ host }: Room, { zone, node }: Need): boolean {
+  return (zone === undefined || zone === host.zone) && (node === undefined || node === host.name);
 }
 
 function moreRoom(a: Room, b: Room): boolean {
@@ -95,8 +97,9 @@ function placementOn({ host, vms }: Room, datastores: readonly SimulatedDatastor
 }
 
 function conflict(need: Need, left: readonly Room[]): string {
-  const eligible = left.filter(({ host }) => need.zone === undefined || host.zone === need.zone);
-  const where = need.zone === undefined ? '' : ` in zone ${need.zone}, to which it is pinned`;
+  const eligible = left.filter((room) => isEligible(room, need));
+  const node = need.node === undefined ? '' : ` of the name ${need.node}, on which it is to be`;
+  const where = need.zone === undefined ? node : `${node} in zone ${need.zone}, to which it is pinned`;
   const asks = `VM ${need.vm} asks for ${need.cpus} cpus and ${gibibytes(need.memory)}`;
   const [first, ...rest] = eligible;
   if (!first) return `${asks}, and there is no host${where}`;

@@ -10,6 +10,7 @@
 import {
   DEFAULT_INVENTORY,
   type Placement,
+  type PowerMode,
   type PowerState,
   type SimulatedFault,
   type SimulatedInventory,
@@ -35,12 +36,25 @@ import {
   type PowerCall,
 } from './entries';
 
+/** A call for a change of power state, as the engine takes it. */
+export interface EnginePowerRequest extends PowerRequest {
+  /** See {@link PowerCall.requestId}. */
+  requestId?: string;
+}
+
+/** What one VM asks for, as the engine takes it. */
+export interface EnginePlacementRequest extends PlacementRequest {
+  /** The host it is to be on. */
+  node?: string;
+}
+
 /** An operation on its way. */
 export interface Pending {
   operationId: string;
   sequence: number;
   caller: string;
   target: PowerState;
+  mode?: PowerMode;
   acceptedAt: number;
   /** Absent: it will never happen. */
   dueAt?: number;
@@ -61,6 +75,10 @@ export interface VmRecord {
   readonly poweredOnBy?: { operationId: string; sequence: number };
   readonly operation?: NonNullable<VirtualMachineState['operation']>;
   readonly pending?: Pending;
+  /** Who had it placed. */
+  readonly placedBy: string;
+  /** `requestId` of the last accepted operation that had one. */
+  readonly requestId?: string;
 }
 
 /** What was ever asked of a VM; it outlives the VM, so that P1 and P2 do too. */
@@ -126,8 +144,8 @@ export function report(record: VmRecord, at: number): VirtualMachineState {
 // ---- Deciding -------------------------------------------------------------------------------------------------------------------
 
 /** What a call for a change of power state is answered. */
-export function decidePower(state: EngineState, request: PowerRequest, at: number): PowerCall {
-  const { vm, operation, powerState, mode, caller } = request;
+export function decidePower(state: EngineState, request: EnginePowerRequest, at: number): PowerCall {
+  const { vm, operation, powerState, mode, caller, requestId } = request;
   const ledger = state.ledgers.get(ledgerKey(vm));
   const record = find(state, vm);
   const call = {
@@ -140,6 +158,7 @@ export function decidePower(state: EngineState, request: PowerRequest, at: numbe
     operationId: operation.id,
     sequence: operation.sequence,
     caller,
+    ...(requestId !== undefined && { requestId }),
     ...(record && { from: record.powerState }),
   };
   if (ledger && operation.sequence < ledger.sequence) {
@@ -167,7 +186,7 @@ export function decidePower(state: EngineState, request: PowerRequest, at: numbe
 /** What a call for placement is answered. */
 export function decidePlace(
   state: EngineState,
-  requests: readonly PlacementRequest[],
+  requests: readonly EnginePlacementRequest[],
   caller: string,
   at: number,
 ): PlaceCall {
@@ -279,9 +298,14 @@ export function decideFailure(
   };
 }
 
-/** A person deletes a VM. */
-export function decideDelete(record: VmRecord, at: number): Deleted {
-  return { type: 'deleted', at, vm: keyOf(record.vm), uid: record.vm.uid, caller: CONSOLE };
+/** A VM is deleted. */
+export function decideDelete(record: VmRecord, caller: string, at: number): Deleted {
+  return { type: 'deleted', at, vm: keyOf(record.vm), uid: record.vm.uid, caller };
+}
+
+/** Operations that were ever accepted for a VM: with its uid it names the next one. */
+export function acceptedOperations(state: EngineState, vm: VirtualMachineRef): number {
+  return state.ledgers.get(ledgerKey(vm))?.operations.size ?? 0;
 }
 
 type Call = Pick<
@@ -375,8 +399,14 @@ function roomsWithout(state: EngineState, replaced: readonly PlacementRequest[])
   return [...rooms.values()];
 }
 
-function needOf({ vm, cpus, memory, zone }: PlacementRequest): Need {
-  return { vm: keyOf(vm), cpus, memory, ...(zone !== undefined && { zone }) };
+function needOf({ vm, cpus, memory, zone, node }: EnginePlacementRequest): Need {
+  return {
+    vm: keyOf(vm),
+    cpus,
+    memory,
+    ...(zone !== undefined && { zone }),
+    ...(node !== undefined && { node }),
+  };
 }
 
 function stickyPlacement(state: EngineState, vm: string): { placement?: Placement } {
@@ -493,6 +523,7 @@ function applyCall(state: EngineState, call: PowerCall): Touched {
     ...rest,
     operation: { id: call.operationId, sequence: call.sequence, phase },
     ...(call.answer === 'Accepted' && { pending: pendingOf(call) }),
+    ...(call.requestId !== undefined && { requestId: call.requestId }),
   });
   return { changed: [call.vm], deleted: [] };
 }
@@ -503,6 +534,7 @@ function pendingOf(call: PowerCall): Pending {
     sequence: call.sequence,
     caller: call.caller,
     target: call.operation,
+    ...(call.mode && { mode: call.mode }),
     acceptedAt: call.at,
     ...(call.effectAfter !== undefined && { dueAt: call.at + call.effectAfter }),
     ...(call.readyAfter !== undefined && { readyAfter: call.readyAfter }),
@@ -575,6 +607,7 @@ function applyPlace(state: EngineState, call: PlaceCall): Touched {
       powerState: 'PoweredOff',
       since: call.at,
       ready: false,
+      placedBy: call.caller,
     });
     touched.changed.push(vm);
   }

@@ -38,6 +38,8 @@ export interface PowerCall {
   operationId: string;
   sequence: number;
   caller: string;
+  /** What the caller knows the operation by, where a controller between them gave it an id of its own. */
+  requestId?: string;
   /** Power state at the moment of the call; absent where the platform does not have the VM. */
   from?: PowerState;
   answer: PowerAnswer;
@@ -141,3 +143,5 @@ export type JournalLine = Entry & { n: number };
 export const CONSOLE = 'console';
 /** Caller of what the platform does by itself. */
 export const PLATFORM = 'platform';
+/** Caller of what the stand-in for VM Operator's VM controller does because of the objects on an API server. */
+export const VM_CONTROLLER = 'vm-controller';

@@ -5,3 +5,4 @@ export type * from './entries';
 export { readJournal } from './journal';
 export { SimulatorInUseError } from './lock';
 export { startSimulator, type Simulator, type SimulatorOptions } from './server';
+export { startVmController, type VmController, type VmControllerOptions } from './vm-controller';

@@ -7,7 +7,6 @@
 import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import type {
   FailureClass,
-  PlacementRequest,
   PlacementResult,
   PowerRequest,
   VirtualMachineRef,
@@ -15,6 +14,7 @@ import type {
 } from '../platform';
 import { PlatformError } from '../platform';
 import {
+  acceptedOperations,
   apply,
   decideConsole,
   decideDelete,
@@ -24,8 +24,11 @@ import {
   decidePower,
   dueAt,
   emptyState,
+  find,
   keyOf,
   report,
+  type EnginePlacementRequest,
+  type EnginePowerRequest,
   type EngineState,
   type VmRecord,
 } from './engine';
@@ -36,6 +39,8 @@ import { openJournal, type Journal } from './journal';
 export interface Watcher {
   changed(state: VirtualMachineState): void;
   deleted(vm: VirtualMachineRef): void;
+  /** Hosts, datastores or behaviour were replaced. */
+  inventoryChanged?(): void;
 }
 
 /** Longest delay that a Node timer takes, milliseconds. */
@@ -90,6 +95,21 @@ export class Machine {
     return record?.vm.uid === vm.uid ? report(record, this.#now()) : undefined;
   }
 
+  /** The VM of a name as it is on disk, whatever its uid, with its operation in progress. */
+  named(vm: { namespace: string; name: string }): VmRecord | undefined {
+    return this.#published.get(keyOf(vm));
+  }
+
+  /** The VMs that `caller` had placed. */
+  placedBy(caller: string): VirtualMachineRef[] {
+    return [...this.#published.values()].flatMap(({ vm, placedBy }) => (placedBy === caller ? [vm] : []));
+  }
+
+  /** Operations that were ever accepted for a VM. */
+  acceptedOperations(vm: VirtualMachineRef): number {
+    return acceptedOperations(this.#state, vm);
+  }
+
   /** Every VM, then every change. Returns all VMs of this moment and the function that ends it. */
   watch(watcher: Watcher): { states: VirtualMachineState[]; end: () => void } {
     const now = this.#now();
@@ -101,7 +121,7 @@ export class Machine {
   }
 
   /** Answers a call for a change of power state; `lost`: the answer is not to reach the caller. */
-  async power(request: PowerRequest): Promise<{ state: VirtualMachineState; lost: boolean }> {
+  async power(request: EnginePowerRequest): Promise<{ state: VirtualMachineState; lost: boolean }> {
     const call = decidePower(this.#state, request, this.#now());
     await this.#commit([call]);
     if (call.answer === 'Refused') throw refusal(call);
@@ -110,7 +130,7 @@ export class Machine {
   }
 
   /** Answers a call for placement. */
-  async place(requests: readonly PlacementRequest[], caller: string): Promise<PlacementResult[]> {
+  async place(requests: readonly EnginePlacementRequest[], caller: string): Promise<PlacementResult[]> {
     const call = decidePlace(this.#state, requests, caller, this.#now());
     await this.#commit([call]);
     if (call.answer === 'Refused') throw refusal(call);
@@ -147,7 +167,13 @@ export class Machine {
 
   /** Takes a VM off the platform. */
   async consoleDelete(vm: { namespace: string; name: string }): Promise<void> {
-    await this.#commit([decideDelete(this.#known(vm), this.#now())]);
+    await this.#commit([decideDelete(this.#known(vm), CONSOLE, this.#now())]);
+  }
+
+  /** Takes a VM off the platform; nothing happens where it does not have it. */
+  async delete(vm: VirtualMachineRef, caller: string): Promise<void> {
+    const record = find(this.#state, vm);
+    if (record) await this.#commit([decideDelete(record, caller, this.#now())]);
   }
 
   /** Replaces hosts, datastores and behaviour; VMs keep their places. */
@@ -198,6 +224,8 @@ export class Machine {
       this.#onBroken(error instanceof Error ? error : new Error(String(error)));
       throw error;
     }
+    if (entries.some(({ type }) => type === 'inventory'))
+      for (const watcher of this.#watchers) watcher.inventoryChanged?.();
     const now = this.#now();
     for (const { key, record, deleted } of news) {
       for (const vm of deleted) this.#publishDeleted(vm);

@@ -57,6 +57,8 @@ export interface Simulator {
   address: string;
   /** Path of the journal file. */
   journal: string;
+  /** The engine, for a controller in the same process. */
+  machine: Machine;
   /** Replaces hosts, datastores and behaviour; VMs keep their places. */
   setInventory(inventory: SimulatedInventory): Promise<void>;
   /** Ends every call and watch, writes what is to be written and gives the folder back. */
@@ -104,6 +106,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       return {
         address,
         journal,
+        machine: running,
         setInventory: (inventory) => running.setInventory(inventory),
         close: () => (closed ??= close()),
       };

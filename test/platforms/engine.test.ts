@@ -14,7 +14,7 @@ import {
   type EngineState,
 } from '../../platforms/simulated/engine';
 import { draw, drawTime } from '../../platforms/simulated/dice';
-import type { Effect, Entry, PowerCall } from '../../platforms/simulated/entries';
+import { CONSOLE, type Effect, type Entry, type PowerCall } from '../../platforms/simulated/entries';
 import { GIB, inventory, placement, power, vm } from './fixtures';
 
 type Step =
@@ -154,7 +154,7 @@ function play(
         if (record) commit(decideConsole(record, state, each.to, now));
         break;
       case 'delete':
-        if (record) commit(decideDelete(record, now));
+        if (record) commit(decideDelete(record, CONSOLE, now));
         break;
     }
   }

@@ -138,12 +138,14 @@ async function look(
   return { there: isThere(input, run, state), state };
 }
 
-/** In the wanted state, and nothing else on its way to change that. */
+/** In the wanted state, and nothing on its way to change that. */
 function isThere(input: PowerInput, run: AttemptRun<PowerProgress>, state: VirtualMachineState): boolean {
   const { powerState } = state.status;
-  const wanted =
-    powerState === input.powerState || (input.powerState === 'Suspended' && powerState === 'PoweredOff');
-  return wanted && (state.operation?.phase !== 'InProgress' || isOwn(input, run, state.operation.id));
+  // A VM that is to be suspended and is off has nothing to wait for, whatever becomes of the operation.
+  const leftOff = input.powerState === 'Suspended' && powerState === 'PoweredOff';
+  const moving = state.operation?.phase === 'InProgress';
+  if (leftOff) return !moving || isOwn(input, run, state.operation?.id ?? '');
+  return powerState === input.powerState && !moving;
 }
 
 async function ask(
@@ -179,9 +181,11 @@ async function waitForState(
   };
   const state = await waitFor(platform, observer, input, run, limit, run.progress.askedAt, arrived);
   if (state) return state;
+  const hold = observer.get(input.vm)?.operation?.hold;
   throw new PlatformError(
     'OperationTimeout',
-    `VM ${virtualMachineKey(input.vm)} was asked to ${VERBS[input.powerState]} (operation ${operationId(input, run)}), and it did not happen within ${seconds(limit)}`,
+    `VM ${virtualMachineKey(input.vm)} was asked to ${VERBS[input.powerState]} (operation ${operationId(input, run)}), and it did not happen within ${seconds(limit)}` +
+      (hold === undefined ? '' : `: ${hold}`),
   );
 }
 

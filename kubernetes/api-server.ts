@@ -65,6 +65,7 @@ export interface ListOptions extends CallOptions {
   limit?: number;
   continue?: string;
   labelSelector?: string;
+  fieldSelector?: string;
   resourceVersion?: string;
 }
 
@@ -259,7 +260,7 @@ interface Request {
 async function watchOnce(
   config: KubeConfig,
   resource: Resource,
-  { namespace, signal, resourceVersion, labelSelector }: ListOptions,
+  { namespace, signal, resourceVersion, labelSelector, fieldSelector }: ListOptions,
   onEvent: (event: WatchEvent) => void,
   onOpen: () => void = () => undefined,
 ): Promise<void> {
@@ -269,17 +270,21 @@ async function watchOnce(
   let refused: KubernetesError | undefined;
   let over = false;
   let controller: AbortController | undefined;
-  const stop = (): void => controller?.abort();
+  let finish: () => void = () => undefined;
+  const stop = (): void => {
+    controller?.abort();
+    finish();
+  };
   signal?.addEventListener('abort', stop, { once: true });
   try {
     await new Promise<void>((resolve, reject) => {
-      signal?.addEventListener('abort', () => resolve(), { once: true });
+      finish = resolve;
       const onLine = (type: string, object: unknown): void => {
         if (signal?.aborted || refused) return;
         if (type !== 'ERROR') return onEvent({ type, object } as WatchEvent);
         const { code = 500, reason = '', message = 'no message' } = object as Status;
         refused = new KubernetesError(`${what}: the API server ended it: ${message}`, code, reason);
-        stop();
+        controller?.abort();
       };
       const onDone = (error: unknown): void => {
         over = true;
@@ -288,7 +293,12 @@ async function watchOnce(
         else reject(watchError(what, error));
       };
       new Watch(config)
-        .watch(path, { resourceVersion, labelSelector, allowWatchBookmarks: true }, onLine, onDone)
+        .watch(
+          path,
+          { resourceVersion, labelSelector, fieldSelector, allowWatchBookmarks: true },
+          onLine,
+          onDone,
+        )
         .then((opened) => {
           controller = opened;
           if (signal?.aborted || refused) opened.abort();

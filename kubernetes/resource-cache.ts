@@ -20,6 +20,8 @@ export interface CacheOptions<T> {
   resource: Resource;
   /** Left out: all namespaces. */
   namespaces?: readonly string[];
+  /** Left out: every object. */
+  fieldSelector?: string;
   /** What is kept of an object; undefined: it is as if it did not exist. */
   trim: (object: KubernetesObject) => T | undefined;
   /** Told of each list or watch that failed, and of the milliseconds until the next try. */
@@ -72,6 +74,7 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
   const listeners = new Set<(change: CacheChange<T>) => void>();
   const liveListeners = new Set<(live: boolean) => void>();
   const closing = new AbortController();
+  const selected = options.fieldSelector === undefined ? {} : { fieldSelector: options.fieldSelector };
   const counts = { lists: 0, watches: 0, failures: 0 };
   let lastContactAt: number | undefined;
   let lastError: unknown;
@@ -187,6 +190,7 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
     do {
       const page = await api.list(resource, {
         ...namespaceOf(stream),
+        ...selected,
         limit: PAGE,
         ...(next !== undefined && { continue: next }),
         signal: closing.signal,
@@ -227,6 +231,7 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
       resource,
       {
         ...namespaceOf(stream),
+        ...selected,
         ...(stream.version !== undefined && { resourceVersion: stream.version }),
         signal: closing.signal,
       },

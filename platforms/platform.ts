@@ -62,6 +62,8 @@ export interface VirtualMachineState {
     phase: 'InProgress' | 'Done' | 'Failed';
     /** Set where the phase is `Failed`. */
     failure?: { class: FailureClass; message: string };
+    /** While it is in progress: why the platform does nothing about it for now, and who can change that, where that is known. */
+    hold?: string;
   };
 }
 

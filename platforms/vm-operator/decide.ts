@@ -1,0 +1,117 @@
+/**
+ * What a call for a change of power writes on a VirtualMachine. Pure.
+ *
+ * P1: an operation id that stands on the VM, alone or among those given up, is not written again.
+ * P2: a sequence smaller than the one that stands on the VM is refused. Every operation that is accepted leaves its own, also where the VM
+ *     is in the state already: whoever carries an older one is refused from then on.
+ * P4: the patch holds for the version that it was decided on: after any change in between it is a conflict, and decided anew.
+ */
+import type { PowerMode, PowerState } from '../../api';
+import type { VirtualMachineObject } from '../../kubernetes';
+import { PlatformError, type PowerRequest } from '../platform';
+import {
+  APPLY_TIME,
+  OPERATION,
+  operationText,
+  recordedOperation,
+  type RecordedOperation,
+} from './annotations';
+import { desiredStateOf, exists, powerStateOf } from './observe';
+
+/** What to do about a {@link PowerRequest}. */
+export type PowerDecision =
+  | { type: 'Refused'; error: PlatformError }
+  /** It stands on the VM already: the VM's state is the answer. */
+  | { type: 'Known' }
+  /** There is no such VM, so it is off. */
+  | { type: 'Absent' }
+  | { type: 'Patch'; patch: object };
+
+/** Other ids of one sequence that are kept: more than any retry budget gives up while one of them is still on its way. */
+const KEPT_IDS = 16;
+
+/** Decides on one version of the VM, undefined where there is none of that uid. `at`: milliseconds since the epoch. */
+export function decidePower(
+  vm: VirtualMachineObject | undefined,
+  request: PowerRequest,
+  at: number,
+): PowerDecision {
+  const on = request.powerState === 'PoweredOn';
+  if (!vm) return on ? refused(missing(request)) : { type: 'Absent' };
+  const recorded = recordedOperation(vm);
+  const { id, sequence } = request.operation;
+  if (recorded && recorded.sequence > sequence) return refused(superseded(request, recorded));
+  if (recorded?.id === id || recorded?.earlier.includes(id)) return { type: 'Known' };
+  if (on && vm.metadata.deletionTimestamp !== undefined) return refused(terminating(request));
+  return { type: 'Patch', patch: patchOf(vm, request, recorded, at) };
+}
+
+function patchOf(
+  vm: VirtualMachineObject,
+  request: PowerRequest,
+  recorded: RecordedOperation | undefined,
+  at: number,
+): object {
+  const { operation, caller, mode } = request;
+  const is = powerStateOf(vm);
+  const powerState = targetOf(request.powerState, is);
+  const desired = desiredStateOf(vm);
+  const goesOn = desired === powerState && recorded?.powerState === powerState && is !== powerState;
+  const next: RecordedOperation = {
+    ...operation,
+    powerState,
+    caller,
+    at,
+    since: goesOn ? recorded.since : at,
+    turnedRound: is === powerState && desired !== undefined && desired !== powerState && exists(vm),
+    earlier: recorded?.sequence === operation.sequence ? given(recorded) : [],
+  };
+  return {
+    metadata: {
+      resourceVersion: vm.metadata.resourceVersion,
+      annotations: { [OPERATION]: operationText(vm.metadata.uid, next), [APPLY_TIME]: null },
+    },
+    spec: {
+      powerState,
+      ...(mode && powerState === request.powerState && modeOf(powerState, mode)),
+    },
+  };
+}
+
+function modeOf(powerState: PowerState, mode: PowerMode): object {
+  return powerState === 'Suspended' ? { suspendMode: mode } : { powerOffMode: mode };
+}
+
+/** A VM that is off stays off when it is to be suspended. */
+function targetOf(wanted: PowerState, is: PowerState): PowerState {
+  return wanted === 'Suspended' && is === 'PoweredOff' ? 'PoweredOff' : wanted;
+}
+
+function given({ id, earlier }: RecordedOperation): string[] {
+  return [...earlier, id].slice(-KEPT_IDS);
+}
+
+function refused(error: PlatformError): PowerDecision {
+  return { type: 'Refused', error };
+}
+
+function superseded({ operation, vm }: PowerRequest, recorded: RecordedOperation): PlatformError {
+  return new PlatformError(
+    'Superseded',
+    `operation ${operation.id} on VM ${vm.namespace}/${vm.name} has sequence ${operation.sequence}, and operation ${recorded.id} of ${recorded.caller} has ${recorded.sequence}: a newer decision has taken over`,
+  );
+}
+
+function missing({ vm }: PowerRequest): PlatformError {
+  return new PlatformError(
+    'Permanent',
+    `VirtualMachine ${vm.namespace}/${vm.name} (uid ${vm.uid}) does not exist any more; create it again or take it out of the group`,
+  );
+}
+
+function terminating({ vm }: PowerRequest): PlatformError {
+  return new PlatformError(
+    'Permanent',
+    `VirtualMachine ${vm.namespace}/${vm.name} is being deleted, so it is not powered on`,
+  );
+}

@@ -1,0 +1,29 @@
+/** What the API server's refusals mean for the next attempt. */
+import { KubernetesError } from '../../kubernetes';
+import { PlatformError } from '../platform';
+
+/** Verbs of the API server that the platform needs; RBAC's names. */
+export type Verb = 'get' | 'list' | 'patch';
+
+/** The error of a platform for what went wrong in a call. `verb` and `resource` name the right that it takes. */
+export function platformError(error: unknown, verb: Verb, resource: string): PlatformError {
+  if (error instanceof PlatformError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof KubernetesError)) return failure('Transient', message, error);
+  const { code, retryAfter } = error;
+  if (code === 429 || (code === 503 && retryAfter !== undefined)) {
+    return new PlatformError('Throttled', message, retryAfter, { cause: error });
+  }
+  // Admission webhooks say 403 too where they give no code of their own.
+  if (code === 403 && !message.includes('denied the request')) {
+    return failure('Permanent', `${message}; let the worker's role ${verb} ${resource}`, error);
+  }
+  return failure(REFUSALS.has(code) ? 'Permanent' : 'Transient', message, error);
+}
+
+/** The same request would be refused again. */
+const REFUSALS = new Set([400, 403, 405, 413, 415, 422]);
+
+function failure(failureClass: 'Permanent' | 'Transient', message: string, cause: unknown): PlatformError {
+  return new PlatformError(failureClass, message, undefined, { cause });
+}

@@ -1,0 +1,2 @@
+/** The platform `vm-operator`: VMs that VM Operator keeps, reached through the API server alone. */
+export { VmOperatorPlatform, type VmOperatorOptions } from './platform';

@@ -1,0 +1,203 @@
+/**
+ * What is observed of a VirtualMachine, read from one version of it. Pure.
+ *
+ * P3: the power state is `status.powerState`, which VM Operator writes after it has seen it on the VM. A VM that it has not created is off.
+ * V1: an operation is done once spec and status both are where it leads; it has failed where somebody else has changed the spec before that,
+ *     or where VM Operator has said that it cannot, and still has not after a while.
+ * V2: `since` is never too early: VM Operator's times are whole seconds, rounded down.
+ */
+import type { Placement, PowerState, VirtualMachineStatus } from '../../api';
+import type { ObjectCondition, VirtualMachineObject } from '../../kubernetes';
+import type { VirtualMachineRef, VirtualMachineState } from '../platform';
+import {
+  isPaused,
+  isPowerState,
+  powerOnChecks,
+  recordedOperation,
+  type RecordedOperation,
+} from './annotations';
+import { classifyWarning, type Warning } from './warnings';
+
+/** What is known beside the object. */
+export interface Circumstances {
+  /** When this version of the object was observed, milliseconds since the epoch. */
+  at: number;
+  now: number;
+  /** What VM Operator last complained of, and since when it complains. */
+  warning?: Warning | undefined;
+  /** Milliseconds that VM Operator has to get over what it complained of. */
+  patience: number;
+}
+
+/** A state, and when to look at the same object again because the passing of time changes what it means. */
+export interface Observation {
+  state: VirtualMachineState;
+  reviewAt?: number;
+}
+
+type OperationState = NonNullable<VirtualMachineState['operation']>;
+/** How an operation stands, and until when that holds. */
+type Standing = Pick<OperationState, 'phase' | 'failure' | 'hold'> & { reviewAt?: number };
+
+/**
+ * Milliseconds in which an operation that turned a VM round is not called done: VM Operator may be carrying out the earlier one,
+ * which shows only after its effect.
+ */
+const TURNING = 5_000;
+/** Milliseconds by which the clock of VM Operator may be behind, its whole seconds included. */
+const CLOCKS = 2_000;
+
+/** Reads a VM. */
+export function observe(vm: VirtualMachineObject, circumstances: Circumstances): Observation {
+  const recorded = recordedOperation(vm);
+  const { reviewAt, ...standing } = recorded
+    ? standingOf(vm, recorded, circumstances)
+    : { phase: 'InProgress' as const };
+  const operation = recorded ? { id: recorded.id, sequence: recorded.sequence, ...standing } : unrecorded(vm);
+  return {
+    state: { vm: refOf(vm), status: statusOf(vm, circumstances.at), ...(operation && { operation }) },
+    ...(reviewAt !== undefined && { reviewAt }),
+  };
+}
+
+/** Names a VM. */
+export function refOf({
+  metadata: { namespace = '', name, uid = '' },
+}: VirtualMachineObject): VirtualMachineRef {
+  return { namespace, name, uid };
+}
+
+/** The power state that was last seen. */
+export function powerStateOf({ status }: VirtualMachineObject): PowerState {
+  return isPowerState(status.powerState) ? status.powerState : 'PoweredOff';
+}
+
+/** The power state that VM Operator is to bring the VM to; undefined: it leaves it alone. */
+export function desiredStateOf({ spec }: VirtualMachineObject): PowerState | undefined {
+  return isPowerState(spec.powerState) ? spec.powerState : undefined;
+}
+
+/** Whether VM Operator has created the VM. */
+export function exists({ status }: VirtualMachineObject): boolean {
+  return status.uniqueID !== undefined && status.uniqueID !== '';
+}
+
+// ---- The status --------------------------------------------------------------------------------------------------------------------
+
+function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineStatus {
+  const powerState = powerStateOf(vm);
+  const ready = conditionOf(vm, 'Ready');
+  const since = sinceOf(vm, powerState, at);
+  const placement = placementOf(vm);
+  return {
+    powerState,
+    // The probes stop with the VM, and what they last said stands for a while.
+    ...(ready && { ready: ready.status === 'True' && powerState === 'PoweredOn' }),
+    ...(since !== undefined && { since }),
+    at,
+    ...(placement && { placement }),
+  };
+}
+
+/** V2. The condition names the state that it speaks of. */
+function sinceOf(vm: VirtualMachineObject, powerState: PowerState, at: number): number | undefined {
+  const synced = conditionOf(vm, 'VirtualMachinePowerStateSynced');
+  if (synced?.status !== 'True' || synced.message !== powerState) return undefined;
+  const since = Date.parse(synced.lastTransitionTime ?? '') + 999;
+  return Number.isNaN(since) ? undefined : Math.min(since, at);
+}
+
+function placementOf(vm: VirtualMachineObject): Placement | undefined {
+  const { zone, nodeName } = vm.status;
+  if (!exists(vm) || zone === undefined || zone === '') return undefined;
+  return { zoneID: zone, ...(nodeName !== undefined && nodeName !== '' && { node: nodeName }) };
+}
+
+function conditionOf({ status }: VirtualMachineObject, type: string): ObjectCondition | undefined {
+  return status.conditions?.find((condition) => condition.type === type);
+}
+
+// ---- The operation -----------------------------------------------------------------------------------------------------------------
+
+/** V1. */
+function standingOf(vm: VirtualMachineObject, operation: RecordedOperation, facts: Circumstances): Standing {
+  const { powerState } = operation;
+  const there = powerStateOf(vm) === powerState;
+  if (desiredStateOf(vm) !== powerState) {
+    // There, and on its way elsewhere.
+    return there ? { phase: 'InProgress' } : { phase: 'Failed', failure: overruled(vm, operation) };
+  }
+  if (there) {
+    const settledAt = operation.at + TURNING;
+    const turning = operation.turnedRound && facts.now < settledAt;
+    return turning ? { phase: 'InProgress', reviewAt: settledAt } : { phase: 'Done' };
+  }
+  const hold = holdOf(vm, powerState);
+  return hold === undefined ? waiting(vm, operation, facts) : { phase: 'InProgress', hold };
+}
+
+/** Of an operation that nothing visible holds back. */
+function waiting(
+  vm: VirtualMachineObject,
+  operation: RecordedOperation,
+  { warning, patience, now }: Circumstances,
+): Standing {
+  if (!warning || warning.last + CLOCKS < operation.since) {
+    return exists(vm) ? { phase: 'InProgress' } : { phase: 'InProgress', hold: notCreated(vm) };
+  }
+  const failsAt = Math.max(Math.min(warning.first, now), operation.at) + patience;
+  const message = `VM Operator: ${warning.message}`;
+  if (now < failsAt) return { phase: 'InProgress', hold: message, reviewAt: failsAt };
+  return { phase: 'Failed', failure: { class: classifyWarning(warning.message), message } };
+}
+
+function overruled(
+  vm: VirtualMachineObject,
+  operation: RecordedOperation,
+): NonNullable<OperationState['failure']> {
+  const desired = vm.spec.powerState ?? 'nothing';
+  return {
+    class: 'Transient',
+    message: `spec.powerState of VM ${nameOf(vm)} was set to ${desired} by somebody else before operation ${operation.id} (${operation.powerState}) had its effect`,
+  };
+}
+
+/** A change of power that nobody of ours asked for: it is on its way all the same. */
+function unrecorded(vm: VirtualMachineObject): OperationState | undefined {
+  const desired = desiredStateOf(vm);
+  if (desired === undefined || desired === powerStateOf(vm)) return undefined;
+  return { id: `spec.powerState=${desired}`, sequence: 0, phase: 'InProgress' };
+}
+
+/** Why VM Operator will not do it until somebody acts, and what that is; undefined where nothing is seen. */
+function holdOf(vm: VirtualMachineObject, powerState: PowerState): string | undefined {
+  if (vm.metadata.deletionTimestamp !== undefined) return 'it is being deleted';
+  if (isPaused(vm)) {
+    return 'VM Operator leaves it alone while it has the annotation or label vmoperator.vmware.com/paused: take that off';
+  }
+  const checks = powerStateOf(vm) !== 'PoweredOn' && powerState === 'PoweredOn' ? powerOnChecks(vm) : [];
+  if (checks.length > 0) {
+    return `VM Operator does not power it on while it has the annotation ${checks.join(', ')}: whoever put it there takes it off`;
+  }
+  const softly = powerState === 'PoweredOff' && vm.spec.powerOffMode === 'Soft';
+  if (softly && powerStateOf(vm) === 'Suspended') {
+    return 'VM Operator does not power off a suspended VM in mode Soft: set powerOffMode to TrySoft or Hard';
+  }
+  return undefined;
+}
+
+/** Conditions of a VM that are shown where it is not created. */
+const SHOWN = 3;
+
+function notCreated({ status }: VirtualMachineObject): string {
+  const missing = (status.conditions ?? [])
+    .filter(({ type, status: is }) => is === 'False' && type !== 'VirtualMachinePowerStateSynced')
+    .map(({ type, reason, message }) => `${type}: ${[reason, message].filter(Boolean).join(': ')}`);
+  const why = missing.length > 0 ? ` (${missing.slice(0, SHOWN).join('; ')})` : '';
+  return `VM Operator has not created it yet${why}`;
+}
+
+/** `namespace/name`, for messages. */
+export function nameOf({ metadata }: VirtualMachineObject): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}

@@ -1,0 +1,334 @@
+/**
+ * VMs that VM Operator keeps (github.com/vmware-tanzu/vm-operator): power through `spec.powerState` of a VirtualMachine, its effect from
+ * `status`. VM Operator's own VM controller does the work.
+ *
+ * P1, P2, P4: see decide.ts. What was asked stands on the VM itself, so it holds for every process and outlives each.
+ * P3: see observe.ts.
+ * P5: of two versions of a VM only the newer one is ever reported: what we wrote or read ourselves counts until the cache has caught up, and
+ *     an echo from before is dropped. `status.at` is the time at which a version arrived here.
+ * P6: a power operation is one PATCH, and nothing else, where the cache is up to date.
+ */
+import {
+  KubernetesError,
+  RESOURCES,
+  resourceCache,
+  trimVirtualMachine,
+  type ApiServer,
+  type CacheChange,
+  type ResourceCache,
+  type VirtualMachineObject,
+} from '../../kubernetes';
+import {
+  PlatformError,
+  type Platform,
+  type PlacementRequest,
+  type PlacementResult,
+  type PowerRequest,
+  type VirtualMachineRef,
+  type VirtualMachineState,
+  type WatchSink,
+} from '../platform';
+import { decidePower } from './decide';
+import { platformError } from './errors';
+import { observe, refOf } from './observe';
+import { WARNINGS_OF_MACHINES, warningOf, type Warning } from './warnings';
+
+/** What {@link VmOperatorPlatform} works with. */
+export interface VmOperatorOptions {
+  api: ApiServer;
+  /** The VirtualMachines, as every part of the process shares them. The platform does not stop it. */
+  machines: ResourceCache<VirtualMachineObject>;
+  /** Namespaces whose events are read; left out: all. */
+  namespaces?: readonly string[];
+  /** Milliseconds that VM Operator has to get over what it warned of, before the operation counts as failed; left out: 10 s. */
+  patience?: number;
+  /** Told of each failed try to follow the events, and of the milliseconds until the next one. */
+  onBroken?: (error: unknown, retryIn: number) => void;
+}
+
+/** A version that the cache does not have yet. */
+interface Ahead {
+  object: VirtualMachineObject;
+  at: number;
+}
+
+/** As whom we write. */
+const FIELD_MANAGER = 'vmgroup-worker';
+/** Milliseconds; a power-on takes a few seconds. */
+const PATIENCE = 10_000;
+/** Tries to write before the attempt counts as failed: VM Operator writes a few times while a VM changes. */
+const WRITES = 6;
+/** Milliseconds for which our own version counts: after this much the cache has it, or the server was put back to an older state. */
+const LONGEST_LAG = 60_000;
+/** For error messages. */
+const MACHINES = 'virtualmachines.vmoperator.vmware.com';
+
+/** A {@link Platform} on the VirtualMachines of an API server. Runs from the start until `close`. */
+export class VmOperatorPlatform implements Platform {
+  readonly name = 'vm-operator';
+  readonly #api: ApiServer;
+  readonly #machines: ResourceCache<VirtualMachineObject>;
+  readonly #patience: number;
+  readonly #events: ResourceCache<Warning>;
+  /** The last warning on each VM, by uid, with the key of its event. */
+  readonly #warnings = new Map<string, Warning & { event: string }>();
+  readonly #ahead = new Map<string, Ahead>();
+  /** When each version of an object arrived. */
+  readonly #arrivals = new WeakMap<VirtualMachineObject, number>();
+  readonly #sinks = new Set<WatchSink>();
+  readonly #reviews = new Map<string, NodeJS.Timeout>();
+  readonly #endings: (() => void)[];
+  #lastNow = 0;
+
+  constructor({ api, machines, namespaces, patience = PATIENCE, onBroken }: VmOperatorOptions) {
+    this.#api = api;
+    this.#machines = machines;
+    this.#patience = patience;
+    this.#events = resourceCache({
+      api,
+      resource: RESOURCES.events,
+      fieldSelector: WARNINGS_OF_MACHINES,
+      trim: warningOf,
+      ...(namespaces && { namespaces }),
+      ...(onBroken && { onBroken }),
+    });
+    this.#endings = [
+      machines.onChange((change) => this.#arrived(change)),
+      this.#events.onChange((change) => this.#warned(change)),
+    ];
+  }
+
+  async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
+    await syncedOr(this.#machines, signal);
+    if (signal.aborted) return;
+    if (!this.#machines.live) throw notLive(this.#machines.error);
+    await new Promise<void>((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        this.#sinks.delete(sink);
+        notify();
+        signal.removeEventListener('abort', stop);
+        settle();
+      };
+      const stop = (): void => end(resolve);
+      const notify = this.#machines.onLive((live) => {
+        if (!live) end(() => reject(notLive(this.#machines.error)));
+      });
+      signal.addEventListener('abort', stop, { once: true });
+      for (const key of this.#keys()) this.#tell(key, [sink]);
+      sink.synced();
+      this.#sinks.add(sink);
+    });
+  }
+
+  async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
+    const object = await this.#fetch(vm, signal);
+    return object && this.#state(object);
+  }
+
+  async power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState> {
+    const { vm } = request;
+    let object = await this.#current(vm, signal);
+    for (let tries = 1; tries <= WRITES; tries += 1) {
+      const decision = decidePower(object, request, Date.now());
+      switch (decision.type) {
+        case 'Refused':
+          throw decision.error;
+        case 'Known':
+          // Known only where there is an object.
+          return this.#state(object as VirtualMachineObject);
+        case 'Absent':
+          return absent(request);
+        case 'Patch': {
+          const written = await this.#write(vm, decision.patch, signal);
+          if (written) return this.#state(written);
+        }
+      }
+      object = await this.#fetch(vm, signal);
+    }
+    throw new PlatformError(
+      'Transient',
+      `VirtualMachine ${vm.namespace}/${vm.name} was changed by somebody else each of ${WRITES} times that its power state was to be written`,
+    );
+  }
+
+  place(_requests: PlacementRequest[], _caller: string, _signal?: AbortSignal): Promise<PlacementResult[]> {
+    throw new PlatformError('Permanent', 'not yet');
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#endings) end();
+    for (const timer of this.#reviews.values()) clearTimeout(timer);
+    this.#reviews.clear();
+    await this.#events.stop();
+  }
+
+  // ---- What is known --------------------------------------------------------------------------------------------------------------
+
+  /** The newest version, from the cache where that is up to date; undefined where the server has none of that uid. */
+  async #current(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineObject | undefined> {
+    const known = this.#machines.live ? this.#newest(keyOf(vm)) : undefined;
+    return known?.metadata.uid === vm.uid ? known : this.#fetch(vm, signal);
+  }
+
+  async #fetch(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineObject | undefined> {
+    try {
+      const object = await this.#api.get(RESOURCES.virtualMachines, vm, signal && { signal });
+      const newest = object && this.#remember(trimVirtualMachine(object));
+      return newest?.metadata.uid === vm.uid ? newest : undefined;
+    } catch (error: unknown) {
+      throw platformError(error, 'get', MACHINES);
+    }
+  }
+
+  /** The new version; undefined where the patch was decided on an older one than there is. */
+  async #write(
+    vm: VirtualMachineRef,
+    patch: object,
+    signal?: AbortSignal,
+  ): Promise<VirtualMachineObject | undefined> {
+    try {
+      const object = await this.#api.merge(RESOURCES.virtualMachines, vm, patch, {
+        fieldManager: FIELD_MANAGER,
+        ...(signal && { signal }),
+      });
+      return this.#remember(trimVirtualMachine(object));
+    } catch (error: unknown) {
+      if (error instanceof KubernetesError && (error.isConflict || error.isNotFound)) return undefined;
+      throw platformError(error, 'patch', MACHINES);
+    }
+  }
+
+  *#keys(): IterableIterator<string> {
+    for (const [key] of this.#machines.entries()) yield key;
+    for (const key of this.#ahead.keys()) if (!this.#machines.get(key)) yield key;
+  }
+
+  #newest(key: string): VirtualMachineObject | undefined {
+    const ahead = this.#ahead.get(key);
+    if (ahead && Date.now() - ahead.at < LONGEST_LAG) return ahead.object;
+    return this.#machines.get(key);
+  }
+
+  /** P5. Returns the newest version that is known, which need not be this one. */
+  #remember(object: VirtualMachineObject): VirtualMachineObject {
+    const key = keyOf(object.metadata);
+    const known = this.#newest(key);
+    if (known && isOlder(object, known)) return known;
+    const at = this.#now();
+    this.#arrivals.set(object, at);
+    this.#ahead.set(key, { object, at });
+    this.#tell(key, this.#sinks);
+    return object;
+  }
+
+  /** P5. */
+  #arrived({ key, object, previous }: CacheChange<VirtualMachineObject>): void {
+    const ahead = this.#ahead.get(key);
+    const fresh = ahead && Date.now() - ahead.at < LONGEST_LAG ? ahead.object : undefined;
+    if (object) {
+      this.#arrivals.set(object, this.#now());
+      if (fresh && isOlder(object, fresh)) return;
+      this.#ahead.delete(key);
+      this.#tell(key, this.#sinks);
+      return;
+    }
+    // Another VM of the same name may be known already.
+    if (fresh && fresh.metadata.uid !== previous.metadata.uid) return;
+    this.#ahead.delete(key);
+    this.#forget(key);
+    for (const sink of this.#sinks) sink.deleted(refOf(previous));
+  }
+
+  #warned({ key, object, previous }: CacheChange<Warning>): void {
+    if (!object) {
+      if (this.#warnings.get(previous.vm.uid)?.event === key) this.#warnings.delete(previous.vm.uid);
+      return;
+    }
+    const { uid } = object.vm;
+    const known = this.#warnings.get(uid);
+    if (known && known.event !== key && known.last > object.last) return;
+    this.#warnings.set(uid, {
+      ...object,
+      first: Math.min(object.first, known?.first ?? Infinity),
+      event: key,
+    });
+    this.#tell(keyOf(object.vm), this.#sinks);
+  }
+
+  // ---- What is told ---------------------------------------------------------------------------------------------------------------
+
+  /** Never backwards, whatever the clock does. */
+  #now(): number {
+    this.#lastNow = Math.max(this.#lastNow, Date.now());
+    return this.#lastNow;
+  }
+
+  #state(object: VirtualMachineObject): VirtualMachineState {
+    return this.#observe(object).state;
+  }
+
+  #observe(object: VirtualMachineObject): ReturnType<typeof observe> {
+    const now = this.#now();
+    return observe(object, {
+      // What was in the cache before the platform was made arrived by the time of the last word from the server.
+      at: this.#arrivals.get(object) ?? this.#machines.lastContactAt ?? now,
+      now,
+      warning: this.#warnings.get(object.metadata.uid ?? ''),
+      patience: this.#patience,
+    });
+  }
+
+  #tell(key: string, sinks: Iterable<WatchSink>): void {
+    const object = this.#newest(key);
+    if (!object) return;
+    const { state, reviewAt } = this.#observe(object);
+    this.#forget(key);
+    if (reviewAt !== undefined) {
+      const timer = setTimeout(() => this.#tell(key, this.#sinks), Math.max(reviewAt - Date.now(), 0));
+      this.#reviews.set(key, timer.unref());
+    }
+    for (const sink of sinks) sink.changed(state);
+  }
+
+  #forget(key: string): void {
+    clearTimeout(this.#reviews.get(key));
+    this.#reviews.delete(key);
+  }
+}
+
+/** A VM that does not exist is off. */
+function absent({ vm, operation }: PowerRequest): VirtualMachineState {
+  return {
+    vm,
+    status: { powerState: 'PoweredOff', at: Date.now() },
+    operation: { ...operation, phase: 'Done' },
+  };
+}
+
+function keyOf({ namespace, name }: { namespace?: string; name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+/** Versions of one kind of object are whole numbers that grow (resource versions in Kubernetes' API concepts). */
+function isOlder({ metadata: a }: VirtualMachineObject, { metadata: b }: VirtualMachineObject): boolean {
+  const [one = '', other = ''] = [a.resourceVersion, b.resourceVersion];
+  if (a.uid !== b.uid || !/^\d+$/.test(one) || !/^\d+$/.test(other)) return false;
+  return one.length === other.length ? one < other : one.length < other.length;
+}
+
+function notLive(error: unknown): PlatformError {
+  const why = error instanceof Error ? error.message : 'it is not read yet';
+  return new PlatformError('Transient', `the list of VirtualMachines is not up to date: ${why}`, undefined, {
+    cause: error,
+  });
+}
+
+/** Resolves once everything was listed, or `signal` aborts. */
+async function syncedOr(cache: ResourceCache<unknown>, signal: AbortSignal): Promise<void> {
+  let stop: () => void = () => undefined;
+  const stopped = new Promise<void>((resolve) => (stop = resolve));
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  await Promise.race([cache.synced(), stopped]);
+  signal.removeEventListener('abort', stop);
+}

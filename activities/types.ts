@@ -62,6 +62,11 @@ export interface PowerGroupResult {
 /** Input of the placement activity. */
 export interface PlaceInput {
   requests: PlacementRequest[];
+  /**
+   * Power is the group's to switch: a VM that comes into being once it is placed is to be off then, whatever its own power state says, or
+   * it would not wait for its turn.
+   */
+  hold?: true;
   retry: RetryBudget;
   caller: string;
 }

@@ -72,6 +72,8 @@ export interface BridgeOptions {
   taskQueue: string;
   observations: Observations;
   statusStore: StatusStore;
+  /** VMs come into being on the platform only once they are placed: see {@link World.placesAhead}. */
+  placesAhead?: boolean;
   /** Where the source's objects can carry marks of the group that they belong to. */
   ownership?: Ownership;
   logger: BridgeLogger;
@@ -121,7 +123,7 @@ interface Asked {
 
 /** Starts a bridge; resolves once it watches. Rejects where the source cannot be read at all. */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
-  const { source, client, taskQueue, observations, statusStore, logger } = options;
+  const { source, client, taskQueue, observations, statusStore, logger, placesAhead = false } = options;
   const views = new Map<ObjectKey, GroupView>();
   const stored = await statusStore.load();
   for (const view of stored) views.set(objectKey(view.metadata), view);
@@ -239,6 +241,14 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     return run.phase === 'Closed' ? run.outcome : undefined;
   }
 
+  function worldOf(): World {
+    return {
+      observe,
+      isRunning: (group) => runOf(group).phase === 'Open',
+      placesAhead,
+    };
+  }
+
   /** Brings one tree in step; `key` is its topmost group. */
   async function work(key: ObjectKey): Promise<void> {
     if (!index || stopped) return;
@@ -255,9 +265,9 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     } catch (error: unknown) {
       failure = error;
     }
-    for (const driver of tree.filter((group) => driverOf(now, group) === group)) {
+    for (const driver of tree.filter((group) => driverOf(now, group, placesAhead) === group)) {
       // B4: without its last run a group is shown, and nothing is decided about it.
-      if (tree.some((group) => driverOf(now, group) === driver && !runs.get(group))) continue;
+      if (tree.some((group) => driverOf(now, group, placesAhead) === driver && !runs.get(group))) continue;
       try {
         decisions.set(objectKey(driver), await driveGroup(now, driver));
       } catch (error: unknown) {
@@ -299,8 +309,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     const key = objectKey(driver);
     const request = asked.get(key);
     const world: World = {
-      observe,
-      isRunning: (group) => runOf(group).phase === 'Open',
+      ...worldOf(),
       // Who asks wants everything tried again: what earlier runs left alone is forgotten.
       ...(!request && { lastOutcome }),
     };
@@ -347,7 +356,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   async function withdrawUndriven(now: ManifestIndex, tree: Group[]): Promise<void> {
     for (const group of tree) {
       const run = runs.get(group);
-      if (run?.phase !== 'Open' || driverOf(now, group) || withdrawn.has(run.runId)) continue;
+      if (run?.phase !== 'Open' || driverOf(now, group, placesAhead) || withdrawn.has(run.runId)) continue;
       await runs.withdraw(group, 'the group has no power state any more');
       withdrawn.add(run.runId);
     }
@@ -378,9 +387,9 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     for (const plan of plans.values()) {
       for (const member of plan.tiers.flatMap((tier) => tier.members)) {
         const group = now.groups.get(objectKey({ namespace: plan.namespace, name: member.name }));
-        if (member.plan && group && isReached(plan, member, runOf(plan))) {
-          await ownership.inherit(group, plan.powerState);
-        }
+        const { powerState } = plan;
+        if (powerState === 'Unchanged' || !member.plan || !group) continue;
+        if (isReached(plan, member, runOf(plan))) await ownership.inherit(group, powerState);
       }
     }
   }
@@ -391,17 +400,17 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     tree: Group[],
     decisions: Map<ObjectKey, Decision>,
   ): ReadonlyMap<ObjectKey, Plan> {
-    const world: World = { observe, lastOutcome, isRunning: (group) => runOf(group).phase === 'Open' };
+    const world: World = { ...worldOf(), lastOutcome };
     const plans = new Map(
       tree
-        .filter((group) => driverOf(now, group) === group)
+        .filter((group) => driverOf(now, group, placesAhead) === group)
         .flatMap((driver) => plansOf(resolvePlan(now, driver, world)))
         .map((plan) => [objectKey(plan), plan]),
     );
     // Nested groups first: their readiness shows in their parents.
     for (const group of [...tree].reverse()) {
       const key = objectKey(group);
-      const driver = driverOf(now, group);
+      const driver = driverOf(now, group, placesAhead);
       const driverKey = driver && objectKey(driver);
       const decision = driverKey === undefined ? undefined : decisions.get(driverKey);
       const plan = plans.get(key);
@@ -415,6 +424,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
           ...(plan && { plan }),
           observe,
           run: runOf(group),
+          ...(driver && { driverRun: runOf(driver) }),
           ...(decision && driverKey === key && { decision }),
           moving: decision?.send !== undefined || (driver !== undefined && runOf(driver).phase === 'Open'),
           childView: (name) => views.get(objectKey({ namespace: group.namespace, name })),
@@ -450,7 +460,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   async function ask(request: RunRequest): Promise<void> {
     const group = index?.groups.get(objectKey(request));
     if (!index || !group) throw new Error(`There is no group ${request.namespace}/${request.name}.`);
-    const driver = driverOf(index, group);
+    const driver = driverOf(index, group, placesAhead);
     if (!driver) {
       throw new Error(
         `Group ${request.namespace}/${request.name} has no power state, so there is nothing to run. Set spec.powerState first.`,

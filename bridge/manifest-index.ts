@@ -121,9 +121,13 @@ export function topOf(index: ManifestIndex, group: Group): Group {
   return first;
 }
 
-/** The group whose run drives this one: the topmost of its ancestry with a power state; undefined where none has one. */
-export function driverOf(index: ManifestIndex, group: Group): Group | undefined {
-  return ancestry(index, group).findLast((ancestor) => ancestor.powerState !== undefined);
+/**
+ * The group whose run drives this one: the topmost of its ancestry with a power state. Where none has one: the topmost of all if VMs have to
+ * be placed ahead of any power state ({@link Plan.placesAhead}), else nobody.
+ */
+export function driverOf(index: ManifestIndex, group: Group, placesAhead = false): Group | undefined {
+  const powered = ancestry(index, group).findLast((ancestor) => ancestor.powerState !== undefined);
+  return powered ?? (placesAhead ? topOf(index, group) : undefined);
 }
 
 /** The group and every group below it, parents before children. */

@@ -5,13 +5,14 @@
  * C2: members that the last run of the same desired state left as exceptions start nothing.
  * C3: after a run that was stopped (`Cancelled`, `Failed`, ended from outside) nothing starts until the desired state changes or
  *     somebody asks.
+ * C5: where VMs come into being only once they are placed, one that has no place starts a run, whatever power state is wanted.
  * C4: with drift action `Report` a drifted VM starts nothing; a VM that joined and a changed desired state do.
  */
-import type { PowerState } from '../api';
 import {
   isInState,
   memberKey,
   type Cause,
+  type DesiredPowerState,
   type MemberKey,
   type Plan,
   type PlanMember,
@@ -42,7 +43,7 @@ export interface Sent {
   digest: string;
   revision: string;
   lineage: string;
-  powerState: PowerState;
+  powerState: DesiredPowerState;
   /** Every force sync token of the tree. */
   forceSync: string;
   /** Drifted VMs that were told, with the time of the observation, by path (`child/vm`). */
@@ -226,11 +227,21 @@ function missedBelow(plan: Plan, knowledge: Knowledge, prefix: string, unchanged
     const path = `${prefix}${member.name}`;
     if (excused.has(key)) return [];
     if (member.plan) return missedInGroup(member.plan, key, knowledge, path, unchanged);
-    if (member.kind !== 'VirtualMachine' || isInState(plan.powerState, member.observed)) return [];
+    if (member.kind !== 'VirtualMachine') return [];
+    if (needsPlace(plan, member, knowledge)) return [{ path, member: key, at: 0, drifted: false }];
+    if (isInState(plan.powerState, member.observed)) return [];
     if (isUnderway(plan, tier, member, last)) return [];
     const drifted = unchanged || wasThere(plan, last, key);
     return [{ path, member: key, at: member.observed?.at ?? 0, drifted }];
   });
+}
+
+/** C5. The driver's run places its whole tree. */
+function needsPlace(plan: Plan, member: PlanMember, knowledge: Knowledge): boolean {
+  if (!plan.placesAhead || member.observed?.placement) return false;
+  const driver = knowledge.runOf(plan.root);
+  const placed = driver.phase === 'Closed' ? driver.outcome?.placements[member.name] : undefined;
+  return !placed || (placed.uid ?? member.uid) !== member.uid;
 }
 
 function missedInGroup(

@@ -3,6 +3,8 @@
  *
  * R1: the driver of a tree is the topmost group with a power state; what is below it gets that state whatever its own says.
  * R2: only members that name the group are linked; a listed object that names no group or another is never touched.
+ * R4: where VMs come into being only once they are placed, the topmost group of a tree that nobody drives drives it, leaves power alone, and
+ *     leaves out the groups below it that have a power state: they are drivers of their own.
  * R3: a member that names the group and is not listed is powered after the last tier.
  */
 import {
@@ -11,7 +13,6 @@ import {
   type Manifests,
   type MemberRef,
   type PowerMode,
-  type PowerState,
   type SequencePolicySpec,
   type TierPolicy,
   type VirtualMachine,
@@ -20,6 +21,7 @@ import {
 import {
   isInState,
   memberKey,
+  type DesiredPowerState,
   type MemberKey,
   type Plan,
   type PlanMember,
@@ -46,6 +48,8 @@ export interface World {
   lastOutcome?: (group: Group) => RunOutcome | undefined;
   /** Whether a run of the group is open. */
   isRunning?: (group: Group) => boolean;
+  /** VMs come into being on the platform only once they are placed: see {@link Plan.placesAhead}. */
+  placesAhead?: boolean;
 }
 
 /** A member as resolved, before anything is known of power. */
@@ -68,16 +72,17 @@ export interface ResolvedTier {
 export function resolveTrees(manifests: Manifests, world: World = {}): Plan[] {
   const index = indexManifests(manifests);
   return [...index.groups.values()]
-    .filter((group) => driverOf(index, group) === group)
+    .filter((group) => driverOf(index, group, world.placesAhead) === group)
     .sort((a, b) => compareNames(objectKey(a), objectKey(b)))
     .flatMap((group) => resolvePlan(index, group, world) ?? []);
 }
 
-/** The plan of one group as its own driver; undefined where it has no power state of its own. */
+/** The plan of one group as its own driver; undefined where it has no power state of its own, and but for R4. */
 export function resolvePlan(index: ManifestIndex, group: Group, world: World = {}): Plan | undefined {
-  if (group.powerState === undefined) return undefined;
+  const powerState = group.powerState ?? (world.placesAhead ? 'Unchanged' : undefined);
+  if (powerState === undefined) return undefined;
   return planOf(index, world, group, {
-    powerState: group.powerState,
+    powerState,
     root: group.name,
     lineage: [],
     generation: 0,
@@ -138,7 +143,7 @@ function unlistedMembers(index: ManifestIndex, group: Group): ResolvedMember[] {
 
 /** What a plan takes from the plans above it. */
 interface Inherited {
-  powerState: PowerState;
+  powerState: DesiredPowerState;
   root: string;
   lineage: string[];
   generation: number;
@@ -174,6 +179,7 @@ function planOf(index: ManifestIndex, world: World, group: Group, from: Inherite
     generation: inherited.generation,
     root: from.root,
     powerState: from.powerState,
+    ...(world.placesAhead && { placesAhead: true as const }),
     ...(powerOffMode && { powerOffMode }),
     ...(suspendMode && { suspendMode }),
     ...(forceSync && { forceSync }),
@@ -246,6 +252,8 @@ function planMember(
     base.optional = true;
   if (member.link !== 'Linked') return base;
   if (member.vm) return { ...base, ...machineParts(index, world, member.vm) };
+  // R4.
+  if (member.group?.powerState && inherited.powerState === 'Unchanged') return base;
   if (member.group && !inherited.above.includes(member.group)) {
     return { ...base, ...groupParts(index, world, member.group, inherited) };
   }

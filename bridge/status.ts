@@ -114,6 +114,8 @@ export interface StatusInput {
   plan?: Plan;
   observe: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
   run: RunState;
+  /** The run of the group's driver, which places the whole tree. */
+  driverRun?: RunState;
   /** What the bridge decided, where the group is a driver. */
   decision?: Decision;
   /** The run of the group's driver is open, or about to start. */
@@ -139,7 +141,7 @@ interface Facts extends StatusInput {
   /** How the last run of the same desired state left the members that it did not bring there. */
   exceptions: ReadonlyMap<MemberKey, RunException>;
   before: ReadonlyMap<MemberKey, MemberStatus>;
-  placements: Record<MemberKey, Placement>;
+  placements: RunOutcome['placements'];
 }
 
 function factsOf(input: StatusInput): Facts {
@@ -149,7 +151,7 @@ function factsOf(input: StatusInput): Facts {
     progress: new Map(plan && openMembers(run, plan).map((member) => [member.member, member])),
     exceptions: new Map(plan && exceptionsOf(run, plan).map((exception) => [exception.member, exception])),
     before: new Map(previous?.status.members.map((member) => [memberKey(member), member])),
-    placements: runPlacements(run),
+    placements: { ...placementsOf(input.driverRun), ...placementsOf(run) },
   };
 }
 
@@ -288,16 +290,23 @@ function machineStatus(
   const observed = input.observe(vm);
   // What was placed stays placed while the VM exists; another VM of the same name starts anew.
   const kept = before?.uid === vm.uid ? before.placement : undefined;
-  const placement = observed?.placement ?? vm.placed ?? input.placements[vm.name] ?? kept;
+  const placement = observed?.placement ?? vm.placed ?? runPlacement(input, vm) ?? kept;
   return {
     ...(placement && member.link === 'Linked' && { placement }),
     ...(observed && { powerState: observed.powerState }),
   };
 }
 
-function runPlacements(run: RunState): Record<MemberKey, Placement> {
-  if (run.phase === 'Open') return run.progress?.placements ?? {};
-  return run.phase === 'Closed' ? (run.outcome?.placements ?? {}) : {};
+/** What a run has placed, by name of the VM. */
+function placementsOf(run: RunState | undefined): RunOutcome['placements'] {
+  if (run?.phase === 'Open') return run.progress?.placements ?? {};
+  return run?.phase === 'Closed' ? (run.outcome?.placements ?? {}) : {};
+}
+
+/** Where a run has placed this VM; another one of the same name is placed anew. */
+function runPlacement({ placements }: Facts, vm: VirtualMachine): Placement | undefined {
+  const { uid = vm.uid, ...placement } = placements[vm.name] ?? { uid: undefined, zoneID: '' };
+  return uid === vm.uid && placement.zoneID !== '' ? placement : undefined;
 }
 
 function machineFindings(
@@ -307,27 +316,28 @@ function machineFindings(
   placement: Placement | undefined,
   before: MemberStatus | undefined,
 ): Finding[] {
-  const placed = placementFinding(input, key, placement, before);
-  if (!input.plan) return placed ? [placed] : [];
+  const placed = placementFinding(input, vm, placement, before);
+  if (!input.plan || input.plan.powerState === 'Unchanged') return placed ? [placed] : [];
   const power = powerFinding(input, input.plan, key, vm);
   return placed ? [power, placed] : [power];
 }
 
 function placementFinding(
   input: Facts,
-  key: MemberKey,
+  vm: VirtualMachine,
   placement: Placement | undefined,
   before: MemberStatus | undefined,
 ): Finding | undefined {
   if (placement) {
-    const computed = input.placements[key] !== undefined || wasComputed(before, placement);
+    const computed = runPlacement(input, vm) !== undefined || wasComputed(before, placement);
     return computed
       ? finding('PlacementReady', 'True', 'PlacementComputed', 'Placement decision is ready')
       : finding('PlacementReady', 'True', 'AlreadyPlaced', placement.zoneID);
   }
-  // VMs are placed before they are powered on for the first time, and not before.
-  if (input.plan?.powerState !== 'PoweredOn') return undefined;
-  const text = (input.run.phase === 'Open' && input.run.progress?.placement.message) || 'not placed yet';
+  // VMs are placed before they are powered on for the first time, and not before, but where they come into being only then.
+  if (input.plan?.powerState !== 'PoweredOn' && !input.plan?.placesAhead) return undefined;
+  const run = input.driverRun ?? input.run;
+  const text = (run.phase === 'Open' && run.progress?.placement.message) || 'not placed yet';
   return finding('PlacementReady', 'False', 'Pending', text);
 }
 
@@ -508,9 +518,11 @@ function phaseOf(input: Facts, unready: Assessed[]): { phase: GroupPhase; messag
       ? { phase: progress.phase, message: progress.message }
       : { phase: 'Starting', message: 'the run has not answered yet' };
   }
-  if (!plan) return { phase: 'Unmanaged', message: 'no power state: the power of the members is left alone' };
+  if (decision?.send && unready.length > 0)
+    return { phase: 'Pending', message: `a run is about to start: ${decision.why}` };
+  if (!plan || plan.powerState === 'Unchanged')
+    return { phase: 'Unmanaged', message: 'no power state: the power of the members is left alone' };
   if (unready.length === 0) return { phase: 'Converged', message: 'All group members are in desired state' };
-  if (decision?.send) return { phase: 'Pending', message: `a run is about to start: ${decision.why}` };
   const message = unreadyText(unready, input.tiers.flatMap((tier) => tier.members).length);
   if (input.moving) return { phase: 'Pending', message };
   const last = run.phase === 'Closed' ? run.outcome : undefined;

@@ -13,7 +13,7 @@ import { table } from './output';
 /** The forecast of one driver. */
 interface GroupPlan {
   group: string;
-  powerState: PowerState;
+  powerState: Plan['powerState'];
   /** What the VMs are taken to be before the run. */
   from: PowerState;
   forecast: Forecast;

@@ -9,7 +9,9 @@
  * D4: a run ends, or has a member or an operator that it waits for and names.
  * D5: at most one operation of a member is open, and no more than the policy's number of operations of VMs.
  * D6: nothing is powered on before everything that is to be placed was placed together.
+ * D7: where power is left alone nothing is asked but a place.
  */
+import type { PowerState } from '../api';
 import { formatDuration } from '../api/duration';
 import type { Activities, PlaceInput, PlacementRequest, PowerGroupInput, PowerInput } from '../activities';
 import type { RunOutcome } from './messages';
@@ -64,13 +66,9 @@ export function decide(before: Run, now: number): Decision {
 /** Places everything that is not placed, D6. */
 function place(decision: Decision, now: number): void {
   const { run } = decision;
-  if (
-    run.plan.powerState !== 'PoweredOn' ||
-    run.placedByParent ||
-    run.paused ||
-    run.placement.activityId !== undefined
-  )
-    return;
+  const { plan, placement } = run;
+  const places = plan.powerState === 'PoweredOn' || plan.placesAhead === true;
+  if (!places || run.placedByParent || run.paused || placement.activityId !== undefined) return;
   if (unplaced(run, run.plan).length === 0) {
     run.placement = { ...run.placement, done: true };
     return;
@@ -80,11 +78,12 @@ function place(decision: Decision, now: number): void {
   decision.start.push(placeStart(run, activityId));
 }
 
-/** The linked VMs of a tree that have no place yet and are to be powered on. */
+/** The linked VMs of a tree that have no place yet and need one: to be powered on, or to come into being. */
 function unplaced(run: Run, plan: Plan): { member: PlanMember; plan: Plan }[] {
   const found: { member: PlanMember; plan: Plan }[] = [];
   for (const { key, member } of membersOf(plan)) {
-    if (member.link !== 'Linked' || (plan === run.plan && !wants(run, key, member))) continue;
+    const needed = plan !== run.plan || plan.placesAhead === true || wants(run, key, member);
+    if (member.link !== 'Linked' || !needed) continue;
     if (member.plan) found.push(...unplaced(run, member.plan));
     else if (member.kind === 'VirtualMachine' && !isPlaced(run, plan, key, member))
       found.push({ member, plan });
@@ -93,7 +92,8 @@ function unplaced(run: Run, plan: Plan): { member: PlanMember; plan: Plan }[] {
 }
 
 function isPlaced(run: Run, plan: Plan, key: MemberKey, member: PlanMember): boolean {
-  if (run.placements[member.name]) return true;
+  const placed = run.placements[member.name];
+  if (placed && (placed.uid ?? member.uid) === member.uid) return true;
   const observed = plan === run.plan ? run.members[key]?.observed : member.observed;
   return observed?.placement !== undefined || member.observed?.placement !== undefined;
 }
@@ -240,13 +240,14 @@ function correct(run: Run, key: MemberKey, state: MemberState, now: number): boo
 
 function openOperation(run: Run, key: MemberKey, state: MemberState, now: number): MemberState {
   run.sequence = Math.max(run.sequence + 1, now);
-  const { verb } = VERBS[run.plan.powerState];
+  const powerState = powerStateOf(run.plan);
+  const { verb } = VERBS[powerState];
   const next: MemberState = {
     ...state,
     operation: {
       activityId: nextId(run, `${verb}/${key}`),
       sequence: run.sequence,
-      powerState: run.plan.powerState,
+      powerState,
       since: now,
       ...(state.uncertain && { fence: true as const }),
       attempts: [],
@@ -268,7 +269,13 @@ const VERBS = {
   PoweredOn: { verb: 'power-on', words: 'power on', activity: 'powerOn' },
   PoweredOff: { verb: 'power-off', words: 'power off', activity: 'powerOff' },
   Suspended: { verb: 'suspend', words: 'suspend', activity: 'suspend' },
-} as const satisfies Record<Plan['powerState'], { verb: string; words: string; activity: keyof Activities }>;
+} as const satisfies Record<PowerState, { verb: string; words: string; activity: keyof Activities }>;
+
+/** @throws TypeError for a run that leaves power alone: none of its members is ever started. */
+export function powerStateOf({ namespace, name, powerState }: Plan): PowerState {
+  if (powerState === 'Unchanged') throw new TypeError(`${namespace}/${name} leaves power alone`);
+  return powerState;
+}
 
 function isDone(run: Run, stage: Stage): boolean {
   return stage.tiers.every((index) => {
@@ -355,7 +362,8 @@ function outcomeOf(run: Run, now: number): RunOutcome | undefined {
   }
   const exceptions = exceptionsOf(run);
   const total = Object.keys(run.members).length;
-  const there = `${total - exceptions.length} of ${total} members ${run.plan.powerState}`;
+  const is = run.plan.powerState === 'Unchanged' ? 'placed' : run.plan.powerState;
+  const there = `${total - exceptions.length} of ${total} members ${is}`;
   return exceptions.length === 0
     ? outcome(run, 'Converged', there, now)
     : outcome(run, 'ConvergedWithExceptions', `${there}; ${inWords(exceptions)}`, now);
@@ -444,7 +452,12 @@ function placeStart(run: Run, activityId: string): Start {
     activity: 'place',
     activityId,
     summary: `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`,
-    input: { requests, retry: plan.policy.retry, caller: workflowId(plan.namespace, plan.name) },
+    input: {
+      requests,
+      retry: plan.policy.retry,
+      caller: workflowId(plan.namespace, plan.name),
+      ...(plan.placesAhead && plan.powerState !== 'Unchanged' && { hold: true as const }),
+    },
   };
 }
 
@@ -453,7 +466,8 @@ function memberStart(run: Run, key: MemberKey, member: PlanMember, tier: PlanTie
   const { policy } = plan;
   const operation = run.members[key]?.operation;
   if (!operation) throw new TypeError(`${key} has no open operation`);
-  const { words, activity } = VERBS[plan.powerState];
+  const powerState = powerStateOf(plan);
+  const { words, activity } = VERBS[powerState];
   const common = {
     retry: policy.retry,
     earlier: operation.attempts,
@@ -471,22 +485,22 @@ function memberStart(run: Run, key: MemberKey, member: PlanMember, tier: PlanTie
   const input: PowerInput = {
     vm: { namespace: plan.namespace, name: member.name, uid: member.uid ?? '' },
     operation: { id: `${activityId}@${operation.sequence}`, sequence: operation.sequence },
-    powerState: plan.powerState,
+    powerState,
     gate: tier.gate,
     gateTimeout: tier.gateTimeout,
     operationTimeout: policy.operationTimeout,
     guestShutdownTimeout: policy.guestShutdownTimeout,
     ...common,
   };
-  const mode = modeFor(plan, member);
+  const mode = modeFor(plan, member, powerState);
   if (mode !== undefined) input.mode = mode;
   if (operation.fence) input.fence = true;
   return { activity, activityId, summary: shorten(`${words} ${member.name}`), input };
 }
 
 /** The group's mode outranks the VM's own. */
-function modeFor(plan: Plan, member: PlanMember): PowerInput['mode'] {
-  switch (plan.powerState) {
+function modeFor(plan: Plan, member: PlanMember, powerState: PowerState): PowerInput['mode'] {
+  switch (powerState) {
     case 'PoweredOn':
       return undefined;
     case 'PoweredOff':

@@ -3,7 +3,7 @@
  * the earliest possible one.
  */
 import { formatDuration } from '../api/duration';
-import { decide, type Start } from './decide';
+import { decide, powerStateOf, type Start } from './decide';
 import type { RunOutcome } from './messages';
 import type { Plan } from './plan';
 import { progressOf } from './progress';
@@ -91,7 +91,7 @@ function begun(result: Forecast, run: Run, start: Start, time: number, began: nu
     at,
     group: plan.name,
     tier,
-    action: ACTIONS[plan.powerState],
+    action: ACTIONS[powerStateOf(plan)],
     member: name,
     why: whyNow(run, tier),
   });

@@ -3,7 +3,7 @@
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Placement, PowerState, VirtualMachineStatus } from '../api';
-import type { MemberKey, Plan } from './plan';
+import type { DesiredPowerState, MemberKey, Plan } from './plan';
 import type { Run } from './run';
 
 export * from './plan';
@@ -108,6 +108,12 @@ export interface RunException {
   message: string;
 }
 
+/** Where a run has placed a VM. */
+export interface RunPlacement extends Placement {
+  /** Of the VM that was placed: another one of the same name is not. */
+  uid?: string;
+}
+
 /** Result of the workflow. */
 export interface RunOutcome {
   outcome: OutcomeType;
@@ -115,7 +121,7 @@ export interface RunOutcome {
   revision: string;
   generation: number;
   lineage: string;
-  powerState: PowerState;
+  powerState: DesiredPowerState;
   /** The force sync that this run carried out. */
   forceSync?: string;
   startedAt: number;
@@ -125,7 +131,8 @@ export interface RunOutcome {
   exceptions: RunException[];
   /** Last observed state of each VM member. */
   observed: Record<MemberKey, VirtualMachineStatus>;
-  placements: Record<MemberKey, Placement>;
+  /** Every VM of the tree that this run has placed, by name. */
+  placements: Record<MemberKey, RunPlacement>;
   /** Times of the corrections of drift that still count. */
   corrections: Record<string, number[]>;
   words: RecordedWord[];
@@ -187,7 +194,7 @@ export interface Progress {
   generation: number;
   lineage: string;
   root: string;
-  powerState: PowerState;
+  powerState: DesiredPowerState;
   forceSync?: string;
   phase: RunPhase | OutcomeType;
   /** In one sentence, what the run waits for. */
@@ -197,7 +204,7 @@ export interface Progress {
   tiers: TierProgress[];
   members: MemberProgress[];
   placement: { phase: 'NotNeeded' | 'Pending' | 'InProgress' | 'Done'; message?: string };
-  placements: Record<MemberKey, Placement>;
+  placements: Record<MemberKey, RunPlacement>;
   words: RecordedWord[];
   outcome?: RunOutcome;
 }

@@ -15,6 +15,9 @@ import type {
   WhenParked,
 } from '../api';
 
+/** What a run brings members to. `Unchanged`: power is left alone, and VMs are placed only. */
+export type DesiredPowerState = PowerState | 'Unchanged';
+
 /** What one run of a group is to do. */
 export interface Plan {
   namespace: string;
@@ -29,7 +32,9 @@ export interface Plan {
   /** Name of the group whose run drives the whole tree; its own name for a group that nobody drives. */
   root: string;
   /** Desired power state, after the rule that a parent outranks its children. */
-  powerState: PowerState;
+  powerState: DesiredPowerState;
+  /** VMs come into being on the platform only once they are placed: so they are placed whatever power state is wanted. */
+  placesAhead?: true;
   powerOffMode?: PowerMode;
   suspendMode?: PowerMode;
   /** A value not seen before asks for one sync of every member, also of those that look in sync. */
@@ -121,7 +126,8 @@ export function observedState(observed: VirtualMachineStatus | undefined): Power
 }
 
 /** Whether a VM is where its group wants it. A VM that is off stays off when its group is suspended. */
-export function isInState(desired: PowerState, observed: VirtualMachineStatus | undefined): boolean {
+export function isInState(desired: DesiredPowerState, observed: VirtualMachineStatus | undefined): boolean {
+  if (desired === 'Unchanged') return true;
   const state = observedState(observed);
   return state === desired || (desired === 'Suspended' && state === 'PoweredOff');
 }

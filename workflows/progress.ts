@@ -56,7 +56,8 @@ function placementProgress(run: Run): Progress['placement'] {
       ? { phase: 'InProgress', message: `attempt ${last.attempt}: ${last.class}: ${last.message}` }
       : { phase: 'InProgress' };
   }
-  if (run.plan.powerState !== 'PoweredOn' || run.placedByParent) return { phase: 'NotNeeded' };
+  const places = run.plan.powerState === 'PoweredOn' || run.plan.placesAhead === true;
+  if (!places || run.placedByParent) return { phase: 'NotNeeded' };
   return { phase: run.placement.done ? 'Done' : 'Pending' };
 }
 

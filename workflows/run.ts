@@ -5,7 +5,7 @@
  * R2: a result of an operation that is no longer the member's current one changes nothing.
  * R3: after a change of the desired power state a member counts as there only when that was observed after its last operation ended.
  */
-import type { Placement, PowerState, VirtualMachineStatus } from '../api';
+import type { PowerState, VirtualMachineStatus } from '../api';
 import type { PlacementResult } from '../activities';
 import type {
   Attempt,
@@ -17,11 +17,13 @@ import type {
   PlanMessage,
   RecordedWord,
   RunOutcome,
+  RunPlacement,
 } from './messages';
 import {
   desireOf,
   isInState,
   memberKey,
+  type DesiredPowerState,
   type MemberKey,
   type Plan,
   type PlanMember,
@@ -85,7 +87,7 @@ export interface Run {
   stages: Stage[];
   members: Record<MemberKey, MemberState>;
   placement: { activityId?: string; since?: number; attempts: Attempt[]; done: boolean };
-  placements: Record<MemberKey, Placement>;
+  placements: Record<MemberKey, RunPlacement>;
   /** A parent's run has placed the whole tree. */
   placedByParent: boolean;
   paused: boolean;
@@ -141,6 +143,7 @@ export function stagesOf(plan: Plan): Stage[] {
         ? all.reverse().map((index) => ({ tiers: [index], delay: plan.tiers[index]?.powerOffDelay ?? 0 }))
         : [{ tiers: all, delay: 0 }];
     case 'Suspended':
+    case 'Unchanged':
       return [{ tiers: all, delay: 0 }];
   }
 }
@@ -177,7 +180,7 @@ export function begin(message: PlanMessage, now: number): Run {
     dropped: [],
   };
   if (message.cause === 'Asked') run.words = [askedWord(message, now)];
-  const forced = plan.forceSync !== undefined && plan.forceSync !== plan.syncedAs;
+  const forced = asksForSync(plan, plan.syncedAs);
   return withMembers(run, plan, now, { fresh: true, forgive: forced, forced });
 }
 
@@ -188,7 +191,7 @@ export function receivePlan(run: Run, message: PlanMessage, now: number): Run {
   const turned = plan.powerState !== run.plan.powerState;
   const edited = turned || plan.revision !== run.plan.revision || plan.lineage !== run.plan.lineage;
   const asked = message.cause === 'Asked';
-  const forced = plan.forceSync !== undefined && plan.forceSync !== run.plan.forceSync;
+  const forced = asksForSync(plan, run.plan.forceSync);
   const changed = edited || asked || forced || !sameDesire(plan, run.plan);
 
   const next: Run = { ...run, plan, placedByParent: run.placedByParent || message.placed === true };
@@ -200,6 +203,11 @@ export function receivePlan(run: Run, message: PlanMessage, now: number): Run {
   if (asked) next.words = remember(run.words, askedWord(message, now));
   next.stages = turned ? stagesOf(plan) : carryLatches(run, plan);
   return withMembers(next, run.plan, now, { fresh: turned, forgive: edited || asked || forced, forced });
+}
+
+/** Where power is left alone there is nothing to bring in step. */
+function asksForSync({ forceSync, powerState }: Plan, done: string | undefined): boolean {
+  return forceSync !== undefined && forceSync !== done && powerState !== 'Unchanged';
 }
 
 function askedWord(message: PlanMessage, now: number): RecordedWord {
@@ -248,6 +256,7 @@ function withMembers(run: Run, before: Plan, now: number, reading: Reading): Run
       member.kind === 'VirtualMachine'
         ? readVm(next, old, member, tier, now, reading)
         : readGroup(next, old, member, nestedBefore[key], now, reading);
+    if (run.plan.powerState === 'Unchanged' && member.link === 'Linked') leaveAsIs(state, now);
     if (reading.forced) state.forced = true;
     if (reading.forgive) forgive(state);
     else if (member.setAside && !run.members[key] && state.reachedAt === undefined) {
@@ -259,6 +268,13 @@ function withMembers(run: Run, before: Plan, now: number, reading: Reading): Run
     if (!next.members[key] && old.operation) next.dropped.push(old.operation.activityId);
   }
   return next;
+}
+
+/** Where power is left alone every member is where it is wanted. */
+function leaveAsIs(state: MemberState, now: number): void {
+  state.reachedAt ??= now;
+  delete state.uncertain;
+  delete state.drifted;
 }
 
 function forgive(state: MemberState): void {
@@ -340,7 +356,11 @@ function drop(run: Run, state: MemberState): void {
   state.uncertain = true;
 }
 
-function gateMet(observed: VirtualMachineStatus | undefined, tier: PlanTier, desired: PowerState): boolean {
+function gateMet(
+  observed: VirtualMachineStatus | undefined,
+  tier: PlanTier,
+  desired: DesiredPowerState,
+): boolean {
   return desired !== 'PoweredOn' || tier.gate !== 'Ready' || observed?.ready === true;
 }
 
@@ -463,7 +483,7 @@ export function attemptReported(run: Run, { activityId, attempt }: AttemptReport
 export function placed(run: Run, activityId: string, results: PlacementResult[]): Run {
   if (run.placement.activityId !== activityId) return run;
   const placements = { ...run.placements };
-  for (const { vm, placement } of results) placements[vm.name] = placement;
+  for (const { vm, placement } of results) placements[vm.name] = { ...placement, uid: vm.uid };
   return { ...run, placements, placement: { attempts: [], done: true } };
 }
 

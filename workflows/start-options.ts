@@ -1,16 +1,16 @@
 /** How a run is started: the same from the bridge, a parent's run and the command. */
 import { TypedSearchAttributes } from '@temporalio/common';
-import type { PowerState } from '../api';
 import type { RunPhase } from './messages';
 import { searchAttributeKeys } from './search-attributes';
-import { workflowId, type Plan } from './plan';
+import { workflowId, type DesiredPowerState, type Plan } from './plan';
 
 /** The phase in which a run begins, given by whoever starts it: no command is spent on it. */
 export const RUNNING_PHASE = {
   PoweredOn: 'PoweringOn',
   PoweredOff: 'PoweringOff',
   Suspended: 'Suspending',
-} as const satisfies Record<PowerState, RunPhase>;
+  Unchanged: 'Placing',
+} as const satisfies Record<DesiredPowerState, RunPhase>;
 
 /** Options of `client.workflow.signalWithStart` for a run of this plan; signal and arguments are the caller's. */
 export interface StartOptions {

@@ -56,6 +56,46 @@ const cause = (decision: Decision) => decision.send?.cause;
 const NONE: RunState = { phase: 'None' };
 const observedOn = { a: seen('PoweredOn'), b: seen('PoweredOn') };
 
+describe('C5: VMs that come into being only once they are placed', () => {
+  const from = manifests({
+    groups: [group('app', [tier(['g:child', 'a'])]), group('child', [tier(['b'])], { groupName: 'app' })],
+    virtualMachines: [vm('a', 'app'), vm('b', 'child')],
+  });
+  const ahead = (states: Parameters<typeof observing>[0]): Plan => {
+    const plans = resolveTrees(from, { observe: observing(states), placesAhead: true });
+    expect(plans.map(({ name, powerState }) => `${name} ${powerState}`)).toEqual(['app Unchanged']);
+    return plans[0] as Plan;
+  };
+  const placement = { zoneID: 'zone-a' };
+
+  it('one without a place starts a run, and no power state does', () => {
+    expect(cause(decide(ahead({}), knowing(NONE)))).toBe('SpecChanged');
+    const both = { a: seen('PoweredOn', { placement }), b: seen('PoweredOff', { placement }) };
+    expect(decide(ahead(both), knowing(NONE)).send).toBeUndefined();
+  });
+
+  it('one that the last run has placed starts none, but another one of the same name does', () => {
+    const plan = ahead({});
+    const placements = { a: { ...placement, uid: 'vm-a' }, b: { ...placement, uid: 'vm-b' } };
+    expect(decide(plan, knowing(closed(outcome(plan, { placements })))).send).toBeUndefined();
+    const other = { ...placements, b: { ...placement, uid: 'vm-of-yesterday' } };
+    expect(decide(plan, knowing(closed(outcome(plan, { placements: other })))).missed).toMatchObject([
+      { path: 'child/b' },
+    ]);
+  });
+
+  it('a group below with a power state of its own drives itself', () => {
+    const groups = [
+      group('app', [tier(['g:child', 'a'])]),
+      group('child', [tier(['b'])], { groupName: 'app', powerState: 'PoweredOff' }),
+    ];
+    const [app, child] = resolveTrees(manifests({ ...from, groups }), { placesAhead: true });
+    expect(app).toMatchObject({ name: 'app', powerState: 'Unchanged' });
+    expect(app?.tiers[0]?.members[0]).not.toHaveProperty('plan');
+    expect(child).toMatchObject({ name: 'child', powerState: 'PoweredOff', placesAhead: true });
+  });
+});
+
 describe('no run is open', () => {
   const off = planOf({});
   const bOff = planOf(B_OFF);

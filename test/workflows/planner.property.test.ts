@@ -319,7 +319,7 @@ class Play {
   }
 }
 
-function isThere(play: Play, name: string, desired: PowerState): boolean {
+function isThere(play: Play, name: string, desired: Plan['powerState']): boolean {
   const actual = play.world.states[name];
   return actual === desired || (desired === 'Suspended' && actual === 'PoweredOff');
 }

@@ -98,6 +98,47 @@ describe('power on', () => {
     ]);
   });
 
+  describe('D7: where VMs come into being only once they are placed', () => {
+    const ahead = { placesAhead: true } as const;
+
+    it.each(['PoweredOff', 'Suspended', 'Unchanged'] as const)(
+      '%s: they are placed all the same',
+      (powerState) => {
+        const nested = plan([tier([vm('n')])], { name: 'inner', uid: 'uid-inner', powerState, ...ahead });
+        const world = new World();
+        world.send(
+          plan([tier([vm('a'), seen('b', 'PoweredOff')]), tier([group(nested)])], { powerState, ...ahead }),
+        );
+        expect(world.openIds).toContain('place/shop');
+        world.pass();
+        expect(Object.keys(world.outcome?.placements ?? {})).toEqual(['a', 'n']);
+        expect(world.outcome).toMatchObject({ outcome: 'Converged' });
+        expect(world.asked.filter(({ member }) => member === 'a' || member === 'b')).toEqual([]);
+      },
+    );
+
+    it('a group that leaves power alone asks nobody, whatever is observed, and a force sync changes nothing', () => {
+      const members = [seen('on', 'PoweredOn'), seen('off', 'PoweredOff'), vm('new', { link: 'NotFound' })];
+      const world = new World();
+      world.send(plan([tier(members)], { powerState: 'Unchanged', forceSync: 'now@1', ...ahead }));
+      expect(world.openIds).toEqual([]);
+      expect(world.outcome).toMatchObject({
+        outcome: 'Converged',
+        operations: 0,
+        message: '3 of 3 members placed',
+      });
+    });
+
+    it('a VM is another one with another uid', () => {
+      const world = new World((_id, start) => ({ takes: start.activity === 'place' ? 0 : 60_000 }));
+      world.send(plan([tier([vm('a')])], ahead));
+      world.pass(world.now + 1);
+      expect(world.openIds).toEqual(['power-on/a']);
+      world.send(plan([tier([vm('a', { uid: 'uid-2' })])], ahead));
+      expect(world.openIds).toContain('place/shop/2');
+    });
+  });
+
   it('a parent that has placed the tree leaves nothing to place', () => {
     const world = new World().send(plan([tier([vm('a')])]), { cause: 'Parent', placed: true });
     expect(world.openIds).toEqual(['power-on/a']);

@@ -26,7 +26,7 @@ export interface Asked {
   activityId: string;
   member: string;
   activity: Start['activity'];
-  powerState: PowerState;
+  powerState: Plan['powerState'];
 }
 
 interface Open {

@@ -52,7 +52,7 @@ export async function runOurs(lab: Lab, planned: Plan): Promise<Timed> {
 export async function runFloor(lab: Lab, name: string, tiers: Tiers, limit: number): Promise<Timed> {
   const inputs = tiers.map((names) => names.map((member) => inputOf(name, member)));
   const requests = inputs.flat().map(({ vm }) => ({ vm, cpus: 0, memory: 0 }));
-  await lab.platform.place(requests, name);
+  await lab.platform.place(requests, { caller: name });
   const began = Date.now();
   const handle = await lab.temporal.client.workflow.start<typeof floor>('floor', {
     workflowId: `floor/${name}`,

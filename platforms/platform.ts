@@ -47,6 +47,16 @@ export interface PlacementRequest {
   zone?: string;
 }
 
+/** How VMs are to be placed. */
+export interface PlaceOptions {
+  /** Who asks, for the platform's own records: `vmgroup/<namespace>/<group>`. */
+  caller: string;
+  /**
+   * A VM that comes into being once it is placed is to be off then, whatever its own power state says: its group has not come to it yet.
+   */
+  hold?: boolean;
+}
+
 /** Where one VM was placed. */
 export interface PlacementResult {
   vm: VirtualMachineRef;
@@ -90,7 +100,11 @@ export interface Platform {
   /** Asks for a power operation. Resolves once it is accepted, with the state at that moment; the effect shows on the watch. */
   power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState>;
   /** Places VMs together: all of them or none. A VM placed already keeps its place (sticky by uid). */
-  place(requests: PlacementRequest[], caller: string, signal?: AbortSignal): Promise<PlacementResult[]>;
+  place(
+    requests: PlacementRequest[],
+    options: PlaceOptions,
+    signal?: AbortSignal,
+  ): Promise<PlacementResult[]>;
   /** Frees connections. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import {
   PlatformError,
+  type PlaceOptions,
   type PlacementRequest,
   type PlacementResult,
   type Platform,
@@ -78,7 +79,7 @@ export class SimulatedPlatform implements Platform {
 
   async place(
     requests: PlacementRequest[],
-    caller: string,
+    { caller }: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
     const body = { requests, caller };

@@ -6,7 +6,7 @@ import { attempt, attempts, bench, copyOf, environmentOf, powerInput, story } fr
 
 test('a VM is powered on and confirmed, with one call and one effect', () =>
   bench(inventory(), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const { result } = await attempt(activities.powerOn, powerInput('db', { gate: 'Ready' }));
     expect(result).toMatchObject({
       acted: true,
@@ -22,7 +22,7 @@ test('a VM is powered on and confirmed, with one call and one effect', () =>
 
 test('the gate PoweredOn does not wait for the guest', () =>
   bench(inventory({ readyTime: 3_600_000 }), async ({ activities, platform }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const { result } = await attempt(activities.powerOn, powerInput('db'));
     expect(result?.status).toMatchObject({ powerState: 'PoweredOn', ready: false });
   }));
@@ -34,7 +34,7 @@ test.each<[PowerState, PowerState, PowerState, 'powerOn' | 'powerOff' | 'suspend
   ['PoweredOff', 'Suspended', 'PoweredOff', 'suspend'],
 ])('A5: a VM that is %s and is wanted %s is not asked', (from, powerState, seen, verb) =>
   bench(inventory(), async ({ activities, platform, observer, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     if (from !== 'PoweredOff') await desk.power(vm('db'), 'PoweredOn');
     await desk.power(vm('db'), from);
     await observer.until(vm('db'), ({ status }) => status.powerState === from, new AbortController().signal);
@@ -57,7 +57,7 @@ test.each(['powerOff', 'suspend'] as const)(
 
 test('a power-off in the middle of a power-on turns it round: being off at that moment is not enough', () =>
   bench(inventory({ powerOnTime: 300 }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     await platform.power(power('db', 'PoweredOn', { id: 'on', sequence: 99 }));
     const { result } = await attempt(activities.powerOff, powerInput('db', { powerState: 'PoweredOff' }));
     expect(result).toMatchObject({ acted: true, status: { powerState: 'PoweredOff' } });
@@ -67,7 +67,7 @@ test('a power-off in the middle of a power-on turns it round: being off at that 
 
 test('A6: an attempt that takes over goes on with the operation: no second call, no second effect', () =>
   bench(inventory({ powerOnTime: 500 }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const details = await detailsAt(activities.powerOn, 'db', async () =>
       story(await desk.journal(), 'db').includes('run/db Accepted'),
     );
@@ -78,7 +78,7 @@ test('A6: an attempt that takes over goes on with the operation: no second call,
 
 test('A6: also where the heartbeat of the lost attempt never arrived', () =>
   bench(inventory({ powerOnTime: 500 }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     await detailsAt(activities.powerOn, 'db', async () =>
       story(await desk.journal(), 'db').includes('run/db Accepted'),
     );
@@ -90,7 +90,7 @@ test('A6: also where the heartbeat of the lost attempt never arrived', () =>
 
 test('a stuck operation times out and is asked for under a new id; the failure is on record', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const [first, second] = await attempts(activities.powerOn, powerInput('db', { operationTimeout: 100 }));
     expect(first?.error).toMatchObject({
       type: 'OperationTimeout',
@@ -109,7 +109,7 @@ test('a stuck operation times out and is asked for under a new id; the failure i
 
 test('the budget bounds the attempts, with a pause that doubles; every attempt is in the last failure', () =>
   bench(withFaults({ type: 'TransientError' }), async ({ activities, platform }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const all = await attempts(activities.powerOn, powerInput('db'));
     expect(all.map(({ error }) => [error?.type, error?.nonRetryable, error?.nextRetryDelay])).toEqual([
       ['Transient', false, 100],
@@ -132,7 +132,7 @@ test('the budget bounds the attempts, with a pause that doubles; every attempt i
 
 test('failures before the run continued as new count, lost workers do not', () =>
   bench(withFaults({ type: 'TransientError' }), async ({ activities, platform }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const earlier = [
       { attempt: 1, at: 1, class: 'Transient', message: 'x' },
       { attempt: 2, at: 2, class: 'WorkerLost', message: 'x' },
@@ -145,7 +145,7 @@ test('failures before the run continued as new count, lost workers do not', () =
 
 test('A1: lost workers burn no budget, however many', () =>
   bench(withFaults({ type: 'TransientError', times: 2 }), async ({ activities, platform }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const first = await attempt(activities.powerOn, powerInput('db'), 1);
     const later = await attempt(activities.powerOn, powerInput('db'), 9, first.details);
     expect(later.error?.nonRetryable).toBe(false);
@@ -162,7 +162,7 @@ test.each(['kept', 'cleared'])(
   'A2: a reset gives a fresh budget and a fresh operation, heartbeat details %s',
   (details) =>
     bench(withFaults({ type: 'Stuck', times: 2 }), async ({ activities, platform, desk }) => {
-      await platform.place([placement('db')], 'test');
+      await platform.place([placement('db')], { caller: 'test' });
       const input = powerInput('db', { operationTimeout: 80 });
       const first = await attempt(activities.powerOn, input, 1);
       const second = await attempt(activities.powerOn, input, 2, first.details);
@@ -187,7 +187,7 @@ test.each(['kept', 'cleared'])(
 
 test('A2, A4: a reset ends the running attempt at once; the next one asks anew with a fresh budget', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
       void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
         environment.cancel('RESET', new ActivityCancellationDetails({ reset: true })),
@@ -201,7 +201,7 @@ test('A2, A4: a reset ends the running attempt at once; the next one asks anew w
 
 test.each(['CANCELLED', 'WORKER_SHUTDOWN', 'PAUSED'] as const)('A4: %s is not a failed attempt', (reason) =>
   bench(inventory({ powerOnTime: 400 }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
       void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
         environment.cancel(
@@ -219,7 +219,7 @@ test.each(['CANCELLED', 'WORKER_SHUTDOWN', 'PAUSED'] as const)('A4: %s is not a 
 
 test('throttled: the next attempt comes when the platform said', () =>
   bench(withFaults({ type: 'Throttled', retryAfter: 4_321 }), async ({ activities, platform }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const { error } = await attempt(activities.powerOn, powerInput('db'));
     expect(error).toMatchObject({ type: 'Throttled', nonRetryable: false });
     const [failure] = error?.details?.[0]?.failures ?? [];
@@ -229,7 +229,7 @@ test('throttled: the next attempt comes when the platform said', () =>
 
 test('a lost reply: the next attempt finds what is under way, and it happens once', () =>
   bench(withFaults({ type: 'LostReply' }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const all = await attempts(activities.powerOn, powerInput('db', { gate: 'Ready' }));
     expect(all.map(({ error }) => error?.type)).toEqual(['Transient', undefined]);
     expect(all.at(-1)?.result?.acted).toBe(true);
@@ -248,7 +248,7 @@ test.each([
   ],
 ])('%s parks at once', (_name, inventoryOf, type, over) =>
   bench(inventoryOf, async ({ activities, platform }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const { error } = await attempt(activities.powerOn, powerInput('db', over));
     expect(error).toMatchObject({ type, nonRetryable: true });
   }),
@@ -263,7 +263,7 @@ test('a VM that was never placed parks with what to do', () =>
 
 test('an operation that fails on the platform brings its class; the next attempt asks under a new id', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
       desk.fail(vm('db'), 'Transient', 'the host is rebooting'),
     );
@@ -275,7 +275,7 @@ test('an operation that fails on the platform brings its class; the next attempt
 
 test('A8: a newer operation takes over, before and in the middle of the wait', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
       platform.power(power('db', 'PoweredOff', { id: 'newer', sequence: 101 })),
     );
@@ -288,7 +288,7 @@ test('A8: a newer operation takes over, before and in the middle of the wait', (
 
 test('A8: a fence is asked for also where the VM is there already, and then an older operation is refused', () =>
   bench(inventory(), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const off = powerInput('db', {
       powerState: 'PoweredOff',
       fence: true,
@@ -312,7 +312,7 @@ test('A8: a fence for a VM that the platform does not have is done', () =>
 
 test('a VM that is deleted meanwhile is a permanent failure', () =>
   bench(withFaults({ type: 'Stuck' }), async ({ activities, platform, observer, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     void eventually(() => observer.get(vm('db'))?.operation !== undefined).then(() => desk.delete(vm('db')));
     const { error } = await attempt(activities.powerOn, powerInput('db'));
     expect(error).toMatchObject({ type: 'Permanent', nonRetryable: true });
@@ -323,7 +323,7 @@ test('a VM that is deleted meanwhile is a permanent failure', () =>
 
 test('a VM that leaves its state before it is ready is brought back', () =>
   bench(inventory({ readyTime: 200 }), async ({ activities, platform, observer, desk }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     void eventually(() => observer.get(vm('db'))?.status.powerState === 'PoweredOn').then(() =>
       desk.power(vm('db'), 'PoweredOff'),
     );
@@ -334,7 +334,7 @@ test('a VM that leaves its state before it is ready is brought back', () =>
 
 test('a guest that ignores shutdown is forced after its time, and a soft one is not', () =>
   bench(withFaults({ type: 'GuestIgnoresShutdown' }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db'), placement('web')], 'test');
+    await platform.place([placement('db'), placement('web')], { caller: 'test' });
     await desk.power(vm('db'), 'PoweredOn');
     await desk.power(vm('web'), 'PoweredOn');
     const off = { powerState: 'PoweredOff' as const, guestShutdownTimeout: 100, operationTimeout: 200 };

@@ -48,7 +48,7 @@ async function pendingAttempt(handle: WorkflowHandle): Promise<number> {
 test('A3: each failed attempt is told to the run and kept for the next; the run learns the class', () =>
   bench(withFaults({ type: 'Stuck', times: 2 }), async (parts) => {
     const taskQueue = `activities-${++counter}`;
-    await parts.platform.place([placement('db')], 'test');
+    await parts.platform.place([placement('db')], { caller: 'test' });
     await withWorker(parts, taskQueue, async (client) => {
       const told = await client.workflow.execute<typeof onePowerOn>('onePowerOn', {
         taskQueue,
@@ -82,7 +82,7 @@ test('A3: each failed attempt is told to the run and kept for the next; the run 
 test('after the budget the run gets every attempt with its class', () =>
   bench(withFaults({ type: 'TransientError' }), async (parts) => {
     const taskQueue = `activities-${++counter}`;
-    await parts.platform.place([placement('db')], 'test');
+    await parts.platform.place([placement('db')], { caller: 'test' });
     await withWorker(parts, taskQueue, async (client) => {
       const told = await client.workflow.execute<typeof onePowerOn>('onePowerOn', {
         taskQueue,
@@ -101,7 +101,7 @@ test('after the budget the run gets every attempt with its class', () =>
 test.each(['while it waits for its retry', 'while it runs'])('A2: the pending activity is reset %s', (when) =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async (parts) => {
     const taskQueue = `activities-${++counter}`;
-    await parts.platform.place([placement('db')], 'test');
+    await parts.platform.place([placement('db')], { caller: 'test' });
     const waits = when !== 'while it runs';
     await withWorker(parts, taskQueue, async (client) => {
       const handle = await client.workflow.start<typeof onePowerOn>('onePowerOn', {
@@ -137,7 +137,7 @@ test.each(['while it waits for its retry', 'while it runs'])('A2: the pending ac
 test('A6: a worker that goes away in the middle is followed by another one, without a second operation', () =>
   bench(inventory({ powerOnTime: 4_000 }), async (parts) => {
     const taskQueue = `activities-${++counter}`;
-    await parts.platform.place([placement('db')], 'test');
+    await parts.platform.place([placement('db')], { caller: 'test' });
     let handle: WorkflowHandle | undefined;
     await withWorker(parts, taskQueue, async (client) => {
       handle = await client.workflow.start<typeof onePowerOn>('onePowerOn', {
@@ -160,7 +160,7 @@ test('A6: a worker that goes away in the middle is followed by another one, with
 test('A4: a cancelled run ends the activity', () =>
   bench(withFaults({ type: 'Stuck' }), async (parts) => {
     const taskQueue = `activities-${++counter}`;
-    await parts.platform.place([placement('db')], 'test');
+    await parts.platform.place([placement('db')], { caller: 'test' });
     await withWorker(parts, taskQueue, async (client) => {
       const handle = await client.workflow.start<typeof onePowerOn>('onePowerOn', {
         taskQueue,

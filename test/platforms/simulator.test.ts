@@ -58,7 +58,7 @@ function linesOf(journal: JournalLine[], name: string): string[] {
 
 test('a VM is placed, powered on, becomes ready, is suspended and powered off; the journal tells it', () =>
   bench({}, async ({ platform, desk, observer }) => {
-    const [placed] = await platform.place([placement('db')], 'test');
+    const [placed] = await platform.place([placement('db')], { caller: 'test' });
     expect(placed?.placement.zoneID).toMatch(/^zone-/);
     expect((await platform.read(vm('db')))?.status).toMatchObject({ powerState: 'PoweredOff', ready: false });
     const accepted = await platform.power(power('db', 'PoweredOn', { id: 'on' }));
@@ -91,7 +91,7 @@ test('a VM is placed, powered on, becomes ready, is suspended and powered off; t
 
 test('P1: a known operation id is answered and not carried out again, whoever asks and however often', () =>
   bench({}, async ({ platform, desk, observer }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     const call = power('db', 'PoweredOn', { id: 'on' });
     await Promise.all([platform.power(call), platform.power(call), platform.power(call)]);
     await observer.until(vm('db'), isReady, never);
@@ -110,7 +110,7 @@ test('P1: a known operation id is answered and not carried out again, whoever as
 
 test('P2, S1: a power-on is turned round in the middle, and the older decision that comes late is refused', () =>
   bench({ inventory: inventory({ powerOnTime: 50 }) }, async ({ platform, desk, observer }) => {
-    await platform.place([placement('db')], 'test');
+    await platform.place([placement('db')], { caller: 'test' });
     await platform.power(power('db', 'PoweredOn', { id: 'on', sequence: 5 }));
     const turned = await platform.power(power('db', 'PoweredOff', { id: 'off', sequence: 6 }));
     expect(turned.operation).toEqual({ id: 'off', sequence: 6, phase: 'Done' });
@@ -149,7 +149,7 @@ test('faults: each class reaches the caller, `times` counts calls, a lost reply 
     async ({ platform, desk, observer }) => {
       await platform.place(
         ['a', 'b', 'c', 'd', 'e'].map((name) => placement(name)),
-        'test',
+        { caller: 'test' },
       );
       const on = power('a', 'PoweredOn', { id: 'a-1' });
       await expect(platform.power(on)).rejects.toMatchObject({ failureClass: 'Transient' });
@@ -174,7 +174,7 @@ test('faults: each class reaches the caller, `times` counts calls, a lost reply 
         'e-1~2 => PoweredOn',
         'e-1~2 => Ready',
       ]);
-      await expect(platform.place([placement('f')], 'test')).rejects.toMatchObject({
+      await expect(platform.place([placement('f')], { caller: 'test' })).rejects.toMatchObject({
         failureClass: 'NoCapacity',
       });
       await expect(platform.power(power('ghost', 'PoweredOn'))).rejects.toMatchObject({
@@ -186,7 +186,7 @@ test('faults: each class reaches the caller, `times` counts calls, a lost reply 
 
 test('the console acts behind the back: power, a failing operation, delete, faults and inventory at run time', () =>
   bench({ inventory: withFaults({ type: 'Stuck' }) }, async ({ platform, desk, observer }) => {
-    await platform.place([placement('db'), placement('web')], 'test');
+    await platform.place([placement('db'), placement('web')], { caller: 'test' });
     await platform.power(power('db', 'PoweredOn', { id: 'on' }));
     await desk.fail(vm('db'), 'Permanent', 'the disk is gone');
     const failed = await observer.until(vm('db'), (state) => state.operation?.phase === 'Failed', never);
@@ -199,7 +199,7 @@ test('the console acts behind the back: power, a failing operation, delete, faul
     const { behavior, ...rest } = await desk.inventory();
     await desk.setInventory({ ...rest, hosts: [], behavior });
     expect((await platform.read(vm('web')))?.status.placement).toBeDefined();
-    await expect(platform.place([placement('new')], 'test')).rejects.toThrow(
+    await expect(platform.place([placement('new')], { caller: 'test' })).rejects.toThrow(
       /prod\/new asks for 2 cpus and 4 GiB/,
     );
     await desk.delete(vm('web'));
@@ -213,7 +213,7 @@ test('a restart goes on with operations in progress, keeps ids, sequences and pl
     const slow = inventory({ powerOnTime: 300, readyTime: 0 });
     const first = await startSimulator({ dataDir: folder, inventory: slow });
     const before = new SimulatedPlatform(first.address);
-    await before.place([placement('db')], 'test');
+    await before.place([placement('db')], { caller: 'test' });
     await before.power(power('db', 'PoweredOn', { id: 'on', sequence: 9 }));
     await before.close();
     await first.close();
@@ -264,7 +264,7 @@ test('J1, L2, M2: after kill -9 in the middle everything answered is in the jour
     const unknown: string[] = [];
     await platform.place(
       names.map((name) => placement(name)),
-      'test',
+      { caller: 'test' },
     );
     const calls = names.map(async (name, index) => {
       // Spread over the time around the kill.
@@ -342,7 +342,7 @@ test('the watch survives restarts of the simulator and learns what happened mean
     const port = Number(new URL(first.address).port);
     const platform = new SimulatedPlatform(first.address);
     const observer = new Observer(platform);
-    await platform.place([placement('db'), placement('web')], 'test');
+    await platform.place([placement('db'), placement('web')], { caller: 'test' });
     await eventually(() => observer.list().length === 2);
     await first.close();
     await eventually(() => !observer.live);
@@ -393,7 +393,7 @@ test('1,000 VMs are powered on at once, each exactly once', () =>
     const names = Array.from({ length: 1_000 }, (_, index) => `vm-${index}`);
     await platform.place(
       names.map((name) => placement(name)),
-      'test',
+      { caller: 'test' },
     );
     const start = process.cpuUsage();
     await Promise.all([

@@ -20,6 +20,7 @@ import {
 } from '../../kubernetes';
 import {
   PlatformError,
+  type PlaceOptions,
   type Platform,
   type PlacementRequest,
   type PlacementResult,
@@ -151,7 +152,11 @@ export class VmOperatorPlatform implements Platform {
     );
   }
 
-  place(_requests: PlacementRequest[], _caller: string, _signal?: AbortSignal): Promise<PlacementResult[]> {
+  place(
+    _requests: PlacementRequest[],
+    _options: PlaceOptions,
+    _signal?: AbortSignal,
+  ): Promise<PlacementResult[]> {
     throw new PlatformError('Permanent', 'not yet');
   }
 

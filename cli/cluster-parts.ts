@@ -8,7 +8,6 @@ import type { ApiServer, ResourceCache, VirtualMachineObject } from '../kubernet
 import type { Observer, Platform } from '../platforms';
 import type { Health } from '../worker';
 import { connectCluster, watchedNamespaces, type ClusterOptions } from './cluster';
-import { CliError } from './errors';
 import * as heavy from './heavy';
 import { observationsOf, type RunningBridge } from './parts';
 
@@ -42,9 +41,17 @@ export function followCluster(options: ClusterOptions, logger: Logger): Followed
   return {
     api,
     machines,
-    vmOperator: () => {
-      throw new CliError('the platform vm-operator is not part of this build');
-    },
+    vmOperator: () =>
+      new (heavy.vmOperator().VmOperatorPlatform)({
+        api,
+        machines,
+        ...(namespaces && { namespaces }),
+        onBroken: (error, retryIn) =>
+          logger.warn(
+            { err: error, resource: 'events', retryIn },
+            'a resource cannot be followed, trying again',
+          ),
+      }),
     close: () => machines.stop(),
   };
 }
@@ -52,7 +59,7 @@ export function followCluster(options: ClusterOptions, logger: Logger): Followed
 /** What {@link startBridgeOnCluster} needs. */
 export interface BridgeOnClusterOptions {
   cluster: FollowedCluster;
-  options: ClusterOptions & { leaseNamespace?: string };
+  options: ClusterOptions & { leaseNamespace?: string; platform?: string };
   client: Client;
   taskQueue?: string;
   observer: Observer;
@@ -70,6 +77,8 @@ export async function startBridgeOnCluster(given: BridgeOnClusterOptions): Promi
     api: cluster.api,
     machines: cluster.machines,
     ...(namespaces && { namespaces }),
+    // VM Operator makes a VM of a group once the group's status says where.
+    placesAhead: options.platform === 'vm-operator',
     leaseNamespace: options.leaseNamespace ?? heavy.kubernetes().inClusterNamespace() ?? 'default',
     identity: `${hostname()}_${randomUUID().slice(0, 8)}`,
     client,

@@ -4,6 +4,7 @@ import type * as Bridge from '../bridge';
 import type * as Kubernetes from '../kubernetes';
 import type * as Platforms from '../platforms';
 import type * as Simulated from '../platforms/simulated';
+import type * as VmOperator from '../platforms/vm-operator';
 import type * as Workflows from '../workflows';
 import type * as Live from './display';
 import type * as Messages from '../workflows/messages';
@@ -27,6 +28,8 @@ export const live = (): typeof Live => require('./display') as typeof Live;
 export const platforms = (): typeof Platforms => require('../platforms') as typeof Platforms;
 /** The simulated platform. */
 export const simulated = (): typeof Simulated => require('../platforms/simulated') as typeof Simulated;
+/** VMs that VM Operator keeps. */
+export const vmOperator = (): typeof VmOperator => require('../platforms/vm-operator') as typeof VmOperator;
 /** The planner. */
 export const workflows = (): typeof Workflows => require('../workflows') as typeof Workflows;
 /** Temporal's client. */

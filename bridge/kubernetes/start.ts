@@ -14,7 +14,7 @@ import { kubernetesStatusStore } from './status-store';
 /** What {@link startKubernetesBridge} needs. */
 export interface KubernetesBridgeOptions extends Pick<
   BridgeOptions,
-  'client' | 'taskQueue' | 'observations' | 'logger' | 'onEvent' | 'onView'
+  'client' | 'taskQueue' | 'observations' | 'placesAhead' | 'logger' | 'onEvent' | 'onView'
 > {
   api: ApiServer;
   /** The VMs, followed once for the whole process. */
@@ -119,13 +119,14 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
       });
     },
   });
-  const { client, taskQueue, observations, onView } = options;
+  const { client, taskQueue, observations, placesAhead = false, onView } = options;
   const bridge = await startBridge({
     source,
     client,
     taskQueue,
     observations,
     statusStore,
+    placesAhead,
     ownership,
     logger,
     onEvent: tell,

@@ -1,5 +1,6 @@
 /** `vmgroup simulator`. */
 import type { SimulatedInventory } from '../api';
+import type { Logger } from 'pino';
 import { pino } from 'pino';
 import type { JournalLine, Simulator, VmController } from '../platforms/simulated';
 import { connectCluster, watchedNamespaces } from './cluster';
@@ -10,13 +11,14 @@ import * as heavy from './heavy';
 import { readManifests } from './manifest-files';
 import { print, table } from './output';
 import { LOG_FORMAT } from './parts';
-import { untilStopped } from './stop';
+import { stopSignal, untilStopped } from './stop';
 
 /** Runs the simulated platform until Ctrl-C. */
 export async function runSimulator(paths: string[], options: SimulatorRunOptions): Promise<void> {
   const inventory = paths.length === 0 ? undefined : inventoryOf(await readManifests(paths));
   const { startSimulator } = heavy.simulated();
-  const follow = options.kubernetes ? followCluster(options) : undefined;
+  const signal = stopSignal();
+  const follow = options.kubernetes ? followCluster(options, signal) : undefined;
   const dataDir = dataFolder(options.data).simulator;
   const simulator = await startSimulator({
     dataDir,
@@ -30,13 +32,16 @@ export async function runSimulator(paths: string[], options: SimulatorRunOptions
   process.stdout.write(`${simulator.address}\n`);
   process.stderr.write(`simulated platform: journal in ${simulator.journal}; Ctrl-C stops it\n`);
   const controller = follow?.(simulator);
-  await untilStopped();
+  await untilStopped(signal);
   await controller?.stop();
   await simulator.close();
 }
 
 /** Connects first: a kubeconfig that is wrong is told before anything starts. */
-function followCluster(options: SimulatorRunOptions): (simulator: Simulator) => VmController {
+function followCluster(
+  options: SimulatorRunOptions,
+  signal: AbortSignal,
+): (simulator: Simulator) => VmController {
   const api = connectCluster(options);
   const namespaces = watchedNamespaces(options);
   const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
@@ -45,11 +50,31 @@ function followCluster(options: SimulatorRunOptions): (simulator: Simulator) => 
     const controller = heavy.simulated().startVmController({
       ...{ api, machine },
       ...(namespaces && { namespaces }),
-      onError: (error, about) =>
-        logger.warn({ err: error, about }, 'not done on the API server, tried again'),
+      onError: toldOnce(logger),
     });
-    void controller.synced().then(() => logger.info('follows the VirtualMachines'));
+    void controller.synced().then(() => {
+      if (!signal.aborted) logger.info('follows the VirtualMachines');
+    });
     return controller;
+  };
+}
+
+/** Milliseconds in which the same trouble is not told again. */
+const TOLD_FOR = 60_000;
+
+/** Logs what goes wrong on the API server: it is tried again every few seconds, and mostly fails for the same reason. */
+function toldOnce(logger: Logger): (error: unknown, about: string) => void {
+  const told = new Map<string, { message: string; at: number }>();
+  return (error, about) => {
+    const message = messageOf(error);
+    const last = told.get(about);
+    if (last?.message === message && Date.now() - last.at < TOLD_FOR) return;
+    told.set(about, { message, at: Date.now() });
+    const absent = error instanceof Error && 'code' in error && error.code === 404;
+    logger.warn(
+      { about, error: message, ...(absent && { cure: 'vmgroup crds | kubectl apply --server-side -f -' }) },
+      'not done on the API server, tried again',
+    );
   };
 }
 

@@ -9,21 +9,21 @@
  */
 import type { Placement, PowerMode, PowerState } from '../../api';
 import type { KubernetesObject, ObjectCondition, VirtualMachineObject } from '../../kubernetes';
+import type { FailureClass, PlatformError } from '../platform';
+import {
+  APPLY_TIME,
+  isPaused,
+  isPowerState,
+  powerOnChecks,
+  recordedOperation,
+} from '../vm-operator/annotations';
 import { VM_CONTROLLER } from './entries';
 import type { VmRecord } from './engine';
 
 /** Finalizer that VM Operator puts on each VirtualMachine. */
 export const VM_FINALIZER = 'vmoperator.vmware.com/virtualmachine';
-/** Earliest time at which the power state may be applied, RFC 3339. */
-export const APPLY_TIME = 'vmoperator.vmware.com.protected/apply-power-state-time';
-/** Annotation or label: the VM is left alone. */
-export const PAUSED = 'vmoperator.vmware.com/paused';
-/** Prefix of annotations each of which keeps the VM from being powered on. */
-export const POWER_ON_CHECK = 'poweron.check.vmoperator.vmware.com/';
 /** Annotation that the VM gets after its first power-on. */
 export const FIRST_BOOT_DONE = 'virtualmachine.vmoperator.vmware.com/first-boot-done';
-/** Annotation in which the platform `vm-operator` records who asked for the present power state. */
-export const OPERATION = 'vmgroup.dev/operation';
 /** Label with the zone that the VM is pinned to. */
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 /** Milliseconds that the guest gets to shut down or stand by, a constant of VM Operator. */
@@ -259,7 +259,9 @@ function changePower(sight: Sight, machine: VmRecord, desired: PowerState): Powe
   if (machine.powerState === desired) return LEFT_ALONE;
   const change = allowed(sight.object, machine.powerState, desired);
   if (!change) return LEFT_ALONE;
-  return { acts: [{ type: 'power', request: { ...change, ...askedBy(sight.object, machine) } }] };
+  return {
+    acts: [{ type: 'power', request: { ...change, ...askedBy(sight.object, machine, change.powerState) } }],
+  };
 }
 
 /** How the last operation ended badly: it failed, or the guest took no notice for too long. */
@@ -284,21 +286,19 @@ function isSoft({ pending, powerState }: VmRecord): boolean {
 
 /** The operation that leads from one state to another; undefined: the controller does nothing, and says nothing. */
 function allowed(
-  { spec, metadata }: VirtualMachineObject,
+  object: VirtualMachineObject,
   from: PowerState,
   powerState: PowerState,
 ): { powerState: PowerState; mode?: PowerMode } | undefined {
   switch (powerState) {
     case 'PoweredOn':
-      return Object.keys(metadata.annotations ?? {}).some((key) => key.startsWith(POWER_ON_CHECK))
-        ? undefined
-        : { powerState };
+      return powerOnChecks(object).length > 0 ? undefined : { powerState };
     case 'PoweredOff': {
-      const mode = modeOf(spec.powerOffMode);
+      const mode = modeOf(object.spec.powerOffMode);
       return from === 'Suspended' && mode === 'Soft' ? undefined : { powerState, mode };
     }
     case 'Suspended':
-      return from === 'PoweredOn' ? { powerState, mode: modeOf(spec.suspendMode) } : undefined;
+      return from === 'PoweredOn' ? { powerState, mode: modeOf(object.spec.suspendMode) } : undefined;
   }
 }
 
@@ -310,25 +310,30 @@ function modeOf(written: string | undefined): PowerMode {
 /** `PoweredOn` where it is left out, as VM Operator's webhook writes it; undefined where it is none. */
 export function desiredPower({ spec }: VirtualMachineObject): PowerState | undefined {
   const { powerState = 'PoweredOn' } = spec;
-  return powerState === 'PoweredOn' || powerState === 'PoweredOff' || powerState === 'Suspended'
-    ? powerState
-    : undefined;
+  return isPowerState(powerState) ? powerState : undefined;
 }
 
-/** Who asked, as the annotation tells. It tells of one operation: what comes after that is the controller's own doing. */
-function askedBy(object: VirtualMachineObject, machine: VmRecord): { caller: string; requestId?: string } {
-  const asked = readOperation(object.metadata.annotations?.[OPERATION]);
-  if (!asked || asked.id === machine.requestId) return { caller: VM_CONTROLLER };
-  return { caller: asked.caller, requestId: asked.id };
+/** Who asked, as our platform records it on the VM. It tells of one operation: what comes after that is the controller's own doing. */
+function askedBy(
+  object: VirtualMachineObject,
+  machine: VmRecord,
+  powerState: PowerState,
+): { caller: string; requestId?: string } {
+  const asked = recordedOperation(object);
+  if (asked?.powerState !== powerState || asked.id === machine.requestId) return { caller: VM_CONTROLLER };
+  return { caller: asked.caller || VM_CONTROLLER, requestId: asked.id };
 }
 
-function readOperation(written: string | undefined): { id: string; caller: string } | undefined {
-  try {
-    const { id, caller } = record(JSON.parse(written ?? 'null'));
-    return typeof id === 'string' && typeof caller === 'string' ? { id, caller } : undefined;
-  } catch {
-    return undefined;
-  }
+/** What vCenter's words for a failure begin with, by which its readers know its kind. */
+const WORDS: Partial<Record<FailureClass, string>> = {
+  NoCapacity: 'insufficient resources: ',
+  Throttled: 'too many requests: ',
+  Permanent: 'invalid virtual machine configuration: ',
+};
+
+/** What a refusal of the platform is told as. */
+export function toldAs({ failureClass, message }: PlatformError): string {
+  return `${WORDS[failureClass] ?? ''}${message}`;
 }
 
 // ---- Status ---------------------------------------------------------------------------------------------------------------------
@@ -367,10 +372,6 @@ function isFalse(type: string, reason: string, message = ''): WantedCondition {
 function sorted(conditions: WantedCondition[]): WantedCondition[] {
   const rank = ({ type }: WantedCondition): string => (type === CONDITION.ready ? '' : type);
   return conditions.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
-}
-
-function isPaused({ metadata }: VirtualMachineObject): boolean {
-  return metadata.annotations?.[PAUSED] !== undefined || metadata.labels?.[PAUSED] !== undefined;
 }
 
 function hasAnnotation({ metadata }: VirtualMachineObject, key: string): boolean {

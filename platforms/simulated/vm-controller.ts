@@ -22,18 +22,19 @@ import {
   type VirtualMachineObject,
 } from '../../kubernetes';
 import { PlatformError, type VirtualMachineRef } from '../platform';
+import { APPLY_TIME } from '../vm-operator/annotations';
 import { VM_CONTROLLER } from './entries';
 import { keyOf } from './engine';
 import { keyQueue } from './key-queue';
 import type { Machine } from './machine';
 import {
-  APPLY_TIME,
   CONDITION,
   decide,
   FIRST_BOOT_DONE,
   GUEST_PATIENCE,
   isWokenBy,
   sightOfGroup,
+  toldAs,
   VM_FINALIZER,
   type Act,
   type Decision,
@@ -126,9 +127,11 @@ export function startVmController(options: VmControllerOptions): VmController {
     groups.onChange(countNamespace),
     machines.onChange(onMachine),
   ];
+  let stopped = false;
   const started = Promise.all([machines.synced(), groups.synced(), classes.synced()]).then(start);
 
   function start(): void {
+    if (stopped) return;
     ends.push(
       groups.onChange(onGroup),
       classes.onChange(({ key }) => wakeClass(key)),
@@ -311,8 +314,9 @@ export function startVmController(options: VmControllerOptions): VmController {
       await call();
     } catch (error: unknown) {
       if (!(error instanceof PlatformError)) throw error;
-      if (reason === 'CreateFailure') entry.refused = error.message;
-      fail(entry, { reason, message: error.message }, error.retryAfter);
+      const message = toldAs(error);
+      if (reason === 'CreateFailure') entry.refused = message;
+      fail(entry, { reason, message }, error.retryAfter);
     }
   }
 
@@ -356,6 +360,7 @@ export function startVmController(options: VmControllerOptions): VmController {
   return {
     synced: () => started,
     stop: async () => {
+      stopped = true;
       for (const end of ends) end();
       await Promise.all([machines.stop(), groups.stop(), classes.stop(), zones.stop()]);
       await Promise.all([queue.stop(), events.stop()]);

@@ -2,7 +2,7 @@
  * Warnings as Kubernetes Events on VirtualMachines, which is where VM Operator tells the cause of what does not work.
  *
  * V1: an event never holds up or fails what it tells of.
- * V2: the same warning again and again is one Event with a count, written ever more seldom; a few Events are written at a time.
+ * V2: the same warning again and again is one Event with a count, written now and then; a few Events are written at a time.
  */
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -17,9 +17,8 @@ export interface VmEvents {
 
 /** Events that are written at the same time. */
 const CONCURRENCY = 4;
-/** Milliseconds until the first repetitions are written; doubles. */
-const FIRST_PAUSE = 1_000;
-const LONGEST_PAUSE = 60_000;
+/** Milliseconds between two writes of one Event. */
+const PAUSE = 2_000;
 /** Milliseconds after which a repetition is a new Event. */
 const FORGET = 600_000;
 /** Longest note that the API server takes, characters. */
@@ -37,7 +36,7 @@ interface Series {
   count: number;
   /** The count that is written; 0: the Event is not there yet. */
   written: number;
-  pause: number;
+  writtenAt: number;
 }
 
 /** Starts to write. `onError` is told of an Event that could not be written; it is not tried again before it repeats. */
@@ -47,6 +46,7 @@ export function vmEvents(api: ApiServer, onError: (error: unknown) => void): VmE
     const series = known.get(id);
     if (!series || series.count === series.written) return;
     const { count } = series;
+    series.writtenAt = Date.now();
     try {
       if (series.written === 0) await create(series);
       if (count > 1) await api.merge(RESOURCES.events, nameOf(series), { series: repetitions(series) });
@@ -81,7 +81,7 @@ export function vmEvents(api: ApiServer, onError: (error: unknown) => void): VmE
     }
     known.delete(id);
     known.set(id, {
-      ...{ object, reason, note: shortened(message), count: 1, written: 0, pause: FIRST_PAUSE / 2 },
+      ...{ object, reason, note: shortened(message), count: 1, written: 0, writtenAt: now },
       ...{
         name: `${object.metadata.name.slice(0, 200)}.${id}.${now.toString(36)}`,
         firstAt: now,
@@ -95,10 +95,9 @@ export function vmEvents(api: ApiServer, onError: (error: unknown) => void): VmE
   return { warn, stop: () => queue.stop() };
 }
 
-/** V2. */
-function next(series: Series): number {
-  series.pause = Math.min(series.pause * 2, LONGEST_PAUSE);
-  return series.pause;
+/** V2. Milliseconds until the next write. */
+function next({ writtenAt }: Series): number {
+  return Math.max(writtenAt + PAUSE - Date.now(), 0);
 }
 
 function nameOf({ object, name }: Series): { namespace: string; name: string } {

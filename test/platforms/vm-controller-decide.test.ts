@@ -2,7 +2,15 @@
 import type { PowerState } from '../../api';
 import type { KubernetesObject, VirtualMachineObject } from '../../kubernetes';
 import type { VmRecord } from '../../platforms/simulated/engine';
-import { decide, isWokenBy, sightOfGroup, type Sight } from '../../platforms/simulated/vm-controller-decide';
+import { PlatformError, type FailureClass } from '../../platforms';
+import {
+  decide,
+  isWokenBy,
+  sightOfGroup,
+  toldAs,
+  type Sight,
+} from '../../platforms/simulated/vm-controller-decide';
+import { classifyWarning } from '../../platforms/vm-operator/warnings';
 import { zonesOf } from '../../platforms/simulated/zones';
 import { inventory } from './fixtures';
 
@@ -268,39 +276,47 @@ describe('D2: operations in progress, and such as failed', () => {
   });
 });
 
-test.each<{
-  name: string;
-  annotation: string | undefined;
-  used?: string;
-  caller: string;
-  requestId?: string;
-}>([
-  { name: 'none', annotation: undefined, caller: 'vm-controller' },
+const operation = {
+  uid: 'uid-1',
+  id: 'run/1',
+  sequence: 1,
+  powerState: 'PoweredOn',
+  caller: 'vmgroup/prod/shop',
+};
+const theirs = { caller: 'vmgroup/prod/shop', requestId: 'run/1' };
+const own = { caller: 'vm-controller' };
+
+test.each<{ name: string; written?: unknown; used?: string; expected: object }>([
+  { name: 'nobody', expected: own },
+  { name: 'a run', written: operation, expected: theirs },
+  { name: 'a run, and it was carried out before', written: operation, used: 'run/1', expected: own },
   {
-    name: 'one',
-    annotation: '{"id":"run/1","caller":"vmgroup/prod/shop"}',
-    caller: 'vmgroup/prod/shop',
-    requestId: 'run/1',
+    name: 'a run, another operation of which was carried out',
+    written: operation,
+    used: 'run/0',
+    expected: theirs,
   },
-  {
-    name: 'one that was carried out',
-    annotation: '{"id":"run/1","caller":"vmgroup/prod/shop"}',
-    used: 'run/1',
-    caller: 'vm-controller',
-  },
-  { name: 'one that cannot be read', annotation: '{"id":', caller: 'vm-controller' },
-  { name: 'one of another form', annotation: '["run/1"]', caller: 'vm-controller' },
-])('who asked, by the annotation: $name', ({ annotation, used, caller, requestId }) => {
-  const annotations = annotation === undefined ? {} : { 'vmgroup.dev/operation': annotation };
+  { name: 'a run, for another state', written: { ...operation, powerState: 'PoweredOff' }, expected: own },
+  { name: 'a run, of another VM', written: { ...operation, uid: 'uid-0' }, expected: own },
+  { name: 'a text of another form', written: ['run/1'], expected: own },
+])('who asked, by what stands on the VM: $name', ({ written, used, expected }) => {
+  const annotations: Record<string, string> =
+    written === undefined ? {} : { 'vmgroup.dev/operation': JSON.stringify(written) };
   const given = {
     object: object({ metadata: { annotations } }),
     machine: machine('PoweredOff', used === undefined ? {} : { requestId: used }),
   };
   const [act] = decide(sight(given)).acts;
-  expect(act).toEqual({
-    type: 'power',
-    request: { powerState: 'PoweredOn', caller, ...(requestId !== undefined && { requestId }) },
-  });
+  expect(act).toEqual({ type: 'power', request: { powerState: 'PoweredOn', ...expected } });
+});
+
+test.each<[FailureClass, string]>([
+  ['NoCapacity', 'NoCapacity'],
+  ['Throttled', 'Throttled'],
+  ['Permanent', 'Permanent'],
+  ['Transient', 'Transient'],
+])('a refusal of class %s is told in words that are read as such', (failureClass, read) => {
+  expect(classifyWarning(toldAs(new PlatformError(failureClass, 'simulated fault: something')))).toBe(read);
 });
 
 test('the first power-on is marked once, the finalizer is there before anything else', () => {

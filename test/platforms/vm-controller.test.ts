@@ -205,15 +205,24 @@ describe('creation', () => {
   });
 });
 
+/** What our platform leaves on a VM. */
+function recorded(uid: string | undefined, id: string, powerState: string): string {
+  return JSON.stringify({ uid, id, sequence: 1, powerState, caller: 'vmgroup/prod/shop' });
+}
+
 describe('power', () => {
   test('off, on, suspended and off again, each in the mode of the VM; the record tells who asked', async () => {
     const stage = await started();
-    await stage.vm('db', { powerState: 'PoweredOff', powerOffMode: 'Hard', suspendMode: 'Soft' });
+    const { metadata } = await stage.vm('db', {
+      powerState: 'PoweredOff',
+      powerOffMode: 'Hard',
+      suspendMode: 'Soft',
+    });
     await stage.untilPower('db', 'PoweredOff');
     const ask = (powerState: string, id: string) =>
       stage.patch('db', {
         metadata: {
-          annotations: { 'vmgroup.dev/operation': JSON.stringify({ id, caller: 'vmgroup/prod/shop' }) },
+          annotations: { 'vmgroup.dev/operation': recorded(metadata.uid, id, powerState) },
         },
         spec: { powerState },
       });
@@ -244,8 +253,12 @@ describe('power', () => {
 
   test('a power state changed behind its back is brought back, in its own name', async () => {
     const stage = await started();
-    const asked = JSON.stringify({ id: 'run-1/on', caller: 'vmgroup/prod/shop' });
-    await stage.vm('db', {}, { annotations: { 'vmgroup.dev/operation': asked } });
+    const { metadata } = await stage.vm('db', { powerState: 'PoweredOff' });
+    await stage.untilPower('db', 'PoweredOff');
+    await stage.patch('db', {
+      metadata: { annotations: { 'vmgroup.dev/operation': recorded(metadata.uid, 'run-1/on', 'PoweredOn') } },
+      spec: { powerState: 'PoweredOn' },
+    });
     await stage.until('db', isReady);
     await stage.simulator.machine.consolePower({ namespace: stage.namespace, name: 'db' }, 'PoweredOff');
     await eventually(

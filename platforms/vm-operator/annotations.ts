@@ -69,8 +69,8 @@ export function recordedPlacement(vm: VirtualMachineObject): Placement | undefin
 }
 
 /** The text of {@link PLACEMENT}. */
-export function placementText(uid: string | undefined, placement: Placement): string {
-  return JSON.stringify({ uid, ...placement });
+export function placementText(uid: string | undefined, placement: Placement, caller: string): string {
+  return JSON.stringify({ uid, ...placement, caller });
 }
 
 /** Whether VM Operator is told to leave the VM alone. */

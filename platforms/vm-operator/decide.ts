@@ -1,22 +1,28 @@
 /**
- * What a call for a change of power writes on a VirtualMachine. Pure.
+ * What a call for a change of power or for a place writes on a VirtualMachine. Pure.
  *
  * P1: an operation id that stands on the VM, alone or among those given up, is not written again.
  * P2: a sequence smaller than the one that stands on the VM is refused. Every operation that is accepted leaves its own, also where the VM
  *     is in the state already: whoever carries an older one is refused from then on.
  * P4: the patch holds for the version that it was decided on: after any change in between it is a conflict, and decided anew.
+ * P7: a VM that has its place keeps it, whoever decided that. Where it is to be held, one that VM Operator has not created is set to
+ *     `PoweredOff`: its webhook asks for `PoweredOn` where a manifest says nothing, and the VM would be powered on as soon as it is created, in
+ *     no order. What an operation of ours has asked for stands.
  */
-import type { PowerMode, PowerState } from '../../api';
+import type { Placement, PowerMode, PowerState } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
-import { PlatformError, type PowerRequest } from '../platform';
+import { PlatformError, type PlaceOptions, type PowerRequest } from '../platform';
 import {
   APPLY_TIME,
   OPERATION,
   operationText,
+  PLACEMENT,
+  placementText,
   recordedOperation,
+  recordedPlacement,
   type RecordedOperation,
 } from './annotations';
-import { desiredStateOf, exists, powerStateOf } from './observe';
+import { desiredStateOf, exists, placementOf, powerStateOf } from './observe';
 
 /** What to do about a {@link PowerRequest}. */
 export type PowerDecision =
@@ -114,4 +120,47 @@ function terminating({ vm }: PowerRequest): PlatformError {
     'Permanent',
     `VirtualMachine ${vm.namespace}/${vm.name} is being deleted, so it is not powered on`,
   );
+}
+
+/** The place that a VM has, and how that comes to stand on it; no patch where it does. */
+export interface PlaceDecision {
+  placement: Placement;
+  patch?: object;
+}
+
+/** What is to become of a VM that has no place. */
+export interface PlaceIntent extends PlaceOptions {
+  /** Where it is to be created. */
+  chosen: Placement;
+  /** The zones in which VMs may be created. */
+  zones: ReadonlySet<string>;
+}
+
+/** Decides on one version of a VM. */
+export function decidePlace(vm: VirtualMachineObject, intent: PlaceIntent): PlaceDecision {
+  const { chosen, zones, caller } = intent;
+  const kept = keptPlacement(vm, zones);
+  const placement = kept ?? chosen;
+  if (exists(vm)) return { placement };
+  const released = recordedOperation(vm)?.powerState === 'PoweredOn';
+  const hold = intent.hold === true && desiredStateOf(vm) !== 'PoweredOff' && !released;
+  if (kept && !hold) return { placement };
+  const { uid, resourceVersion } = vm.metadata;
+  return {
+    placement,
+    patch: {
+      metadata: {
+        resourceVersion,
+        ...(!kept && { annotations: { [PLACEMENT]: placementText(uid, placement, caller) } }),
+      },
+      ...(hold && { spec: { powerState: 'PoweredOff' } }),
+    },
+  };
+}
+
+/** The place that a VM has or was given; undefined: it needs one. */
+export function keptPlacement(vm: VirtualMachineObject, zones: ReadonlySet<string>): Placement | undefined {
+  const recorded = recordedPlacement(vm);
+  if (exists(vm)) return placementOf(vm) ?? recorded;
+  return recorded && zones.has(recorded.zoneID) ? recorded : undefined;
 }

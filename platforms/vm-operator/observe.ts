@@ -107,7 +107,8 @@ function sinceOf(vm: VirtualMachineObject, powerState: PowerState, at: number): 
   return Number.isNaN(since) ? undefined : Math.min(since, at);
 }
 
-function placementOf(vm: VirtualMachineObject): Placement | undefined {
+/** Where VM Operator has created the VM; undefined: it has not, or does not say. */
+export function placementOf(vm: VirtualMachineObject): Placement | undefined {
   const { zone, nodeName } = vm.status;
   if (!exists(vm) || zone === undefined || zone === '') return undefined;
   return { zoneID: zone, ...(nodeName !== undefined && nodeName !== '' && { node: nodeName }) };

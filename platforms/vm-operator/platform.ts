@@ -2,12 +2,13 @@
  * VMs that VM Operator keeps (github.com/vmware-tanzu/vm-operator): power through `spec.powerState` of a VirtualMachine, its effect from
  * `status`. VM Operator's own VM controller does the work.
  *
- * P1, P2, P4: see decide.ts. What was asked stands on the VM itself, so it holds for every process and outlives each.
+ * P1, P2, P4, P7: see decide.ts. What was asked stands on the VM itself, so it holds for every process and outlives each.
  * P3: see observe.ts.
  * P5: of two versions of a VM only the newer one is ever reported: what we wrote or read ourselves counts until the cache has caught up, and
  *     an echo from before is dropped. `status.at` is the time at which a version arrived here.
  * P6: a power operation is one PATCH, and nothing else, where the cache is up to date.
  */
+import type { Placement } from '../../api';
 import {
   KubernetesError,
   RESOURCES,
@@ -29,9 +30,10 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
-import { decidePower } from './decide';
+import { decidePlace, decidePower, type PlaceIntent } from './decide';
 import { platformError } from './errors';
 import { observe, refOf } from './observe';
+import { choosePlaces, type Candidate, type Placed } from './place';
 import { WARNINGS_OF_MACHINES, warningOf, type Warning } from './warnings';
 
 /** What {@link VmOperatorPlatform} works with. */
@@ -59,6 +61,8 @@ const FIELD_MANAGER = 'vmgroup-worker';
 const PATIENCE = 10_000;
 /** Tries to write before the attempt counts as failed: VM Operator writes a few times while a VM changes. */
 const WRITES = 6;
+/** VMs whose place is written at the same time. */
+const WRITERS = 10;
 /** Milliseconds for which our own version counts: after this much the cache has it, or the server was put back to an older state. */
 const LONGEST_LAG = 60_000;
 /** For error messages. */
@@ -80,6 +84,7 @@ export class VmOperatorPlatform implements Platform {
   readonly #reviews = new Map<string, NodeJS.Timeout>();
   readonly #endings: (() => void)[];
   #lastNow = 0;
+  #placing: Promise<unknown> = Promise.resolve();
 
   constructor({ api, machines, namespaces, patience = PATIENCE, onBroken }: VmOperatorOptions) {
     this.#api = api;
@@ -146,18 +151,18 @@ export class VmOperatorPlatform implements Platform {
       }
       object = await this.#fetch(vm, signal);
     }
-    throw new PlatformError(
-      'Transient',
-      `VirtualMachine ${vm.namespace}/${vm.name} was changed by somebody else each of ${WRITES} times that its power state was to be written`,
-    );
+    throw contended(vm, 'power state');
   }
 
+  /** One placement at a time, so that each counts what the one before has taken. */
   place(
-    _requests: PlacementRequest[],
-    _options: PlaceOptions,
-    _signal?: AbortSignal,
+    requests: PlacementRequest[],
+    options: PlaceOptions,
+    signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
-    throw new PlatformError('Permanent', 'not yet');
+    const mine = this.#placing.then(() => this.#place(requests, options, signal));
+    this.#placing = mine.catch(() => undefined);
+    return mine;
   }
 
   async close(): Promise<void> {
@@ -165,6 +170,56 @@ export class VmOperatorPlatform implements Platform {
     for (const timer of this.#reviews.values()) clearTimeout(timer);
     this.#reviews.clear();
     await this.#events.stop();
+  }
+
+  async #place(
+    requests: PlacementRequest[],
+    options: PlaceOptions,
+    signal?: AbortSignal,
+  ): Promise<PlacementResult[]> {
+    const candidates = await Promise.all(
+      requests.map(async (request): Promise<Candidate> => {
+        const object = await this.#current(request.vm, signal);
+        if (!object) throw gone(request.vm);
+        return { request, object };
+      }),
+    );
+    const places = new Map<string, Placed>();
+    for (const namespace of new Set(requests.map(({ vm }) => vm.namespace))) {
+      const mine = candidates.filter(({ request }) => request.vm.namespace === namespace);
+      const others = this.#others(namespace, new Set(mine.map(({ request }) => request.vm.uid)));
+      places.set(namespace, await choosePlaces(this.#api, namespace, mine, others, signal));
+    }
+    const results: PlacementResult[] = [];
+    await eachOf(candidates, WRITERS, async ({ request: { vm }, object }, index) => {
+      const { placements, zones } = places.get(vm.namespace) as Placed;
+      const chosen = placements.get(vm.uid) as Placement;
+      results[index] = { vm, placement: await this.#settle(object, { chosen, zones, ...options }, signal) };
+    });
+    return results;
+  }
+
+  /** Every VM of a namespace but these. */
+  #others(namespace: string, uids: ReadonlySet<string>): VirtualMachineObject[] {
+    const found: VirtualMachineObject[] = [];
+    for (const key of this.#keys()) {
+      const object = key.startsWith(`${namespace}/`) ? this.#newest(key) : undefined;
+      if (object && !uids.has(object.metadata.uid ?? '')) found.push(object);
+    }
+    return found;
+  }
+
+  /** Lets a VM's place stand on the VM; P7. */
+  async #settle(given: VirtualMachineObject, intent: PlaceIntent, signal?: AbortSignal): Promise<Placement> {
+    const vm = refOf(given);
+    let object: VirtualMachineObject | undefined = given;
+    for (let tries = 1; tries <= WRITES; tries += 1) {
+      if (!object) throw gone(vm);
+      const { placement, patch } = decidePlace(object, intent);
+      if (!patch || (await this.#write(vm, patch, signal))) return placement;
+      object = await this.#fetch(vm, signal);
+    }
+    throw contended(vm, 'place');
   }
 
   // ---- What is known --------------------------------------------------------------------------------------------------------------
@@ -299,6 +354,34 @@ export class VmOperatorPlatform implements Platform {
     clearTimeout(this.#reviews.get(key));
     this.#reviews.delete(key);
   }
+}
+
+/** Does `work` with each item, at most `limit` at a time; the first failure ends it. */
+async function eachOf<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  const left = items.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, item] of left) await work(item, index);
+  };
+  await Promise.all(Array.from({ length: limit }, worker));
+}
+
+function contended({ namespace, name }: VirtualMachineRef, what: string): PlatformError {
+  return new PlatformError(
+    'Transient',
+    `VirtualMachine ${namespace}/${name} was changed by somebody else each of ${WRITES} times that its ${what} was to be written`,
+  );
+}
+
+/** Whoever plans has not heard of it yet; the next plan is without it. */
+function gone({ namespace, name, uid }: VirtualMachineRef): PlatformError {
+  return new PlatformError(
+    'Transient',
+    `VirtualMachine ${namespace}/${name} (uid ${uid}) does not exist any more, so it cannot be placed`,
+  );
 }
 
 /** A VM that does not exist is off. */

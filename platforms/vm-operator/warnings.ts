@@ -60,7 +60,7 @@ const COMBINED = /^\(combined from similar events\): /;
 /** The first pattern that fits decides. */
 const CLASSES: readonly [RegExp, FailureClass][] = [
   [
-    /insufficient|not enough|no (suitable|compatible) host|no placement candidates|quota|out of (memory|resources)/i,
+    /insufficient|not enough|no (suitable|compatible) host|no host has room|none of \d+ hosts|no placement candidates|quota|out of (memory|resources)/i,
     'NoCapacity',
   ],
   [/too many requests|throttl|rate limit/i, 'Throttled'],

@@ -11,42 +11,34 @@ import {
 } from '../../kubernetes';
 import { Observer, type VirtualMachineRef } from '../../platforms';
 import { VmOperatorPlatform, type VmOperatorOptions } from '../../platforms/vm-operator';
-import { startCluster, type TestCluster } from '../support/kubernetes';
+import type { TestCluster } from '../support/kubernetes';
 import { eventually } from './fixtures';
+import { startVmCluster } from './vm-controller-fixtures';
 
-/** A cluster that knows VirtualMachines and what goes with them, with whatever fields they have. */
-export async function startVmCluster(): Promise<TestCluster> {
-  const cluster = await startCluster();
-  const api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
-  const kinds = [
-    RESOURCES.virtualMachines,
-    RESOURCES.virtualMachineClasses,
-    RESOURCES.zones,
-    RESOURCES.availabilityZones,
-  ];
-  for (const { group, version, plural, kind, namespaced } of kinds) {
-    const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
-    await api.create(RESOURCES.customResourceDefinitions, {
-      metadata: { name: `${plural}.${group}` },
-      spec: {
-        group,
-        scope: namespaced ? 'Namespaced' : 'Cluster',
-        names: { plural, kind, singular: kind.toLowerCase() },
-        versions: [
-          {
-            name: version,
-            served: true,
-            storage: true,
-            subresources: { status: {} },
-            schema: { openAPIV3Schema: { type: 'object', properties: { spec: open, status: open } } },
-          },
-        ],
-      },
-    });
-  }
-  for (const resource of kinds) {
+/** A cluster with our CRDs, and those of both kinds of zones. */
+export async function startZonedCluster(): Promise<TestCluster> {
+  const cluster = await startVmCluster();
+  const { group, version, plural, kind } = RESOURCES.availabilityZones;
+  await cluster.api.create(RESOURCES.customResourceDefinitions, {
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: 'Cluster',
+      names: { plural, kind, singular: kind.toLowerCase() },
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+        },
+      ],
+    },
+  });
+  // A new resource is not served at once.
+  for (const resource of [RESOURCES.availabilityZones, RESOURCES.zones, RESOURCES.virtualMachines]) {
     await eventually(() =>
-      api.list(resource).then(
+      cluster.api.list(resource).then(
         () => true,
         () => false,
       ),
@@ -54,6 +46,11 @@ export async function startVmCluster(): Promise<TestCluster> {
   }
   await cluster.kubectl(['create', 'namespace', 'prod']);
   return cluster;
+}
+
+/** A condition of a status, as the API server wants it. */
+export function condition(type: string, status: string, message = ''): object {
+  return { type, status, reason: status, message, lastTransitionTime: '2026-01-01T00:00:00Z' };
 }
 
 /** A call that was made, as `GET virtualmachines`. */

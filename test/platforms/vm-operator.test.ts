@@ -4,12 +4,12 @@ import type { PowerRequest, VirtualMachineRef, VirtualMachineState } from '../..
 import { attempt, attempts, powerInput } from '../activities/fixtures';
 import type { TestCluster } from '../support/kubernetes';
 import { eventually } from './fixtures';
-import { Desk, startVmCluster, withProcess } from './vm-operator-fixtures';
+import { condition, Desk, startZonedCluster, withProcess } from './vm-operator-fixtures';
 
 let cluster: TestCluster;
 let desk: Desk;
 beforeAll(async () => {
-  cluster = await startVmCluster();
+  cluster = await startZonedCluster();
   desk = new Desk(cluster.kubeconfig());
 }, 120_000);
 afterAll(() => cluster.stop());
@@ -75,7 +75,7 @@ test('the watch reports every VM, then each change, a deletion, and another VM o
 test('what is observed: power state, place, readiness; a VM that is not created is off and has no place', async () => {
   const [name, bare] = [fresh(), fresh()];
   const vm = await desk.vm(name, 'PoweredOn', {
-    status: { nodeName: 'host-1', conditions: [{ type: 'Ready', status: 'False', reason: 'NotReady' }] },
+    status: { nodeName: 'host-1', conditions: [condition('Ready', 'False')] },
   });
   const other = await desk.manifest(bare, { spec: { powerState: 'PoweredOff' } });
   await withProcess(admin(), async ({ platform }) => {

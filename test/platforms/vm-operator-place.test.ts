@@ -1,0 +1,213 @@
+/** Places in zones, on a real API server. */
+import { RESOURCES, type KubernetesObject } from '../../kubernetes';
+import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../platforms';
+import type { TestCluster } from '../support/kubernetes';
+import { GIB } from './fixtures';
+import { Desk, startZonedCluster, withProcess } from './vm-operator-fixtures';
+
+const PLACEMENT = 'vmgroup.dev/placement';
+const HELD = { caller: 'vmgroup/prod/shop', hold: true };
+
+let cluster: TestCluster;
+let desk: Desk;
+beforeAll(async () => {
+  cluster = await startZonedCluster();
+  desk = new Desk(cluster.kubeconfig());
+  await desk.api.create(RESOURCES.virtualMachineClasses, {
+    metadata: { name: 'small', namespace: 'prod' },
+    spec: { hardware: { cpus: 2, memory: '4Gi' } },
+  });
+}, 120_000);
+afterAll(() => cluster.stop());
+
+/** Each test begins without VMs and zones. */
+beforeEach(async () => {
+  const all = [RESOURCES.virtualMachines, RESOURCES.zones, RESOURCES.availabilityZones] as const;
+  for (const resource of all) {
+    for (const { metadata } of (await desk.api.list(resource)).items)
+      await desk.api.delete(resource, metadata);
+  }
+});
+
+async function zone(
+  name: string,
+  spec: object = {},
+  metadata: Partial<KubernetesObject['metadata']> = {},
+): Promise<void> {
+  await desk.api.create(RESOURCES.zones, {
+    metadata: { name, namespace: 'prod', ...metadata },
+    spec: { managedVMs: { poolMoIDs: [`pool-${name}`] }, ...spec },
+  });
+}
+
+function asks(vm: VirtualMachineRef, over: Partial<PlacementRequest> = {}): PlacementRequest {
+  return { vm, cpus: 2, memory: 4 * GIB, ...over };
+}
+
+function zonesOf(results: PlacementResult[]): string {
+  return results.map(({ vm, placement }) => `${vm.name}=${placement.zoneID}`).join(' ');
+}
+
+test('VMs are spread over the zones, held off, and their places stand on them; asked again, nothing is written', async () => {
+  await zone('zone-b');
+  await zone('zone-a');
+  const vms = [await desk.manifest('web-1'), await desk.manifest('web-2'), await desk.manifest('web-3')];
+  await withProcess(cluster.kubeconfig(), async ({ platform, api }) => {
+    const requests = vms.map((vm) => asks(vm));
+    const results = await platform.place(requests, HELD);
+    expect(zonesOf(results)).toBe('web-1=zone-a web-2=zone-b web-3=zone-a');
+    expect(results[1]).toEqual({ vm: vms[1], placement: { zoneID: 'zone-b', pool: 'pool-zone-b' } });
+    expect(api.calls).toEqual(['LIST zones', ...vms.map(() => 'PATCH virtualmachines')]);
+    expect((await desk.get('web-1')).spec['powerState']).toBe('PoweredOff');
+    expect(await desk.record('web-1', PLACEMENT)).toEqual({
+      uid: vms[0]?.uid,
+      zoneID: 'zone-a',
+      pool: 'pool-zone-a',
+      caller: HELD.caller,
+    });
+    api.calls.length = 0;
+    expect(await platform.place(requests, HELD)).toEqual(results);
+    expect(api.calls).toEqual(['LIST zones']);
+  });
+  await withProcess(cluster.kubeconfig(), async ({ platform, api }) => {
+    expect(
+      zonesOf(
+        await platform.place(
+          vms.map((vm) => asks(vm)),
+          HELD,
+        ),
+      ),
+    ).toBe('web-1=zone-a web-2=zone-b web-3=zone-a');
+    expect(api.calls).toEqual(['LIST zones']);
+  });
+});
+
+test('where nothing is to be held, the power state stays what it is; asked to hold later, it is held', async () => {
+  await zone('zone-a');
+  const vm = await desk.manifest('web-1');
+  await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+    await platform.place([asks(vm)], { caller: HELD.caller });
+    expect((await desk.get('web-1')).spec['powerState']).toBe('PoweredOn');
+    expect(zonesOf(await platform.place([asks(vm)], HELD))).toBe('web-1=zone-a');
+    expect((await desk.get('web-1')).spec['powerState']).toBe('PoweredOff');
+  });
+});
+
+test('what an operation has asked to be on is not held off any more; what exists keeps its place and is not written', async () => {
+  await zone('zone-a');
+  const [fresh, there] = [
+    await desk.manifest('fresh'),
+    await desk.vm('there', 'PoweredOn', { status: { zone: 'zone-z' } }),
+  ];
+  await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+    await platform.place([asks(fresh)], HELD);
+    const operation = { id: 'on', sequence: 1 };
+    await platform.power({
+      vm: fresh,
+      operation,
+      powerState: 'PoweredOn',
+      guestShutdownTimeout: 1,
+      caller: HELD.caller,
+    });
+    const before = (await desk.get('there')).metadata.resourceVersion;
+    const results = await platform.place([asks(fresh), asks(there)], HELD);
+    expect(zonesOf(results)).toBe('fresh=zone-a there=zone-z');
+    expect((await desk.get('fresh')).spec['powerState']).toBe('PoweredOn');
+    expect((await desk.get('there')).metadata.resourceVersion).toBe(before);
+  });
+});
+
+test('Z2: memory limits hold, with what is there and what is promised counted; all or none', async () => {
+  await zone('zone-a', { memory: { limit: '8Gi' } });
+  await zone('zone-b', { memory: { limit: String(12 * GIB) } });
+  await desk.vm('old', 'PoweredOn');
+  const one = await desk.manifest('one');
+  await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+    expect(zonesOf(await platform.place([asks(one, { zone: 'zone-b' })], HELD))).toBe('one=zone-b');
+  });
+  const [two, three, four] = [
+    await desk.manifest('two'),
+    await desk.manifest('three'),
+    await desk.manifest('four'),
+  ];
+  await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+    const tooMany = platform.place([asks(two), asks(three, { memory: 8 * GIB }), asks(four)], HELD);
+    await expect(tooMany).rejects.toMatchObject({
+      failureClass: 'NoCapacity',
+      message:
+        'VM prod/two asks for 4 GiB of memory, and no zone has that room; left are zone-a 0 GiB beside 2 VMs, zone-b 0 GiB beside 2 VMs',
+    });
+    expect((await desk.get('two')).metadata.annotations).toBeUndefined();
+    // At the same moment, and each counts the other.
+    const both = await Promise.all([platform.place([asks(two)], HELD), platform.place([asks(three)], HELD)]);
+    const last = await platform.place([asks(four)], HELD);
+    expect(zonesOf([...both.flat(), ...last])).toBe('two=zone-a three=zone-b four=zone-b');
+  });
+});
+
+test('pins, zones that go away, and a namespace without zones', async () => {
+  const vm = await desk.manifest('web-1');
+  await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+    await expect(platform.place([asks(vm)], HELD)).rejects.toMatchObject({
+      failureClass: 'NoCapacity',
+      message: expect.stringContaining('namespace prod may use no zone, so web-1 cannot be placed') as string,
+    });
+    await zone('zone-a');
+    await zone('zone-b');
+    const gone = { namespace: 'prod', name: 'zone-a' };
+    const status = { markedForRemoval: true };
+    await desk.api.merge(RESOURCES.zones, gone, { status }, { subresource: 'status' });
+    await expect(platform.place([asks(vm, { zone: 'zone-a' })], HELD)).rejects.toMatchObject({
+      failureClass: 'NoCapacity',
+      message: 'VM prod/web-1 is pinned to zone zone-a, and its namespace may use zone-b',
+    });
+    expect(zonesOf(await platform.place([asks(vm)], HELD))).toBe('web-1=zone-b');
+    // The place was promised in a zone that is gone before the VM was created.
+    await desk.api.delete(RESOURCES.zones, { namespace: 'prod', name: 'zone-b' });
+    await zone('zone-c');
+    expect(zonesOf(await platform.place([asks(vm)], HELD))).toBe('web-1=zone-c');
+  });
+});
+
+test('older set-ups: availability zones, those that name the namespace', async () => {
+  const entry = (namespaces: object): object => ({ clusterComputeResourceMoIDs: ['c'], namespaces });
+  for (const [name, spec] of [
+    ['az-1', entry({ other: { poolMoIDs: ['p-1'] } })],
+    ['az-2', entry({ prod: { poolMoIDs: ['p-2'] } })],
+  ] as const)
+    await desk.api.create(RESOURCES.availabilityZones, { metadata: { name }, spec });
+  const vm = await desk.manifest('web-1');
+  await withProcess(cluster.kubeconfig(), async ({ platform, api }) => {
+    const [result] = await platform.place([asks(vm)], HELD);
+    expect(result?.placement).toEqual({ zoneID: 'az-2', pool: 'p-2' });
+    expect(api.calls).toEqual(['LIST zones', 'LIST availabilityzones', 'PATCH virtualmachines']);
+  });
+});
+
+test('two processes place the same VM at the same moment: both have the same place', async () => {
+  await zone('zone-a');
+  await zone('zone-b');
+  const [vm, other] = [await desk.manifest('web-1'), await desk.manifest('web-2')];
+  await withProcess(cluster.kubeconfig(), (one) =>
+    withProcess(cluster.kubeconfig(), async (two) => {
+      // The second one sees the other VM first, so it would choose otherwise.
+      const [a, b] = await Promise.all([
+        one.platform.place([asks(vm)], HELD),
+        two.platform.place([asks(other, { memory: 8 * GIB }), asks(vm)], HELD),
+      ]);
+      expect(a[0]?.placement).toEqual(b[1]?.placement);
+      expect(await desk.record('web-1', PLACEMENT)).toMatchObject(a[0]?.placement as object);
+    }),
+  );
+});
+
+test('a VM that is gone, and another one of its name', async () => {
+  await zone('zone-a');
+  const vm = await desk.manifest('web-1');
+  await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+    await desk.delete('web-1');
+    await expect(platform.place([asks(vm)], HELD)).rejects.toMatchObject({ failureClass: 'Transient' });
+    const next = await desk.manifest('web-1');
+    expect(zonesOf(await platform.place([asks(next)], HELD))).toBe('web-1=zone-a');
+  });
+});

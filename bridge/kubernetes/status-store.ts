@@ -5,6 +5,8 @@
  * T2: only the holder of the lease writes; who gets it later writes what has changed meanwhile.
  * T3: a write that fails is tried again, with the status of that moment.
  * T4: a group that was deleted, and made anew under the same name, never gets the status of the old one.
+ * T5: a field of ours that the installed CustomResourceDefinition does not have, such as that of VM Operator, is left out, and the rest is
+ *     written.
  */
 import PQueue from 'p-queue';
 import { KubernetesError, RESOURCES, type ApiServer, type KubernetesObject } from '../../kubernetes';
@@ -62,6 +64,8 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
   const slots = new Map<ObjectKey, Slot>();
   const found = new Map<ObjectKey, string>();
   const queue = new PQueue({ concurrency: CONCURRENCY });
+  /** T5. */
+  const undeclared = new Set<string>();
   let writes = 0;
 
   /** An API server that is away is waited for. */
@@ -139,7 +143,11 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
     slot.lastWrite = Date.now();
     try {
       const { namespace, name, uid } = metadata;
-      const object: KubernetesObject = { metadata: { namespace, name, uid }, status };
+      const declared = Object.entries(status).filter(([field]) => !undeclared.has(field));
+      const object: KubernetesObject = {
+        metadata: { namespace, name, uid },
+        status: Object.fromEntries(declared),
+      };
       writes += 1;
       await api.apply(RESOURCES.virtualMachineGroups, object, {
         fieldManager: FIELD_MANAGER,
@@ -150,6 +158,11 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
     } catch (error: unknown) {
       // T4. The source will tell.
       if (error instanceof KubernetesError && (error.isNotFound || error.isConflict)) return;
+      const fields = undeclaredFields(error).filter((field) => !undeclared.has(field));
+      if (fields.length > 0) {
+        for (const field of fields) undeclared.add(field);
+        return schedule(key);
+      }
       slot.failures += 1;
       const retryIn = Math.min(FIRST_PAUSE * 2 ** (slot.failures - 1), LONGEST_PAUSE);
       onError(error, retryIn, metadata);
@@ -186,6 +199,13 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
       }
     },
   };
+}
+
+/** T5: the fields of `status` that the server says its schema does not have. */
+function undeclaredFields(error: unknown): string[] {
+  if (!(error instanceof KubernetesError)) return [];
+  const found = error.message.matchAll(/\.status\.(\w+)\b[^\n]*?: field not declared in schema/g);
+  return [...found].flatMap(([, field]) => (field === undefined ? [] : [field]));
 }
 
 /** A status as text, whatever the order of its keys: the server keeps an order of its own. */

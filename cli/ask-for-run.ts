@@ -1,5 +1,5 @@
 /** Asks the bridge that works on a data folder for a new run of a group. */
-import os from 'node:os';
+import { defaultActor } from './actor';
 import type { GroupName } from './commands/views';
 import { dataFolder, readLiveRecord } from './data-folder';
 import { CliError } from './errors';
@@ -23,7 +23,7 @@ export async function askForRun(
     ]);
   }
   await loadViews({ namespace, name }, options.data);
-  const actor = options.actor ?? os.userInfo().username;
+  const actor = options.actor ?? defaultActor();
   await heavy.bridge().requestRun(folder.requests, { namespace, name, actor, reason: options.reason });
   return `asked for a new run of ${namespace}/${name}; follow it with vmgroup watch ${namespace}/${name}`;
 }

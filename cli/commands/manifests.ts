@@ -1,7 +1,7 @@
 /** `validate`, `plan` and `power`: commands that work on manifests. */
 import { Argument, Option } from 'commander';
 import type { Command } from 'commander';
-import os from 'node:os';
+import { defaultActor } from '../actor';
 import type { PowerState } from '../../api';
 import { outputOption, parseGroupName } from '../output';
 import { planPaths } from '../plan-paths';
@@ -62,7 +62,7 @@ export function registerPower(program: Command): void {
         'files and folders to look for the manifest (default: those of the running vmgroup up or serve)',
       )
       .option('--reason <text>', 'why; kept on record where a run is asked for', 'vmgroup power')
-      .option('--actor <name>', 'who; likewise', os.userInfo().username)
+      .option('--actor <name>', 'who; likewise', defaultActor())
       .action((group: GroupName, options: PowerOptions) => setPower(group, state, options));
   }
 }

@@ -1,7 +1,7 @@
 /** The operators' words: `pause`, `resume`, `retry`, `skip`, `mark-ready`, `skip-delay`, `abort`. */
-import os from 'node:os';
 import { Argument } from 'commander';
 import type { Command } from 'commander';
+import { defaultActor } from '../actor';
 import { sendWord } from '../send-word';
 import type { Verb } from '../../workflows/messages';
 import { parseGroupName } from '../output';
@@ -53,7 +53,7 @@ export function registerWords(program: Command): void {
       );
     withReach(command)
       .requiredOption('--reason <text>', 'why; kept on record in the run')
-      .option('--actor <name>', 'who; kept on record in the run', os.userInfo().username)
+      .option('--actor <name>', 'who; kept on record in the run', defaultActor())
       .action((group: { namespace: string; name: string }, ...rest: unknown[]) => {
         const named = member === 'none' ? undefined : (rest[0] as string | undefined);
         const options = command.opts<WordOptions>();

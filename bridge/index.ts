@@ -16,11 +16,13 @@ export {
   FIELD_MANAGER,
   FINALIZER,
   LEASE_NAME,
+  otherController,
   startKubernetesBridge,
   viewOfObject,
   type KubernetesBridge,
   type KubernetesBridgeOptions,
   type KubernetesFigures,
+  type OtherController,
 } from './kubernetes';
 export {
   driverOf,

@@ -5,6 +5,7 @@ import type { Client } from '@temporalio/client';
 import type { TemporalTarget } from '../worker';
 import type { DoctorOptions } from './commands/doctor';
 import { dataFolder, readLiveRecord } from './data-folder';
+import { asksForCluster, examineCluster } from './doctor-cluster';
 import { CliError, EXIT, messageOf } from './errors';
 import * as heavy from './heavy';
 import { print, table } from './output';
@@ -29,7 +30,10 @@ const OLDEST_SERVER = '1.28.0';
  * @throws CliError (exit 1) when there is a problem.
  */
 export async function examine(options: DoctorOptions): Promise<void> {
-  const findings = [node(), await temporalTool(), data(options.data), ...(await temporal(options))];
+  // A process on a cluster has no data folder, and needs no Temporal server of its own.
+  const findings = asksForCluster(options)
+    ? [node(), ...(await examineCluster(options)), ...(await temporal(options))]
+    : [node(), await temporalTool(), data(options.data), ...(await temporal(options)), CLUSTER_LEFT_OUT];
   print(options.output, findings, () => asTable(findings));
   const problems = findings.filter(({ result }) => result === 'problem').length;
   if (problems > 0)
@@ -37,6 +41,13 @@ export async function examine(options: DoctorOptions): Promise<void> {
       exitCode: EXIT.failed,
     });
 }
+
+const CLUSTER_LEFT_OUT: Finding = {
+  check: 'cluster',
+  result: 'note',
+  message: 'not looked at',
+  cure: 'vmgroup doctor --for serve looks at the cluster of the kubeconfig',
+};
 
 function asTable(findings: Finding[]): string {
   const lines = table<Finding>(

@@ -26,7 +26,7 @@ export interface KubernetesObject {
     ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
     creationTimestamp?: string;
     deletionTimestamp?: string;
-    managedFields?: { manager?: string; subresource?: string; operation?: string }[];
+    managedFields?: { manager?: string; subresource?: string; operation?: string; time?: string }[];
   };
   spec?: unknown;
   status?: unknown;

@@ -47,6 +47,20 @@ export const RESOURCES = {
     kind: 'CustomResourceDefinition',
     namespaced: false,
   },
+  mutatingWebhookConfigurations: {
+    group: 'admissionregistration.k8s.io',
+    version: 'v1',
+    plural: 'mutatingwebhookconfigurations',
+    kind: 'MutatingWebhookConfiguration',
+    namespaced: false,
+  },
+  validatingWebhookConfigurations: {
+    group: 'admissionregistration.k8s.io',
+    version: 'v1',
+    plural: 'validatingwebhookconfigurations',
+    kind: 'ValidatingWebhookConfiguration',
+    namespaced: false,
+  },
   selfSubjectAccessReviews: {
     group: 'authorization.k8s.io',
     version: 'v1',

@@ -1,4 +1,5 @@
 /** Desired state, status and marks as objects of a cluster. */
+export { otherController, type OtherController } from './other-controller';
 export { FINALIZER } from './ownership';
 export {
   LEASE_NAME,

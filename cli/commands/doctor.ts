@@ -1,27 +1,45 @@
 /** `doctor`, `crds` and `completion`. */
-import { Argument } from 'commander';
+import { Argument, Option } from 'commander';
 import type { Command } from 'commander';
 import { printCrds } from '../crds';
+import { withCluster } from '../cluster';
 import { completionScript, SHELLS } from '../completion';
 import type { Shell } from '../completion';
 import { examine } from '../doctor';
+import type { ClusterDoctorOptions } from '../doctor-cluster';
 import { outputOption } from '../output';
 import type { Format } from '../output';
 import { withReach } from '../reach';
 import type { ReachOptions } from '../reach';
 
 /** Options of `doctor`. */
-export interface DoctorOptions extends ReachOptions {
+export interface DoctorOptions extends ReachOptions, ClusterDoctorOptions {
   output: Format;
 }
 
 /** Adds the commands. */
 export function registerDoctor(program: Command): void {
-  withReach(
-    program
-      .command('doctor')
-      .description('say what is wrong with the set-up and how to mend it; exit 1 if anything'),
+  withCluster(
+    withReach(
+      program
+        .command('doctor')
+        .description('say what is wrong with the set-up and how to mend it; exit 1 if anything'),
+    ),
   )
+    .addOption(
+      new Option('--for <process>', 'look at a cluster, with the eyes of this process').choices([
+        'bridge',
+        'worker',
+        'serve',
+        'simulator',
+      ]),
+    )
+    .addOption(
+      new Option(
+        '--lease-namespace <name>',
+        "namespace of the bridges' Lease (default: that of the pod, else default)",
+      ).env('VMGROUP_LEASE_NAMESPACE'),
+    )
     .addOption(outputOption(['table', 'json', 'yaml']))
     .action((options: DoctorOptions) => examine(options));
   program

@@ -38,7 +38,7 @@ export interface ClusterSystem {
   api: ApiServer;
   console: SimulatorConsole;
   /** Starts one more bridge; `kubeconfig` where it goes through a proxy or as somebody else. */
-  startBridge(kubeconfig?: string): Promise<ClusterBridge>;
+  startBridge(kubeconfig?: string, leaseNamespace?: string): Promise<ClusterBridge>;
   /** Runs kubectl; fails where it does. */
   kubectl(args: string[], input?: string): Promise<string>;
   /** Applies manifests, and makes their namespace. */
@@ -60,11 +60,14 @@ export type GroupStatusOnServer = GroupView['status'] & {
   run?: { workflowId: string; runId: string; startTime: string; endTime?: string; outcome?: string };
 };
 
-/** Starts everything but a bridge. */
-export async function startClusterSystem(behavior: Behavior = {}): Promise<ClusterSystem> {
+/** Starts everything but a bridge. `args`: further arguments of the API server. */
+export async function startClusterSystem(
+  behavior: Behavior = {},
+  args: string[] = [],
+): Promise<ClusterSystem> {
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-cluster-system-'));
   const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
-  const [cluster, temporal] = await Promise.all([startCluster(), startTemporal()]);
+  const [cluster, temporal] = await Promise.all([startCluster({ args }), startTemporal()]);
   const kubectl: ClusterSystem['kubectl'] = async (args, input = '') => {
     const { stdout, stderr, code } = await cluster.kubectl(args, { input });
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
@@ -104,14 +107,17 @@ export async function startClusterSystem(behavior: Behavior = {}): Promise<Clust
   const console = new SimulatorConsole(platform.address);
   const closers: (() => Promise<unknown>)[] = [];
 
-  async function startBridge(kubeconfig = cluster.kubeconfig()): Promise<ClusterBridge> {
+  async function startBridge(
+    kubeconfig = cluster.kubeconfig(),
+    leaseNamespace = 'default',
+  ): Promise<ClusterBridge> {
     const followed: FollowedCluster = followCluster({ kubeconfig }, logger);
     const watched = watchSimulator(platform.address, logger);
     const events: BridgeEvent[] = [];
     const registry = new Registry();
     const bridge = await startBridgeOnCluster({
       cluster: followed,
-      options: { leaseNamespace: 'default' },
+      options: { leaseNamespace },
       client: temporal.client,
       taskQueue,
       observer: watched.observer,

@@ -1,0 +1,332 @@
+/**
+ * Rights on a real API server, with the roles of `deploy/` bound to their accounts, and what `vmgroup doctor` says of them.
+ *
+ * G1: with the roles as they are, nothing is missing, and everything works.
+ * G2: with any verb taken away, doctor names that verb, its resource and the role, and nothing else.
+ * G3: who has no rights changes nothing, and doctor says so.
+ * G4: no verb is granted that is not used.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import { crds } from '../../api';
+import { FINALIZER } from '../../bridge';
+import type { Finding } from '../../cli/doctor';
+import { examineCluster, type ClusterDoctorOptions } from '../../cli/doctor-cluster';
+import { PERMISSIONS, ROLE, type Process } from '../../cli/permissions';
+import { RESOURCES, type KubernetesObject, type Resource } from '../../kubernetes';
+import { buildWhenStale, vmgroup } from '../cli/vmgroup';
+import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
+import { grantsOf as grantsOfRole, rendered, type Manifest, type Rule } from '../support/deploy';
+import type { ClusterUser } from '../support/kubernetes';
+import { groupWithVms } from '../support/manifests';
+
+const root = path.join(__dirname, '../..');
+const NAMESPACE = 'vmgroup-system';
+const PROCESSES: Process[] = ['bridge', 'worker', 'simulator'];
+const RBAC = { group: 'rbac.authorization.k8s.io', version: 'v1' };
+const ROLES = {
+  ClusterRole: { ...RBAC, plural: 'clusterroles', kind: 'ClusterRole', namespaced: false },
+  Role: { ...RBAC, plural: 'roles', kind: 'Role', namespaced: true },
+} as const satisfies Record<string, Resource>;
+
+const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-rights-'));
+let system: ClusterSystem;
+let shipped: Manifest[];
+
+beforeAll(async () => {
+  writeFileSync(
+    path.join(dir, 'policy.yaml'),
+    'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n',
+  );
+  const audit = ['--audit-policy-file', path.join(dir, 'policy.yaml'), '--audit-log-path', auditLog()];
+  system = await startClusterSystem({}, audit);
+  shipped = await rendered('simulator');
+  await system.kubectl(['apply', '--server-side', '-k', path.join(root, 'deploy/simulator')]);
+}, 120_000);
+afterAll(async () => {
+  await system.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function auditLog(): string {
+  return path.join(dir, 'audit.log');
+}
+
+function accountOf(process: Process): ClusterUser {
+  return `system:serviceaccount:${NAMESPACE}:${ROLE[process]}` as ClusterUser;
+}
+
+function examine(user: ClusterUser, options: Partial<ClusterDoctorOptions>): Promise<Finding[]> {
+  return examineCluster({
+    kubeconfig: system.cluster.kubeconfig(user),
+    leaseNamespace: NAMESPACE,
+    ...options,
+  });
+}
+
+/** What doctor says about the rights of a process. */
+async function rights(process: Process, user = accountOf(process)): Promise<Finding[]> {
+  return (await examine(user, { for: process })).filter(({ check }) => check === `rights of the ${process}`);
+}
+
+/** Doctor's answer once it is the wanted one: the API server takes a moment to see a changed role. */
+function rightsWithin(process: Process, wanted: (found: Finding[]) => boolean): Promise<Finding[]> {
+  return system.until(async () => {
+    const found = await rights(process);
+    return wanted(found) ? found : undefined;
+  }, `doctor's word on the rights of the ${process}`);
+}
+
+test.each(PROCESSES)('G1: the %s has every right that it needs', async (process) => {
+  const [found, ...more] = await rightsWithin(process, ([first]) => first?.result === 'ok');
+  expect(more).toEqual([]);
+  expect(found?.message).toMatch(/^all \d+ that it needs$/);
+});
+
+test('G1, G4: a bridge with the shipped role does all of its work, and needs all of the role', async () => {
+  await rightsWithin('bridge', ([first]) => first?.result === 'ok');
+  const before = requestsOf('bridge').length;
+  const bridge = await system.startBridge(system.cluster.kubeconfig(accountOf('bridge')), NAMESPACE);
+  const app = { namespace: 'rights', name: 'app', tiers: [{ members: ['db', 'web'] }] };
+  for (const powerState of ['PoweredOn', 'PoweredOff', 'PoweredOn'] as const) {
+    await system.apply('rights', groupWithVms({ ...app, powerState }));
+    await system.until(async () => {
+      const group = await system.get(RESOURCES.virtualMachineGroups, 'rights', 'app');
+      const status = await system.status('rights', 'app');
+      const done = status?.phase === 'Converged' && status.observedGeneration === group?.metadata.generation;
+      return done ? true : undefined;
+    }, `the group to be ${powerState}`);
+  }
+  const group = await system.get(RESOURCES.virtualMachineGroups, 'rights', 'app');
+  expect(group?.metadata.finalizers).toEqual([FINALIZER]);
+  const owner = { kind: 'VirtualMachineGroup', name: 'app', uid: group?.metadata.uid };
+  const owners = async (): Promise<unknown> =>
+    (await system.get(RESOURCES.virtualMachines, 'rights', 'db'))?.metadata.ownerReferences;
+  expect(await owners()).toEqual([expect.objectContaining(owner)]);
+  expect(await system.kubectl(['-n', 'rights', 'get', 'events.events.k8s.io'])).toContain(
+    'virtualmachinegroup/app',
+  );
+  await system.kubectl(['-n', 'rights', 'delete', 'vmg/app', '--timeout=60s']);
+  expect(await owners()).toBeUndefined();
+  await bridge.stop();
+
+  const requests = requestsOf('bridge').slice(before);
+  expect(requests.filter(({ refused }) => refused)).toEqual([]);
+  expect([...new Set(requests.map(({ grant }) => grant))].sort()).toEqual(grantsOf('bridge'));
+}, 120_000);
+
+/** Each verb that a shipped role grants, with the roles as they are without it. */
+function withoutEach(process: Process): { granted: string; kind: 'ClusterRole' | 'Role'; rules: Rule[] }[] {
+  return shipped
+    .filter(({ kind, metadata }) => /Role$/.test(kind) && metadata.name === ROLE[process])
+    .flatMap(({ kind, rules = [] }) => {
+      const single = rules.flatMap(({ apiGroups, resources, verbs, ...names }) =>
+        resources.flatMap((resource) =>
+          verbs.map((verb) => ({ apiGroups, resources: [resource], verbs: [verb], ...names })),
+        ),
+      );
+      return single.map((rule) => ({
+        granted: `cannot ${rule.verbs.join()} ${rule.resources.join()} in ${rule.apiGroups.join()}`,
+        kind: kind as 'ClusterRole' | 'Role',
+        rules: single.filter((other) => other !== rule),
+      }));
+    });
+}
+
+test.each(PROCESSES)(
+  'G2: doctor names each verb that is taken away from the %s',
+  async (process) => {
+    const name = ROLE[process];
+    const asShipped = (kind: 'ClusterRole' | 'Role'): Promise<KubernetesObject> => {
+      const role = shipped.find((each) => each.kind === kind && each.metadata.name === name);
+      return put(kind, name, role?.rules ?? []);
+    };
+    const cases = withoutEach(process);
+    expect(cases.length).toBeGreaterThan(8);
+    for (const { granted, kind, rules } of cases) {
+      await put(kind, name, rules);
+      const [found, ...more] = await rightsWithin(
+        process,
+        ([first]) => first?.message.startsWith(granted) === true,
+      );
+      expect(more).toEqual([]);
+      expect(found?.result).toBe('problem');
+      expect(found?.cure).toBe(
+        kind === 'Role'
+          ? `add it to Role ${name} in namespace ${NAMESPACE}`
+          : `add it to ClusterRole ${name}`,
+      );
+      await asShipped(kind);
+    }
+    await rightsWithin(process, ([first]) => first?.result === 'ok');
+  },
+  120_000,
+);
+
+/** Replaces the rules of a role. */
+function put(kind: 'ClusterRole' | 'Role', name: string, rules: Rule[]): Promise<KubernetesObject> {
+  const metadata = kind === 'Role' ? { name, namespace: NAMESPACE } : { name };
+  return system.api.apply(ROLES[kind], { metadata, rules } as KubernetesObject, { fieldManager: 'kubectl' });
+}
+
+test('G3: a right in one namespace alone is missing in the other ones', async () => {
+  await system.kubectl(['create', 'namespace', 'mine']);
+  await system.kubectl([
+    ...['-n', 'mine', 'create', 'rolebinding', 'alice', '--clusterrole=vmgroup-worker', '--user=alice'],
+  ]);
+  const asked: ClusterDoctorOptions = { for: 'worker', watchNamespaces: ['mine', 'yours'] };
+  const found = await system.until(async () => {
+    const all = (await examine('alice', asked)).filter(({ check }) => check === 'rights of the worker');
+    return all.some(({ message }) => message.includes('namespace mine')) ? undefined : all;
+  }, 'the binding');
+  expect(found.map(({ message }) => message)).toContain(
+    'cannot patch virtualmachines in vmoperator.vmware.com, namespace yours (write the power state, and what was asked)',
+  );
+  expect(found.map(({ cure }) => cure)).toContain(
+    'add it to ClusterRole vmgroup-worker, and bind that in namespace yours',
+  );
+});
+
+test('G3: nobody changes anything', async () => {
+  buildWhenStale();
+  await system.apply(
+    'guarded',
+    groupWithVms({
+      namespace: 'guarded',
+      name: 'app',
+      powerState: 'PoweredOff',
+      tiers: [{ members: ['db'] }],
+    }),
+  );
+  const patch = ['--type=merge', '-p', '{"spec":{"powerState":"PoweredOn"}}'];
+  for (const user of ['nobody', 'alice', accountOf('worker')] as const) {
+    const refused = await system.cluster.kubectl(['-n', 'guarded', 'patch', 'vmg/app', ...patch], { user });
+    expect(refused.stderr).toContain(`User "${user}" cannot`);
+  }
+  const { metadata } = (await system.get(
+    RESOURCES.virtualMachineGroups,
+    'guarded',
+    'app',
+  )) as KubernetesObject;
+  expect(metadata.generation).toBe(1);
+
+  const kubeconfig = system.cluster.kubeconfig('nobody');
+  const { code, stdout, stderr } = await vmgroup([
+    ...['doctor', '--for', 'bridge', '--kubeconfig', kubeconfig],
+    ...['--lease-namespace', NAMESPACE, '--temporal', system.temporal.address],
+  ]);
+  expect(code).toBe(1);
+  expect(stdout).toContain('cannot patch virtualmachinegroups/status in vmoperator.vmware.com');
+  expect(stdout).toContain('→ rights of the bridge: add it to ClusterRole vmgroup-bridge');
+  expect(stdout).toContain(`→ rights of the bridge: add it to Role vmgroup-bridge in namespace ${NAMESPACE}`);
+  const needed = PERMISSIONS.bridge.flatMap(({ verbs }) => verbs).length;
+  expect(stdout.match(/^rights of the bridge +problem +cannot /gm)).toHaveLength(needed);
+  expect(stderr).toMatch(/^error: \d+ of \d+ checks found a problem/);
+});
+
+describe('beside VM Operator', () => {
+  test('another writer of the status is told of, as long as it writes after us', async () => {
+    const namespace = 'beside';
+    const bridge = await system.startBridge();
+    await system.apply(
+      namespace,
+      groupWithVms({ namespace, name: 'app', powerState: 'PoweredOff', tiers: [{ members: ['db'] }] }),
+    );
+    const key = ['-n', namespace, 'vmg/app'];
+    await system.kubectl(['wait', '--for=condition=Ready', '--timeout=60s', ...key]);
+    const word = async (): Promise<Finding | undefined> =>
+      (await examine('admin', { watchNamespaces: [namespace] })).find(
+        ({ check }) => check === 'other controllers',
+      );
+    expect(await word()).toMatchObject({ result: 'ok', message: 'none writes the status of 1 group' });
+
+    const group = { namespace, name: 'app' };
+    const theirs = { status: { lastUpdatedPowerStateTime: '2031-01-01T00:00:00Z' } };
+    const options = { subresource: 'status', fieldManager: 'manager' } as const;
+    await system.api.merge(RESOURCES.virtualMachineGroups, group, theirs, options);
+    expect(await word()).toMatchObject({
+      result: 'problem',
+      message: expect.stringMatching(
+        /^manager writes the status of 1 group too, such as beside\/app at .*: two controllers power the same VMs$/,
+      ) as string,
+    });
+    await bridge.stop();
+  }, 60_000);
+
+  test('the definitions of VM Operator have no place for some fields: these are left out, and doctor says so', async () => {
+    const theirs = crds().find(({ spec }) => spec.names.plural === 'virtualmachinegroups');
+    for (const { schema } of theirs?.spec.versions ?? []) withoutOurFields(schema.openAPIV3Schema as Schema);
+    await system.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], stringify(theirs));
+    const found = await system.until(async () => {
+      const all = await examine('admin', {});
+      const crd = all.find(({ check }) => check === 'crd virtualmachinegroups');
+      return crd?.result === 'note' ? crd : undefined;
+    }, 'the definition to change');
+    expect(found.message).toContain('serves v1alpha4, v1alpha5, v1alpha6; stores v1alpha6');
+    for (const field of [...OUR_FIELDS, 'run']) expect(found.message).toContain(`status.${field}`);
+
+    const bridge = await system.startBridge();
+    const namespace = 'theirs';
+    await system.apply(
+      namespace,
+      groupWithVms({ namespace, name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['db'] }] }),
+    );
+    await system.kubectl(['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+    const status = await system.status(namespace, 'app');
+    expect(status?.members).toMatchObject([{ name: 'db', powerState: 'PoweredOn' }]);
+    expect(Object.keys(status ?? {})).not.toContain('phase');
+    await bridge.stop();
+  }, 90_000);
+
+  interface Schema {
+    properties: Record<string, Schema>;
+    [key: string]: unknown;
+  }
+
+  const OUR_FIELDS = ['phase', 'message', 'readyMembers', 'observedGeneration'];
+
+  /** VM Operator's schema, as far as our fields are concerned. */
+  function withoutOurFields({ properties }: Schema): void {
+    const { status } = properties;
+    delete status?.['x-kubernetes-preserve-unknown-fields'];
+    for (const field of [...OUR_FIELDS, 'run']) delete status?.properties[field];
+  }
+});
+
+// ---- The audit log -----------------------------------------------------------------------------------------------------------------
+
+/** A request as the API server's audit log has it. */
+interface Requested {
+  /** `patch vmoperator.vmware.com/virtualmachinegroups/status`. */
+  grant: string;
+  refused: boolean;
+}
+
+/** What a process has asked of the API server so far. */
+function requestsOf(process: Process): Requested[] {
+  const lines = readFileSync(auditLog(), 'utf8').split('\n').slice(0, -1);
+  return lines
+    .map((line) => JSON.parse(line) as AuditLine)
+    .filter(({ user }) => user.username === accountOf(process))
+    .map(({ verb, objectRef, responseStatus }) => ({
+      grant: `${verb} ${objectRef?.apiGroup}/${[objectRef?.resource, objectRef?.subresource].filter(Boolean).join('/')}`,
+      refused: responseStatus?.code === 403,
+    }));
+}
+
+interface AuditLine {
+  verb: string;
+  user: { username: string };
+  objectRef?: { apiGroup?: string; resource: string; subresource?: string };
+  responseStatus?: { code: number };
+}
+
+/** What the shipped roles of a process grant. */
+function grantsOf(process: Process): string[] {
+  return shipped
+    .filter(({ metadata }) => metadata.name === ROLE[process])
+    .flatMap(grantsOfRole)
+    .sort();
+}

@@ -5,7 +5,9 @@
  * D2: every command in it exists, with its options; those that need no server show what they really print.
  * D3: every link leads somewhere.
  * D4: every name that a user meets is in the reference.
+ * D5: what is applied to a cluster is there and can be rendered, and the table of rights is the one that the code has.
  */
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -29,9 +31,12 @@ import {
   simulatedInventorySchema,
   virtualMachineGroupSchema,
 } from '../../api';
+import { PERMISSIONS } from '../../cli/permissions';
 import { buildProgram } from '../../cli/program';
+import { RESOURCES } from '../../kubernetes';
 import { operatorUpdates, searchAttributeKeys, WORKFLOW_TYPE } from '../../workflows/messages';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
+import { findKubernetesParts } from '../support/kubernetes-parts';
 import {
   anchorsOf,
   blocksOf,
@@ -51,7 +56,7 @@ const all = documents.flatMap((file) => blocksOf(file).map((block) => ({ file, b
 
 describe('D1: manifests', () => {
   const manifests = all
-    .filter(({ block }) => block.language === 'yaml')
+    .filter(({ block }) => block.language === 'yaml' && !block.words.includes('kustomization'))
     .map(({ file, block }) => ({ file, block, place: `${file}:${block.line}` }));
 
   test('there are some', () => {
@@ -78,6 +83,8 @@ describe('D2: commands', () => {
   const shown = all
     .filter(({ block }) => block.language === 'console')
     .flatMap(({ file, block }) => commandsOf(file, block))
+    // `kubectl exec ... -- vmgroup ...` runs one in a pod.
+    .map((command) => ({ ...command, words: command.words.slice(command.words.indexOf('--') + 1) }))
     .filter(({ words }) => words[0] === 'vmgroup');
 
   test('there are some', () => {
@@ -150,6 +157,54 @@ describe('D2: output', () => {
       .join('[\\s\\S]*');
     return expect.stringMatching(new RegExp(`^${pattern}\\n?$`));
   }
+});
+
+describe('D5: on a cluster', () => {
+  const page = 'docs/how-to/install-on-kubernetes.md';
+  const base = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'vmgroup-docs-')));
+  afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+  test('what is named is there', () => {
+    const words = all
+      .filter(({ block }) => block.language === 'console')
+      .flatMap(({ file, block }) => commandsOf(file, block))
+      .filter(({ words: [program] }) => program === 'kubectl')
+      .flatMap(({ words }) => words);
+    const paths = [...words, ...codeOf(page)].filter((word) => /^(deploy|examples)\//.test(word));
+    expect(paths.length).toBeGreaterThan(5);
+    expect(paths.filter((each) => !existsSync(path.join(root, each)))).toEqual([]);
+  });
+
+  test('kustomizations are rendered', async () => {
+    const { kubectl } = await findKubernetesParts();
+    cpSync(path.join(root, 'deploy'), path.join(base, 'deploy'), { recursive: true });
+    const shown = all.filter(({ block }) => block.words.includes('kustomization'));
+    expect(shown.length).toBeGreaterThan(0);
+    for (const { block } of shown) {
+      const target = path.join(base, savedAs(block) ?? 'unnamed');
+      mkdirSync(path.dirname(target), { recursive: true });
+      writeFileSync(target, block.text);
+      const text = execFileSync(kubectl.path, ['kustomize', path.dirname(target)], { encoding: 'utf8' });
+      expect(text).toContain('image: registry.example/vmgroup:');
+      expect(text).toContain('TEMPORAL_ADDRESS: temporal.example:7233');
+    }
+  });
+
+  test('the table of rights', () => {
+    const rows = textOf(page)
+      .split('\n')
+      .filter((line) => /^\| (bridge|worker|simulator) /.test(line))
+      .map((line) => line.replaceAll(/ +/g, ' '));
+    const wanted = Object.entries(PERMISSIONS).flatMap(([who, permissions]) =>
+      permissions.map(({ resource, subresource, verbs, where, reason }) => {
+        const { plural, group } = RESOURCES[resource];
+        const what = `\`${[plural, subresource].filter(Boolean).join('/')}\` of \`${group}\``;
+        const place = where === 'lease' ? ', in its own namespace' : '';
+        return `| ${who} | ${what}${place} | ${verbs.map((verb) => `\`${verb}\``).join(', ')} | ${reason} |`;
+      }),
+    );
+    expect(rows).toEqual(wanted);
+  });
 });
 
 describe('D3: links', () => {

@@ -87,6 +87,10 @@ export async function startBridgeOnCluster(given: BridgeOnClusterOptions): Promi
     logger,
     ...(onEvent && { onEvent }),
   });
-  heavy.worker().showFigures(given.registry, () => ({ leading: bridge.leading(), ...bridge.figures() }));
+  heavy.worker().showFigures(given.registry, () => ({
+    ready: bridge.ready().ready,
+    leading: bridge.leading(),
+    ...bridge.figures(),
+  }));
   return { bridge, views: () => bridge.views(), stop: () => bridge.stop() };
 }

@@ -6,6 +6,7 @@
  * K3: a listener that throws, or an object that cannot be read, harms nobody else.
  * K4: only what is used is kept in memory: each object goes through `trim` as it arrives.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiServer, KubernetesObject, ListOptions, WatchEvent } from './api-server';
 import { KubernetesError } from './error';
 import type { Resource } from './resources';
@@ -157,7 +158,7 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
           pause = Math.min(pause * 2, LONGEST_PAUSE);
         }
       }
-      if (retryIn > 0) await sleep(retryIn, closing.signal);
+      if (retryIn > 0) await sleep(retryIn, undefined, { signal: closing.signal }).catch(() => undefined);
     }
     markSynced();
   }
@@ -299,17 +300,4 @@ function isAbsent(error: unknown): boolean {
 
 function jitter(pause: number): number {
   return Math.round(pause * (0.5 + Math.random() / 2));
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
-  });
 }

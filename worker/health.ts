@@ -80,6 +80,8 @@ export function countEvents(registry: Registry): (event: { reason: string; type:
 
 /** What a bridge on a cluster counts. */
 export interface BridgeFigures {
+  /** Follows desired state, the platform and Temporal. */
+  ready: boolean;
   leading: boolean;
   statusWrites: number;
   /** By plural of the resource. */
@@ -110,6 +112,9 @@ export function showFigures(registry: Registry, read: () => BridgeFigures): void
     gauge(name, help, (shown) => {
       for (const [resource, cache] of Object.entries(read().caches)) shown.set({ resource }, of(cache));
     });
+  gauge('vmgroup_bridge_ready', '1 where it follows desired state, the platform and Temporal.', (shown) =>
+    shown.set(Number(read().ready)),
+  );
   gauge('vmgroup_bridge_leading', '1 where this process writes status.', (shown) =>
     shown.set(Number(read().leading)),
   );

@@ -1,4 +1,7 @@
-/** The product on a real API server and a real Temporal server, in one process; VMs are those of the simulated platform. */
+/**
+ * The product on a real API server and a real Temporal server, in one process. VMs are those of the simulated platform: reached directly, or
+ * through the API server, on which it then stands in for VM Operator's VM controller.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +11,7 @@ import { Registry } from 'prom-client';
 import { DEFAULT_INVENTORY } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
 import { followCluster, startBridgeOnCluster, type FollowedCluster } from '../../cli/cluster-parts';
-import { startPlatform, watchSimulator, type RunningBridge, type RunningPlatform } from '../../cli/parts';
+import { watchPlatform, watchSimulator, type RunningBridge, type RunningPlatform } from '../../cli/parts';
 import {
   connectKubernetes,
   RESOURCES,
@@ -16,7 +19,12 @@ import {
   type KubernetesObject,
   type Resource,
 } from '../../kubernetes';
-import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
+import {
+  SimulatorConsole,
+  startSimulator,
+  startVmController,
+  type JournalLine,
+} from '../../platforms/simulated';
 import { startWorker } from '../../worker';
 import { startCluster, type TestCluster } from './kubernetes';
 import type { Behavior } from './manifests';
@@ -60,11 +68,17 @@ export type GroupStatusOnServer = GroupView['status'] & {
   run?: { workflowId: string; runId: string; startTime: string; endTime?: string; outcome?: string };
 };
 
-/** Starts everything but a bridge. `args`: further arguments of the API server. */
-export async function startClusterSystem(
-  behavior: Behavior = {},
-  args: string[] = [],
-): Promise<ClusterSystem> {
+/** What {@link startClusterSystem} may be told. */
+export interface ClusterSystemOptions {
+  behavior?: Behavior;
+  platform?: 'simulated' | 'vm-operator';
+  /** Further arguments of the API server. */
+  args?: string[];
+}
+
+/** Starts everything but a bridge. */
+export async function startClusterSystem(options: ClusterSystemOptions = {}): Promise<ClusterSystem> {
+  const { behavior = {}, platform: kind = 'simulated', args = [] } = options;
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-cluster-system-'));
   const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
   const [cluster, temporal] = await Promise.all([startCluster({ args }), startTemporal()]);
@@ -85,11 +99,26 @@ export async function startClusterSystem(
     ...DEFAULT_INVENTORY,
     behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior },
   };
-  const platform: RunningPlatform = await startPlatform({
-    dataDir: path.join(dir, 'simulator'),
-    inventory,
-    logger,
-  });
+  const simulator = await startSimulator({ dataDir: path.join(dir, 'simulator'), inventory });
+  const api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
+  const closers: (() => Promise<unknown>)[] = [];
+  if (kind === 'vm-operator') {
+    const zones = path.join(root, 'deploy/simulator/crd-zones.yaml');
+    await kubectl(['apply', '--server-side', '-f', zones]);
+    await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', zones]);
+    const controller = startVmController({ api, machine: simulator.machine });
+    closers.push(() => controller.stop());
+  }
+
+  /** A watch of its own, as a process of its own has it. */
+  function openPlatform(followed: FollowedCluster): RunningPlatform {
+    return kind === 'simulated'
+      ? watchSimulator(simulator.address, logger)
+      : watchPlatform(followed.vmOperator(), cluster.server, logger);
+  }
+
+  const followedByWorker = followCluster({ kubeconfig: cluster.kubeconfig() }, logger);
+  const platform = openPlatform(followedByWorker);
   const taskQueue = `test-${path.basename(dir)}`;
   const worker = await startWorker({
     target: {
@@ -103,21 +132,19 @@ export async function startClusterSystem(
     client: temporal.client,
     logger,
   });
-  const api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
-  const console = new SimulatorConsole(platform.address);
-  const closers: (() => Promise<unknown>)[] = [];
+  const console = new SimulatorConsole(simulator.address);
 
   async function startBridge(
     kubeconfig = cluster.kubeconfig(),
     leaseNamespace = 'default',
   ): Promise<ClusterBridge> {
     const followed: FollowedCluster = followCluster({ kubeconfig }, logger);
-    const watched = watchSimulator(platform.address, logger);
+    const watched = openPlatform(followed);
     const events: BridgeEvent[] = [];
     const registry = new Registry();
     const bridge = await startBridgeOnCluster({
       cluster: followed,
-      options: { leaseNamespace },
+      options: { leaseNamespace, platform: kind },
       client: temporal.client,
       taskQueue,
       observer: watched.observer,
@@ -165,9 +192,11 @@ export async function startClusterSystem(
     },
     until,
     stop: async () => {
-      await Promise.all(closers.map((close) => close()));
+      for (const close of closers.reverse()) await close();
       await worker.shutdown();
       await platform.close();
+      await followedByWorker.close();
+      await simulator.close();
       console.close();
       await Promise.all([temporal.stop(), cluster.stop()]);
       rmSync(dir, { recursive: true, force: true });

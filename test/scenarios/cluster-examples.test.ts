@@ -1,0 +1,113 @@
+/**
+ * Each example on a real API server, as a user applies it: `kubectl apply` with strict validation, VM Operator's VM controller played by the
+ * simulator, and `kubectl wait` until it is Ready. All of them beside each other, with their real delays.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { parseManifests } from '../../api';
+import { RESOURCES } from '../../kubernetes';
+import { startClusterSystem, type ClusterSystem, type GroupStatusOnServer } from '../support/cluster-system';
+import { effects } from '../support/system';
+
+jest.setTimeout(400_000);
+
+const EXAMPLES = path.join(__dirname, '../../examples');
+const folders = readdirSync(EXAMPLES).filter((name) => statSync(path.join(EXAMPLES, name)).isDirectory());
+const { manifests } = parseManifests(
+  folders.flatMap((folder) =>
+    readdirSync(path.join(EXAMPLES, folder))
+      .filter((file) => file.endsWith('.yaml'))
+      .map((file) => ({
+        path: `${folder}/${file}`,
+        text: readFileSync(path.join(EXAMPLES, folder, file), 'utf8'),
+      })),
+  ),
+);
+const roots = manifests.groups.filter(({ groupName }) => groupName === undefined);
+const standingBy = roots.filter(({ powerState }) => powerState === 'PoweredOff');
+
+let system: ClusterSystem;
+/** Status of each standing group before it was powered on. */
+const standing: Record<string, GroupStatusOnServer | undefined> = {};
+
+beforeAll(async () => {
+  system = await startClusterSystem({ platform: 'vm-operator' });
+  await system.startBridge();
+  const namespaces = new Set(manifests.groups.map(({ namespace }) => namespace));
+  await Promise.all([...namespaces].map((name) => system.kubectl(['create', 'namespace', name])));
+  for (const folder of folders) {
+    const files = ['-f', path.join(EXAMPLES, folder)];
+    await system.kubectl(['apply', '--server-side', '--validate=strict', ...files]);
+  }
+  for (const { namespace, name } of standingBy) {
+    await system.kubectl(['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=60s', `vmg/${name}`]);
+    standing[name] = await system.status(namespace, name);
+    const patch = JSON.stringify({ spec: { powerState: 'PoweredOn' } });
+    await system.kubectl(['-n', namespace, 'patch', 'vmg', name, '--type=merge', '-p', patch]);
+    await system.kubectl([
+      '-n',
+      namespace,
+      'wait',
+      '--for=jsonpath={.status.observedGeneration}=2',
+      '--timeout=20s',
+      `vmg/${name}`,
+    ]);
+  }
+  await Promise.all(
+    roots.map(({ namespace, name }) =>
+      system.kubectl(['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=300s', `vmg/${name}`]),
+    ),
+  );
+});
+
+afterAll(() => system.stop());
+
+it('a group that stands by has its VMs, placed and powered off', () => {
+  expect(standingBy.map(({ name }) => name).sort()).toEqual(['dev-environment', 'dr-site']);
+  for (const { name } of standingBy) {
+    const members = standing[name]?.members ?? [];
+    expect(members.length).toBeGreaterThan(0);
+    for (const member of members) {
+      expect(member.placement?.zoneID).toMatch(/^zone-/);
+      expect(member.powerState).toBe('PoweredOff');
+    }
+  }
+});
+
+describe.each(roots.map(({ namespace, name, powerState }) => ({ namespace, name, powerState })))(
+  '$namespace/$name',
+  ({ namespace, name, powerState }) => {
+    it('says in its status what was reached', async () => {
+      const status = await system.status(namespace, name);
+      expect(status?.phase).toBe(powerState === undefined ? 'Unmanaged' : 'Converged');
+      expect(status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({
+        status: 'True',
+        reason: 'AllMembersReady',
+      });
+      for (const member of status?.members ?? []) {
+        const reasons = member.conditions.map(({ type, status: is, reason }) => `${type}=${is} ${reason}`);
+        if (member.kind === 'VirtualMachineGroup') {
+          expect(reasons).toEqual(['GroupLinked=True MemberLinked', 'Ready=True AllMembersReady']);
+          continue;
+        }
+        expect(reasons).toContain('GroupLinked=True MemberLinked');
+        expect(
+          reasons.some((each) => /^PlacementReady=True (PlacementComputed|AlreadyPlaced)$/.test(each)),
+        ).toBe(true);
+        if (powerState !== undefined) expect(reasons).toContain('PowerStateSynced=True PowerStateMatches');
+        const vm = await system.get(RESOURCES.virtualMachines, namespace, member.name);
+        expect(member.uid).toBe(vm?.metadata.uid);
+        expect(vm?.status).toMatchObject({ zone: member.placement?.zoneID });
+        expect(vm?.metadata.ownerReferences?.map((owner) => owner.name)).toEqual([name]);
+      }
+    });
+  },
+);
+
+it('no VM was powered twice, and none was powered on before its group came to it', async () => {
+  const journal = await system.journal();
+  for (const namespace of new Set(manifests.groups.map((group) => group.namespace))) {
+    const mine = effects(journal, namespace).filter((text) => text.startsWith('PoweredOn '));
+    expect(mine).toEqual([...new Set(mine)]);
+  }
+});

@@ -1,0 +1,229 @@
+/** The product with VM Operator as its platform, on a real API server: what people do with groups, and what goes wrong. */
+import { RESOURCES } from '../../kubernetes';
+import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../support/cluster-system';
+import { groupManifest, groupWithVms, policyManifest, vmManifest } from '../support/manifests';
+import { effects, times } from '../support/system';
+
+jest.setTimeout(120_000);
+
+let system: ClusterSystem;
+let bridge: ClusterBridge;
+
+beforeAll(async () => {
+  system = await startClusterSystem({ platform: 'vm-operator' });
+  bridge = await system.startBridge();
+}, 120_000);
+afterAll(() => system.stop());
+
+/** Waits until the status of a group is one that `test` takes. */
+function status(
+  namespace: string,
+  name: string,
+  test: (status: NonNullable<Awaited<ReturnType<ClusterSystem['status']>>>) => boolean,
+  saying: string,
+) {
+  return system.until(async () => {
+    const found = await system.status(namespace, name);
+    return found && test(found) ? found : undefined;
+  }, saying);
+}
+
+function patch(namespace: string, what: string, change: object): Promise<string> {
+  return system.kubectl(['-n', namespace, 'patch', what, '--type=merge', '-p', JSON.stringify(change)]);
+}
+
+async function powerOf(namespace: string, name: string): Promise<string | undefined> {
+  const vm = await system.get(RESOURCES.virtualMachines, namespace, name);
+  return (vm?.status as { powerState?: string } | undefined)?.powerState;
+}
+
+test('a group without a power state has its VMs placed, and leaves their power to themselves', async () => {
+  const text = [
+    groupManifest({ namespace: 'unmanaged', name: 'nodes', tiers: [{ members: ['n-1', 'n-2'] }] }),
+    vmManifest('unmanaged', 'n-1', 'nodes', { powerState: 'PoweredOn' }),
+    vmManifest('unmanaged', 'n-2', 'nodes', { powerState: 'PoweredOff' }),
+  ].join('---\n');
+  await system.apply('unmanaged', text);
+  await system.kubectl(['-n', 'unmanaged', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/nodes']);
+  await system.until(
+    async () => ((await powerOf('unmanaged', 'n-1')) === 'PoweredOn' ? true : undefined),
+    'n-1 to be on',
+  );
+  expect(await powerOf('unmanaged', 'n-2')).toBe('PoweredOff');
+  const nodes = await system.status('unmanaged', 'nodes');
+  expect(nodes?.phase).toBe('Unmanaged');
+  expect(nodes?.members.map(({ placement }) => placement?.zoneID)).not.toContain(undefined);
+  const handle = system.temporal.client.workflow.getHandle('vmgroup/unmanaged/nodes');
+  expect(await handle.result()).toMatchObject({
+    outcome: 'Converged',
+    powerState: 'Unchanged',
+    operations: 0,
+  });
+
+  // VM Operator makes no VM that its group does not list.
+  await system.apply(
+    'unmanaged',
+    [
+      groupManifest({ namespace: 'unmanaged', name: 'nodes', tiers: [{ members: ['n-1', 'n-2', 'n-3'] }] }),
+      vmManifest('unmanaged', 'n-3', 'nodes', { powerState: 'PoweredOn' }),
+    ].join('---\n'),
+  );
+  await system.until(
+    async () => ((await powerOf('unmanaged', 'n-3')) === 'PoweredOn' ? true : undefined),
+    'a VM that joins to be on',
+  );
+});
+
+test('power off in the middle of powering on: what is on goes off, what was to come never starts', async () => {
+  const text = groupWithVms({
+    namespace: 'turn',
+    name: 'app',
+    powerState: 'PoweredOn',
+    tiers: [{ members: ['db'], delay: '1h' }, { members: ['web'] }],
+  });
+  await system.apply('turn', text);
+  await status('turn', 'app', ({ readyMembers }) => readyMembers === '1/2', 'the first tier to be on');
+  await patch('turn', 'vmg/app', { spec: { powerState: 'PoweredOff' } });
+  await status(
+    'turn',
+    'app',
+    ({ phase, readyMembers }) => phase === 'Converged' && readyMembers === '2/2',
+    'all to be off',
+  );
+  expect(effects(await system.journal(), 'turn')).toEqual(['PoweredOn db', 'PoweredOff db']);
+  expect(await powerOf('turn', 'web')).toBe('PoweredOff');
+});
+
+test('an edit of the boot order in the middle of a delay counts at once', async () => {
+  const shape = { namespace: 'edit', name: 'app', powerState: 'PoweredOn' };
+  await system.apply(
+    'edit',
+    groupWithVms({ ...shape, tiers: [{ members: ['db'], delay: '1h' }, { members: ['web'] }] }),
+  );
+  await status('edit', 'app', ({ readyMembers }) => readyMembers === '1/2', 'the first tier to be on');
+  await system.apply(
+    'edit',
+    groupManifest({ ...shape, tiers: [{ members: ['db'], delay: '1s' }, { members: ['web'] }] }),
+  );
+  await status('edit', 'app', ({ phase }) => phase === 'Converged', 'the second tier to be on');
+  const on = times(await system.journal(), 'edit', 'PoweredOn');
+  expect(on['web']?.asked).toBeGreaterThanOrEqual((on['db']?.effect ?? NaN) + 950);
+});
+
+test('a VM whose power is changed by hand in its spec is brought back', async () => {
+  await system.apply(
+    'hand',
+    groupWithVms({ namespace: 'hand', name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a'] }] }),
+  );
+  await status('hand', 'app', ({ phase }) => phase === 'Converged', 'a to be on');
+  await patch('hand', 'vm/a', { spec: { powerState: 'PoweredOff' } });
+  await system.until(async () => {
+    const mine = effects(await system.journal(), 'hand');
+    return mine.length === 3 ? mine : undefined;
+  }, 'a to be off and on again');
+  expect(effects(await system.journal(), 'hand')).toEqual(['PoweredOn a', 'PoweredOff a', 'PoweredOn a']);
+  expect(
+    bridge.events.some(({ reason, object }) => reason === 'DriftSeen' && object.namespace === 'hand'),
+  ).toBe(true);
+});
+
+test('a power-on that fails is parked with the cause that stands in an event, holds its tier, and is retried by an operator', async () => {
+  const text = [
+    policyManifest('stuck', 'default', {
+      retry: { maximumAttempts: 2, initialInterval: '100ms', maximumInterval: '200ms' },
+      operationTimeout: '15s',
+    }),
+    groupWithVms({
+      namespace: 'stuck',
+      name: 'app',
+      powerState: 'PoweredOn',
+      tiers: [{ members: ['bad', 'good'] }, { members: ['later'] }],
+    }),
+  ].join('---\n');
+  await system.console.setFaults([{ type: 'PermanentError', vm: 'stuck/bad', operation: 'PoweredOn' }]);
+  await system.apply('stuck', text);
+  const parked = await status(
+    'stuck',
+    'app',
+    ({ members }) =>
+      members.some(({ conditions }) => conditions.some(({ reason }) => reason === 'PowerOperationFailed')),
+    'the VM to be parked',
+  );
+  const bad = parked.members.find(({ name }) => name === 'bad');
+  expect(bad?.conditions.find(({ type }) => type === 'PowerStateSynced')?.message).toContain(
+    'the disk of the VM cannot be opened',
+  );
+  expect(parked.phase).toBe('Waiting');
+  expect(await powerOf('stuck', 'later')).toBe('PoweredOff');
+  await system.console.setFaults([]);
+  const handle = system.temporal.client.workflow.getHandle('vmgroup/stuck/app');
+  await handle.executeUpdate('retryMember', {
+    args: [{ member: 'bad', actor: 'alice', reason: 'disk is back' }],
+  });
+  await system.kubectl(['-n', 'stuck', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+});
+
+test('gates: the VM is ready when it says so, or when the condition that the policy names is true', async () => {
+  const text = [
+    policyManifest('gates', 'default', { gate: 'Ready' }),
+    policyManifest('gates', 'customized', { gate: 'Condition/GuestCustomization', gateTimeout: '60s' }),
+    groupWithVms({
+      namespace: 'gates',
+      name: 'ready',
+      powerState: 'PoweredOn',
+      tiers: [{ members: ['r-1'] }, { members: ['r-2'] }],
+    }),
+    groupWithVms({
+      namespace: 'gates',
+      name: 'custom',
+      powerState: 'PoweredOn',
+      tiers: [{ members: ['c-1'] }, { members: ['c-2'] }],
+      annotations: { 'vmgroup.dev/policy': 'customized' },
+    }),
+  ].join('---\n');
+  await system.apply('gates', text);
+  await system.kubectl(['-n', 'gates', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/ready']);
+  await system.until(
+    async () => ((await powerOf('gates', 'c-1')) === 'PoweredOn' ? true : undefined),
+    'c-1 to be on',
+  );
+  expect(await powerOf('gates', 'c-2')).toBe('PoweredOff');
+  for (const name of ['c-1', 'c-2']) {
+    await system.until(
+      async () => ((await powerOf('gates', name)) === 'PoweredOn' ? true : undefined),
+      `${name} to be on`,
+    );
+    const condition = {
+      type: 'GuestCustomization',
+      status: 'True',
+      reason: 'Succeeded',
+      message: '',
+      lastTransitionTime: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    };
+    await system.api.apply(
+      RESOURCES.virtualMachines,
+      { metadata: { namespace: 'gates', name }, status: { conditions: [condition] } },
+      { fieldManager: 'guest', subresource: 'status' },
+    );
+  }
+  await system.kubectl(['-n', 'gates', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/custom']);
+});
+
+test('a paused VM is waited for by name, and goes on once it is not', async () => {
+  const text = [
+    groupManifest({ namespace: 'paused', name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['p'] }] }),
+    vmManifest('paused', 'p', 'app', { powerState: 'PoweredOff' }),
+  ].join('---\n');
+  await system.apply(
+    'paused',
+    groupManifest({ namespace: 'paused', name: 'app', tiers: [{ members: ['p'] }] }),
+  );
+  await system.apply('paused', vmManifest('paused', 'p', 'app', { powerState: 'PoweredOff' }));
+  await system.kubectl(['-n', 'paused', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+  await system.kubectl(['-n', 'paused', 'annotate', 'vm/p', 'vmoperator.vmware.com/paused=true']);
+  await system.apply('paused', text);
+  await status('paused', 'app', ({ phase }) => phase === 'PoweringOn', 'the run to be under way');
+  await system.kubectl(['-n', 'paused', 'annotate', 'vm/p', 'vmoperator.vmware.com/paused-']);
+  await system.kubectl(['-n', 'paused', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+  expect(effects(await system.journal(), 'paused')).toEqual(['PoweredOn p']);
+});

@@ -41,7 +41,7 @@ beforeAll(async () => {
     'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n',
   );
   const audit = ['--audit-policy-file', path.join(dir, 'policy.yaml'), '--audit-log-path', auditLog()];
-  system = await startClusterSystem({}, audit);
+  system = await startClusterSystem({ args: audit });
   shipped = await rendered('simulator');
   await system.kubectl(['apply', '--server-side', '-k', path.join(root, 'deploy/simulator')]);
 }, 120_000);

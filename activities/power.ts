@@ -8,7 +8,7 @@
  * A8: an older operation gives way to a newer one (`Superseded`).
  */
 import type { Context } from '@temporalio/activity';
-import type { PowerMode, PowerState } from '../api';
+import type { PowerMode, PowerState, VirtualMachineStatus } from '../api';
 import {
   PlatformError,
   virtualMachineKey,
@@ -17,6 +17,7 @@ import {
   type Platform,
   type VirtualMachineState,
 } from '../platforms';
+import { gateCondition, meetsGate, observedForGate } from '../workflows/messages';
 import { inAttempts, type ActivityLogger, type AttemptRun } from './attempts';
 import type { PowerInput, PowerResult } from './types';
 
@@ -264,8 +265,8 @@ async function reachGate(
   state: VirtualMachineState | undefined,
 ): Promise<VirtualMachineState['status']> {
   if (!state) return { powerState: 'PoweredOff', at: Date.now() };
-  const isDone = (seen: VirtualMachineState): boolean => seen.status.ready === true;
-  if (input.powerState !== 'PoweredOn' || input.gate !== 'Ready' || isDone(state)) return state.status;
+  const isDone = (seen: VirtualMachineState): boolean => meetsGate(input.gate, seen.status);
+  if (input.powerState !== 'PoweredOn' || isDone(state)) return observedForGate(input.gate, state.status);
   if (run.progress.reachedAt === undefined) run.note({ ...run.progress, reachedAt: Date.now() });
   const arrived = (seen: VirtualMachineState): boolean => {
     refuseSuperseded(input, seen);
@@ -282,12 +283,20 @@ async function reachGate(
     run.progress.reachedAt,
     arrived,
   );
-  if (ready) return ready.status;
-  const silent = (observer.get(input.vm) ?? state).status.ready === undefined;
-  throw new PlatformError(
+  if (ready) return observedForGate(input.gate, ready.status);
+  throw gateTimeout(input, (observer.get(input.vm) ?? state).status);
+}
+
+function gateTimeout(
+  { vm, gate, gateTimeout: limit }: PowerInput,
+  status: VirtualMachineStatus,
+): PlatformError {
+  const condition = gateCondition(gate);
+  const silent = condition === undefined ? status.ready === undefined : status.conditions === undefined;
+  return new PlatformError(
     'GateTimeout',
-    `VM ${virtualMachineKey(input.vm)} is powered on and did not become ready within ${seconds(input.gateTimeout)}` +
-      (silent ? '; nothing reports its readiness' : ''),
+    `VM ${virtualMachineKey(vm)} is powered on and ${condition === undefined ? 'did not become ready' : `its condition ${condition} did not become True`} within ${seconds(limit)}` +
+      (silent ? `; nothing reports its ${condition === undefined ? 'readiness' : 'conditions'}` : ''),
   );
 }
 

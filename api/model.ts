@@ -15,7 +15,7 @@ export type PowerMode = 'Hard' | 'Soft' | 'TrySoft';
 export type MemberKind = 'VirtualMachine' | 'VirtualMachineGroup';
 
 /** What a member must have reached for its tier to count as done. */
-export type Gate = 'None' | 'PoweredOn' | 'Ready';
+export type Gate = 'None' | 'PoweredOn' | 'Ready' | `Condition/${string}`;
 
 /** Names one member within the namespace of its group. */
 export interface MemberRef {
@@ -121,6 +121,8 @@ export interface VirtualMachineStatus {
   powerState: PowerState;
   /** The VM's own readiness; absent where nothing reports it. */
   ready?: boolean;
+  /** Types of its other conditions that are `True`; absent where it has none. */
+  conditions?: string[];
   /** When the VM came into this power state; absent where the platform does not tell. */
   since?: number;
   /** When the platform observed it. */

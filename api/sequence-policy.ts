@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { optionalDuration, present, reportDuplicates, type Convert, type Report } from './convert';
 import { duration, fields, metadata, name, positiveDuration } from './fields';
 import { isDuration, listMap, MAX_LIST, serverRules } from './server-checks';
-import type { SequencePolicy, SequencePolicySpec } from './model';
+import { didYouMean } from './suggest';
+import type { Gate, SequencePolicy, SequencePolicySpec } from './model';
 import { memberKind, toMember } from './virtual-machine-group';
 
 /** What holds for a group without a policy, and for each field that a policy leaves out. Durations in milliseconds. */
@@ -35,10 +36,34 @@ function quorumError({ input }: { input?: unknown }): string {
   return `invalid quorum ${JSON.stringify(input)}: write a whole number from 1, or a share from "1%" to "100%"`;
 }
 
+/** `Condition/` and a condition type, as Kubernetes spells them. */
+const GATE = /^(None|PoweredOn|Ready|Condition\/[A-Za-z]([A-Za-z0-9._/-]*[A-Za-z0-9])?)$/;
+const GATES = 'write None, PoweredOn, Ready, or Condition/ and the type of a condition';
+
 function gate() {
   return z
-    .enum(['None', 'PoweredOn', 'Ready'])
-    .describe('What a member must have reached for its tier to count as done.');
+    .string({ error: gateError })
+    .refine((text) => GATE.test(text), { error: gateError })
+    .meta({
+      maxLength: 100,
+      ...serverRules({
+        rule: `self.matches('${GATE.source.replaceAll('\\/', '/')}')`,
+        messageExpression: `'unsupported value "' + self + '": ${GATES}'`,
+      }),
+    })
+    .describe(
+      'What a member must have reached for its tier to count as done: `None`, `PoweredOn`, `Ready`, or `Condition/` and the type of a condition of the VM.',
+    );
+}
+
+function gateError({ input }: { input?: unknown }): string {
+  const text = typeof input === 'string' ? input : '';
+  return `unsupported value ${JSON.stringify(input)}${didYouMean(text, ['None', 'PoweredOn', 'Ready']) || `: ${GATES}`}`;
+}
+
+/** `Ready` has a name of its own. */
+function toGate(written: string | undefined): Gate | undefined {
+  return written === 'Condition/Ready' ? 'Ready' : (written as Gate | undefined);
 }
 
 function gateTimeout() {
@@ -163,7 +188,7 @@ export const convertPolicy: Convert<z.infer<typeof sequencePolicySchema>, Sequen
 
 function general(given: WrittenSpec, report: Report): Partial<SequencePolicySpec> {
   return present({
-    gate: given.gate,
+    gate: toGate(given.gate),
     gateTimeout: optionalDuration(given.gateTimeout),
     operationTimeout: optionalDuration(given.operationTimeout),
     retry: toRetry(given.retry, report),
@@ -206,7 +231,7 @@ function toTierPolicy(given: NonNullable<WrittenSpec['tiers']>[number]): Sequenc
   return {
     tier: given.tier,
     ...present({
-      gate: given.gate,
+      gate: toGate(given.gate),
       gateTimeout: optionalDuration(given.gateTimeout),
       quorum: given.quorum as Quorum | undefined,
       whenParked: given.whenParked,

@@ -20,7 +20,9 @@ import {
 } from '../api';
 import {
   isInState,
+  meetsGate,
   memberKey,
+  observedForGate,
   type DesiredPowerState,
   type MemberKey,
   type Plan,
@@ -225,7 +227,10 @@ function planTier(
     gateTimeout: own.gateTimeout ?? policy.gateTimeout,
     whenParked: own.whenParked ?? policy.whenParked,
     ...(quorum !== undefined && { quorum }),
-    members: tier.members.map((member) => planMember(index, world, member, policy, inherited)),
+    members: tier.members.map((member) => {
+      const planned = planMember(index, world, member, policy, inherited);
+      return planned.observed ? { ...planned, observed: observedForGate(gate, planned.observed) } : planned;
+    }),
   };
 }
 
@@ -318,9 +323,7 @@ function memberConvergedAt(plan: Plan, tier: PlanTier, member: PlanMember): numb
   if (member.link === 'NotFound') return undefined;
   if (member.kind === 'VirtualMachineGroup') return member.convergedAt;
   if (!isInState(plan.powerState, member.observed)) return undefined;
-  if (plan.powerState === 'PoweredOn' && tier.gate === 'Ready' && member.observed?.ready !== true) {
-    return undefined;
-  }
+  if (plan.powerState === 'PoweredOn' && !meetsGate(tier.gate, member.observed)) return undefined;
   return member.observed?.since ?? member.observed?.at ?? 0;
 }
 

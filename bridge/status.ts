@@ -20,6 +20,7 @@ import {
 import {
   isInState,
   observedState,
+  meetsGate,
   memberKey,
   workflowId,
   type MemberKey,
@@ -433,8 +434,8 @@ function gateUnready(
   const { plan } = input;
   if (!plan || !member.vm || member.link !== 'Linked') return undefined;
   const planned: PlanTier | undefined = plan.tiers[tier.index];
-  if (planned?.gate !== 'Ready' || plan.powerState !== 'PoweredOn') return undefined;
-  if (input.observe(member.vm)?.ready === true) return undefined;
+  if (!planned || plan.powerState !== 'PoweredOn') return undefined;
+  if (meetsGate(planned.gate, input.observe(member.vm))) return undefined;
   const progress = input.progress.get(key);
   if (progress && progress.phase !== 'Done') return `${key}: ${progress.waitsFor ?? 'not ready yet'}`;
   const exception = progress ? undefined : input.exceptions.get(key);

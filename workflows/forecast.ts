@@ -5,7 +5,7 @@
 import { formatDuration } from '../api/duration';
 import { decide, powerStateOf, type Start } from './decide';
 import type { RunOutcome } from './messages';
-import type { Plan } from './plan';
+import { gateCondition, type Plan } from './plan';
 import { progressOf } from './progress';
 import { begin, operationDone, placed, type Run } from './run';
 
@@ -141,6 +141,7 @@ function ended(run: Run, start: Start, now: number): Run {
         at: now,
         since: now,
         ready: start.input.powerState === 'PoweredOn',
+        conditions: [gateCondition(start.input.gate) ?? []].flat(),
       };
       return operationDone(run, start.activityId, { kind: 'VirtualMachine', status, acted: true }, now);
     }

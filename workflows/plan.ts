@@ -132,6 +132,25 @@ export function isInState(desired: DesiredPowerState, observed: VirtualMachineSt
   return state === desired || (desired === 'Suspended' && state === 'PoweredOff');
 }
 
+/** The condition of a VM that a gate asks for, beside `Ready`. */
+export function gateCondition(gate: Gate): string | undefined {
+  return gate.startsWith('Condition/') ? gate.slice('Condition/'.length) : undefined;
+}
+
+/** Whether a VM that is powered on has what a gate asks for beside that. */
+export function meetsGate(gate: Gate, observed: VirtualMachineStatus | undefined): boolean {
+  if (gate === 'Ready') return observed?.ready === true;
+  const type = gateCondition(gate);
+  return type === undefined || (observed?.conditions ?? []).includes(type);
+}
+
+/** What was observed, without the conditions that the gate does not ask for: they would only fill histories. */
+export function observedForGate(gate: Gate, observed: VirtualMachineStatus): VirtualMachineStatus {
+  const { conditions, ...rest } = observed;
+  const asked = conditions?.filter((type) => type === gateCondition(gate)) ?? [];
+  return asked.length > 0 ? { ...rest, conditions: asked } : rest;
+}
+
 /** What a plan says of the moment, not of the desired state. */
 const MOMENTARY = ['observed', 'convergedAt', 'corrections', 'drifted', 'generation', 'setAside', 'syncedAs'];
 

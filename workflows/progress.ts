@@ -1,7 +1,7 @@
 /** What a run tells of itself: the answer of the query `progress` and the details that the UI shows. Pure. */
 import { formatDuration } from '../api/duration';
 import type { MemberPhase, MemberProgress, Progress, RunOutcome, RunPhase, TierProgress } from './messages';
-import { memberKey, type PlanMember, type PlanTier } from './plan';
+import { gateCondition, memberKey, type PlanMember, type PlanTier } from './plan';
 import { RUNNING_PHASE } from './start-options';
 import { membersOf, type MemberState, type Run, type Stage } from './run';
 
@@ -129,10 +129,11 @@ function waitOf(run: Run, member: PlanMember, state: MemberState, tier: number):
 
 function inProgress(run: Run, member: PlanMember, tier: number): string {
   if (member.plan) return `its own run, vmgroup/${run.plan.namespace}/${member.name}`;
-  const gate = run.plan.tiers[tier]?.gate;
-  return run.plan.powerState === 'PoweredOn' && gate === 'Ready'
-    ? 'PoweredOn and Ready'
-    : run.plan.powerState;
+  const gate = run.plan.tiers[tier]?.gate ?? 'PoweredOn';
+  if (run.plan.powerState !== 'PoweredOn') return run.plan.powerState;
+  const condition = gateCondition(gate);
+  if (condition !== undefined) return `PoweredOn and condition ${condition}`;
+  return gate === 'Ready' ? 'PoweredOn and Ready' : 'PoweredOn';
 }
 
 function pending(run: Run, tier: number): string {

@@ -22,6 +22,7 @@ import type {
 import {
   desireOf,
   isInState,
+  meetsGate,
   memberKey,
   type DesiredPowerState,
   type MemberKey,
@@ -361,7 +362,7 @@ function gateMet(
   tier: PlanTier,
   desired: DesiredPowerState,
 ): boolean {
-  return desired !== 'PoweredOn' || tier.gate !== 'Ready' || observed?.ready === true;
+  return desired !== 'PoweredOn' || meetsGate(tier.gate, observed);
 }
 
 /** When a VM that nobody had to touch came into its state; 0 for one that was never seen, `now` where nobody knows. */

@@ -87,12 +87,16 @@ export function exists({ status }: VirtualMachineObject): boolean {
 function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineStatus {
   const powerState = powerStateOf(vm);
   const ready = conditionOf(vm, 'Ready');
+  const conditions = (vm.status.conditions ?? []).filter(
+    ({ type, status }) => status === 'True' && type !== 'Ready',
+  );
   const since = sinceOf(vm, powerState, at);
   const placement = placementOf(vm);
   return {
     powerState,
     // The probes stop with the VM, and what they last said stands for a while.
     ...(ready && { ready: ready.status === 'True' && powerState === 'PoweredOn' }),
+    ...(conditions.length > 0 && { conditions: conditions.map(({ type }) => type) }),
     ...(since !== undefined && { since }),
     at,
     ...(placement && { placement }),

@@ -254,6 +254,19 @@ test.each([
   }),
 );
 
+test('a gate on a condition that nothing reports says so', () =>
+  bench(inventory(), async ({ activities, platform }) => {
+    await platform.place([placement('db')], { caller: 'test' });
+    const gate = { gate: 'Condition/Booted', gateTimeout: 50 } as const;
+    const { error } = await attempt(activities.powerOn, powerInput('db', gate));
+    expect(error).toMatchObject({
+      type: 'GateTimeout',
+      message: expect.stringContaining(
+        'VM prod/db is powered on and its condition Booted did not become True within 0.1 s; nothing reports its conditions',
+      ) as string,
+    });
+  }));
+
 test('a VM that was never placed parks with what to do', () =>
   bench(inventory(), async ({ activities }) => {
     const { error } = await attempt(activities.powerOn, powerInput('ghost'));

@@ -306,7 +306,7 @@ const REFUSED: [title: string, kind: string, spec: unknown, message: string][] =
     'a gate that is none',
     policy,
     { gate: 'Green' },
-    'spec.gate: Unsupported value: "Green": supported values: "None", "PoweredOn", "Ready"',
+    'spec.gate: Invalid value: "Green": unsupported value "Green": write None, PoweredOn, Ready, or Condition/ and the type of a condition',
   ],
   [
     'a time-out of nothing',
@@ -452,7 +452,11 @@ test('people see what matters', async () => {
   expect((await columns('vmg', 'shown', '-o', 'wide')).head.slice(-2)).toEqual(['MESSAGE', 'RUN']);
   await apply(manifest(vm, 'seen', { groupName: 'shown', powerState: 'PoweredOn' }));
   await apply(
-    manifest(policy, 'seen', { gate: 'Ready', whenParked: 'Continue', drift: { action: 'Report' } }),
+    manifest(policy, 'seen', {
+      gate: 'Condition/GuestCustomization',
+      whenParked: 'Continue',
+      drift: { action: 'Report' },
+    }),
   );
   expect(await columns('vm', 'seen')).toEqual({
     head: ['NAME', 'DESIRED', 'POWER-STATE', 'ZONE', 'GROUP', 'AGE'],
@@ -460,7 +464,7 @@ test('people see what matters', async () => {
   });
   expect(await columns('seqpol')).toEqual({
     head: ['NAME', 'GATE', 'WHEN-PARKED', 'DRIFT', 'AGE'],
-    rows: [['seen', 'Ready', 'Continue', 'Report', expect.any(String)]],
+    rows: [['seen', 'Condition/GuestCustomization', 'Continue', 'Report', expect.any(String)]],
   });
   const all = await mustWork(['get', 'vmgroup', '-n', 'default', '-o', 'name']);
   expect(all.split('\n')).toEqual(

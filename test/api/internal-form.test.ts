@@ -241,6 +241,17 @@ describe('policies', () => {
     });
   });
 
+  test('a gate on a condition; on the condition Ready it is the gate Ready', () => {
+    const gates = (text: string): unknown => {
+      const { gate, tiers } = parse(policy('p', ...text.split('\n'))).manifests.policies[0]?.spec ?? {};
+      return [gate, tiers?.[0]?.gate];
+    };
+    expect(gates('gate: Condition/GuestCustomization\ntiers: [{tier: 0, gate: Condition/Ready}]')).toEqual([
+      'Condition/GuestCustomization',
+      'Ready',
+    ]);
+  });
+
   test('a policy with everything', () => {
     const text = policy(
       'p',

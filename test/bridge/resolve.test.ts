@@ -270,6 +270,12 @@ describe('convergedAt of a nested group', () => {
       undefined,
     ],
     [
+      'a gate on a condition',
+      { observe: observing({ a: seen('PoweredOn', { conditions: ['Booted'] }), b: 'PoweredOn' }) },
+      { ...from, policies: [policy('default', { gate: 'Condition/Booted' })] },
+      undefined,
+    ],
+    [
       'a missing VM',
       { observe: observing({ a: 'PoweredOn' }) },
       { ...from, virtualMachines: [vm('a', 'child')] },

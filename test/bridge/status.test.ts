@@ -256,6 +256,11 @@ describe('Ready', () => {
     expect(condition(of, 'Ready')).toContain('a: waits until it is ready');
     const ready = { ...placedOn, ready: true };
     expect(condition(view({ from, states: { a: ready }, run: waiting }), 'Ready')).toMatch(/^True/);
+    const other = { ...base, policies: [policy('default', { gate: 'Condition/Booted' as const })] };
+    const state = (states: typeof placedOn) =>
+      condition(view({ from: other, states: { a: states }, run: waiting }), 'Ready');
+    expect(state(ready)).toContain('a: waits until it is ready');
+    expect(state({ ...placedOn, conditions: ['Booted'] })).toMatch(/^True/);
   });
 
   test("a nested group's readiness shows in its parent, its parent in its own conditions", () => {

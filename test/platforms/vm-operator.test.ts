@@ -496,6 +496,21 @@ test('a warning that VM Operator gets over is no failure', async () => {
   );
 });
 
+test('a gate on a condition of the VM; of the others nothing goes into the history', async () => {
+  const name = fresh();
+  const vm = await desk.vm(name, 'PoweredOn', { status: { conditions: [condition('Created', 'True')] } });
+  await withProcess(admin(), async ({ activities }) => {
+    const gate = 'Condition/Booted';
+    const late = await attempt(activities.powerOn, powerInput(name, { vm, gate, gateTimeout: 50 }));
+    expect(late.error?.message).toMatch(/its condition Booted did not become True within 0.1 s$/);
+    const running = attempt(activities.powerOn, powerInput(name, { vm, gate }));
+    await desk.status(name, { conditions: [condition('Created', 'True'), condition('Booted', 'True')] });
+    expect((await running).result?.status).toMatchObject({ powerState: 'PoweredOn', conditions: ['Booted'] });
+    const plain = await attempt(activities.powerOn, powerInput(name, { vm }));
+    expect(plain.result?.status).not.toHaveProperty('conditions');
+  });
+});
+
 test('a right that is missing is named, and parks at once', async () => {
   const name = fresh();
   const vm = await desk.vm(name);

@@ -1,0 +1,182 @@
+/**
+ * Makes a complete assignment better by small changes: one VM to another spot, two VMs in each other's place, a VM with those bound to its
+ * host. A change is taken when it is no worse than what stood a while ago (late acceptance), so that the walk gets over small hills.
+ */
+import type { Assignment } from './assignment';
+import { NOWHERE } from './assignment';
+import type { Budget } from './budget';
+import { HOLDS, inSet, type Network } from './network';
+import type { Random } from './random';
+
+/** Smallest difference that counts: below it is rounding. */
+const DUST = 1e-9;
+
+/**
+ * Walks for `steps` steps and leaves the best assignment that it came by.
+ *
+ * @param stopWhenClean ends as soon as nothing required is broken and nothing overcommitted.
+ */
+export function improve(
+  assignment: Assignment,
+  random: Random,
+  budget: Budget,
+  steps: number,
+  stopWhenClean = false,
+): void {
+  const { network } = assignment;
+  if (network.size === 0 || network.spots === 0) return;
+  const walk = new Walk(assignment, random);
+  const end = Math.min(budget.limit, budget.steps + steps);
+  const history = new Float64Array(Math.max(20, Math.min(500, network.size * 2))).fill(assignment.cost);
+  const best = { spotOf: assignment.spotOf.slice(), cost: assignment.cost };
+  for (let step = 0; budget.steps < end && !budget.isOver; step++) {
+    budget.steps += 1;
+    const before = assignment.cost;
+    if (!walk.change()) continue;
+    let cost = assignment.cost;
+    const at = step % history.length;
+    if (cost > before + DUST && cost >= history[at]!) {
+      walk.takeBack();
+      cost = before;
+    }
+    if (cost < history[at]!) history[at] = cost;
+    if (cost < best.cost - DUST) {
+      best.cost = cost;
+      best.spotOf.set(assignment.spotOf);
+      if (stopWhenClean && assignment.broken === 0 && assignment.overflow === 0) return;
+    }
+  }
+  for (let vm = 0; vm < network.size; vm++)
+    if (assignment.spotOf[vm] !== best.spotOf[vm]) assignment.move(vm, best.spotOf[vm]!);
+}
+
+/** Puts every VM that stands nowhere onto the spot where it breaks least. */
+export function complete(assignment: Assignment, budget: Budget): void {
+  const { network } = assignment;
+  for (let vm = 0; vm < network.size; vm++) {
+    if (assignment.spotOf[vm] !== NOWHERE) continue;
+    let best = NOWHERE;
+    let bestCost = Infinity;
+    for (let spot = 0; spot < network.spots; spot++) {
+      if (!inSet(network.domains, vm * network.words, spot)) continue;
+      budget.steps += 1;
+      assignment.place(vm, spot);
+      if (assignment.cost < bestCost) {
+        best = spot;
+        bestCost = assignment.cost;
+      }
+      assignment.remove(vm);
+    }
+    assignment.place(vm, best);
+  }
+}
+
+/** Changes, each of which can be taken back until the next one. */
+class Walk {
+  /** Pairs: a VM that was moved, and where it stood. */
+  readonly #moved: number[] = [];
+  readonly #spots: Int32Array[];
+
+  constructor(
+    readonly assignment: Assignment,
+    readonly random: Random,
+  ) {
+    this.#spots = spotsOf(assignment.network);
+  }
+
+  /** Makes some change; false: none that could be of use was found. */
+  change(): boolean {
+    this.#moved.length = 0;
+    const { network, spotOf } = this.assignment;
+    const vm = this.#someVm();
+    const kind = this.random.below(16);
+    if (kind < 6 && network.size > 1) return this.#swap(vm, this.random.below(network.size));
+    const spots = this.#spots[vm]!;
+    const spot = spots[this.random.below(spots.length)]!;
+    if (spot === spotOf[vm]) return false;
+    if (kind < 8) return this.#moveTogether(vm, spot);
+    if (!this.#mayCome(vm, spot)) return false;
+    this.#move(vm, spot);
+    return true;
+  }
+
+  takeBack(): void {
+    for (let spot = this.#moved.pop(); spot !== undefined; spot = this.#moved.pop())
+      this.assignment.move(this.#moved.pop()!, spot);
+  }
+
+  /** Any VM; where something is overcommitted, one that stands there more often than not. */
+  #someVm(): number {
+    const { network, overflow, freeCpus, freeMemory, spotOf } = this.assignment;
+    let vm = this.random.below(network.size);
+    if (overflow === 0) return vm;
+    for (let look = 0; look < 8; look++) {
+      const spot = spotOf[vm]!;
+      if (freeCpus[spot]! < 0 || freeMemory[spot]! < 0) break;
+      vm = this.random.below(network.size);
+    }
+    return vm;
+  }
+
+  #move(vm: number, spot: number): void {
+    this.#moved.push(vm, this.assignment.spotOf[vm]!);
+    this.assignment.move(vm, spot);
+  }
+
+  /** While everything has room, a change that would overcommit a spot is not even tried. */
+  #mayCome(vm: number, spot: number): boolean {
+    return this.assignment.overflow > 0 || this.assignment.fits(vm, spot);
+  }
+
+  #swap(vm: number, other: number): boolean {
+    const { network, spotOf } = this.assignment;
+    const from = spotOf[vm]!;
+    const to = spotOf[other]!;
+    if (from === to) return false;
+    if (
+      !inSet(network.domains, vm * network.words, to) ||
+      !inSet(network.domains, other * network.words, from)
+    )
+      return false;
+    this.#move(vm, to);
+    this.#move(other, from);
+    return true;
+  }
+
+  /** Moves a VM and all on its host that an affinity over hosts binds to it, directly or through others. */
+  #moveTogether(vm: number, to: number): boolean {
+    const { assignment } = this;
+    const { network, spotOf } = assignment;
+    const from = spotOf[vm]!;
+    const together = [vm];
+    for (const each of together) {
+      for (let at = network.from[each]!; at < network.from[each + 1]!; at++) {
+        const bond = network.bondOf[at]!;
+        if (!network.isAffinity[bond] || network.overZones[bond]) continue;
+        const others = network.parts[at]! & HOLDS ? network.matched[bond]! : network.holders[bond]!;
+        for (const other of others)
+          if (spotOf[other] === from && !together.includes(other)) together.push(other);
+      }
+    }
+    if (together.length === 1) return false;
+    if (!together.every((each) => inSet(network.domains, each * network.words, to))) return false;
+    for (const each of together) this.#move(each, to);
+    return true;
+  }
+}
+
+/** By VM: the spots that it may stand on as far as no other VM has a say. */
+function spotsOf(network: Network): Int32Array[] {
+  const known = new Map<string, Int32Array>();
+  return Array.from({ length: network.size }, (_, vm) => {
+    const text = network.domains.subarray(vm * network.words, (vm + 1) * network.words).join();
+    let spots = known.get(text);
+    if (!spots) {
+      const found: number[] = [];
+      for (let spot = 0; spot < network.spots; spot++)
+        if (inSet(network.domains, vm * network.words, spot)) found.push(spot);
+      known.set(text, (spots = Int32Array.from(found)));
+    }
+    return spots;
+  });
+}

@@ -1,0 +1,131 @@
+/**
+ * Places VMs together: pure, the same answer for the same input on every machine.
+ *
+ * L1: a `Placed` answer keeps every required rule, of VMs placed before too, and overcommits nothing.
+ * L2: an `Infeasible` answer is proven.
+ * L3: the same problem gets the same answer, unless the safety stop ended the search, which the answer says.
+ */
+import { Assignment } from './assignment';
+import { Balance } from './balance';
+import { Budget } from './budget';
+import { chooseDatastores } from './datastores';
+import { explain } from './explain';
+import { complete, improve } from './improve';
+import { conflictMessage } from './message';
+import { readProblem, type Model } from './model';
+import { layOut, type Network } from './network';
+import type { Infeasible, Placed, PlacementAnswer, PlacementProblem, SearchRecord } from './problem';
+import { Random } from './random';
+import { Outcome } from './score';
+import { search, type Verdict } from './search';
+
+export type * from './problem';
+export { selects } from './selectors';
+
+/** Steps of a search where the problem names none, for each VM and in all. */
+const STEPS_A_VM = 5_000;
+const MOST_STEPS = 400_000;
+
+/** Milliseconds until the safety stop. */
+const SAFETY_STOP = 10_000;
+
+/** Attempts before the rules are looked at without room, and VMs are put where they break least. */
+const FIRST_ATTEMPTS = 4;
+
+/**
+ * Finds a place for every VM of a problem.
+ *
+ * @throws Error when two VMs share a uid, two hosts or zones share a name, or a zone that hides its hosts has one.
+ */
+export function solvePlacement(problem: PlacementProblem): PlacementAnswer {
+  const model = readProblem(problem);
+  const steps = problem.steps ?? Math.min(MOST_STEPS, STEPS_A_VM * (1 + model.size));
+  const budget = new Budget(steps, problem.safetyStop ?? SAFETY_STOP);
+  const random = new Random(problem.seed ?? 1);
+  const network = layOut(model, { room: true, preferred: true });
+  const verdict = decide(model, network, random, budget);
+  switch (verdict.type) {
+    case 'Found':
+      return placed(model, improved(model, network, verdict.spotOf, random, budget), budget);
+    case 'None':
+      return infeasible(model, budget);
+    case 'Unknown':
+      return {
+        type: 'Undecided',
+        message:
+          `neither a place for all ${model.size} VMs nor a proof that there is none was found in ${budget.steps} steps; ` +
+          'more steps, more room or fewer required rules can help',
+        search: recordOf(budget),
+      };
+  }
+}
+
+/** First places that keep all rules, or the proof that there are none. */
+function decide(model: Model, network: Network, random: Random, budget: Budget): Verdict {
+  const balance = (): Balance => new Balance(model);
+  const first = search(network, balance, random, budget, FIRST_ATTEMPTS);
+  if (first.type !== 'Unknown') return first;
+  // Rules that contradict each other are found sooner where room does not matter.
+  const rulesAlone = layOut(model, { room: false, preferred: false });
+  if (search(rulesAlone, undefined, random, budget, FIRST_ATTEMPTS).type === 'None') return { type: 'None' };
+  const assignment = new Assignment(network, balance());
+  complete(assignment, budget);
+  improve(assignment, random, budget, Math.floor((budget.limit - budget.steps) / 2), true);
+  if (assignment.broken === 0 && assignment.overflow === 0)
+    return { type: 'Found', spotOf: assignment.spotOf };
+  return search(network, balance, random, budget);
+}
+
+/** The places after the rest of the budget was spent on making them better. */
+function improved(
+  model: Model,
+  network: Network,
+  spotOf: Int32Array,
+  random: Random,
+  budget: Budget,
+): Assignment {
+  const assignment = new Assignment(network, new Balance(model));
+  for (const [vm, spot] of spotOf.entries()) assignment.place(vm, spot);
+  improve(assignment, random, budget, Infinity);
+  return assignment;
+}
+
+function placed(model: Model, assignment: Assignment, budget: Budget): Placed {
+  const outcome = new Outcome(model, assignment.spotOf);
+  const datastores = chooseDatastores(model, assignment.spotOf);
+  return {
+    type: 'Placed',
+    placements: model.problem.vms.map(({ namespace, name, uid }, vm) => {
+      const { zone, host, pool } = model.spots[assignment.spotOf[vm]!]!;
+      const chosen = datastores[vm];
+      return {
+        namespace,
+        name,
+        uid,
+        placement: {
+          zoneID: model.zones[zone]!,
+          ...(host !== undefined && { node: host }),
+          ...(pool !== undefined && { pool }),
+          ...(chosen && { datastores: [chosen] }),
+        },
+      };
+    }),
+    score: outcome.score(assignment.balance!),
+    rules: outcome.rules(),
+    search: recordOf(budget),
+  };
+}
+
+function infeasible(model: Model, budget: Budget): Infeasible {
+  const conflict = explain(model, budget);
+  return {
+    type: 'Infeasible',
+    message: conflictMessage(model, conflict),
+    conflict,
+    search: recordOf(budget),
+  };
+}
+
+function recordOf({ steps, stoppedByClock }: Budget): SearchRecord {
+  return { steps, ...(stoppedByClock && { stoppedByClock }) };
+}

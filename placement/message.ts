@@ -1,0 +1,103 @@
+/** A conflict in one sentence for people. */
+import type { Model } from './model';
+import type { Conflict, ConflictRule, MissingRoom } from './problem';
+import { selectorWords } from './selectors';
+
+/** So many names are listed; the rest is counted. */
+const MOST = 5;
+
+/** Says what conflicts, with names and numbers. */
+export function conflictMessage(model: Model, conflict: Conflict): string {
+  const { rules, capacity } = conflict;
+  if (model.usable.every((usable) => !usable)) return nowhere(model);
+  const room = capacity && capacity.length > 0 ? roomMissing(capacity) : undefined;
+  if (room !== undefined)
+    return rules.length === 0
+      ? `there is not enough room: ${room}`
+      : `${room}, under ${listed(rules.map(ruleWords))}`;
+  const [only] = rules;
+  if (only && rules.length === 1) return alone(model, only);
+  return exclusion(model, rules) ?? `these rules cannot hold together: ${listed(rules.map(ruleWords))}`;
+}
+
+/** Amounts such as `12 GiB` and `1.5 cpus`. */
+function amount({ cpus, memory }: MissingRoom): string {
+  const parts = [
+    ...(cpus > 0 ? [`${Math.round(cpus * 1000) / 1000} ${cpus === 1 ? 'cpu' : 'cpus'}`] : []),
+    ...(memory > 0 ? [memory >= 2 ** 20 ? gibibytes(memory) : `${memory} bytes`] : []),
+  ];
+  return parts.join(' and ');
+}
+
+function gibibytes(bytes: number): string {
+  // Rounded up: what is said to be enough is.
+  return `${Math.ceil((bytes / 2 ** 30) * 100) / 100} GiB`;
+}
+
+function roomMissing(capacity: MissingRoom[]): string {
+  return listed(
+    capacity.map((missing) => {
+      const [first] = missing.vms;
+      const place = missing.host === undefined ? missing.zone : `${missing.host} in ${missing.zone}`;
+      return `${place} lacks ${amount(missing)}${first ? ` for ${first.name}` : ''}`;
+    }),
+  );
+}
+
+function ruleWords({ vm, type, path }: ConflictRule): string {
+  return type === 'Pin' ? `the pin of ${vm.name} to its zone (${path})` : `${path} of ${vm.name}`;
+}
+
+function nowhere({ problem, spots }: Model): string {
+  if (spots.length === 0) return 'there is no host to place on';
+  return `no datastore with free space serves a zone of the hosts (${listed(problem.datastores.map(({ name }) => name))})`;
+}
+
+/** One rule that cannot hold by itself. */
+function alone(model: Model, rule: ConflictRule): string {
+  const entity = model.entities.findIndex(({ uid }) => uid === rule.vm.uid);
+  const vm = model.entities[entity]!;
+  const name = `${vm.namespace}/${vm.name}`;
+  if (rule.type === 'Pin')
+    return `${name} is pinned to zone ${vm.zone}, where there is no host${model.problem.datastores.length > 0 ? ' near a datastore with free space' : ''}`;
+  const term = model.terms[entity]!.find(({ term: { path } }) => path === rule.path)!;
+  const bond = model.bonds[term.bond]!;
+  if (bond.isAffinity && bond.matched.every((other) => other === entity))
+    return `${rule.path} of ${name} selects no VM that has or gets a place: none in namespace ${vm.namespace} has ${selectorWords(term.term.selector)}`;
+  const others = bond.matched.filter((other) => other !== entity).map((other) => model.entities[other]!.name);
+  const where = bond.overZones ? 'zone' : 'host';
+  return bond.isAffinity
+    ? `${rule.path} of ${name} cannot hold: it can come into no ${where} with ${listed(others, 'or')}`
+    : `${rule.path} of ${name} cannot hold: there is no ${where} for it without ${listed(others, 'or')}`;
+}
+
+/** VMs that all exclude each other, and too few places for them. */
+function exclusion(model: Model, rules: ConflictRule[]): string | undefined {
+  if (rules.length === 0 || rules.some(({ type }) => type !== 'AntiAffinity')) return undefined;
+  const bonds = new Set(
+    rules.map((rule) => {
+      const entity = model.entities.findIndex(({ uid }) => uid === rule.vm.uid);
+      return model.terms[entity]!.find(({ term: { path } }) => path === rule.path)!.bond;
+    }),
+  );
+  const [at] = bonds;
+  if (bonds.size !== 1 || at === undefined) return undefined;
+  const bond = model.bonds[at]!;
+  const involved = new Set([
+    ...bond.matched.map((entity) => model.entities[entity]!.name),
+    ...rules.map(({ vm }) => vm.name),
+  ]);
+  const places = new Set(
+    model.spots.flatMap(({ zone, host }, spot) => (model.usable[spot] ? [bond.overZones ? zone : host] : [])),
+  );
+  const what = bond.overZones ? 'zone' : 'host';
+  return (
+    `${listed([...involved])} may not share a ${what}, and there ${places.size === 1 ? 'is' : 'are'} ${places.size} ${what}` +
+    `${places.size === 1 ? '' : 's'} for them, under ${listed(rules.map(ruleWords))}`
+  );
+}
+
+function listed(names: string[], word = 'and'): string {
+  const shown = names.length > MOST + 1 ? [...names.slice(0, MOST), `${names.length - MOST} more`] : names;
+  return shown.length < 2 ? shown.join('') : `${shown.slice(0, -1).join(', ')} ${word} ${shown.at(-1)}`;
+}

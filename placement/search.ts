@@ -1,0 +1,296 @@
+/**
+ * Finds a place for every VM, or proves that there is none: depth first, the VM with the fewest spots next, its best spot first, with
+ * restarts that begin with the VMs at which the search failed before.
+ *
+ * S1: `Found` keeps every required rule and overcommits nothing.
+ * S2: `None` is a proof: all that was left out is known to be no solution (N1) or to have a mirror image that was searched.
+ */
+import { NOWHERE, Assignment, REQUIRED } from './assignment';
+import type { Balance } from './balance';
+import { countsProveNone } from './bounds';
+import type { Budget } from './budget';
+import { inSet, placeOf, type Network } from './network';
+import { Domains } from './propagate';
+import type { Random } from './random';
+
+/** What a search came to. */
+export type Verdict = { type: 'Found'; spotOf: Int32Array } | { type: 'None' } | { type: 'Unknown' };
+
+/** Which spot is tried first: the one that is best by rules and balance, the one with least room to spare, or by chance. */
+type Order = 'Best' | 'Tightest' | 'Chance';
+
+const ORDERS: Order[] = ['Best', 'Tightest', 'Best', 'Chance'];
+
+/** Failures after which the first attempt starts again; grows by half with each. */
+const FIRST_LIMIT = 60;
+
+/** Searches until there is a verdict or the budget is over. */
+export function search(
+  network: Network,
+  balance: (() => Balance) | undefined,
+  random: Random,
+  budget: Budget,
+  attempts = Infinity,
+): Verdict {
+  const weights = new Float64Array(network.size).fill(1);
+  const classes = classesOf(network);
+  let limit = FIRST_LIMIT;
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const order = ORDERS[attempt % ORDERS.length]!;
+    const assignment = new Assignment(network, balance?.());
+    const descent = new Descent(network, assignment, classes, weights, order, random, budget);
+    if (attempt === 0 && !descent.canBegin()) return { type: 'None' };
+    const verdict = descent.run(Math.floor(limit));
+    if (verdict !== undefined) return verdict;
+    // The first descent always gets to its end: without it there is nothing.
+    if (budget.isOver) break;
+    limit *= 1.5;
+  }
+  return { type: 'Unknown' };
+}
+
+/** One walk down, and back up at failures. */
+class Descent {
+  readonly #domains: Domains;
+  /** By level: the VM, the moment before it was placed, the spots that were tried, and the level before with the like of it. */
+  readonly #vmAt: Int32Array;
+  readonly #markAt: Int32Array;
+  readonly #tried: Uint32Array;
+  readonly #likeAt: Int32Array;
+  /** By class of VMs: the last level with one. */
+  readonly #lastOf: Int32Array;
+  #begun: boolean | undefined;
+
+  constructor(
+    readonly network: Network,
+    readonly assignment: Assignment,
+    readonly classes: Classes,
+    readonly weights: Float64Array,
+    readonly order: Order,
+    readonly random: Random,
+    readonly budget: Budget,
+  ) {
+    this.#domains = new Domains(network, assignment);
+    this.#vmAt = new Int32Array(network.size);
+    this.#markAt = new Int32Array(network.size);
+    this.#tried = new Uint32Array(network.size * network.words);
+    this.#likeAt = new Int32Array(network.size);
+    this.#lastOf = new Int32Array(network.size).fill(-1);
+  }
+
+  /** Whether the rules leave a spot for everybody before anything is decided, and counting does not tell that they cannot. */
+  canBegin(): boolean {
+    this.#begun ??= this.#domains.begin();
+    return this.#begun && !countsProveNone(this.network, this.#domains);
+  }
+
+  /** Undefined: more than `limit` failures, or no step left. */
+  run(limit: number): Verdict | undefined {
+    const { network, assignment, budget } = this;
+    if (network.size === 0) return { type: 'Found', spotOf: assignment.spotOf };
+    this.#begun ??= this.#domains.begin();
+    if (!this.#begun) return { type: 'None' };
+    let failures = 0;
+    let level = 0;
+    this.#open(level, -1);
+    while (level >= 0) {
+      const vm = this.#vmAt[level]!;
+      const spot = this.#nextSpot(level, vm);
+      if (spot === -1) {
+        this.weights[vm]! += 1;
+        level = this.#close(level);
+        continue;
+      }
+      this.#tried[level * network.words + (spot >>> 5)]! |= 1 << (spot & 31);
+      this.#markAt[level] = this.#domains.mark();
+      assignment.place(vm, spot);
+      if (this.#domains.placed(vm, spot)) {
+        if (level + 1 === network.size) return { type: 'Found', spotOf: assignment.spotOf };
+        this.#open(++level, vm);
+        continue;
+      }
+      this.weights[this.#domains.blamed]! += 1;
+      this.#takeBack(level);
+      failures += 1;
+      if (failures > limit || (failures > 1 && budget.isOver)) return undefined;
+    }
+    return { type: 'None' };
+  }
+
+  /** Chooses the VM of a level. */
+  #open(level: number, before: number): void {
+    const vm = this.#nextVm(before);
+    this.#vmAt[level] = vm;
+    this.#tried.fill(0, level * this.network.words, (level + 1) * this.network.words);
+    const kind = this.classes.vms[vm]!;
+    this.#likeAt[level] = this.#lastOf[kind]!;
+    this.#lastOf[kind] = level;
+  }
+
+  /** Goes back to the level before, and takes its VM up again. */
+  #close(level: number): number {
+    this.#lastOf[this.classes.vms[this.#vmAt[level]!]!] = this.#likeAt[level]!;
+    if (level > 0) this.#takeBack(level - 1);
+    return level - 1;
+  }
+
+  #takeBack(level: number): void {
+    this.assignment.remove(this.#vmAt[level]!);
+    this.#domains.undo(this.#markAt[level]!);
+  }
+
+  /** The partner that the VM placed last waits for; else the VM with fewest spots for the trouble it has made, the biggest of them. */
+  #nextVm(before: number): number {
+    const { network, assignment } = this;
+    const { sizes } = this.#domains;
+    if (before !== -1 && assignment.broken > 0) {
+      const partner = this.#partnerOf(before);
+      if (partner !== -1) return partner;
+    }
+    let best = -1;
+    let bestSize = Infinity;
+    for (let vm = 0; vm < network.size; vm++) {
+      if (assignment.spotOf[vm] !== NOWHERE) continue;
+      const size = sizes[vm]! <= 1 ? 0 : sizes[vm]! / this.weights[vm]!;
+      if (size < bestSize || (size === bestSize && this.#isBigger(vm, best))) {
+        best = vm;
+        bestSize = size;
+      }
+    }
+    return best;
+  }
+
+  #isBigger(vm: number, other: number): boolean {
+    const { cpus, memory } = this.network;
+    return cpus[vm]! > cpus[other]! || (cpus[vm] === cpus[other] && memory[vm]! > memory[other]!);
+  }
+
+  #partnerOf(vm: number): number {
+    const { network, assignment } = this;
+    const spot = assignment.spotOf[vm]!;
+    for (let at = network.from[vm]!; at < network.from[vm + 1]!; at++) {
+      const bond = network.bondOf[at]!;
+      if (!network.isAffinity[bond] || !network.isRequired[bond]) continue;
+      if (assignment.lack(bond, network.offset[bond]! + placeOf(network, bond, spot)) === 0) continue;
+      let best = -1;
+      for (const other of network.matched[bond]!) {
+        if (assignment.spotOf[other] !== NOWHERE || !this.#domains.has(other, spot)) continue;
+        if (best === -1 || this.#domains.sizes[other]! < this.#domains.sizes[best]!) best = other;
+      }
+      if (best !== -1) return best;
+    }
+    return -1;
+  }
+
+  /** The best spot that was not tried, nor the mirror image of one; -1: none is left. */
+  #nextSpot(level: number, vm: number): number {
+    const { network, budget } = this;
+    const fresh = new Set<number>();
+    this.#addTriedFresh(level, fresh);
+    let best = -1;
+    let bestCost = Infinity;
+    for (let spot = 0; spot < network.spots; spot++) {
+      if (!this.#domains.has(vm, spot) || this.#isTried(level, spot)) continue;
+      if (this.assignment.vms[spot] === 0 && this.classes.spots[spot] !== -1) {
+        // Of spots that are alike in everything one is enough.
+        if (fresh.has(this.classes.spots[spot]!)) continue;
+        fresh.add(this.classes.spots[spot]!);
+      }
+      budget.steps += 1;
+      const cost = this.#costOf(vm, spot);
+      if (cost >= bestCost) continue;
+      best = spot;
+      bestCost = cost;
+    }
+    return best;
+  }
+
+  /** Tried here, or tried in vain for a VM that is alike and was placed before. */
+  #isTried(level: number, spot: number): boolean {
+    const { words } = this.network;
+    if (inSet(this.#tried, level * words, spot)) return true;
+    for (let like = this.#likeAt[level]!; like !== -1; like = this.#likeAt[like]!)
+      if (inSet(this.#tried, like * words, spot) && this.assignment.spotOf[this.#vmAt[like]!] !== spot)
+        return true;
+    return false;
+  }
+
+  #addTriedFresh(level: number, fresh: Set<number>): void {
+    const { network, assignment } = this;
+    for (let word = 0; word < network.words; word++) {
+      let tried = this.#tried[level * network.words + word]!;
+      for (; tried !== 0; tried &= tried - 1) {
+        const spot = word * 32 + 31 - Math.clz32(tried & -tried);
+        if (assignment.vms[spot] === 0) fresh.add(this.classes.spots[spot]!);
+      }
+    }
+  }
+
+  #costOf(vm: number, spot: number): number {
+    const { assignment } = this;
+    switch (this.order) {
+      case 'Best':
+        return assignment.costOf(vm, spot);
+      case 'Tightest':
+        return this.#roomLeft(vm, spot) + REQUIRED * Math.floor(assignment.costOf(vm, spot) / REQUIRED + 0.5);
+      case 'Chance':
+        return assignment.costOf(vm, spot) + this.random.below(1024) / 512;
+    }
+  }
+
+  #roomLeft(vm: number, spot: number): number {
+    const { network, assignment } = this;
+    const share = (free: number, need: number, all: number): number =>
+      all > 0 && all < Infinity ? (free - need) / all : 1;
+    return (
+      share(assignment.freeCpus[spot]!, network.cpus[vm]!, network.freeCpus[spot]!) +
+      share(assignment.freeMemory[spot]!, network.memory[vm]!, network.freeMemory[spot]!)
+    );
+  }
+}
+
+/** Numbers of classes; -1: the spot is like no other. */
+interface Classes {
+  spots: Int32Array;
+  vms: Int32Array;
+}
+
+/** Which spots and which VMs can stand for each other: the same number, the same in everything that a required rule or room can tell. */
+function classesOf(network: Network): Classes {
+  const { words } = network;
+  const spots = new Map<string, number>();
+  const vms = new Map<string, number>();
+  const numberOf = (known: Map<string, number>, text: string): number => {
+    const number = known.get(text) ?? known.size;
+    known.set(text, number);
+    return number;
+  };
+  const marked = markedSpots(network);
+  return {
+    spots: Int32Array.from({ length: network.spots }, (_, spot) => {
+      if (marked[spot]) return -1;
+      const { zoneOf, isHidden, freeCpus, freeMemory } = network;
+      return numberOf(spots, [zoneOf[spot], isHidden[spot], freeCpus[spot], freeMemory[spot]].join());
+    }),
+    vms: Int32Array.from({ length: network.size }, (_, vm) => {
+      const parts: string[] = [];
+      for (let at = network.from[vm]!; at < network.from[vm + 1]!; at++)
+        if (network.isRequired[network.bondOf[at]!]) parts.push(`${network.bondOf[at]}:${network.parts[at]}`);
+      const domain = network.domains.subarray(vm * words, (vm + 1) * words).join();
+      return numberOf(vms, [network.cpus[vm], network.memory[vm], parts.sort().join(), domain].join('/'));
+    }),
+  };
+}
+
+/** Spots that placed VMs with rules over hosts tell from others. */
+function markedSpots(network: Network): Uint8Array {
+  const marked = new Uint8Array(network.spots);
+  for (let bond = 0; bond < network.bonds; bond++) {
+    if (!network.isRequired[bond] || network.overZones[bond]) continue;
+    for (let spot = 0; spot < network.spots; spot++) {
+      const index = network.offset[bond]! + spot;
+      if (network.matchedAt[index]! > 0 || network.heldAt[index]! > 0) marked[spot] = 1;
+    }
+  }
+  return marked;
+}

@@ -1,0 +1,95 @@
+/** L1 to L3, E1 and E2 over arbitrary problems, against a checker and a search of their own. */
+import fc from 'fast-check';
+import { solvePlacement, type ConflictRule, type PlacementProblem } from '../../placement';
+import { mistakes, tryAll } from './checker';
+import { anyProblem } from './problems';
+
+const RUNS = { numRuns: 600 };
+
+test('L1, L2: an answer is right, and where there is none, no answer is', () => {
+  const seen = { Placed: 0, Infeasible: 0, Undecided: 0 };
+  fc.assert(
+    fc.property(anyProblem(), (problem) => {
+      const answer = solvePlacement(problem);
+      seen[answer.type] += 1;
+      if (answer.type === 'Placed') expect(mistakes(problem, answer.placements)).toEqual([]);
+      else expect(tryAll(problem)).toBeUndefined();
+      expect(JSON.parse(JSON.stringify(answer))).toEqual(answer);
+    }),
+    RUNS,
+  );
+  expect(seen.Undecided).toBe(0);
+  expect(Math.min(seen.Placed, seen.Infeasible)).toBeGreaterThan(RUNS.numRuns / 10);
+});
+
+test('L3: the same problem, the same answer', () => {
+  fc.assert(
+    fc.property(anyProblem(8), (problem) => {
+      expect(solvePlacement(structuredClone(problem))).toEqual(solvePlacement(problem));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('E1, E2: the rules that are named conflict, and each of them is needed for it', () => {
+  fc.assert(
+    fc.property(anyProblem(4), (problem) => {
+      const answer = solvePlacement(problem);
+      if (answer.type !== 'Infeasible') return;
+      const { rules, minimal, capacity } = answer.conflict;
+      expect(minimal).toBe(true);
+      expect(answer.message).not.toMatch(/undefined|NaN|Infinity/);
+      const room = capacity !== undefined;
+      expect(tryAll(onlyWith(problem, rules, room))).toBeUndefined();
+      for (const rule of rules)
+        expect(
+          tryAll(
+            onlyWith(
+              problem,
+              rules.filter((other) => other !== rule),
+              room,
+            ),
+          ),
+        ).toBeDefined();
+    }),
+    RUNS,
+  );
+});
+
+test('E3: with the room that is said to be missing there is an answer', () => {
+  let checked = 0;
+  fc.assert(
+    fc.property(anyProblem(5), (problem) => {
+      const answer = solvePlacement(problem);
+      if (answer.type !== 'Infeasible' || !answer.conflict.capacity) return;
+      checked += 1;
+      const more = structuredClone(problem);
+      for (const { host, zone, cpus, memory } of answer.conflict.capacity) {
+        const place =
+          more.hosts.find(({ name }) => name === host) ?? more.zones?.find(({ name }) => name === zone);
+        if (place?.cpus !== undefined) place.cpus += cpus;
+        if (place?.memory !== undefined) place.memory += memory;
+      }
+      expect(solvePlacement(more).type).toBe('Placed');
+    }),
+    RUNS,
+  );
+  expect(checked).toBeGreaterThan(20);
+});
+
+/** The problem with no other required rules than these; requests count only where room does. */
+function onlyWith(problem: PlacementProblem, rules: ConflictRule[], room: boolean): PlacementProblem {
+  const has = (uid: string, path: string, type: ConflictRule['type']): boolean =>
+    rules.some((rule) => rule.vm.uid === uid && rule.path === path && rule.type === type);
+  const bare = <T extends PlacementProblem['vms'][number]>({ zone, ...vm }: T): T =>
+    ({
+      ...vm,
+      ...(zone !== undefined &&
+        rules.some((rule) => rule.vm.uid === vm.uid && rule.type === 'Pin') && { zone }),
+      ...(!room && { cpus: 0, memory: 0 }),
+      affinity: vm.affinity.filter(
+        ({ path, effect, strength }) => strength === 'Required' && has(vm.uid, path, effect),
+      ),
+    }) as T;
+  return { ...problem, vms: problem.vms.map(bare), placed: problem.placed.map(bare) };
+}

@@ -8,6 +8,12 @@ import type { Budget } from './budget';
 import { HOLDS, inSet, type Network } from './network';
 import type { Random } from './random';
 
+/** Steps of a walk that repairs, for each VM. */
+const WALK = 100;
+
+/** Steps of a walk that looks for better places, for each VM. */
+const POLISH = 400;
+
 /** Smallest difference that counts: below it is rounding. */
 const DUST = 1e-9;
 
@@ -46,8 +52,48 @@ export function improve(
       if (stopWhenClean && assignment.broken === 0 && assignment.overflow === 0) return;
     }
   }
-  for (let vm = 0; vm < network.size; vm++)
-    if (assignment.spotOf[vm] !== best.spotOf[vm]) assignment.move(vm, best.spotOf[vm]!);
+  restore(assignment, best.spotOf);
+}
+
+function restore(assignment: Assignment, spotOf: Int32Array): void {
+  for (const [vm, spot] of spotOf.entries()) if (assignment.spotOf[vm] !== spot) assignment.move(vm, spot);
+}
+
+/**
+ * Looks for an assignment that breaks nothing: short walks, each from where the last one ended after some VMs were thrown about.
+ *
+ * @returns whether one was found; it is the assignment then.
+ */
+export function repair(assignment: Assignment, random: Random, budget: Budget, steps: number): boolean {
+  const { network } = assignment;
+  complete(assignment, budget);
+  const end = Math.min(budget.limit, budget.steps + steps);
+  const walk = new Walk(assignment, random);
+  const length = WALK * (10 + network.size);
+  for (let round = 0; ; round++) {
+    improve(assignment, random, budget, Math.min(length, end - budget.steps), true);
+    if (assignment.broken === 0 && assignment.overflow === 0) return true;
+    if (budget.steps >= end || budget.isOver) return false;
+    walk.throwAbout(2 + random.below(Math.max(1, Math.floor(network.size / 4))));
+  }
+}
+
+/** Spends the rest of the budget on a complete assignment that breaks nothing: long walks, from the best one with a few VMs thrown about. */
+export function polish(assignment: Assignment, random: Random, budget: Budget): void {
+  const { network } = assignment;
+  const length = POLISH * (10 + network.size);
+  improve(assignment, random, budget, length);
+  if (network.size < 2 || network.spots < 2) return;
+  const best = { spotOf: assignment.spotOf.slice(), cost: assignment.cost };
+  const walk = new Walk(assignment, random);
+  while (!budget.isOver) {
+    walk.throwAbout(2 + random.below(Math.ceil(network.size / 8)));
+    improve(assignment, random, budget, length);
+    if (assignment.broken === 0 && assignment.overflow === 0 && assignment.cost < best.cost - DUST) {
+      best.spotOf.set(assignment.spotOf);
+      best.cost = assignment.cost;
+    } else restore(assignment, best.spotOf);
+  }
 }
 
 /** Puts every VM that stands nowhere onto the spot where it breaks least. */
@@ -98,6 +144,15 @@ class Walk {
     if (!this.#mayCome(vm, spot)) return false;
     this.#move(vm, spot);
     return true;
+  }
+
+  /** Moves some VMs to whatever spots. */
+  throwAbout(count: number): void {
+    for (let at = 0; at < count; at++) {
+      const vm = this.random.below(this.assignment.network.size);
+      const spots = this.#spots[vm]!;
+      this.assignment.move(vm, spots[this.random.below(spots.length)]!);
+    }
   }
 
   takeBack(): void {

@@ -10,7 +10,7 @@ import { Balance } from './balance';
 import { Budget } from './budget';
 import { chooseDatastores } from './datastores';
 import { explain } from './explain';
-import { complete, improve } from './improve';
+import { polish, repair } from './improve';
 import { conflictMessage } from './message';
 import { readProblem, type Model } from './model';
 import { layOut, type Network } from './network';
@@ -28,6 +28,9 @@ const MOST_STEPS = 400_000;
 
 /** Milliseconds until the safety stop. */
 const SAFETY_STOP = 10_000;
+
+/** Steps of the first round of repair. */
+const ROUND = 30_000;
 
 /** Attempts before the rules are looked at without room, and VMs are put where they break least. */
 const FIRST_ATTEMPTS = 4;
@@ -68,12 +71,14 @@ function decide(model: Model, network: Network, random: Random, budget: Budget):
   // Rules that contradict each other are found sooner where room does not matter.
   const rulesAlone = layOut(model, { room: false, preferred: false });
   if (search(rulesAlone, undefined, random, budget, FIRST_ATTEMPTS).type === 'None') return { type: 'None' };
-  const assignment = new Assignment(network, balance());
-  complete(assignment, budget);
-  improve(assignment, random, budget, Math.floor((budget.limit - budget.steps) / 2), true);
-  if (assignment.broken === 0 && assignment.overflow === 0)
-    return { type: 'Found', spotOf: assignment.spotOf };
-  return search(network, balance, random, budget);
+  // Repair finds what is tight, search proves what is impossible: by turns, each time longer.
+  const repairing = new Assignment(layOut(model, { room: true, preferred: false }));
+  for (let round = 1; !budget.isOver; round *= 2) {
+    if (repair(repairing, random, budget, ROUND * round)) return { type: 'Found', spotOf: repairing.spotOf };
+    const verdict = search(network, balance, random, budget, FIRST_ATTEMPTS + 2 * round);
+    if (verdict.type !== 'Unknown') return verdict;
+  }
+  return { type: 'Unknown' };
 }
 
 /** The places after the rest of the budget was spent on making them better. */
@@ -86,7 +91,7 @@ function improved(
 ): Assignment {
   const assignment = new Assignment(network, new Balance(model));
   for (const [vm, spot] of spotOf.entries()) assignment.place(vm, spot);
-  improve(assignment, random, budget, Infinity);
+  polish(assignment, random, budget);
   return assignment;
 }
 

@@ -74,7 +74,7 @@ test('E3: with the room that is said to be missing there is an answer', () => {
     }),
     RUNS,
   );
-  expect(checked).toBeGreaterThan(20);
+  expect(checked).toBeGreaterThan(10);
 });
 
 /** The problem with no other required rules than these; requests count only where room does. */

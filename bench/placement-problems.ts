@@ -1,6 +1,6 @@
 /** Problems to place, with seeds: big ones with the rules of real applications, and small ones whose best answer can be proven. */
 import type { AffinityTerm } from '../api';
-import type { PlacedVm, PlacementHost, PlacementProblem, PlacementVm } from '../placement';
+import type { PlacementHost, PlacementProblem, PlacementVm } from '../placement';
 
 const GiB = 2 ** 30;
 
@@ -42,7 +42,12 @@ function rule(
   };
 }
 
-function machine(name: string, labels: Record<string, string>, draw: Draw, affinity: AffinityTerm[]): PlacementVm {
+function machine(
+  name: string,
+  labels: Record<string, string>,
+  draw: Draw,
+  affinity: AffinityTerm[],
+): PlacementVm {
   const size = SIZES[draw(SIZES.length)]!;
   return { namespace: 'bench', name, uid: name, labels, ...size, affinity };
 }
@@ -51,7 +56,12 @@ function machine(name: string, labels: Record<string, string>, draw: Draw, affin
  * `count` VMs in applications of ten: three database replicas in zones of their own, four application servers on hosts of their own,
  * a cache beside one of them, and two web servers that rather stand apart (in every tenth application that is all the rules there are).
  */
-export function applications(count: number, hostCount: number, zoneCount: number, seed = 1): PlacementProblem {
+export function applications(
+  count: number,
+  hostCount: number,
+  zoneCount: number,
+  seed = 1,
+): PlacementProblem {
   const draw = drawer(seed);
   const vms: PlacementVm[] = [];
   for (let app = 0; vms.length < count; app++) {
@@ -91,67 +101,68 @@ export interface Planted {
 }
 
 /**
- * Up to 40 VMs on up to 8 hosts in up to 4 zones, put there by chance; rules that hold there by chance are written down as required ones,
- * others as preferred ones, kept there or not. `isTight`: hosts are cut down until over 95 % are taken.
+ * Up to 40 VMs on up to 8 hosts in up to 4 zones: applications of databases, servers and caches, put there by chance. Their rules (replicas
+ * apart over hosts or zones, a cache beside a server, a server in the zone of its database) are required where they hold there, else
+ * preferred. `isTight`: hosts are cut down until over 95 % of the CPUs or the memory are taken.
  */
 export function planted(seed: number, isTight: boolean): Planted {
   const draw = drawer(seed);
   const zoneCount = 2 + draw(3);
-  const hostCount = Math.max(zoneCount, 3 + draw(6));
-  const hosts = machines(hostCount, zoneCount, 32, 128);
-  const vms: PlacementVm[] = [];
-  const at = new Map<string, number>();
+  const hosts = machines(zoneCount + 1 + draw(8 - zoneCount), zoneCount, 32, 128);
   const free = hosts.map(({ cpus, memory }) => ({ cpus, memory }));
-  const most = 8 + draw(33);
-  for (let look = 0; vms.length < most && look < 200; look++) {
-    const name = `vm-${vms.length}`;
-    const vm = machine(name, { app: `app-${draw(5)}`, tier: ['web', 'db', 'cache'][draw(3)]! }, draw, []);
-    const host = draw(hostCount);
+  const at = new Map<PlacementVm, PlacementHost>();
+  const most = 10 + draw(31);
+  for (let look = 0; at.size < most && look < 200; look++) {
+    const labels = { app: `app-${Math.floor(at.size / 9)}`, tier: TIERS[draw(TIERS.length)]! };
+    const vm = machine(`vm-${at.size}`, labels, draw, []);
+    const host = draw(hosts.length);
     const room = free[host]!;
     if (room.cpus < vm.cpus || room.memory < vm.memory) continue;
     room.cpus -= vm.cpus;
     room.memory -= vm.memory;
-    at.set(name, host);
-    vms.push(vm);
+    at.set(vm, hosts[host]!);
   }
-  const placed: PlacedVm[] = [];
+  const vms = [...at.keys()];
   if (isTight) for (const [index, host] of hosts.entries()) cutDown(host, free[index]!, draw);
-  for (const vm of vms) vm.affinity = rulesFor(vm, vms, (one) => hosts[at.get(one.name)!]!, draw);
-  const sum = (values: number[]): number => values.reduce((all, value) => all + value, 0);
-  const share = (what: 'cpus' | 'memory'): number =>
-    sum(vms.map((vm) => vm[what])) / sum(hosts.map((host) => host[what]));
-  return { problem: { vms, placed, hosts, datastores: [] }, fullness: Math.max(share('cpus'), share('memory')) };
+  for (const vm of vms) vm.affinity = rulesFor(vm, at, draw);
+  const share = (what: 'cpus' | 'memory'): number => sumOf(vms, what) / sumOf(hosts, what);
+  return {
+    problem: { vms, placed: [], hosts, datastores: [] },
+    fullness: Math.max(share('cpus'), share('memory')),
+  };
 }
 
-/** Leaves a host little more than its VMs take; hosts without VMs stay small. */
+const TIERS = ['db', 'db', 'server', 'server', 'server', 'cache'];
+
+function sumOf<K extends string>(all: readonly Record<K, number>[], what: K): number {
+  return all.reduce((sum, each) => sum + each[what], 0);
+}
+
+/** Leaves a host little more than its VMs take: nothing in CPUs or one more than they need, up to 4 GiB of memory. */
 function cutDown(host: PlacementHost, free: { cpus: number; memory: number }, draw: Draw): void {
-  host.cpus -= free.cpus;
+  host.cpus -= Math.max(0, free.cpus - draw(2));
   host.memory -= Math.max(0, free.memory - draw(2) * 4 * GiB);
-  if (host.cpus === 0) host.memory = 0;
 }
 
-function rulesFor(
-  vm: PlacementVm,
-  vms: PlacementVm[],
-  hostOf: (vm: PlacementVm) => PlacementHost,
-  draw: Draw,
-): AffinityTerm[] {
-  const rules: AffinityTerm[] = [];
-  const count = draw(3);
-  for (let look = 0; rules.length < count && look < 20; look++) {
-    const over = draw(2) === 0 ? 'host' : 'zone';
-    const effect = draw(3) === 0 ? 'Affinity' : 'AntiAffinity';
-    const labels: Record<string, string> =
-      draw(2) === 0 ? { app: vm.labels['app']! } : { app: `app-${draw(5)}`, tier: ['web', 'db', 'cache'][draw(3)]! };
-    const others = vms.filter(
-      (other) => other !== vm && Object.entries(labels).every(([key, value]) => other.labels[key] === value),
+function rulesFor(vm: PlacementVm, at: Map<PlacementVm, PlacementHost>, draw: Draw): AffinityTerm[] {
+  const { app = '', tier = '' } = vm.labels;
+  const wished: [AffinityTerm['effect'], 'host' | 'zone', string][] =
+    tier === 'cache'
+      ? [['Affinity', 'host', 'server']]
+      : [
+          ['AntiAffinity', Number(app.slice(4)) % 2 === 0 ? 'host' : 'zone', tier],
+          ...(tier === 'server' && draw(3) === 0
+            ? [['Affinity', 'zone', 'db'] as ['Affinity', 'zone', string]]
+            : []),
+        ];
+  return wished.flatMap(([effect, over, other]) => {
+    const labels = { app, tier: other };
+    const place = (one: PlacementVm): string => (over === 'host' ? at.get(one)!.name : at.get(one)!.zone);
+    const others = [...at.keys()].filter(
+      (one) => one !== vm && one.labels['app'] === app && one.labels['tier'] === other,
     );
-    if (others.length === 0) continue;
-    const place = (one: PlacementVm): string => (over === 'host' ? hostOf(one).name : hostOf(one).zone);
-    const near = others.filter((other) => place(other) === place(vm)).length;
-    const holds = effect === 'Affinity' ? near > 0 : near === 0;
-    const strength: Strength = holds && draw(2) === 0 ? 'Required' : 'Preferred';
-    rules.push(rule(effect, over, labels, strength));
-  }
-  return rules;
+    if (others.length === 0) return [];
+    const near = others.some((one) => place(one) === place(vm));
+    return [rule(effect, over, labels, near === (effect === 'Affinity') ? 'Required' : 'Preferred')];
+  });
 }

@@ -30,6 +30,8 @@ export class Assignment {
   overflow = 0;
   /** Weight that preferred rules lose. */
   lost = 0;
+  /** Below 1: a walk may break something required for a while. */
+  strictness = 1;
   readonly #meanCpus: number;
   readonly #meanMemory: number;
 
@@ -85,7 +87,11 @@ export class Assignment {
 
   /** One number for all of it: the lower the better. */
   get cost(): number {
-    return REQUIRED * this.broken + ROOM * this.overflow + this.lost + (this.balance?.cost ?? 0);
+    return (
+      this.strictness * (REQUIRED * this.broken + ROOM * this.overflow) +
+      this.lost +
+      (this.balance?.cost ?? 0)
+    );
   }
 
   /** What rules and balance would lose if the VM, which stands nowhere, came onto the spot; anti-affinity that is required aside. */

@@ -12,7 +12,13 @@ import type { Random } from './random';
 const WALK = 100;
 
 /** Steps of a walk that looks for better places, for each VM. */
-const POLISH = 400;
+const POLISH = 100;
+
+/** Up to so many VMs a walk from an all new assignment has a chance. */
+const NEW_START = 100;
+
+/** Walks in a row that bring nothing before there is no more. */
+const PATIENCE = 40;
 
 /** Smallest difference that counts: below it is rounding. */
 const DUST = 1e-9;
@@ -35,6 +41,7 @@ export function improve(
   const end = Math.min(budget.limit, budget.steps + steps);
   const history = new Float64Array(Math.max(20, Math.min(500, network.size * 2))).fill(assignment.cost);
   const best = { spotOf: assignment.spotOf.slice(), cost: assignment.cost };
+  const mustBeClean = assignment.strictness < 1;
   for (let step = 0; budget.steps < end && !budget.isOver; step++) {
     budget.steps += 1;
     const before = assignment.cost;
@@ -46,10 +53,11 @@ export function improve(
       cost = before;
     }
     if (cost < history[at]!) history[at] = cost;
-    if (cost < best.cost - DUST) {
+    const isClean = assignment.broken === 0 && assignment.overflow === 0;
+    if (cost < best.cost - DUST && (isClean || !mustBeClean)) {
       best.cost = cost;
       best.spotOf.set(assignment.spotOf);
-      if (stopWhenClean && assignment.broken === 0 && assignment.overflow === 0) return;
+      if (stopWhenClean && isClean) return;
     }
   }
   restore(assignment, best.spotOf);
@@ -78,21 +86,34 @@ export function repair(assignment: Assignment, random: Random, budget: Budget, s
   }
 }
 
-/** Spends the rest of the budget on a complete assignment that breaks nothing: long walks, from the best one with a few VMs thrown about. */
+/**
+ * Spends the budget on a complete assignment that breaks nothing: walks from the best one so far, by turns after some VMs were thrown about,
+ * through assignments that break something (where all is full, the way to a better one leads there), and from an all new one. Ends when
+ * many walks in a row have brought nothing.
+ */
 export function polish(assignment: Assignment, random: Random, budget: Budget): void {
   const { network } = assignment;
   const length = POLISH * (10 + network.size);
-  improve(assignment, random, budget, length);
-  if (network.size < 2 || network.spots < 2) return;
-  const best = { spotOf: assignment.spotOf.slice(), cost: assignment.cost };
+  if (network.size === 0 || network.spots < 2) return;
   const walk = new Walk(assignment, random);
-  while (!budget.isOver) {
-    walk.throwAbout(2 + random.below(Math.ceil(network.size / 8)));
+  const best = { spotOf: assignment.spotOf.slice(), cost: assignment.cost };
+  const turns = network.size > NEW_START ? 2 : 3;
+  for (let round = 0, idle = 0; idle < PATIENCE && !budget.isOver; round++) {
+    if (round > 0 && round % turns === 0) walk.throwAbout(2 + random.below(Math.min(10, network.size)));
+    if (round % turns === 1) assignment.strictness = 1 / (2 << random.below(5));
+    if (round % turns === 2) {
+      walk.throwAbout(network.size);
+      improve(assignment, random, budget, length, true);
+    }
     improve(assignment, random, budget, length);
+    assignment.strictness = 1;
+    idle += 1;
     if (assignment.broken === 0 && assignment.overflow === 0 && assignment.cost < best.cost - DUST) {
       best.spotOf.set(assignment.spotOf);
       best.cost = assignment.cost;
-    } else restore(assignment, best.spotOf);
+      idle = 0;
+    }
+    restore(assignment, best.spotOf);
   }
 }
 
@@ -180,7 +201,7 @@ class Walk {
 
   /** While everything has room, a change that would overcommit a spot is not even tried. */
   #mayCome(vm: number, spot: number): boolean {
-    return this.assignment.overflow > 0 || this.assignment.fits(vm, spot);
+    return this.assignment.overflow > 0 || this.assignment.strictness < 1 || this.assignment.fits(vm, spot);
   }
 
   #swap(vm: number, other: number): boolean {

@@ -22,9 +22,8 @@ import { search, type Verdict } from './search';
 export type * from './problem';
 export { selects } from './selectors';
 
-/** Steps of a search where the problem names none, for each VM and in all. */
-const STEPS_A_VM = 5_000;
-const MOST_STEPS = 400_000;
+/** Steps of a search where the problem names none. */
+const STEPS = 400_000;
 
 /** Milliseconds until the safety stop. */
 const SAFETY_STOP = 10_000;
@@ -42,8 +41,7 @@ const FIRST_ATTEMPTS = 4;
  */
 export function solvePlacement(problem: PlacementProblem): PlacementAnswer {
   const model = readProblem(problem);
-  const steps = problem.steps ?? Math.min(MOST_STEPS, STEPS_A_VM * (1 + model.size));
-  const budget = new Budget(steps, problem.safetyStop ?? SAFETY_STOP);
+  const budget = new Budget(problem.steps ?? STEPS, problem.safetyStop ?? SAFETY_STOP);
   const random = new Random(problem.seed ?? 1);
   const network = layOut(model, { room: true, preferred: true });
   const verdict = decide(model, network, random, budget);

@@ -36,6 +36,8 @@ export interface Term {
   term: AffinityTerm;
   /** Its selector selects its own VM too. */
   matchesItself: boolean;
+  /** The VM has an equal term before this one: preferred ones count once. */
+  isRepeated: boolean;
   /** Whether it has a say in this problem; where not, why is the outcome that is reported. */
   binds: boolean;
   /** Where it is a required rule that binds: what it is in `Model.rules`. */
@@ -209,9 +211,11 @@ function readTerms(model: Model): void {
           terms: [],
         });
       }
-      const read: Term = { entity, bond, term, matchesItself: false, binds: true };
-      model.bonds[bond]?.terms.push(read);
-      model.terms[entity]?.push(read);
+      const before = model.terms[entity]!;
+      const isRepeated = before.some((other) => other.bond === bond);
+      const read: Term = { entity, bond, term, matchesItself: false, isRepeated, binds: true };
+      model.bonds[bond]!.terms.push(read);
+      before.push(read);
     }
   }
   for (const bond of model.bonds) settle(model, bond);

@@ -121,7 +121,7 @@ export interface PlacementScore {
   /** `(preferred.weight + (spread + load) / 2) / (preferred.terms + 1)`: no balance is worth a preferred rule. */
   total: number;
   preferred: {
-    /** Preferred rules that select another VM: those in `kept` and `broken`, and those left to the platform. */
+    /** Preferred rules that select another VM, equal ones of a VM once: those in `kept` and `broken`, and those left to the platform. */
     terms: number;
     kept: number;
     broken: number;

@@ -47,7 +47,7 @@ export class Outcome {
     const { model } = this;
     const preferred = { terms: 0, kept: 0, broken: 0, weight: 0 };
     for (const term of model.terms.flat()) {
-      if (term.term.strength === 'Required' || !term.binds) continue;
+      if (term.term.strength === 'Required' || !term.binds || term.isRepeated) continue;
       const outcome = this.#outcomeOf(term);
       preferred.terms += 1;
       preferred.weight += outcome === 'Broken' ? this.#shareElsewhere(term) : 1;

@@ -83,12 +83,17 @@ function overcommitted(problem: PlacementProblem, standing: Standing[]): string[
   return places.flatMap((place) =>
     (['cpus', 'memory'] as const).flatMap((what) => {
       const here = standing.filter(place.isHere);
-      const sum = (some: Standing[]): number => some.reduce((all, { vm }) => all + vm[what], 0);
+      const sum = (some: Standing[]): number => some.reduce((all, { vm }) => all + exact(vm[what]), 0);
       // Nobody is blamed for what was overcommitted before.
       const added = sum(here.filter(({ isNew }) => isNew));
-      return added > 0 && sum(here) > place[what] ? [`${place.name} has too little ${what}`] : [];
+      return added > 0 && sum(here) > exact(place[what]) ? [`${place.name} has too little ${what}`] : [];
     }),
   );
+}
+
+/** Thousandths, so that sums are exact. */
+function exact(amount: number): number {
+  return Math.round(amount * 1000);
 }
 
 /** Whether a required rule holds, as far as the VMs placed now can do anything about it. */

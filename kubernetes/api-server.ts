@@ -7,6 +7,7 @@ import {
   Watch,
   type KubeConfig,
 } from '@kubernetes/client-node';
+import { authentication } from './authenticate';
 import { answerError, KubernetesError, noAnswerError, type Status } from './error';
 import { apiVersionOf, pathOf, type Resource } from './resources';
 
@@ -125,6 +126,7 @@ const CALL_TIMEOUT = 10_000;
 /** Makes the calls of one user of one API server. */
 export function apiServer(config: KubeConfig): ApiServer {
   const http = new IsomorphicFetchHttpLibrary();
+  const authenticate = authentication(config);
   const address = config.getCurrentCluster()?.server.replace(/\/+$/, '');
   if (address === undefined) {
     throw new Error('no API server is configured: set KUBECONFIG, or run in a pod with a service account');
@@ -147,7 +149,7 @@ export function apiServer(config: KubeConfig): ApiServer {
     context.setSignal(options.signal ? AbortSignal.any([timeout, options.signal]) : timeout);
     let answer: { status: number; text: string; retryAfter: string | undefined };
     try {
-      await config.applySecurityAuthentication(context);
+      await authenticate(context);
       const response = await http.send(context).toPromise();
       const text = await response.body.text();
       answer = { status: response.httpStatusCode, text, retryAfter: response.headers['retry-after'] };

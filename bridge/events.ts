@@ -118,7 +118,9 @@ export function viewEvents(before: GroupView | undefined, after: GroupView): Hap
     events.push({ type: 'Normal', reason: 'RunStarted', object, message: `run ${run.runId} is open` });
   }
   if (run.progress) events.push(...progressEvents(object, old?.progress, run.progress));
-  if (run.endedAt !== undefined && old && old.endedAt === undefined) events.push(ended(object, after));
+  // A quick run is seen when it has ended; which run there was before the first look is no news.
+  const wasOver = old ? old.endedAt !== undefined : before === undefined;
+  if (run.endedAt !== undefined && !wasOver) events.push(ended(object, after));
   return events;
 }
 

@@ -1,29 +1,37 @@
-/** Asks the bridge that works on a data folder for a new run of a group. */
+/** Asks for a new run of a group: the bridge that works on a data folder, or by way of the object on a cluster. */
 import { defaultActor } from './actor';
+import { isOnCluster, type SourceOptions } from './cluster';
+import { askOnCluster } from './cluster-power';
 import type { GroupName } from './commands/views';
 import { dataFolder, readLiveRecord } from './data-folder';
 import { CliError } from './errors';
 import * as heavy from './heavy';
-import { loadViews } from './views';
+import type { ReachOptions } from './reach';
+import { loadViews } from './view-source';
+
+/** Where to ask, who asks and why. */
+export interface AskOptions extends SourceOptions, ReachOptions {
+  actor?: string;
+  reason: string;
+}
 
 /**
- * Leaves the request for the bridge.
+ * Asks, or leaves the request for the bridge.
  *
  * @returns what to tell the person.
- * @throws CliError when no bridge works on the folder, or it knows no such group.
+ * @throws CliError when no bridge works on the folder, there is no such group, or the API server refuses.
  */
-export async function askForRun(
-  { namespace, name }: GroupName,
-  options: { data: string; actor?: string; reason: string },
-): Promise<string> {
+export async function askForRun({ namespace, name }: GroupName, options: AskOptions): Promise<string> {
+  const actor = options.actor ?? defaultActor();
+  if (isOnCluster(options)) return askOnCluster({ namespace, name }, { ...options, actor });
   const folder = dataFolder(options.data);
   if (!readLiveRecord(folder)) {
     throw new CliError(`nobody works on ${folder.dir}, so nobody can start a run of ${namespace}/${name}`, [
       'start vmgroup up or vmgroup serve, or name the data folder of one that runs: --data DIR',
+      'or, where the group is an object of a cluster: --source kubernetes',
     ]);
   }
-  await loadViews({ namespace, name }, options.data);
-  const actor = options.actor ?? defaultActor();
+  await loadViews({ namespace, name }, options);
   await heavy.bridge().requestRun(folder.requests, { namespace, name, actor, reason: options.reason });
   return `asked for a new run of ${namespace}/${name}; follow it with vmgroup watch ${namespace}/${name}`;
 }

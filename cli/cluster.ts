@@ -1,7 +1,7 @@
 /** How a command reaches an API server. */
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import type { ApiServer } from '../kubernetes';
+import type { ApiServer, Resource } from '../kubernetes';
 import { CliError, messageOf } from './errors';
 import * as heavy from './heavy';
 
@@ -11,6 +11,41 @@ export interface ClusterOptions {
   context?: string;
   /** Empty or left out: all. */
   watchNamespaces?: string[];
+}
+
+/** Options of each command that works on what a bridge keeps: in a data folder, or on a cluster. */
+export interface SourceOptions extends ClusterOptions {
+  source?: 'directory' | 'kubernetes';
+}
+
+/** Adds `--source` and what {@link withCluster} adds. */
+export function withSource(command: Command): Command {
+  return withCluster(
+    command.addOption(
+      new Option(
+        '--source <kind>',
+        'where groups are: in manifests and a data folder, or objects of a cluster (default: of a cluster where --kubeconfig or --context names one)',
+      )
+        .choices(['directory', 'kubernetes'])
+        .env('VMGROUP_SOURCE'),
+    ),
+  );
+}
+
+/** Whether the groups of a command are objects of a cluster. Whoever names a cluster means it. */
+export function isOnCluster({ source, kubeconfig, context }: SourceOptions): boolean {
+  if (source !== undefined) return source === 'kubernetes';
+  return kubeconfig !== undefined || context !== undefined;
+}
+
+/** What a further command has to be given to reach the same cluster, with a blank before each; empty where the environment says it. */
+export function sameCluster({ kubeconfig, context }: SourceOptions): string {
+  const flags = [
+    ...(kubeconfig === undefined ? [] : [` --kubeconfig ${kubeconfig}`]),
+    ...(context === undefined || process.env['VMGROUP_CONTEXT'] === context ? [] : [` --context ${context}`]),
+  ];
+  if (flags.length > 0 || process.env['VMGROUP_SOURCE'] === 'kubernetes') return flags.join('');
+  return process.env['VMGROUP_CONTEXT'] ? '' : ' --source kubernetes';
 }
 
 /** What client-node asks where no cluster is configured at all. */
@@ -68,6 +103,59 @@ const LIST_CONTEXTS = 'kubectl config get-contexts lists the contexts of a kubec
 export function watchedNamespaces({ watchNamespaces = [] }: ClusterOptions): string[] | undefined {
   return watchNamespaces.length === 0 ? undefined : watchNamespaces;
 }
+
+/** A call to the API server, for those who explain how it failed. */
+export interface ClusterCall {
+  verb: 'get' | 'list' | 'watch' | 'patch';
+  resource: Resource;
+  /** Left out: in all namespaces. */
+  namespace?: string;
+}
+
+/** Makes a call; what the API server answers is explained to a person. */
+export async function callCluster<T>(api: ApiServer, call: ClusterCall, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error: unknown) {
+    throw clusterError(api, call, error);
+  }
+}
+
+function clusterError(api: ApiServer, { verb, resource, namespace }: ClusterCall, error: unknown): unknown {
+  if (!(error instanceof heavy.kubernetes().KubernetesError)) return error;
+  const name = `${resource.plural}.${resource.group}`;
+  const options = { cause: error };
+  if (error.code === 0) {
+    return new CliError(`the API server ${api.address} does not answer`, [LIST_CONTEXTS, ANOTHER], options);
+  }
+  if (error.code === 401)
+    return new CliError(`the API server ${api.address} does not take these credentials`, [ANOTHER], options);
+  if (error.isForbidden) {
+    const where = namespace === undefined ? '' : ` in namespace ${namespace}`;
+    const flag = namespace === undefined ? '--all-namespaces' : `-n ${namespace}`;
+    return new CliError(
+      `you may not ${verb} ${name}${where}`,
+      [
+        `ask whoever rules the cluster for the verb ${verb} on ${name}`,
+        `check it: kubectl auth can-i ${verb} ${name} ${flag}`,
+        ...(namespace === undefined
+          ? ['or name the namespaces that you may read: --watch-namespaces NAME']
+          : []),
+      ],
+      options,
+    );
+  }
+  if (error.isNotFound && verb !== 'patch') {
+    return new CliError(
+      `the API server ${api.address} has no ${name} in version ${resource.version}`,
+      ['install what is missing: vmgroup crds | kubectl apply --server-side -f -', ANOTHER],
+      options,
+    );
+  }
+  return error;
+}
+
+const ANOTHER = 'or name another cluster: --kubeconfig PATH, --context NAME';
 
 /** RFC 1123 label, which is what a namespace is named by. */
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -4,7 +4,27 @@ import type { Manifests, Problem } from '../api';
 import { parseManifests } from '../api';
 import type { ManifestFile } from '../bridge/manifest-files';
 import { manifestReader } from '../bridge/manifest-files';
+import { isOnCluster, type SourceOptions } from './cluster';
 import { CliError } from './errors';
+
+/**
+ * Whether a command works on files, and not on the objects of a cluster.
+ *
+ * @throws CliError where the paths and the source do not go together.
+ */
+export function usesFiles(command: 'validate' | 'plan', paths: string[], options: SourceOptions): boolean {
+  if (!isOnCluster(options)) {
+    if (paths.length > 0) return true;
+    throw new CliError('which manifests?', [
+      `name files or folders: vmgroup ${command} PATH...`,
+      `or ask for the objects of a cluster: vmgroup ${command} --source kubernetes`,
+    ]);
+  }
+  if (paths.length === 0) return false;
+  throw new CliError('the source kubernetes reads the objects of a cluster, and no files', [
+    'leave out the paths, or read them: --source directory',
+  ]);
+}
 
 /**
  * The manifest files in files and folders.

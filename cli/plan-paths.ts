@@ -1,5 +1,5 @@
 /** `vmgroup plan`: what a run would do, asked of the same planner that runs it. */
-import type { Group, Manifests, PowerState, VirtualMachine } from '../api';
+import type { Group, Manifests, PowerState, VirtualMachine, VirtualMachineStatus } from '../api';
 import { formatDuration, formatProblem } from '../api';
 import type { Forecast, ForecastStep } from '../workflows';
 import type { Plan } from '../workflows/messages';
@@ -7,28 +7,36 @@ import type { PlanOptions } from './commands/manifests';
 import type { GroupName } from './commands/views';
 import { CliError } from './errors';
 import * as heavy from './heavy';
-import { readManifests } from './manifest-files';
+import { formatLiveProblem, readCluster } from './cluster-manifests';
+import { readManifests, usesFiles } from './manifest-files';
 import { table } from './output';
 
 /** The forecast of one driver. */
 interface GroupPlan {
   group: string;
   powerState: Plan['powerState'];
-  /** What the VMs are taken to be before the run. */
-  from: PowerState;
+  /** What the VMs are taken to be before the run; on a cluster it is known of each. */
+  from: PowerState | 'Observed';
   forecast: Forecast;
 }
 
+/** Observes a VM; absent: nothing is known of any. */
+type Observe = (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+
 /**
- * Prints what a run of each group would do. Nothing is asked of a platform: VMs are taken to be off where they are to be powered on, and on
- * otherwise.
+ * Prints what a run of each group would do, by its manifest or by its object on a cluster. Nothing is asked of a platform: without a cluster
+ * VMs are taken to be off where they are to be powered on, and on otherwise.
  *
  * @throws CliError when there is nothing to plan.
  */
 export async function planPaths(paths: string[], options: PlanOptions): Promise<void> {
-  const { manifests, problems } = await readManifests(paths);
-  for (const problem of problems) process.stderr.write(formatProblem(problem) + '\n');
-  const plans = choose(manifests, options).map(({ plan, from }): GroupPlan => ({
+  const fromFiles = usesFiles('plan', paths, options);
+  const { manifests, problems, observe } = fromFiles
+    ? { ...(await readManifests(paths)), observe: undefined }
+    : await readCluster(options);
+  const format = fromFiles ? formatProblem : formatLiveProblem;
+  for (const problem of problems) process.stderr.write(format(problem) + '\n');
+  const plans = choose(manifests, options, observe).map(({ plan, from }): GroupPlan => ({
     group: `${plan.namespace}/${plan.name}`,
     powerState: plan.powerState,
     from,
@@ -49,7 +57,11 @@ function render(plans: GroupPlan[], output: PlanOptions['output']): string {
 }
 
 /** The plan of each driver, or of the one group. */
-function choose(manifests: Manifests, { group, to }: PlanOptions): { plan: Plan; from: PowerState }[] {
+function choose(
+  manifests: Manifests,
+  { group, to }: PlanOptions,
+  observe: Observe | undefined,
+): { plan: Plan; from: GroupPlan['from'] }[] {
   const { driverOf, indexManifests, resolvePlan } = heavy.bridge();
   const index = indexManifests(manifests);
   const chosen = group
@@ -66,9 +78,11 @@ function choose(manifests: Manifests, { group, to }: PlanOptions): { plan: Plan;
       ]);
     }
     const from: PowerState = powerState === 'PoweredOn' ? 'PoweredOff' : 'PoweredOn';
-    const plan = resolvePlan(index, wanted(each, powerState), { observe: (vm) => taken(vm, from) });
+    const plan = resolvePlan(index, wanted(each, powerState), {
+      observe: observe ?? ((vm) => taken(vm, from)),
+    });
     if (!plan) throw nothingToPlan(manifests, group);
-    return { plan, from };
+    return { plan, from: observe ? 'Observed' : from };
   });
 }
 
@@ -86,10 +100,10 @@ function taken(
 function nothingToPlan(manifests: Manifests, group: GroupName | undefined): CliError {
   const known = manifests.groups.map(({ namespace, name }) => `${namespace}/${name}`);
   if (group)
-    return new CliError(`there is no valid group ${group.namespace}/${group.name} in these manifests`, [
+    return new CliError(`there is no valid group ${group.namespace}/${group.name} among these objects`, [
       known.length > 0 ? `groups there: ${known.join(', ')}` : 'see what is wrong: vmgroup validate PATH',
     ]);
-  return new CliError('no group in these manifests has a spec.powerState, so nothing would be done', [
+  return new CliError('no group among these objects has a spec.powerState, so nothing would be done', [
     known.length > 0
       ? `say what it would be: --to PoweredOn (groups: ${known.join(', ')})`
       : 'see what is wrong: vmgroup validate PATH',
@@ -109,7 +123,8 @@ function asTable({ group, powerState, from, forecast }: GroupPlan): string {
     forecast.steps,
   );
   const waits = forecast.waits.map((wait) => `  waits: ${wait}\n`).join('');
-  const head = `${group}: ${from} → ${powerState}, at least ${formatDuration(forecast.end)} and the time that the VMs take\n\n`;
+  const before = from === 'Observed' ? 'as observed' : from;
+  const head = `${group}: ${before} → ${powerState}, at least ${formatDuration(forecast.end)} and the time that the VMs take\n\n`;
   return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}`;
 }
 

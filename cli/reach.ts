@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { TemporalClient, TemporalTarget } from '../worker';
+import { isOnCluster, type SourceOptions } from './cluster';
 import { DEFAULT_DATA, dataFolder, readLiveRecord } from './data-folder';
 import { CliError, messageOf } from './errors';
 import * as heavy from './heavy';
@@ -33,11 +34,11 @@ export function withReach(command: Command): Command {
 }
 
 /**
- * The server that flags name; else the one that a living `up` or `serve` on the data folder uses; else what the environment and
- * Temporal's configuration file say.
+ * The server that flags name; else the one that a living `up` or `serve` on the data folder uses, unless groups are on a cluster; else what
+ * the environment and Temporal's configuration file say.
  */
-export function findTarget(options: ReachOptions): TemporalTarget {
-  const running = readLiveRecord(dataFolder(options.data))?.temporal;
+export function findTarget(options: ReachOptions & SourceOptions): TemporalTarget {
+  const running = isOnCluster(options) ? undefined : readLiveRecord(dataFolder(options.data))?.temporal;
   if (options.temporal === undefined && running !== undefined) {
     const { address, namespace } = running;
     if (running.pid !== undefined) return { address, namespace, connectionOptions: { address } };

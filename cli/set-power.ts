@@ -6,6 +6,8 @@ import type { PowerState } from '../api';
 import { editPowerState, parseManifests } from '../api';
 import type { ManifestFile } from '../bridge/manifest-files';
 import { askForRun } from './ask-for-run';
+import { isOnCluster } from './cluster';
+import { setPowerOnCluster } from './cluster-power';
 import type { PowerOptions } from './commands/manifests';
 import type { GroupName } from './commands/views';
 import { dataFolder, readRecord, readLiveRecord } from './data-folder';
@@ -15,15 +17,16 @@ import * as heavy from './heavy';
 import { readManifestFiles } from './manifest-files';
 
 /**
- * Edits the manifest of a group; where it says so already and the last run was stopped, asks for a new run.
+ * Edits the manifest of a group, or its object on a cluster; where it says so already and the last run was stopped, asks for a new run.
  *
- * @throws CliError when no manifest has the group, or several have.
+ * @throws CliError when no manifest has the group, or several have, or the API server refuses.
  */
 export async function setPower(
   group: GroupName,
   powerState: PowerState,
   options: PowerOptions,
 ): Promise<void> {
+  if (isOnCluster(options)) return setPowerOnCluster(group, powerState, options);
   const name = `${group.namespace}/${group.name}`;
   const { file, text, edited } = await findManifest(group, powerState, options);
   if (edited !== text) {

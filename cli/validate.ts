@@ -1,31 +1,44 @@
 /** `vmgroup validate`. */
+import type { Manifests, Problem } from '../api';
 import { formatProblem } from '../api';
+import { formatLiveProblem, readCluster } from './cluster-manifests';
+import type { ValidateOptions } from './commands/manifests';
 import { CliError, EXIT } from './errors';
-import { readManifests } from './manifest-files';
+import { readManifests, usesFiles } from './manifest-files';
 
 /**
- * Prints every problem of the manifests.
+ * Prints every problem of the manifests, or of the objects of a cluster.
  *
  * @throws CliError (exit 1) when one of them is an error.
  */
-export async function validatePaths(
-  paths: string[],
-  { output }: { output: 'table' | 'json' },
-): Promise<void> {
-  const { manifests, problems, files } = await readManifests(paths);
+export async function validate(paths: string[], options: ValidateOptions): Promise<void> {
+  if (usesFiles('validate', paths, options)) {
+    const { manifests, problems, files } = await readManifests(paths);
+    return tell(manifests, problems, counted(files, 'file'), formatProblem, options.output);
+  }
+  const { manifests, problems, count } = await readCluster(options);
+  tell(manifests, problems, counted(count, 'object'), formatLiveProblem, options.output);
+}
+
+function tell(
+  { groups, virtualMachines }: Manifests,
+  problems: Problem[],
+  where: string,
+  format: (problem: Problem) => string,
+  output: ValidateOptions['output'],
+): void {
   if (output === 'json') process.stdout.write(JSON.stringify(problems, undefined, 2) + '\n');
-  else for (const problem of problems) process.stdout.write(formatProblem(problem) + '\n');
+  else for (const problem of problems) process.stdout.write(format(problem) + '\n');
   const errors = problems.filter(({ severity }) => severity === 'Error').length;
   if (errors > 0) {
     throw new CliError(
-      `${counted(errors, 'error')} in ${counted(files, 'file')}`,
+      `${counted(errors, 'error')} in ${where}`,
       ['nothing of an object with an error is acted on; the others are'],
       { exitCode: EXIT.failed },
     );
   }
-  const { groups, virtualMachines } = manifests;
   process.stderr.write(
-    `${counted(files, 'file')}: ${counted(groups.length, 'group')} and ${counted(virtualMachines.length, 'VM')}, no errors\n`,
+    `${where}: ${counted(groups.length, 'group')} and ${counted(virtualMachines.length, 'VM')}, no errors\n`,
   );
 }
 

@@ -2,47 +2,22 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import type { GroupView, MemberStatus } from '../bridge';
 import type { GroupName, ViewOptions } from './commands/views';
-import { dataFolder, readLiveRecord } from './data-folder';
-import { CliError } from './errors';
-import { groupLines, groupName, runTime } from './group-text';
+import { groupLines, runTime } from './group-text';
 import * as heavy from './heavy';
 import { clock, elapsed, print, table } from './output';
 import type { Column } from './output';
 import { paintFor } from './paint';
 import { withClient } from './reach';
+import { loadView, loadViews, noteIfStale } from './view-source';
 
 /** Runs that `get runs` asks Temporal for at most. */
 const MOST_RUNS = 200;
 
-/**
- * The views that the bridge has written, of one group or all.
- *
- * @throws CliError when there are none, or not of that group.
- */
-export async function loadViews(name: GroupName | undefined, data: string): Promise<GroupView[]> {
-  const folder = dataFolder(data);
-  const views = await heavy.bridge().readViews(folder.status);
-  const found = views.filter(({ metadata }) => !name || isNamed(metadata, name));
-  if (found.length > 0) return found;
-  if (views.length > 0 && name)
-    throw new CliError(`there is no group ${name.namespace}/${name.name}`, [
-      `groups here: ${views.map(groupName).slice(0, 10).join(', ')}`,
-    ]);
-  throw new CliError(`nothing is known of any group in ${folder.dir}`, [
-    'run vmgroup up PATH or vmgroup serve first',
-    'or name the data folder of one that runs: --data DIR',
-  ]);
-}
-
-function isNamed(metadata: { namespace: string; name: string }, { namespace, name }: GroupName): boolean {
-  return metadata.namespace === namespace && metadata.name === name;
-}
-
 /** Prints groups. */
 export async function getGroups(name: GroupName | undefined, options: ViewOptions): Promise<void> {
-  const views = await loadViews(name, options.data);
+  const views = await loadViews(name, options);
   print(options.output, views, () => {
-    noteIfStale(options.data);
+    noteIfStale(views, options);
     const columns: Column<GroupView>[] = [
       { head: 'NAMESPACE', of: ({ metadata }) => metadata.namespace },
       { head: 'NAME', of: ({ metadata }) => metadata.name },
@@ -64,14 +39,14 @@ interface MachineRow extends MemberStatus {
 
 /** Prints the VMs of groups. */
 export async function getVirtualMachines(name: GroupName | undefined, options: ViewOptions): Promise<void> {
-  const views = await loadViews(name, options.data);
+  const views = await loadViews(name, options);
   const rows = views.flatMap(({ metadata, status }) =>
     status.members
       .filter(({ kind }) => kind === 'VirtualMachine')
       .map((member): MachineRow => ({ namespace: metadata.namespace, group: metadata.name, ...member })),
   );
   print(options.output, rows, () => {
-    noteIfStale(options.data);
+    noteIfStale(views, options);
     const columns: Column<MachineRow>[] = [
       { head: 'NAMESPACE', of: (row) => row.namespace },
       { head: 'NAME', of: (row) => row.name },
@@ -171,10 +146,9 @@ function phaseOf(status: string, phase: string | undefined): string {
 
 /** Prints everything about one group. */
 export async function describeGroup(name: GroupName, options: ViewOptions): Promise<void> {
-  const [view] = await loadViews(name, options.data);
-  if (!view) return;
+  const view = await loadView(name, options);
   print(options.output, view, () => {
-    noteIfStale(options.data);
+    noteIfStale([view], options);
     return describeText(view, Date.now());
   });
 }
@@ -254,12 +228,4 @@ function readyMembers(members: MemberStatus[]): number {
 function conditionOf(member: MemberStatus, type: string): string | undefined {
   const condition = member.conditions.find((each) => each.type === type);
   return condition && (condition.status === 'True' ? 'True' : `${condition.status} (${condition.reason})`);
-}
-
-/** What is shown was true when the bridge last ran: a person must know when that is over. */
-function noteIfStale(data: string): void {
-  if (!readLiveRecord(dataFolder(data)))
-    process.stderr.write(
-      'note: neither vmgroup up nor serve runs on this data, so this is how things were when it stopped\n',
-    );
 }

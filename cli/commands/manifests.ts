@@ -1,25 +1,31 @@
-/** `validate`, `plan` and `power`: commands that work on manifests. */
+/** `validate`, `plan` and `power`: commands that work on manifests, or on the objects of a cluster. */
 import { Argument, Option } from 'commander';
 import type { Command } from 'commander';
 import { defaultActor } from '../actor';
 import type { PowerState } from '../../api';
 import { outputOption, parseGroupName } from '../output';
 import { planPaths } from '../plan-paths';
+import { withSource, type SourceOptions } from '../cluster';
 import { setPower } from '../set-power';
+import type { WhereOptions } from '../view-source';
 import { withData } from '../reach';
-import { validatePaths } from '../validate';
+import { validate } from '../validate';
 import type { GroupName } from './views';
 
 /** Options of `plan`. */
-export interface PlanOptions {
+export interface PlanOptions extends SourceOptions {
   group?: GroupName;
   to?: PowerState;
   output: 'table' | 'json' | 'mermaid';
 }
 
+/** Options of `validate`. */
+export interface ValidateOptions extends SourceOptions {
+  output: 'table' | 'json';
+}
+
 /** Options of `power`. */
-export interface PowerOptions {
-  data: string;
+export interface PowerOptions extends WhereOptions {
   path?: string[];
   reason: string;
   actor: string;
@@ -29,16 +35,20 @@ const STATES = ['PoweredOn', 'PoweredOff', 'Suspended'] as const;
 
 /** Adds `validate` and `plan`. */
 export function registerManifests(program: Command): void {
-  program
-    .command('validate')
-    .description('print file:line:column: path: message for each problem; exit 1 if any is an error')
-    .argument('<path...>', 'files and folders of manifests')
+  withSource(
+    program
+      .command('validate')
+      .description('print file:line:column: path: message for each problem; exit 1 if any is an error'),
+  )
+    .argument('[path...]', 'files and folders of manifests')
     .addOption(outputOption(['table', 'json']).default('table', 'for people'))
-    .action((paths: string[], options: { output: 'table' | 'json' }) => validatePaths(paths, options));
-  program
-    .command('plan')
-    .description('dry run: the steps in order with their earliest times, and why each waits')
-    .argument('<path...>', 'files and folders of manifests')
+    .action((paths: string[], options: ValidateOptions) => validate(paths, options));
+  withSource(
+    program
+      .command('plan')
+      .description('dry run: the steps in order with their earliest times, and why each waits'),
+  )
+    .argument('[path...]', 'files and folders of manifests')
     .option('--group <ns/name>', 'only this group', parseGroupName)
     .addOption(new Option('--to <state>', 'as if this were the desired power state').choices(STATES))
     .addOption(outputOption(['table', 'json', 'mermaid']))
@@ -49,13 +59,15 @@ export function registerManifests(program: Command): void {
 export function registerPower(program: Command): void {
   const power = program
     .command('power')
-    .description('write the desired power state of a group into its manifest, comments kept');
+    .description(
+      'write the desired power state of a group into its manifest, comments kept, or into its object on a cluster',
+    );
   for (const [verb, state, does] of [
     ['on', 'PoweredOn', 'power a group on, tier by tier'],
     ['off', 'PoweredOff', 'power a group off'],
     ['suspend', 'Suspended', 'suspend a group'],
   ] as const) {
-    withData(power.command(verb).description(does))
+    withSource(withData(power.command(verb).description(does)))
       .addArgument(new Argument('<group>', 'NAMESPACE/NAME').argParser(parseGroupName))
       .option(
         '--path <path...>',

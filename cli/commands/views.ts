@@ -4,8 +4,9 @@ import type { Command } from 'commander';
 import { describeGroup, getGroups, getRuns, getVirtualMachines } from '../views';
 import { outputOption, parseGroupName } from '../output';
 import type { Format } from '../output';
+import { withSource } from '../cluster';
 import { withData, withReach } from '../reach';
-import type { ReachOptions } from '../reach';
+import type { WhereOptions } from '../view-source';
 import { watchGroups } from '../watch-groups';
 
 /** A group named on the command line. */
@@ -15,7 +16,7 @@ export interface GroupName {
 }
 
 /** Options of commands that print views. */
-export interface ViewOptions extends ReachOptions {
+export interface ViewOptions extends WhereOptions {
   output: Format;
 }
 
@@ -23,17 +24,21 @@ export interface ViewOptions extends ReachOptions {
 export function registerViews(program: Command): void {
   const get = program.command('get').description('list groups, VMs or runs');
   const group = () => new Argument('[group]', 'NAMESPACE/NAME; default: all').argParser(parseGroupName);
-  withData(
-    get.command('groups').alias('group').description('groups: desired state, phase, members as wanted'),
+  withSource(
+    withData(
+      get.command('groups').alias('group').description('groups: desired state, phase, members as wanted'),
+    ),
   )
     .addArgument(group())
     .addOption(outputOption())
     .action((name: GroupName | undefined, options: ViewOptions) => getGroups(name, options));
-  withData(
-    get
-      .command('vms')
-      .alias('vm')
-      .description('VMs of groups: power state as observed, placement, conditions'),
+  withSource(
+    withData(
+      get
+        .command('vms')
+        .alias('vm')
+        .description('VMs of groups: power state as observed, placement, conditions'),
+    ),
   )
     .addArgument(group())
     .addOption(outputOption())
@@ -42,18 +47,22 @@ export function registerViews(program: Command): void {
     .addArgument(group())
     .addOption(outputOption())
     .action((name: GroupName | undefined, options: ViewOptions) => getRuns(name, options));
-  withData(
-    program
-      .command('describe')
-      .description('everything about one group: run, tiers, members, conditions, operators'),
+  withSource(
+    withReach(
+      program
+        .command('describe')
+        .description('everything about one group: run, tiers, members, conditions, operators'),
+    ),
   )
     .addArgument(new Argument('<group>', 'NAMESPACE/NAME').argParser(parseGroupName))
     .addOption(outputOption(['table', 'json', 'yaml']))
     .action((name: GroupName, options: ViewOptions) => describeGroup(name, options));
-  withData(
-    program
-      .command('watch')
-      .description('follow groups live; a redrawn picture on a terminal, else a line a change'),
+  withSource(
+    withReach(
+      program
+        .command('watch')
+        .description('follow groups live; a redrawn picture on a terminal, else a line a change'),
+    ),
   )
     .addArgument(group())
     .addOption(outputOption(['table', 'json']))

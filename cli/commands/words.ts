@@ -5,8 +5,9 @@ import { defaultActor } from '../actor';
 import { sendWord } from '../send-word';
 import type { Verb } from '../../workflows/messages';
 import { parseGroupName } from '../output';
+import { withSource } from '../cluster';
 import { withReach } from '../reach';
-import type { ReachOptions } from '../reach';
+import type { WhereOptions } from '../view-source';
 
 /** A command, the Update behind it, and whether it can, must or cannot name a member. */
 const WORDS: { name: string; verb: Verb; member: 'none' | 'optional' | 'required'; does: string }[] = [
@@ -35,7 +36,7 @@ const WORDS: { name: string; verb: Verb; member: 'none' | 'optional' | 'required
 ];
 
 /** Options of each word. */
-export interface WordOptions extends ReachOptions {
+export interface WordOptions extends WhereOptions {
   reason: string;
   actor: string;
 }
@@ -51,6 +52,8 @@ export function registerWords(program: Command): void {
       command.addArgument(
         new Argument(member === 'required' ? '<member>' : '[member]', 'NAME, or KIND/NAME'),
       );
+    // Only a new run is asked for elsewhere than in Temporal.
+    if (verb === 'retryMember') withSource(command);
     withReach(command)
       .requiredOption('--reason <text>', 'why; kept on record in the run')
       .option('--actor <name>', 'who; kept on record in the run', defaultActor())

@@ -82,6 +82,13 @@ test.each<[string, GroupView | undefined, GroupView, string[]]>([
     ['Warning RunEnded'],
   ],
   ['an old run is no news after a restart', undefined, closed(), []],
+  [
+    'a quick run is seen when it is over',
+    view({ ...base, runId: 'r0', endedAt: 1 }),
+    closed(),
+    ['Normal RunEnded'],
+  ],
+  ['and told once', closed(), closed(), []],
 ])('%s', (_, before, after, expected) => {
   expect(short(viewEvents(before, after))).toEqual(expected);
 });

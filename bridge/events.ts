@@ -32,6 +32,8 @@ export type EventReason =
   | 'AttemptFailed'
   | 'MemberDone'
   | 'MemberParked'
+  /** Another controller writes the status of the group too. */
+  | 'StatusContested'
   /** Somebody else keeps setting the power state of a nested group. */
   | 'PowerStateContested'
   | 'TemporalUnreachable'

@@ -7,13 +7,19 @@ import {
   type Resource,
   type ResourceCache,
 } from '../../kubernetes';
+import { otherController, type OtherController } from './other-controller';
 
 /** A resource as it is followed. */
 export type Objects = ResourceCache<KubernetesObject>;
 
+/** A group, with who else writes its status. */
+export interface GroupObject extends KubernetesObject {
+  other?: OtherController;
+}
+
 /** Everything that desired state is read from. */
 export interface ClusterObjects {
-  groups: Objects;
+  groups: ResourceCache<GroupObject>;
   machines: Objects;
   classes: Objects;
   policies: Objects;
@@ -35,19 +41,23 @@ export interface ClusterObjectsOptions {
 /** Begins to follow groups, classes and policies. A cluster without classes or policies is fine. */
 export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
   const { api, machines, namespaces, onBroken, onListenerError } = options;
-  const follow = (resource: Resource, optional = false): Objects =>
+  const follow = <T extends KubernetesObject>(
+    resource: Resource,
+    trim: (object: KubernetesObject) => T,
+    optional = false,
+  ): ResourceCache<T> =>
     resourceCache({
       api,
       resource,
-      trim: withoutBallast,
+      trim,
       optional,
       ...(namespaces && { namespaces }),
       ...(onBroken && { onBroken: (error, retryIn) => onBroken(resource, error, retryIn) }),
       ...(onListenerError && { onListenerError }),
     });
-  const groups = follow(RESOURCES.virtualMachineGroups);
-  const classes = follow(RESOURCES.virtualMachineClasses, true);
-  const policies = follow(RESOURCES.sequencePolicies, true);
+  const groups = follow(RESOURCES.virtualMachineGroups, trimGroup);
+  const classes = follow(RESOURCES.virtualMachineClasses, withoutBallast, true);
+  const policies = follow(RESOURCES.sequencePolicies, withoutBallast, true);
   return {
     groups,
     machines,
@@ -55,6 +65,11 @@ export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
     policies,
     stop: async () => void (await Promise.all([groups.stop(), classes.stop(), policies.stop()])),
   };
+}
+
+function trimGroup(object: KubernetesObject): GroupObject {
+  const other = otherController(object);
+  return { ...withoutBallast(object), ...(other && { other }) };
 }
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';

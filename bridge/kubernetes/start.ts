@@ -4,6 +4,7 @@ import type { ApiServer, KubernetesObject } from '../../kubernetes';
 import { startBridge, type Bridge, type BridgeOptions } from '../bridge';
 import type { BridgeEvent } from '../events';
 import { groupObject } from '../events';
+import { splitKey } from '../manifest-index';
 import { eventRecorder } from './event-recorder';
 import { holdLease } from './lease';
 import { clusterObjects, type Objects } from './objects';
@@ -46,6 +47,9 @@ export interface KubernetesFigures {
     { objects: number; live: boolean; lists: number; watches: number; failures: number }
   >;
 }
+
+/** Milliseconds between two warnings about one group. */
+const CONTEST_PAUSE = 600_000;
 
 /** Name of the Lease. */
 export const LEASE_NAME = 'vmgroup-bridge';
@@ -118,6 +122,22 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
         message,
       });
     },
+  });
+  const contested = new Map<string, number>();
+  objects.groups.onChange(({ key, object }) => {
+    if (!object?.other?.active || !isLeader()) return;
+    if (Date.now() - (contested.get(key) ?? 0) < CONTEST_PAUSE) return;
+    contested.set(key, Date.now());
+    const message =
+      `${object.other.manager} writes the status of this group too: only one controller may act on a group. ` +
+      'vmgroup doctor --for bridge tells more; see docs/how-to/beside-vm-operator.md';
+    tell({
+      time: Date.now(),
+      type: 'Warning',
+      reason: 'StatusContested',
+      object: groupObject(splitKey(key)),
+      message,
+    });
   });
   const { client, taskQueue, observations, placesAhead = false, onView } = options;
   const bridge = await startBridge({

@@ -182,6 +182,44 @@ test('gate Ready: the next tier waits until the VM says that it is ready', async
   expect(times(journal, 'gates', 'PoweredOn')['r-2']?.asked).toBeGreaterThanOrEqual(ready?.at ?? NaN);
 });
 
+test('gate Condition: the next tier waits until the condition that the policy names is true', async () => {
+  const text = [
+    policyManifest('custom-gate', 'customized', { gate: 'Condition/GuestCustomization', gateTimeout: '60s' }),
+    groupWithVms({
+      namespace: 'custom-gate',
+      name: 'custom',
+      powerState: 'PoweredOn',
+      tiers: [{ members: ['c-1'] }, { members: ['c-2'] }],
+      annotations: { 'vmgroup.dev/policy': 'customized' },
+    }),
+  ].join('---\n');
+  await system.apply('custom-gate', text);
+  await system.until(
+    async () => ((await powerOf('custom-gate', 'c-1')) === 'PoweredOn' ? true : undefined),
+    'c-1 to be on',
+  );
+  expect(await powerOf('custom-gate', 'c-2')).toBe('PoweredOff');
+  for (const name of ['c-1', 'c-2']) {
+    await system.until(
+      async () => ((await powerOf('custom-gate', name)) === 'PoweredOn' ? true : undefined),
+      `${name} to be on`,
+    );
+    const condition = {
+      type: 'GuestCustomization',
+      status: 'True',
+      reason: 'Succeeded',
+      message: '',
+      lastTransitionTime: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    };
+    await system.api.apply(
+      RESOURCES.virtualMachines,
+      { metadata: { namespace: 'custom-gate', name }, status: { conditions: [condition] } },
+      { fieldManager: 'guest', subresource: 'status' },
+    );
+  }
+  await system.kubectl(['-n', 'custom-gate', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/custom']);
+});
+
 test('a paused VM is waited for by name, and goes on once it is not', async () => {
   const text = [
     groupManifest({ namespace: 'paused', name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['p'] }] }),

@@ -66,9 +66,9 @@ export const PERMISSIONS: Readonly<Record<Process, readonly Permission[]>> = {
       reason: 'read one anew where the watch may be behind',
     },
     { resource: 'virtualMachines', verbs: ['patch'], reason: 'write the power state, and what was asked' },
-    { resource: 'virtualMachineClasses', verbs: FOLLOW, reason: 'CPU and memory that a VM is placed by' },
-    { resource: 'zones', verbs: FOLLOW, reason: 'zones that a namespace may use, and their room' },
-    { resource: 'availabilityZones', verbs: FOLLOW, reason: 'zones of older set-ups' },
+    { resource: 'virtualMachineClasses', verbs: ['list'], reason: 'CPU and memory that a VM is placed by' },
+    { resource: 'zones', verbs: ['list'], reason: 'zones that a namespace may use, and their room' },
+    { resource: 'availabilityZones', verbs: ['list'], reason: 'zones of older set-ups' },
     { resource: 'events', verbs: FOLLOW, reason: 'the cause of a failed power operation stands there' },
   ],
   simulator: [

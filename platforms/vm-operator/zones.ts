@@ -113,14 +113,13 @@ function takes(zone: Filling, need: ZoneNeed): boolean {
 }
 
 function conflict(need: ZoneNeed, left: readonly Filling[]): string {
-  const asks = `VM ${need.vm} asks for ${gibibytes(need.memory)} of memory`;
   const eligible = left.filter(({ name }) => need.zone === undefined || name === need.zone);
   if (eligible.length === 0 && need.zone !== undefined) {
     const names = left.map(({ name }) => name).join(', ');
     return `VM ${need.vm} is pinned to zone ${need.zone}, and its namespace may use ${names === '' ? 'no zone' : names}`;
   }
   const rooms = eligible.map(({ name, memory, vms }) => `${name} ${gibibytes(memory)} beside ${vms} VMs`);
-  return `${asks}, and no zone has that room; left are ${rooms.join(', ')}`;
+  return `VM ${need.vm} asks for ${gibibytes(need.memory)} of memory, and no zone has that room; left are ${rooms.join(', ')}`;
 }
 
 function gibibytes(bytes: number): string {

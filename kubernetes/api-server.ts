@@ -4,8 +4,8 @@ import {
   IsomorphicFetchHttpLibrary,
   PatchStrategy,
   RequestContext,
-  Watch,
   type KubeConfig,
+  type ResponseContext,
 } from '@kubernetes/client-node';
 import { authentication } from './authenticate';
 import { answerError, KubernetesError, noAnswerError, type Status } from './error';
@@ -88,8 +88,8 @@ export interface ApiServer {
   list(resource: Resource, options?: ListOptions): Promise<ObjectList>;
   /**
    * Reports what changes after `resourceVersion`, bookmarks too. Resolves when the stream ends, also for `signal`; rejects with code 410
-   * where that version is too old. A stream that is silent for 30 s ends (client-node's limit). `onOpen` is told once the server has taken
-   * the watch.
+   * where that version is too old, and where the server does not take the watch within 10 s. A stream that is silent for 30 s ends. `onOpen`
+   * is told once the server has taken the watch.
    */
   watch(
     resource: Resource,
@@ -120,8 +120,10 @@ export interface ApiServer {
   delete(resource: Resource, key: ObjectKeyParts & { uid?: string }, options?: CallOptions): Promise<void>;
 }
 
-/** Milliseconds that one call may take. */
+/** Milliseconds that one call may take, or the opening of a watch. */
 const CALL_TIMEOUT = 10_000;
+/** Milliseconds without a sign of life after which an open watch is given up. */
+const SILENCE = 30_000;
 
 /** Makes the calls of one user of one API server. */
 export function apiServer(config: KubeConfig): ApiServer {
@@ -132,9 +134,9 @@ export function apiServer(config: KubeConfig): ApiServer {
     throw new Error('no API server is configured: set KUBECONFIG, or run in a pod with a service account');
   }
 
-  async function call(request: Request): Promise<unknown> {
-    const { method, path, query = {}, body, contentType = 'application/json', options = {} } = request;
-    const what = `${method} ${path}`;
+  /** Sends a request; its answer is still to be read. */
+  async function send(request: Request, signal: AbortSignal): Promise<ResponseContext> {
+    const { method, path, query = {}, body, contentType = 'application/json' } = request;
     const url = new URL(address + path);
     for (const [key, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(key, String(value));
@@ -145,24 +147,55 @@ export function apiServer(config: KubeConfig): ApiServer {
       context.setHeaderParam('Content-Type', contentType);
       context.setBody(JSON.stringify(body));
     }
-    const timeout = AbortSignal.timeout(options.timeout ?? CALL_TIMEOUT);
-    context.setSignal(options.signal ? AbortSignal.any([timeout, options.signal]) : timeout);
-    let answer: { status: number; text: string; retryAfter: string | undefined };
+    context.setSignal(signal);
+    await authenticate(context);
+    return http.send(context).toPromise();
+  }
+
+  async function call(request: Request): Promise<unknown> {
+    const { method, path, options = {} } = request;
+    const what = `${method} ${path}`;
+    const limit = timeLimit(options.timeout ?? CALL_TIMEOUT, options.signal);
     try {
-      await authenticate(context);
-      const response = await http.send(context).toPromise();
+      const response = await send(request, limit.signal);
       const text = await response.body.text();
-      answer = { status: response.httpStatusCode, text, retryAfter: response.headers['retry-after'] };
+      const { httpStatusCode: code, headers } = response;
+      if (code < 200 || code > 299) throw answerError(what, code, text, headers['retry-after']);
+      return JSON.parse(text);
     } catch (error: unknown) {
-      throw noAnswerError(what, error);
+      throw error instanceof KubernetesError ? error : noAnswerError(what, error);
+    } finally {
+      limit.end();
     }
-    if (answer.status < 200 || answer.status > 299) {
-      throw answerError(what, answer.status, answer.text, answer.retryAfter);
-    }
+  }
+
+  async function watch(
+    resource: Resource,
+    { namespace, signal, resourceVersion, labelSelector, fieldSelector }: ListOptions,
+    onEvent: (event: WatchEvent) => void,
+    onOpen: () => void = () => undefined,
+  ): Promise<void> {
+    const path = pathOf(resource, namespace);
+    const what = `watch ${path}`;
+    const query = { watch: true, allowWatchBookmarks: true, resourceVersion, labelSelector, fieldSelector };
+    const limit = timeLimit(CALL_TIMEOUT, signal);
+    let opened = false;
     try {
-      return JSON.parse(answer.text);
+      const response = await send({ method: HttpMethod.GET, path, query }, limit.signal);
+      const { httpStatusCode: code, headers, body } = response;
+      if (code !== 200) throw answerError(what, code, await body.text(), headers['retry-after']);
+      opened = true;
+      limit.begin(SILENCE);
+      onOpen();
+      for await (const line of linesOf(body.stream(), () => limit.begin(SILENCE))) {
+        if (limit.signal.aborted) return;
+        onEvent(eventOf(what, line));
+      }
     } catch (error: unknown) {
-      throw noAnswerError(what, error);
+      if (signal?.aborted || (opened && limit.signal.aborted)) return;
+      throw error instanceof KubernetesError ? error : noAnswerError(what, error);
+    } finally {
+      limit.end();
     }
   }
 
@@ -212,7 +245,7 @@ export function apiServer(config: KubeConfig): ApiServer {
         query,
         options: { ...(signal && { signal }), ...(timeout !== undefined && { timeout }) },
       })) as ObjectList,
-    watch: (resource, options, onEvent, onOpen) => watchOnce(config, resource, options, onEvent, onOpen),
+    watch,
     create: (resource, object, options = {}) =>
       write(HttpMethod.POST, resource, undefined, object.metadata.namespace, options, {
         body: typed(resource, object),
@@ -259,65 +292,59 @@ interface Request {
   options?: CallOptions;
 }
 
-async function watchOnce(
-  config: KubeConfig,
-  resource: Resource,
-  { namespace, signal, resourceVersion, labelSelector, fieldSelector }: ListOptions,
-  onEvent: (event: WatchEvent) => void,
-  onOpen: () => void = () => undefined,
-): Promise<void> {
-  const path = pathOf(resource, namespace);
-  const what = `watch ${path}`;
-  if (signal?.aborted) return;
-  let refused: KubernetesError | undefined;
-  let over = false;
-  let controller: AbortController | undefined;
-  let finish: () => void = () => undefined;
-  const stop = (): void => {
-    controller?.abort();
-    finish();
+/**
+ * A signal that aborts with `signal`, and after `milliseconds`. `end` ends both: what is still open then is given up too, and nothing stays on
+ * `signal`, which may live as long as the process (with `AbortSignal.any` something would).
+ */
+function timeLimit(
+  milliseconds: number,
+  signal: AbortSignal | undefined,
+): { signal: AbortSignal; begin(milliseconds: number): void; end(): void } {
+  const own = new AbortController();
+  const abort = (): void => own.abort(signal?.reason);
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (time: number): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => own.abort(new Error(`no answer for ${time / 1000} s`)), time);
   };
-  signal?.addEventListener('abort', stop, { once: true });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      finish = resolve;
-      const onLine = (type: string, object: unknown): void => {
-        if (signal?.aborted || refused) return;
-        if (type !== 'ERROR') return onEvent({ type, object } as WatchEvent);
-        const { code = 500, reason = '', message = 'no message' } = object as Status;
-        refused = new KubernetesError(`${what}: the API server ended it: ${message}`, code, reason);
-        controller?.abort();
-      };
-      const onDone = (error: unknown): void => {
-        over = true;
-        if (refused) reject(refused);
-        else if (error === null || error === undefined || isSilence(error)) resolve();
-        else reject(watchError(what, error));
-      };
-      new Watch(config)
-        .watch(
-          path,
-          { resourceVersion, labelSelector, fieldSelector, allowWatchBookmarks: true },
-          onLine,
-          onDone,
-        )
-        .then((opened) => {
-          controller = opened;
-          if (signal?.aborted || refused) opened.abort();
-          else if (!over) onOpen();
-        }, reject);
-    });
-  } finally {
-    signal?.removeEventListener('abort', stop);
+  begin(milliseconds);
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
+  return {
+    signal: own.signal,
+    begin,
+    end: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      own.abort();
+    },
+  };
+}
+
+/**
+ * The lines of a stream; `onSign` is told of every piece.
+ *
+ * @throws Error where it ends in the middle of a line.
+ */
+async function* linesOf(
+  stream: AsyncIterable<Uint8Array> | null,
+  onSign: () => void,
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const piece of stream ?? []) {
+    onSign();
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines.filter((line) => line !== '');
   }
+  if (rest !== '') throw new Error(`the stream ended in the middle of a line: ${rest.slice(0, 100)}`);
 }
 
-/** The stream was silent for too long: it is opened again where it was. */
-function isSilence(error: unknown): boolean {
-  return error instanceof Error && error.name === 'TimeoutError';
-}
-
-function watchError(what: string, error: unknown): KubernetesError {
-  const code = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 0;
-  return code === 0 ? noAnswerError(what, error) : answerError(what, code, String(error));
+/** @throws KubernetesError where the server ends the watch with this line, or it is none. */
+function eventOf(what: string, line: string): WatchEvent {
+  const { type, object } = JSON.parse(line) as { type: string; object: unknown };
+  if (type !== 'ERROR') return { type, object } as WatchEvent;
+  const { code = 500, reason = '', message = 'no message' } = object as Status;
+  throw new KubernetesError(`${what}: the API server ended it: ${message}`, code, reason);
 }

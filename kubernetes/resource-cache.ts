@@ -2,7 +2,8 @@
  * Follows one resource for as long as the process lives: list, then watch, again and again.
  *
  * K1: nothing ends it but `stop`: a refused list, a 410, a 500, a dropped or silent stream are followed by another try.
- * K2: nothing is missed: a gap is closed from the last version seen, or by a new list, which also tells what was deleted meanwhile.
+ * K2: nothing is missed, and nothing is told twice: a gap is closed from the last version seen, or by a new list, which tells what has
+ *     changed and what was deleted meanwhile.
  * K3: a listener that throws, or an object that cannot be read, harms nobody else.
  * K4: only what is used is kept in memory: each object goes through `trim` as it arrives.
  */
@@ -72,6 +73,8 @@ const ABSENT_PAUSE = 10_000;
 export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
   const { api, resource, trim, onBroken = () => undefined, onListenerError = () => undefined } = options;
   const objects = new Map<string, T>();
+  /** Resource version of each object, so that a new list tells only of what has changed. */
+  const versions = new Map<string, string | undefined>();
   const listeners = new Set<(change: CacheChange<T>) => void>();
   const liveListeners = new Set<(live: boolean) => void>();
   const closing = new AbortController();
@@ -87,6 +90,8 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
     namespace,
     version: undefined,
     listed: false,
+    present: false,
+    worked: false,
     live: false,
   }));
   const running = Promise.all(streams.map((stream) => follow(stream)));
@@ -109,12 +114,16 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
 
   function put(object: KubernetesObject): string {
     const key = keyOf(object);
+    const { resourceVersion } = object.metadata;
+    const previous = objects.get(key);
+    if (previous !== undefined && resourceVersion !== undefined && versions.get(key) === resourceVersion)
+      return key;
     let trimmed: T | undefined;
     guard(() => (trimmed = trim(object)));
-    const previous = objects.get(key);
     if (trimmed === undefined) remove(key);
     else {
       objects.set(key, trimmed);
+      versions.set(key, resourceVersion);
       tell({ key, object: trimmed, previous });
     }
     return key;
@@ -124,6 +133,7 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
     const previous = objects.get(key);
     if (previous === undefined) return;
     objects.delete(key);
+    versions.delete(key);
     tell({ key, object: undefined, previous });
   }
 
@@ -141,23 +151,24 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
     let pause = FIRST_PAUSE;
     while (!closing.signal.aborted) {
       let retryIn = 0;
+      stream.worked = false;
       try {
         if (stream.version === undefined) await list(stream);
-        const heard = await watch(stream);
-        if (heard) pause = FIRST_PAUSE;
+        await watch(stream);
         // A server that closes at once, again and again, is not to be asked without a pause.
-        else retryIn = jitter(pause);
+        if (!stream.worked) retryIn = jitter(pause);
       } catch (error: unknown) {
         if (closing.signal.aborted) break;
-        if (isAbsent(error) && options.optional) {
+        if (isAbsent(error) && options.optional && isGone(stream)) {
           emptied(stream);
           retryIn = ABSENT_PAUSE;
         } else {
           setLive(stream, false);
+          if (stream.worked) pause = FIRST_PAUSE;
           retryIn = failed(stream, error, pause);
-          pause = Math.min(pause * 2, LONGEST_PAUSE);
         }
       }
+      pause = stream.worked ? FIRST_PAUSE : Math.min(pause * 2, LONGEST_PAUSE);
       if (retryIn > 0) await sleep(retryIn, undefined, { signal: closing.signal }).catch(() => undefined);
     }
     markSynced();
@@ -169,7 +180,9 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
     const known = error instanceof KubernetesError ? error : undefined;
     // K2: what the server no longer has, it lists. Where it refuses, a list tells more than the same watch again.
     if (known && known.code !== 0 && known.code !== 429) stream.version = undefined;
-    const retryIn = known?.isExpired ? 0 : Math.max(known?.retryAfter ?? 0, jitter(pause));
+    // A server that forgets faster than we read is not to be asked without a pause either.
+    const atOnce = known?.isExpired && pause === FIRST_PAUSE;
+    const retryIn = atOnce ? 0 : Math.max(known?.retryAfter ?? 0, jitter(pause));
     guard(() => onBroken(error, retryIn));
     return retryIn;
   }
@@ -177,6 +190,8 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
   /** The server does not have the resource. */
   function emptied(stream: Stream): void {
     stream.version = undefined;
+    stream.present = false;
+    delete stream.absentSince;
     dropUnlisted(stream, new Set());
     stream.listed = true;
     if (streams.every((each) => each.listed)) markSynced();
@@ -205,6 +220,8 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
     } while (next !== undefined);
     dropUnlisted(stream, listed);
     stream.version = version;
+    stream.present = true;
+    delete stream.absentSince;
     stream.listed = true;
     if (streams.every((each) => each.listed)) markSynced();
   }
@@ -216,30 +233,37 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
     }
   }
 
-  /** Whether anything came, be it a bookmark, or the stream was open for a while. */
-  async function watch(stream: Stream): Promise<boolean> {
+  async function watch(stream: Stream): Promise<void> {
     counts.watches += 1;
-    const opened = Date.now();
-    let heard = false;
+    const begun = Date.now();
     const onEvent = ({ type, object }: WatchEvent): void => {
-      heard = true;
+      stream.worked = true;
       lastContactAt = Date.now();
       if (type === 'DELETED') remove(keyOf(object));
       else if (type !== 'BOOKMARK') put(object);
       stream.version = object.metadata.resourceVersion ?? stream.version;
     };
-    await api.watch(
-      resource,
-      {
-        ...namespaceOf(stream),
-        ...selected,
-        ...(stream.version !== undefined && { resourceVersion: stream.version }),
-        signal: closing.signal,
-      },
-      onEvent,
-      () => setLive(stream, true),
-    );
-    return heard || Date.now() - opened > LONGEST_PAUSE;
+    let opened = false;
+    const onOpen = (): void => {
+      opened = true;
+      setLive(stream, true);
+    };
+    const { version: resourceVersion } = stream;
+    try {
+      await api.watch(
+        resource,
+        {
+          ...namespaceOf(stream),
+          ...selected,
+          ...(resourceVersion !== undefined && { resourceVersion }),
+          signal: closing.signal,
+        },
+        onEvent,
+        onOpen,
+      );
+    } finally {
+      stream.worked ||= opened && Date.now() - begun > LONGEST_PAUSE;
+    }
   }
 
   return {
@@ -281,6 +305,12 @@ interface Stream {
   /** Resource version that everything up to was seen; undefined: list first. */
   version: string | undefined;
   listed: boolean;
+  /** The server had the resource when it was last listed. */
+  present: boolean;
+  /** Since when the server says that it does not have it any more, milliseconds since the epoch. */
+  absentSince?: number;
+  /** Something came over the last watch, be it a bookmark, or it was open for a while. */
+  worked: boolean;
   live: boolean;
 }
 
@@ -296,6 +326,13 @@ function keyOf({ metadata }: KubernetesObject): string {
 /** The resource as a whole is not there: its CRD is not installed. */
 function isAbsent(error: unknown): boolean {
   return error instanceof KubernetesError && error.isNotFound;
+}
+
+/** What was there is given up only after a while: a server that starts has nothing for a moment. */
+function isGone(stream: Stream): boolean {
+  if (!stream.present) return true;
+  stream.absentSince ??= Date.now();
+  return Date.now() - stream.absentSince >= ABSENT_PAUSE;
 }
 
 function jitter(pause: number): number {

@@ -1,0 +1,440 @@
+/** Following a resource while much goes wrong. The guarantees are those of kubernetes/resource-cache.ts. */
+import { getEventListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  connectKubernetes,
+  KubernetesError,
+  resourceCache,
+  type ApiServer,
+  type CacheChange,
+  type CacheOptions,
+  type KubernetesObject,
+  type Resource,
+  type ResourceCache,
+} from '../../kubernetes';
+import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
+import { startCluster, type TestCluster } from '../support/kubernetes';
+
+const WIDGETS: Resource = {
+  group: 'test.vmgroup.dev',
+  version: 'v1',
+  plural: 'widgets',
+  kind: 'Widget',
+  namespaced: true,
+};
+const GADGETS: Resource = { ...WIDGETS, plural: 'gadgets', kind: 'Gadget' };
+
+let cluster: TestCluster;
+let direct: ApiServer;
+let proxy: FaultProxy;
+let api: ApiServer;
+const open: ResourceCache<unknown>[] = [];
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  direct = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
+  proxy = await startFaultProxy(cluster.kubeconfig());
+  api = connectKubernetes({ kubeconfig: proxy.kubeconfig });
+  await install(WIDGETS);
+  for (const name of ['a', 'b']) await kubectl('create', 'namespace', name);
+}, 120_000);
+afterEach(async () => {
+  proxy.heal();
+  await Promise.all(open.splice(0).map((cache) => cache.stop()));
+  const { items } = await direct.list(WIDGETS);
+  const left = items.filter(({ metadata }) => !metadata.name.startsWith('many-'));
+  await Promise.all(left.map(({ metadata }) => remove(metadata.name, metadata.namespace)));
+});
+afterAll(async () => {
+  await proxy.close();
+  await cluster.stop();
+});
+
+async function kubectl(...args: string[]): Promise<void> {
+  const { code, stderr } = await cluster.kubectl(args);
+  if (code !== 0) throw new Error(stderr);
+}
+
+async function install({ group, version, plural, kind }: Resource): Promise<void> {
+  const definition = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: 'Namespaced',
+      names: { plural, kind },
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+          },
+        },
+      ],
+    },
+  };
+  const { code, stderr } = await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(definition) });
+  if (code !== 0) throw new Error(stderr);
+  await kubectl('wait', '--for=condition=Established', '--timeout=30s', `crd/${plural}.${group}`);
+}
+
+const widget = (name: string, value: unknown, namespace = 'a'): KubernetesObject => ({
+  metadata: { namespace, name },
+  spec: { value },
+});
+const make = (name: string, value: unknown = 0, namespace = 'a'): Promise<KubernetesObject> =>
+  direct.create(WIDGETS, widget(name, value, namespace));
+const change = (name: string, value: unknown): Promise<KubernetesObject> =>
+  direct.merge(WIDGETS, { namespace: 'a', name }, { spec: { value } });
+const remove = (name: string, namespace = 'a'): Promise<void> => direct.delete(WIDGETS, { namespace, name });
+const valueOf = (object: KubernetesObject | undefined): unknown =>
+  (object?.spec as { value?: unknown } | undefined)?.value;
+
+/** Follows, and notes every change. */
+function follow(options: Partial<CacheOptions<KubernetesObject>> = {}): {
+  cache: ResourceCache<KubernetesObject>;
+  changes: CacheChange<KubernetesObject>[];
+} {
+  const cache = resourceCache<KubernetesObject>({
+    api,
+    resource: WIDGETS,
+    trim: (object) => object,
+    ...options,
+  });
+  const changes: CacheChange<KubernetesObject>[] = [];
+  cache.onChange((change) => changes.push(change));
+  open.push(cache);
+  return { cache, changes };
+}
+
+async function until(condition: () => boolean | Promise<boolean>, seconds = 40): Promise<void> {
+  for (const end = Date.now() + seconds * 1_000; !(await condition());) {
+    if (Date.now() > end) throw new Error(`waited in vain for ${condition.toString()}`);
+    await sleep(20);
+  }
+}
+
+/** The cache has what the server has, by resource version. */
+async function isTrue(cache: ResourceCache<KubernetesObject>, namespaces?: string[]): Promise<boolean> {
+  // A server that has just started refuses for a moment.
+  const { items } = await direct.list(WIDGETS).catch(() => ({ items: undefined }));
+  if (!items) return false;
+  const there = items
+    .filter(({ metadata }) => !namespaces || namespaces.includes(metadata.namespace ?? ''))
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name} ${metadata.resourceVersion}`);
+  const here = [...cache.entries()].map(([key, { metadata }]) => `${key} ${metadata.resourceVersion}`);
+  return JSON.stringify(here.sort()) === JSON.stringify(there.sort());
+}
+
+/** The values that listeners were told of one object, in order; undefined where it was told to be gone. */
+function told(changes: CacheChange<KubernetesObject>[], name: string): unknown[] {
+  return changes.filter(({ key }) => key === `a/${name}`).map(({ object }) => valueOf(object));
+}
+
+test.each<{ name: string; fault: Parameters<FaultProxy['decide']>[0] }>([
+  { name: '500', fault: () => ({ answer: 500 }) },
+  { name: '410, again and again', fault: ({ watch }) => (watch ? { answer: 410 } : undefined) },
+  { name: '429', fault: () => ({ answer: 429, retryAfter: 1 }) },
+  {
+    name: '404, as a server that starts may say',
+    fault: () => ({ answer: 404, body: '404 page not found' }),
+  },
+  { name: 'an answer that is no JSON', fault: () => ({ answer: 200, body: '<html>' }) },
+  { name: 'connections that are cut', fault: () => 'cut' },
+])('K1, K2: $name: nothing is missed or told twice, and few calls are made meanwhile', async ({ fault }) => {
+  await make('one');
+  const { cache, changes } = follow();
+  await until(() => cache.live);
+  proxy.decide(fault);
+  proxy.cutAll();
+  proxy.forget();
+  await change('one', 1);
+  await make('two');
+  await remove('two');
+  await make('three');
+  await until(() => !cache.live);
+  await sleep(2_500);
+  // 50 to 100 ms, 100 to 200, ... and a list with its watch each time.
+  expect(proxy.calls().length).toBeGreaterThanOrEqual(2);
+  expect(proxy.calls().length).toBeLessThanOrEqual(16);
+  expect(cache.get('a/one')).toBeDefined();
+  await until(() => cache.error instanceof KubernetesError);
+  proxy.heal();
+  await until(() => cache.live);
+  await until(() => isTrue(cache));
+  expect(cache.error).toBeUndefined();
+  expect(told(changes, 'three')).toEqual([0]);
+  expect(told(changes, 'one').at(-1)).toBe(1);
+  await remove('one');
+  await remove('three');
+  await until(() => cache.size === 0);
+});
+
+test('K2: a watch that is cut in the middle of a line goes on where it was, without a new list', async () => {
+  const { cache, changes } = follow();
+  await until(() => cache.live);
+  const { lists } = cache.counts;
+  await make('cut');
+  await until(() => cache.size === 1);
+  for (let value = 1; value <= 5; value += 1) {
+    proxy.decide(({ watch }) => (watch ? 'cut' : undefined));
+    await change('cut', value);
+    await until(() => !cache.live);
+    proxy.heal();
+    // A separator of lines for some, and none for JSON.
+    await change('cut', `${value} \u2028 \u2029 ü`);
+    await until(() => isTrue(cache));
+  }
+  expect(cache.counts.lists).toBe(lists);
+  expect(told(changes, 'cut')).toEqual([0, ...[1, 2, 3, 4, 5].flatMap((n) => [n, `${n} \u2028 \u2029 ü`])]);
+  await remove('cut');
+});
+
+test('K1: a server that takes the watch and is silent is found out, told of, and followed again', async () => {
+  const { cache } = follow();
+  await until(() => cache.live);
+  proxy.decide(() => 'silent');
+  await make('unheard');
+  await until(() => !cache.live, 90);
+  expect(cache.get('a/unheard')).toBeUndefined();
+  expect(cache.error).toMatchObject({ code: 0 });
+  proxy.heal();
+  await until(() => isTrue(cache));
+  await until(() => cache.live);
+  await remove('unheard');
+}, 120_000);
+
+test('K1: one watch that is silent while the server answers is opened anew', async () => {
+  const { cache } = follow();
+  await until(() => cache.live);
+  const calls = proxy.calls().length;
+  // What is open now hears nothing any more; what is opened later does.
+  proxy.decide(({ watch }) => (watch && proxy.calls().length === calls ? 'silent' : undefined));
+  await make('unheard');
+  await sleep(1_000);
+  expect(cache.size).toBe(0);
+  await until(() => isTrue(cache), 90);
+  expect(cache.live).toBe(true);
+  await remove('unheard');
+}, 120_000);
+
+test('K2: what was deleted while the server had forgotten is told', async () => {
+  await make('stays');
+  await make('goes');
+  await make('again', 'old');
+  const { cache, changes } = follow();
+  await until(() => cache.live && cache.size === 3);
+  const before = cache.get('a/again');
+  proxy.decide(() => 'cut');
+  proxy.cutAll();
+  await remove('goes');
+  await remove('again');
+  await make('again', 'new');
+  await make('comes');
+  await cluster.compact();
+  proxy.heal();
+  await until(() => isTrue(cache));
+  expect(told(changes, 'goes').at(-1)).toBeUndefined();
+  expect(told(changes, 'comes')).toEqual([0]);
+  expect(cache.get('a/again')?.metadata.uid).not.toBe(before?.metadata.uid);
+  for (const name of ['stays', 'again', 'comes']) await remove(name);
+}, 120_000);
+
+test('K1: an API server that is killed and started again is followed again', async () => {
+  const { cache } = follow();
+  await until(() => cache.live);
+  await cluster.killApiServer();
+  await until(() => !cache.live);
+  await cluster.restartApiServer();
+  await make('after');
+  await until(() => isTrue(cache));
+  await until(() => cache.live);
+  await remove('after');
+}, 120_000);
+
+describe('more objects than a page', () => {
+  const names = Array.from({ length: 1_200 }, (_, at) => `many-${at}`);
+  const each = async (call: (name: string) => Promise<unknown>): Promise<void> => {
+    for (let at = 0; at < names.length; at += 50) await Promise.all(names.slice(at, at + 50).map(call));
+  };
+  beforeAll(() => each((name) => make(name)), 120_000);
+  afterAll(() => each((name) => remove(name)), 120_000);
+
+  test('K2: all pages are read, and what changes between two of them is not missed', async () => {
+    const isNext = ({ path }: SeenCall): boolean => path.includes('continue=');
+    proxy.forget();
+    proxy.decide((call) => (isNext(call) ? { delay: 300 } : undefined));
+    const { cache, changes } = follow();
+    await until(() => proxy.calls().some(isNext));
+    await change('many-0', 'changed');
+    await remove('many-999');
+    await make('late');
+    await cache.synced();
+    await until(() => isTrue(cache));
+    expect(proxy.calls().filter(isNext)).toHaveLength(2);
+    expect(cache.counts.lists).toBe(1);
+    expect(told(changes, 'many-0')).toEqual([0, 'changed']);
+    await make('many-999');
+    await remove('late');
+  });
+
+  test('K2: a list whose continuation has expired is begun anew, and tells what is gone', async () => {
+    const { cache } = follow();
+    await cache.synced();
+    expect(cache.size).toBe(1_200);
+    proxy.decide(() => 'cut');
+    proxy.cutAll();
+    await remove('many-1');
+    await cluster.compact();
+    let refused = 0;
+    proxy.decide(({ path }) => {
+      if (!path.includes('continue=') || refused === 2) return undefined;
+      refused += 1;
+      return { answer: 410 };
+    });
+    await until(() => isTrue(cache));
+    expect(refused).toBe(2);
+    expect(cache.size).toBe(1_199);
+    await make('many-1');
+  }, 120_000);
+});
+
+test('K3: a listener or a trim that throws harms nobody else', async () => {
+  const errors: unknown[] = [];
+  const { cache, changes } = follow({
+    trim: (object) => {
+      if (valueOf(object) === 'poison') throw new Error('not readable');
+      return object;
+    },
+    onListenerError: (error) => {
+      errors.push(error);
+      throw new Error('and this one throws too');
+    },
+  });
+  cache.onChange(({ key }) => {
+    throw new Error(`no ${key}`);
+  });
+  cache.onLive(() => {
+    throw new Error('no');
+  });
+  await until(() => cache.live);
+  await make('poisoned', 'poison');
+  await make('fine');
+  await until(() => cache.size === 1);
+  await change('poisoned', 'cured');
+  await until(() => isTrue(cache));
+  expect(told(changes, 'fine')).toEqual([0]);
+  expect(told(changes, 'poisoned')).toEqual(['cured']);
+  expect(errors).toContainEqual(new Error('not readable'));
+  expect(errors).toContainEqual(new Error('no a/fine'));
+  await remove('poisoned');
+  await remove('fine');
+});
+
+test('K2: two namespaces are followed apart, and nothing of a third', async () => {
+  await kubectl('create', 'namespace', 'c');
+  const { cache, changes } = follow({ namespaces: ['a', 'b'] });
+  await until(() => cache.live);
+  for (const namespace of ['a', 'b', 'c']) await make('same', namespace, namespace);
+  await until(() => cache.size === 2);
+  proxy.decide(({ path }) => (path.includes('/namespaces/b/') ? { answer: 500 } : undefined));
+  proxy.cutAll();
+  await until(() => !cache.live);
+  await remove('same', 'b');
+  await remove('same', 'a');
+  await until(() => cache.get('a/same') === undefined);
+  expect(cache.get('b/same')).toBeDefined();
+  proxy.heal();
+  await until(() => cache.live && cache.size === 0);
+  expect(changes.map(({ key }) => key).sort()).toEqual(['a/same', 'a/same', 'b/same', 'b/same']);
+  await remove('same', 'c');
+});
+
+describe('a resource that the server does not have', () => {
+  test('is empty where it is optional; installed later it is followed, and removed it is empty again', async () => {
+    const { cache } = follow({ resource: GADGETS, optional: true });
+    await cache.synced();
+    expect([cache.size, cache.live]).toEqual([0, true]);
+    await install(GADGETS);
+    await direct.create(GADGETS, { metadata: { namespace: 'a', name: 'one' } });
+    await until(() => cache.size === 1);
+    await kubectl('delete', 'crd', `${GADGETS.plural}.${GADGETS.group}`);
+    await until(() => cache.size === 0);
+    await until(() => cache.live);
+  }, 120_000);
+
+  test('is not taken for removed because the server does not have it for a moment', async () => {
+    await make('here');
+    const { cache, changes } = follow({ optional: true });
+    await until(() => cache.live);
+    proxy.decide(() => ({ answer: 404 }));
+    proxy.cutAll();
+    await until(() => !cache.live);
+    await sleep(1_500);
+    proxy.heal();
+    await until(() => cache.live);
+    expect(told(changes, 'here')).not.toContain(undefined);
+    await remove('here');
+  });
+
+  test('is waited for where it is needed, and then read', async () => {
+    const { cache } = follow({ resource: { ...GADGETS, plural: 'gizmos', kind: 'Gizmo' } });
+    let synced = false;
+    void cache.synced().then(() => (synced = true));
+    await sleep(500);
+    expect([synced, cache.live]).toEqual([false, false]);
+    await install({ ...GADGETS, plural: 'gizmos', kind: 'Gizmo' });
+    await until(() => synced && cache.live);
+  }, 120_000);
+});
+
+test.each<{ name: string; fault: Parameters<FaultProxy['decide']>[0] }>([
+  { name: 'a watch is open', fault: () => undefined },
+  { name: 'a list is not answered', fault: () => 'silent' },
+  { name: 'a watch is opening', fault: ({ watch }) => (watch ? 'silent' : undefined) },
+  { name: 'it waits for the next try', fault: () => ({ answer: 429, retryAfter: 60 }) },
+])('stop ends at once, with every connection, while $name', async ({ fault }) => {
+  proxy.decide(fault);
+  const from = proxy.calls().length;
+  const { cache, changes } = follow();
+  await until(() => proxy.calls().length > from);
+  await sleep(200);
+  await cache.stop();
+  const told = changes.length;
+  const calls = proxy.calls().length;
+  await cache.synced();
+  proxy.heal();
+  await make('unseen');
+  await sleep(300);
+  expect(changes).toHaveLength(told);
+  expect(proxy.calls()).toHaveLength(calls);
+  // Idle connections are kept for a few seconds; one that waits for an answer would stay.
+  await until(async () => (await proxy.connections()) === 0);
+  await remove('unseen');
+});
+
+test('however often it reconnects, no connection and no listener is left behind', async () => {
+  const signals: AbortSignal[] = [];
+  const watched: ApiServer = {
+    ...api,
+    watch: (resource, options, ...rest) => {
+      if (options.signal) signals.push(options.signal);
+      return api.watch(resource, options, ...rest);
+    },
+  };
+  const { cache } = follow({ api: watched });
+  await until(() => cache.live);
+  await make('seen');
+  for (let time = 0; time < 30; time += 1) {
+    proxy.cutAll();
+    await change('seen', time);
+    await until(() => valueOf(cache.get('a/seen')) === time);
+  }
+  const [signal] = signals;
+  expect(new Set(signals).size).toBe(1);
+  expect(signal && getEventListeners(signal, 'abort').length).toBeLessThanOrEqual(2);
+  expect(await proxy.connections()).toBeLessThanOrEqual(2);
+});

@@ -83,8 +83,12 @@ describe('D2: commands', () => {
   const shown = all
     .filter(({ block }) => block.language === 'console')
     .flatMap(({ file, block }) => commandsOf(file, block))
-    // `kubectl exec ... -- vmgroup ...` runs one in a pod.
-    .map((command) => ({ ...command, words: command.words.slice(command.words.indexOf('--') + 1) }))
+    // `kubectl exec ... -- vmgroup ...` and `docker compose exec bridge vmgroup ...` run one in a container.
+    .map((command) => {
+      const { words } = command;
+      const inside = words.includes('exec') ? words.indexOf('vmgroup') : 0;
+      return { ...command, words: words.slice(Math.max(inside, 0)) };
+    })
     .filter(({ words }) => words[0] === 'vmgroup');
 
   test('there are some', () => {

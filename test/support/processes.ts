@@ -29,13 +29,18 @@ export interface Command extends Victim {
 }
 
 /** Starts a command; resolves once it has printed what `ready` matches, rejects where it ends first. */
-export async function startCommand(args: string[], cwd: string, ready: RegExp): Promise<Command> {
+export async function startCommand(
+  args: string[],
+  cwd: string,
+  ready: RegExp,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Command> {
   let child: ChildProcess;
   let output = '';
 
   async function start(): Promise<void> {
     const from = output.length;
-    const spawned = spawnCommand(args, { cwd });
+    const spawned = spawnCommand(args, { cwd, env });
     child = spawned;
     const print = (chunk: Buffer): void => void (output += chunk.toString());
     spawned.stdout.on('data', print);

@@ -1,6 +1,13 @@
 /** The resources: their internal form, parsing of every accepted version and spelling, validation. */
 export * from './model';
 export { formatDuration, parseDuration } from './duration';
+export {
+  patchAdmission,
+  reviewAdmission,
+  type AdmissionRequest,
+  type AdmissionVerdict,
+  type JsonPatchOperation,
+} from './admission';
 export { crds, type CustomResourceDefinition } from './crds';
 export { editPowerState } from './edit';
 export { DEFAULT_NAMESPACE, type Kind, type ObjectFinding, type ReadObject } from './kinds';

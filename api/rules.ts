@@ -187,7 +187,7 @@ function references(manifests: Manifests, invalid: readonly ObjectRef[]): Findin
       name: group.policyName,
     }),
   );
-  return [...parents, ...policies, ...notLinked(manifests)];
+  return [...parents, ...policies, ...notLinked(manifests), ...notListed(manifests)];
 }
 
 /** Names of all objects, invalid ones too, by kind and namespace. */
@@ -241,4 +241,22 @@ function notLinked({ groups, virtualMachines }: Manifests): Finding[] {
       return [finding(groupRef(group), [...path, 'name'], message, { severity: 'Warning' })];
     }),
   );
+}
+
+/** Members by name alone: they are powered after all others, which few people mean where the rest of the group has an order. */
+function notListed({ groups, virtualMachines }: Manifests): Finding[] {
+  const listed = new Map(
+    groups.map((group) => [refKey(groupRef(group)), new Set(membersOf(group).map(label))] as const),
+  );
+  const members = [
+    ...groups.map((group) => ({ ref: groupRef(group), groupName: group.groupName })),
+    ...virtualMachines.map((vm) => ({ ref: vmRef(vm), groupName: vm.groupName })),
+  ];
+  return members.flatMap(({ ref, groupName }) => {
+    if (groupName === undefined) return [];
+    const order = listed.get(refKey(groupRef({ namespace: ref.namespace, name: groupName })));
+    if (!order || order.size === 0 || order.has(`${ref.kind}/${ref.name}`)) return [];
+    const message = `group ${JSON.stringify(groupName)} does not list ${ref.kind}/${ref.name} in its bootOrder: it is powered after the last boot group`;
+    return [finding(ref, ['spec', 'groupName'], message, { severity: 'Warning' })];
+  });
 }

@@ -1,5 +1,11 @@
 /** Desired state in, runs and status out: sources, change detection, starting and signalling runs, status, events. */
 export {
+  startAdmissionServer,
+  type AdmissionOutcome,
+  type AdmissionServer,
+  type AdmissionServerOptions,
+} from './admission-server';
+export {
   startBridge,
   type Bridge,
   type BridgeLogger,

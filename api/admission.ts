@@ -1,0 +1,194 @@
+/**
+ * Admission: what an API server asks before it stores one object, answered by the rules of `validate`. Pure.
+ *
+ * A1: what a request itself brings, and nothing else, denies it: an object that somebody else's change made invalid can be updated where that
+ *     makes nothing worse. What is still wrong with it is told as a warning.
+ * A2: an object that is being deleted can always be updated, so that finalizers come off.
+ * A3: never throws, whatever the request holds.
+ *
+ * Two requests at the same moment may each be right and wrong together (both list one member): admission sees neither in the other. The
+ * readers of the objects hold the rules too, and find what got in.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { ReadObject } from './kinds';
+import type { Manifests } from './model';
+import { neighboursOf } from './neighbours';
+import { type Finding, formatPath, type ObjectRef, type Path, refKey } from './problem';
+import { readResource, type Resource } from './resource';
+import { checkRules } from './rules';
+
+/** `request` of an `AdmissionReview` (admission.k8s.io/v1): what of it matters. */
+export interface AdmissionRequest {
+  /** `CREATE`, `UPDATE`, `DELETE` or `CONNECT`. */
+  operation?: unknown;
+  /** As it is to be stored. */
+  object?: unknown;
+  /** As it is stored now, on `UPDATE`. */
+  oldObject?: unknown;
+}
+
+/** The answer to an API server. */
+export interface AdmissionVerdict {
+  allowed: boolean;
+  /** `path: message` of everything that the request brings and that is wrong; none where it is allowed. */
+  problems: string[];
+  /** Shown to the user beside the outcome, by kubectl for one. */
+  warnings: string[];
+}
+
+/** One operation of a JSON Patch (RFC 6902). */
+export interface JsonPatchOperation {
+  op: 'add' | 'replace';
+  path: string;
+  value: unknown;
+}
+
+/** Warnings and problems of one answer. An API server cuts off more than some thousand characters. */
+const MAX_WORDS = 10;
+
+/**
+ * Tells whether an object may be stored.
+ *
+ * @param known The valid objects of its namespace, as far as they are known, without those that are being deleted. Whether the object itself is
+ *   among them does not matter.
+ */
+export function reviewAdmission(request: AdmissionRequest, known: Manifests): AdmissionVerdict {
+  const { operation, object, oldObject } = request;
+  if ((operation !== 'CREATE' && operation !== 'UPDATE') || isBeingDeleted(object))
+    return { allowed: true, problems: [], warnings: [] };
+  const now = readResource(object);
+  const before: Resource = operation === 'UPDATE' ? readResource(oldObject) : { findings: [] };
+  const ref = now.ref ?? before.ref;
+  const rules =
+    ref && rulesMatter(before.read, now.read)
+      ? ruleFindings(ref, { before: before.read, now: now.read }, known)
+      : { before: [], now: [] };
+  return verdict(
+    [...said(now.findings), ...named(rules.now, ref)],
+    [...said(before.findings), ...named(rules.before, ref)],
+  );
+}
+
+/**
+ * What is to be changed of an object before it is stored: `nextForcePowerStateSyncTime` of a group, where `now` becomes the present time, and
+ * where an empty one keeps the old value, as VM Operator's webhook has it.
+ *
+ * @param now Milliseconds since the Unix epoch.
+ */
+export function patchAdmission(request: AdmissionRequest, now: number): JsonPatchOperation[] {
+  const { operation, object, oldObject } = request;
+  if (operation !== 'CREATE' && operation !== 'UPDATE') return [];
+  if (fieldOf(object, 'kind') !== 'VirtualMachineGroup' || isBeingDeleted(object)) return [];
+  const spec = fieldOf(object, 'spec');
+  const given = fieldOf(spec, FIELD);
+  const old = operation === 'UPDATE' ? fieldOf(fieldOf(oldObject, 'spec'), FIELD) : undefined;
+  if (typeof given === 'string' && /^now$/i.test(given))
+    return [{ op: 'replace', path: `/spec/${FIELD}`, value: new Date(now).toISOString() }];
+  if ((given !== undefined && given !== '') || typeof old !== 'string' || old === '') return [];
+  return spec === undefined
+    ? [{ op: 'add', path: '/spec', value: { [FIELD]: old } }]
+    : [{ op: 'add', path: `/spec/${FIELD}`, value: old }];
+}
+
+const FIELD = 'nextForcePowerStateSyncTime';
+
+function isBeingDeleted(object: unknown): boolean {
+  return fieldOf(fieldOf(object, 'metadata'), 'deletionTimestamp') !== undefined;
+}
+
+/** A field of a value that need not be a mapping. */
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+/** Something wrong, as a user is told of it. */
+interface Word {
+  severity: 'Error' | 'Warning';
+  text: string;
+  /** Of another object, which the request has an effect on. */
+  ofAnother?: true;
+}
+
+function said(findings: readonly { severity: Word['severity']; path: Path; message: string }[]): Word[] {
+  return findings.map(({ severity, path, message }) => ({ severity, text: worded(path, message) }));
+}
+
+function worded(path: Path, message: string): string {
+  const at = formatPath(path);
+  return at === '' ? message : `${at}: ${message}`;
+}
+
+/** Findings of rules, those of other objects with their names. */
+function named(findings: readonly Finding[], ref: ObjectRef | undefined): Word[] {
+  return findings.map(({ object, severity, path, message }) => {
+    const text = worded(path, message);
+    if (ref && refKey(object) === refKey(ref)) return { severity, text };
+    return { severity, text: `${object.kind} ${object.namespace}/${object.name}: ${text}`, ofAnother: true };
+  });
+}
+
+function verdict(now: Word[], before: Word[]): AdmissionVerdict {
+  const { brought, left } = compare(now, before);
+  const errors = brought.filter(({ severity }) => severity === 'Error');
+  // A rule between two objects has an error on each: the one of this object is enough.
+  const own = errors.filter(({ ofAnother }) => !ofAnother);
+  const problems = (own.length > 0 ? own : errors).map(({ text }) => text);
+  const stillWrong = left.filter(({ severity, ofAnother }) => severity === 'Error' && !ofAnother);
+  const warnings = [
+    ...brought.filter(({ severity }) => severity === 'Warning').map(({ text }) => text),
+    ...stillWrong.map(({ text }) => `still wrong: ${text}`),
+  ];
+  return { allowed: problems.length === 0, problems: atMost(problems), warnings: atMost(warnings) };
+}
+
+/** What is there now and was not before, and what was there before too. Places in lists may have moved, and good advice have changed. */
+function compare(now: Word[], before: Word[]): { brought: Word[]; left: Word[] } {
+  const keyOf = ({ severity, text }: Word): string =>
+    `${severity} ${text.replaceAll(/\[\d+\]/g, '[]').replace(/; did you mean ".*"\?$/, '')}`;
+  const counts = new Map<string, number>();
+  for (const word of before) counts.set(keyOf(word), (counts.get(keyOf(word)) ?? 0) + 1);
+  const brought: Word[] = [];
+  const left: Word[] = [];
+  for (const word of now) {
+    const count = counts.get(keyOf(word)) ?? 0;
+    counts.set(keyOf(word), count - 1);
+    (count > 0 ? left : brought).push(word);
+  }
+  return { brought, left };
+}
+
+function atMost(words: string[]): string[] {
+  if (words.length <= MAX_WORDS) return words;
+  return [...words.slice(0, MAX_WORDS), `and ${words.length - MAX_WORDS} more`];
+}
+
+/** Whether rules between objects may say something new. Most updates of VMs set a power state, and there are many. */
+function rulesMatter(before: ReadObject | undefined, now: ReadObject | undefined): boolean {
+  if (before?.kind !== 'VirtualMachine' || now?.kind !== 'VirtualMachine') return true;
+  const [old, wanted] = [before.object, now.object];
+  return old.groupName !== wanted.groupName || !isDeepStrictEqual(old.affinity, wanted.affinity);
+}
+
+/** What the rules find with the object as it was (or without it) and as it is to be, in the place of its known form. */
+function ruleFindings(
+  ref: ObjectRef,
+  { before, now }: { before: ReadObject | undefined; now: ReadObject | undefined },
+  known: Manifests,
+): { before: Finding[]; now: Finding[] } {
+  const { groups, virtualMachines, strangers } = neighboursOf(
+    ref,
+    [before, now].filter((read) => read !== undefined),
+    known,
+  );
+  const withForm = (read: ReadObject | undefined): Manifests => ({
+    ...known,
+    groups: read?.kind === 'VirtualMachineGroup' ? [...groups, read.object] : groups,
+    virtualMachines: read?.kind === 'VirtualMachine' ? [read.object] : virtualMachines,
+  });
+  const [old, wanted] = [withForm(before), withForm(now)];
+  // That the strangers are there is all that matters of them.
+  return {
+    before: checkRules(old, { invalid: strangers }),
+    now: checkRules(wanted, { invalid: strangers, previous: old }),
+  };
+}

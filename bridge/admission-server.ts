@@ -1,0 +1,266 @@
+/**
+ * The admission webhook: answers an API server over HTTPS with `reviewAdmission` at `/validate` and `patchAdmission` at `/mutate`.
+ *
+ * W1: nothing that a client sends ends the process, and nothing takes longer or more memory than its limits.
+ * W2: a new certificate is taken from its files without a connection breaking; a pair that does not fit keeps the old one.
+ *
+ * When it is down, the `failurePolicy` of its registration decides. `Ignore`: objects pass that the rules refuse; the bridge finds them, says so in
+ * a condition and does nothing with them. `Fail`: no group or VM can be changed until it is back, by VM Operator neither. And
+ * `nextForcePowerStateSyncTime: now` stays as it is written, which asks for one sync as well.
+ */
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import {
+  type AdmissionRequest,
+  type AdmissionVerdict,
+  type JsonPatchOperation,
+  type Manifests,
+  patchAdmission,
+  reviewAdmission,
+} from '../api';
+
+/** Bytes of one request. It holds the old and the new object, each as large as etcd takes one (1.5 MiB). */
+const MAX_BODY = 8 * 2 ** 20;
+
+/** Longest time for one request to arrive, and for a handshake, milliseconds. An API server waits 10 s for an answer by default. */
+const PATIENCE = 5_000;
+
+/**
+ * Milliseconds between two looks at the certificate. A mounted Secret changes by links being moved, which a watch of the files does not see.
+ */
+const LOOK_EVERY = 1_000;
+
+/** Milliseconds that requests under way are given when the server closes. */
+const LAST_WORDS = 1_000;
+
+/** What became of one request. `Refused`: it was none of an API server's. `Failed`: an error of ours. */
+export type AdmissionOutcome = 'Allowed' | 'Denied' | 'Refused' | 'Failed';
+
+/** What {@link startAdmissionServer} needs. */
+export interface AdmissionServerOptions {
+  /** Port; 0 takes a free one. */
+  port: number;
+  /** Address to listen on; default loopback. */
+  host?: string;
+  /** PEM files of the certificate (with what it was signed by, if need be) and of its key, as cert-manager mounts them. */
+  certificateFile: string;
+  keyFile: string;
+  /** The valid objects of a namespace, as they are known now. Throws while nothing is known yet: the answer is then an error. */
+  known: (namespace: string) => Manifests;
+  /** Told of every request, with the milliseconds that the answer took. */
+  onReview?: (review: {
+    /** `/validate`, `/mutate`, or empty. */
+    path: string;
+    /** Empty where it is none of ours. */
+    kind: string;
+    outcome: AdmissionOutcome;
+    milliseconds: number;
+  }) => void;
+  /** Told of errors of ours, and of certificates that are no use. */
+  onError?: (error: unknown, doing: string) => void;
+}
+
+/** A running webhook. */
+export interface AdmissionServer {
+  /** `host:port` it listens on. */
+  address: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the webhook.
+ *
+ * @throws Error that names the files when they hold no certificate with its key; with code `EADDRINUSE` when the port is taken.
+ */
+export async function startAdmissionServer(options: AdmissionServerOptions): Promise<AdmissionServer> {
+  const { onError = () => undefined, certificateFile, keyFile } = options;
+  let pair = readPair(options);
+  const server = createHttps(options, pair);
+  server.on('request', (request, response) => {
+    answer(options, request, response).catch((error: unknown) => {
+      onError(error, 'answering an API server');
+      response.destroy();
+    });
+  });
+  // What does not speak TLS, or breaks off in the middle.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  server.on('clientError', (_error, socket) => socket.destroy());
+
+  const reload = (): void => {
+    try {
+      const found = readPair(options);
+      if (found.cert === pair.cert && found.key === pair.key) return;
+      pair = found;
+      server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' });
+    } catch (error: unknown) {
+      onError(error, `reading the certificate ${certificateFile} and its key ${keyFile}; the old one stays`);
+    }
+  };
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host ?? '127.0.0.1', resolve);
+  });
+  server.on('error', (error) => onError(error, 'listening for an API server'));
+  const looking = setInterval(reload, LOOK_EVERY);
+  const { address, port } = server.address() as AddressInfo;
+  return {
+    address: `${address}:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        clearInterval(looking);
+        // A connection that never asked anything does not count as idle, and would be waited for.
+        const patience = setTimeout(() => server.closeAllConnections(), LAST_WORDS);
+        server.close(() => {
+          clearTimeout(patience);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+function createHttps(
+  { certificateFile, keyFile }: AdmissionServerOptions,
+  pair: { cert: string; key: string },
+): Server {
+  try {
+    return createServer({
+      ...{ ...pair, minVersion: 'TLSv1.2', handshakeTimeout: PATIENCE },
+      ...{ requestTimeout: PATIENCE, headersTimeout: PATIENCE, connectionsCheckingInterval: 1_000 },
+      // Longer than an API server keeps an idle connection (90 s), so that it never sends into one that closes.
+      keepAliveTimeout: 120_000,
+    });
+  } catch (error: unknown) {
+    throw new Error(
+      `${certificateFile} and ${keyFile} do not hold a certificate and its key: ${String(error)}; ` +
+        'name the PEM files that cert-manager or openssl wrote',
+      { cause: error },
+    );
+  }
+}
+
+function readPair({ certificateFile, keyFile }: AdmissionServerOptions): { cert: string; key: string } {
+  return { cert: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+}
+
+/** A request that is none of an API server's. */
+class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What goes into `response` of an `AdmissionReview`, but for its uid. */
+interface Answer {
+  allowed: boolean;
+  status?: { code: number; reason: string; message: string };
+  warnings?: string[];
+  patchType?: 'JSONPatch';
+  patch?: string;
+}
+
+type Ask = (request: AdmissionRequest & { namespace: string }) => Answer;
+
+async function answer(
+  options: AdmissionServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { onReview = () => undefined, onError = () => undefined } = options;
+  const startedAt = performance.now();
+  const [asked = ''] = (request.url ?? '').split('?');
+  const ask = asks(options)[asked];
+  const path = ask ? asked : '';
+  let kind = '';
+  const done = (outcome: AdmissionOutcome, status: number, body: unknown): void => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    onReview({ path, kind, outcome, milliseconds: performance.now() - startedAt });
+  };
+  try {
+    if (!ask) throw new Refused(404, 'paths: /validate /mutate');
+    if (request.method !== 'POST') throw new Refused(405, 'an AdmissionReview is posted');
+    const review = reviewOf(await bodyOf(request));
+    kind = review.kind;
+    const given = ask(review);
+    const outcome = given.allowed ? 'Allowed' : 'Denied';
+    done(outcome, 200, {
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      response: { uid: review.uid, ...given },
+    });
+  } catch (error: unknown) {
+    if (error instanceof Refused) return done('Refused', error.status, { message: error.message });
+    onError(error, `answering an API server at ${path}`);
+    done('Failed', 500, { message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function asks({ known }: AdmissionServerOptions): Partial<Record<string, Ask>> {
+  return {
+    '/validate': (request) => toAnswer(reviewAdmission(request, known(request.namespace))),
+    '/mutate': (request) => toPatch(patchAdmission(request, Date.now())),
+  };
+}
+
+function toAnswer({ allowed, problems, warnings }: AdmissionVerdict): Answer {
+  return {
+    allowed,
+    warnings,
+    ...(!allowed && { status: { code: 422, reason: 'Invalid', message: problems.join('; ') } }),
+  };
+}
+
+function toPatch(patch: JsonPatchOperation[]): Answer {
+  if (patch.length === 0) return { allowed: true };
+  return {
+    allowed: true,
+    patchType: 'JSONPatch',
+    patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+  };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MAX_BODY) throw new Refused(413, `more than ${MAX_BODY} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error: unknown) {
+    throw error instanceof Refused ? error : new Refused(400, 'the body broke off');
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+const REVIEWED = ['VirtualMachineGroup', 'VirtualMachine', 'VirtualMachineClass', 'SequencePolicy'];
+
+/** @throws Refused when the text is no `AdmissionReview` of version v1 with a request. */
+function reviewOf(text: string): AdmissionRequest & { uid: string; kind: string; namespace: string } {
+  let review: unknown;
+  try {
+    review = JSON.parse(text);
+  } catch {
+    throw new Refused(400, 'the body is no JSON');
+  }
+  const { apiVersion, kind, request } = mapping(review);
+  const { uid, namespace, operation, object, oldObject, kind: type } = mapping(request);
+  if (apiVersion !== 'admission.k8s.io/v1' || kind !== 'AdmissionReview' || typeof uid !== 'string')
+    throw new Refused(400, 'the body is no AdmissionReview of admission.k8s.io/v1 with a request');
+  const { kind: name } = mapping(type);
+  return {
+    ...{ uid, operation, object, oldObject },
+    kind: REVIEWED.find((kind) => kind === name) ?? '',
+    namespace: typeof namespace === 'string' ? namespace : '',
+  };
+}
+
+function mapping(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

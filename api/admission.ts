@@ -105,12 +105,18 @@ function fieldOf(value: unknown, name: string): unknown {
 interface Word {
   severity: 'Error' | 'Warning';
   text: string;
+  /** The same for the same thing before and after a request. */
+  key: string;
   /** Of another object, which the request has an effect on. */
   ofAnother?: true;
 }
 
 function said(findings: readonly { severity: Word['severity']; path: Path; message: string }[]): Word[] {
-  return findings.map(({ severity, path, message }) => ({ severity, text: worded(path, message) }));
+  return findings.map(({ severity, path, message }) => {
+    const text = worded(path, message);
+    // Places in lists may have moved.
+    return { severity, text, key: text.replaceAll(/\[\d+\]/g, '[]') };
+  });
 }
 
 function worded(path: Path, message: string): string {
@@ -120,10 +126,11 @@ function worded(path: Path, message: string): string {
 
 /** Findings of rules, those of other objects with their names. */
 function named(findings: readonly Finding[], ref: ObjectRef | undefined): Word[] {
-  return findings.map(({ object, severity, path, message }) => {
+  return findings.map(({ object, severity, path, message, key = message }) => {
     const text = worded(path, message);
-    if (ref && refKey(object) === refKey(ref)) return { severity, text };
-    return { severity, text: `${object.kind} ${object.namespace}/${object.name}: ${text}`, ofAnother: true };
+    if (ref && refKey(object) === refKey(ref)) return { severity, text, key };
+    const who = `${object.kind} ${object.namespace}/${object.name}`;
+    return { severity, text: `${who}: ${text}`, key: `${who} ${key}`, ofAnother: true };
   });
 }
 
@@ -141,10 +148,9 @@ function verdict(now: Word[], before: Word[]): AdmissionVerdict {
   return { allowed: problems.length === 0, problems: atMost(problems), warnings: atMost(warnings) };
 }
 
-/** What is there now and was not before, and what was there before too. Places in lists may have moved, and good advice have changed. */
+/** What is there now and was not before, and what was there before too. */
 function compare(now: Word[], before: Word[]): { brought: Word[]; left: Word[] } {
-  const keyOf = ({ severity, text }: Word): string =>
-    `${severity} ${text.replaceAll(/\[\d+\]/g, '[]').replace(/; did you mean ".*"\?$/, '')}`;
+  const keyOf = ({ severity, key }: Word): string => `${severity} ${key}`;
   const counts = new Map<string, number>();
   for (const word of before) counts.set(keyOf(word), (counts.get(keyOf(word)) ?? 0) + 1);
   const brought: Word[] = [];

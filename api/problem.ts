@@ -39,6 +39,11 @@ export interface Finding {
   /** Whether the key at the end of the path is at fault, or its value. */
   at: 'key' | 'value';
   message: string;
+  /**
+   * Tells it apart from the other findings of its object, whichever places it names and however it is worded: the rule, and what it is about.
+   * Absent where path and message do.
+   */
+  key?: string;
 }
 
 /** Where a path of an object stands in the files; `undefined` where that is not known, as for an object from an API server. */

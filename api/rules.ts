@@ -72,12 +72,16 @@ function selfMembership(group: Group): Finding[] {
   const own = membersOf(group)
     .filter(({ kind, name }) => kind === GROUP && name === group.name)
     .map(({ path }) =>
-      finding(groupRef(group), [...path, 'name'], `invalid value ${JSON.stringify(group.name)}: ${SELF}`),
+      finding(groupRef(group), [...path, 'name'], `invalid value ${JSON.stringify(group.name)}: ${SELF}`, {
+        key: 'own member',
+      }),
     );
   if (group.groupName !== group.name) return own;
   return [
     ...own,
-    finding(groupRef(group), ['spec', 'groupName'], `invalid value ${JSON.stringify(group.name)}: ${SELF}`),
+    finding(groupRef(group), ['spec', 'groupName'], `invalid value ${JSON.stringify(group.name)}: ${SELF}`, {
+      key: 'own parent',
+    }),
   ];
 }
 
@@ -90,7 +94,7 @@ function listedTwice(group: Group): Finding[] {
       return [];
     }
     const message = `duplicate member ${label(member)}: ${formatPath(before)} lists it already`;
-    return [finding(groupRef(group), [...member.path, 'name'], message)];
+    return [finding(groupRef(group), [...member.path, 'name'], message, { key: `twice ${label(member)}` })];
   });
 }
 
@@ -124,7 +128,7 @@ function listedElsewhere(
   const object = groupRef(place.group);
   const there = other ? where(groupRef(other.group), other.path, locate) : '';
   const message = `${member} is a member of group ${JSON.stringify(other?.group.name)} too (${there}): only one group can list it`;
-  return finding(object, [...place.path, 'name'], message);
+  return finding(object, [...place.path, 'name'], message, { key: `elsewhere ${member}` });
 }
 
 /** `spec.bootOrder[0].members[1] at app.yaml:12:9`. */
@@ -136,7 +140,7 @@ function where(object: ObjectRef, path: Path, locate: Locate | undefined): strin
 function cycles(groups: readonly Group[]): Finding[] {
   return cyclesOf(graphOf(groups)).map(({ group, text, path }) => {
     const message = `cycle of groups: ${text} (each group contains the next): take one of these memberships out`;
-    return finding(groupRef(group), path, message);
+    return finding(groupRef(group), path, message, { key: 'cycle' });
   });
 }
 
@@ -145,7 +149,7 @@ function tooDeep(groups: readonly Group[]): Finding[] {
     .filter(({ length }) => length > MAX_GROUP_DEPTH)
     .map(({ group, text, length, path }) => {
       const message = `nested ${length} groups deep, at most ${MAX_GROUP_DEPTH} are allowed: ${text}`;
-      return finding(groupRef(group), path, message);
+      return finding(groupRef(group), path, message, { key: 'depth' });
     });
 }
 
@@ -221,7 +225,7 @@ function missing(
   if (name === undefined || names?.has(name)) return [];
   const others = [...(names ?? [])].filter((other) => kind !== GROUP || other !== object.name);
   const message = `there is no ${kind} ${JSON.stringify(name)} in namespace ${JSON.stringify(namespace)}${didYouMean(name, others)}`;
-  return [finding(object, path, message, { severity: 'Warning' })];
+  return [finding(object, path, message, { severity: 'Warning', key: `missing ${kind}/${name}` })];
 }
 
 /** Members that are there and do not name the group that lists them: they are left alone, which few people mean. */
@@ -238,7 +242,12 @@ function notLinked({ groups, virtualMachines }: Manifests): Finding[] {
       const says =
         parent === undefined ? 'has no spec.groupName' : `has spec.groupName ${JSON.stringify(parent)}`;
       const message = `${kind}/${name} ${says} and is not touched: set it to ${JSON.stringify(group.name)} to link it`;
-      return [finding(groupRef(group), [...path, 'name'], message, { severity: 'Warning' })];
+      return [
+        finding(groupRef(group), [...path, 'name'], message, {
+          severity: 'Warning',
+          key: `not linked ${kind}/${name}`,
+        }),
+      ];
     }),
   );
 }
@@ -257,6 +266,8 @@ function notListed({ groups, virtualMachines }: Manifests): Finding[] {
     const order = listed.get(refKey(groupRef({ namespace: ref.namespace, name: groupName })));
     if (!order || order.size === 0 || order.has(`${ref.kind}/${ref.name}`)) return [];
     const message = `group ${JSON.stringify(groupName)} does not list ${ref.kind}/${ref.name} in its bootOrder: it is powered after the last boot group`;
-    return [finding(ref, ['spec', 'groupName'], message, { severity: 'Warning' })];
+    return [
+      finding(ref, ['spec', 'groupName'], message, { severity: 'Warning', key: `not listed ${groupName}` }),
+    ];
   });
 }

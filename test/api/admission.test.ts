@@ -1,5 +1,7 @@
 /** Admission without a server: A1 to A3 of `api/admission.ts`. */
+import fc from 'fast-check';
 import {
+  checkRules,
   patchAdmission,
   readResource,
   reviewAdmission,
@@ -252,6 +254,39 @@ describe('warnings', () => {
   });
 });
 
+test('A1: the part of the namespace that is looked at gives the answer that all of it would', () => {
+  const name = fc.constantFrom('g0', 'g1', 'g2', 'g3', 'g4');
+  const member = fc.oneof(
+    fc.constantFrom('x', 'z'),
+    name.map((child) => `group:${child}`),
+  );
+  const form = fc.record({ members: fc.array(member, { maxLength: 3 }), parent: fc.option(name) });
+  const written = (at: string, { members, parent }: { members: string[]; parent: string | null }): Written =>
+    parent === null ? group(at, ...members) : child(parent, group(at, ...members));
+  const errorsOf = (objects: Written[]): string[] =>
+    checkRules(known(...objects))
+      .filter(({ severity }) => severity === 'Error')
+      .map(({ object, key }) => `${object.name} ${key}`)
+      .sort();
+  fc.assert(
+    fc.property(fc.array(form, { minLength: 5, maxLength: 5 }), form, (forms, next) => {
+      const [old, ...others] = forms.map((one, index) => written(`g${index}`, one)) as [
+        Written,
+        ...Written[],
+      ];
+      const wanted = written('g0', next);
+      const before = errorsOf([old, ...others]);
+      const brought = errorsOf([wanted, ...others]).filter((error) => {
+        const at = before.indexOf(error);
+        if (at >= 0) before.splice(at, 1);
+        return at < 0;
+      });
+      expect(update(old, wanted, ...others).allowed).toBe(brought.length === 0);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 describe('A1: what somebody else brought does not deny it', () => {
   const [a, b] = [group('a', 'x', 'y'), group('b', 'x')];
 
@@ -270,6 +305,12 @@ describe('A1: what somebody else brought does not deny it', () => {
 
   test('also where the boot order is turned round', () => {
     expect(update(a, group('a', 'y', 'x'), b).allowed).toBe(true);
+  });
+
+  test('one cycle of two is taken out, and the other one has other words', () => {
+    const old = child('b', group('a', 'group:b', 'group:c'));
+    const others = [group('b', 'group:a'), group('c', 'group:d'), group('d', 'group:a')];
+    expect(update(old, group('a', 'group:c'), ...others).allowed).toBe(true);
   });
 
   test('an update that mends it passes without a word', () => {

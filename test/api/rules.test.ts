@@ -278,7 +278,23 @@ test('the rules work on the internal form alone, with paths instead of places', 
       path: ['spec', 'bootOrder', 0, 'members', 0, 'name'],
       message:
         'VirtualMachine/a is a member of group "h" too (spec.bootOrder[0].members[0]): only one group can list it',
+      key: 'elsewhere VirtualMachine/a',
     },
     expect.objectContaining({ object: { kind: 'VirtualMachineGroup', namespace: 'default', name: 'h' } }),
   ]);
+});
+
+describe('a member by name alone', () => {
+  const member = vm('x', 'groupName: g');
+  const shop = (...spec: string[]): string => group('g', ...spec);
+
+  test('of a group with an order is worth a word', () => {
+    expect(problemsOf(documents(shop('bootOrder:', '- members: [{name: z}]'), member))).toEqual([
+      'a.yaml:12:14: spec.groupName: warning: group "g" does not list VirtualMachine/x in its bootOrder: it is powered after the last boot group',
+    ]);
+  });
+
+  test('of a group without one is as meant', () => {
+    expect(problemsOf(documents(shop(), member))).toEqual([]);
+  });
 });

@@ -15,8 +15,8 @@ import { observationsOf, type RunningBridge } from './parts';
 export interface FollowedCluster {
   api: ApiServer;
   machines: ResourceCache<VirtualMachineObject>;
-  /** VM Operator as a platform. */
-  vmOperator(): Platform;
+  /** VM Operator as a platform; `watchOnly` for a process that never asks for power. */
+  vmOperator(watchOnly?: boolean): Platform;
   close(): Promise<void>;
 }
 
@@ -41,10 +41,11 @@ export function followCluster(options: ClusterOptions, logger: Logger): Followed
   return {
     api,
     machines,
-    vmOperator: () =>
+    vmOperator: (watchOnly = false) =>
       new (heavy.vmOperator().VmOperatorPlatform)({
         api,
         machines,
+        watchOnly,
         ...(namespaces && { namespaces }),
         onBroken: (error, retryIn) =>
           logger.warn(

@@ -118,7 +118,7 @@ async function startParts(start: Start): Promise<void> {
   if (registered) throw registered;
   const cluster = usesCluster(start) ? followCluster(options, logger) : undefined;
   if (cluster) closers.push(() => cluster.close());
-  const platform = openPlatform(options, logger, cluster);
+  const platform = openPlatform(start, cluster);
   closers.push(() => platform.close());
   if (parts !== 'bridge') {
     const worker = await startWorker({
@@ -153,12 +153,11 @@ function usesCluster({ parts, options }: Start): boolean {
 }
 
 function openPlatform(
-  { platform, simulator = '' }: ServeOptions,
-  logger: Logger,
+  { parts, options: { platform, simulator = '' }, logger }: Start,
   cluster: FollowedCluster | undefined,
 ): RunningPlatform {
   if (platform === 'simulated' || !cluster) return watchSimulator(simulator, logger);
-  return watchPlatform(cluster.vmOperator(), cluster.api.address, logger);
+  return watchPlatform(cluster.vmOperator(parts === 'bridge'), cluster.api.address, logger);
 }
 
 function startHealthPage(

@@ -45,6 +45,8 @@ export interface VmOperatorOptions {
   namespaces?: readonly string[];
   /** Milliseconds that VM Operator has to get over what it warned of, before the operation counts as failed; left out: 10 s. */
   patience?: number;
+  /** The process only looks, and never asks for power: it needs no right to read events, where the causes of failed operations stand. */
+  watchOnly?: boolean;
   /** Told of each failed try to follow the events, and of the milliseconds until the next one. */
   onBroken?: (error: unknown, retryIn: number) => void;
 }
@@ -74,7 +76,7 @@ export class VmOperatorPlatform implements Platform {
   readonly #api: ApiServer;
   readonly #machines: ResourceCache<VirtualMachineObject>;
   readonly #patience: number;
-  readonly #events: ResourceCache<Warning>;
+  readonly #events: ResourceCache<Warning> | undefined;
   /** The last warning on each VM, by uid, with the key of its event. */
   readonly #warnings = new Map<string, Warning & { event: string }>();
   readonly #ahead = new Map<string, Ahead>();
@@ -86,22 +88,15 @@ export class VmOperatorPlatform implements Platform {
   #lastNow = 0;
   #placing: Promise<unknown> = Promise.resolve();
 
-  constructor({ api, machines, namespaces, patience = PATIENCE, onBroken }: VmOperatorOptions) {
+  constructor(options: VmOperatorOptions) {
+    const { api, machines, patience = PATIENCE, watchOnly = false } = options;
     this.#api = api;
     this.#machines = machines;
     this.#patience = patience;
-    this.#events = resourceCache({
-      api,
-      resource: RESOURCES.events,
-      fieldSelector: WARNINGS_OF_MACHINES,
-      trim: warningOf,
-      ...(namespaces && { namespaces }),
-      ...(onBroken && { onBroken }),
-    });
-    this.#endings = [
-      machines.onChange((change) => this.#arrived(change)),
-      this.#events.onChange((change) => this.#warned(change)),
-    ];
+    this.#endings = [machines.onChange((change) => this.#arrived(change))];
+    if (watchOnly) return;
+    this.#events = followWarnings(options);
+    this.#endings.push(this.#events.onChange((change) => this.#warned(change)));
   }
 
   async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
@@ -169,7 +164,7 @@ export class VmOperatorPlatform implements Platform {
     for (const end of this.#endings) end();
     for (const timer of this.#reviews.values()) clearTimeout(timer);
     this.#reviews.clear();
-    await this.#events.stop();
+    await this.#events?.stop();
   }
 
   async #place(
@@ -382,6 +377,17 @@ function gone({ namespace, name, uid }: VirtualMachineRef): PlatformError {
     'Transient',
     `VirtualMachine ${namespace}/${name} (uid ${uid}) does not exist any more, so it cannot be placed`,
   );
+}
+
+function followWarnings({ api, namespaces, onBroken }: VmOperatorOptions): ResourceCache<Warning> {
+  return resourceCache({
+    api,
+    resource: RESOURCES.events,
+    fieldSelector: WARNINGS_OF_MACHINES,
+    trim: warningOf,
+    ...(namespaces && { namespaces }),
+    ...(onBroken && { onBroken }),
+  });
 }
 
 /** A VM that does not exist is off. */

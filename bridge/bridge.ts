@@ -52,6 +52,8 @@ export interface VirtualMachineName {
 export interface Observations {
   /** What was last observed; undefined: the platform does not have the VM. */
   get(vm: VirtualMachineName & { uid: string }): VirtualMachineStatus | undefined;
+  /** What keeps the VM's open operation from taking effect, as far as the platform can tell. */
+  holdOf?(vm: VirtualMachineName & { uid: string }): string | undefined;
   /** Calls back with each VM that changed; returns how to stop that. */
   onChange(listener: (vm: VirtualMachineName) => void): () => void;
   /** Resolves once every VM of the platform was reported. */
@@ -423,6 +425,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
           tiers: resolveTiers(now, group),
           ...(plan && { plan }),
           observe,
+          holdOf: (vm) => observations.holdOf?.(vm),
           run: runOf(group),
           ...(driver && { driverRun: runOf(driver) }),
           ...(decision && driverKey === key && { decision }),

@@ -114,6 +114,8 @@ export interface StatusInput {
   /** The plan in force, as its driver has it; absent where nobody drives the group. */
   plan?: Plan;
   observe: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+  /** What keeps a VM's open operation from taking effect. */
+  holdOf?: (vm: VirtualMachine) => string | undefined;
   run: RunState;
   /** The run of the group's driver, which places the whole tree. */
   driverRun?: RunState;
@@ -362,7 +364,7 @@ function powerFinding(input: Facts, plan: Plan, key: MemberKey, vm: VirtualMachi
         );
   }
   const progress = input.progress.get(key);
-  if (progress) return openFinding(plan, key, state, progress);
+  if (progress) return openFinding(plan, key, state, progress, input.holdOf?.(vm));
   const exception = input.exceptions.get(key);
   if (exception) return exceptionFinding(plan, key, state, exception);
   return restingFinding(input, plan, key, state);
@@ -379,7 +381,13 @@ function exceptionsOf(run: RunState, plan: Plan): RunException[] {
   return run.outcome.exceptions;
 }
 
-function openFinding(plan: Plan, key: MemberKey, state: PowerState, progress: MemberProgress): Finding {
+function openFinding(
+  plan: Plan,
+  key: MemberKey,
+  state: PowerState,
+  progress: MemberProgress,
+  hold: string | undefined,
+): Finding {
   const type = 'PowerStateSynced';
   const is = mismatch(plan, key, state);
   switch (progress.phase) {
@@ -396,8 +404,9 @@ function openFinding(plan: Plan, key: MemberKey, state: PowerState, progress: Me
     case 'Pending':
     case 'Missing':
     case 'Queued':
+      return finding(type, 'False', 'Pending', [is, progress.waitsFor].filter(Boolean).join(': '));
     case 'InProgress':
-      return finding(type, 'False', 'Pending', progress.waitsFor ? `${is}: ${progress.waitsFor}` : is);
+      return finding(type, 'False', 'Pending', [is, hold ?? progress.waitsFor].filter(Boolean).join(': '));
   }
 }
 

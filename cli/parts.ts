@@ -106,6 +106,7 @@ export interface RunningBridge {
 export function observationsOf(observer: Observer): Observations {
   return {
     get: (vm): VirtualMachineStatus | undefined => observer.get(vm)?.status,
+    holdOf: (vm) => observer.get(vm)?.operation?.hold,
     onChange: (listener) => observer.onChange(({ vm }) => listener(vm)),
     synced: () => observer.synced(),
   };

@@ -233,7 +233,16 @@ test('a paused VM is waited for by name, and goes on once it is not', async () =
   await system.kubectl(['-n', 'paused', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
   await system.kubectl(['-n', 'paused', 'annotate', 'vm/p', 'vmoperator.vmware.com/paused=true']);
   await system.apply('paused', text);
-  await status('paused', 'app', ({ phase }) => phase === 'PoweringOn', 'the run to be under way');
+  const held = await status(
+    'paused',
+    'app',
+    ({ members }) => members[0]?.conditions.some(({ message }) => message.includes('paused')) === true,
+    'the condition to say what the VM waits for',
+  );
+  expect(held.members[0]?.conditions.find(({ type }) => type === 'PowerStateSynced')).toMatchObject({
+    status: 'False',
+    reason: 'Pending',
+  });
   await system.kubectl(['-n', 'paused', 'annotate', 'vm/p', 'vmoperator.vmware.com/paused-']);
   await system.kubectl(['-n', 'paused', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
   expect(effects(await system.journal(), 'paused')).toEqual(['PoweredOn p']);

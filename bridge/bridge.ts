@@ -185,6 +185,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       ...(index?.groups.keys() ?? []),
       ...views.keys(),
       ...(state?.changed ?? []),
+      ...(state?.leaving ?? []),
     ])) {
       touch(splitKey(key), 0);
     }

@@ -81,7 +81,7 @@ export function holdLease(options: LeaseOptions): HeldLease {
     const begun = performance.now();
     try {
       const lease = await api.get(RESOURCES.leases, { namespace, name }, { timeout: CALL_TIMEOUT });
-      if (lease && !isFree(lease, begun)) return;
+      if (lease && !isFree(lease, begun)) return lost();
       const object = leaseObject(lease);
       const options = { fieldManager: identity, timeout: CALL_TIMEOUT };
       const written = lease
@@ -93,6 +93,12 @@ export function holdLease(options: LeaseOptions): HeldLease {
       // Somebody else was faster.
       if (!(error instanceof KubernetesError && error.isConflict)) onError(error);
     }
+  }
+
+  /** Somebody else has it: where the lease was deleted or edited, before ours was over (E1). */
+  function lost(): void {
+    renewedAt = undefined;
+    tell();
   }
 
   /** Whether the lease is ours, nobody's, or over. */

@@ -101,11 +101,12 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
     for (const { resource, object: left } of owned.of(group.uid)) {
       if (!members.has(left.metadata.uid ?? '')) work.push(() => removeOwner(resource, left, group.uid));
     }
-    await Promise.all(work.map((each) => queue.add(each)));
+    // N1: a process that was paused meanwhile writes no more.
+    await Promise.all(work.map((each) => queue.add(async () => (isLeader() ? each() : undefined))));
   }
 
   function addFinalizer({ namespace, name, uid }: Group): Promise<unknown> {
-    return ignoringGone(
+    return ignoringMissing(
       api.apply(
         RESOURCES.virtualMachineGroups,
         { metadata: { namespace, name, uid, finalizers: [FINALIZER] } },
@@ -121,7 +122,7 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
       name: group.name,
       uid: group.uid,
     };
-    return ignoringGone(
+    return ignoringMissing(
       api.apply(
         resource,
         { metadata: { ...namesOf(metadata), ownerReferences: [owner] } },
@@ -133,7 +134,7 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
   /** N3: with the version that was read, so that no reference that came meanwhile is lost. */
   function removeOwner(resource: Resource, { metadata }: KubernetesObject, uid: string): Promise<unknown> {
     const ownerReferences = (metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid);
-    return ignoringGone(
+    return ignoringMissing(
       api.merge(
         resource,
         namesOf(metadata),
@@ -241,16 +242,7 @@ function groupOwners(object: KubernetesObject | undefined): string[] {
   return owners.filter(({ kind }) => kind === 'VirtualMachineGroup').map(({ uid }) => uid);
 }
 
-/** An object that is gone, or was changed meanwhile, is told of by the watch, and looked at again. */
-async function ignoringGone(write: Promise<unknown>): Promise<void> {
-  try {
-    await write;
-  } catch (error: unknown) {
-    const gone = error instanceof KubernetesError && (error.isNotFound || error.isConflict);
-    if (!gone) throw error;
-  }
-}
-
+/** A conflict is thrown, and everything is tried again: what changed the object may change nothing that the source tells of. */
 async function ignoringMissing(write: Promise<unknown>): Promise<void> {
   try {
     await write;

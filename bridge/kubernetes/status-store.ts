@@ -156,8 +156,8 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
       slot.written = text;
       slot.failures = 0;
     } catch (error: unknown) {
-      // T4. The source will tell.
-      if (error instanceof KubernetesError && (error.isNotFound || error.isConflict)) return;
+      // It may have been written all the same.
+      delete slot.written;
       const fields = undeclaredFields(error).filter((field) => !undeclared.has(field));
       if (fields.length > 0) {
         for (const field of fields) undeclared.add(field);
@@ -165,7 +165,9 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
       }
       slot.failures += 1;
       const retryIn = Math.min(FIRST_PAUSE * 2 ** (slot.failures - 1), LONGEST_PAUSE);
-      onError(error, retryIn, metadata);
+      // T4: a group that is gone, or another one by now; the source will tell, and then nothing is written, or the status of that one.
+      const gone = error instanceof KubernetesError && (error.isNotFound || error.isConflict);
+      if (!gone) onError(error, retryIn, metadata);
       schedule(key, retryIn);
     }
   }

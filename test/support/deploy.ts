@@ -1,7 +1,9 @@
 /** What is in `deploy/`, as kubectl renders it. */
 import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
 import { findKubernetesParts } from './kubernetes-parts';
 
 const root = path.join(__dirname, '../..');
@@ -37,12 +39,26 @@ export interface Container {
 }
 
 /** The objects of a folder of `deploy/`. */
-export async function rendered(folder: string): Promise<Manifest[]> {
+export function rendered(folder: string): Promise<Manifest[]> {
+  return kustomize(path.join(root, 'deploy', folder));
+}
+
+/** The objects of a kustomization of somebody's own, beside a copy of `deploy/`. */
+export async function renderedWith(kustomization: object): Promise<Manifest[]> {
+  const dir = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'vmgroup-kustomize-')));
+  try {
+    cpSync(path.join(root, 'deploy'), path.join(dir, 'deploy'), { recursive: true });
+    mkdirSync(path.join(dir, 'own'));
+    writeFileSync(path.join(dir, 'own/kustomization.yaml'), stringify(kustomization));
+    return await kustomize(path.join(dir, 'own'));
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function kustomize(dir: string): Promise<Manifest[]> {
   const { kubectl } = await findKubernetesParts();
-  const text = execFileSync(kubectl.path, ['kustomize', path.join('deploy', folder)], {
-    cwd: root,
-    encoding: 'utf8',
-  });
+  const text = execFileSync(kubectl.path, ['kustomize', dir], { encoding: 'utf8' });
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }
 

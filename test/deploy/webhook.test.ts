@@ -1,0 +1,149 @@
+/**
+ * The webhook of `deploy/webhook` on a real API server: the bridge runs with the arguments of the component, and the registrations are those
+ * of the component, but for the address.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import { examineCluster } from '../../cli/doctor-cluster';
+import type { Finding } from '../../cli/doctor';
+import { until } from '../bridge/until';
+import { buildWhenStale } from '../cli/vmgroup';
+import { createAuthority, type Authority } from '../support/certificates';
+import { podOf, renderedWith, type Manifest } from '../support/deploy';
+import { startCluster, type TestCluster } from '../support/kubernetes';
+import { startCommand, type Command } from '../support/processes';
+import { startTemporal, type TestTemporal } from '../support/temporal';
+
+interface Registration extends Manifest {
+  webhooks: {
+    clientConfig: { service?: { name: string; namespace: string; path: string } };
+    rules: object[];
+  }[];
+}
+
+const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-webhook-'));
+const files = { cert: path.join(dir, 'tls.crt'), key: path.join(dir, 'tls.key') };
+let temporal: TestTemporal;
+let cluster: TestCluster;
+let manifests: Manifest[];
+let bridge: Command | undefined;
+let authority: Authority;
+
+beforeAll(async () => {
+  buildWhenStale();
+  manifests = await renderedWith({
+    resources: ['../deploy/base'],
+    components: ['../deploy/webhook-cert-manager'],
+  });
+  [temporal, cluster] = await Promise.all([startTemporal(), startCluster()]);
+  authority = createAuthority(dir);
+  authority.issue(files.cert, files.key);
+  await mustWork(['apply', '--server-side', '-k', path.join(__dirname, '../../deploy/base')]);
+}, 240_000);
+afterAll(async () => {
+  await bridge?.stop();
+  await Promise.all([cluster.stop(), temporal.stop()]);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+async function mustWork(args: string[], input = ''): Promise<string> {
+  const { stdout, stderr, code } = await cluster.kubectl(args, { input });
+  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+function named(kind: string, name: string): Manifest {
+  const found = manifests.find((each) => each.kind === kind && each.metadata.name === name);
+  if (!found) throw new Error(`there is no ${kind} ${name}`);
+  return found;
+}
+
+/** A registration as it is shipped, but for the address, and the authority where cert-manager would have put it. */
+function registration(kind: string, address: string, caBundle: string | undefined): string {
+  const shipped = structuredClone(named(kind, 'vmgroup')) as Registration;
+  for (const webhook of shipped.webhooks) {
+    const { path: where = '' } = webhook.clientConfig.service ?? {};
+    webhook.clientConfig = { url: `https://${address}${where}`, ...(caBundle && { caBundle }) } as object;
+  }
+  return stringify(shipped);
+}
+
+async function admission(): Promise<Finding | undefined> {
+  const found = await examineCluster({ kubeconfig: cluster.kubeconfig(), leaseNamespace: 'vmgroup-system' });
+  return found.find(({ check }) => check === 'admission');
+}
+
+async function register(address: string, caBundle?: string): Promise<void> {
+  for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'])
+    await mustWork(['apply', '-f', '-'], registration(kind, address, caBundle));
+}
+
+test('the Service, the certificate and the annotations of cert-manager fit together', () => {
+  const { service } =
+    (named('ValidatingWebhookConfiguration', 'vmgroup') as Registration).webhooks[0]?.clientConfig ?? {};
+  expect(named('Service', service?.name ?? '').metadata.namespace).toBe(service?.namespace);
+  const pod = podOf(named('Deployment', 'vmgroup-bridge'));
+  const [container] = pod.containers;
+  expect(container?.['ports']).toContainEqual({ name: 'webhook', containerPort: 9443 });
+  expect(container?.args).toContain('--webhook-port=9443');
+  expect(pod['volumes']).toEqual([{ name: 'webhook', secret: { secretName: 'vmgroup-webhook-tls' } }]);
+  expect(named('Certificate', 'vmgroup-webhook').spec).toMatchObject({
+    secretName: 'vmgroup-webhook-tls',
+    dnsNames: [`${service?.name}.${service?.namespace}.svc`],
+  });
+  for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration']) {
+    expect(named(kind, 'vmgroup').metadata).toMatchObject({
+      annotations: { 'cert-manager.io/inject-ca-from': 'vmgroup-system/vmgroup-webhook' },
+    });
+  }
+});
+
+test('doctor tells what is missing until the webhook answers; then mistakes are refused', async () => {
+  expect(await admission()).toMatchObject({
+    result: 'note',
+    cure: expect.stringContaining('install') as string,
+  });
+
+  await register('127.0.0.1:1');
+  expect(await admission()).toMatchObject({
+    result: 'problem',
+    message: 'a webhook has no caBundle, so the API server does not trust it',
+  });
+
+  const caBundle = Buffer.from(authority.certificate).toString('base64');
+  await register('127.0.0.1:1', caBundle);
+  expect(await admission()).toMatchObject({
+    result: 'problem',
+    message: 'the webhooks are installed, and were not asked or did not answer',
+  });
+
+  const args = podOf(named('Deployment', 'vmgroup-bridge')).containers[0]?.args ?? [];
+  const here = ['--health-host', '127.0.0.1', '--health-port', '0', '--webhook-host', '127.0.0.1'];
+  const ours = [...here, '--webhook-port', '0', '--webhook-cert', files.cert, '--webhook-key', files.key];
+  bridge = await startCommand([...args, ...ours], dir, /"msg":"ready"/, {
+    TEMPORAL_ADDRESS: temporal.address,
+    KUBECONFIG: cluster.kubeconfig('system:serviceaccount:vmgroup-system:vmgroup-bridge'),
+    VMGROUP_LEASE_NAMESPACE: 'vmgroup-system',
+  });
+  const line = bridge
+    .output()
+    .split('\n')
+    .find((each) => each.includes('the admission webhook listens'));
+  const { address } = JSON.parse(line ?? '{}') as { address: string };
+  await register(address, caBundle);
+  await until(async () => (await admission())?.result === 'ok');
+
+  const group = (name: string): string =>
+    stringify({
+      apiVersion: 'vmoperator.vmware.com/v1alpha6',
+      kind: 'VirtualMachineGroup',
+      metadata: { name, namespace: 'default' },
+      spec: { bootOrder: [{ members: [{ name: 'db' }] }, { members: [{ name: 'db' }] }] },
+    });
+  const refused = await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: group('twice') });
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('validate.vmgroup.dev');
+  expect(refused.stderr).toContain('spec.bootOrder[1].members[0]');
+}, 120_000);

@@ -24,6 +24,9 @@ export interface Victim {
 export interface Command extends Victim {
   /** What it printed, over all its lives. */
   output(): string;
+  /** Holds it still, as a machine that is paused does. */
+  pause(): void;
+  resume(): void;
   /** Stops it as Ctrl-C does. */
   stop(): Promise<void>;
 }
@@ -59,7 +62,14 @@ export async function startCommand(
   }
 
   await start();
-  return { output: () => output, kill: () => end('SIGKILL'), restart: start, stop: () => end('SIGTERM') };
+  return {
+    output: () => output,
+    kill: () => end('SIGKILL'),
+    restart: start,
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    stop: () => end('SIGTERM'),
+  };
 }
 
 function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {

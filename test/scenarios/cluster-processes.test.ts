@@ -1,0 +1,115 @@
+/** Two bridges on a cluster as processes of their own: one is killed, or paused for longer than its lease is good for. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectKubernetes, RESOURCES, type ApiServer, type KubernetesObject } from '../../kubernetes';
+import { SimulatorConsole } from '../../platforms/simulated';
+import { buildWhenStale } from '../cli/vmgroup';
+import { startCluster, type TestCluster } from '../support/kubernetes';
+import { groupWithVms } from '../support/manifests';
+import { startCommand, type Command } from '../support/processes';
+import { accepted } from '../support/system';
+import { startTemporal, type TestTemporal } from '../support/temporal';
+
+const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-cluster-processes-'));
+let cluster: TestCluster;
+let temporal: TestTemporal;
+let api: ApiServer;
+let console: SimulatorConsole;
+const bridges: Command[] = [];
+const others: Command[] = [];
+
+beforeAll(async () => {
+  buildWhenStale();
+  [cluster, temporal] = await Promise.all([startCluster(), startTemporal()]);
+  api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
+  const crds = path.join(__dirname, '../../deploy/crds');
+  await kubectl(['apply', '--server-side', '-f', crds]);
+  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+  const simulator = await startCommand(
+    ['simulator', 'run', '--data', 'simulator', '--port', '0'],
+    dir,
+    /^http:.*\n/m,
+  );
+  const address = simulator.output().split('\n')[0] ?? '';
+  console = new SimulatorConsole(address);
+  const reach = ['--temporal', temporal.address, '--simulator', address];
+  others.push(simulator, await startCommand(['worker', ...reach], dir, /"msg":"ready"/));
+  const bridge = ['bridge', ...reach, '--source', 'kubernetes', '--kubeconfig', cluster.kubeconfig()];
+  for (let count = 0; count < 2; count += 1) {
+    bridges.push(await startCommand(bridge, dir, /"msg":"ready"/));
+  }
+}, 240_000);
+afterAll(async () => {
+  console.close();
+  await Promise.all(bridges.map((bridge) => bridge.stop()));
+  await Promise.all(others.map((other) => other.stop()));
+  await Promise.all([temporal.stop(), cluster.stop()]);
+  rmSync(dir, { recursive: true, force: true });
+}, 60_000);
+
+async function kubectl(args: string[], input = ''): Promise<void> {
+  const { code, stderr } = await cluster.kubectl(args, { input });
+  if (code !== 0) throw new Error(stderr);
+}
+
+async function apply(namespace: string): Promise<void> {
+  const tiers = [{ members: ['a'], delay: '1s' }, { members: ['b'] }];
+  await kubectl(['create', 'namespace', namespace]);
+  const text = groupWithVms({ namespace, name: 'app', powerState: 'PoweredOn', tiers });
+  await kubectl(['apply', '--server-side', '--validate=strict', '-f', '-'], text);
+}
+
+const group = (namespace: string): Promise<KubernetesObject | undefined> =>
+  api.get(RESOURCES.virtualMachineGroups, { namespace, name: 'app' });
+
+async function converged(namespace: string, generation: number): Promise<void> {
+  for (const end = Date.now() + 90_000; Date.now() < end; await sleep(100)) {
+    const status = (await group(namespace))?.status as
+      { observedGeneration?: number; phase?: string } | undefined;
+    if (status?.observedGeneration === generation && status.phase === 'Converged') return;
+  }
+  throw new Error(`waited 90 s for ${namespace}/app: ${JSON.stringify((await group(namespace))?.status)}`);
+}
+
+const operations = async (namespace: string): Promise<string[]> =>
+  accepted(await console.journal(), namespace);
+
+/** The bridge that holds the lease, by what it printed of its name. */
+async function leader(): Promise<Command> {
+  const lease = await api.get(RESOURCES.leases, { namespace: 'default', name: 'vmgroup-bridge' });
+  const { holderIdentity = '' } = (lease?.spec ?? {}) as { holderIdentity?: string };
+  const found = bridges.find((bridge) => bridge.output().includes(`"identity":"${holderIdentity}"`));
+  if (!found) throw new Error(`no bridge is ${holderIdentity}`);
+  return found;
+}
+
+test('the one that leads is killed in the middle of a run: the other one writes, and nothing is done twice', async () => {
+  await apply('killed');
+  const first = await leader();
+  while ((await operations('killed')).length === 0) await sleep(20);
+  await first.kill();
+  await converged('killed', 1);
+  expect(await operations('killed')).toEqual(['PoweredOn a', 'PoweredOn b']);
+  expect(await leader()).not.toBe(first);
+  await first.restart();
+}, 180_000);
+
+test('one that is paused while another one takes over writes nothing old when it wakes up', async () => {
+  await apply('paused');
+  await converged('paused', 1);
+  const first = await leader();
+  const patch = { spec: { powerState: 'PoweredOff' } };
+  // Paused with the change on its way to it.
+  await api.merge(RESOURCES.virtualMachineGroups, { namespace: 'paused', name: 'app' }, patch);
+  first.pause();
+  await sleep(20_000);
+  await converged('paused', 2);
+  expect(await leader()).not.toBe(first);
+  const before = (await group('paused'))?.metadata.resourceVersion;
+  first.resume();
+  await sleep(5_000);
+  expect((await group('paused'))?.metadata.resourceVersion).toBe(before);
+  expect((await operations('paused')).slice(2).sort()).toEqual(['PoweredOff a', 'PoweredOff b']);
+}, 180_000);

@@ -3,7 +3,15 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import Table from 'cli-table3';
 
-const BENCHMARKS = ['actions', 'start', 'step-overhead', 'remaining-delay', 'thousand', 'placement'];
+const BENCHMARKS = [
+  'actions',
+  'start',
+  'step-overhead',
+  'remaining-delay',
+  'thousand',
+  'placement',
+  'kubernetes',
+];
 
 const table = new Table({ head: ['benchmark', 'took', 'bounds'], style: { head: [], border: [] } });
 for (const name of BENCHMARKS) {

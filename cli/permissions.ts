@@ -51,7 +51,6 @@ export const PERMISSIONS: Readonly<Record<Process, readonly Permission[]>> = {
     { resource: 'virtualMachineClasses', verbs: FOLLOW, reason: 'CPU and memory that a VM is placed by' },
     { resource: 'sequencePolicies', verbs: FOLLOW, reason: 'read the policies that groups name' },
     { resource: 'events', verbs: ['create', 'patch'], reason: 'tell of transitions, and count repetitions' },
-    { resource: 'events', verbs: FOLLOW, reason: 'what VM Operator warns of, with the platform vm-operator' },
     {
       resource: 'leases',
       verbs: ['get', 'create', 'update'],

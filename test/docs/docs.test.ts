@@ -246,6 +246,18 @@ describe('D3: links', () => {
   });
 });
 
+/** What troubleshoot.md quotes of the API server and of kubectl. */
+const WORDS_OF_KUBERNETES = [
+  'Duplicate value',
+  'Unsupported value',
+  'duplicate entries for key',
+  'failed calling webhook',
+  'metadata.annotations: Too long',
+  'must be of type string',
+  'no matches for kind "VirtualMachineGroup',
+  "should match '",
+];
+
 describe('D4: the reference names', () => {
   const messages = 'workflows/messages.ts';
   const status = 'bridge/status.ts';
@@ -293,24 +305,33 @@ describe('D4: the reference names', () => {
   });
 
   test('errors.md: no message that the code does not have', () => {
-    const written = ['api', 'cli', 'cli/commands', 'platforms/vm-operator', 'activities', 'kubernetes']
-      .flatMap((folder) =>
-        readdirSync(path.join(root, folder)).flatMap((file) =>
-          file.endsWith('.ts') ? [textOf(path.join(folder, file))] : [],
-        ),
-      )
-      .join('\n');
-    // Long messages are written in several pieces, with values in between.
-    const joined = written.replaceAll(/['`]\s*\+\s*['`]/g, '').replaceAll(/\$\{[^}]*\}+/g, '…');
-    const sources = written + joined;
-    const rows = squeezed('docs/reference/errors.md').matchAll(/^\| (`.+?) \| /gm);
-    const quoted = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)]);
-    const pieces = quoted
-      .flatMap(([, message = '']) => message.split('…'))
-      .map((piece) => piece.replace(/^[\s:;,()]+|[\s:;,()]+$/g, ''))
-      .filter((piece) => piece.length > 7 && piece.includes(' '));
+    const pieces = quotedPieces('docs/reference/errors.md');
     expect(pieces.length).toBeGreaterThan(40);
     expect(pieces.filter((piece) => !sources.includes(piece))).toEqual([]);
+  });
+
+  test('troubleshoot.md: no message that neither the code nor the API server has', () => {
+    const pieces = quotedPieces('docs/how-to/troubleshoot.md');
+    expect(pieces.length).toBeGreaterThan(40);
+    expect(pieces.filter((piece) => !sources.includes(piece)).sort()).toEqual(WORDS_OF_KUBERNETES);
+  });
+
+  test('status.md: every mark and every field manager of ours', () => {
+    const code = codeOf('docs/reference/status.md').join(' ');
+    const marks = written.matchAll(/= '((?:[a-z-]+\.)+(?:dev|com|io|protected)\/[a-z-]*)'/g);
+    const managers = written.matchAll(/_MANAGER = ['`](?:\$\{FIELD_MANAGER\})?([a-z-]+)['`]/g);
+    // A value of topologyKey, and what kubectl leaves behind, are none of ours.
+    const names = [...marks, ...managers]
+      .map(([, name = '']) => name)
+      .filter((name) => !/^(kubectl\.)?kubernetes\.io\//.test(name));
+    expect(names.length).toBeGreaterThan(12);
+    expect(names.filter((name) => !code.includes(name))).toEqual([]);
+  });
+
+  test('metrics.md: every metric of ours, and no other', () => {
+    const metric = /\bvmgroup_\w+/g;
+    const shown = new Set(textOf('docs/reference/metrics.md').match(metric));
+    expect([...shown].sort()).toEqual([...new Set(textOf('worker/health.ts').match(metric))].sort());
   });
 
   test('resources.md: fields of groups', () => {
@@ -349,6 +370,37 @@ describe('D4: the reference names', () => {
     visit(buildProgram(), 'vmgroup');
     expect(missing).toEqual([]);
   });
+
+  /** The code that has messages; long ones are written in several pieces, with values in between. */
+  const written = [
+    ...[
+      'api',
+      'cli',
+      'cli/commands',
+      'platforms/vm-operator',
+      'platforms/simulated',
+      'activities',
+      'kubernetes',
+    ],
+    ...['bridge', 'bridge/kubernetes', 'workflows', 'worker'],
+  ]
+    .flatMap((folder) =>
+      readdirSync(path.join(root, folder)).flatMap((file) =>
+        file.endsWith('.ts') ? [textOf(path.join(folder, file))] : [],
+      ),
+    )
+    .join('\n');
+  const sources = written + written.replaceAll(/['`]\s*\+\s*['`]/g, '').replaceAll(/\$\{[^}]*\}+/g, '…');
+
+  /** The messages in the first column of a document's tables, without what stands for names and numbers. */
+  function quotedPieces(file: string): string[] {
+    const rows = squeezed(file).matchAll(/^\| ([^|]*`.+?) \| /gm);
+    return [...rows]
+      .flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)])
+      .flatMap(([, message = '']) => message.split('…'))
+      .map((piece) => piece.replace(/^[\s:;,()"]+|[\s:;,()"]+$/g, ''))
+      .filter((piece) => piece.length > 7 && piece.includes(' ') && !piece.startsWith('kubectl '));
+  }
 
   /** A document without the blanks that align the columns of tables. */
   function squeezed(file: string): string {

@@ -56,6 +56,10 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
   /** Objects with an owner reference to a group, by the group's uid, so that those that have left are found. */
   const owned = ownedObjects(objects);
 
+  /** Versions of objects on which a mark was put that the watch has not told of yet: nothing is written twice. */
+  const kept = new WeakSet<KubernetesObject>();
+  const marked = new WeakSet<KubernetesObject>();
+
   async function inherit(group: Group, powerState: PowerState): Promise<void> {
     if (!isLeader() || group.powerState === powerState || !mayCorrect(group, powerState)) return;
     const key = objectKey(group);
@@ -87,7 +91,9 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
     if (!object || object.metadata.uid !== group.uid || object.metadata.deletionTimestamp !== undefined)
       return;
     const work: (() => Promise<unknown>)[] = [];
-    if (!object.metadata.finalizers?.includes(FINALIZER)) work.push(() => addFinalizer(group));
+    if (!object.metadata.finalizers?.includes(FINALIZER) && !kept.has(object)) {
+      work.push(() => addFinalizer(group).then(() => void kept.add(object)));
+    }
     const members = new Set<string>();
     for (const { link, vm, group: child } of tiers.flatMap((tier) => tier.members)) {
       const member = vm ?? child;
@@ -95,8 +101,9 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
       members.add(member.uid);
       const resource = vm ? RESOURCES.virtualMachines : RESOURCES.virtualMachineGroups;
       const known = (vm ? objects.machines : objects.groups).get(objectKey(member));
-      if (!known || known.metadata.uid !== member.uid || isOwnedBy(known, group.uid)) continue;
-      work.push(() => addOwner(resource, known, group));
+      if (!known || known.metadata.uid !== member.uid) continue;
+      if (isOwnedBy(known, group.uid) || marked.has(known)) continue;
+      work.push(() => addOwner(resource, known, group).then(() => void marked.add(known)));
     }
     for (const { resource, object: left } of owned.of(group.uid)) {
       if (!members.has(left.metadata.uid ?? '')) work.push(() => removeOwner(resource, left, group.uid));

@@ -1,4 +1,6 @@
-/** Two bridges on a cluster as processes of their own: one is killed, or paused for longer than its lease is good for. */
+/**
+ * Worker and two bridges on a cluster as processes of their own: each is killed, and a bridge is paused for longer than its lease is good for.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,6 +19,7 @@ let cluster: TestCluster;
 let temporal: TestTemporal;
 let api: ApiServer;
 let console: SimulatorConsole;
+let worker: Command;
 const bridges: Command[] = [];
 const others: Command[] = [];
 
@@ -35,7 +38,8 @@ beforeAll(async () => {
   const address = simulator.output().split('\n')[0] ?? '';
   console = new SimulatorConsole(address);
   const reach = ['--temporal', temporal.address, '--simulator', address];
-  others.push(simulator, await startCommand(['worker', ...reach], dir, /"msg":"ready"/));
+  worker = await startCommand(['worker', ...reach], dir, /"msg":"ready"/);
+  others.push(simulator, worker);
   const bridge = ['bridge', ...reach, '--source', 'kubernetes', '--kubeconfig', cluster.kubeconfig()];
   for (let count = 0; count < 2; count += 1) {
     bridges.push(await startCommand(bridge, dir, /"msg":"ready"/));
@@ -94,6 +98,16 @@ test('the one that leads is killed in the middle of a run: the other one writes,
   expect(await operations('killed')).toEqual(['PoweredOn a', 'PoweredOn b']);
   expect(await leader()).not.toBe(first);
   await first.restart();
+}, 180_000);
+
+test('the worker is killed in the middle of a run: the next one goes on, and nothing is done twice', async () => {
+  await apply('worker');
+  while ((await operations('worker')).length === 0) await sleep(20);
+  await worker.kill();
+  await sleep(1_500);
+  await worker.restart();
+  await converged('worker', 1);
+  expect(await operations('worker')).toEqual(['PoweredOn a', 'PoweredOn b']);
 }, 180_000);
 
 test('one that is paused while another one takes over writes nothing old when it wakes up', async () => {

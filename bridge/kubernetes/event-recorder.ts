@@ -31,6 +31,7 @@ export interface EventRecorder {
 /** Told of in the log alone: one for each VM of a large group, and what is about no object. */
 const LOG_ONLY: ReadonlySet<EventReason> = new Set([
   'MemberStarted',
+  'MemberDone',
   'TemporalReachable',
   'TemporalUnreachable',
   'RequestRefused',

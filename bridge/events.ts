@@ -74,7 +74,7 @@ export function manifestEvents(
 function manifestEvent(key: ObjectKey, known: KnownGroups, group: Group | undefined): Happening | undefined {
   if (!group) {
     if (!known.has(key)) return undefined;
-    const message = 'the group was deleted; its members are left as they are';
+    const message = 'the group was deleted; the power of its members is left as it is';
     return { type: 'Normal', reason: 'GroupDeleted', object: groupObject(splitKey(key)), message };
   }
   const object = groupObject(group);

@@ -405,8 +405,11 @@ function openFinding(
     case 'Missing':
     case 'Queued':
       return finding(type, 'False', 'Pending', [is, progress.waitsFor].filter(Boolean).join(': '));
-    case 'InProgress':
-      return finding(type, 'False', 'Pending', [is, hold ?? progress.waitsFor].filter(Boolean).join(': '));
+    case 'InProgress': {
+      // That it waits for the state that the group wants is said already.
+      const waitsFor = progress.waitsFor === plan.powerState ? undefined : progress.waitsFor;
+      return finding(type, 'False', 'Pending', [is, hold ?? waitsFor].filter(Boolean).join(': '));
+    }
   }
 }
 

@@ -30,7 +30,7 @@ export {
   type Problem,
 } from './problem';
 export { parseQuantity } from './quantity';
-export { readResource, type Resource } from './resource';
+export { manifestsOf, problemOf, readResource, type Resource } from './resource';
 export { checkRules, type RuleContext } from './rules';
 export { DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
 export { DEFAULT_INVENTORY, simulatedInventorySchema } from './simulated-inventory';

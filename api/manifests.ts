@@ -6,7 +6,7 @@
  * M3: nothing of an object with an error is among the manifests; every object without one is.
  */
 import { LineCounter } from 'yaml';
-import { type Kind, type Kinds, nameObject, type ObjectFinding, type ReadObject, recognize } from './kinds';
+import { nameObject, type ObjectFinding, type ReadObject, recognize } from './kinds';
 import type { Manifests } from './model';
 import {
   type Finding,
@@ -18,6 +18,7 @@ import {
   type Problem,
   refKey,
 } from './problem';
+import { manifestsOf } from './resource';
 import { checkRules } from './rules';
 import { readDocuments, type TextDocument } from './yaml';
 
@@ -106,16 +107,7 @@ function reportDuplicates(same: Entry[]): void {
 }
 
 function collect(entries: Entry[]): Manifests {
-  const valid = entries.filter(isValid);
-  const of = <K extends Kind>(kind: K): Kinds[K][] =>
-    valid.flatMap(({ read }) => (read?.kind === kind ? [read.object as Kinds[K]] : []));
-  return {
-    groups: of('VirtualMachineGroup'),
-    virtualMachines: of('VirtualMachine'),
-    classes: of('VirtualMachineClass'),
-    policies: of('SequencePolicy'),
-    inventories: of('SimulatedInventory'),
-  };
+  return manifestsOf(entries.filter(isValid).flatMap(({ read }) => read ?? []));
 }
 
 function problemsOf({ at, findings, ref }: Entry): Problem[] {

@@ -1,6 +1,7 @@
 /** Reads single objects as an API server sends them. */
-import { nameObject, type ObjectFinding, type ReadObject, recognize } from './kinds';
-import type { ObjectRef } from './problem';
+import { type Kind, type Kinds, nameObject, type ObjectFinding, type ReadObject, recognize } from './kinds';
+import type { Manifests } from './model';
+import { type Finding, formatPath, type ObjectRef, type Problem } from './problem';
 
 /** One object of an API server. */
 export interface Resource {
@@ -28,4 +29,22 @@ export function readResource(value: unknown): Resource {
   if (recognized.kind === undefined)
     return { ...named, findings: recognized.mistake ? [recognized.mistake] : [] };
   return { ...named, ...recognized.read(object, { from: 'api-server' }) };
+}
+
+/** Objects by their kind. */
+export function manifestsOf(objects: readonly ReadObject[]): Manifests {
+  const of = <K extends Kind>(kind: K): Kinds[K][] =>
+    objects.flatMap((read) => (read.kind === kind ? [read.object as Kinds[K]] : []));
+  return {
+    groups: of('VirtualMachineGroup'),
+    virtualMachines: of('VirtualMachine'),
+    classes: of('VirtualMachineClass'),
+    policies: of('SequencePolicy'),
+    inventories: of('SimulatedInventory'),
+  };
+}
+
+/** A finding about an object of an API server, which has no place in a file. */
+export function problemOf({ severity, object, path, message }: Finding): Problem {
+  return { severity, file: '', line: 0, column: 0, path: formatPath(path), message, object };
 }

@@ -1,16 +1,15 @@
 /** The live objects of a cluster, read and judged as manifests are. */
 import {
   checkRules,
-  formatPath,
   formatProblem,
+  manifestsOf,
+  problemOf,
   readResource,
   refKey,
-  type Finding,
   type Manifests,
   type ObjectRef,
   type PowerState,
   type Problem,
-  type ReadObject,
   type VirtualMachine,
   type VirtualMachineStatus,
 } from '../api';
@@ -86,21 +85,6 @@ function judge(objects: KubernetesObject[]): { manifests: Manifests; problems: P
 
 function refOf({ kind = '', metadata: { namespace = '', name } }: KubernetesObject): ObjectRef {
   return { kind, namespace, name };
-}
-
-function manifestsOf(read: ReadObject[]): Manifests {
-  return {
-    groups: read.flatMap((each) => (each.kind === 'VirtualMachineGroup' ? [each.object] : [])),
-    virtualMachines: read.flatMap((each) => (each.kind === 'VirtualMachine' ? [each.object] : [])),
-    classes: read.flatMap((each) => (each.kind === 'VirtualMachineClass' ? [each.object] : [])),
-    policies: read.flatMap((each) => (each.kind === 'SequencePolicy' ? [each.object] : [])),
-    inventories: [],
-  };
-}
-
-/** An object on an API server has no place in a file. */
-function problemOf({ severity, object, path, message }: Finding): Problem {
-  return { severity, file: '', line: 0, column: 0, path: formatPath(path), message, object };
 }
 
 function observer(groups: KubernetesObject[], machines: KubernetesObject[]): ClusterManifests['observe'] {

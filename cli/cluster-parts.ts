@@ -3,11 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { BridgeOptions } from '../bridge';
+import type { Manifests } from '../api';
+import type { AdmissionServer, BridgeOptions } from '../bridge';
 import type { ApiServer, ResourceCache, VirtualMachineObject } from '../kubernetes';
 import type { Observer, Platform } from '../platforms';
 import type { Health } from '../worker';
 import { connectCluster, watchedNamespaces, type ClusterOptions } from './cluster';
+import { CliError } from './errors';
 import * as heavy from './heavy';
 import { observationsOf, type RunningBridge } from './parts';
 
@@ -57,10 +59,19 @@ export function followCluster(options: ClusterOptions, logger: Logger): Followed
   };
 }
 
+/** Where the admission webhook listens, and its certificate. */
+export interface WebhookOptions {
+  /** Left out: there is none. */
+  webhookPort?: number;
+  webhookHost?: string;
+  webhookCert?: string;
+  webhookKey?: string;
+}
+
 /** What {@link startBridgeOnCluster} needs. */
 export interface BridgeOnClusterOptions {
   cluster: FollowedCluster;
-  options: ClusterOptions & { leaseNamespace?: string; platform?: string };
+  options: ClusterOptions & WebhookOptions & { leaseNamespace?: string; platform?: string };
   client: Client;
   taskQueue?: string;
   observer: Observer;
@@ -93,5 +104,38 @@ export async function startBridgeOnCluster(given: BridgeOnClusterOptions): Promi
     leading: bridge.leading(),
     ...bridge.figures(),
   }));
-  return { bridge, views: () => bridge.views(), stop: () => bridge.stop() };
+  const webhook = await startWebhook(given, (namespace) => bridge.known(namespace));
+  return {
+    bridge,
+    views: () => bridge.views(),
+    stop: async () => {
+      await webhook?.close();
+      await bridge.stop();
+    },
+  };
+}
+
+/** @throws CliError where its certificate is not named. */
+async function startWebhook(
+  { options, logger, registry }: BridgeOnClusterOptions,
+  known: (namespace: string) => Manifests,
+): Promise<AdmissionServer | undefined> {
+  const { webhookPort: port, webhookHost: host, webhookCert, webhookKey } = options;
+  if (port === undefined) return undefined;
+  if (webhookCert === undefined || webhookKey === undefined) {
+    throw new CliError('the admission webhook needs a certificate: an API server calls it over HTTPS alone', [
+      'name its files: --webhook-cert FILE --webhook-key FILE',
+    ]);
+  }
+  const server = await heavy.bridge().startAdmissionServer({
+    port,
+    ...(host !== undefined && { host }),
+    certificateFile: webhookCert,
+    keyFile: webhookKey,
+    known,
+    onReview: heavy.worker().countReviews(registry),
+    onError: (error, doing) => logger.warn({ err: error, doing }, 'the admission webhook failed'),
+  });
+  logger.info({ address: server.address }, 'the admission webhook listens');
+  return server;
 }

@@ -1,7 +1,7 @@
 /** A process's own HTTP page, on loopback unless told otherwise: `/healthz`, `/readyz` and `/metrics`. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** What {@link startHealth} needs to know. */
 export interface HealthOptions {
@@ -76,6 +76,20 @@ export function countEvents(registry: Registry): (event: { reason: string; type:
     registers: [registry],
   });
   return ({ reason, type }) => counter.inc({ reason, type });
+}
+
+/** Counts what the admission webhook was asked, by outcome, in `vmgroup_webhook_seconds`. */
+export function countReviews(
+  registry: Registry,
+): (review: { path: string; kind: string; outcome: string; milliseconds: number }) => void {
+  const seconds = new Histogram({
+    name: 'vmgroup_webhook_seconds',
+    help: 'Answers of the admission webhook, and how long they took.',
+    labelNames: ['path', 'kind', 'outcome'],
+    registers: [registry],
+  });
+  return ({ path, kind, outcome, milliseconds }) =>
+    seconds.observe({ path, kind, outcome }, milliseconds / 1000);
 }
 
 /** What a bridge on a cluster counts. */

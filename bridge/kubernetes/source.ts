@@ -11,10 +11,10 @@
 import { createHash } from 'node:crypto';
 import {
   checkRules,
-  formatPath,
+  manifestsOf,
+  problemOf,
   readResource,
   refKey,
-  type Finding,
   type Manifests,
   type ObjectFinding,
   type ObjectRef,
@@ -294,34 +294,6 @@ function settle(space: Space): void {
         { namespace, name, uid, generation },
       ]),
   );
-}
-
-function manifestsOf(objects: ReadObject[]): Manifests {
-  const found: Manifests = { groups: [], virtualMachines: [], classes: [], policies: [], inventories: [] };
-  for (const read of objects) {
-    switch (read.kind) {
-      case 'VirtualMachineGroup':
-        found.groups.push(read.object);
-        break;
-      case 'VirtualMachine':
-        found.virtualMachines.push(read.object);
-        break;
-      case 'VirtualMachineClass':
-        found.classes.push(read.object);
-        break;
-      case 'SequencePolicy':
-        found.policies.push(read.object);
-        break;
-      case 'SimulatedInventory':
-        found.inventories.push(read.object);
-    }
-  }
-  return found;
-}
-
-/** An object on an API server has no place in a file. */
-function problemOf({ severity, object, path, message }: Finding): Problem {
-  return { severity, file: '', line: 0, column: 0, path: formatPath(path), message, object };
 }
 
 function listings({ groups }: Manifests): Map<string, ObjectKey[]> {

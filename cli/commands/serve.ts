@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { ClusterOptions } from '../cluster';
+import type { WebhookOptions } from '../cluster-parts';
 import { withCluster } from '../cluster';
 import { parsePort } from '../output';
 import { withReach } from '../reach';
@@ -12,7 +13,7 @@ import { serve } from '../serve';
 export type Parts = 'worker' | 'bridge' | 'serve';
 
 /** Options of the production processes. */
-export interface ServeOptions extends ReachOptions, ClusterOptions {
+export interface ServeOptions extends ReachOptions, ClusterOptions, WebhookOptions {
   source?: 'directory' | 'kubernetes';
   platform: 'simulated' | 'vm-operator';
   leaseNamespace?: string;
@@ -46,6 +47,24 @@ export function registerServe(program: Command): void {
             '--lease-namespace <name>',
             'namespace of the Lease by which one of several bridges writes (default: that of the pod, else default)',
           ).env('VMGROUP_LEASE_NAMESPACE'),
+        )
+        .addOption(
+          new Option('--webhook-port <port>', 'port of the admission webhook (default: there is none)')
+            .argParser(parsePort)
+            .env('VMGROUP_WEBHOOK_PORT'),
+        )
+        .addOption(
+          new Option('--webhook-host <address>', 'address to serve it on')
+            .env('VMGROUP_WEBHOOK_HOST')
+            .default('127.0.0.1'),
+        )
+        .addOption(
+          new Option('--webhook-cert <file>', 'its certificate, PEM; read anew when it changes').env(
+            'VMGROUP_WEBHOOK_CERT',
+          ),
+        )
+        .addOption(
+          new Option('--webhook-key <file>', 'the key of its certificate, PEM').env('VMGROUP_WEBHOOK_KEY'),
         );
     }
     withCluster(withReach(command))

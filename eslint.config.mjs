@@ -25,7 +25,7 @@ const table = {
   workflows: { may: ['api'], types: ['activities'], noBuiltins: true },
   platforms: { may: ['api', 'placement', 'kubernetes'] },
   activities: { may: ['api', 'placement', 'platforms', 'messages'] },
-  bridge: { may: ['api', 'kubernetes', 'messages'] },
+  bridge: { may: ['api', 'placement', 'kubernetes', 'messages'] },
   worker: {
     may: ['api', 'placement', 'kubernetes', 'workflows', 'messages', 'platforms', 'activities', 'bridge'],
   },

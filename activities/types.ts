@@ -1,9 +1,15 @@
 /** Inputs and results of the activities, as workflows see them. */
 import type { Gate, PowerMode, PowerState, VirtualMachineStatus } from '../api';
-import type { Operation, PlacementRequest, PlacementResult, VirtualMachineRef } from '../platforms';
+import type {
+  Neighbour,
+  Operation,
+  PlacementRequest,
+  PlacementResult,
+  VirtualMachineRef,
+} from '../platforms';
 import type { Attempt, Plan, RunOutcome } from '../workflows/messages';
 
-export type { Operation, PlacementRequest, PlacementResult, VirtualMachineRef };
+export type { Neighbour, Operation, PlacementRequest, PlacementResult, VirtualMachineRef };
 
 /** Retry budget of one operation; milliseconds. */
 export interface RetryBudget {
@@ -67,6 +73,8 @@ export interface PlaceInput {
    * it would not wait for its turn.
    */
   hold?: true;
+  /** Other VMs that affinity rules are about. */
+  beside?: Neighbour[];
   retry: RetryBudget;
   caller: string;
 }

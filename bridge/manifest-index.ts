@@ -25,6 +25,8 @@ export interface ManifestIndex {
   childGroups: ReadonlyMap<ObjectKey, Group[]>;
   /** VMs that name the group of the key in `spec.groupName`. */
   childMachines: ReadonlyMap<ObjectKey, VirtualMachine[]>;
+  /** By namespace, where there are affinity rules: the keys of labels that they ask for, and all VMs. */
+  selectedBy: ReadonlyMap<string, { keys: string[]; machines: VirtualMachine[] }>;
 }
 
 /** Builds the look-ups. */
@@ -36,6 +38,7 @@ export function indexManifests(manifests: Manifests): ManifestIndex {
     policies: byKey(manifests.policies),
     childGroups: byParent(manifests.groups),
     childMachines: byParent(manifests.virtualMachines),
+    selectedBy: selectedBy(manifests.virtualMachines),
   };
 }
 
@@ -65,7 +68,25 @@ export function withNamespace(index: ManifestIndex, before: Manifests, after: Ma
     policies: replace(index.policies, old.policies, now.policies),
     childGroups: replace(index.childGroups, old.childGroups, now.childGroups),
     childMachines: replace(index.childMachines, old.childMachines, now.childMachines),
+    selectedBy: replace(index.selectedBy, old.selectedBy, now.selectedBy),
   };
+}
+
+function selectedBy(machines: VirtualMachine[]): ManifestIndex['selectedBy'] {
+  const keys = new Map<string, Set<string>>();
+  for (const { namespace, affinity } of machines) {
+    if (affinity.length === 0) continue;
+    const known = keys.get(namespace) ?? new Set();
+    keys.set(namespace, known);
+    for (const { selector } of affinity) {
+      for (const key of Object.keys(selector.matchLabels)) known.add(key);
+      for (const { key } of selector.matchExpressions) known.add(key);
+    }
+  }
+  const found = new Map<string, { keys: string[]; machines: VirtualMachine[] }>();
+  for (const [namespace, known] of keys) found.set(namespace, { keys: [...known].sort(), machines: [] });
+  for (const vm of machines) found.get(vm.namespace)?.machines.push(vm);
+  return found;
 }
 
 function byKey<T extends { namespace: string; name: string }>(objects: T[]): Map<ObjectKey, T> {

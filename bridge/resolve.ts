@@ -41,6 +41,7 @@ import {
   policyOf,
   type ManifestIndex,
 } from './manifest-index';
+import { besideOf, seenByRules } from './seen-by-rules';
 
 /** What is known beside the manifests. All parts may be left out: then nothing was observed and nothing ever ran. */
 export interface World {
@@ -83,13 +84,14 @@ export function resolveTrees(manifests: Manifests, world: World = {}): Plan[] {
 export function resolvePlan(index: ManifestIndex, group: Group, world: World = {}): Plan | undefined {
   const powerState = group.powerState ?? (world.placesAhead ? 'Unchanged' : undefined);
   if (powerState === undefined) return undefined;
-  return planOf(index, world, group, {
+  const plan = planOf(index, world, group, {
     powerState,
     root: group.name,
     lineage: [],
     generation: 0,
     above: [],
   });
+  return { ...plan, beside: besideOf(index, group.namespace, plansOf(plan)) };
 }
 
 /** A plan and the plans nested in it. */
@@ -282,11 +284,13 @@ function requestsOf(index: ManifestIndex, vm: VirtualMachine): PlanMember['reque
     vm.className === undefined
       ? undefined
       : index.classes.get(objectKey({ namespace: vm.namespace, name: vm.className }));
-  if (!machineClass && vm.zone === undefined) return undefined;
+  const seen = seenByRules(index, vm);
+  if (!machineClass && vm.zone === undefined && !seen.labels && !seen.affinity) return undefined;
   return {
     cpus: machineClass?.cpus ?? 0,
     memory: machineClass?.memory ?? 0,
     ...(vm.zone !== undefined && { zone: vm.zone }),
+    ...seen,
   };
 }
 

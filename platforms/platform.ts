@@ -6,7 +6,7 @@
  *     paused and wakes up late cannot undo a newer decision.
  * P3: a state is only reported after it was observed.
  */
-import type { Placement, PowerMode, PowerState, VirtualMachineStatus } from '../api';
+import type { AffinityTerm, Placement, PowerMode, PowerState, VirtualMachineStatus } from '../api';
 
 /** Names one VM on the platform. */
 export interface VirtualMachineRef {
@@ -45,6 +45,17 @@ export interface PlacementRequest {
   memory: number;
   /** Zone the VM is pinned to. */
   zone?: string;
+  /** Labels that affinity rules select by. */
+  labels?: Record<string, string>;
+  /** The VM's own rules. */
+  affinity?: AffinityTerm[];
+}
+
+/** A VM that is not to be placed, as affinity rules see it: a platform that cannot see that itself is told. */
+export interface Neighbour {
+  vm: VirtualMachineRef;
+  labels?: Record<string, string>;
+  affinity?: AffinityTerm[];
 }
 
 /** How VMs are to be placed. */
@@ -55,12 +66,16 @@ export interface PlaceOptions {
    * A VM that comes into being once it is placed is to be off then, whatever its own power state says: its group has not come to it yet.
    */
   hold?: boolean;
+  /** Other VMs that rules of the VMs to be placed select, or whose rules select those. Ones that the platform does not have do not count. */
+  beside?: readonly Neighbour[];
 }
 
 /** Where one VM was placed. */
 export interface PlacementResult {
   vm: VirtualMachineRef;
   placement: Placement;
+  /** What people should know of it: rules that the platform has to keep by itself. */
+  note?: string;
 }
 
 /** What the platform knows of one VM. */

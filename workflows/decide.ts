@@ -13,7 +13,14 @@
  */
 import type { PowerState } from '../api';
 import { formatDuration } from '../api/duration';
-import type { Activities, PlaceInput, PlacementRequest, PowerGroupInput, PowerInput } from '../activities';
+import type {
+  Activities,
+  Neighbour,
+  PlaceInput,
+  PlacementRequest,
+  PowerGroupInput,
+  PowerInput,
+} from '../activities';
 import type { RunOutcome } from './messages';
 import { memberKey, workflowId, type MemberKey, type Plan, type PlanMember, type PlanTier } from './plan';
 import { exceptionOf, membersOf, type MemberState, type Run, type Stage } from './run';
@@ -439,15 +446,10 @@ export function openStarts(run: Run): Start[] {
 function placeStart(run: Run, activityId: string): Start {
   const { plan } = run;
   const requests = unplaced(run, plan).map(({ member, plan: { namespace } }): PlacementRequest => {
-    const { zone, cpus = 0, memory = 0 } = member.requests ?? {};
-    const request: PlacementRequest = {
-      vm: { namespace, name: member.name, uid: member.uid ?? '' },
-      cpus,
-      memory,
-    };
-    if (zone !== undefined) request.zone = zone;
-    return request;
+    const { cpus = 0, memory = 0, ...rest } = member.requests ?? {};
+    return { vm: { namespace, name: member.name, uid: member.uid ?? '' }, cpus, memory, ...rest };
   });
+  const beside = besideOf(run, requests);
   return {
     activity: 'place',
     activityId,
@@ -457,8 +459,34 @@ function placeStart(run: Run, activityId: string): Start {
       retry: plan.policy.retry,
       caller: workflowId(plan.namespace, plan.name),
       ...(plan.placesAhead && plan.powerState !== 'Unchanged' && { hold: true as const }),
+      ...(beside.length > 0 && { beside }),
     },
   };
+}
+
+/** The other VMs that rules are about: those of the tree that are not placed now, and those that the plan names. */
+function besideOf({ plan }: Run, requests: PlacementRequest[]): Neighbour[] {
+  if (!plan.beside) return [];
+  const { namespace } = plan;
+  const placing: Record<string, true> = {};
+  for (const { vm } of requests) placing[vm.name] = true;
+  return [
+    ...plan.beside.map(({ name, uid, ...seen }): Neighbour => ({ vm: { namespace, name, uid }, ...seen })),
+    ...machinesOf(plan).flatMap(({ name, uid, requests: { labels, affinity } = {} }): Neighbour[] => {
+      if (uid === undefined || placing[name] || (!labels && !affinity)) return [];
+      return [{ vm: { namespace, name, uid }, ...(labels && { labels }), ...(affinity && { affinity }) }];
+    }),
+  ];
+}
+
+/** The linked VMs of a tree. */
+function machinesOf({ tiers }: Plan): PlanMember[] {
+  return tiers.flatMap(({ members }) =>
+    members.flatMap((member) => {
+      if (member.link !== 'Linked') return [];
+      return member.plan ? machinesOf(member.plan) : member.kind === 'VirtualMachine' ? [member] : [];
+    }),
+  );
 }
 
 function memberStart(run: Run, key: MemberKey, member: PlanMember, tier: PlanTier): Start {

@@ -112,6 +112,8 @@ export interface RunException {
 export interface RunPlacement extends Placement {
   /** Of the VM that was placed: another one of the same name is not. */
   uid?: string;
+  /** What the platform says of the place. */
+  note?: string;
 }
 
 /** Result of the workflow. */

@@ -5,6 +5,7 @@
  * holds no manifest of a VM and no secret. Durations and times are milliseconds (times since the Unix epoch).
  */
 import type {
+  AffinityTerm,
   DeletionPolicy,
   DriftAction,
   Gate,
@@ -43,6 +44,11 @@ export interface Plan {
   syncedAs?: string;
   tiers: PlanTier[];
   policy: PlanPolicy;
+  /**
+   * The VMs of the namespace outside of this tree that its affinity rules select, or whose rules select VMs of it. Only the plan of a
+   * driver has them, and every one that has: a run under an older plan goes on as it was recorded.
+   */
+  beside?: ({ name: string; uid: string } & SeenByRules)[];
   /** Times at which drift of a VM was corrected lately, by member name; from the outcome of the last run. */
   corrections?: Record<string, number[]>;
 }
@@ -69,6 +75,14 @@ export interface PlanTier {
   members: PlanMember[];
 }
 
+/** What affinity rules see of a VM. Empty parts are left out. */
+export interface SeenByRules {
+  /** The labels that some rule in the namespace asks for. */
+  labels?: Record<string, string>;
+  /** Its own rules. */
+  affinity?: AffinityTerm[];
+}
+
 /** One member, as resolved. */
 export interface PlanMember {
   kind: MemberKind;
@@ -81,8 +95,8 @@ export interface PlanMember {
   /** A VM's own modes; the group's, where set, outrank them. */
   powerOffMode?: PowerMode;
   suspendMode?: PowerMode;
-  /** What a VM asks of a host (`memory` in bytes), and the zone it is pinned to. */
-  requests?: { cpus: number; memory: number; zone?: string };
+  /** What a VM asks of a host (`memory` in bytes), the zone it is pinned to, and what rules see of it. */
+  requests?: { cpus: number; memory: number; zone?: string } & SeenByRules;
   /** What was last observed of a VM; absent: it was never seen on the platform, so it is off. */
   observed?: VirtualMachineStatus;
   /** Of a nested group: its own plan. */
@@ -149,6 +163,19 @@ export function observedForGate(gate: Gate, observed: VirtualMachineStatus): Vir
   const { conditions, ...rest } = observed;
   const asked = conditions?.filter((type) => type === gateCondition(gate)) ?? [];
   return asked.length > 0 ? { ...rest, conditions: asked } : rest;
+}
+
+/** What a plan says of where its VMs may stand, as text: equal for two plans whose VMs are placed in the same way. */
+export function standOf(plan: Plan): string {
+  return JSON.stringify([plan.beside, standsOf(plan)]);
+}
+
+function standsOf({ tiers }: Plan): unknown[] {
+  return tiers.flatMap(({ members }) =>
+    members.map(({ name, uid, link, requests, plan }) =>
+      plan ? standsOf(plan) : [name, uid, link, requests],
+    ),
+  );
 }
 
 /** What a plan says of the moment, not of the desired state. */

@@ -21,6 +21,7 @@ import type {
 } from './messages';
 import {
   desireOf,
+  standOf,
   isInState,
   meetsGate,
   memberKey,
@@ -203,7 +204,16 @@ export function receivePlan(run: Run, message: PlanMessage, now: number): Run {
   if (turned) next.planAt = now;
   if (asked) next.words = remember(run.words, askedWord(message, now));
   next.stages = turned ? stagesOf(plan) : carryLatches(run, plan);
+  if (plan.beside && standOf(plan) !== standOf(run.plan)) placeAnew(next);
   return withMembers(next, run.plan, now, { fresh: turned, forgive: edited || asked || forced, forced });
+}
+
+/** What is being placed may not stand where it was to, or now may: it is asked for as it is now. */
+function placeAnew(run: Run): void {
+  const { activityId, done } = run.placement;
+  if (activityId === undefined) return;
+  run.dropped = [...run.dropped, activityId];
+  run.placement = { attempts: [], done };
 }
 
 /** Where power is left alone there is nothing to bring in step. */
@@ -484,7 +494,8 @@ export function attemptReported(run: Run, { activityId, attempt }: AttemptReport
 export function placed(run: Run, activityId: string, results: PlacementResult[]): Run {
   if (run.placement.activityId !== activityId) return run;
   const placements = { ...run.placements };
-  for (const { vm, placement } of results) placements[vm.name] = { ...placement, uid: vm.uid };
+  for (const { vm, placement, note } of results)
+    placements[vm.name] = { ...placement, uid: vm.uid, ...(note !== undefined && { note }) };
   return { ...run, placements, placement: { attempts: [], done: true } };
 }
 

@@ -1,4 +1,4 @@
-import type { Group, Manifests } from '../../api';
+import type { AffinityTerm, Group, Manifests, VirtualMachine } from '../../api';
 import {
   indexManifests,
   planDigest,
@@ -223,6 +223,68 @@ test('a VM asks for what its class has, and for the zone it is pinned to', () =>
     undefined,
     { cpus: 0, memory: 0, zone: 'z2' },
   ]);
+});
+
+describe('what affinity rules see', () => {
+  const rule = (key: string, value: string): AffinityTerm => ({
+    effect: 'AntiAffinity',
+    strength: 'Required',
+    topologyKey: 'kubernetes.io/hostname',
+    selector: { matchLabels: {}, matchExpressions: [{ key, operator: 'In', values: [value] }] },
+    path: `${key} in ${value}`,
+  });
+  const labels = { app: 'web', team: 'blue' };
+  const from = (over: Partial<VirtualMachine> = {}): Manifests =>
+    manifests({
+      groups: [
+        group('app', [tier(['a', 'g:child'])], on),
+        group('child', [tier(['b'])], { groupName: 'app' }),
+      ],
+      virtualMachines: [
+        vm('a', 'app', { labels, affinity: [rule('app', 'web')] }),
+        vm('b', 'child', { labels: { app: 'db' } }),
+        vm('selected', 'other', { labels }),
+        vm('selecting', 'other', { affinity: [rule('app', 'db')] }),
+        vm('indifferent', 'other', { labels: { app: 'cache' }, affinity: [rule('app', 'cache')] }),
+        vm('elsewhere', 'app', { namespace: 'elsewhere', labels }),
+        vm('c', 'other', over),
+      ],
+    });
+
+  test('the labels that rules of the namespace ask for, the rules, and the VMs beside the tree that they are about', () => {
+    const plan = planOf(from());
+    const [a, child] = plan.tiers[0]?.members ?? [];
+    expect(a?.requests).toEqual({
+      cpus: 0,
+      memory: 0,
+      labels: { app: 'web' },
+      affinity: [rule('app', 'web')],
+    });
+    expect(child?.plan?.tiers[0]?.members[0]?.requests).toEqual({
+      cpus: 0,
+      memory: 0,
+      labels: { app: 'db' },
+    });
+    expect(plan.beside).toEqual([
+      { name: 'selected', uid: 'vm-selected', labels: { app: 'web' } },
+      { name: 'selecting', uid: 'vm-selecting', affinity: [rule('app', 'db')] },
+    ]);
+    expect(child?.plan?.beside).toBeUndefined();
+  });
+
+  test('without rules nothing is said of labels', () => {
+    const plan = planOf(
+      manifests({ groups: [group('app', [tier(['a'])], on)], virtualMachines: [vm('a', 'app', { labels })] }),
+    );
+    expect(plan.tiers[0]?.members[0]?.requests).toBeUndefined();
+    expect(plan.beside).toEqual([]);
+  });
+
+  test('a change of what rules see is a change of what is wanted, any other label is not', () => {
+    const before = planDigest(planOf(from()));
+    expect(planDigest(planOf(from({ labels: { team: 'red' } })))).toBe(before);
+    expect(planDigest(planOf(from({ labels: { app: 'web' } })))).not.toBe(before);
+  });
 });
 
 describe('convergedAt of a nested group', () => {

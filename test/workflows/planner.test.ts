@@ -20,6 +20,63 @@ function running(): PlanTier[] {
   ];
 }
 
+describe('D6: placing', () => {
+  const rules = { cpus: 1, memory: 1, labels: { app: 'web' } };
+  const beside = [{ name: 'other', uid: 'uid-other', labels: { app: 'db' } }];
+  const never = (): World => new World((id) => ({ takes: id.startsWith('place') ? Infinity : 1000 }));
+  const placing = (world: World): string[] => world.openIds.filter((id) => id.startsWith('place'));
+
+  it('asks for those without a place, and tells what rules see of the others', () => {
+    const tiers = [
+      tier([vm('a', { requests: rules }), seen('b', 'PoweredOff', 0, { requests: rules }), vm('c')]),
+    ];
+    const starts: unknown[] = [];
+    new World(undefined, undefined, (_run, { start }) => starts.push(...start)).send(plan(tiers, { beside }));
+    const ref = (name: string): object => ({ namespace: 'production', name, uid: `uid-${name}` });
+    expect(starts).toMatchObject([
+      {
+        activity: 'place',
+        input: {
+          requests: [
+            { vm: ref('a'), ...rules },
+            { vm: ref('c'), cpus: 0, memory: 0 },
+          ],
+          beside: [
+            { vm: ref('other'), labels: { app: 'db' } },
+            { vm: ref('b'), labels: { app: 'web' } },
+          ],
+        },
+      },
+    ]);
+  });
+
+  it('asks anew where what it waits for has changed: requests, rules, members, or VMs beside', () => {
+    const first = plan([tier([vm('a', { requests: rules })])], { beside: [] });
+    const changes = [
+      plan([tier([vm('a', { requests: { ...rules, cpus: 2 } })])], { beside: [] }),
+      plan([tier([vm('a', { requests: { ...rules, labels: {} } })])], { beside: [] }),
+      plan([tier([vm('a', { requests: rules }), vm('b')])], { beside: [] }),
+      plan([tier([vm('a', { requests: rules })])], { beside }),
+    ];
+    for (const change of changes) {
+      const world = never().send(first);
+      const [before] = placing(world);
+      world.send(change);
+      expect(world.cancelled).toEqual([before]);
+      expect(placing(world)).toHaveLength(1);
+      expect(placing(world)).not.toEqual([before]);
+    }
+  });
+
+  it('goes on where nothing of that has changed, and under plans of older versions', () => {
+    const same = never().send(plan([tier([vm('a', { requests: rules })])], { beside }));
+    const old = never().send(plan([tier([vm('a', { requests: rules })])]));
+    same.send(plan([tier([vm('a', { requests: rules })], { gate: 'Ready' })], { beside }));
+    old.send(plan([tier([vm('a', { requests: { ...rules, cpus: 2 } })])]));
+    expect([...same.cancelled, ...old.cancelled]).toEqual([]);
+  });
+});
+
 describe('power on', () => {
   it('D1 D2: walks the tiers in order, and waits each delay after the tier before is done', () => {
     const world = new World().send(plan(threeTiers()));

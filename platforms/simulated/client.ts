@@ -79,10 +79,10 @@ export class SimulatedPlatform implements Platform {
 
   async place(
     requests: PlacementRequest[],
-    { caller }: PlaceOptions,
+    { caller, beside }: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
-    const body = { requests, caller };
+    const body = { requests, caller, ...(beside && { beside }) };
     const answer = await this.#caller.json({ method: 'POST', path: '/v1/place', body, signal });
     return (answer as { results: PlacementResult[] }).results;
   }

@@ -4,7 +4,7 @@
  *
  * P1: an operation id that was accepted once has one effect at most.
  * P2: a smaller sequence than one seen for that VM is refused.
- * C1: what stands on a host never exceeds it (see capacity.ts).
+ * C1, C2: what stands on a host never exceeds it, and no required affinity rule is broken by placing (see placing.ts).
  * S1: of two operations on a VM only the later one takes effect, also where it came in the middle of the other.
  */
 import {
@@ -15,14 +15,15 @@ import {
   type SimulatedFault,
   type SimulatedInventory,
 } from '../../api';
+import { solvePlacement, type PlacementProblem } from '../../placement';
 import type {
   FailureClass,
+  Neighbour,
   PlacementRequest,
   PowerRequest,
   VirtualMachineRef,
   VirtualMachineState,
 } from '../platform';
-import { fit, type Need, type Room } from './capacity';
 import { draw, drawTime } from './dice';
 import {
   CONSOLE,
@@ -34,7 +35,9 @@ import {
   type PlaceCall,
   type PlacedVm,
   type PowerCall,
+  type SeenByRules,
 } from './entries';
+import { mistakes, placementProblem, placementVm } from './placing';
 
 /** A call for a change of power state, as the engine takes it. */
 export interface EnginePowerRequest extends PowerRequest {
@@ -42,10 +45,12 @@ export interface EnginePowerRequest extends PowerRequest {
   requestId?: string;
 }
 
-/** What one VM asks for, as the engine takes it. */
-export interface EnginePlacementRequest extends PlacementRequest {
-  /** The host it is to be on. */
+/** How VMs are to be placed, as the engine takes it. */
+export interface EnginePlaceOptions {
+  caller: string;
+  /** The one host on which they are to be. */
   node?: string;
+  beside?: readonly Neighbour[];
 }
 
 /** An operation on its way. */
@@ -62,7 +67,7 @@ export interface Pending {
 }
 
 /** One VM on the platform. Never changed in place. */
-export interface VmRecord {
+export interface VmRecord extends SeenByRules {
   readonly vm: VirtualMachineRef;
   readonly cpus: number;
   readonly memory: number;
@@ -186,17 +191,21 @@ export function decidePower(state: EngineState, request: EnginePowerRequest, at:
 /** What a call for placement is answered. */
 export function decidePlace(
   state: EngineState,
-  requests: readonly EnginePlacementRequest[],
-  caller: string,
+  requests: readonly PlacementRequest[],
+  { caller, node, beside = [] }: EnginePlaceOptions,
   at: number,
 ): PlaceCall {
-  const asked: PlacedVm[] = requests.map(({ vm, cpus, memory }) => ({
-    vm: keyOf(vm),
-    uid: vm.uid,
-    cpus,
-    memory,
+  const asked: PlacedVm[] = requests.map((request) => ({
+    vm: keyOf(request.vm),
+    uid: request.vm.uid,
+    cpus: request.cpus,
+    memory: request.memory,
+    ...seenOf(request),
   }));
-  const call = { type: 'place' as const, at, caller, vms: asked };
+  const news = beside.flatMap((each) =>
+    isNews(state, each) ? [{ ...named(each.vm), ...seenOf(each) }] : [],
+  );
+  const call = { type: 'place' as const, at, caller, vms: asked, ...(news.length > 0 && { beside: news }) };
   const twice = asked.find(({ vm }, index) => asked.findIndex((other) => other.vm === vm) !== index);
   if (twice) {
     return {
@@ -221,14 +230,28 @@ export function decidePlace(
       };
     }
   }
-  const result = fit(fresh.map(needOf), roomsWithout(state, fresh), state.inventory.datastores);
-  if ('conflict' in result)
-    return { ...call, answer: 'Refused', class: 'NoCapacity', message: result.conflict };
+  const refuse = (failureClass: FailureClass, message: string): PlaceCall => ({
+    ...call,
+    answer: 'Refused',
+    class: failureClass,
+    message,
+  });
+  if (node !== undefined && !state.inventory.hosts.some(({ name }) => name === node))
+    return refuse(
+      'NoCapacity',
+      `there is no host ${node}, on which ${asked.map(({ vm }) => vm).join(', ')} is to be`,
+    );
+  const problem = problemOf(state, fresh, { ...call, node });
+  const answer = solvePlacement(problem);
+  if (answer.type !== 'Placed') return refuse('NoCapacity', answer.message);
+  const wrong = mistakes(problem, answer.placements);
+  if (wrong.length > 0) return refuse('Permanent', `the place that was found is wrong: ${wrong.join('; ')}`);
+  const placements = new Map(answer.placements.map(({ uid, placement }) => [uid, placement]));
   return {
     ...call,
     answer: 'Placed',
     vms: asked.map((vm) => {
-      const placement = result.placements.get(vm.vm);
+      const placement = placements.get(vm.vm);
       return placement ? { ...vm, placement } : { ...vm, ...stickyPlacement(state, vm.vm), sticky: true };
     }),
   };
@@ -382,31 +405,39 @@ function effectOf(record: VmRecord, at: number): Effect {
   };
 }
 
-// ---- Capacity -------------------------------------------------------------------------------------------------------------------
+// ---- Placing --------------------------------------------------------------------------------------------------------------------
 
-function roomsWithout(state: EngineState, replaced: readonly PlacementRequest[]): Room[] {
-  const freed = new Set(replaced.map(({ vm }) => keyOf(vm)));
-  const rooms = new Map<string, Room>(
-    state.inventory.hosts.map((host) => [host.name, { host, cpus: host.cpus, memory: host.memory, vms: 0 }]),
-  );
-  for (const [key, record] of state.vms) {
-    const room = rooms.get(record.placement.node ?? '');
-    if (!room || freed.has(key)) continue;
-    room.cpus -= record.cpus;
-    room.memory -= record.memory;
-    room.vms += 1;
-  }
-  return [...rooms.values()];
+/** What is asked of the solver. */
+function problemOf(
+  state: EngineState,
+  fresh: readonly PlacementRequest[],
+  { vms, beside = [], node }: Pick<PlaceCall, 'vms' | 'beside'> & { node: string | undefined },
+): PlacementProblem {
+  const told = new Map<string, SeenByRules>([...vms, ...beside].map((each) => [each.vm, each]));
+  const asked = fresh.map(placementVm);
+  const replaced = new Set(asked.map(({ uid }) => uid));
+  const placed = [...state.vms].flatMap(([key, record]) => {
+    if (replaced.has(key)) return [];
+    const { vm, cpus, memory, placement } = record;
+    return [{ ...placementVm({ vm, cpus, memory, ...seenOf(told.get(key) ?? record) }), placement }];
+  });
+  const problem = placementProblem(state.inventory, asked, placed);
+  if (node === undefined) return problem;
+  return { ...problem, hosts: problem.hosts.filter(({ name }) => name === node) };
 }
 
-function needOf({ vm, cpus, memory, zone, node }: EnginePlacementRequest): Need {
-  return {
-    vm: keyOf(vm),
-    cpus,
-    memory,
-    ...(zone !== undefined && { zone }),
-    ...(node !== undefined && { node }),
-  };
+function seenOf({ labels, affinity }: SeenByRules): SeenByRules {
+  return { ...(labels && { labels }), ...(affinity && { affinity }) };
+}
+
+function named(vm: VirtualMachineRef): { vm: string; uid: string } {
+  return { vm: keyOf(vm), uid: vm.uid };
+}
+
+/** Whether a caller knows otherwise of a VM that is there. */
+function isNews(state: EngineState, { vm, ...seen }: Neighbour): boolean {
+  const record = find(state, vm);
+  return record !== undefined && JSON.stringify(seenOf(seen)) !== JSON.stringify(seenOf(record));
 }
 
 function stickyPlacement(state: EngineState, vm: string): { placement?: Placement } {
@@ -592,9 +623,11 @@ function applyPlace(state: EngineState, call: PlaceCall): Touched {
     ledger.calls += 1;
     for (const { key } of call.faults) ledger.hits[key] = (ledger.hits[key] ?? 0) + 1;
   }
+  for (const each of call.beside ?? []) applySeen(state, each);
   if (call.answer === 'Refused') return NOTHING;
   const touched: Touched = { changed: [], deleted: [] };
-  for (const { vm, uid, cpus, memory, placement, sticky } of call.vms) {
+  for (const { vm, uid, cpus, memory, placement, sticky, ...seen } of call.vms) {
+    if (sticky) applySeen(state, { vm, uid, ...seen });
     if (sticky || !placement) continue;
     const old = state.vms.get(vm);
     if (old) touched.deleted.push(old.vm);
@@ -608,10 +641,21 @@ function applyPlace(state: EngineState, call: PlaceCall): Touched {
       since: call.at,
       ready: false,
       placedBy: call.caller,
+      ...seen,
     });
     touched.changed.push(vm);
   }
   return touched;
+}
+
+/** What rules see of a VM is now this. */
+function applySeen(
+  state: EngineState,
+  { vm, uid, ...seen }: { vm: string; uid: string } & SeenByRules,
+): void {
+  const record = state.vms.get(vm);
+  if (record?.vm.uid === uid)
+    state.vms.set(vm, { ...without(record, 'labels', 'affinity'), ...seenOf(seen) });
 }
 
 function without<T extends object, K extends keyof T>(from: T, ...keys: K[]): Omit<T, K> {

@@ -5,7 +5,14 @@
  * Reading it: every line has `n`, counted from 1 without gaps. A VM is named by `vm` (`namespace/name`) and `uid`. A call and its
  * effect share `operationId`. Lines of calls that changed nothing are there too, with the answer they got.
  */
-import type { Placement, PowerMode, PowerState, SimulatedFaultType, SimulatedInventory } from '../../api';
+import type {
+  AffinityTerm,
+  Placement,
+  PowerMode,
+  PowerState,
+  SimulatedFaultType,
+  SimulatedInventory,
+} from '../../api';
 import type { FailureClass } from '../platform';
 
 /** What a call for a change of power state was answered. */
@@ -88,8 +95,15 @@ export interface Failed {
   message: string;
 }
 
+/** What affinity rules see of a VM; journals of older versions have none of it. */
+export interface SeenByRules {
+  readonly labels?: Record<string, string>;
+  /** The VM's own rules. */
+  readonly affinity?: AffinityTerm[];
+}
+
 /** One VM of a {@link PlaceCall}. */
-export interface PlacedVm {
+export interface PlacedVm extends SeenByRules {
   vm: string;
   uid: string;
   cpus: number;
@@ -107,6 +121,8 @@ export interface PlaceCall {
   caller: string;
   answer: 'Placed' | 'Refused';
   vms: PlacedVm[];
+  /** Other VMs of which the caller knows better what rules see of them: from here on that counts. */
+  beside?: ({ vm: string; uid: string } & SeenByRules)[];
   class?: FailureClass;
   message?: string;
   retryAfter?: number;

@@ -4,5 +4,6 @@ export { SimulatorConsole, type NamedVm } from './console';
 export type * from './entries';
 export { readJournal } from './journal';
 export { SimulatorInUseError } from './lock';
+export { placementProblem, placementVm } from './placing';
 export { startSimulator, type Simulator, type SimulatorOptions } from './server';
 export { startVmController, type VmController, type VmControllerOptions } from './vm-controller';

@@ -7,6 +7,7 @@
 import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import type {
   FailureClass,
+  PlacementRequest,
   PlacementResult,
   PowerRequest,
   VirtualMachineRef,
@@ -27,7 +28,7 @@ import {
   find,
   keyOf,
   report,
-  type EnginePlacementRequest,
+  type EnginePlaceOptions,
   type EnginePowerRequest,
   type EngineState,
   type VmRecord,
@@ -130,8 +131,11 @@ export class Machine {
   }
 
   /** Answers a call for placement. */
-  async place(requests: readonly EnginePlacementRequest[], caller: string): Promise<PlacementResult[]> {
-    const call = decidePlace(this.#state, requests, caller, this.#now());
+  async place(
+    requests: readonly PlacementRequest[],
+    options: EnginePlaceOptions,
+  ): Promise<PlacementResult[]> {
+    const call = decidePlace(this.#state, requests, options, this.#now());
     await this.#commit([call]);
     if (call.answer === 'Refused') throw refusal(call);
     const placements = new Map(call.vms.map(({ vm, placement }) => [vm, placement]));

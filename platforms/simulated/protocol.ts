@@ -1,8 +1,9 @@
 /** What travels between the simulated platform and those who call it: JSON over HTTP on loopback, the watch as lines of JSON. */
 import { z } from 'zod';
-import { SIMULATED_FAULT_TYPES, type SimulatedInventory } from '../../api';
+import { SIMULATED_FAULT_TYPES, type AffinityTerm, type SimulatedInventory } from '../../api';
 import type {
   FailureClass,
+  Neighbour,
   PlacementRequest,
   PowerRequest,
   VirtualMachineRef,
@@ -54,15 +55,43 @@ export const powerBody: z.ZodType<PowerRequest> = z.object({
   caller: text,
 });
 
+const labels = z.record(z.string(), z.string());
+
+const affinityTerm: z.ZodType<AffinityTerm> = z.object({
+  effect: z.enum(['Affinity', 'AntiAffinity']),
+  strength: z.enum(['Required', 'Preferred']),
+  topologyKey: z.enum(['kubernetes.io/hostname', 'topology.kubernetes.io/zone']),
+  selector: z.object({
+    matchLabels: labels,
+    matchExpressions: z.array(
+      z.object({
+        key: z.string(),
+        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+        values: z.array(z.string()),
+      }),
+    ),
+  }),
+  path: z.string(),
+});
+
+const seenByRules = { labels: labels.exactOptional(), affinity: z.array(affinityTerm).exactOptional() };
+
 const placementRequest: z.ZodType<PlacementRequest> = z.object({
   vm,
   cpus: amount,
   memory: amount,
   zone: text.exactOptional(),
+  ...seenByRules,
 });
 
+const neighbour: z.ZodType<Neighbour> = z.object({ vm, ...seenByRules });
+
 /** Body of `POST /v1/place`. */
-export const placeBody = z.object({ requests: z.array(placementRequest), caller: text });
+export const placeBody = z.object({
+  requests: z.array(placementRequest),
+  caller: text,
+  beside: z.array(neighbour).exactOptional(),
+});
 
 /** Body of `POST /v1/console/power`. */
 export const consolePowerBody = z.object({ vm: namedVm, powerState });
@@ -91,8 +120,6 @@ export const faultsBody = z.array(
     factor: amount.exactOptional(),
   }),
 );
-
-const labels = z.record(z.string(), z.string());
 
 /** Body of `PUT /v1/inventory`. */
 export const inventoryBody: z.ZodType<SimulatedInventory> = z.object({

@@ -196,8 +196,8 @@ async function route(
       return ANSWERED;
     }
     case 'POST /v1/place': {
-      const { requests, caller } = await body(request, placeBody);
-      return { results: await machine.place(requests, caller) };
+      const { requests, ...options } = await body(request, placeBody);
+      return { results: await machine.place(requests, options) };
     }
     case 'GET /v1/journal':
       return sendJournal(served.journal, Number(url.searchParams.get('since') ?? 0), response);

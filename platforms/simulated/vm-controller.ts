@@ -293,7 +293,11 @@ export function startVmController(options: VmControllerOptions): VmController {
   }
 
   async function create(entry: Entry, act: Act & { type: 'create' }): Promise<void> {
-    await machine.place([{ vm: refOf(entry.object), ...act.request }], VM_CONTROLLER);
+    const { node, ...asked } = act.request;
+    await machine.place([{ vm: refOf(entry.object), ...asked }], {
+      caller: VM_CONTROLLER,
+      ...(node !== undefined && { node }),
+    });
     delete entry.refused;
   }
 

@@ -2,6 +2,7 @@
 /** Parts that are slow to load, loaded by the commands that need them and when they need them. */
 import type * as Bridge from '../bridge';
 import type * as Kubernetes from '../kubernetes';
+import type * as Placement from '../placement';
 import type * as Platforms from '../platforms';
 import type * as Simulated from '../platforms/simulated';
 import type * as VmOperator from '../platforms/vm-operator';
@@ -22,6 +23,8 @@ export const messages = (): typeof Messages => require('../workflows/messages') 
 export const bridge = (): typeof Bridge => require('../bridge') as typeof Bridge;
 /** The client of an API server. */
 export const kubernetes = (): typeof Kubernetes => require('../kubernetes') as typeof Kubernetes;
+/** The placement solver. */
+export const placement = (): typeof Placement => require('../placement') as typeof Placement;
 /** What a terminal shows while groups change. */
 export const live = (): typeof Live => require('./display') as typeof Live;
 /** The shared watch of a platform. */

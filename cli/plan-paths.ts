@@ -1,6 +1,7 @@
 /** `vmgroup plan`: what a run would do, asked of the same planner that runs it. */
 import type { Group, Manifests, PowerState, VirtualMachine, VirtualMachineStatus } from '../api';
 import { formatDuration, formatProblem } from '../api';
+import type { PlacementAnswer } from '../placement';
 import type { Forecast, ForecastStep } from '../workflows';
 import type { Plan } from '../workflows/messages';
 import type { PlanOptions } from './commands/manifests';
@@ -10,6 +11,7 @@ import * as heavy from './heavy';
 import { formatLiveProblem, readCluster } from './cluster-manifests';
 import { readManifests, usesFiles } from './manifest-files';
 import { table } from './output';
+import { placementText, placerOf } from './plan-placement';
 
 /** The forecast of one driver. */
 interface GroupPlan {
@@ -17,7 +19,9 @@ interface GroupPlan {
   powerState: Plan['powerState'];
   /** What the VMs are taken to be before the run; on a cluster it is known of each. */
   from: PowerState | 'Observed';
-  forecast: Forecast;
+  forecast: Omit<Forecast, 'places'>;
+  /** Where VMs without a place would be placed; absent: all have one, or the platform is a cluster's, which is not asked. */
+  placement?: PlacementAnswer;
 }
 
 /** Observes a VM; absent: nothing is known of any. */
@@ -25,7 +29,8 @@ type Observe = (vm: VirtualMachine) => VirtualMachineStatus | undefined;
 
 /**
  * Prints what a run of each group would do, by its manifest or by its object on a cluster. Nothing is asked of a platform: without a cluster
- * VMs are taken to be off where they are to be powered on, and on otherwise.
+ * VMs are taken to be off where they are to be powered on, and on otherwise, and are placed on the inventory among the manifests, those of
+ * one group after those of another.
  *
  * @throws CliError when there is nothing to plan.
  */
@@ -36,12 +41,18 @@ export async function planPaths(paths: string[], options: PlanOptions): Promise<
     : await readCluster(options);
   const format = fromFiles ? formatProblem : formatLiveProblem;
   for (const problem of problems) process.stderr.write(format(problem) + '\n');
-  const plans = choose(manifests, options, observe).map(({ plan, from }): GroupPlan => ({
-    group: `${plan.namespace}/${plan.name}`,
-    powerState: plan.powerState,
-    from,
-    forecast: heavy.workflows().forecast(plan, 0),
-  }));
+  const placer = fromFiles ? placerOf(manifests) : undefined;
+  const plans = choose(manifests, options, observe).map(({ plan, from }): GroupPlan => {
+    const { places, ...forecast } = heavy.workflows().forecast(plan, 0);
+    const [asked] = places;
+    return {
+      group: `${plan.namespace}/${plan.name}`,
+      powerState: plan.powerState,
+      from,
+      forecast,
+      ...(placer && asked && { placement: placer(asked) }),
+    };
+  });
   process.stdout.write(render(plans, options.output));
 }
 
@@ -90,11 +101,10 @@ function wanted(group: Group, powerState: PowerState): Group {
   return { ...group, powerState };
 }
 
-function taken(
-  _vm: VirtualMachine,
-  powerState: PowerState,
-): { powerState: PowerState; at: number } | undefined {
-  return powerState === 'PoweredOff' ? undefined : { powerState, at: 0 };
+/** A VM that has its place keeps it. */
+function taken({ placed }: VirtualMachine, powerState: PowerState): VirtualMachineStatus | undefined {
+  if (powerState === 'PoweredOff' && !placed) return undefined;
+  return { powerState, at: 0, ...(placed && { placement: placed }) };
 }
 
 function nothingToPlan(manifests: Manifests, group: GroupName | undefined): CliError {
@@ -110,7 +120,7 @@ function nothingToPlan(manifests: Manifests, group: GroupName | undefined): CliE
   ]);
 }
 
-function asTable({ group, powerState, from, forecast }: GroupPlan): string {
+function asTable({ group, powerState, from, forecast, placement }: GroupPlan): string {
   const steps = table<ForecastStep>(
     [
       { head: 'AT LEAST', of: ({ at }) => `+${formatDuration(at)}` },
@@ -125,7 +135,8 @@ function asTable({ group, powerState, from, forecast }: GroupPlan): string {
   const waits = forecast.waits.map((wait) => `  waits: ${wait}\n`).join('');
   const before = from === 'Observed' ? 'as observed' : from;
   const head = `${group}: ${before} → ${powerState}, at least ${formatDuration(forecast.end)} and the time that the VMs take\n\n`;
-  return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}`;
+  const places = placement ? `\n${placementText(placement)}` : '';
+  return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}${places}`;
 }
 
 /** A flow chart: one box a moment, its operations inside, what is waited for on the arrows. */

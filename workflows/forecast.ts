@@ -2,6 +2,7 @@
  * The dry run: what a plan would do, step by step, asked of the same planner that runs it. Operations take no time here, so each time is
  * the earliest possible one.
  */
+import type { PlaceInput } from '../activities';
 import { formatDuration } from '../api/duration';
 import { decide, powerStateOf, type Start } from './decide';
 import type { RunOutcome } from './messages';
@@ -32,6 +33,8 @@ export interface Forecast {
   end: number;
   /** What the run would wait for without an end of its own. */
   waits: string[];
+  /** What the platform would be asked to place. */
+  places: PlaceInput[];
 }
 
 const ACTIONS = { PoweredOn: 'PowerOn', PoweredOff: 'PowerOff', Suspended: 'Suspend' } as const;
@@ -41,7 +44,7 @@ const ROUNDS = 1_000_000;
 
 /** Forecasts the run of a plan that starts at `now`, milliseconds since the Unix epoch. */
 export function forecast(plan: Plan, now: number, placedByParent = false): Forecast {
-  const result: Forecast = { steps: [], end: 0, waits: [] };
+  const result: Forecast = { steps: [], end: 0, waits: [], places: [] };
   let run: Run = begin(
     { plan, cause: 'SpecChanged', ...(placedByParent ? { placed: true as const } : {}) },
     now,
@@ -75,6 +78,7 @@ function begun(result: Forecast, run: Run, start: Start, time: number, began: nu
   const { plan } = run;
   const at = time - began;
   if (start.activity === 'place') {
+    result.places.push(start.input);
     const names = start.input.requests.map(({ vm }) => vm.name);
     result.steps.push({
       at,

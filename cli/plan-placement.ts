@@ -1,0 +1,69 @@
+/** Where runs would place VMs: the solver is asked as the simulated platform asks it. */
+import { DEFAULT_INVENTORY, type Manifests } from '../api';
+import type { PlaceInput } from '../activities';
+import type { PlacedVm, PlacementAnswer, RuleOutcome, VmPlacement } from '../placement';
+import * as heavy from './heavy';
+import { table } from './output';
+
+/** Places VMs group after group; each counts those that came before. */
+export type Placer = (asked: Pick<PlaceInput, 'requests'>) => PlacementAnswer;
+
+/** A placer on the inventory among the manifests, else the default one; VMs whose status has `uniqueID` and `zone` stand where they are. */
+export function placerOf(manifests: Manifests): Placer {
+  const { placementProblem, placementVm } = heavy.simulated();
+  const [inventory = DEFAULT_INVENTORY] = manifests.inventories;
+  const standing = new Map(standingVms(manifests).map((vm) => [vm.uid, vm]));
+  return ({ requests }) => {
+    const vms = requests.map(placementVm);
+    const placing = new Set(vms.map(({ uid }) => uid));
+    const placed = [...standing.values()].filter(({ uid }) => !placing.has(uid));
+    const answer = heavy.placement().solvePlacement(placementProblem(inventory, vms, placed));
+    if (answer.type !== 'Placed') return answer;
+    for (const [index, { placement }] of answer.placements.entries()) {
+      const vm = vms[index];
+      if (vm) standing.set(vm.uid, { ...vm, placement });
+    }
+    return answer;
+  };
+}
+
+function standingVms({ virtualMachines, classes }: Manifests): PlacedVm[] {
+  const { placementVm } = heavy.simulated();
+  return virtualMachines.flatMap(({ namespace, name, uid, className, labels, affinity, placed }) => {
+    if (!placed) return [];
+    const asks = classes.find((each) => each.namespace === namespace && each.name === className);
+    const { cpus = 0, memory = 0 } = asks ?? {};
+    const request = { vm: { namespace, name, uid }, cpus, memory, labels, affinity };
+    return [{ ...placementVm(request), placement: placed }];
+  });
+}
+
+/** A placement as text: by zone and host, then what each rule did; or why there is none. */
+export function placementText(answer: PlacementAnswer): string {
+  if (answer.type !== 'Placed') return `  placement: ${answer.message}\n`;
+  const places = [...answer.placements].sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+  const shown = table<VmPlacement>(
+    [
+      { head: 'ZONE', of: ({ placement }) => placement.zoneID },
+      { head: 'HOST', of: ({ placement }) => placement.node },
+      { head: 'VM', of: ({ name }) => name },
+      { head: 'DATASTORE', of: ({ placement }) => placement.datastores?.map(({ name }) => name).join(', ') },
+    ],
+    places,
+  );
+  if (answer.rules.length === 0) return shown;
+  const rules = table<RuleOutcome>(
+    [
+      { head: 'RULE OF', of: ({ vm }) => vm.name },
+      { head: 'OUTCOME', of: ({ outcome }) => outcome },
+      { head: 'STRENGTH', of: ({ strength }) => strength },
+      { head: 'RULE', of: ({ path }) => path },
+    ],
+    answer.rules,
+  );
+  return `${shown}\n${rules}`;
+}
+
+function placeOf({ name, placement: { zoneID, node = '' } }: VmPlacement): string {
+  return JSON.stringify([zoneID, node, name]);
+}

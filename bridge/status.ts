@@ -308,7 +308,9 @@ function placementsOf(run: RunState | undefined): RunOutcome['placements'] {
 
 /** Where a run has placed this VM; another one of the same name is placed anew. */
 function runPlacement({ placements }: Facts, vm: VirtualMachine): Placement | undefined {
-  const { uid = vm.uid, ...placement } = placements[vm.name] ?? { uid: undefined, zoneID: '' };
+  const found = placements[vm.name];
+  if (!found) return undefined;
+  const { uid = vm.uid, note: _note, ...placement } = found;
   return uid === vm.uid && placement.zoneID !== '' ? placement : undefined;
 }
 
@@ -334,7 +336,7 @@ function placementFinding(
   if (placement) {
     const computed = runPlacement(input, vm) !== undefined || wasComputed(before, placement);
     return computed
-      ? finding('PlacementReady', 'True', 'PlacementComputed', 'Placement decision is ready')
+      ? finding('PlacementReady', 'True', 'PlacementComputed', computedMessage(input, vm, before))
       : finding('PlacementReady', 'True', 'AlreadyPlaced', placement.zoneID);
   }
   // VMs are placed before they are powered on for the first time, and not before, but where they come into being only then.
@@ -343,6 +345,20 @@ function placementFinding(
   const text = (run.phase === 'Open' && run.progress?.placement.message) || 'not placed yet';
   return finding('PlacementReady', 'False', 'Pending', text);
 }
+
+/** With what the platform said of the place, which stays. */
+function computedMessage(
+  { placements }: Facts,
+  vm: VirtualMachine,
+  before: MemberStatus | undefined,
+): string {
+  const old = before?.conditions.find(({ reason }) => reason === 'PlacementComputed')?.message;
+  const found = placements[vm.name];
+  if (!found || (found.uid ?? vm.uid) !== vm.uid) return old ?? COMPUTED;
+  return found.note === undefined ? COMPUTED : `${COMPUTED}; ${found.note}`;
+}
+
+const COMPUTED = 'Placement decision is ready';
 
 function wasComputed(before: MemberStatus | undefined, placement: Placement): boolean {
   const old = before?.conditions.find((condition) => condition.type === 'PlacementReady');

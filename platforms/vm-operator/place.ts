@@ -2,7 +2,7 @@
  * Places VMs in zones of their namespace, and puts that on record on each VM, where it counts as taken room for every later placement of
  * every process.
  */
-import { parseQuantity, type Placement } from '../../api';
+import { parseQuantity, readResource, type Placement } from '../../api';
 import {
   KubernetesError,
   RESOURCES,
@@ -11,12 +11,19 @@ import {
   type Resource,
   type VirtualMachineObject,
 } from '../../kubernetes';
+import {
+  solvePlacement,
+  type PlacedVm,
+  type PlacementVm,
+  type PlacementZone,
+  type RuleOutcome,
+} from '../../placement';
 import { PlatformError, type PlacementRequest } from '../platform';
 import { recordedPlacement } from './annotations';
 import { keptPlacement } from './decide';
 import { platformError } from './errors';
-import { exists, nameOf, placementOf } from './observe';
-import { fitZones, roomOfAvailabilityZone, roomOfZone, type ZoneNeed, type ZoneRoom } from './zones';
+import { exists, placementOf } from './observe';
+import { zoneOf, zoneOfAvailabilityZone } from './zones';
 
 /** Label that pins a VM to a zone. */
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
@@ -32,12 +39,15 @@ export interface Placed {
   /** By the uid of the VM. */
   placements: Map<string, Placement>;
   zones: Set<string>;
+  /** What is to be said of a VM's place, by its uid. */
+  notes: Map<string, string>;
 }
 
 /**
- * Finds a place for each of `candidates`, all of one namespace, beside the `others` that are there.
+ * Finds a zone for each of `candidates`, all of one namespace, beside the `others` that are there. Affinity rules over zones hold. Of those
+ * over hosts, which cannot be seen, VMs that belong together come into one zone; the rest is left to vSphere, and the notes say so.
  *
- * @throws PlatformError `NoCapacity` with numbers and names.
+ * @throws PlatformError `NoCapacity` with what conflicts or is missing.
  */
 export async function choosePlaces(
   api: ApiServer,
@@ -46,49 +56,77 @@ export async function choosePlaces(
   others: readonly VirtualMachineObject[],
   signal?: AbortSignal,
 ): Promise<Placed> {
-  const rooms = await roomsOf(api, namespace, signal);
-  const zones = new Set(rooms.map(({ name }) => name));
-  const fresh = candidates.filter(({ object }) => !keptPlacement(object, zones));
-  if (fresh.length > 0 && rooms.length === 0) throw noZone(namespace, fresh);
-  const there = [
-    ...others,
-    ...candidates.filter((each) => !fresh.includes(each)).map(({ object }) => object),
-  ];
-  const limited = fresh.length > 0 && rooms.some(({ memory }) => Number.isFinite(memory));
-  const sizes = limited ? await classSizes(api, namespace, signal) : new Map<string, number>();
-  for (const vm of there) {
-    const room = rooms.find(({ name }) => name === zoneOf(vm));
-    if (!room) continue;
-    room.vms += 1;
-    room.memory -= sizes.get(vm.spec.className ?? '') ?? 0;
-  }
-  const fit = fitZones(fresh.map(needOf), rooms);
-  if ('conflict' in fit) throw new PlatformError('NoCapacity', fit.conflict);
+  const found = await zonesOf(api, namespace, signal);
+  const zones = new Set(found.map(({ name }) => name));
   const placements = new Map<string, Placement>();
-  for (const { object } of candidates) {
-    const placement = keptPlacement(object, zones) ?? fit.placements.get(nameOf(object));
-    if (placement) placements.set(object.metadata.uid ?? '', placement);
+  const fresh: Candidate[] = [];
+  for (const candidate of candidates) {
+    const kept = keptPlacement(candidate.object, zones);
+    if (kept) placements.set(candidate.request.vm.uid, kept);
+    else fresh.push(candidate);
   }
-  return { placements, zones };
+  if (fresh.length === 0) return { placements, zones, notes: new Map() };
+  if (found.length === 0) throw noZone(namespace, fresh);
+  const kept = candidates.filter((each) => !fresh.includes(each)).map(({ object }) => object);
+  const limited = found.some(({ memory }) => memory !== undefined);
+  const sizes = limited ? await classSizes(api, namespace, signal) : new Map<string, number>();
+  const answer = solvePlacement({
+    vms: fresh.map(({ object, request: { vm, memory, zone } }) => ({
+      ...{ ...vm, ...seenOf(object), cpus: 0, memory },
+      ...(zone !== undefined && { zone }),
+    })),
+    placed: standing([...others, ...kept], sizes),
+    hosts: [],
+    zones: found,
+    datastores: [],
+  });
+  if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
+  for (const { uid, placement } of answer.placements) placements.set(uid, placement);
+  return { placements, zones, notes: notesOf(answer.rules) };
 }
 
-function needOf({ object, request }: Candidate): ZoneNeed {
-  const { memory, zone } = request;
-  return { vm: nameOf(object), memory, ...(zone !== undefined && { zone }) };
+/** What affinity rules see of a VM; nothing of one that cannot be read. */
+function seenOf(object: VirtualMachineObject): Pick<PlacementVm, 'labels' | 'affinity'> {
+  const { read } = readResource(object);
+  const affinity = read?.kind === 'VirtualMachine' ? read.object.affinity : [];
+  return { labels: object.metadata.labels ?? {}, affinity };
+}
+
+/** The VMs whose zone is decided, in order of name: the cache has them in the order in which they came. */
+function standing(objects: readonly VirtualMachineObject[], sizes: ReadonlyMap<string, number>): PlacedVm[] {
+  return objects
+    .flatMap((object): PlacedVm[] => {
+      const { namespace = '', name, uid = '' } = object.metadata;
+      const placement = placeOf(object);
+      const memory = sizes.get(object.spec.className ?? '') ?? 0;
+      return placement
+        ? [{ ...{ namespace, name, uid, ...seenOf(object), cpus: 0, memory, placement } }]
+        : [];
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Where a VM is or will be, as far as anybody has decided. */
-function zoneOf(vm: VirtualMachineObject): string | undefined {
+function placeOf(vm: VirtualMachineObject): Placement | undefined {
+  const pin = vm.metadata.labels?.[ZONE_LABEL];
   const decided = exists(vm) ? placementOf(vm) : recordedPlacement(vm);
-  return decided?.zoneID ?? vm.metadata.labels?.[ZONE_LABEL];
+  return decided ?? (pin === undefined ? undefined : { zoneID: pin });
+}
+
+/** Of each VM the rules over hosts that somebody else has to keep. */
+function notesOf(rules: readonly RuleOutcome[]): Map<string, string> {
+  const left = new Map<string, string[]>();
+  for (const { vm, path, outcome } of rules)
+    if (outcome === 'LeftToPlatform') left.set(vm.uid, [...(left.get(vm.uid) ?? []), path]);
+  return new Map([...left].map(([uid, paths]) => [uid, `hosts are left to vSphere: ${paths.join(', ')}`]));
 }
 
 /** The zones that a namespace may use: its own `Zone` objects, or on older set-ups what the `AvailabilityZone` objects say of it. */
-async function roomsOf(api: ApiServer, namespace: string, signal?: AbortSignal): Promise<ZoneRoom[]> {
+async function zonesOf(api: ApiServer, namespace: string, signal?: AbortSignal): Promise<PlacementZone[]> {
   const zones = await listAll(api, RESOURCES.zones, namespace, signal);
-  if (zones.length > 0) return zones.flatMap((zone) => roomOfZone(zone) ?? []);
+  if (zones.length > 0) return zones.flatMap((zone) => zoneOf(zone) ?? []);
   const shared = await listAll(api, RESOURCES.availabilityZones, undefined, signal);
-  return shared.flatMap((zone) => roomOfAvailabilityZone(zone, namespace) ?? []);
+  return shared.flatMap((zone) => zoneOfAvailabilityZone(zone, namespace) ?? []);
 }
 
 /** Memory in bytes that VMs of each class ask for. */

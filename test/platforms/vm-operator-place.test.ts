@@ -189,7 +189,9 @@ test('affinity rules: over zones they hold, with VMs that are there; hosts are l
     expect([one?.note, two?.note, old?.note]).toEqual([undefined, undefined, undefined]);
     await expect(platform.place([asks(fourth)], HELD)).rejects.toMatchObject({
       failureClass: 'NoCapacity',
-      message: expect.stringContaining('may not share a zone') as string,
+      message: expect.stringContaining(
+        'of prod/web-4 cannot hold: there is no zone for it without',
+      ) as string,
     });
   });
 });

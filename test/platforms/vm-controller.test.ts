@@ -102,7 +102,7 @@ describe('creation', () => {
     expect(findCondition(lost, PLACED)).toMatchObject({
       status: 'False',
       reason: 'NotReady',
-      message: expect.stringContaining('no host in zone zone-z') as string,
+      message: expect.stringContaining('pinned to zone zone-z, where there is no host') as string,
     });
     await eventually(async () => (await stage.warnings('lost')).length > 0);
     expect(await stage.warnings('lost')).toMatchObject([{ type: 'Warning', reason: 'CreateFailure' }]);

@@ -377,6 +377,7 @@ describe('D4: the reference names', () => {
       'api',
       'cli',
       'cli/commands',
+      'placement',
       'platforms/vm-operator',
       'platforms/simulated',
       'activities',

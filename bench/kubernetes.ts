@@ -21,7 +21,7 @@ const VMS = 10;
 /** Changes whose latency is measured, each of another group. */
 const CHANGES = Math.min(200, GROUPS);
 /** Milliseconds between two of them. */
-const GAP = 250;
+const GAP = 1_000;
 /** Objects that are made at the same time. */
 const PARALLEL = 32;
 const NAMESPACES = 10;
@@ -82,7 +82,7 @@ async function quiet(cluster: TestCluster): Promise<void> {
   }
 }
 
-/** Memory of a process that shows its metrics, in MiB: what it holds, and the least of its heap in a while, which is that after a collection. */
+/** Memory of a process that shows its metrics, in MiB: what it holds, and the least of its heap in a while. */
 async function memoryOf(command: Command): Promise<{ rss: number; heap: number }> {
   const address = /"address":"([^"]+)"/.exec(command.output())?.[1] ?? '';
   let [rss, heap] = [NaN, Infinity];

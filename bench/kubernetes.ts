@@ -21,7 +21,7 @@ const VMS = 10;
 /** Changes whose latency is measured, each of another group. */
 const CHANGES = Math.min(200, GROUPS);
 /** Milliseconds between two of them. */
-const GAP = 1_000;
+const GAP = 250;
 /** Objects that are made at the same time. */
 const PARALLEL = 32;
 const NAMESPACES = 10;

@@ -172,7 +172,8 @@ async function mustRun(binary: string): Promise<string> {
   }
 }
 
-async function isExecutable(file: string): Promise<boolean> {
+/** Whether this process may run a file. */
+export async function isExecutable(file: string): Promise<boolean> {
   return access(file, constants.X_OK).then(
     () => true,
     () => false,
@@ -183,12 +184,17 @@ function executable(name: string): string {
   return process.platform === 'win32' ? `${name}.exe` : name;
 }
 
-function cacheDir(env: NodeJS.ProcessEnv): string {
+/** The user's cache of what we install or build. */
+export function cacheDir(env: NodeJS.ProcessEnv): string {
   return path.join(env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'vmgroup');
 }
 
-/** Runs a program to its end; its last words are the message when it fails. */
-async function run(program: string, args: string[]): Promise<void> {
+/**
+ * Runs a program to its end.
+ *
+ * @throws Error with its last words when it fails.
+ */
+export async function run(program: string, args: string[]): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let words = '';

@@ -14,6 +14,7 @@ export { RESOURCES, type Resource } from './resources';
 export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';
 export {
   trimVirtualMachine,
+  withoutLastApplied,
   virtualMachineCache,
   type ObjectCondition,
   type VirtualMachineCacheOptions,

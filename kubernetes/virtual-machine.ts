@@ -61,7 +61,7 @@ export function trimVirtualMachine(object: KubernetesObject): VirtualMachineObje
     metadata: {
       ...pick(metadata, 'name', 'namespace', 'uid', 'generation', 'resourceVersion', 'labels'),
       ...pick(metadata, 'finalizers', 'ownerReferences', 'deletionTimestamp'),
-      ...(metadata.annotations && { annotations: without(metadata.annotations, LAST_APPLIED) }),
+      ...(metadata.annotations && { annotations: withoutLastApplied(metadata.annotations) }),
     },
     spec: pick(spec, 'groupName', 'className', 'powerState', 'powerOffMode', 'suspendMode', 'affinity'),
     status: {
@@ -82,6 +82,7 @@ function pick<T extends object, K extends keyof T>(from: T, ...keys: K[]): Pick<
   ) as Pick<T, K>;
 }
 
-function without(from: Record<string, string>, left: string): Record<string, string> {
-  return Object.fromEntries(Object.entries(from).filter(([key]) => key !== left));
+/** Annotations without the copy of the whole object that `kubectl apply` leaves there. */
+export function withoutLastApplied(annotations: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => key !== LAST_APPLIED));
 }

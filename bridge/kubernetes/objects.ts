@@ -2,6 +2,7 @@
 import {
   RESOURCES,
   resourceCache,
+  withoutLastApplied,
   type ApiServer,
   type KubernetesObject,
   type Resource,
@@ -72,12 +73,10 @@ function trimGroup(object: KubernetesObject): GroupObject {
   return { ...withoutBallast(object), ...(other && { other }) };
 }
 
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
-
 /** What is kept of an object: its status is written by us, and by us alone. */
 function withoutBallast({ apiVersion, kind, metadata, spec }: KubernetesObject): KubernetesObject {
   const { managedFields, annotations, ...kept } = metadata;
-  const { [LAST_APPLIED]: applied, ...others } = annotations ?? {};
+  const others = withoutLastApplied(annotations ?? {});
   return {
     ...(apiVersion !== undefined && { apiVersion }),
     ...(kind !== undefined && { kind }),

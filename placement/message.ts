@@ -1,6 +1,6 @@
 /** A conflict in one sentence for people. */
 import type { Model } from './model';
-import type { Conflict, ConflictRule, MissingRoom } from './problem';
+import type { Conflict, ConflictRule, MissingRoom, VmRef } from './problem';
 import { selectorWords } from './selectors';
 
 /** So many names are listed; the rest is counted. */
@@ -39,13 +39,17 @@ function roomMissing(capacity: MissingRoom[]): string {
     capacity.map((missing) => {
       const [first] = missing.vms;
       const place = missing.host === undefined ? missing.zone : `${missing.host} in ${missing.zone}`;
-      return `${place} lacks ${amount(missing)}${first ? ` for ${first.name}` : ''}`;
+      return `${place} lacks ${amount(missing)}${first ? ` for ${nameOf(first)}` : ''}`;
     }),
   );
 }
 
+function nameOf({ namespace, name }: Pick<VmRef, 'namespace' | 'name'>): string {
+  return `${namespace}/${name}`;
+}
+
 function ruleWords({ vm, type, path }: ConflictRule): string {
-  return type === 'Pin' ? `the pin of ${vm.name} to its zone (${path})` : `${path} of ${vm.name}`;
+  return type === 'Pin' ? `the pin of ${nameOf(vm)} to its zone (${path})` : `${path} of ${nameOf(vm)}`;
 }
 
 function nowhere({ problem, spots }: Model): string {
@@ -57,14 +61,16 @@ function nowhere({ problem, spots }: Model): string {
 function alone(model: Model, rule: ConflictRule): string {
   const entity = model.entities.findIndex(({ uid }) => uid === rule.vm.uid);
   const vm = model.entities[entity]!;
-  const name = `${vm.namespace}/${vm.name}`;
+  const name = nameOf(vm);
   if (rule.type === 'Pin')
     return `${name} is pinned to zone ${vm.zone}, where there is no host${model.problem.datastores.length > 0 ? ' near a datastore with free space' : ''}`;
   const term = model.terms[entity]!.find(({ term: { path } }) => path === rule.path)!;
   const bond = model.bonds[term.bond]!;
   if (bond.isAffinity && bond.matched.every((other) => other === entity))
     return `${rule.path} of ${name} selects no VM that has or gets a place: none in namespace ${vm.namespace} has ${selectorWords(term.term.selector)}`;
-  const others = bond.matched.filter((other) => other !== entity).map((other) => model.entities[other]!.name);
+  const others = bond.matched
+    .filter((other) => other !== entity)
+    .map((other) => nameOf(model.entities[other]!));
   const where = bond.overZones ? 'zone' : 'host';
   return bond.isAffinity
     ? `${rule.path} of ${name} cannot hold: it can come into no ${where} with ${listed(others, 'or')}`
@@ -84,8 +90,8 @@ function exclusion(model: Model, rules: ConflictRule[]): string | undefined {
   if (bonds.size !== 1 || at === undefined) return undefined;
   const bond = model.bonds[at]!;
   const involved = new Set([
-    ...bond.matched.map((entity) => model.entities[entity]!.name),
-    ...rules.map(({ vm }) => vm.name),
+    ...bond.matched.map((entity) => nameOf(model.entities[entity]!)),
+    ...rules.map(({ vm }) => nameOf(vm)),
   ]);
   const places = new Set(
     model.spots.flatMap(({ zone, host }, spot) => (model.usable[spot] ? [bond.overZones ? zone : host] : [])),

@@ -169,7 +169,7 @@ async function listAll(
 }
 
 function noZone(namespace: string, fresh: readonly Candidate[]): PlatformError {
-  const names = fresh.map(({ object }) => object.metadata.name).join(', ');
+  const names = fresh.map(({ object }) => `${namespace}/${object.metadata.name}`).join(', ');
   return new PlatformError(
     'NoCapacity',
     `namespace ${namespace} may use no zone, so ${names} cannot be placed; give it a Zone (topology.tanzu.vmware.com)`,

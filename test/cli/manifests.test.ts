@@ -149,7 +149,7 @@ describe('plan', () => {
     expect({ code, ...plan?.placement }).toMatchObject({
       code: 0,
       type: 'Infeasible',
-      message: expect.stringContaining('cannot hold: there is no zone for it without web') as string,
+      message: expect.stringContaining('cannot hold: there is no zone for it without prod/web') as string,
     });
   });
 

@@ -160,7 +160,9 @@ const ROWS: Record<string, () => void> = {
     );
     const { message, conflict } = conflictOf({ vms });
     expect(conflict.rules).toHaveLength(2);
-    expect(message).toContain('web-1, web-2 and web-3 may not share a zone, and there are 2 zones for them');
+    expect(message).toContain(
+      'shop/web-1, shop/web-2 and shop/web-3 may not share a zone, and there are 2 zones for them',
+    );
   },
   R17: () => {
     const { at } = place({
@@ -185,7 +187,7 @@ const ROWS: Record<string, () => void> = {
     expect(conflict.capacity).toMatchObject([
       { zone: 'zone-b', host: 'b1', cpus: 0, memory: 12 * GiB, vms: [{ name: 'db-2' }, { name: 'db-1' }] },
     ]);
-    expect(message).toMatch(/^b1 in zone-b lacks 12 GiB for db-2, under .*of db-2$/);
+    expect(message).toMatch(/^b1 in zone-b lacks 12 GiB for shop\/db-2, under .*of shop\/db-2$/);
   },
   R19: () => {
     const placed = [placedVm('big', 'zone-a/a1', { cpus: 99 })];
@@ -228,7 +230,7 @@ const ROWS: Record<string, () => void> = {
     expect(together).toContain('LeftToPlatform');
     expect(together).not.toContain('Broken');
     const crowded = conflictOf({ vms: [vm('one', { cpus: 6 })], zones: zones.slice(0, 1), hosts: [] });
-    expect(crowded.message).toBe('there is not enough room: east lacks 2 cpus for one');
+    expect(crowded.message).toBe('there is not enough room: east lacks 2 cpus for shop/one');
   },
   R23: () => {
     const datastores = [
@@ -281,7 +283,7 @@ describe('the examples of the manual', () => {
   test('with two zones the web servers are a conflict', () => {
     const { message } = conflictOf({ vms, hosts: hosts(nine.slice(0, 6), 16, 64 * GiB) });
     expect(message).toMatch(
-      /^web-server-1, web-server-2 and web-server-3 may not share a zone, and there are 2 zones/,
+      /^affinity\/web-server-1, affinity\/web-server-2 and affinity\/web-server-3 may not share a zone, and there are 2 zones/,
     );
   });
 });

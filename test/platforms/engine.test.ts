@@ -368,7 +368,7 @@ describe('tables', () => {
     apply(state, { type: 'inventory', at: 1, caller: 'test', inventory: inventory({}, hosts) });
     const call = decidePlace(state, [placement('a', { cpus: 6, memory: 8 * GIB })], { caller: 'test' }, 1);
     expect(call).toMatchObject({ answer: 'Refused', class: 'NoCapacity' });
-    expect(call.message).toBe('there is not enough room: h in zone-a lacks 2 cpus and 4 GiB for a');
+    expect(call.message).toBe('there is not enough room: h in zone-a lacks 2 cpus and 4 GiB for prod/a');
     const pinned = decidePlace(state, [placement('a', { zone: 'mars' })], { caller: 'test' }, 1);
     expect(pinned.message).toBe('prod/a is pinned to zone mars, where there is no host');
   });

@@ -53,7 +53,7 @@ test('C2: rules bind VMs placed together, and those that come later, in both dir
     /^web-1=(a web-2=b|b web-2=a)$/,
   );
   const refused = place(state, [asks('web-3', { app: 'web' })]);
-  expect(refused).toMatch(/^NoCapacity: .*AntiAffinity over kubernetes.io\/hostname of web-1/);
+  expect(refused).toMatch(/^NoCapacity: .*AntiAffinity over kubernetes.io\/hostname of prod\/web-1/);
   expect(state.vms.size).toBe(2);
   expect(place(state, [asks('cache', {}, together)])).toMatch(/^cache=[ab]$/);
 });
@@ -81,7 +81,7 @@ test('a journal of an older version is read: its VMs have no labels and no rules
   const vms = [{ ...old, placement: { zoneID: 'zone-a', node: 'a' } }];
   apply(state, { type: 'place', at: 1, caller: 'test', answer: 'Placed', vms });
   expect(place(state, [placement('new')])).toBe(
-    'NoCapacity: there is not enough room: a in zone-a lacks 1 cpu for new',
+    'NoCapacity: there is not enough room: a in zone-a lacks 1 cpu for prod/new',
   );
   expect(
     place(

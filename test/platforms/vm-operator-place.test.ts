@@ -136,7 +136,9 @@ test('Z2: memory limits hold, with what is there and what is promised counted; a
     const tooMany = platform.place([asks(two), asks(three, { memory: 8 * GIB }), asks(four)], HELD);
     await expect(tooMany).rejects.toMatchObject({
       failureClass: 'NoCapacity',
-      message: expect.stringMatching(/^there is not enough room: zone-[ab] lacks 4 GiB for \w+$/) as string,
+      message: expect.stringMatching(
+        /^there is not enough room: zone-[ab] lacks 4 GiB for prod\/\w+$/,
+      ) as string,
     });
     expect((await desk.get('two')).metadata.annotations).toBeUndefined();
     // At the same moment, and each counts the other.
@@ -201,7 +203,9 @@ test('pins, zones that go away, and a namespace without zones', async () => {
   await withProcess(cluster.kubeconfig(), async ({ platform }) => {
     await expect(platform.place([asks(vm)], HELD)).rejects.toMatchObject({
       failureClass: 'NoCapacity',
-      message: expect.stringContaining('namespace prod may use no zone, so web-1 cannot be placed') as string,
+      message: expect.stringContaining(
+        'namespace prod may use no zone, so prod/web-1 cannot be placed',
+      ) as string,
     });
     await zone('zone-a');
     await zone('zone-b');

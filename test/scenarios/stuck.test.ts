@@ -372,7 +372,8 @@ describe('a platform that refuses', () => {
       }, 'the reason');
       expect(progress.phase).toBe('Placing');
       expect(progress.placement.message).toContain('NoCapacity');
-      expect(progress.placement.message).toMatch(/ in zone-\w+ lacks \d+ cpus for bad$/);
+      expect(progress.placement.message).toMatch(/ in zone-\w+ lacks \d+ cpus for /);
+      expect(progress.placement.message).toContain(`${ns}/bad`);
       expect(accepted(await system.journal(), ns)).toEqual([]);
 
       const inventory = await system.console.inventory();

@@ -31,7 +31,7 @@ export {
 } from './problem';
 export { parseQuantity } from './quantity';
 export { manifestsOf, problemOf, readResource, type Resource } from './resource';
-export { checkRules, type RuleContext } from './rules';
+export { checkRules, sameToRules, type RuleContext } from './rules';
 export { DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
 export { DEFAULT_INVENTORY, simulatedInventorySchema } from './simulated-inventory';
 export { virtualMachineSchema } from './virtual-machine';

@@ -5,6 +5,7 @@
  *     cycle, and both groups that list the same member.
  */
 import type { Group, Manifests, MemberRef, VirtualMachine } from './model';
+import type { ReadObject } from './kinds';
 import { cyclesOf, depthsOf, graphOf, MAX_GROUP_DEPTH } from './group-graph';
 import { formatPath, type Finding, type Locate, type ObjectRef, type Path, refKey } from './problem';
 import { didYouMean } from './suggest';
@@ -35,6 +36,32 @@ export function checkRules(manifests: Manifests, context: RuleContext = {}): Fin
   const broken = new Set(errors.map(({ object }) => refKey(object)));
   const warnings = references(manifests, context.invalid ?? []);
   return [...errors, ...warnings.filter(({ object }) => !broken.has(refKey(object)))];
+}
+
+/**
+ * Whether {@link checkRules} says the same of two forms of one object, and of every other object beside them: nothing that the rules look
+ * at is different. Whoever checks many objects again and again may keep what was found where all that has changed is the same to the rules.
+ */
+export function sameToRules(one: ReadObject | undefined, other: ReadObject | undefined): boolean {
+  return one === other || JSON.stringify(seenByRules(one)) === JSON.stringify(seenByRules(other));
+}
+
+/** What the rules look at of an object. */
+function seenByRules(read: ReadObject | undefined): unknown {
+  if (!read) return undefined;
+  switch (read.kind) {
+    case 'VirtualMachineGroup': {
+      const { namespace, name, uid, groupName, policyName, powerState, tiers } = read.object;
+      const members = tiers.map((tier) => tier.members.map(label));
+      return [read.kind, namespace, name, uid, groupName, policyName, powerState !== undefined, members];
+    }
+    case 'VirtualMachine': {
+      const { namespace, name, groupName, affinity } = read.object;
+      return [read.kind, namespace, name, groupName, affinity.length > 0];
+    }
+    default:
+      return [read.kind, read.object.namespace, read.object.name];
+  }
 }
 
 const GROUP = 'VirtualMachineGroup';

@@ -47,28 +47,34 @@ export function emptyIndex(): ManifestIndex {
   return indexManifests({ groups: [], virtualMachines: [], classes: [], policies: [], inventories: [] });
 }
 
-/** The look-ups with the objects of one namespace replaced; those of all others are taken over as they are. */
+/**
+ * The look-ups with the objects of one namespace replaced; those of all others, and of kinds of which nothing has changed, are taken over as
+ * they are.
+ */
 export function withNamespace(index: ManifestIndex, before: Manifests, after: Manifests): ManifestIndex {
-  const old = indexManifests(before);
-  const now = indexManifests(after);
-  const replace = <T>(
-    all: ReadonlyMap<string, T>,
-    gone: ReadonlyMap<string, T>,
-    come: ReadonlyMap<string, T>,
-  ) => {
+  const same = <T>(some: T[], others: T[]): boolean =>
+    some.length === others.length && some.every((object, at) => object === others[at]);
+  const replace = <T, F>(
+    all: ReadonlyMap<string, F>,
+    was: T[],
+    is: T[],
+    lookUps: (objects: T[]) => ReadonlyMap<string, F>,
+  ): ReadonlyMap<string, F> => {
+    if (same(was, is)) return all;
     const next = new Map(all);
-    for (const key of gone.keys()) next.delete(key);
-    for (const [key, value] of come) next.set(key, value);
+    for (const key of lookUps(was).keys()) next.delete(key);
+    for (const [key, value] of lookUps(is)) next.set(key, value);
     return next;
   };
+  const machines = [before.virtualMachines, after.virtualMachines] as const;
   return {
-    groups: replace(index.groups, old.groups, now.groups),
-    virtualMachines: replace(index.virtualMachines, old.virtualMachines, now.virtualMachines),
-    classes: replace(index.classes, old.classes, now.classes),
-    policies: replace(index.policies, old.policies, now.policies),
-    childGroups: replace(index.childGroups, old.childGroups, now.childGroups),
-    childMachines: replace(index.childMachines, old.childMachines, now.childMachines),
-    selectedBy: replace(index.selectedBy, old.selectedBy, now.selectedBy),
+    groups: replace(index.groups, before.groups, after.groups, byKey),
+    virtualMachines: replace(index.virtualMachines, ...machines, byKey),
+    classes: replace(index.classes, before.classes, after.classes, byKey),
+    policies: replace(index.policies, before.policies, after.policies, byKey),
+    childGroups: replace(index.childGroups, before.groups, after.groups, byParent),
+    childMachines: replace(index.childMachines, ...machines, byParent),
+    selectedBy: replace(index.selectedBy, ...machines, selectedBy),
   };
 }
 

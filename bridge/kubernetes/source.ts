@@ -15,6 +15,8 @@ import {
   problemOf,
   readResource,
   refKey,
+  sameToRules,
+  type Finding,
   type Manifests,
   type ObjectFinding,
   type ObjectRef,
@@ -47,10 +49,18 @@ interface Entry {
   mark: string;
 }
 
+/** What changed of one object since the last look, as it was then. */
+interface Change {
+  before: Entry | undefined;
+  ref: ObjectRef;
+}
+
 /** One namespace. */
 interface Space {
   entries: Map<string, Entry>;
   manifests: Manifests;
+  /** What the rules between objects say. */
+  rules: Finding[];
   problems: Problem[];
   /** Groups that list a member, by `Kind/name`. */
   listedBy: Map<string, ObjectKey[]>;
@@ -59,8 +69,10 @@ interface Space {
 
 /** Milliseconds in which changes are gathered. */
 const GATHER = 2;
-/** While changes come all the time, the source works one part of this many of the time. */
-const SHARE = 4;
+/** While changes come all the time, the source works for one millisecond in this many. */
+const SHARE = 5;
+/** Milliseconds of work that are done at once all the same: few changes are not to wait for each other. */
+const AT_ONCE = 200;
 /** Milliseconds without contact after which the source says that it may be behind. */
 const PATIENCE = 10_000;
 
@@ -77,7 +89,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
   };
   const spaces = new Map<string, Space>();
   /** What changed since the last look, by namespace. */
-  const dirty = new Map<string, Map<string, { before: Entry | undefined; ref: ObjectRef }>>();
+  const dirty = new Map<string, Map<string, Change>>();
   const leaving = new Set<ObjectKey>();
   const stopListening: (() => void)[] = [];
   let left = new Set<ObjectKey>();
@@ -85,7 +97,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
   let problems: readonly Problem[] = [];
   let unusable: ReadonlyMap<ObjectKey, UnusableGroup> = new Map();
   let timer: NodeJS.Timeout | undefined;
-  let notBefore = 0;
+  const pace = workPace();
   let started = false;
   let stopped = false;
   let onChange: (state: SourceState) => void = () => undefined;
@@ -97,6 +109,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
       space = {
         entries: new Map(),
         manifests: NOTHING,
+        rules: [],
         problems: [],
         listedBy: new Map(),
         unusable: new Map(),
@@ -120,7 +133,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
       if (entry.mark === before?.mark) return;
       entries.set(id, entry);
     } else entries.delete(id);
-    const changes = dirty.get(namespace) ?? new Map<string, { before: Entry | undefined; ref: ObjectRef }>();
+    const changes = dirty.get(namespace) ?? new Map<string, Change>();
     dirty.set(namespace, changes);
     if (!changes.has(id)) changes.set(id, { before, ref });
     schedule();
@@ -135,7 +148,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
 
   function schedule(): void {
     if (!started || stopped || timer || (dirty.size === 0 && left.size === 0)) return;
-    timer = setTimeout(look, Math.max(GATHER, notBefore - performance.now()));
+    timer = setTimeout(look, Math.max(GATHER, pace.wait(performance.now())));
   }
 
   /** Reads what has changed and tells of it. */
@@ -148,7 +161,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
     for (const [namespace, changes] of dirty) {
       const space = spaceOf(namespace);
       const before = { ...space };
-      settle(space);
+      settle(space, [...changes.values()]);
       index = withNamespace(index, before.manifests, space.manifests);
       for (const change of changes.values()) concerned(change, before, space, touched);
       if (JSON.stringify(before.problems) !== JSON.stringify(space.problems)) {
@@ -164,8 +177,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
       unusable = new Map([...spaces.values()].flatMap((space) => [...space.unusable]));
     }
     tell(touched);
-    const now = performance.now();
-    notBefore = now + SHARE * (now - begun);
+    pace.worked(begun, performance.now());
   }
 
   function tell(touched?: ReadonlySet<ObjectKey>): void {
@@ -186,9 +198,9 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
     }
     await Promise.all(KINDS.map((kind) => caches[kind].synced()));
     if (stopped) return;
-    for (const namespace of dirty.keys()) {
+    for (const [namespace, changes] of dirty) {
       const space = spaceOf(namespace);
-      settle(space);
+      settle(space, [...changes.values()]);
       index = withNamespace(index, NOTHING, space.manifests);
     }
     dirty.clear();
@@ -265,25 +277,29 @@ function markOf(read: ReadObject): unknown {
   return mark satisfies Partial<VirtualMachine>;
 }
 
-/** Works out the manifests and problems of a namespace from its entries. */
-function settle(space: Space): void {
+/** Works out the manifests and problems of a namespace from its entries, after changes of some. */
+function settle(space: Space, changes: readonly Change[]): void {
   const entries = [...space.entries.values()];
-  const own = entries.filter(({ read }) => read);
-  const invalid = entries.filter(({ read }) => !read).map(({ ref }) => ref);
-  const rules = checkRules(manifestsOf(own.flatMap(({ read }) => read ?? [])), {
-    previous: manifestsOf(entries.flatMap(({ valid }) => valid ?? [])),
-    invalid,
-  });
-  const broken = new Set(
-    rules.filter(({ severity }) => severity === 'Error').map(({ object }) => refKey(object)),
+  const changed = changes.flatMap(({ ref }) => space.entries.get(refKey(ref)) ?? []);
+  const asBefore = changes.every(({ before, ref }) =>
+    sameToRules(before?.read, space.entries.get(refKey(ref))?.read),
   );
-  for (const entry of own) {
+  if (!asBefore) {
+    space.rules = checkRules(manifestsOf(entries.flatMap(({ read }) => read ?? [])), {
+      previous: manifestsOf(entries.flatMap(({ valid }) => valid ?? [])),
+      invalid: entries.filter(({ read }) => !read).map(({ ref }) => ref),
+    });
+  }
+  const broken = new Set(
+    space.rules.filter(({ severity }) => severity === 'Error').map(({ object }) => refKey(object)),
+  );
+  for (const entry of asBefore ? changed : entries) {
     if (entry.read && !broken.has(refKey(entry.ref))) entry.valid = entry.read;
   }
   space.manifests = manifestsOf(entries.flatMap(({ valid }) => valid ?? []));
   space.problems = [
     ...entries.flatMap(({ ref, findings }) => findings.map((found) => problemOf({ ...found, object: ref }))),
-    ...rules.map(problemOf),
+    ...space.rules.map(problemOf),
   ];
   space.listedBy = listings(space.manifests);
   space.unusable = new Map(
@@ -340,4 +356,25 @@ function concerned(
   if (kind !== 'VirtualMachineGroup') return;
   touched.add(key(name));
   for (const group of is.manifests.groups) if (group.groupName === name) touched.add(objectKey(group));
+}
+
+/** Spreads work over time: what is done at once is limited, and comes back as time goes by. Times are milliseconds of one clock. */
+function workPace(): { wait(now: number): number; worked(from: number, to: number): void } {
+  /** Work for which no time has gone by yet, as of `at`. */
+  let owed = 0;
+  let at = 0;
+  const settleUp = (now: number): void => {
+    owed = Math.max(0, owed - (now - at) / SHARE);
+    at = now;
+  };
+  return {
+    wait: (now) => {
+      settleUp(now);
+      return Math.max(0, (owed - AT_ONCE) * SHARE);
+    },
+    worked: (from, to) => {
+      settleUp(to);
+      owed += to - from;
+    },
+  };
 }

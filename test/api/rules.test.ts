@@ -1,5 +1,14 @@
 /** Rules between objects: messages, places, and what is left out. */
-import { checkRules, formatProblem, parseManifests, type Manifests } from '../../api';
+import fc from 'fast-check';
+import {
+  checkRules,
+  formatProblem,
+  manifestsOf,
+  parseManifests,
+  sameToRules,
+  type Manifests,
+  type ReadObject,
+} from '../../api';
 import { documents, group, parse, policy, problemsOf, vm } from './support';
 
 /** Names of the groups that were accepted. */
@@ -298,3 +307,73 @@ describe('a member by name alone', () => {
     expect(problemsOf(documents(shop(), member))).toEqual([]);
   });
 });
+
+test('where an edit is the same to the rules, they say of it what they said before', () => {
+  const name = fc.constantFrom('a', 'b', 'c');
+  const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+    fc.option(value, { nil: undefined });
+  const kind = fc.constantFrom('VirtualMachine' as const, 'VirtualMachineGroup' as const);
+  const common = {
+    namespace: fc.constant('default'),
+    uid: fc.constantFrom('1', '2'),
+    labels: fc.constant({}),
+  };
+  const groups = fc.record({
+    ...common,
+    tiers: fc.array(
+      fc.record({
+        members: fc.array(fc.record({ kind, name }), { maxLength: 2 }),
+        powerOnDelay: fc.constantFrom(0, 1_000),
+        powerOffDelay: fc.constant(null),
+      }),
+      { maxLength: 2 },
+    ),
+    groupName: maybe(name),
+    powerState: maybe(fc.constantFrom('PoweredOn' as const, 'PoweredOff' as const)),
+    policyName: maybe(name),
+    nextForcePowerStateSyncTime: maybe(fc.constant('now')),
+  });
+  const machines = fc.record({
+    ...common,
+    groupName: maybe(name),
+    className: maybe(name),
+    affinity: fc.constantFrom([], [RULE]),
+    powerState: maybe(fc.constant('PoweredOn' as const)),
+  });
+  const object = fc.oneof(
+    groups.map((spec) => ({ kind: 'VirtualMachineGroup' as const, spec })),
+    machines.map((spec) => ({ kind: 'VirtualMachine' as const, spec })),
+  );
+  const asRead = (name: string, { kind, spec }: { kind: string; spec: object }): ReadObject =>
+    ({
+      kind,
+      object: { name, generation: 1, revision: '1', annotations: {}, ...spec },
+    }) as unknown as ReadObject;
+  const world = fc.tuple(object, object, object);
+  const seen = { same: 0, other: 0 };
+  fc.assert(
+    fc.property(world, world, fc.nat(2), object, (previous, now, at, edit) => {
+      const names = ['a', 'b', 'c'];
+      const read = now.map((each, index) => asRead(names[index] ?? '', each));
+      const edited = [...read];
+      edited[at] = asRead(names[at] ?? '', edit);
+      const context = {
+        previous: manifestsOf(previous.map((each, index) => asRead(names[index] ?? '', each))),
+      };
+      const same = sameToRules(read[at], edited[at]);
+      seen[same ? 'same' : 'other'] += 1;
+      if (same)
+        expect(checkRules(manifestsOf(edited), context)).toEqual(checkRules(manifestsOf(read), context));
+    }),
+    { numRuns: 3_000 },
+  );
+  expect(Math.min(seen.same, seen.other)).toBeGreaterThan(20);
+});
+
+const RULE = {
+  effect: 'AntiAffinity' as const,
+  strength: 'Required' as const,
+  topologyKey: 'kubernetes.io/hostname' as const,
+  selector: { matchLabels: { app: 'a' }, matchExpressions: [] },
+  path: 'spec.affinity',
+};

@@ -8,14 +8,11 @@ import {
   refKey,
   type Manifests,
   type ObjectRef,
-  type PowerState,
   type Problem,
-  type VirtualMachine,
-  type VirtualMachineStatus,
 } from '../api';
 import type { KubernetesObject, Resource } from '../kubernetes';
 import { connectCluster, watchedNamespaces, type SourceOptions } from './cluster';
-import { listObjects, viewOf } from './cluster-groups';
+import { listObjects } from './cluster-groups';
 import * as heavy from './heavy';
 
 /** What stands on a cluster. */
@@ -25,8 +22,12 @@ export interface ClusterManifests {
   problems: Problem[];
   /** Objects that were read. */
   count: number;
-  /** What was observed of a VM: by its own controller, else by the bridge. */
-  observe: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+  /** All VirtualMachineGroups, as they stand there. */
+  groups: KubernetesObject[];
+  /** All VirtualMachines. */
+  machines: KubernetesObject[];
+  /** Lists a further resource, of a namespace or as a whole; undefined where the server does not know it. Throws as {@link readCluster}. */
+  list: (resource: Resource, namespace?: string) => Promise<KubernetesObject[] | undefined>;
 }
 
 /**
@@ -37,22 +38,31 @@ export interface ClusterManifests {
 export async function readCluster(options: SourceOptions): Promise<ClusterManifests> {
   const api = connectCluster(options);
   const resources = heavy.kubernetes().RESOURCES;
-  const list = (resource: Resource): Promise<KubernetesObject[]> =>
+  const read = (resource: Resource): Promise<KubernetesObject[]> =>
     listObjects(api, resource, watchedNamespaces(options));
-  const groups = await list(resources.virtualMachineGroups);
-  const machines = await list(resources.virtualMachines);
-  const classes = await list(resources.virtualMachineClasses).catch(noneWhereAbsent);
-  const policies = await list(resources.sequencePolicies).catch(noneWhereAbsent);
+  const groups = await read(resources.virtualMachineGroups);
+  const machines = await read(resources.virtualMachines);
+  // A cluster without classes or policies is fine.
+  const classes = (await read(resources.virtualMachineClasses).catch(undefinedWhereAbsent)) ?? [];
+  const policies = (await read(resources.sequencePolicies).catch(undefinedWhereAbsent)) ?? [];
   const objects = [...groups, ...machines, ...classes, ...policies].filter(
     ({ metadata }) => metadata.deletionTimestamp === undefined,
   );
-  return { ...judge(objects), count: objects.length, observe: observer(groups, machines) };
+  return {
+    ...judge(objects),
+    count: objects.length,
+    groups,
+    machines,
+    list: (resource, namespace) =>
+      listObjects(api, resource, namespace === undefined ? undefined : [namespace]).catch(
+        undefinedWhereAbsent,
+      ),
+  };
 }
 
-/** A cluster without classes or policies is fine. */
-function noneWhereAbsent(error: unknown): KubernetesObject[] {
+function undefinedWhereAbsent(error: unknown): undefined {
   const cause = error instanceof Error ? error.cause : undefined;
-  if (cause instanceof heavy.kubernetes().KubernetesError && cause.isNotFound) return [];
+  if (cause instanceof heavy.kubernetes().KubernetesError && cause.isNotFound) return undefined;
   throw error;
 }
 
@@ -85,19 +95,4 @@ function judge(objects: KubernetesObject[]): { manifests: Manifests; problems: P
 
 function refOf({ kind = '', metadata: { namespace = '', name } }: KubernetesObject): ObjectRef {
   return { kind, namespace, name };
-}
-
-function observer(groups: KubernetesObject[], machines: KubernetesObject[]): ClusterManifests['observe'] {
-  const observed = new Map<string, PowerState>();
-  for (const { members } of groups.map((group) => viewOf(group).status)) {
-    for (const { uid, powerState } of members) if (uid && powerState) observed.set(uid, powerState);
-  }
-  for (const { metadata, status } of machines) {
-    const { powerState } = (status ?? {}) as { powerState?: PowerState };
-    if (metadata.uid !== undefined && powerState) observed.set(metadata.uid, powerState);
-  }
-  return ({ uid }) => {
-    const powerState = observed.get(uid);
-    return powerState && { powerState, at: Date.now() };
-  };
 }

@@ -48,6 +48,9 @@ export function sameCluster({ kubeconfig, context }: SourceOptions): string {
   return process.env['VMGROUP_CONTEXT'] ? '' : ' --source kubernetes';
 }
 
+/** Where `vmgroup simulator` listens unless it is told otherwise. */
+export const SIMULATOR_ADDRESS = 'http://127.0.0.1:7080';
+
 /** What client-node asks where no cluster is configured at all. */
 const NOWHERE = 'http://localhost:8080';
 

@@ -1,7 +1,6 @@
 /** `vmgroup plan`: what a run would do, asked of the same planner that runs it. */
 import type { Group, Manifests, PowerState, VirtualMachine, VirtualMachineStatus } from '../api';
 import { formatDuration, formatProblem } from '../api';
-import type { PlacementAnswer } from '../placement';
 import type { Forecast, ForecastStep } from '../workflows';
 import type { Plan } from '../workflows/messages';
 import type { PlanOptions } from './commands/manifests';
@@ -11,7 +10,8 @@ import * as heavy from './heavy';
 import { formatLiveProblem, readCluster } from './cluster-manifests';
 import { readManifests, usesFiles } from './manifest-files';
 import { table } from './output';
-import { placementText, placerOf } from './plan-placement';
+import { placementText, placerOf, type PlannedPlacement, type Placer } from './plan-placement';
+import { lookAtPlatform, type PlatformView } from './plan-platform';
 
 /** The forecast of one driver. */
 interface GroupPlan {
@@ -20,40 +20,57 @@ interface GroupPlan {
   /** What the VMs are taken to be before the run; on a cluster it is known of each. */
   from: PowerState | 'Observed';
   forecast: Omit<Forecast, 'places'>;
-  /** Where VMs without a place would be placed; absent: all have one, or the platform is a cluster's, which is not asked. */
-  placement?: PlacementAnswer;
+  /** Where VMs without a place would be placed; absent: all have one. */
+  placement?: PlannedPlacement;
 }
 
-/** Observes a VM; absent: nothing is known of any. */
-type Observe = (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+/** What is known of VMs; nothing where there are only manifests. */
+type Known = Partial<Pick<PlatformView, 'observe' | 'placesAhead'>>;
 
 /**
- * Prints what a run of each group would do, by its manifest or by its object on a cluster. Nothing is asked of a platform: without a cluster
- * VMs are taken to be off where they are to be powered on, and on otherwise, and are placed on the inventory among the manifests, those of
- * one group after those of another.
+ * Prints what a run of each group would do, by its manifest or by its object on a cluster, and changes nothing. Without a cluster VMs are
+ * taken to be off where they are to be powered on, and on otherwise, and are placed on the inventory among the manifests. On a cluster its
+ * platform is looked at. The VMs of one group are placed after those of another.
  *
  * @throws CliError when there is nothing to plan.
  */
 export async function planPaths(paths: string[], options: PlanOptions): Promise<void> {
-  const fromFiles = usesFiles('plan', paths, options);
-  const { manifests, problems, observe } = fromFiles
-    ? { ...(await readManifests(paths)), observe: undefined }
-    : await readCluster(options);
-  const format = fromFiles ? formatProblem : formatLiveProblem;
-  for (const problem of problems) process.stderr.write(format(problem) + '\n');
-  const placer = fromFiles ? placerOf(manifests) : undefined;
-  const plans = choose(manifests, options, observe).map(({ plan, from }): GroupPlan => {
+  const { manifests, known, place } = usesFiles('plan', paths, options)
+    ? await fromFiles(paths)
+    : await fromCluster(options);
+  const plans: GroupPlan[] = [];
+  for (const { plan, from } of choose(manifests, options, known)) {
     const { places, ...forecast } = heavy.workflows().forecast(plan, 0);
     const [asked] = places;
-    return {
+    plans.push({
       group: `${plan.namespace}/${plan.name}`,
       powerState: plan.powerState,
       from,
       forecast,
-      ...(placer && asked && { placement: placer(asked) }),
-    };
-  });
+      ...(asked && { placement: await place(asked) }),
+    });
+  }
   process.stdout.write(render(plans, options.output));
+}
+
+interface Given {
+  manifests: Manifests;
+  known: Known;
+  place: Placer;
+}
+
+async function fromFiles(paths: string[]): Promise<Given> {
+  const { manifests, problems } = await readManifests(paths);
+  for (const problem of problems) process.stderr.write(formatProblem(problem) + '\n');
+  return { manifests, known: {}, place: placerOf(manifests) };
+}
+
+async function fromCluster(options: PlanOptions): Promise<Given> {
+  const cluster = await readCluster(options);
+  const { manifests, problems } = cluster;
+  for (const problem of problems) process.stderr.write(formatLiveProblem(problem) + '\n');
+  const platform = await lookAtPlatform(cluster, options);
+  return { manifests, known: platform, place: platform.place };
 }
 
 function render(plans: GroupPlan[], output: PlanOptions['output']): string {
@@ -71,19 +88,19 @@ function render(plans: GroupPlan[], output: PlanOptions['output']): string {
 function choose(
   manifests: Manifests,
   { group, to }: PlanOptions,
-  observe: Observe | undefined,
+  { observe, placesAhead = false }: Known,
 ): { plan: Plan; from: GroupPlan['from'] }[] {
   const { driverOf, indexManifests, resolvePlan } = heavy.bridge();
   const index = indexManifests(manifests);
   const chosen = group
     ? manifests.groups.filter(({ namespace, name }) => namespace === group.namespace && name === group.name)
     : manifests.groups.filter((each) =>
-        to === undefined ? driverOf(index, each) === each : each.groupName === undefined,
+        to === undefined ? driverOf(index, each, placesAhead) === each : each.groupName === undefined,
       );
   if (chosen.length === 0) throw nothingToPlan(manifests, group);
   return chosen.map((each) => {
     const powerState = to ?? driverOf(index, each)?.powerState;
-    if (powerState === undefined) {
+    if (powerState === undefined && !placesAhead) {
       throw new CliError(`${each.namespace}/${each.name} has no spec.powerState, so nothing is done to it`, [
         'say what it would be: --to PoweredOn',
       ]);
@@ -91,14 +108,15 @@ function choose(
     const from: PowerState = powerState === 'PoweredOn' ? 'PoweredOff' : 'PoweredOn';
     const plan = resolvePlan(index, wanted(each, powerState), {
       observe: observe ?? ((vm) => taken(vm, from)),
+      placesAhead,
     });
     if (!plan) throw nothingToPlan(manifests, group);
     return { plan, from: observe ? 'Observed' : from };
   });
 }
 
-function wanted(group: Group, powerState: PowerState): Group {
-  return { ...group, powerState };
+function wanted(group: Group, powerState: PowerState | undefined): Group {
+  return powerState === undefined ? group : { ...group, powerState };
 }
 
 /** A VM that has its place keeps it. */
@@ -134,7 +152,8 @@ function asTable({ group, powerState, from, forecast, placement }: GroupPlan): s
   );
   const waits = forecast.waits.map((wait) => `  waits: ${wait}\n`).join('');
   const before = from === 'Observed' ? 'as observed' : from;
-  const head = `${group}: ${before} → ${powerState}, at least ${formatDuration(forecast.end)} and the time that the VMs take\n\n`;
+  const after = powerState === 'Unchanged' ? 'power left alone' : powerState;
+  const head = `${group}: ${before} → ${after}, at least ${formatDuration(forecast.end)} and the time that the VMs take\n\n`;
   const places = placement ? `\n${placementText(placement)}` : '';
   return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}${places}`;
 }

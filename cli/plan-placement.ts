@@ -1,19 +1,37 @@
 /** Where runs would place VMs: the solver is asked as the simulated platform asks it. */
-import { DEFAULT_INVENTORY, type Manifests } from '../api';
+import { DEFAULT_INVENTORY, type Manifests, type SimulatedInventory } from '../api';
 import type { PlaceInput } from '../activities';
 import type { PlacedVm, PlacementAnswer, RuleOutcome, VmPlacement } from '../placement';
 import * as heavy from './heavy';
 import { table } from './output';
 
+/** What nobody could be asked, and why. */
+export interface NotKnown {
+  type: 'NotKnown';
+  message: string;
+}
+
+/** Where VMs would be placed. */
+export type PlannedPlacement = PlacementAnswer | NotKnown;
+
 /** Places VMs group after group; each counts those that came before. */
-export type Placer = (asked: Pick<PlaceInput, 'requests'>) => PlacementAnswer;
+export type Placer = (asked: PlaceInput) => PlannedPlacement | Promise<PlannedPlacement>;
 
 /** A placer on the inventory among the manifests, else the default one; VMs whose status has `uniqueID` and `zone` stand where they are. */
 export function placerOf(manifests: Manifests): Placer {
-  const { placementProblem, placementVm } = heavy.simulated();
   const [inventory = DEFAULT_INVENTORY] = manifests.inventories;
-  const standing = new Map(standingVms(manifests).map((vm) => [vm.uid, vm]));
-  return ({ requests }) => {
+  return placerOn(inventory, standingVms(manifests));
+}
+
+/** A placer on an inventory, on which some VMs stand. What is said of those beside the VMs to be placed counts from then on. */
+export function placerOn(inventory: SimulatedInventory, there: readonly PlacedVm[]): Placer {
+  const { placementProblem, placementVm } = heavy.simulated();
+  const standing = new Map(there.map((vm) => [vm.uid, vm]));
+  return ({ requests, beside = [] }) => {
+    for (const { vm, labels = {}, affinity = [] } of beside) {
+      const known = standing.get(`${vm.namespace}/${vm.name}`);
+      if (known) standing.set(known.uid, { ...known, labels, affinity });
+    }
     const vms = requests.map(placementVm);
     const placing = new Set(vms.map(({ uid }) => uid));
     const placed = [...standing.values()].filter(({ uid }) => !placing.has(uid));
@@ -39,7 +57,8 @@ function standingVms({ virtualMachines, classes }: Manifests): PlacedVm[] {
 }
 
 /** A placement as text: by zone and host, then what each rule did; or why there is none. */
-export function placementText(answer: PlacementAnswer): string {
+export function placementText(answer: PlannedPlacement): string {
+  if (answer.type === 'NotKnown') return `  placement: not known: ${answer.message}\n`;
   if (answer.type !== 'Placed') return `  placement: ${answer.message}\n`;
   const places = [...answer.placements].sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
   const shown = table<VmPlacement>(

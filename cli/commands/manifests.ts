@@ -16,6 +16,9 @@ import type { GroupName } from './views';
 export interface PlanOptions extends SourceOptions {
   group?: GroupName;
   to?: PowerState;
+  /** Left out: `simulated` where a simulator is named, else `vm-operator`. */
+  platform?: 'simulated' | 'vm-operator';
+  simulator?: string;
   output: 'table' | 'json' | 'mermaid';
 }
 
@@ -51,6 +54,15 @@ export function registerManifests(program: Command): void {
     .argument('[path...]', 'files and folders of manifests')
     .option('--group <ns/name>', 'only this group', parseGroupName)
     .addOption(new Option('--to <state>', 'as if this were the desired power state').choices(STATES))
+    .addOption(
+      new Option(
+        '--platform <kind>',
+        'what places and powers the VMs of a cluster (default: vm-operator; simulated where --simulator names one)',
+      )
+        .choices(['simulated', 'vm-operator'])
+        .env('VMGROUP_PLATFORM'),
+    )
+    .addOption(new Option('--simulator <address>', 'address of vmgroup simulator').env('VMGROUP_SIMULATOR'))
     .addOption(outputOption(['table', 'json', 'mermaid']))
     .action((paths: string[], options: PlanOptions) => planPaths(paths, options));
 }

@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { ClusterOptions } from '../cluster';
 import type { WebhookOptions } from '../cluster-parts';
-import { withCluster } from '../cluster';
+import { SIMULATOR_ADDRESS, withCluster } from '../cluster';
 import { parsePort } from '../output';
 import { withReach } from '../reach';
 import type { ReachOptions } from '../reach';
@@ -77,7 +77,7 @@ export function registerServe(program: Command): void {
       .addOption(
         new Option('--simulator <address>', 'address of vmgroup simulator')
           .env('VMGROUP_SIMULATOR')
-          .default('http://127.0.0.1:7080'),
+          .default(SIMULATOR_ADDRESS),
       )
       .addOption(
         new Option('--health-port <port>', '/healthz, /readyz and /metrics; 0: a free port')

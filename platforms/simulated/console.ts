@@ -3,6 +3,7 @@ import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import type { FailureClass, VirtualMachineState } from '../platform';
 import type { JournalLine } from './entries';
 import { Caller } from './http-call';
+import type { StandingVm } from './protocol';
 
 /** Names a VM whatever its uid. */
 export interface NamedVm {
@@ -51,6 +52,12 @@ export class SimulatorConsole {
   async inventory(): Promise<SimulatedInventory> {
     const answer = await this.#caller.json({ method: 'GET', path: '/v1/inventory' });
     return (answer as { inventory: SimulatedInventory }).inventory;
+  }
+
+  /** The VMs that stand on the platform. */
+  async standing(): Promise<StandingVm[]> {
+    const answer = await this.#caller.json({ method: 'GET', path: '/v1/vms' });
+    return (answer as { vms: StandingVm[] }).vms;
   }
 
   /** The journal's lines after line number `since`. */

@@ -38,6 +38,7 @@ import {
   type SeenByRules,
 } from './entries';
 import { mistakes, placementProblem, placementVm } from './placing';
+import type { StandingVm } from './protocol';
 
 /** A call for a change of power state, as the engine takes it. */
 export interface EnginePowerRequest extends PowerRequest {
@@ -144,6 +145,12 @@ export function report(record: VmRecord, at: number): VirtualMachineState {
     },
     ...(record.operation && { operation: record.operation }),
   };
+}
+
+/** A VM as it stands on the platform, with what the next placing counts of it. */
+export function standing(record: VmRecord, at: number): StandingVm {
+  const { cpus, memory } = record;
+  return { state: report(record, at), cpus, memory, ...seenOf(record) };
 }
 
 // ---- Deciding -------------------------------------------------------------------------------------------------------------------

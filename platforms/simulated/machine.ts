@@ -28,6 +28,7 @@ import {
   find,
   keyOf,
   report,
+  standing,
   type EnginePlaceOptions,
   type EnginePowerRequest,
   type EngineState,
@@ -35,6 +36,7 @@ import {
 } from './engine';
 import { CONSOLE, type Entry } from './entries';
 import { openJournal, type Journal } from './journal';
+import type { StandingVm } from './protocol';
 
 /** Receives changes that are on disk. */
 export interface Watcher {
@@ -99,6 +101,12 @@ export class Machine {
   /** The VM of a name as it is on disk, whatever its uid, with its operation in progress. */
   named(vm: { namespace: string; name: string }): VmRecord | undefined {
     return this.#published.get(keyOf(vm));
+  }
+
+  /** All VMs as they are on disk. */
+  standing(): StandingVm[] {
+    const now = this.#now();
+    return [...this.#published.values()].map((record) => standing(record, now));
   }
 
   /** The VMs that `caller` had placed. */

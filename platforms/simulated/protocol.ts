@@ -9,6 +9,7 @@ import type {
   VirtualMachineRef,
   VirtualMachineState,
 } from '../platform';
+import type { SeenByRules } from './entries';
 
 /** One line of the watch. */
 export type WatchLine =
@@ -18,6 +19,14 @@ export type WatchLine =
   | { type: 'deleted'; vm: VirtualMachineRef }
   | { type: 'synced' }
   | { type: 'heartbeat' };
+
+/** A VM as it stands on the platform, with what the next placing counts of it. */
+export interface StandingVm extends SeenByRules {
+  state: VirtualMachineState;
+  cpus: number;
+  /** Bytes. */
+  memory: number;
+}
 
 /** Body of every answer that is not 2xx. */
 export interface Refusal {

@@ -5,6 +5,7 @@
  * | --- | --- |
  * | `GET /v1/health` | → `{instance, pid}` |
  * | `GET /v1/watch` | → one line of JSON for every VM, then for every change, with heartbeats between |
+ * | `GET /v1/vms` | → `{vms}`: each with its state, what it takes of its host and what rules see of it |
  * | `GET /v1/vms/NAMESPACE/NAME?uid=UID` | → `{state}`; 404 where there is no such VM |
  * | `POST /v1/power` | `PowerRequest` → `{state}` |
  * | `POST /v1/place` | `{requests, caller}` → `{results}` |
@@ -189,6 +190,8 @@ async function route(
   switch (call) {
     case 'GET /v1/watch':
       return watch(machine, served.closing, request, response);
+    case 'GET /v1/vms':
+      return { vms: machine.standing() };
     case 'POST /v1/power': {
       const { state, lost } = await machine.power(await body(request, powerBody));
       if (!lost) return { state };

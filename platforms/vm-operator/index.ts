@@ -1,2 +1,5 @@
 /** The platform `vm-operator`: VMs that VM Operator keeps, reached through the API server alone. */
 export { VmOperatorPlatform, type VmOperatorOptions } from './platform';
+export { recordedPlacement } from './annotations';
+export { statusOf } from './observe';
+export { previewPlaces, type Lister, type Preview } from './place';

@@ -84,7 +84,8 @@ export function exists({ status }: VirtualMachineObject): boolean {
 
 // ---- The status --------------------------------------------------------------------------------------------------------------------
 
-function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineStatus {
+/** What is observed of a VM whose version arrived at `at`, milliseconds since the epoch. */
+export function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineStatus {
   const powerState = powerStateOf(vm);
   const ready = conditionOf(vm, 'Ready');
   const conditions = (vm.status.conditions ?? []).filter(

@@ -1,6 +1,6 @@
 /**
- * Places VMs in zones of their namespace, and puts that on record on each VM, where it counts as taken room for every later placement of
- * every process.
+ * Finds places for VMs in zones of their namespace. What was found stands on each VM, where it counts as taken room for every later placement
+ * of every process. A preview finds the same places, and writes nothing.
  */
 import { parseQuantity, readResource, type Placement } from '../../api';
 import {
@@ -14,12 +14,13 @@ import {
 import {
   solvePlacement,
   type PlacedVm,
+  type PlacementAnswer,
   type PlacementVm,
   type PlacementZone,
   type RuleOutcome,
 } from '../../placement';
 import { PlatformError, type PlacementRequest } from '../platform';
-import { recordedPlacement } from './annotations';
+import { PLACEMENT, placementText, recordedPlacement } from './annotations';
 import { keptPlacement } from './decide';
 import { platformError } from './errors';
 import { exists, placementOf } from './observe';
@@ -43,6 +44,16 @@ export interface Placed {
   notes: Map<string, string>;
 }
 
+/** Lists a resource, of a namespace or as a whole; undefined where the server does not know it. */
+export type Lister = (resource: Resource, namespace?: string) => Promise<KubernetesObject[] | undefined>;
+
+/** What VMs are placed into. */
+interface Room {
+  zones: PlacementZone[];
+  /** Memory in bytes that VMs of each class ask for; empty where no zone has a limit. */
+  sizes: ReadonlyMap<string, number>;
+}
+
 /**
  * Finds a zone for each of `candidates`, all of one namespace, beside the `others` that are there. Affinity rules over zones hold. Of those
  * over hosts, which cannot be seen, VMs that belong together come into one zone; the rest is left to vSphere, and the notes say so.
@@ -56,33 +67,109 @@ export async function choosePlaces(
   others: readonly VirtualMachineObject[],
   signal?: AbortSignal,
 ): Promise<Placed> {
-  const found = await zonesOf(api, namespace, signal);
+  const list = listerOf(api, signal);
+  const found = (await zonesOf(list, namespace)) ?? [];
   const zones = new Set(found.map(({ name }) => name));
+  const { placements, fresh, kept } = sortOut(candidates, zones);
+  if (fresh.length === 0) return { placements, zones, notes: new Map() };
+  const room = { zones: found, sizes: await sizesIn(list, namespace, found) };
+  const answer = answerFor(namespace, room, fresh, [...others, ...kept]);
+  if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
+  for (const { uid, placement } of answer.placements) placements.set(uid, placement);
+  return { placements, zones, notes: notesOf(answer.rules) };
+}
+
+/** Finds places for VMs of one namespace; undefined where the server has no zones of either kind. `caller` is who would ask. */
+export type Preview = (
+  requests: readonly PlacementRequest[],
+  caller: string,
+) => Promise<PlacementAnswer | undefined>;
+
+/**
+ * Finds the places that {@link choosePlaces} would find beside `machines`, and writes nothing: what one call has found counts in the next
+ * ones. It rejects with what `list` rejects with.
+ */
+export function previewPlaces(list: Lister, machines: readonly VirtualMachineObject[]): Preview {
+  const standing = new Map(machines.map((object) => [object.metadata.uid ?? '', object]));
+  const rooms = new Map<string, Promise<Room | undefined>>();
+  const roomOf = async (namespace: string): Promise<Room | undefined> => {
+    const zones = await zonesOf(list, namespace);
+    return zones && { zones, sizes: await sizesIn(list, namespace, zones) };
+  };
+  return async (requests, caller) => {
+    const candidates = requests.flatMap((request): Candidate[] => {
+      const object = standing.get(request.vm.uid);
+      return object ? [{ request, object }] : [];
+    });
+    const namespace = requests[0]?.vm.namespace ?? '';
+    const reading = rooms.get(namespace) ?? roomOf(namespace);
+    rooms.set(namespace, reading);
+    const room = await reading;
+    if (!room) return undefined;
+    const { placements, fresh } = sortOut(candidates, new Set(room.zones.map(({ name }) => name)));
+    const asked = new Set(fresh.map(({ request }) => request.vm.uid));
+    const there = [...standing.values()].filter(
+      ({ metadata }) => metadata.namespace === namespace && !asked.has(metadata.uid ?? ''),
+    );
+    const answer = answerFor(namespace, room, fresh, there);
+    if (answer.type !== 'Placed') return answer;
+    for (const { uid, placement } of answer.placements) placements.set(uid, placement);
+    const all = candidates.flatMap(({ request: { vm }, object }) => {
+      const placement = placements.get(vm.uid);
+      if (!placement) return [];
+      standing.set(vm.uid, promised(object, placement, caller));
+      return [{ ...vm, placement }];
+    });
+    return { ...answer, placements: all };
+  };
+}
+
+/** The VM as it is once its place stands on it. */
+function promised(object: VirtualMachineObject, placement: Placement, caller: string): VirtualMachineObject {
+  const { metadata } = object;
+  const annotations = {
+    ...metadata.annotations,
+    [PLACEMENT]: placementText(metadata.uid, placement, caller),
+  };
+  return { ...object, metadata: { ...metadata, annotations } };
+}
+
+/** Tells VMs that keep a place, by their uid, from those that need one. */
+function sortOut(
+  candidates: readonly Candidate[],
+  zones: ReadonlySet<string>,
+): { placements: Map<string, Placement>; fresh: Candidate[]; kept: VirtualMachineObject[] } {
   const placements = new Map<string, Placement>();
   const fresh: Candidate[] = [];
+  const kept: VirtualMachineObject[] = [];
   for (const candidate of candidates) {
-    const kept = keptPlacement(candidate.object, zones);
-    if (kept) placements.set(candidate.request.vm.uid, kept);
-    else fresh.push(candidate);
+    const placement = keptPlacement(candidate.object, zones);
+    if (placement) {
+      placements.set(candidate.request.vm.uid, placement);
+      kept.push(candidate.object);
+    } else fresh.push(candidate);
   }
-  if (fresh.length === 0) return { placements, zones, notes: new Map() };
-  if (found.length === 0) throw noZone(namespace, fresh);
-  const kept = candidates.filter((each) => !fresh.includes(each)).map(({ object }) => object);
-  const limited = found.some(({ memory }) => memory !== undefined);
-  const sizes = limited ? await classSizes(api, namespace, signal) : new Map<string, number>();
-  const answer = solvePlacement({
+  return { placements, fresh, kept };
+}
+
+/** What the solver says of VMs that need a place, beside those that are there. */
+function answerFor(
+  namespace: string,
+  { zones, sizes }: Room,
+  fresh: readonly Candidate[],
+  there: readonly VirtualMachineObject[],
+): PlacementAnswer {
+  if (fresh.length > 0 && zones.length === 0) return noZone(namespace, fresh);
+  return solvePlacement({
     vms: fresh.map(({ object, request: { vm, memory, zone } }) => ({
       ...{ ...vm, ...seenOf(object), cpus: 0, memory },
       ...(zone !== undefined && { zone }),
     })),
-    placed: standing([...others, ...kept], sizes),
+    placed: standing(there, sizes),
     hosts: [],
-    zones: found,
+    zones,
     datastores: [],
   });
-  if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
-  for (const { uid, placement } of answer.placements) placements.set(uid, placement);
-  return { placements, zones, notes: notesOf(answer.rules) };
 }
 
 /** What affinity rules see of a VM; nothing of one that cannot be read. */
@@ -121,22 +208,27 @@ function notesOf(rules: readonly RuleOutcome[]): Map<string, string> {
   return new Map([...left].map(([uid, paths]) => [uid, `hosts are left to vSphere: ${paths.join(', ')}`]));
 }
 
-/** The zones that a namespace may use: its own `Zone` objects, or on older set-ups what the `AvailabilityZone` objects say of it. */
-async function zonesOf(api: ApiServer, namespace: string, signal?: AbortSignal): Promise<PlacementZone[]> {
-  const zones = await listAll(api, RESOURCES.zones, namespace, signal);
-  if (zones.length > 0) return zones.flatMap((zone) => zoneOf(zone) ?? []);
-  const shared = await listAll(api, RESOURCES.availabilityZones, undefined, signal);
-  return shared.flatMap((zone) => zoneOfAvailabilityZone(zone, namespace) ?? []);
+/**
+ * The zones that a namespace may use: its own `Zone` objects, or on older set-ups what the `AvailabilityZone` objects say of it; undefined
+ * where the server knows neither.
+ */
+async function zonesOf(list: Lister, namespace: string): Promise<PlacementZone[] | undefined> {
+  const zones = await list(RESOURCES.zones, namespace);
+  if (zones && zones.length > 0) return zones.flatMap((zone) => zoneOf(zone) ?? []);
+  const shared = await list(RESOURCES.availabilityZones);
+  if (!zones && !shared) return undefined;
+  return (shared ?? []).flatMap((zone) => zoneOfAvailabilityZone(zone, namespace) ?? []);
 }
 
-/** Memory in bytes that VMs of each class ask for. */
-async function classSizes(
-  api: ApiServer,
+/** Sizes matter where a zone has a limit. */
+async function sizesIn(
+  list: Lister,
   namespace: string,
-  signal?: AbortSignal,
+  zones: readonly PlacementZone[],
 ): Promise<Map<string, number>> {
-  const classes = await listAll(api, RESOURCES.virtualMachineClasses, namespace, signal);
-  return new Map(classes.map((each) => [each.metadata.name, memoryOf(each)]));
+  const limited = zones.some(({ memory }) => memory !== undefined);
+  const classes = limited ? await list(RESOURCES.virtualMachineClasses, namespace) : undefined;
+  return new Map((classes ?? []).map((each) => [each.metadata.name, memoryOf(each)]));
 }
 
 /** A class that says nothing readable asks for nothing. */
@@ -149,29 +241,28 @@ function memoryOf({ spec }: KubernetesObject): number {
   }
 }
 
-/** Every object; none where the server does not know the resource. */
-async function listAll(
-  api: ApiServer,
-  resource: Resource,
-  namespace: string | undefined,
-  signal?: AbortSignal,
-): Promise<KubernetesObject[]> {
-  try {
-    const list = await api.list(resource, {
-      ...(namespace !== undefined && { namespace }),
-      ...(signal && { signal }),
-    });
-    return list.items;
-  } catch (error: unknown) {
-    if (error instanceof KubernetesError && error.isNotFound) return [];
-    throw platformError(error, 'list', `${resource.plural}.${resource.group}`);
-  }
+/** Lists as the platform does. */
+function listerOf(api: ApiServer, signal?: AbortSignal): Lister {
+  return async (resource, namespace) => {
+    try {
+      const list = await api.list(resource, {
+        ...(namespace !== undefined && { namespace }),
+        ...(signal && { signal }),
+      });
+      return list.items;
+    } catch (error: unknown) {
+      if (error instanceof KubernetesError && error.isNotFound) return undefined;
+      throw platformError(error, 'list', `${resource.plural}.${resource.group}`);
+    }
+  };
 }
 
-function noZone(namespace: string, fresh: readonly Candidate[]): PlatformError {
+function noZone(namespace: string, fresh: readonly Candidate[]): PlacementAnswer {
   const names = fresh.map(({ object }) => `${namespace}/${object.metadata.name}`).join(', ');
-  return new PlatformError(
-    'NoCapacity',
-    `namespace ${namespace} may use no zone, so ${names} cannot be placed; give it a Zone (topology.tanzu.vmware.com)`,
-  );
+  return {
+    type: 'Infeasible',
+    message: `namespace ${namespace} may use no zone, so ${names} cannot be placed; give it a Zone (topology.tanzu.vmware.com)`,
+    conflict: { rules: [], minimal: true },
+    search: { steps: 0 },
+  };
 }

@@ -9,7 +9,7 @@ import { findTemporalCli } from '../../cli/temporal-cli';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
 import { startCluster, type ClusterUser, type TestCluster } from '../support/kubernetes';
-import { groupManifest, groupWithVms } from '../support/manifests';
+import { groupManifest, groupWithVms, webServerManifest } from '../support/manifests';
 import { buildWhenStale, start, vmgroup, type Result } from './vmgroup';
 
 let system: ClusterSystem;
@@ -33,6 +33,11 @@ const RIGHTS = stringify({
       verbs: ['list'],
     },
     { apiGroups: ['vmgroup.dev'], resources: ['sequencepolicies'], verbs: ['list'] },
+    {
+      apiGroups: ['topology.tanzu.vmware.com'],
+      resources: ['zones', 'availabilityzones'],
+      verbs: ['list'],
+    },
   ],
 });
 
@@ -283,6 +288,30 @@ test('plan: by what is observed', async () => {
   expect(code).toBe(1);
   expect(stderr).toContain('there is no valid group planned/nothing');
   expect(stderr).toContain('planned/app');
+});
+
+test('plan: the places that a run finds then, asked of the simulator', async () => {
+  const shape = { namespace: 'places', name: 'web', tiers: [{ members: ['w-1', 'w-2', 'w-3'] }] };
+  const webs = ['w-1', 'w-2', 'w-3'].map((name) => webServerManifest('places', name, 'web'));
+  await system.apply('places', [groupManifest(shape), ...webs].join('---\n'));
+  const args = ['plan', '--group', 'places/web', '--to', 'PoweredOn'];
+  expect(await printed(...args)).toContain(
+    '  placement: not known: the API server has no zones (topology.tanzu.vmware.com)',
+  );
+  expect(await printed(...args, '--simulator', 'http://127.0.0.1:1')).toMatch(
+    / {2}placement: not known: GET http:\/\/127\.0\.0\.1:1\/v1\/inventory: .*ECONNREFUSED/,
+  );
+  const asked = await printed(...args, '--simulator', system.simulator, '-o', 'json');
+  const [plan] = JSON.parse(asked) as { placement: { placements: { name: string; placement: object }[] } }[];
+  await system.apply('places', groupManifest({ ...shape, powerState: 'PoweredOn' }));
+  await phase('places', 'web', 'Converged');
+  const members = (await system.status('places', 'web'))?.members ?? [];
+  expect(plan?.placement.placements.map(({ name, placement }) => ({ name, placement }))).toEqual(
+    members.map(({ name, placement }) => ({ name, placement })),
+  );
+  expect(await printed(...args, '--simulator', system.simulator)).toMatch(/\n\n +nothing to do\n$/);
+  // Without the simulator the status of the group says as much.
+  expect(await printed(...args)).toMatch(/\n\n +nothing to do\n$/);
 });
 
 test('validate: each problem with the name of its object', async () => {

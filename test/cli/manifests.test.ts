@@ -99,17 +99,21 @@ describe('plan', () => {
   test('the steps in order with their earliest times', async () => {
     const { code, stdout } = await run('plan', 'good.yaml');
     expect(code).toBe(0);
-    const rows = stdout.split('\n').map((line) => line.split(/ {2,}/));
+    const [steps = '', places = ''] = stdout.split(/\n(?=ZONE )/);
+    const rows = steps.split('\n').map((line) => line.split(/ {2,}/));
     expect(rows[0]?.[0]).toBe(
       'prod/shop: PoweredOff → PoweredOn, at least 30s and the time that the VMs take',
     );
-    expect(rows.slice(2, 7).map((row) => row.slice(0, 5))).toEqual([
+    expect(rows.slice(2, -1).map((row) => row.slice(0, 5))).toEqual([
       ['AT LEAST', 'GROUP', 'TIER', 'STEP', 'MEMBER'],
       ['+0s', 'shop', '-', 'Place', '-'],
       ['+0s', 'shop', '1', 'PowerOn', 'db'],
       ['+0s', 'shop', '2', 'Wait', '-'],
       ['+30s', 'shop', '2', 'PowerOn', 'web'],
     ]);
+    expect(places).toMatch(
+      /^ZONE +HOST +VM +DATASTORE\nzone-a +zone-a-host-\d +\w+ +\w+\nzone-b +zone-b-host-\d +\w+ +\w+\n$/,
+    );
   });
 
   test('--to another state', async () => {

@@ -1,8 +1,9 @@
 /** Places in zones, on a real API server. */
-import { RESOURCES, type KubernetesObject } from '../../kubernetes';
+import { RESOURCES, trimVirtualMachine, type KubernetesObject } from '../../kubernetes';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../platforms';
 import type { TestCluster } from '../support/kubernetes';
 import { GIB } from './fixtures';
+import { previewPlaces, type Lister } from '../../platforms/vm-operator';
 import { Desk, startZonedCluster, withProcess } from './vm-operator-fixtures';
 
 const PLACEMENT = 'vmgroup.dev/placement';
@@ -81,6 +82,32 @@ test('VMs are spread over the zones, held off, and their places stand on them; a
       ),
     ).toBe(places);
     expect(api.calls).toEqual(['LIST zones']);
+  });
+});
+
+test('a preview finds what placing finds, also what it promised before, and counts what it found itself', async () => {
+  await zone('zone-a', { memory: { limit: '12Gi' } });
+  await zone('zone-b', { memory: { limit: '8Gi' } });
+  const names = ['promised', 'one', 'two', 'three'];
+  const vms = await Promise.all(names.map((name) => desk.manifest(name)));
+  const requests = vms.map((vm) => asks(vm));
+  const list: Lister = async (resource, namespace) =>
+    (await desk.api.list(resource, namespace === undefined ? {} : { namespace })).items;
+  await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+    const [promised] = await platform.place(requests.slice(0, 1), HELD);
+    const { items } = await desk.api.list(RESOURCES.virtualMachines);
+    const preview = previewPlaces(list, items.map(trimVirtualMachine));
+    const first = await preview(requests.slice(0, 3), HELD.caller);
+    const second = await preview(requests.slice(3), HELD.caller);
+    const found = [first, second].flatMap((answer) => (answer?.type === 'Placed' ? answer.placements : []));
+    expect(found.map(({ name }) => name)).toEqual(names);
+    expect(found[0]?.placement).toEqual(promised?.placement);
+    expect((await desk.get('one')).metadata.annotations).toBeUndefined();
+    const results = [
+      ...(await platform.place(requests.slice(0, 3), HELD)),
+      ...(await platform.place(requests.slice(3), HELD)),
+    ];
+    expect(found.map(({ placement }) => placement)).toEqual(results.map(({ placement }) => placement));
   });
 });
 

@@ -1,8 +1,7 @@
 /** Placement by affinity rules, on a real Temporal server with the real worker, bridge and simulated platform. */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { stringify } from 'yaml';
-import { groupManifest, policyManifest } from '../support/manifests';
+import { groupManifest, policyManifest, webServerManifest } from '../support/manifests';
 import { startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 
@@ -22,20 +21,6 @@ afterAll(async () => {
   await temporal?.stop();
 });
 
-/** A web server that shares no zone with another one. */
-function webServer(namespace: string, name: string): string {
-  const labelSelector = [{ matchLabels: { app: 'web' } }];
-  return stringify({
-    apiVersion: 'vmoperator.vmware.com/v1alpha5',
-    kind: 'VirtualMachine',
-    metadata: { name, namespace, labels: { app: 'web', team: 'blue' } },
-    spec: {
-      groupName: 'web',
-      affinity: { zoneAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { labelSelector } } },
-    },
-  });
-}
-
 const ready = (namespace: string, member: string): string | undefined => {
   const found = system?.view(namespace, 'web')?.status.members.find(({ name }) => name === member);
   const condition = found?.conditions.find(({ type }) => type === 'PlacementReady');
@@ -50,7 +35,7 @@ it('rules that cannot hold: nothing is powered on, the condition says which, and
     'policy.yaml': policyManifest(ns, 'default', { retry }),
     'web.yaml': [
       groupManifest({ namespace: ns, name: 'web', powerState: 'PoweredOn', tiers: [{ members: names }] }),
-      ...names.map((name) => webServer(ns, name)),
+      ...names.map((name) => webServerManifest(ns, name, 'web')),
     ].join('---\n'),
   });
   const why = await system.until(() => {

@@ -45,6 +45,8 @@ export interface ClusterSystem {
   temporal: TestTemporal;
   api: ApiServer;
   console: SimulatorConsole;
+  /** Address of the simulator. */
+  simulator: string;
   /** Starts one more bridge; `kubeconfig` where it goes through a proxy or as somebody else. */
   startBridge(kubeconfig?: string, leaseNamespace?: string): Promise<ClusterBridge>;
   /** Runs kubectl; fails where it does. */
@@ -178,6 +180,7 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
     temporal,
     api,
     console,
+    simulator: simulator.address,
     startBridge,
     kubectl,
     apply: async (namespace, text) => {

@@ -51,6 +51,26 @@ export function vmManifest(
   });
 }
 
+/** The manifest of a web server that shares no zone with another one. */
+export function webServerManifest(
+  namespace: string,
+  name: string,
+  groupName: string,
+  more: Record<string, unknown> = {},
+): string {
+  const labelSelector = [{ matchLabels: { app: 'web' } }];
+  return stringify({
+    apiVersion: 'vmoperator.vmware.com/v1alpha5',
+    kind: 'VirtualMachine',
+    metadata: { name, namespace, labels: { app: 'web', team: 'blue' } },
+    spec: {
+      groupName,
+      affinity: { zoneAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { labelSelector } } },
+      ...more,
+    },
+  });
+}
+
 /** A group with all its VMs, as one file. */
 export function groupWithVms(shape: GroupShape): string {
   const names = shape.tiers

@@ -8,6 +8,9 @@ import { HOLDS, MATCHES, placeOf, type Network } from './network';
 export const ROOM = 10;
 export const REQUIRED = 40;
 
+/** Smallest difference of costs that counts: below it is rounding. */
+export const DUST = 1e-9;
+
 /** A VM on no spot. */
 export const NOWHERE = -1;
 
@@ -49,10 +52,12 @@ export class Assignment {
     this.bothAt = network.bothAt.slice();
     this.#meanCpus = mean(network.cpus);
     this.#meanMemory = mean(network.memory);
-    // Placed VMs that exclude each other stay as they are; those that wait for a partner can get one.
     for (let bond = 0; bond < network.bonds; bond++) {
-      if (!network.isRequired[bond] || !network.isAffinity[bond]) continue;
-      for (const index of network.placedHolders[bond]!) this.broken += this.lack(bond, index);
+      for (const index of network.placedHolders[bond]!) {
+        if (!network.isRequired[bond]) this.lost += this.lack(bond, index);
+        // Placed VMs that exclude each other stay as they are; those that wait for a partner can get one.
+        else if (network.isAffinity[bond]) this.broken += this.lack(bond, index);
+      }
     }
   }
 
@@ -83,6 +88,11 @@ export class Assignment {
   move(vm: number, spot: number): void {
     this.remove(vm);
     this.place(vm, spot);
+  }
+
+  /** Puts every VM where another assignment has it, both complete. */
+  take(spotOf: Int32Array): void {
+    for (const [vm, spot] of spotOf.entries()) if (this.spotOf[vm] !== spot) this.move(vm, spot);
   }
 
   /** One number for all of it: the lower the better. */

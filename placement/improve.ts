@@ -3,7 +3,7 @@
  * host. A change is taken when it is no worse than what stood a while ago (late acceptance), so that the walk gets over small hills.
  */
 import type { Assignment } from './assignment';
-import { NOWHERE } from './assignment';
+import { DUST, NOWHERE } from './assignment';
 import type { Budget } from './budget';
 import { HOLDS, inSet, type Network } from './network';
 import type { Random } from './random';
@@ -19,9 +19,6 @@ const NEW_START = 100;
 
 /** Walks in a row that bring nothing before there is no more. */
 const PATIENCE = 40;
-
-/** Smallest difference that counts: below it is rounding. */
-const DUST = 1e-9;
 
 /**
  * Walks for `steps` steps and leaves the best assignment that it came by.
@@ -60,11 +57,7 @@ export function improve(
       if (stopWhenClean && isClean) return;
     }
   }
-  restore(assignment, best.spotOf);
-}
-
-function restore(assignment: Assignment, spotOf: Int32Array): void {
-  for (const [vm, spot] of spotOf.entries()) if (assignment.spotOf[vm] !== spot) assignment.move(vm, spot);
+  assignment.take(best.spotOf);
 }
 
 /**
@@ -113,7 +106,7 @@ export function polish(assignment: Assignment, random: Random, budget: Budget): 
       best.cost = assignment.cost;
       idle = 0;
     }
-    restore(assignment, best.spotOf);
+    assignment.take(best.spotOf);
   }
 }
 

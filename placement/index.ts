@@ -4,12 +4,14 @@
  * L1: a `Placed` answer keeps every required rule, of VMs placed before too, and overcommits nothing.
  * L2: an `Infeasible` answer is proven.
  * L3: the same problem gets the same answer, unless the safety stop ended the search, which the answer says.
+ * L4: of up to eight VMs no answer has a better score, unless the steps ended first.
  */
 import { Assignment } from './assignment';
 import { Balance } from './balance';
 import { Budget } from './budget';
 import { chooseDatastores } from './datastores';
 import { explain } from './explain';
+import { exhaust } from './exact';
 import { polish, repair } from './improve';
 import { conflictMessage } from './message';
 import { readProblem, type Model } from './model';
@@ -79,7 +81,7 @@ function decide(model: Model, network: Network, random: Random, budget: Budget):
   return { type: 'Unknown' };
 }
 
-/** The places after the rest of the budget was spent on making them better. */
+/** The places after they were made the best, or the rest of the budget was spent on making them better. */
 function improved(
   model: Model,
   network: Network,
@@ -89,7 +91,7 @@ function improved(
 ): Assignment {
   const assignment = new Assignment(network, new Balance(model));
   for (const [vm, spot] of spotOf.entries()) assignment.place(vm, spot);
-  polish(assignment, random, budget);
+  if (!exhaust(assignment, new Balance(model), budget)) polish(assignment, random, budget);
   return assignment;
 }
 

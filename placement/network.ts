@@ -26,6 +26,8 @@ export interface Network {
   /** By zone: its spots as a set. */
   zoneSets: Uint32Array;
   isHidden: Uint8Array;
+  /** By spot: whether placed VMs stand there. */
+  hasPlaced: Uint8Array;
   /** Free room of each spot after placed VMs; may be below 0. */
   freeCpus: Float64Array;
   freeMemory: Float64Array;
@@ -81,6 +83,7 @@ export function layOut(model: Model, kept: Kept): Network {
     zoneOf: Int32Array.from(spots, ({ zone }) => zone),
     zoneSets: new Uint32Array(zones.length * words),
     isHidden: Uint8Array.from(spots, ({ host }) => Number(host === undefined)),
+    hasPlaced: new Uint8Array(spots.length),
     freeCpus: Float64Array.from(spots, ({ cpus }) => cpus),
     freeMemory: Float64Array.from(spots, ({ memory }) => memory),
     cpus: kept.room ? model.cpus.slice(0, size) : new Float64Array(size),
@@ -159,6 +162,7 @@ function layOutRoom(model: Model, network: Network): void {
   for (let entity = model.size; entity < model.entities.length; entity++) {
     const spot = model.spotOf[entity]!;
     if (spot === -1) continue;
+    network.hasPlaced[spot] = 1;
     network.freeCpus[spot]! -= model.cpus[entity]!;
     network.freeMemory[spot]! -= model.memory[entity]!;
   }

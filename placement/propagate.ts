@@ -307,7 +307,7 @@ export class Domains {
     const place = index - network.offset[bond]!;
     let only = -1;
     for (const vm of network.matched[bond]!) {
-      if (assignment.spotOf[vm] !== NOWHERE || !this.#canReach(vm, bond, place)) continue;
+      if (assignment.spotOf[vm] !== NOWHERE || !this.canReach(vm, bond, place)) continue;
       if (only !== -1) return true;
       only = vm;
     }
@@ -324,7 +324,8 @@ export class Domains {
     return true;
   }
 
-  #canReach(vm: number, bond: number, place: number): boolean {
+  /** Whether a VM may still come to a place of a bond. */
+  canReach(vm: number, bond: number, place: number): boolean {
     if (!this.network.overZones[bond]) return this.has(vm, place);
     for (let word = 0; word < this.#words; word++)
       if (this.bits[vm * this.#words + word]! & this.network.zoneSets[place * this.#words + word]!)

@@ -11,6 +11,7 @@ import { countsProveNone } from './bounds';
 import type { Budget } from './budget';
 import { inSet, placeOf, type Network } from './network';
 import { Domains } from './propagate';
+import { likenessOf, type Likeness } from './likeness';
 import type { Random } from './random';
 
 /** What a search came to. */
@@ -33,7 +34,7 @@ export function search(
   attempts = Infinity,
 ): Verdict {
   const weights = new Float64Array(network.size).fill(1);
-  const classes = classesOf(network);
+  const classes = likenessOf(network, 'Required');
   let limit = FIRST_LIMIT;
   for (let attempt = 0; attempt < attempts; attempt++) {
     const order = ORDERS[attempt % ORDERS.length]!;
@@ -64,7 +65,7 @@ class Descent {
   constructor(
     readonly network: Network,
     readonly assignment: Assignment,
-    readonly classes: Classes,
+    readonly classes: Likeness,
     readonly weights: Float64Array,
     readonly order: Order,
     readonly random: Random,
@@ -247,50 +248,4 @@ class Descent {
       share(assignment.freeMemory[spot]!, network.memory[vm]!, network.freeMemory[spot]!)
     );
   }
-}
-
-/** Numbers of classes; -1: the spot is like no other. */
-interface Classes {
-  spots: Int32Array;
-  vms: Int32Array;
-}
-
-/** Which spots and which VMs can stand for each other: the same number, the same in everything that a required rule or room can tell. */
-function classesOf(network: Network): Classes {
-  const { words } = network;
-  const spots = new Map<string, number>();
-  const vms = new Map<string, number>();
-  const numberOf = (known: Map<string, number>, text: string): number => {
-    const number = known.get(text) ?? known.size;
-    known.set(text, number);
-    return number;
-  };
-  const marked = markedSpots(network);
-  return {
-    spots: Int32Array.from({ length: network.spots }, (_, spot) => {
-      if (marked[spot]) return -1;
-      const { zoneOf, isHidden, freeCpus, freeMemory } = network;
-      return numberOf(spots, [zoneOf[spot], isHidden[spot], freeCpus[spot], freeMemory[spot]].join());
-    }),
-    vms: Int32Array.from({ length: network.size }, (_, vm) => {
-      const parts: string[] = [];
-      for (let at = network.from[vm]!; at < network.from[vm + 1]!; at++)
-        if (network.isRequired[network.bondOf[at]!]) parts.push(`${network.bondOf[at]}:${network.parts[at]}`);
-      const domain = network.domains.subarray(vm * words, (vm + 1) * words).join();
-      return numberOf(vms, [network.cpus[vm], network.memory[vm], parts.sort().join(), domain].join('/'));
-    }),
-  };
-}
-
-/** Spots that placed VMs with rules over hosts tell from others. */
-function markedSpots(network: Network): Uint8Array {
-  const marked = new Uint8Array(network.spots);
-  for (let bond = 0; bond < network.bonds; bond++) {
-    if (!network.isRequired[bond] || network.overZones[bond]) continue;
-    for (let spot = 0; spot < network.spots; spot++) {
-      const index = network.offset[bond]! + spot;
-      if (network.matchedAt[index]! > 0 || network.heldAt[index]! > 0) marked[spot] = 1;
-    }
-  }
-  return marked;
 }

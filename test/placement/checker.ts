@@ -5,18 +5,15 @@
 import type { AffinityTerm, LabelSelector, Placement } from '../../api';
 import type { PlacementProblem, PlacementVm, VmPlacement } from '../../placement';
 
+const HOSTNAME = 'kubernetes.io/hostname';
+
 /** Everything that is wrong with places for all VMs of a problem, in words. */
 export function mistakes(problem: PlacementProblem, placements: VmPlacement[]): string[] {
-  const placementOf = new Map(placements.map(({ uid, placement }) => [uid, placement]));
-  const missing = problem.vms
-    .filter(({ uid }) => !placementOf.has(uid))
-    .map(({ name }) => `${name} has no place`);
+  const placed = new Set(placements.map(({ uid }) => uid));
+  const missing = problem.vms.filter(({ uid }) => !placed.has(uid)).map(({ name }) => `${name} has no place`);
   if (missing.length > 0 || placements.length !== problem.vms.length)
     return [...missing, 'not one place a VM'];
-  const standing = [
-    ...problem.vms.map((vm) => stand(problem, vm, placementOf.get(vm.uid)!, true)),
-    ...problem.placed.map((vm) => stand(problem, vm, vm.placement, false)),
-  ];
+  const standing = standingOf(problem, placements);
   return [
     ...standing.filter(({ isNew }) => isNew).flatMap((one) => wrongPlace(problem, one)),
     ...overcommitted(problem, standing),
@@ -40,6 +37,14 @@ interface Standing {
   inHouse: boolean;
 }
 
+function standingOf(problem: PlacementProblem, placements: VmPlacement[]): Standing[] {
+  const placementOf = new Map(placements.map(({ uid, placement }) => [uid, placement]));
+  return [
+    ...problem.vms.map((vm) => stand(problem, vm, placementOf.get(vm.uid)!, true)),
+    ...problem.placed.map((vm) => stand(problem, vm, vm.placement, false)),
+  ];
+}
+
 function stand(
   problem: PlacementProblem,
   vm: PlacementVm,
@@ -59,15 +64,18 @@ function stand(
 }
 
 function wrongPlace(problem: PlacementProblem, { vm, zone, hidden, inHouse }: Standing): string[] {
-  const served = problem.datastores.some(({ zones, free }) => free > 0 && zones.includes(zone));
   return [
     ...(inHouse ? [] : [`${vm.name} is on no host of the problem`]),
     ...(vm.zone !== undefined && vm.zone !== zone ? [`${vm.name} is not in the zone of its pin`] : []),
-    ...(problem.datastores.length > 0 && !served ? [`${vm.name} is far from all datastores`] : []),
+    ...(isServed(problem, zone) ? [] : [`${vm.name} is far from all datastores`]),
     ...(hidden && !(problem.zones ?? []).some(({ name }) => name === zone)
       ? [`${vm.name} is in no zone`]
       : []),
   ];
+}
+
+function isServed({ datastores }: PlacementProblem, zone: string): boolean {
+  return datastores.length === 0 || datastores.some(({ zones, free }) => free > 0 && zones.includes(zone));
 }
 
 function overcommitted(problem: PlacementProblem, standing: Standing[]): string[] {
@@ -98,19 +106,25 @@ function exact(amount: number): number {
 
 /** Whether a required rule holds, as far as the VMs placed now can do anything about it. */
 function holds(one: Standing, term: AffinityTerm, standing: Standing[]): boolean {
-  const chosen = (other: Standing): boolean =>
-    other.vm.namespace === one.vm.namespace && matches(term.selector, other.vm.labels);
-  const overHosts = term.topologyKey === 'kubernetes.io/hostname';
-  const others = standing.filter((other) => other !== one && chosen(other));
+  const others = selected(one, term, standing);
   if (term.effect === 'AntiAffinity')
     return others.every((other) => (!one.isNew && !other.isNew) || !together(one, other, term));
-  const seen = others.filter((other) => !overHosts || other.hidden || other.host !== undefined);
-  const near = seen.filter((other) => together(one, other, term));
-  if (near.length > 0) return true;
-  if (one.isNew) return seen.length === 0 && chosen(one);
+  if (others.some((other) => together(one, other, term))) return true;
+  if (one.isNew) return others.length === 0 && matches(term.selector, one.vm.labels);
   // A placed VM waits for a partner only where one is placed now, and can come to it.
-  const reachable = overHosts ? one.inHouse : true;
-  return !reachable || seen.every((other) => !other.isNew);
+  const reachable = term.topologyKey === HOSTNAME ? one.inHouse : true;
+  return !reachable || others.every((other) => !other.isNew);
+}
+
+/** Other VMs that a term selects, as far as anybody knows their place. */
+function selected(one: Standing, { topologyKey, selector }: AffinityTerm, standing: Standing[]): Standing[] {
+  return standing.filter(
+    (other) =>
+      other !== one &&
+      other.vm.namespace === one.vm.namespace &&
+      matches(selector, other.vm.labels) &&
+      (topologyKey !== HOSTNAME || other.hidden || other.host !== undefined),
+  );
 }
 
 function together(one: Standing, other: Standing, { topologyKey, effect }: AffinityTerm): boolean {
@@ -131,23 +145,107 @@ function matches({ matchLabels, matchExpressions }: LabelSelector, labels: Recor
   );
 }
 
-/** Tries every host for every VM: the places of the first answer that is right, or undefined where there is none. */
-export function tryAll(problem: PlacementProblem): VmPlacement[] | undefined {
+/** Every right answer: each host is tried for each VM. */
+export function* answers(problem: PlacementProblem): Generator<VmPlacement[]> {
   const places: Placement[] = [
     ...problem.hosts.map(({ name, zone }) => ({ zoneID: zone, node: name })),
     ...(problem.zones ?? []).map(({ name }) => ({ zoneID: name })),
   ];
   const chosen: VmPlacement[] = [];
-  const go = (at: number): VmPlacement[] | undefined => {
+  function* go(at: number): Generator<VmPlacement[]> {
     const vm = problem.vms[at];
-    if (!vm) return mistakes(problem, chosen).length === 0 ? [...chosen] : undefined;
+    if (!vm) {
+      if (mistakes(problem, chosen).length === 0) yield [...chosen];
+      return;
+    }
     for (const placement of places) {
       chosen.push({ namespace: vm.namespace, name: vm.name, uid: vm.uid, placement });
-      const found = go(at + 1);
+      yield* go(at + 1);
       chosen.pop();
-      if (found) return found;
     }
-    return undefined;
-  };
-  return go(0);
+  }
+  yield* go(0);
+}
+
+/** Some right answer, or undefined where there is none. */
+export function tryAll(problem: PlacementProblem): VmPlacement[] | undefined {
+  const [first] = answers(problem);
+  return first;
+}
+
+/** How good right places are: the formula of docs/reference/placement.md, except that spread and load go below 0 where hosts are overcommitted. */
+export function scoreOf(problem: PlacementProblem, placements: VmPlacement[]): number {
+  const standing = standingOf(problem, placements);
+  const shares = standing.flatMap((one) =>
+    preferredOf(one).flatMap((term) => shareKept(one, term, standing) ?? []),
+  );
+  const loads = evenness(problem, standing, ({ name }) => name);
+  const spread = evenness(problem, standing, ({ zone }) => zone);
+  return (sumOf(shares) + (loads + spread) / 2) / (shares.length + 1);
+}
+
+/** Preferred terms, equal ones once. */
+function preferredOf({ vm }: Standing): AffinityTerm[] {
+  const byText = new Map<string, AffinityTerm>();
+  for (const term of vm.affinity) {
+    const { effect, topologyKey, selector } = term;
+    const expressions = selector.matchExpressions.map(({ key, operator, values }) =>
+      JSON.stringify([key, operator, [...values].sort()]),
+    );
+    const labels = Object.entries(selector.matchLabels).map((label) => label.join('='));
+    const text = JSON.stringify([effect, topologyKey, labels.sort(), expressions.sort()]);
+    if (term.strength === 'Preferred' && !byText.has(text)) byText.set(text, term);
+  }
+  return [...byText.values()];
+}
+
+/** The weight of a preferred rule; undefined: it has no say. */
+function shareKept(one: Standing, term: AffinityTerm, standing: Standing[]): number | undefined {
+  const others = selected(one, term, standing);
+  const near = others.filter((other) => together(one, other, term));
+  if (others.length === 0) return undefined;
+  if (!one.isNew) {
+    if (others.every((other) => !other.isNew)) return undefined;
+    if (term.topologyKey === HOSTNAME && !one.inHouse) return undefined;
+    if (term.effect === 'Affinity' && near.some((other) => !other.isNew)) return undefined;
+  }
+  return term.effect === 'Affinity' ? Number(near.length > 0) : 1 - near.length / others.length;
+}
+
+/** 1 where CPUs and memory are taken to the same share everywhere, 0 where each place is either full or empty; below 0 where some are overcommitted. */
+function evenness(
+  problem: PlacementProblem,
+  standing: Standing[],
+  placeOf: (host: { name: string; zone: string }) => string,
+): number {
+  const hosts = [
+    ...problem.hosts,
+    ...(problem.zones ?? []).map((zone) => ({ cpus: Infinity, memory: Infinity, ...zone, zone: zone.name })),
+  ].filter(({ zone }) => isServed(problem, zone));
+  const shares = (['cpus', 'memory'] as const).map((what) => {
+    // A VM that asks for nothing counts as a small one.
+    const least = what === 'cpus' ? 0.1 : 200 * 2 ** 20;
+    const loadOf = ({ vm }: Standing): number => (vm[what] > 0 ? vm[what] : least);
+    const everything = sumOf(standing.map(loadOf));
+    const places = new Map<string, { load: number; capacity: number }>();
+    for (const host of hosts) {
+      const here = standing.filter(({ hidden, zone, host: name }) =>
+        hidden ? zone === host.name : name === host.name,
+      );
+      const place = places.get(placeOf(host)) ?? { load: 0, capacity: 0 };
+      place.load += sumOf(here.map(loadOf));
+      place.capacity += host[what] === Infinity ? everything : host[what];
+      places.set(placeOf(host), place);
+    }
+    const all = [...places.values()];
+    const load = sumOf(all.map((place) => place.load));
+    const even = load ** 2 / sumOf(all.map((place) => place.capacity));
+    const now = sumOf(all.map((place) => place.load ** 2 / place.capacity));
+    return load > even ? 1 - (now - even) / (load - even) : 1;
+  });
+  return sumOf(shares) / shares.length;
+}
+
+function sumOf(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }

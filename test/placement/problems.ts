@@ -64,8 +64,9 @@ export function problem(parts: Partial<PlacementProblem>): PlacementProblem {
 }
 
 const key = fc.constantFrom('app', 'tier');
-const value = fc.constantFrom('a', 'b', 'c');
+const value = fc.constantFrom('a', 'a', 'a', 'b', 'b', 'c');
 const labels = fc.dictionary(key, value, { maxKeys: 2 });
+const oneLabel = fc.dictionary(key, value, { minKeys: 1, maxKeys: 1 });
 const expression = fc.oneof(
   fc.record({
     key,
@@ -82,7 +83,7 @@ const selector: fc.Arbitrary<LabelSelector> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      matchLabels: fc.dictionary(key, value, { minKeys: 1, maxKeys: 2 }),
+      matchLabels: fc.oneof(oneLabel, oneLabel, labels),
       matchExpressions: fc.constant<LabelSelector['matchExpressions']>([]),
     }),
   },
@@ -94,7 +95,7 @@ const selector: fc.Arbitrary<LabelSelector> = fc.oneof(
 
 function affinityOf(maxLength: number): fc.Arbitrary<AffinityTerm[]> {
   const one = fc.record({
-    effect: fc.constantFrom('Affinity' as const, 'AntiAffinity' as const),
+    effect: fc.constantFrom('Affinity' as const, 'AntiAffinity' as const, 'AntiAffinity' as const),
     strength: fc.constantFrom('Required' as const, 'Preferred' as const),
     topologyKey: fc.constantFrom(HOST as AffinityTerm['topologyKey'], ZONE as AffinityTerm['topologyKey']),
     selector,
@@ -104,17 +105,27 @@ function affinityOf(maxLength: number): fc.Arbitrary<AffinityTerm[]> {
     .map((terms) => terms.map((each, at) => ({ ...each, path: `spec.affinity[${at}]` })));
 }
 
+function gibibytes(...amounts: number[]): fc.Arbitrary<number> {
+  return fc.constantFrom(...amounts.map((amount) => amount * GiB));
+}
+
+/** A value once in so many times, else undefined. */
+function seldom<T>(oneIn: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.oneof({ weight: oneIn - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+}
+
 /** Problems that every host can be tried for: up to `vms` VMs and 5 places, with everything that a problem can have. */
 export function anyProblem(vms = 5): fc.Arbitrary<PlacementProblem> {
   const zoneNames = ['zone-a', 'zone-b', 'zone-c'];
-  const zone = fc.constantFrom(...zoneNames);
-  const need = fc.record({ cpus: fc.constantFrom(0, 1, 1, 2), memory: fc.constantFrom(0, 1, 1, 2, 4) });
+  const zone = fc.constantFrom('zone-a', 'zone-a', 'zone-b', 'zone-b', 'zone-c');
+  const host = fc.record({ zone, cpus: fc.constantFrom(2, 4, 8), memory: gibibytes(2, 4, 8) });
+  const need = fc.record({ cpus: fc.constantFrom(0, 1, 1, 2), memory: gibibytes(0, 1, 1, 2, 4) });
   const body = fc.record({
-    namespace: fc.constantFrom('shop', 'shop', 'shop', 'lab'),
-    labels,
+    namespace: fc.constantFrom('shop', 'shop', 'shop', 'shop', 'shop', 'lab'),
+    labels: fc.oneof(oneLabel, oneLabel, labels),
     affinity: fc.oneof(affinityOf(1), affinityOf(1), affinityOf(2)),
     need,
-    zone: fc.option(zone, { nil: undefined, freq: 9 }),
+    zone: seldom(9, zone),
   });
   const toVm = (
     {
@@ -148,16 +159,17 @@ export function anyProblem(vms = 5): fc.Arbitrary<PlacementProblem> {
         }),
         { maxLength: 3 },
       ),
-      hosts: fc.array(fc.record({ zone, cpus: fc.constantFrom(2, 4, 8), memory: fc.constantFrom(2, 4, 8) }), {
-        maxLength: 4,
-      }),
-      hidden: fc.option(fc.record({ cpus: fc.constantFrom(2, 4, undefined) }), { nil: undefined, freq: 4 }),
-      datastores: fc.option(
+      hosts: fc.oneof(
+        { weight: 9, arbitrary: fc.array(host, { minLength: 2, maxLength: 4 }) },
+        { weight: 1, arbitrary: fc.array(host, { maxLength: 1 }) },
+      ),
+      hidden: seldom(4, fc.record({ cpus: fc.constantFrom(2, 4, undefined) })),
+      datastores: seldom(
+        6,
         fc.array(fc.record({ zones: fc.subarray(zoneNames), free: fc.constantFrom(0, 1, 2) }), {
           minLength: 1,
           maxLength: 3,
         }),
-        { nil: undefined, freq: 4 },
       ),
     })
     .map(({ vms: some, placed, hosts: machines, hidden, datastores }) => ({
@@ -168,7 +180,7 @@ export function anyProblem(vms = 5): fc.Arbitrary<PlacementProblem> {
       })),
       hosts: machines.map((machine, at) => ({ name: `host-${at}`, ...machine })),
       zones: hidden
-        ? [{ name: 'zone-h', ...(hidden.cpus !== undefined && { cpus: hidden.cpus, memory: 4 }) }]
+        ? [{ name: 'zone-h', ...(hidden.cpus !== undefined && { cpus: hidden.cpus, memory: 4 * GiB }) }]
         : [],
       datastores: (datastores ?? []).map(({ zones, free }, at) => ({
         name: `store-${at}`,

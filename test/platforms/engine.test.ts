@@ -162,7 +162,7 @@ function play(
 }
 
 function check(predicate: (made: SimulatedInventory, steps: Step[]) => void): void {
-  fc.assert(fc.property(make, fc.array(step, { maxLength: 40 }), predicate), { numRuns: 60 });
+  fc.assert(fc.property(make, fc.array(step, { maxLength: 40 }), predicate), { numRuns: 1_000 });
 }
 
 const isPowerEffect = (entry: Entry): entry is Effect => entry.type === 'effect' && entry.effect !== 'Ready';

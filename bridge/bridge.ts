@@ -40,6 +40,7 @@ import type { RunRequest } from './run-requests';
 import type { Source, SourceState, UnusableGroup } from './source';
 import { groupView, runOfView, unusableView, type GroupView } from './status';
 import type { StatusStore } from './status-store';
+import { syncAsker, type Asker } from './sync-asker';
 import { workQueue } from './work-queue';
 
 /** Names one VM. */
@@ -117,9 +118,7 @@ const SHARE = 5;
 /** Trees and groups that are looked up at the same time. */
 const LOOKUPS = 20;
 
-interface Asked {
-  actor: string;
-  reason: string;
+interface Asked extends Asker {
   sent: () => void;
 }
 
@@ -319,10 +318,12 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     const plan = resolvePlan(now, driver, world);
     if (!plan) throw new Error(`group ${key} has no power state`);
     const sent = views.get(key)?.sent;
+    const asker = syncAsker(now, driver, sent?.forceSync);
     const decision = decide(plan, {
       runOf: (name) => runOf({ namespace: driver.namespace, name }),
       ...(sent && { sent }),
       ...(request && { asked: { actor: request.actor, reason: request.reason } }),
+      ...(asker && { syncAsker: asker }),
     });
     if (!decision.send || !decision.sent) return decision;
     const wait =

@@ -53,6 +53,7 @@ export {
 } from './resolve';
 export { requestRun, watchRequests, type RunRequest } from './run-requests';
 export type { Source, SourceState } from './source';
+export { askerAnnotations } from './sync-asker';
 export {
   groupView,
   VIEW_API_VERSION,

@@ -22,6 +22,7 @@ import {
   type RunOutcome,
 } from '../workflows/messages';
 import { excusedMembers, isSameDesired, planDigest } from './desired';
+import type { Asker } from './sync-asker';
 
 /** What is known of the last run of a group. */
 export type RunState =
@@ -58,7 +59,9 @@ export interface Knowledge {
   runOf(groupName: string): RunState;
   sent?: Sent;
   /** A person asks for a run. */
-  asked?: { actor: string; reason: string };
+  asked?: Asker;
+  /** Who asked for a force sync that the run has not been told of, where that is known. */
+  syncAsker?: Asker;
 }
 
 /** A VM (or a nested group whose open run has another plan) that is not in its desired state and may be brought there. */
@@ -276,7 +279,11 @@ function send(view: View, cause: Cause, why: string): Decision {
   const marked = cause === 'Drift' || cause === 'MembersChanged';
   const drifted = marked ? missed.filter((one) => one.drifted) : [];
   return {
-    send: { plan: markDrifted(plan, drifted), cause, ...knowledge.asked },
+    send: {
+      plan: markDrifted(plan, drifted),
+      cause,
+      ...(cause === 'ForceSync' ? knowledge.syncAsker : knowledge.asked),
+    },
     sent: {
       digest,
       revision: plan.revision,

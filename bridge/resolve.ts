@@ -205,8 +205,8 @@ function withSetAside(plan: Plan, standing: Map<MemberKey, RunException>): Plan 
   return { ...plan, tiers: plan.tiers.map((tier) => ({ ...tier, members: tier.members.map(mark) })) };
 }
 
-/** `now` stands in the file until somebody takes it out, so there it counts once a revision. */
-function forceSyncToken(group: Group): string | undefined {
+/** What identifies a force sync. `now` stands in the file until somebody takes it out, so there it counts once a revision. */
+export function forceSyncToken(group: Group): string | undefined {
   const value = group.nextForcePowerStateSyncTime;
   if (value === undefined || value === '') return undefined;
   return value.toLowerCase() === 'now' ? `now@${group.revision}` : value;

@@ -12,10 +12,6 @@ import * as heavy from './heavy';
 /** Field manager of what people write by these commands. */
 const FIELD_MANAGER = 'vmgroup-cli';
 
-/** Annotations of a group that was asked for a run: who asked last, and why. */
-export const ASKED_BY = 'vmgroup.dev/asked-by';
-export const ASKED_BECAUSE = 'vmgroup.dev/asked-because';
-
 /** Where to ask, who asks and why. */
 interface Asking extends SourceOptions {
   actor: string;
@@ -108,26 +104,21 @@ async function ask(
 }
 
 /**
- * Admission puts the time in the place of `now`. Where nobody does, a second `now` would change nothing: then the time is written.
+ * Admission puts the time in the place of `now`. Where nobody did, a second `now` would change nothing: then the time is written.
  *
  * @returns the value that stands there.
  */
-async function forceSync(
-  api: ApiServer,
-  { metadata }: KubernetesObject,
-  { actor, reason }: Asking,
-): Promise<string> {
-  const { namespace = '', name } = metadata;
-  const annotations = { [ASKED_BY]: actor, [ASKED_BECAUSE]: reason };
-  const write = (value: string): Promise<KubernetesObject> =>
-    patch(
-      api,
-      { namespace, name },
-      { metadata: { annotations }, spec: { nextForcePowerStateSyncTime: value } },
-    );
-  let after = await write('now');
-  // A generation moves with every change of the spec, and with nothing else.
-  if (after.metadata.generation === metadata.generation) after = await write(new Date().toISOString());
+async function forceSync(api: ApiServer, object: KubernetesObject, asking: Asking): Promise<string> {
+  const { namespace = '', name } = object.metadata;
+  const stands = /^now$/i.test(specOf(object).nextForcePowerStateSyncTime ?? '');
+  const after = await patch(
+    api,
+    { namespace, name },
+    {
+      metadata: { annotations: heavy.bridge().askerAnnotations(asking, object.metadata) },
+      spec: { nextForcePowerStateSyncTime: stands ? new Date().toISOString() : 'now' },
+    },
+  );
   return specOf(after).nextForcePowerStateSyncTime ?? '';
 }
 

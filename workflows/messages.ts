@@ -32,7 +32,7 @@ export type Cause =
 export interface PlanMessage {
   plan: Plan;
   cause: Cause;
-  /** Who asks, and why; with cause `Asked`. */
+  /** Who asks, and why; with cause `Asked`, and with `ForceSync` where it is known. */
   actor?: string;
   reason?: string;
   /** The run that asks has placed the VMs of the whole tree already. */

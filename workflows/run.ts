@@ -181,8 +181,8 @@ export function begin(message: PlanMessage, now: number): Run {
     operations: 0,
     dropped: [],
   };
-  if (message.cause === 'Asked') run.words = [askedWord(message, now)];
   const forced = asksForSync(plan, plan.syncedAs);
+  if (isAsked(message, forced)) run.words = [askedWord(message, now)];
   return withMembers(run, plan, now, { fresh: true, forgive: forced, forced });
 }
 
@@ -202,7 +202,7 @@ export function receivePlan(run: Run, message: PlanMessage, now: number): Run {
     delete next.ending;
   }
   if (turned) next.planAt = now;
-  if (asked) next.words = remember(run.words, askedWord(message, now));
+  if (isAsked(message, forced)) next.words = remember(run.words, askedWord(message, now));
   next.stages = turned ? stagesOf(plan) : carryLatches(run, plan);
   if (plan.beside && standOf(plan) !== standOf(run.plan)) placeAnew(next);
   return withMembers(next, run.plan, now, { fresh: turned, forgive: edited || asked || forced, forced });
@@ -219,6 +219,11 @@ function placeAnew(run: Run): void {
 /** Where power is left alone there is nothing to bring in step. */
 function asksForSync({ forceSync, powerState }: Plan, done: string | undefined): boolean {
   return forceSync !== undefined && forceSync !== done && powerState !== 'Unchanged';
+}
+
+/** A force sync that was told before is not put on record again. */
+function isAsked({ cause, actor }: PlanMessage, forced: boolean): boolean {
+  return cause === 'Asked' || (forced && actor !== undefined);
 }
 
 function askedWord(message: PlanMessage, now: number): RecordedWord {

@@ -223,6 +223,15 @@ describe('no run is open', () => {
     ],
     ['withdrawn', bOff, knowing(closed(outcome(bOff, { outcome: 'Superseded' }))), 'MembersChanged'],
   ];
+  test('who asked for a force sync goes with it, and with nothing else', () => {
+    const syncAsker = { actor: 'bob', reason: 'INC-4711' };
+    const sync = decide(forced, knowing(closed(outcome(forced)), { syncAsker }));
+    expect(sync.send).toMatchObject({ cause: 'ForceSync', ...syncAsker });
+    const other = decide(reporting, knowing(closed(outcome(reporting, { revision: 'old' })), { syncAsker }));
+    expect(other.send?.cause).toBe('SpecChanged');
+    expect(other.send).not.toHaveProperty('actor');
+  });
+
   test.each(table)('%s', (_, plan, knowledge, expected) => {
     const decision = decide(plan, knowledge);
     expect(cause(decision)).toBe(expected);

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import type { GroupView } from '../../bridge';
+import type { RecordEntry } from '../../cli/run-record';
 import { findTemporalCli } from '../../cli/temporal-cli';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
@@ -190,6 +191,24 @@ test('power, abort, and a new run on demand', async () => {
     'vmgroup.dev/asked-by': 'bob',
     'vmgroup.dev/asked-because': 'INC-4711',
   });
+  const recorded = async (): Promise<string[]> => {
+    await phase('power', 'app', 'PoweringOn');
+    const { record } = JSON.parse(await printed('export', 'power/app')) as { record: RecordEntry[] };
+    return record.map(({ who, what, detail = '' }) => `${who} ${what} ${detail}`);
+  };
+  expect(await recorded()).toContainEqual(expect.stringMatching(/^bob plan: .* \(ForceSync\) INC-4711$/));
+  const bob = { verb: 'retryMember', actor: 'bob', reason: 'INC-4711' };
+  const handle = system.temporal.client.workflow.getHandle('vmgroup/power/app');
+  expect(await handle.query('progress')).toMatchObject({ words: [bob] });
+
+  // Somebody else asks with kubectl, and says nothing of who they are.
+  await printed('abort', 'power/app', '--reason', 'once more');
+  await phase('power', 'app', 'Cancelled');
+  const sync = JSON.stringify({ spec: { nextForcePowerStateSyncTime: new Date().toISOString() } });
+  await system.kubectl(['-n', 'power', 'patch', 'vmg/app', '--type=merge', '-p', sync]);
+  const record = await recorded();
+  expect(record).toContainEqual(expect.stringMatching(/^bridge plan: .* \(ForceSync\) $/));
+  expect(record.filter((entry) => entry.startsWith('bob'))).toEqual([]);
 });
 
 test('a group that another one outranks is not written; a run of it is one of the whole tree', async () => {

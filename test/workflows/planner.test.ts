@@ -532,6 +532,18 @@ describe('changes in the middle', () => {
   });
 });
 
+it('who asked for a force sync is on record once, however often it is told', () => {
+  const bob = { cause: 'ForceSync', actor: 'bob', reason: 'INC-4711' } as const;
+  const world = new World().send(plan(running(), { forceSync: 't1' }), bob);
+  world.send(plan(running(), { forceSync: 't1' }), bob);
+  const word = { verb: 'retryMember', actor: 'bob', reason: 'INC-4711' };
+  expect(world.run?.words).toMatchObject([word]);
+  world.send(plan(running(), { forceSync: 't2' }), { cause: 'ForceSync' });
+  expect(world.run?.words).toMatchObject([word]);
+  world.send(plan(running(), { forceSync: 't3' }), { ...bob, actor: 'eve' });
+  expect(world.run?.words).toMatchObject([word, { ...word, actor: 'eve' }]);
+});
+
 it('a force sync that the last run carried out is not asked for again', () => {
   const tiers = running();
   tiers[0] = tier([seen('db-1', 'PoweredOff', 0, { drifted: true }), seen('db-2', 'PoweredOn')]);

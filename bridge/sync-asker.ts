@@ -1,0 +1,56 @@
+/**
+ * Who asked for a force sync. `nextForcePowerStateSyncTime` has no place for that, so it stands in annotations of the group, written in one
+ * request with the field. Pure.
+ *
+ * A1: nobody is named for the sync of somebody else. The annotations name the revision that their own write makes: with the next write of
+ *     the spec, whoever's it is, and in a copy of the object they say nothing.
+ * A2: nor for a sync that was told already.
+ */
+import type { Group } from '../api';
+import { treeOf, type ManifestIndex } from './manifest-index';
+import { forceSyncToken } from './resolve';
+
+/** Who asks for a run, and why. */
+export interface Asker {
+  actor: string;
+  reason: string;
+}
+
+const BY = 'vmgroup.dev/asked-by';
+const BECAUSE = 'vmgroup.dev/asked-because';
+const REVISION = 'vmgroup.dev/asked-for-revision';
+
+/** Longest actor and reason that go on record, in characters. */
+const LONGEST = 1000;
+
+/** The annotations for a write of `nextForcePowerStateSyncTime` into a group that has this uid and generation now. */
+export function askerAnnotations(
+  { actor, reason }: Asker,
+  { uid = '', generation = 0 }: { uid?: string; generation?: number },
+): Record<string, string> {
+  return { [BY]: actor, [BECAUSE]: reason, [REVISION]: `${uid}:${generation + 1}` };
+}
+
+/**
+ * Who asked for the force sync that a driver's run has not been told of: of its own, else of one below.
+ *
+ * @param told Every token that was told, as in {@link Sent}; undefined: that is not known.
+ */
+export function syncAsker(index: ManifestIndex, driver: Group, told: string | undefined): Asker | undefined {
+  // Of the groups below, nothing else tells whether their tokens are new.
+  const groups = told === undefined ? [driver] : treeOf(index, driver);
+  const tokens = new Set(told?.split(/[ ;]/));
+  for (const group of groups) {
+    const token = forceSyncToken(group);
+    const asker = token === undefined || tokens.has(token) ? undefined : askerOf(group);
+    if (asker) return asker;
+  }
+  return undefined;
+}
+
+/** A1. */
+function askerOf({ annotations, revision }: Group): Asker | undefined {
+  const { [BY]: actor = '', [BECAUSE]: reason = '', [REVISION]: written } = annotations;
+  if (written !== revision || actor === '' || reason === '') return undefined;
+  return { actor: actor.slice(0, LONGEST), reason: reason.slice(0, LONGEST) };
+}

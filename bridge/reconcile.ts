@@ -7,9 +7,12 @@
  *     somebody asks.
  * C5: where VMs come into being only once they are placed, one that has no place starts a run, whatever power state is wanted.
  * C4: with drift action `Report` a drifted VM starts nothing; a VM that joined and a changed desired state do.
+ * C6: a VM that an open run has parked, and that is observed where it belongs after that, is told to the run once: it is tried again, which
+ *     finds it there and fences off whatever was on its way, and the run goes on.
  */
 import {
   isInState,
+  meetsGate,
   memberKey,
   type Cause,
   type DesiredPowerState,
@@ -49,6 +52,8 @@ export interface Sent {
   forceSync: string;
   /** Drifted VMs that were told, with the time of the observation, by path (`child/vm`). */
   drift: Record<string, number>;
+  /** VMs that were parked and then told to be where they belong, by path. */
+  recovered?: string[];
   /** The run that it went to. */
   runId?: string;
 }
@@ -112,6 +117,9 @@ function decideOpen(view: View, run: RunState & { phase: 'Open' }): Decision {
     const [cause, why] = changeOf(plan, run.progress);
     return send(view, cause, why);
   }
+  const told = knowledge.sent.recovered ?? [];
+  const recovered = findRecovered(plan, knowledge).filter((path) => !told.includes(path));
+  if (recovered.length > 0) return sendRecovered(view, knowledge.sent, recovered);
   const left = view.missed.filter((missed) => hasLeft(missed, run.progress, knowledge.sent));
   if (left.length === 0) return nothing(view, 'the run has this plan');
   return send(
@@ -168,7 +176,7 @@ function decideClosed(view: View, run: Exclude<RunState, { phase: 'Open' }>): De
   if (!last || !isSameDesired(plan, last)) return send(view, 'SpecChanged', 'the desired state is not met');
   const joined = missed.filter((one) => !one.drifted);
   if (joined.length > 0) {
-    return send(view, 'MembersChanged', `${names(joined)} joined or came into being`);
+    return send(view, 'MembersChanged', `${names(joined.map(({ path }) => path))} joined or came into being`);
   }
   if (plan.policy.drift.action === 'Report')
     return nothing(view, `${driftText(missed)}; the policy only reports it`);
@@ -261,6 +269,20 @@ function missedInGroup(
   return foreign ? [...below, { path: `${path}/`, member: key, at: 0, drifted: false }] : below;
 }
 
+/** C6: the paths of VMs that were observed where they belong after their run has parked them. */
+function findRecovered(plan: Plan, knowledge: Knowledge, prefix = ''): string[] {
+  const run = knowledge.runOf(plan.name);
+  const members = run.phase === 'Open' ? (run.progress?.members ?? []) : [];
+  return linkedMembers(plan).flatMap(({ tier, member }): string[] => {
+    const path = `${prefix}${member.name}`;
+    if (member.plan) return findRecovered(member.plan, knowledge, `${path}/`);
+    const known = members.find((each) => each.member === memberKey(member));
+    if (known?.phase !== 'Parked' || (member.observed?.at ?? 0) <= known.since) return [];
+    const isOn = plan.powerState !== 'PoweredOn' || meetsGate(tier.gate, member.observed);
+    return isInState(plan.powerState, member.observed) && isOn ? [path] : [];
+  });
+}
+
 /** Whether the last run of the same desired state saw the VM where it belongs. */
 function wasThere(plan: Plan, last: RunOutcome | undefined, key: MemberKey): boolean {
   const seen = last?.observed[key];
@@ -280,7 +302,11 @@ function send(view: View, cause: Cause, why: string): Decision {
   const drifted = marked ? missed.filter((one) => one.drifted) : [];
   return {
     send: {
-      plan: markDrifted(plan, drifted),
+      plan: markMembers(
+        plan,
+        drifted.map(({ path }) => path),
+        { drifted: true },
+      ),
       cause,
       ...(cause === 'ForceSync' ? knowledge.syncAsker : knowledge.asked),
     },
@@ -291,6 +317,7 @@ function send(view: View, cause: Cause, why: string): Decision {
       powerState: plan.powerState,
       forceSync: forceSyncTokens(plan),
       drift: Object.fromEntries(drifted.map((one) => [one.path, one.at])),
+      ...(marked && knowledge.sent?.recovered && { recovered: knowledge.sent.recovered }),
     },
     why,
     missed,
@@ -298,30 +325,48 @@ function send(view: View, cause: Cause, why: string): Decision {
   };
 }
 
-/** The plan with `drifted` on each of the VMs and on the groups above them. */
-export function markDrifted(plan: Plan, drifted: Missed[], prefix = ''): Plan {
-  if (drifted.length === 0) return plan;
+/** C6. */
+function sendRecovered(view: View, sent: Sent, recovered: string[]): Decision {
+  const why = `${names(recovered)} reached the desired state after being parked`;
+  const { send: message, sent: next, ...decision } = send(view, 'Recovered', why);
+  return {
+    ...decision,
+    ...(message && {
+      send: { ...message, plan: markMembers(view.plan, recovered, { recovered: true }) },
+    }),
+    ...(next && {
+      sent: { ...next, drift: sent.drift, recovered: [...(sent.recovered ?? []), ...recovered] },
+    }),
+  };
+}
+
+/** The plan with marks on the VMs of these paths and on the groups above them. */
+function markMembers(
+  plan: Plan,
+  paths: readonly string[],
+  marks: Pick<PlanMember, 'drifted' | 'recovered'>,
+  prefix = '',
+): Plan {
+  if (paths.length === 0) return plan;
   const mark = (member: PlanMember): PlanMember => {
     const path = `${prefix}${member.name}`;
-    if (member.kind === 'VirtualMachine') {
-      return drifted.some((one) => one.path === path) ? { ...member, drifted: true } : member;
-    }
-    const below = drifted.filter((one) => one.path.startsWith(`${path}/`));
+    if (member.kind === 'VirtualMachine') return paths.includes(path) ? { ...member, ...marks } : member;
+    const below = paths.filter((each) => each.startsWith(`${path}/`));
     return member.plan && below.length > 0
-      ? { ...member, drifted: true, plan: markDrifted(member.plan, below, `${path}/`) }
+      ? { ...member, ...marks, plan: markMembers(member.plan, below, marks, `${path}/`) }
       : member;
   };
   return { ...plan, tiers: plan.tiers.map((tier) => ({ ...tier, members: tier.members.map(mark) })) };
 }
 
 function driftText(missed: Missed[]): string {
-  return `${names(missed)} left the desired state`;
+  return `${names(missed.map(({ path }) => path))} left the desired state`;
 }
 
 /** Names for messages: the first few. */
-function names(missed: Missed[]): string {
-  const shown = missed.slice(0, 5).map((one) => one.path);
-  return missed.length > shown.length
-    ? `${shown.join(', ')} and ${missed.length - shown.length} more`
+function names(paths: string[]): string {
+  const shown = paths.slice(0, 5);
+  return paths.length > shown.length
+    ? `${shown.join(', ')} and ${paths.length - shown.length} more`
     : shown.join(', ');
 }

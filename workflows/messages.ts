@@ -21,6 +21,8 @@ export type Cause =
   | 'MembersChanged'
   /** A VM was changed behind the group's back. */
   | 'Drift'
+  /** A parked VM was observed where it belongs. */
+  | 'Recovered'
   /** `nextForcePowerStateSyncTime`. */
   | 'ForceSync'
   /** A parent's run asks. */

@@ -107,6 +107,11 @@ export interface PlanMember {
    */
   drifted?: true;
   /**
+   * Set by the bridge where the run has parked this VM (or one below this group) and it was observed where it belongs since: it is tried
+   * again, so that the run goes on.
+   */
+  recovered?: true;
+  /**
    * Set by the bridge where the last run under the same desired state left this member as it is (parked, skipped, drifted too often): a
    * run that is started for another member leaves it so, until somebody retries it.
    */
@@ -179,7 +184,16 @@ function standsOf({ tiers }: Plan): unknown[] {
 }
 
 /** What a plan says of the moment, not of the desired state. */
-const MOMENTARY = ['observed', 'convergedAt', 'corrections', 'drifted', 'generation', 'setAside', 'syncedAs'];
+const MOMENTARY = [
+  'observed',
+  'convergedAt',
+  'corrections',
+  'drifted',
+  'recovered',
+  'generation',
+  'setAside',
+  'syncedAs',
+];
 
 /**
  * What a plan wants, as text: the plan without what was observed, and without generations, so that the same content written again is

@@ -274,6 +274,7 @@ function withMembers(run: Run, before: Plan, now: number, reading: Reading): Run
         : readGroup(next, old, member, nestedBefore[key], now, reading);
     if (run.plan.powerState === 'Unchanged' && member.link === 'Linked') leaveAsIs(state, now);
     if (reading.forced) state.forced = true;
+    if (member.recovered) delete state.parked;
     if (reading.forgive) forgive(state);
     else if (member.setAside && !run.members[key] && state.reachedAt === undefined) {
       state.leftAlone = { ...member.setAside, at: now };
@@ -348,7 +349,7 @@ function readGroup(
   const state = reading.fresh ? restart(run, old, now) : { ...old };
   if (member.link !== 'Linked') return leave(run, state);
   const changed = !member.plan || !before || !sameDesire(member.plan, before);
-  if (changed || member.drifted) {
+  if (changed || member.drifted || member.recovered) {
     delete state.reachedAt;
     if (state.operation) drop(run, state);
   }

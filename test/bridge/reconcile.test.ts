@@ -330,6 +330,37 @@ describe('a run is open', () => {
     expect(cause(decide(of, knowledge))).toBe(expected);
   });
 
+  describe('C6: a VM that was parked, and is seen where it belongs', () => {
+    const bOn = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200 }) });
+    const parkedAt = (since: number): RunState => {
+      const members = progressOf(plan).members.map((each) =>
+        each.member === 'b' ? { ...each, phase: 'Parked' as const, since } : each,
+      );
+      return open({ members });
+    };
+
+    test('is told once, and marked', () => {
+      const first = decide(bOn, knowing(parkedAt(100), { sent: sentOf(plan) }));
+      expect(cause(first)).toBe('Recovered');
+      expect(first.send?.plan.tiers[0]?.members.map(({ recovered }) => recovered)).toEqual([undefined, true]);
+      const sent: Sent = { ...sentOf(plan), ...first.sent };
+      expect(sent).toMatchObject({ recovered: ['b'] });
+      expect(cause(decide(bOn, knowing(parkedAt(150), { sent })))).toBeUndefined();
+    });
+
+    test('not by what was seen before, out of its state or short of its gate', () => {
+      const sent = sentOf(plan);
+      expect(cause(decide(bOn, knowing(parkedAt(300), { sent })))).toBeUndefined();
+      const off = planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) });
+      expect(cause(decide(off, knowing(parkedAt(100), { sent })))).toBeUndefined();
+      const gated = manifests({ ...base, policies: [policy('default', { gate: 'Ready' })] });
+      const unready = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200 }) }, gated);
+      expect(cause(decide(unready, knowing(parkedAt(100), { sent: sentOf(unready) })))).toBeUndefined();
+      const ready = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200, ready: true }) }, gated);
+      expect(cause(decide(ready, knowing(parkedAt(100), { sent: sentOf(ready) })))).toBe('Recovered');
+    });
+  });
+
   test('B4: what was sent is not sent again', () => {
     const first = decide(planOf({}), knowing(NONE));
     const sent = { ...(first.sent as Sent), runId: 'r1' };

@@ -198,6 +198,16 @@ describe('a stuck VM', () => {
     },
   );
 
+  together('Hold: parked, and then powered on by hand: the run goes on', async () => {
+    const ns = 'by-hand';
+    await begin(ns, {}, { type: 'Stuck' });
+    await bad(ns, isParked);
+    await system.console.power({ namespace: ns, name: 'bad' }, 'PoweredOn');
+    expect(await expectConverged(ns)).toMatchObject({ words: [] });
+    expect(await answersToBad(ns)).toEqual(['Accepted', 'Accepted', 'AlreadyThere']);
+    await expectOthersOnce(ns);
+  });
+
   together('Continue: the rest goes on; who asks after the end gets that VM tried again', async () => {
     const ns = 'continue';
     await begin(ns, { whenParked: 'Continue' }, { type: 'Stuck' });
@@ -294,6 +304,23 @@ describe('a stuck VM', () => {
       );
     },
   );
+
+  together('in a nested group, and then powered on by hand: both runs go on', async () => {
+    const ns = 'by-hand-below';
+    await setFaults(ns, { type: 'Stuck' });
+    system.write(`${ns}-policy.yaml`, policyManifest(ns, 'default', IMPATIENT));
+    system.write(`${ns}.yaml`, app(ns, { groupName: 'parent' }));
+    const tiers = [{ members: ['group:app'] }, { members: ['last'] }];
+    system.write(
+      `${ns}-parent.yaml`,
+      groupWithVms({ namespace: ns, name: 'parent', powerState: 'PoweredOn', tiers }),
+    );
+    await bad(ns, isParked);
+    await system.console.power({ namespace: ns, name: 'bad' }, 'PoweredOn');
+    expect(await system.outcome(ns, 'parent')).toMatchObject({ outcome: 'Converged' });
+    expect(effects(await system.journal(), ns).slice(-2)).toEqual(['PoweredOn next', 'PoweredOn last']);
+    expect(accepted(await system.journal(), ns).filter((text) => text === 'PoweredOn good')).toHaveLength(1);
+  });
 });
 
 describe('a platform that refuses', () => {

@@ -321,6 +321,22 @@ describe('parked members', () => {
     });
   });
 
+  it('one that was seen where it belongs is tried again, which fences off what was given up, and the run goes on', () => {
+    const world = new World(failing).send(plan(threeTiers()));
+    world.pass();
+    const tiers = threeTiers();
+    tiers[0]!.members[0] = seen('db-1', 'PoweredOn', world.now);
+    world.send(plan(tiers), { cause: 'SpecChanged' }).pass();
+    expect(world.run?.members['db-1']?.phase).toBe('Parked');
+    tiers[0]!.members[0] = seen('db-1', 'PoweredOn', world.now, { recovered: true });
+    world.send(plan(tiers), { cause: 'Recovered' });
+    expect(world.run?.members['db-1']?.operation).toMatchObject({
+      activityId: 'power-on/db-1/2',
+      fence: true,
+    });
+    expect(world.pass().outcome).toMatchObject({ outcome: 'Converged', exceptions: [] });
+  });
+
   it('a new revision gives a parked member a new chance', () => {
     const world = new World(failing).send(plan(threeTiers()));
     world.pass();

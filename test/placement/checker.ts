@@ -134,7 +134,11 @@ function together(one: Standing, other: Standing, { topologyKey, effect }: Affin
   return one.host !== undefined && one.host === other.host;
 }
 
-function matches({ matchLabels, matchExpressions }: LabelSelector, labels: Record<string, string>): boolean {
+/** Whether a selector selects a VM with these labels. */
+export function matches(
+  { matchLabels, matchExpressions }: LabelSelector,
+  labels: Record<string, string>,
+): boolean {
   return (
     Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
     matchExpressions.every(({ key, operator, values }) => {

@@ -114,8 +114,8 @@ function seldom<T>(oneIn: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | 
   return fc.oneof({ weight: oneIn - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 }
 
-/** Problems that every host can be tried for: up to `vms` VMs and 5 places, with everything that a problem can have. */
-export function anyProblem(vms = 5): fc.Arbitrary<PlacementProblem> {
+/** Problems with everything that they can have: up to `vms` VMs, `most` hosts and a zone that hides its own. */
+export function anyProblem(vms = 5, most = 4): fc.Arbitrary<PlacementProblem> {
   const zoneNames = ['zone-a', 'zone-b', 'zone-c'];
   const zone = fc.constantFrom('zone-a', 'zone-a', 'zone-b', 'zone-b', 'zone-c');
   const host = fc.record({ zone, cpus: fc.constantFrom(2, 4, 8), memory: gibibytes(2, 4, 8) });
@@ -160,7 +160,7 @@ export function anyProblem(vms = 5): fc.Arbitrary<PlacementProblem> {
         { maxLength: 3 },
       ),
       hosts: fc.oneof(
-        { weight: 9, arbitrary: fc.array(host, { minLength: 2, maxLength: 4 }) },
+        { weight: 9, arbitrary: fc.array(host, { minLength: 2, maxLength: most }) },
         { weight: 1, arbitrary: fc.array(host, { maxLength: 1 }) },
       ),
       hidden: seldom(4, fc.record({ cpus: fc.constantFrom(2, 4, undefined) })),

@@ -1,0 +1,46 @@
+/** L2 and L4 against HiGHS, on problems with too many answers to try them all. */
+import fc from 'fast-check';
+import { solvePlacement, type PlacementProblem } from '../../placement';
+import { exactSolver } from './mip';
+import { anyProblem } from './problems';
+
+/** Nothing placed before, and no zone without hosts. */
+const ofHosts = (vms: number): fc.Arbitrary<PlacementProblem> =>
+  anyProblem(vms, 6)
+    .filter(({ hosts }) => hosts.length > 0)
+    .map((problem) => ({ ...problem, placed: [], zones: [], datastores: [] }));
+
+test('L1, L2: there is an answer where HiGHS finds one, and none where it proves that', async () => {
+  const prove = await exactSolver();
+  const seen = { Placed: 0, Infeasible: 0, Undecided: 0 };
+  fc.assert(
+    fc.property(ofHosts(12), (problem) => {
+      const answer = solvePlacement(problem);
+      seen[answer.type] += 1;
+      const { type } = prove(problem, { tolerance: 0 });
+      expect(type).toBe(answer.type === 'Placed' ? 'Best' : 'Infeasible');
+    }),
+    { numRuns: 300 },
+  );
+  expect(seen.Undecided).toBe(0);
+  expect(Math.min(seen.Placed, seen.Infeasible)).toBeGreaterThan(50);
+});
+
+test('L4: HiGHS finds no better answer for up to eight VMs', async () => {
+  const prove = await exactSolver();
+  let placed = 0;
+  fc.assert(
+    fc.property(ofHosts(8), (problem) => {
+      // VMs that ask for nothing would make the grid of loads too fine for a quick proof.
+      const vms = problem.vms.map((vm) => ({ ...vm, cpus: vm.cpus || 1, memory: vm.memory || 2 ** 30 }));
+      const answer = solvePlacement({ ...problem, vms });
+      if (answer.type !== 'Placed') return;
+      placed += 1;
+      const exact = prove({ ...problem, vms }, { tolerance: 1e-6 });
+      if (exact.type !== 'Best') throw new Error(`HiGHS says ${exact.type}`);
+      expect(answer.score.total).toBeCloseTo(exact.score, 5);
+    }),
+    { numRuns: 300 },
+  );
+  expect(placed).toBeGreaterThan(75);
+});

@@ -49,8 +49,8 @@ export function syncAsker(index: ManifestIndex, driver: Group, told: string | un
 }
 
 /** A1. */
-function askerOf({ annotations, revision }: Group): Asker | undefined {
+function askerOf({ annotations, uid, generation }: Group): Asker | undefined {
   const { [BY]: actor = '', [BECAUSE]: reason = '', [REVISION]: written } = annotations;
-  if (written !== revision || actor === '' || reason === '') return undefined;
+  if (written !== `${uid}:${generation}` || actor === '' || reason === '') return undefined;
   return { actor: actor.slice(0, LONGEST), reason: reason.slice(0, LONGEST) };
 }

@@ -27,9 +27,13 @@ test('named for the sync that was written with the annotations', () => {
   expect(asker(site(3, 3))).toEqual(bob);
 });
 
+test('a group in a tree has a revision of its own making', () => {
+  expect(asker({ ...site(3, 3), groupName: 'above', revision: 'uid-1:0a1b2c3d4e5f' }, '')).toEqual(bob);
+});
+
 test('A1: not for what somebody else has written since, nor in a copy', () => {
   expect(asker(site(4, 3), '')).toBeUndefined();
-  expect(asker({ ...site(3, 3), uid: 'uid-2', revision: 'uid-2:3' }, '')).toBeUndefined();
+  expect(asker({ ...site(3, 3), uid: 'uid-2' }, '')).toBeUndefined();
   const { nextForcePowerStateSyncTime: _, ...without } = site(3, 3);
   expect(asker(without, '')).toBeUndefined();
 });

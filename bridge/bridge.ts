@@ -325,7 +325,12 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       ...(request && { asked: { actor: request.actor, reason: request.reason } }),
       ...(asker && { syncAsker: asker }),
     });
-    if (!decision.send || !decision.sent) return decision;
+    if (!decision.sent) return decision;
+    if (!decision.send) {
+      const run = runOf(driver);
+      keepSent(driver, { ...decision.sent, ...(run.phase !== 'None' && { runId: run.runId }) });
+      return decision;
+    }
     const wait =
       request || sent?.powerState !== plan.powerState ? 0 : pace.wait(key, runOf(driver).phase === 'Open');
     if (wait > 0) {

@@ -64,7 +64,26 @@ export function excusedMembers(plan: Plan, outcome: RunOutcome | undefined): Set
   return new Set(standingExceptions(plan, outcome).keys());
 }
 
-/** Tells one desired state and membership from another: a hash of what the plan wants. */
+/** Tells one plan from another: a hash of everything that it says but for what was observed. Builds that know more say more. */
 export function planDigest(plan: Plan): string {
-  return createHash('sha256').update(desireOf(plan)).digest('hex');
+  return hash(desireOf(plan));
+}
+
+/**
+ * Tells one desired state and membership of a tree from another: a hash of its groups' revisions and power states, and of its members. The
+ * same in every build, and whatever becomes of policies, classes, labels and VMs of others.
+ */
+export function wantsDigest(plan: Plan): string {
+  return hash(JSON.stringify(wantsOf(plan)));
+}
+
+function wantsOf({ uid, revision, powerState, tiers }: Plan): unknown[] {
+  const members = tiers.flatMap((tier) =>
+    tier.members.map(({ kind, name, uid, link, plan }) => [kind, name, uid, link, plan && wantsOf(plan)]),
+  );
+  return [uid, revision, powerState, members];
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

@@ -14,7 +14,7 @@ export {
   type Readiness,
   type VirtualMachineName,
 } from './bridge';
-export { planDigest } from './desired';
+export { planDigest, wantsDigest } from './desired';
 export { directorySource, type DirectorySourceOptions } from './directory-source';
 export { viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
 export type { GroupName } from './group-runs';

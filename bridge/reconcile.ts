@@ -4,7 +4,7 @@
  * C1: no run is started for what is in its desired state already.
  * C2: members that the last run of the same desired state left as exceptions start nothing.
  * C3: after a run that was stopped (`Cancelled`, `Failed`, ended from outside) nothing starts until the desired state changes or
- *     somebody asks.
+ *     somebody asks: not by an update of the bridge, nor by what another bridge has sent.
  * C5: where VMs come into being only once they are placed, one that has no place starts a run, whatever power state is wanted.
  * C4: with drift action `Report` a drifted VM starts nothing; a VM that joined and a changed desired state do.
  * C6: a VM that an open run has parked, and that is observed where it belongs after that, is told to the run once: it is tried again, which
@@ -24,7 +24,7 @@ import {
   type Progress,
   type RunOutcome,
 } from '../workflows/messages';
-import { excusedMembers, isSameDesired, planDigest } from './desired';
+import { excusedMembers, isSameDesired, planDigest, wantsDigest } from './desired';
 import type { Asker } from './sync-asker';
 
 /** What is known of the last run of a group. */
@@ -42,9 +42,12 @@ export type RunState =
       closedAs: string;
     };
 
-/** What was last sent to a group's workflow. Kept across restarts. */
+/** What was last sent to a group's workflow. Kept across restarts and updates. */
 export interface Sent {
+  /** {@link planDigest}: not to be compared with that of another build. */
   digest: string;
+  /** {@link wantsDigest}; builds that do not know it leave it out. */
+  wants?: string;
   revision: string;
   lineage: string;
   powerState: DesiredPowerState;
@@ -84,7 +87,7 @@ export interface Missed {
 export interface Decision {
   /** Absent: nothing to send. */
   send?: PlanMessage;
-  /** To be kept, with the run's id, once it was sent. */
+  /** To be kept, with the run's id, once it was sent; where nothing is sent, at once: what is kept says too little. */
   sent?: Sent;
   /** In words. */
   why: string;
@@ -166,6 +169,8 @@ function decideClosed(view: View, run: Exclude<RunState, { phase: 'Open' }>): De
     const how = last ? `${last.outcome}: ${last.message}` : run.closedAs;
     return {
       ...nothing(view, `stopped (${how}): nothing starts until the desired state changes or somebody asks`),
+      // From now on a change can be told.
+      ...(knowledge.sent?.wants !== wantsDigest(plan) && { sent: sentOf(view, []) }),
       stopped: true,
     };
   }
@@ -185,11 +190,14 @@ function decideClosed(view: View, run: Exclude<RunState, { phase: 'Open' }>): De
 
 /** C3. */
 function isStopped(view: View, run: RunState & { phase: 'Closed' }): boolean {
-  const { plan, knowledge, digest } = view;
+  const { plan } = view;
+  const { sent } = view.knowledge;
   const last = run.outcome;
   if (last && last.outcome !== 'Cancelled' && last.outcome !== 'Failed') return false;
   if (last && !isSameDesired(plan, last)) return false;
-  return knowledge.sent === undefined || knowledge.sent.digest === digest;
+  // What another bridge has sent to the run is not known: its outcome alone tells.
+  if (sent === undefined || (last && sent.runId !== run.runId)) return true;
+  return sent.wants === undefined ? isSameDesired(plan, sent) : sent.wants === wantsDigest(plan);
 }
 
 function asksForSync(plan: Plan, last: RunOutcome | undefined, sent: Sent | undefined): boolean {
@@ -224,7 +232,7 @@ function isUnderway(plan: Plan, tier: PlanTier, member: PlanMember, last: RunOut
 function findMissed(plan: Plan, knowledge: Knowledge): Missed[] {
   const run = knowledge.runOf(plan.name);
   const wasMet = run.phase === 'Closed' && (run.outcome?.outcome ?? '').startsWith('Converged');
-  const unchanged = wasMet && knowledge.sent?.digest === planDigest(plan);
+  const unchanged = wasMet && knowledge.sent?.wants === wantsDigest(plan);
   return missedBelow(plan, knowledge, '', unchanged);
 }
 
@@ -296,7 +304,7 @@ function nothing(view: View, why: string): Decision {
 }
 
 function send(view: View, cause: Cause, why: string): Decision {
-  const { plan, knowledge, digest, missed } = view;
+  const { plan, knowledge, missed } = view;
   // Whoever changes the desired state or asks wants the VM brought back, whatever the policy for drift says.
   const marked = cause === 'Drift' || cause === 'MembersChanged';
   const drifted = marked ? missed.filter((one) => one.drifted) : [];
@@ -311,17 +319,24 @@ function send(view: View, cause: Cause, why: string): Decision {
       ...(cause === 'ForceSync' ? knowledge.syncAsker : knowledge.asked),
     },
     sent: {
-      digest,
-      revision: plan.revision,
-      lineage: plan.lineage,
-      powerState: plan.powerState,
-      forceSync: forceSyncTokens(plan),
-      drift: Object.fromEntries(drifted.map((one) => [one.path, one.at])),
+      ...sentOf(view, drifted),
       ...(marked && knowledge.sent?.recovered && { recovered: knowledge.sent.recovered }),
     },
     why,
     missed,
     stopped: false,
+  };
+}
+
+function sentOf({ plan, digest }: View, drifted: Missed[]): Sent {
+  return {
+    digest,
+    wants: wantsDigest(plan),
+    revision: plan.revision,
+    lineage: plan.lineage,
+    powerState: plan.powerState,
+    forceSync: forceSyncTokens(plan),
+    drift: Object.fromEntries(drifted.map((one) => [one.path, one.at])),
   };
 }
 

@@ -2,6 +2,7 @@ import {
   decide,
   planDigest,
   resolveTrees,
+  wantsDigest,
   type Decision,
   type Knowledge,
   type RunState,
@@ -42,6 +43,7 @@ function closed(last?: RunOutcome, closedAs = 'COMPLETED'): RunState {
 function sentOf(plan: Plan, over: Partial<Sent> = {}): Sent {
   return {
     digest: planDigest(plan),
+    wants: wantsDigest(plan),
     revision: plan.revision,
     lineage: plan.lineage,
     powerState: plan.powerState,
@@ -100,6 +102,8 @@ describe('no run is open', () => {
   const off = planOf({});
   const bOff = planOf(B_OFF);
   const allOn = planOf(ALL_ON);
+  const onlyA = planOf({}, { ...base, virtualMachines: [vm('a', 'app')] });
+  const { wants, ...withoutWants } = sentOf(bOff);
   const forced = planOf(ALL_ON, {
     ...base,
     groups: [group('app', [tier(['a', 'b'])], { ...on, nextForcePowerStateSyncTime: 'now' })],
@@ -181,8 +185,52 @@ describe('no run is open', () => {
     [
       'C3 ends with the membership',
       bOff,
-      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(bOff, { digest: 'other' }) }),
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(onlyA) }),
       'MembersChanged',
+    ],
+    [
+      'C3 does not end with an update: plans of another build say other things',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(bOff, { digest: 'other' }) }),
+      undefined,
+    ],
+    [
+      'C3 does not end with an update from a build that remembers less',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: withoutWants }),
+      undefined,
+    ],
+    [
+      'nor where such a run was ended from outside',
+      bOff,
+      knowing(closed(undefined, 'TERMINATED'), { sent: withoutWants }),
+      undefined,
+    ],
+    [
+      'but it ends with the desired state there too',
+      bOff,
+      knowing(closed(undefined, 'TERMINATED'), { sent: { ...withoutWants, revision: 'old' } }),
+      'SpecChanged',
+    ],
+    [
+      'C3 does not end with a VM of somebody else that a rule selects',
+      { ...bOff, beside: [{ name: 'x', uid: 'vm-x' }] },
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(bOff) }),
+      undefined,
+    ],
+    [
+      'C3: another bridge has started the run that was stopped',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), {
+        sent: sentOf(onlyA, { revision: 'old', runId: 'r0' }),
+      }),
+      undefined,
+    ],
+    [
+      'C4: drift is only reported by another build too',
+      reporting,
+      knowing(closed(outcome(reporting)), { sent: sentOf(reporting, { digest: 'other' }) }),
+      undefined,
     ],
     [
       'C3 ends when somebody asks',
@@ -236,6 +284,15 @@ describe('no run is open', () => {
     const decision = decide(plan, knowledge);
     expect(cause(decision)).toBe(expected);
     expect(decision.why).not.toBe('');
+  });
+
+  test('C3: what says too little of a stopped run is replaced, so that a join can be told from then on', () => {
+    const stopped = closed(outcome(bOff, { outcome: 'Cancelled' }));
+    for (const sent of [undefined, withoutWants, sentOf(onlyA, { runId: 'r0' })]) {
+      const kept = decide(bOff, knowing(stopped, { ...(sent && { sent }) })).sent;
+      expect(kept).toMatchObject({ digest: planDigest(bOff), wants });
+    }
+    expect(decide(bOff, knowing(stopped, { sent: sentOf(bOff) })).sent).toBeUndefined();
   });
 
   test('who asks is on record', () => {

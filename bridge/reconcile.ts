@@ -123,13 +123,19 @@ function decideOpen(view: View, run: RunState & { phase: 'Open' }): Decision {
   const told = knowledge.sent.recovered ?? [];
   const recovered = findRecovered(plan, knowledge).filter((path) => !told.includes(path));
   if (recovered.length > 0) return sendRecovered(view, knowledge.sent, recovered);
-  const left = view.missed.filter((missed) => hasLeft(missed, run.progress, knowledge.sent));
+  const left = view.missed.filter((missed) => hasLeft(missed, saidOf(plan, run), knowledge.sent));
   if (left.length === 0) return nothing(view, 'the run has this plan');
   return send(
     { ...view, missed: left.map((missed) => ({ ...missed, drifted: true })) },
     'Drift',
     driftText(left),
   );
+}
+
+/** What an open run says of its members under the desired state of the plan: until it has heard of that, nothing. */
+function saidOf(plan: Plan, run: RunState): Progress | undefined {
+  if (run.phase !== 'Open' || !run.progress) return undefined;
+  return isSameDesired(plan, run.progress) ? run.progress : undefined;
 }
 
 /** What the plan of an open run does not have yet. */
@@ -280,7 +286,7 @@ function missedInGroup(
 /** C6: the paths of VMs that were observed where they belong after their run has parked them. */
 function findRecovered(plan: Plan, knowledge: Knowledge, prefix = ''): string[] {
   const run = knowledge.runOf(plan.name);
-  const members = run.phase === 'Open' ? (run.progress?.members ?? []) : [];
+  const members = saidOf(plan, run)?.members ?? [];
   return linkedMembers(plan).flatMap(({ tier, member }): string[] => {
     const path = `${prefix}${member.name}`;
     if (member.plan) return findRecovered(member.plan, knowledge, `${path}/`);

@@ -347,6 +347,7 @@ describe('a run is open', () => {
     virtualMachines: [...base.virtualMachines, vm('c', 'app')],
   });
   const bLeft = planOf(B_OFF);
+  const turned: Plan = { ...plan, revision: 'new', powerState: 'PoweredOff' };
   const table: [string, Plan, Knowledge, string | undefined][] = [
     ['nothing new', plan, knowing(open(), { sent: sentOf(plan) }), undefined],
     ['after a restart that forgot, it is told once more', plan, knowing(open()), 'SpecChanged'],
@@ -361,6 +362,12 @@ describe('a run is open', () => {
     ['a force sync', forced, knowing(open(), { sent: sentOf(plan) }), 'ForceSync'],
     ['a VM that joined', grown, knowing(open(), { sent: sentOf(plan) }), 'MembersChanged'],
     ['a VM that left its state after it was done', bLeft, knowing(open(), { sent: sentOf(plan) }), 'Drift'],
+    [
+      'what the run said before it was turned round is no drift',
+      turned,
+      knowing(open(), { sent: sentOf(turned) }),
+      undefined,
+    ],
     [
       'the same, told already',
       bLeft,

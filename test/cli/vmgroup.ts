@@ -71,16 +71,16 @@ export async function vmgroup(
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
 }
 
-/** Starts a command that goes on until it is stopped. */
+/** Starts a command that goes on until it is stopped; `program` where it is not that of this build. */
 export function start(
   args: string[],
-  { cwd = root, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  { cwd = root, env = {}, program = main }: { cwd?: string; env?: NodeJS.ProcessEnv; program?: string } = {},
 ): ChildProcessByStdio<null, Readable, Readable> {
   // The environment of whoever runs the tests must not lead a command to a Temporal server of theirs.
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^TEMPORAL_|^VMGROUP_DATA$|^NODE_OPTIONS$/.test(name)),
   );
-  return spawn(process.execPath, [main, ...args], {
+  return spawn(process.execPath, [program, ...args], {
     cwd,
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

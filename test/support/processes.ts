@@ -31,19 +31,23 @@ export interface Command extends Victim {
   stop(): Promise<void>;
 }
 
-/** Starts a command; resolves once it has printed what `ready` matches, rejects where it ends first. */
+/**
+ * Starts a command; resolves once it has printed what `ready` matches, rejects where it ends first. `program` where it is not that of this
+ * build.
+ */
 export async function startCommand(
   args: string[],
   cwd: string,
   ready: RegExp,
   env: NodeJS.ProcessEnv = {},
+  program?: string,
 ): Promise<Command> {
   let child: ChildProcess;
   let output = '';
 
   async function start(): Promise<void> {
     const from = output.length;
-    const spawned = spawnCommand(args, { cwd, env });
+    const spawned = spawnCommand(args, { cwd, env, ...(program !== undefined && { program }) });
     child = spawned;
     const print = (chunk: Buffer): void => void (output += chunk.toString());
     spawned.stdout.on('data', print);

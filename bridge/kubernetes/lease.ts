@@ -5,7 +5,9 @@
  *     does.
  * E2: a holder that dies is followed by another one within {@link DURATION} and a few seconds; one that stops gives the lease back.
  *
- * Clocks are not compared: a lease of somebody else is over once it has not changed for its duration, by our own clock.
+ * Clocks are not compared: a lease of somebody else is over once it has not changed for its duration, by our own clock. For E1 two clocks of
+ * our own count, whichever has gone further: that of running time may stand still with a machine that is suspended, and that of the day may
+ * be set back.
  */
 import { KubernetesError, RESOURCES, type ApiServer, type KubernetesObject } from '../../kubernetes';
 
@@ -39,6 +41,21 @@ const BELIEF = 10_000;
 const PERIOD = 2_500;
 const CALL_TIMEOUT = 4_000;
 
+/** A moment by two clocks, in milliseconds. */
+interface Moment {
+  running: number;
+  day: number;
+}
+
+function moment(): Moment {
+  return { running: performance.now(), day: Date.now() };
+}
+
+/** Milliseconds since then, by the clock that has gone further. */
+function since({ running, day }: Moment): number {
+  return Math.max(performance.now() - running, Date.now() - day);
+}
+
 interface LeaseSpec {
   holderIdentity?: string;
   leaseDurationSeconds?: number;
@@ -50,7 +67,7 @@ interface LeaseSpec {
 /** Strives for the lease from now on. */
 export function holdLease(options: LeaseOptions): HeldLease {
   const { api, namespace, name, identity, onChange, onError = () => undefined } = options;
-  let renewedAt: number | undefined;
+  let renewedAt: Moment | undefined;
   let believed = false;
   let seen: { version: string | undefined; at: number; object: KubernetesObject } | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -59,7 +76,7 @@ export function holdLease(options: LeaseOptions): HeldLease {
   let stopped = false;
 
   function holding(): boolean {
-    return renewedAt !== undefined && performance.now() - renewedAt < BELIEF;
+    return renewedAt !== undefined && since(renewedAt) < BELIEF;
   }
 
   function tell(): void {
@@ -69,25 +86,25 @@ export function holdLease(options: LeaseOptions): HeldLease {
     onChange(now);
   }
 
-  /** `since`: when the call was made that renewed it, in milliseconds of `performance.now()`. */
-  function renewed(since: number): void {
-    renewedAt = since;
+  /** `at`: when the call was made that renewed it. */
+  function renewed(at: Moment): void {
+    renewedAt = at;
     clearTimeout(belief);
     belief = setTimeout(tell, BELIEF + 50);
     tell();
   }
 
   async function attempt(): Promise<void> {
-    const begun = performance.now();
+    const begun = moment();
     try {
       const lease = await api.get(RESOURCES.leases, { namespace, name }, { timeout: CALL_TIMEOUT });
-      if (lease && !isFree(lease, begun)) return lost();
+      if (lease && !isFree(lease, begun.running)) return lost();
       const object = leaseObject(lease);
       const options = { fieldManager: identity, timeout: CALL_TIMEOUT };
       const written = lease
         ? await api.replace(RESOURCES.leases, object, options)
         : await api.create(RESOURCES.leases, object, options);
-      note(written, begun);
+      note(written, begun.running);
       renewed(begun);
     } catch (error: unknown) {
       // Somebody else was faster.

@@ -1,0 +1,223 @@
+/** What a bridge writes while the lease comes and goes, on a real API server: E1 of the lease, N1 of the marks, T2 of the status. */
+import path from 'node:path';
+import type { Group } from '../../api';
+import { resolveTiers, type GroupView } from '../../bridge';
+import { holdLease, type HeldLease } from '../../bridge/kubernetes/lease';
+import { clusterObjects } from '../../bridge/kubernetes/objects';
+import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
+import { kubernetesSource } from '../../bridge/kubernetes/source';
+import { kubernetesStatusStore } from '../../bridge/kubernetes/status-store';
+import type { ManifestIndex } from '../../bridge/manifest-index';
+import { connectKubernetes, RESOURCES, resourceCache, type ApiServer } from '../../kubernetes';
+import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
+import { startCluster, type TestCluster } from '../support/kubernetes';
+import { groupManifest, groupWithVms } from '../support/manifests';
+import { until } from './until';
+
+/** Milliseconds after which the holder's belief is over. */
+const BELIEF = 10_000;
+/** Writes that are open at the same time. */
+const CONCURRENCY = 16;
+const names = Array.from({ length: 40 }, (_, at) => `n-${String(at).padStart(2, '0')}`);
+
+let cluster: TestCluster;
+let api: ApiServer;
+let proxy: FaultProxy;
+let slow: ApiServer;
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
+  const crds = path.join(__dirname, '../../deploy/crds');
+  await kubectl(['apply', '--server-side', '-f', crds]);
+  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+  proxy = await startFaultProxy(cluster.kubeconfig());
+  slow = connectKubernetes({ kubeconfig: proxy.kubeconfig });
+}, 120_000);
+afterEach(() => proxy.heal());
+afterAll(async () => {
+  await proxy.close();
+  await cluster.stop();
+});
+
+async function kubectl(args: string[], input = ''): Promise<void> {
+  const { code, stderr } = await cluster.kubectl(args, { input });
+  if (code !== 0) throw new Error(stderr);
+}
+
+async function apply(namespace: string, text: string): Promise<void> {
+  await kubectl(['create', 'namespace', namespace]);
+  await kubectl(['apply', '--server-side', '--validate=strict', '-f', '-'], text);
+}
+
+/** Holds the thread still, as a machine that is paused does: no timer, no answer comes through. */
+function pause(time: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, time);
+}
+
+describe('E1: what a process that was paused believes of its lease', () => {
+  let lease: HeldLease | undefined;
+  let told: boolean[];
+  const hold = (name: string, over: Partial<ApiServer> = {}): HeldLease =>
+    (lease = holdLease({
+      api: { ...api, ...over },
+      namespace: 'default',
+      name,
+      identity: `${name}-1`,
+      onChange: (holding) => told.push(holding),
+    }));
+  beforeEach(() => (told = []));
+  afterEach(() => lease?.stop());
+
+  test('the first thing that it does when it wakes up finds the belief over; it is told, and comes back with the next renewal', async () => {
+    const { holding } = hold('paused');
+    await until(holding);
+    pause(BELIEF + 100);
+    expect(holding()).toBe(false);
+    await until(() => told.length === 3 && holding());
+    expect(told).toEqual([true, false, true]);
+  });
+
+  test('an answer that was on its way meanwhile is as old as its question', async () => {
+    let asked = 0;
+    const { holding } = hold('answered', {
+      replace: async (...of) => {
+        const written = await api.replace(...of);
+        asked += 1;
+        if (asked === 1) pause(BELIEF + 100);
+        return written;
+      },
+    });
+    await until(holding);
+    await until(() => asked === 1);
+    await Promise.resolve();
+    expect(holding()).toBe(false);
+    await until(() => asked === 2 && holding());
+  });
+
+  test('a machine that stood still together with its clock of running time knows by the time of day', async () => {
+    const { holding } = hold('suspended');
+    await until(holding);
+    const later = Date.now() + BELIEF;
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(later);
+    try {
+      expect(holding()).toBe(false);
+    } finally {
+      clock.mockRestore();
+    }
+    // A clock that is set back tells nothing.
+    jest.spyOn(Date, 'now').mockReturnValue(0);
+    expect(holding()).toBe(true);
+    jest.restoreAllMocks();
+  });
+
+  test('while no renewal gets through it ends before the lease does', async () => {
+    lease = holdLease({
+      api: slow,
+      namespace: 'default',
+      name: 'cut',
+      identity: 'cut-1',
+      onChange: (holding) => told.push(holding),
+    });
+    const { holding } = lease;
+    await until(holding);
+    proxy.decide(({ resource }) => (resource === 'leases' ? 'silent' : undefined));
+    await until(() => told.length === 2);
+    expect([told, holding()]).toEqual([[true, false], false]);
+    const { spec } = (await api.get(RESOURCES.leases, { namespace: 'default', name: 'cut' })) as {
+      spec: { holderIdentity: string; renewTime: string; leaseDurationSeconds: number };
+    };
+    const age = Date.now() - Date.parse(spec.renewTime);
+    expect([spec.holderIdentity, age < spec.leaseDurationSeconds * 1000]).toEqual(['cut-1', true]);
+  });
+});
+
+/** Lets writes of one resource take a while; `onFirst` hears of the first one. */
+function slowWrites(namespace: string, resource: string, onFirst: () => void): void {
+  let first = true;
+  proxy.decide((call) => {
+    if (!isWrite(namespace, resource)(call)) return undefined;
+    if (first) onFirst();
+    first = false;
+    return { delay: 200 };
+  });
+}
+
+const isWrite =
+  (namespace: string, resource: string) =>
+  (call: SeenCall): boolean =>
+    call.method === 'PATCH' && call.resource === resource && call.path.includes(`/${namespace}/`);
+
+const writes = (namespace: string, resource: string): number =>
+  proxy.calls().filter(isWrite(namespace, resource)).length;
+
+test('N1: marks that wait when the lease goes are not written; whoever has it again writes what is missing, and only that', async () => {
+  await apply('marks', groupWithVms({ namespace: 'marks', name: 'app', tiers: [{ members: names }] }));
+  const machines = resourceCache({ api, resource: RESOURCES.virtualMachines, trim: (object) => object });
+  const objects = clusterObjects({ api, machines });
+  const source = kubernetesSource(objects);
+  let index: ManifestIndex | undefined;
+  await source.start((state) => (index = state.index));
+  const group = index?.groups.get('marks/app') as Group;
+  const tiers = resolveTiers(index as ManifestIndex, group);
+  let leading = true;
+  const ownership = kubernetesOwnership({
+    api: slow,
+    objects,
+    isLeader: () => leading,
+    deletionOf: () => 'Orphan',
+  });
+  slowWrites('marks', 'virtualmachines', () => (leading = false));
+  await ownership.own(group, tiers);
+  const written = writes('marks', 'virtualmachines');
+  expect(written).toBeGreaterThan(0);
+  expect(written).toBeLessThanOrEqual(CONCURRENCY);
+
+  leading = true;
+  await ownership.own(group, tiers);
+  await ownership.own(group, tiers);
+  expect(writes('marks', 'virtualmachines')).toBe(names.length);
+  for (const name of names) {
+    const vm = await api.get(RESOURCES.virtualMachines, { namespace: 'marks', name });
+    expect(vm?.metadata.ownerReferences).toMatchObject([{ name: 'app', uid: group.uid }]);
+  }
+  await source.stop();
+  await machines.stop();
+});
+
+test('T2: status that waits when the lease goes is not written; whoever has it again writes it', async () => {
+  const text = names.map((name) => groupManifest({ namespace: 'status', name, tiers: [] })).join('---\n');
+  await apply('status', text);
+  const { items } = await api.list(RESOURCES.virtualMachineGroups, { namespace: 'status' });
+  let leading = true;
+  const store = kubernetesStatusStore({ api: slow, isLeader: () => leading });
+  slowWrites('status', 'virtualmachinegroups/status', () => (leading = false));
+  for (const { metadata } of items) {
+    const { name, uid = '' } = metadata;
+    const view: GroupView = {
+      apiVersion: 'vmoperator.vmware.com/v1alpha6',
+      kind: 'VirtualMachineGroup',
+      metadata: { namespace: 'status', name, uid, generation: 1 },
+      spec: {},
+      status: { observedGeneration: 1, members: [], conditions: [] },
+      phase: 'Unmanaged',
+      message: 'fine',
+    };
+    store.save(view);
+  }
+  const written = (): number => writes('status', 'virtualmachinegroups/status');
+  await until(() => written() > 0);
+  await store.flush();
+  const before = written();
+  expect(before).toBeLessThanOrEqual(CONCURRENCY);
+  await store.flush();
+  expect(written()).toBe(before);
+
+  leading = true;
+  store.lead();
+  await store.flush();
+  // What another one has written meanwhile is not known, so that all of it is written.
+  expect(written()).toBe(before + names.length);
+  await store.flush();
+  expect(written()).toBe(before + names.length);
+});

@@ -12,6 +12,7 @@ export {
 export { KubernetesError } from './error';
 export { RESOURCES, type Resource } from './resources';
 export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';
+export { isOlder } from './version';
 export {
   trimVirtualMachine,
   withoutLastApplied,

@@ -11,6 +11,7 @@
 import PQueue from 'p-queue';
 import type { Group, PowerState } from '../../api';
 import {
+  isOlder,
   KubernetesError,
   RESOURCES,
   type ApiServer,
@@ -56,9 +57,7 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
   /** Objects with an owner reference to a group, by the group's uid, so that those that have left are found. */
   const owned = ownedObjects(objects);
 
-  /** Versions of objects on which a mark was put that the watch has not told of yet: nothing is written twice. */
-  const kept = new WeakSet<KubernetesObject>();
-  const marked = new WeakSet<KubernetesObject>();
+  const marks = writtenMarks(objects);
 
   async function inherit(group: Group, powerState: PowerState): Promise<void> {
     if (!isLeader() || group.powerState === powerState || !mayCorrect(group, powerState)) return;
@@ -91,8 +90,8 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
     if (!object || object.metadata.uid !== group.uid || object.metadata.deletionTimestamp !== undefined)
       return;
     const work: (() => Promise<unknown>)[] = [];
-    if (!object.metadata.finalizers?.includes(FINALIZER) && !kept.has(object)) {
-      work.push(() => addFinalizer(group).then(() => void kept.add(object)));
+    if (!object.metadata.finalizers?.includes(FINALIZER) && !marks.awaitedOn(object)) {
+      work.push(() => addFinalizer(group).then(marks.note));
     }
     const members = new Set<string>();
     for (const { link, vm, group: child } of tiers.flatMap((tier) => tier.members)) {
@@ -102,8 +101,8 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
       const resource = vm ? RESOURCES.virtualMachines : RESOURCES.virtualMachineGroups;
       const known = (vm ? objects.machines : objects.groups).get(objectKey(member));
       if (!known || known.metadata.uid !== member.uid) continue;
-      if (isOwnedBy(known, group.uid) || marked.has(known)) continue;
-      work.push(() => addOwner(resource, known, group).then(() => void marked.add(known)));
+      if (isOwnedBy(known, group.uid) || marks.awaitedOn(known)) continue;
+      work.push(() => addOwner(resource, known, group).then(marks.note));
     }
     for (const { resource, object: left } of owned.of(group.uid)) {
       if (!members.has(left.metadata.uid ?? '')) work.push(() => removeOwner(resource, left, group.uid));
@@ -112,7 +111,7 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
     await Promise.all(work.map((each) => queue.add(async () => (isLeader() ? each() : undefined))));
   }
 
-  function addFinalizer({ namespace, name, uid }: Group): Promise<unknown> {
+  function addFinalizer({ namespace, name, uid }: Group): Promise<KubernetesObject | undefined> {
     return ignoringMissing(
       api.apply(
         RESOURCES.virtualMachineGroups,
@@ -122,7 +121,11 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
     );
   }
 
-  function addOwner(resource: Resource, { metadata }: KubernetesObject, group: Group): Promise<unknown> {
+  function addOwner(
+    resource: Resource,
+    { metadata }: KubernetesObject,
+    group: Group,
+  ): Promise<KubernetesObject | undefined> {
     const owner = {
       apiVersion: OWNER_API_VERSION,
       kind: 'VirtualMachineGroup',
@@ -214,6 +217,41 @@ function isOwnedBy({ metadata }: KubernetesObject, uid: string): boolean {
   return metadata.ownerReferences?.some((owner) => owner.uid === uid) === true;
 }
 
+interface WrittenMarks {
+  /** Remembers the version that a write made; undefined: the object is gone. */
+  note: (written: KubernetesObject | undefined) => void;
+  /** Whether a mark was written to the object of which the watch has not told yet: others may have written to it in between. */
+  awaitedOn: (known: KubernetesObject) => boolean;
+}
+
+/** Keeps what was written until the watch has told of it, so that nothing is written twice. */
+function writtenMarks(objects: ClusterObjects): WrittenMarks {
+  const written = new Map<string, KubernetesObject>();
+  const uidOf = ({ metadata }: KubernetesObject): string => metadata.uid ?? '';
+  const awaitedOn = (known: KubernetesObject): boolean => {
+    const version = written.get(uidOf(known));
+    return version !== undefined && isOlder(known, version);
+  };
+  const caches = [objects.machines, objects.groups];
+  for (const cache of caches) {
+    cache.onChange(({ object, previous }) => {
+      if (previous && object?.metadata.uid !== previous.metadata.uid) written.delete(uidOf(previous));
+      if (object && !awaitedOn(object)) written.delete(uidOf(object));
+    });
+  }
+  return {
+    note: (object) => {
+      if (!object) return;
+      const { namespace = '', name, uid } = object.metadata;
+      const known = caches
+        .map((cache) => cache.get(objectKey({ namespace, name })))
+        .find((each) => each?.metadata.uid === uid);
+      if (known && isOlder(known, object)) written.set(uidOf(object), { metadata: object.metadata });
+    },
+    awaitedOn,
+  };
+}
+
 interface Owned {
   resource: Resource;
   object: KubernetesObject;
@@ -250,10 +288,11 @@ function groupOwners(object: KubernetesObject | undefined): string[] {
 }
 
 /** A conflict is thrown, and everything is tried again: what changed the object may change nothing that the source tells of. */
-async function ignoringMissing(write: Promise<unknown>): Promise<void> {
+async function ignoringMissing(write: Promise<KubernetesObject>): Promise<KubernetesObject | undefined> {
   try {
-    await write;
+    return await write;
   } catch (error: unknown) {
-    if (!(error instanceof KubernetesError && error.isNotFound)) throw error;
+    if (error instanceof KubernetesError && error.isNotFound) return undefined;
+    throw error;
   }
 }

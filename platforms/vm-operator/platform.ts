@@ -10,6 +10,7 @@
  */
 import type { Placement } from '../../api';
 import {
+  isOlder,
   KubernetesError,
   RESOURCES,
   resourceCache,
@@ -403,13 +404,6 @@ function absent({ vm, operation }: PowerRequest): VirtualMachineState {
 
 function keyOf({ namespace, name }: { namespace?: string; name: string }): string {
   return `${namespace}/${name}`;
-}
-
-/** Versions of one kind of object are whole numbers that grow (resource versions in Kubernetes' API concepts). */
-function isOlder({ metadata: a }: VirtualMachineObject, { metadata: b }: VirtualMachineObject): boolean {
-  const [one = '', other = ''] = [a.resourceVersion, b.resourceVersion];
-  if (a.uid !== b.uid || !/^\d+$/.test(one) || !/^\d+$/.test(other)) return false;
-  return one.length === other.length ? one < other : one.length < other.length;
 }
 
 function notLive(error: unknown): PlatformError {

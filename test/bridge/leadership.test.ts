@@ -58,19 +58,23 @@ function pause(time: number): void {
 describe('E1: what a process that was paused believes of its lease', () => {
   let lease: HeldLease | undefined;
   let told: boolean[];
-  const hold = (name: string, over: Partial<ApiServer> = {}): HeldLease =>
-    (lease = holdLease({
-      api: { ...api, ...over },
+  /** Strives for a lease; returns whether it is held. */
+  function hold(name: string, of: ApiServer = api): () => boolean {
+    const held = holdLease({
+      api: of,
       namespace: 'default',
       name,
       identity: `${name}-1`,
       onChange: (holding) => told.push(holding),
-    }));
+    });
+    lease = held;
+    return () => held.holding();
+  }
   beforeEach(() => (told = []));
   afterEach(() => lease?.stop());
 
   test('the first thing that it does when it wakes up finds the belief over; it is told, and comes back with the next renewal', async () => {
-    const { holding } = hold('paused');
+    const holding = hold('paused');
     await until(holding);
     pause(BELIEF + 100);
     expect(holding()).toBe(false);
@@ -80,7 +84,8 @@ describe('E1: what a process that was paused believes of its lease', () => {
 
   test('an answer that was on its way meanwhile is as old as its question', async () => {
     let asked = 0;
-    const { holding } = hold('answered', {
+    const holding = hold('answered', {
+      ...api,
       replace: async (...of) => {
         const written = await api.replace(...of);
         asked += 1;
@@ -96,7 +101,7 @@ describe('E1: what a process that was paused believes of its lease', () => {
   });
 
   test('a machine that stood still together with its clock of running time knows by the time of day', async () => {
-    const { holding } = hold('suspended');
+    const holding = hold('suspended');
     await until(holding);
     const later = Date.now() + BELIEF;
     const clock = jest.spyOn(Date, 'now').mockReturnValue(later);
@@ -112,14 +117,7 @@ describe('E1: what a process that was paused believes of its lease', () => {
   });
 
   test('while no renewal gets through it ends before the lease does', async () => {
-    lease = holdLease({
-      api: slow,
-      namespace: 'default',
-      name: 'cut',
-      identity: 'cut-1',
-      onChange: (holding) => told.push(holding),
-    });
-    const { holding } = lease;
+    const holding = hold('cut', slow);
     await until(holding);
     proxy.decide(({ resource }) => (resource === 'leases' ? 'silent' : undefined));
     await until(() => told.length === 2);

@@ -1,4 +1,4 @@
-/** The audit log of an API server: who asked for what, and was refused. */
+/** The audit log of an API server: who asked for what, and was refused; and how often each object was written. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -19,12 +19,36 @@ export function auditArguments(dir: string): string[] {
   return ['--audit-policy-file', policy, '--audit-log-path', logOf(dir)];
 }
 
+/** A request about one object. */
+export interface ObjectRequest {
+  /** `get`, `patch`, `update`, ... */
+  verb: string;
+  /** Plural, and `/status` where that is what it is about. */
+  resource: string;
+  namespace: string;
+  name: string;
+  /** Whose fields were written; empty where the request does not say. */
+  fieldManager: string;
+  /** HTTP status of the answer. */
+  code: number;
+}
+
+/** Every request about single objects so far, whoever made it. */
+export function objectRequests(dir: string): ObjectRequest[] {
+  return linesOf(dir).flatMap(({ verb, objectRef, requestURI, responseStatus }) => {
+    const { resource = '', subresource, namespace = '', name } = objectRef ?? {};
+    if (name === undefined) return [];
+    return {
+      ...{ verb, namespace, name, code: responseStatus?.code ?? 0 },
+      resource: subresource === undefined ? resource : `${resource}/${subresource}`,
+      fieldManager: new URL(requestURI, 'http://server').searchParams.get('fieldManager') ?? '',
+    };
+  });
+}
+
 /** What a user has asked for so far. */
 export function requestsOf(dir: string, username: string): Requested[] {
-  return readFileSync(logOf(dir), 'utf8')
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as AuditLine)
+  return linesOf(dir)
     .filter(({ user, objectRef }) => user.username === username && objectRef !== undefined)
     .map(({ verb, objectRef, responseStatus }) => ({
       grant: `${verb} ${objectRef?.apiGroup}/${[objectRef?.resource, objectRef?.subresource].filter(Boolean).join('/')}`,
@@ -34,9 +58,21 @@ export function requestsOf(dir: string, username: string): Requested[] {
 
 interface AuditLine {
   verb: string;
+  requestURI: string;
   user: { username: string };
-  objectRef?: { apiGroup?: string; resource: string; subresource?: string };
+  objectRef?: {
+    apiGroup?: string;
+    resource: string;
+    subresource?: string;
+    namespace?: string;
+    name?: string;
+  };
   responseStatus?: { code: number };
+}
+
+function linesOf(dir: string): AuditLine[] {
+  const lines = readFileSync(logOf(dir), 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as AuditLine);
 }
 
 function logOf(dir: string): string {

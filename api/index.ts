@@ -8,6 +8,7 @@ export {
   type AdmissionVerdict,
   type JsonPatchOperation,
 } from './admission';
+export { canonicalText } from './canonical';
 export { crds, type CustomResourceDefinition } from './crds';
 export { editPowerState } from './edit';
 export { DEFAULT_NAMESPACE, type Kind, type ObjectFinding, type ReadObject } from './kinds';

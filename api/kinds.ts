@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
+import { canonicalText } from './canonical';
 import type { Convert } from './convert';
 import { readBySchema, type Mismatch } from './fields';
 import type {
@@ -248,16 +249,5 @@ function uidOf(ref: ObjectRef): string {
 
 /** SHA-256 of a value, in hexadecimal; the order of keys does not matter. */
 function hash(value: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify(sorted(value)))
-    .digest('hex');
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  // Pairs rather than an object, in which keys that look like numbers go first.
-  return Object.entries(value)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, item]) => [key, sorted(item)]);
+  return createHash('sha256').update(canonicalText(value)).digest('hex');
 }

@@ -10,6 +10,8 @@ export {
   type WatchEvent,
 } from './api-server';
 export { KubernetesError } from './error';
+export { eventWriter, type EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';
+export { keyQueue, type KeyQueue } from './key-queue';
 export { RESOURCES, type Resource } from './resources';
 export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';
 export { isOlder } from './version';

@@ -9,6 +9,7 @@
  *     written.
  */
 import PQueue from 'p-queue';
+import { canonicalText } from '../../api';
 import { KubernetesError, RESOURCES, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import { objectKey, type ObjectKey } from '../manifest-index';
 import type { GroupView } from '../status';
@@ -212,15 +213,5 @@ function undeclaredFields(error: unknown): string[] {
 
 /** A status as text, whatever the order of its keys: the server keeps an order of its own. */
 function canonical(uid: string, status: unknown): string {
-  return `${uid} ${JSON.stringify(sorted(status))}`;
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, item]) => [key, sorted(item)]),
-  );
+  return `${uid} ${canonicalText(status)}`;
 }

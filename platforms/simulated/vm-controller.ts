@@ -8,9 +8,12 @@
  * C3: nothing is written where nothing changed, and what others wrote over it is put right.
  * C4: whatever an object or the API server brings, the others are worked on.
  */
+import { hostname } from 'node:os';
 import { readResource } from '../../api';
 import {
   KubernetesError,
+  eventWriter,
+  keyQueue,
   RESOURCES,
   resourceCache,
   trimVirtualMachine,
@@ -25,7 +28,6 @@ import { PlatformError, type VirtualMachineRef } from '../platform';
 import { APPLY_TIME } from '../vm-operator/annotations';
 import { VM_CONTROLLER } from './entries';
 import { keyOf } from './engine';
-import { keyQueue } from './key-queue';
 import type { Machine } from './machine';
 import {
   CONDITION,
@@ -43,7 +45,6 @@ import {
   type Size,
   type WantedStatus,
 } from './vm-controller-decide';
-import { vmEvents } from './vm-events';
 import { publishZones } from './zones';
 
 /** Field manager of everything that is applied. */
@@ -73,6 +74,8 @@ const CONCURRENCY = 32;
 /** Milliseconds before the first new try, doubling to the longest: the rate limiter of controller-runtime. */
 const FIRST_RETRY = 5;
 const LONGEST_RETRY = 1_000_000;
+/** Milliseconds between two writes of one Event. */
+const EVENT_PAUSE = 2_000;
 /** Milliseconds before a write that the API server did not take is tried again. */
 const WRITE_RETRY = 1_000;
 /** Milliseconds in which an event that is older than our own last write is taken for one that was overtaken by it. */
@@ -114,7 +117,14 @@ export function startVmController(options: VmControllerOptions): VmController {
   });
   const entries = new Map<string, Entry>();
   const used = new Map<string, number>();
-  const events = vmEvents(api, (error) => onError(error, 'events'));
+  // VM Operator too tells the cause of what does not work in Events on the VM.
+  const events = eventWriter({
+    api,
+    controller: 'vmgroup.dev/simulator',
+    instance: `${hostname().slice(0, 100)}-${process.pid}`,
+    pause: EVENT_PAUSE,
+    onError: (error) => onError(error, 'events'),
+  });
   const zones = publishZones({
     ...{ api, fieldManager: SIMULATOR_FIELD_MANAGER, isUsed: (namespace) => used.has(namespace) },
     ...(namespaces && { namespaces }),
@@ -330,7 +340,9 @@ export function startVmController(options: VmControllerOptions): VmController {
     entry.failures += 1;
     entry.retryAt = Date.now() + Math.max(pause, retryAfter);
     if (id !== undefined) entry.told = id;
-    events.warn(entry.object, reason, message);
+    const action = reason === 'CreateFailure' ? 'Create' : 'Update';
+    const about = { action, note: message, subject: message, at: Date.now() };
+    events.write(entry.object, { type: 'Warning', reason, ...about });
   }
 
   // ---- Status -------------------------------------------------------------------------------------------------------------------

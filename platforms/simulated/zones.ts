@@ -8,12 +8,12 @@
 import type { SimulatedHost, SimulatedInventory } from '../../api';
 import {
   KubernetesError,
+  keyQueue,
   RESOURCES,
   resourceCache,
   type ApiServer,
   type KubernetesObject,
 } from '../../kubernetes';
-import { keyQueue } from './key-queue';
 
 /** Publishes zones. */
 export interface ZonePublisher {

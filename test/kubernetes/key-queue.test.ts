@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { keyQueue } from '../../platforms/simulated/key-queue';
-import { eventually } from './fixtures';
+import { keyQueue } from '../../kubernetes/key-queue';
+import { eventually } from '../platforms/fixtures';
 
 /** A queue whose work waits until it is let go. */
 function bench(concurrency: number) {

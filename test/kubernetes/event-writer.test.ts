@@ -1,0 +1,97 @@
+/** Events on a real API server. The guarantees are those of kubernetes/event-writer.ts. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  connectKubernetes,
+  eventWriter,
+  RESOURCES,
+  type ApiServer,
+  type ObjectEvent,
+} from '../../kubernetes';
+import type { EventWriter, KubernetesObject } from '../../kubernetes';
+import { startCluster, type TestCluster } from '../support/kubernetes';
+
+let cluster: TestCluster;
+let api: ApiServer;
+let object: KubernetesObject;
+const errors: unknown[] = [];
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
+}, 120_000);
+afterAll(() => cluster.stop());
+let made = 0;
+beforeEach(async () => {
+  errors.length = 0;
+  made += 1;
+  object = await api.create(RESOURCES.leases, { metadata: { namespace: 'default', name: `lease-${made}` } });
+});
+
+function writer(to = api): EventWriter {
+  const told = { controller: 'vmgroup.dev/test', instance: 'test-1' };
+  return eventWriter({ api: to, ...told, pause: 60_000, onError: (error) => errors.push(error) });
+}
+
+function happened(over: Partial<ObjectEvent> = {}): ObjectEvent {
+  const what = {
+    type: 'Warning',
+    reason: 'Failed',
+    action: 'Try',
+    note: 'no luck',
+    subject: 'luck',
+  } as const;
+  return { ...what, at: Date.now(), ...over };
+}
+
+interface Written {
+  note: string;
+  reason: string;
+  series?: { count: number };
+}
+
+async function written(): Promise<Written[]> {
+  const { items } = await api.list(RESOURCES.events, { namespace: 'default' });
+  const all = items as unknown as (Written & { regarding: { uid: string } })[];
+  return all.filter(({ regarding }) => regarding.uid === object.metadata.uid);
+}
+
+test('V2: a repetition is counted, also where its note is another one; another subject is an Event of its own', async () => {
+  const events = writer();
+  for (const note of ['attempt 1', 'attempt 2', 'attempt 3']) events.write(object, happened({ note }));
+  events.write(object, happened({ subject: 'other', note: 'x'.repeat(2_000) }));
+  await events.stop();
+  const [luck, other, ...more] = (await written()).sort((a, b) => (a.note < b.note ? -1 : 1));
+  expect(more).toEqual([]);
+  expect(errors).toEqual([]);
+  expect(luck).toMatchObject({ note: 'attempt 1', reason: 'Failed', series: { count: 3 } });
+  expect(other?.note).toHaveLength(1_024);
+  expect(other?.series).toBeUndefined();
+  expect(errors).toEqual([]);
+});
+
+test('V2: after a while it is a new one; a storm of new ones is bounded', async () => {
+  const events = writer();
+  const now = Date.now();
+  events.write(object, happened({ at: now - 700_000 }));
+  while ((await written()).length === 0) await sleep(10);
+  events.write(object, happened({ at: now - 50_000 }));
+  for (let count = 0; count < 100; count += 1)
+    events.write(object, happened({ subject: `s-${count}`, at: now }));
+  await events.stop();
+  expect(await written()).toHaveLength(27);
+});
+
+test('V1: what cannot be written is told, and waits for its repetition', async () => {
+  let refuses = true;
+  const events = writer({
+    ...api,
+    create: (...given) => (refuses ? Promise.reject(new Error('not now')) : api.create(...given)),
+  });
+  events.write(object, happened());
+  while (errors.length === 0) await sleep(10);
+  refuses = false;
+  events.write(object, happened());
+  await events.stop();
+  expect(errors).toEqual([new Error('not now')]);
+  expect(await written()).toMatchObject([{ note: 'no luck', series: { count: 2 } }]);
+});

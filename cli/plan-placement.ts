@@ -70,7 +70,8 @@ export function placementText(answer: PlannedPlacement): string {
     ],
     places,
   );
-  if (answer.rules.length === 0) return shown;
+  const note = answer.search.stoppedByClock ? `\n  ${heavy.placement().STOPPED_BY_CLOCK}\n` : '';
+  if (answer.rules.length === 0) return shown + note;
   const rules = table<RuleOutcome>(
     [
       { head: 'RULE OF', of: ({ vm }) => vm.name },
@@ -80,7 +81,7 @@ export function placementText(answer: PlannedPlacement): string {
     ],
     answer.rules,
   );
-  return `${shown}\n${rules}`;
+  return `${shown}\n${rules}${note}`;
 }
 
 function placeOf({ name, placement: { zoneID, node = '' } }: VmPlacement): string {

@@ -154,11 +154,14 @@ function missingRoom(model: Model, budget: Budget): MissingRoom[] | undefined {
   const own = new Budget(STEPS + ROOM_STEPS, PATIENCE);
   const rulesAlone = layOut(model, { room: false, preferred: false });
   const found = search(rulesAlone, () => new Balance(model), random, own);
-  if (found.type !== 'Found') return undefined;
   const assignment = new Assignment(layOut(model, { room: true, preferred: false }));
-  for (const [vm, spot] of found.spotOf.entries()) assignment.place(vm, spot);
-  improve(assignment, random, own, Math.min(ROOM_STEPS, ROOM_STEPS_A_VM * model.size));
+  if (found.type === 'Found') {
+    for (const [vm, spot] of found.spotOf.entries()) assignment.place(vm, spot);
+    improve(assignment, random, own, Math.min(ROOM_STEPS, ROOM_STEPS_A_VM * model.size));
+  }
   budget.steps += own.steps;
+  if (own.stoppedByClock) budget.stoppedByClock = true;
+  if (found.type !== 'Found') return undefined;
   return model.spots.flatMap((_, spot) => missingAt(model, assignment, spot));
 }
 

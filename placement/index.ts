@@ -24,6 +24,10 @@ import { search, type Verdict } from './search';
 export type * from './problem';
 export { selects } from './selectors';
 
+/** What people are to know of an answer with `stoppedByClock`. The messages of those without places say it. */
+export const STOPPED_BY_CLOCK =
+  'the clock ended the search for places before its steps were used up: another machine may answer otherwise';
+
 /** Steps of a search where the problem names none. */
 const STEPS = 400_000;
 
@@ -57,7 +61,7 @@ export function solvePlacement(problem: PlacementProblem): PlacementAnswer {
         type: 'Undecided',
         message:
           `neither a place for all ${model.size} VMs nor a proof that there is none was found in ${budget.steps} steps; ` +
-          'more steps, more room or fewer required rules can help',
+          `more steps, more room or fewer required rules can help${clockNote(budget)}`,
         search: recordOf(budget),
       };
   }
@@ -125,10 +129,14 @@ function infeasible(model: Model, budget: Budget): Infeasible {
   const conflict = explain(model, budget);
   return {
     type: 'Infeasible',
-    message: conflictMessage(model, conflict),
+    message: conflictMessage(model, conflict) + clockNote(budget),
     conflict,
     search: recordOf(budget),
   };
+}
+
+function clockNote({ stoppedByClock }: Budget): string {
+  return stoppedByClock ? `; ${STOPPED_BY_CLOCK}` : '';
 }
 
 function recordOf({ steps, stoppedByClock }: Budget): SearchRecord {

@@ -74,7 +74,7 @@ export interface PlaceOptions {
 export interface PlacementResult {
   vm: VirtualMachineRef;
   placement: Placement;
-  /** What people should know of it: rules that the platform has to keep by itself. */
+  /** What people should know of it: rules that the platform has to keep by itself, a search that the clock ended. */
   note?: string;
 }
 

@@ -15,7 +15,7 @@ import {
   type SimulatedFault,
   type SimulatedInventory,
 } from '../../api';
-import { solvePlacement, type PlacementProblem } from '../../placement';
+import { solvePlacement, STOPPED_BY_CLOCK, type PlacementProblem } from '../../placement';
 import type {
   FailureClass,
   Neighbour,
@@ -257,6 +257,7 @@ export function decidePlace(
   return {
     ...call,
     answer: 'Placed',
+    ...(answer.search.stoppedByClock && { note: STOPPED_BY_CLOCK }),
     vms: asked.map((vm) => {
       const placement = placements.get(vm.vm);
       return placement ? { ...vm, placement } : { ...vm, ...stickyPlacement(state, vm.vm), sticky: true };

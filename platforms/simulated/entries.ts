@@ -125,6 +125,8 @@ export interface PlaceCall {
   beside?: ({ vm: string; uid: string } & SeenByRules)[];
   class?: FailureClass;
   message?: string;
+  /** What people should know of the places. */
+  note?: string;
   retryAfter?: number;
   faults?: FaultMark[];
   /** The VM that the fault was for. */

@@ -146,11 +146,11 @@ export class Machine {
     const call = decidePlace(this.#state, requests, options, this.#now());
     await this.#commit([call]);
     if (call.answer === 'Refused') throw refusal(call);
-    const placements = new Map(call.vms.map(({ vm, placement }) => [vm, placement]));
+    const placed = new Map(call.vms.map((each) => [each.vm, each]));
     return requests.map(({ vm }) => {
-      const placement = placements.get(keyOf(vm));
+      const { placement, sticky } = placed.get(keyOf(vm)) ?? {};
       if (!placement) throw new Error(`no placement for ${keyOf(vm)}`);
-      return { vm, placement };
+      return { vm, placement, ...(call.note !== undefined && !sticky && { note: call.note }) };
     });
   }
 

@@ -17,7 +17,8 @@ import {
   type PlacementAnswer,
   type PlacementVm,
   type PlacementZone,
-  type RuleOutcome,
+  STOPPED_BY_CLOCK,
+  type Placed as Found,
 } from '../../placement';
 import { PlatformError, type PlacementRequest } from '../platform';
 import { PLACEMENT, placementText, recordedPlacement } from './annotations';
@@ -76,7 +77,7 @@ export async function choosePlaces(
   const answer = answerFor(namespace, room, fresh, [...others, ...kept]);
   if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
   for (const { uid, placement } of answer.placements) placements.set(uid, placement);
-  return { placements, zones, notes: notesOf(answer.rules) };
+  return { placements, zones, notes: notesOf(answer) };
 }
 
 /** Finds places for VMs of one namespace; undefined where the server has no zones of either kind. `caller` is who would ask. */
@@ -200,12 +201,24 @@ function placeOf(vm: VirtualMachineObject): Placement | undefined {
   return decided ?? (pin === undefined ? undefined : { zoneID: pin });
 }
 
-/** Of each VM the rules over hosts that somebody else has to keep. */
-function notesOf(rules: readonly RuleOutcome[]): Map<string, string> {
+/** Of each VM the rules over hosts that somebody else has to keep, and whether the clock ended the search. */
+export function notesOf({
+  placements,
+  rules,
+  search,
+}: Pick<Found, 'placements' | 'rules' | 'search'>): Map<string, string> {
   const left = new Map<string, string[]>();
   for (const { vm, path, outcome } of rules)
     if (outcome === 'LeftToPlatform') left.set(vm.uid, [...(left.get(vm.uid) ?? []), path]);
-  return new Map([...left].map(([uid, paths]) => [uid, `hosts are left to vSphere: ${paths.join(', ')}`]));
+  const notes = new Map(
+    [...left].map(([uid, paths]) => [uid, `hosts are left to vSphere: ${paths.join(', ')}`]),
+  );
+  if (search.stoppedByClock)
+    for (const { uid } of placements) {
+      const said = notes.get(uid);
+      notes.set(uid, said === undefined ? STOPPED_BY_CLOCK : `${said}; ${STOPPED_BY_CLOCK}`);
+    }
+  return notes;
 }
 
 /**

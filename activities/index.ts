@@ -2,6 +2,7 @@
 import { place } from './place';
 import { power, type ActivityDependencies } from './power';
 import { powerGroup } from './power-group';
+import { release } from './release';
 import type { Activities } from './types';
 
 export type { ActivityLogger } from './attempts';
@@ -17,5 +18,6 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     suspend: (input) => power(dependencies, input),
     powerGroup: (input) => powerGroup(dependencies, input),
     place: (input) => place(dependencies, input),
+    release: (input) => release(dependencies, input),
   };
 }

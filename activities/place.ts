@@ -7,10 +7,10 @@ import type { PlaceInput } from './types';
 /** The activity `place`. Waits for room without end (`NoCapacity`), each attempt on record; every other class by the budget. */
 export function place(
   { platform, client, logger }: ActivityDependencies,
-  { requests, retry, caller, hold, beside }: PlaceInput,
+  { requests, retry, hold, beside, ...claim }: PlaceInput,
 ): Promise<PlacementResult[]> {
   const purpose = `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`;
   return inAttempts({ purpose, retry, endless: 'NoCapacity', first: {}, client, logger }, (run) =>
-    platform.place(requests, { caller, ...(hold && { hold }), ...(beside && { beside }) }, run.signal),
+    platform.place(requests, { ...claim, ...(hold && { hold }), ...(beside && { beside }) }, run.signal),
   );
 }

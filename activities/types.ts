@@ -77,6 +77,17 @@ export interface PlaceInput {
   beside?: Neighbour[];
   retry: RetryBudget;
   caller: string;
+  /** Of the question, the same in each attempt; absent in runs of older builds. */
+  sequence?: number;
+}
+
+/** Input of the activity that gives places back. */
+export interface ReleaseInput {
+  vms: VirtualMachineRef[];
+  caller: string;
+  /** Greater than that of every question that it undoes. */
+  sequence: number;
+  retry: RetryBudget;
 }
 
 /** Details of the failure with which an activity gives up: every attempt, on record in the history. */
@@ -91,4 +102,5 @@ export interface Activities {
   suspend(input: PowerInput): Promise<PowerResult>;
   powerGroup(input: PowerGroupInput): Promise<PowerGroupResult>;
   place(input: PlaceInput): Promise<PlacementResult[]>;
+  release(input: ReleaseInput): Promise<VirtualMachineRef[]>;
 }

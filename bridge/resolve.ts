@@ -258,7 +258,7 @@ function planMember(
   if (policy.optionalMembers.some((optional) => memberKey(optional) === memberKey(member.ref)))
     base.optional = true;
   if (member.link !== 'Linked') return base;
-  if (member.vm) return { ...base, ...machineParts(index, world, member.vm) };
+  if (member.vm) return { ...base, ...machineParts(index, world, member.vm, inherited) };
   // R4.
   if (member.group?.powerState && inherited.powerState === 'Unchanged') return base;
   if (member.group && !inherited.above.includes(member.group)) {
@@ -268,8 +268,13 @@ function planMember(
   return { ...base, link: 'NotMember' };
 }
 
-function machineParts(index: ManifestIndex, world: World, vm: VirtualMachine): Partial<PlanMember> {
-  const observed = world.observe?.(vm);
+function machineParts(
+  index: ManifestIndex,
+  world: World,
+  vm: VirtualMachine,
+  { above: [driver] }: Inherited,
+): Partial<PlanMember> {
+  const observed = sinceRelease(world.observe?.(vm), vm, driver && world.lastOutcome?.(driver));
   const requests = requestsOf(index, vm);
   return {
     ...(vm.powerOffMode && { powerOffMode: vm.powerOffMode }),
@@ -277,6 +282,18 @@ function machineParts(index: ManifestIndex, world: World, vm: VirtualMachine): P
     ...(requests && { requests }),
     ...(observed && { observed }),
   };
+}
+
+/** What was observed before the driver's last run gave the place of the VM back says nothing of its place. */
+function sinceRelease(
+  observed: VirtualMachineStatus | undefined,
+  { name }: VirtualMachine,
+  outcome: RunOutcome | undefined,
+): VirtualMachineStatus | undefined {
+  if (!observed?.placement || !outcome?.released || observed.at > outcome.endedAt) return observed;
+  if (!outcome.released.includes(name)) return observed;
+  const { placement: _released, ...rest } = observed;
+  return rest;
 }
 
 function requestsOf(index: ManifestIndex, vm: VirtualMachine): PlanMember['requests'] {

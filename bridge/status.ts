@@ -145,6 +145,8 @@ interface Facts extends StatusInput {
   exceptions: ReadonlyMap<MemberKey, RunException>;
   before: ReadonlyMap<MemberKey, MemberStatus>;
   placements: RunOutcome['placements'];
+  /** Names of the VMs whose places were given back by the last run. */
+  released: ReadonlySet<string>;
 }
 
 function factsOf(input: StatusInput): Facts {
@@ -155,6 +157,7 @@ function factsOf(input: StatusInput): Facts {
     exceptions: new Map(plan && exceptionsOf(run, plan).map((exception) => [exception.member, exception])),
     before: new Map(previous?.status.members.map((member) => [memberKey(member), member])),
     placements: { ...placementsOf(input.driverRun), ...placementsOf(run) },
+    released: new Set([...releasedBy(input.driverRun), ...releasedBy(run)]),
   };
 }
 
@@ -291,8 +294,8 @@ function machineStatus(
   before: MemberStatus | undefined,
 ): Pick<MemberStatus, 'placement' | 'powerState'> {
   const observed = input.observe(vm);
-  // What was placed stays placed while the VM exists; another VM of the same name starts anew.
-  const kept = before?.uid === vm.uid ? before.placement : undefined;
+  // What was placed stays placed while the VM exists, but for what was given back; another VM of the same name starts anew.
+  const kept = before?.uid === vm.uid && !input.released.has(vm.name) ? before.placement : undefined;
   const placement = observed?.placement ?? vm.placed ?? runPlacement(input, vm) ?? kept;
   return {
     ...(placement && member.link === 'Linked' && { placement }),
@@ -304,6 +307,11 @@ function machineStatus(
 function placementsOf(run: RunState | undefined): RunOutcome['placements'] {
   if (run?.phase === 'Open') return run.progress?.placements ?? {};
   return run?.phase === 'Closed' ? (run.outcome?.placements ?? {}) : {};
+}
+
+/** The VMs whose promised places a run has given back. */
+function releasedBy(run: RunState | undefined): string[] {
+  return run?.phase === 'Closed' ? (run.outcome?.released ?? []) : [];
 }
 
 /** Where a run has placed this VM; another one of the same name is placed anew. */

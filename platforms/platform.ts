@@ -5,6 +5,8 @@
  * P2: `power` with a smaller `sequence` than one the platform has seen for that VM is refused (`Superseded`), so a process that was
  *     paused and wakes up late cannot undo a newer decision.
  * P3: a state is only reported after it was observed.
+ * P8: `release` takes back room that is only promised: given by a `place` of the same caller with a smaller sequence, to a VM that does not
+ *     exist yet and that nothing was asked of. A `place` of that caller with a smaller sequence that comes later is refused (`Superseded`).
  */
 import type { AffinityTerm, Placement, PowerMode, PowerState, VirtualMachineStatus } from '../api';
 
@@ -62,12 +64,22 @@ export interface Neighbour {
 export interface PlaceOptions {
   /** Who asks, for the platform's own records: `vmgroup/<namespace>/<group>`. */
   caller: string;
+  /** Grows with every call of a caller that is not a repetition, across runs; without one, nobody can give the places back. */
+  sequence?: number;
   /**
    * A VM that comes into being once it is placed is to be off then, whatever its own power state says: its group has not come to it yet.
    */
   hold?: boolean;
   /** Other VMs that rules of the VMs to be placed select, or whose rules select those. Ones that the platform does not have do not count. */
   beside?: readonly Neighbour[];
+}
+
+/** Who gives places back. */
+export interface ReleaseOptions {
+  /** As it stood in the call that placed the VMs. */
+  caller: string;
+  /** Greater than in every call for placement that it undoes. */
+  sequence: number;
 }
 
 /** Where one VM was placed. */
@@ -120,6 +132,15 @@ export interface Platform {
     options: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]>;
+  /**
+   * Gives back the room of VMs that it was only promised to, P8; may be repeated. Resolves with those VMs that have no place now, also where
+   * they had none before.
+   */
+  release(
+    vms: readonly VirtualMachineRef[],
+    options: ReleaseOptions,
+    signal?: AbortSignal,
+  ): Promise<VirtualMachineRef[]>;
   /** Frees connections. */
   close(): Promise<void>;
 }

@@ -10,6 +10,7 @@
  * D5: at most one operation of a member is open, and no more than the policy's number of operations of VMs.
  * D6: nothing is powered on before everything that is to be placed was placed together.
  * D7: where power is left alone nothing is asked but a place.
+ * D8: a run that is ended from outside first gives back every place that it has asked for and not used: also those of which no answer came.
  */
 import type { PowerState } from '../api';
 import { formatDuration } from '../api/duration';
@@ -20,10 +21,11 @@ import type {
   PlacementRequest,
   PowerGroupInput,
   PowerInput,
+  ReleaseInput,
 } from '../activities';
 import type { RunOutcome } from './messages';
 import { memberKey, workflowId, type MemberKey, type Plan, type PlanMember, type PlanTier } from './plan';
-import { exceptionOf, membersOf, type MemberState, type Run, type Stage } from './run';
+import { claimed, exceptionOf, membersOf, owesRelease, type MemberState, type Run, type Stage } from './run';
 import { inDelay } from './words';
 
 /** One activity to schedule. */
@@ -31,6 +33,7 @@ export type Start = { activityId: string; summary: string } & (
   | { activity: 'powerOn' | 'powerOff' | 'suspend'; input: PowerInput }
   | { activity: 'powerGroup'; input: PowerGroupInput }
   | { activity: 'place'; input: PlaceInput }
+  | { activity: 'release'; input: ReleaseInput }
 );
 
 /** What to do next. */
@@ -56,6 +59,7 @@ export function decide(before: Run, now: number): Decision {
     ...before,
     members: { ...before.members },
     activityIds: { ...before.activityIds },
+    ...(before.claims && { claims: { ...before.claims, vms: { ...before.claims.vms } } }),
     dropped: [],
   };
   const decision: Decision = { run, cancel: before.dropped, start: [] };
@@ -63,6 +67,8 @@ export function decide(before: Run, now: number): Decision {
     place(decision, now);
     walk(decision, now);
     failIfAsked(run);
+  } else if (owesRelease(run)) {
+    giveBack(decision, now);
   }
   settlePhases(run, now);
   const outcome = outcomeOf(run, now);
@@ -82,7 +88,27 @@ function place(decision: Decision, now: number): void {
   }
   const activityId = nextId(run, `place/${run.plan.name}`);
   run.placement = { activityId, since: now, attempts: [], done: run.placement.done };
+  claim(run, now);
   decision.start.push(placeStart(run, activityId));
+}
+
+/** Notes whose places are asked for. */
+function claim(run: Run, now: number): void {
+  const vms = { ...run.claims?.vms };
+  for (const { member } of unplaced(run, run.plan)) vms[member.name] = member.uid ?? '';
+  run.claims = { sequence: nextClaim(run, now), vms };
+}
+
+function nextClaim({ claims }: Run, now: number): number {
+  return Math.max((claims?.sequence ?? 0) + 1, now);
+}
+
+/** D8. */
+function giveBack(decision: Decision, now: number): void {
+  const { run } = decision;
+  const activityId = nextId(run, `release/${run.plan.name}`);
+  run.claims = { vms: {}, ...run.claims, sequence: nextClaim(run, now), release: { activityId } };
+  decision.start.push(releaseStart(run, activityId));
 }
 
 /** The linked VMs of a tree that have no place yet and need one: to be powered on, or to come into being. */
@@ -101,6 +127,7 @@ function unplaced(run: Run, plan: Plan): { member: PlanMember; plan: Plan }[] {
 function isPlaced(run: Run, plan: Plan, key: MemberKey, member: PlanMember): boolean {
   const placed = run.placements[member.name];
   if (placed && (placed.uid ?? member.uid) === member.uid) return true;
+  if (run.unsure?.[member.name]) return false;
   const observed = plan === run.plan ? run.members[key]?.observed : member.observed;
   return observed?.placement !== undefined || member.observed?.placement !== undefined;
 }
@@ -260,6 +287,7 @@ function openOperation(run: Run, key: MemberKey, state: MemberState, now: number
       attempts: [],
     },
   };
+  delete run.claims?.vms[key];
   delete next.reachedAt;
   return next;
 }
@@ -360,9 +388,11 @@ function phaseOf(state: MemberState, member: PlanMember, released: boolean): Mem
 /** The outcome, once nothing is open and nothing is left to do; D4. */
 function outcomeOf(run: Run, now: number): RunOutcome | undefined {
   const open =
-    run.placement.activityId !== undefined || Object.values(run.members).some((state) => state.operation);
+    run.placement.activityId !== undefined ||
+    run.claims?.release?.activityId !== undefined ||
+    Object.values(run.members).some((state) => state.operation);
   if (open) return undefined;
-  if (run.ending) return outcome(run, run.ending.outcome, run.ending.message, now);
+  if (run.ending) return outcome(run, run.ending.outcome, `${run.ending.message}${releasedText(run)}`, now);
   if (!run.stages.every((stage) => stage.doneAt !== undefined)) return undefined;
   for (const { key, member } of membersOf(run.plan)) {
     if (member.link === 'Linked' && wants(run, key, member)) return undefined;
@@ -376,8 +406,23 @@ function outcomeOf(run: Run, now: number): RunOutcome | undefined {
     : outcome(run, 'ConvergedWithExceptions', `${there}; ${inWords(exceptions)}`, now);
 }
 
-/** Most exceptions that an outcome's message spells out; all of them are in its list. */
+/** What became of the places that were asked for. */
+function releasedText({ claims }: Run): string {
+  const { free, failure } = claims?.release ?? {};
+  if (failure !== undefined) {
+    const names = listed(Object.keys(claims?.vms ?? {}));
+    return `; whether places are still kept for ${names} is not known: ${failure}`;
+  }
+  return free && free.length > 0 ? `; no place is kept for ${listed(free)}` : '';
+}
+
+/** Most exceptions or names that an outcome's message spells out; all of them are in its lists. */
 const SPELLED_OUT = 5;
+
+function listed(names: string[]): string {
+  const more = names.length > SPELLED_OUT ? ` and ${names.length - SPELLED_OUT} more` : '';
+  return `${names.slice(0, SPELLED_OUT).join(', ')}${more}`;
+}
 
 function inWords(exceptions: RunOutcome['exceptions']): string {
   const texts = exceptions.map(({ member, reason, message }) => `${member} ${reason}: ${message}`);
@@ -420,6 +465,8 @@ function outcome(run: Run, type: RunOutcome['outcome'], message: string, now: nu
     words: run.words,
   };
   if (plan.forceSync !== undefined) result.forceSync = plan.forceSync;
+  const free = run.claims?.release?.free ?? [];
+  if (free.length > 0) result.released = free;
   return result;
 }
 
@@ -437,6 +484,8 @@ function stillCounting(run: Run, now: number): RunOutcome['corrections'] {
 export function openStarts(run: Run): Start[] {
   const starts: Start[] = [];
   if (run.placement.activityId !== undefined) starts.push(placeStart(run, run.placement.activityId));
+  const release = run.claims?.release?.activityId;
+  if (release !== undefined) starts.push(releaseStart(run, release));
   for (const { key, member, tier } of membersOf(run.plan)) {
     if (run.members[key]?.operation) starts.push(memberStart(run, key, member, tier));
   }
@@ -458,8 +507,28 @@ function placeStart(run: Run, activityId: string): Start {
       requests,
       retry: plan.policy.retry,
       caller: workflowId(plan.namespace, plan.name),
+      ...(run.claims && { sequence: run.claims.sequence }),
       ...(plan.placesAhead && plan.powerState !== 'Unchanged' && { hold: true as const }),
       ...(beside.length > 0 && { beside }),
+    },
+  };
+}
+
+/** Attempts to give places back: an operator waits for the end of the run. Milliseconds. */
+const RELEASE_RETRY = { maximumAttempts: 4, initialInterval: 500, maximumInterval: 2_000 };
+
+function releaseStart(run: Run, activityId: string): Start {
+  const { plan, claims } = run;
+  const vms = claimed(run);
+  return {
+    activity: 'release',
+    activityId,
+    summary: `give back the places of ${vms.length} VM${vms.length === 1 ? '' : 's'}`,
+    input: {
+      vms,
+      caller: workflowId(plan.namespace, plan.name),
+      sequence: claims?.sequence ?? 0,
+      retry: RELEASE_RETRY,
     },
   };
 }

@@ -89,6 +89,8 @@ function begun(result: Forecast, run: Run, start: Start, time: number, began: nu
     });
     return 0;
   }
+  // Nobody ends a forecast.
+  if (start.activity === 'release') return 0;
   const name = start.activity === 'powerGroup' ? start.input.plan.name : start.input.vm.name;
   const tier = plan.tiers.findIndex(({ members }) => members.some((member) => member.name === name));
   result.steps.push({
@@ -130,6 +132,8 @@ function ended(run: Run, start: Start, now: number): Run {
         start.activityId,
         start.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: '' } })),
       );
+    case 'release':
+      return run;
     case 'powerGroup':
       return operationDone(
         run,

@@ -137,6 +137,8 @@ export interface RunOutcome {
   observed: Record<MemberKey, VirtualMachineStatus>;
   /** Every VM of the tree that this run has placed, by name. */
   placements: Record<MemberKey, RunPlacement>;
+  /** Names of the VMs of the tree that have no place since the run was ended: what was promised to them was given back. */
+  released?: string[];
   /** Times of the corrections of drift that still count. */
   corrections: Record<string, number[]>;
   words: RecordedWord[];
@@ -207,7 +209,7 @@ export interface Progress {
   /** In the order of the boot groups. */
   tiers: TierProgress[];
   members: MemberProgress[];
-  placement: { phase: 'NotNeeded' | 'Pending' | 'InProgress' | 'Done'; message?: string };
+  placement: { phase: 'NotNeeded' | 'Pending' | 'InProgress' | 'Done' | 'Releasing'; message?: string };
   placements: Record<MemberKey, RunPlacement>;
   words: RecordedWord[];
   outcome?: RunOutcome;

@@ -50,6 +50,9 @@ export function progressOf(run: Run, outcome?: RunOutcome): Progress {
 }
 
 function placementProgress(run: Run): Progress['placement'] {
+  if (run.claims?.release?.activityId !== undefined) {
+    return { phase: 'Releasing', message: 'the places that were not used are given back' };
+  }
   const last = run.placement.attempts.at(-1);
   if (run.placement.activityId !== undefined) {
     return last

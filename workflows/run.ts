@@ -4,9 +4,10 @@
  * R1: the same plan received twice changes nothing; a plan older than the one in force is ignored.
  * R2: a result of an operation that is no longer the member's current one changes nothing.
  * R3: after a change of the desired power state a member counts as there only when that was observed after its last operation ended.
+ * R4: a run that goes on after it was to end asks anew for every place that it was about to give back.
  */
 import type { PowerState, VirtualMachineStatus } from '../api';
-import type { PlacementResult } from '../activities';
+import type { PlacementResult, VirtualMachineRef } from '../activities';
 import type {
   Attempt,
   AttemptReport,
@@ -79,6 +80,22 @@ export interface MemberState {
   exceptions?: string;
 }
 
+/** The places that a run has asked for. */
+export interface Claims {
+  /** Of the last question, or of the release: the platform refuses what comes late. Grows across runs too, as it is a time. */
+  sequence: number;
+  /** Uids of the VMs that were not asked for power since, by name: their room is only promised. */
+  vms: Record<string, string>;
+  /** Once the run is to give them back. */
+  release?: {
+    activityId?: string;
+    /** Names of those that were found to have no place. */
+    free?: string[];
+    /** Why nobody knows. */
+    failure?: string;
+  };
+}
+
 /** The state of one run. */
 export interface Run {
   startedAt: number;
@@ -90,11 +107,15 @@ export interface Run {
   members: Record<MemberKey, MemberState>;
   placement: { activityId?: string; since?: number; attempts: Attempt[]; done: boolean };
   placements: Record<MemberKey, RunPlacement>;
+  /** Absent: nothing was asked for, or by an older build. */
+  claims?: Claims;
+  /** VMs whose places this run was about to give back: what was observed of them before says nothing. */
+  unsure?: Record<string, true>;
   /** A parent's run has placed the whole tree. */
   placedByParent: boolean;
   paused: boolean;
   /** Set once the run is to end. */
-  ending?: { outcome: OutcomeType; message: string };
+  ending?: { outcome: OutcomeType; message: string; release?: true };
   words: RecordedWord[];
   /** Times of the corrections of drift, by member. */
   corrections: Record<MemberKey, number[]>;
@@ -200,6 +221,7 @@ export function receivePlan(run: Run, message: PlanMessage, now: number): Run {
   if (changed) {
     next.cause = message.cause;
     delete next.ending;
+    if (next.claims?.release) claimAnew(next, next.claims);
   }
   if (turned) next.planAt = now;
   if (isAsked(message, forced)) next.words = remember(run.words, askedWord(message, now));
@@ -214,6 +236,19 @@ function placeAnew(run: Run): void {
   if (activityId === undefined) return;
   run.dropped = [...run.dropped, activityId];
   run.placement = { attempts: [], done };
+}
+
+/** R4. */
+function claimAnew(run: Run, { sequence, vms, release }: Claims): void {
+  if (release?.activityId !== undefined) run.dropped = [...run.dropped, release.activityId];
+  run.claims = { sequence, vms };
+  run.placements = { ...run.placements };
+  run.unsure = { ...run.unsure };
+  for (const name of Object.keys(vms)) {
+    delete run.placements[name];
+    run.unsure[name] = true;
+  }
+  run.placement = { ...run.placement, done: false };
 }
 
 /** Where power is left alone there is nothing to bring in step. */
@@ -515,14 +550,46 @@ export function placementFailed(run: Run, activityId: string, message: string): 
   };
 }
 
+/** The VMs whose room is only promised to this run. */
+export function claimed({ plan: { namespace }, claims }: Run): VirtualMachineRef[] {
+  return Object.entries(claims?.vms ?? {}).map(([name, uid]) => ({ namespace, name, uid }));
+}
+
+/** Whether places are still to be given back before the run ends. Where a parent has taken over, they are its to give back. */
+export function owesRelease({ ending, claims, placedByParent }: Run): boolean {
+  if (ending?.release !== true || placedByParent || !claims || claims.release) return false;
+  return Object.keys(claims.vms).length > 0;
+}
+
+/** The run after it was decided that it keeps what it has claimed. */
+export function keepClaims(run: Run): Run {
+  const { claims: _claims, ...rest } = run;
+  return rest;
+}
+
+/** The run after the platform answered which VMs have no place now; or why it did not. */
+export function released(
+  run: Run,
+  activityId: string,
+  answer: { free: readonly VirtualMachineRef[] } | { failure: string },
+): Run {
+  const { claims } = run;
+  if (claims?.release?.activityId !== activityId) return run;
+  if ('failure' in answer) return { ...run, claims: { ...claims, release: answer } };
+  const free = answer.free.map(({ name }) => name);
+  const placements = { ...run.placements };
+  for (const name of free) delete placements[name];
+  return { ...run, placements, claims: { ...claims, release: { free } } };
+}
+
 /** The run after its group went away, or a parent took over. */
 export function withdrawn(run: Run, reason: string): Run {
   return end(run, 'Superseded', reason);
 }
 
-/** The run after somebody or something ends it: nothing more starts, and what is open is let go. */
+/** The run after somebody or something ends it: nothing more starts, what is open is let go, and promised room is given back. */
 export function end(run: Run, outcome: OutcomeType, message: string): Run {
-  const next: Run = { ...run, members: {}, dropped: [...run.dropped], ending: { outcome, message } };
+  const next: Run = { ...run, members: {}, dropped: [...run.dropped], ending: { outcome, message, release: true } };
   for (const [key, old] of Object.entries(run.members)) {
     const state = { ...old };
     if (state.operation) drop(next, state);

@@ -18,6 +18,7 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   log,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -47,11 +48,14 @@ import { detailsOf, parkedMembers, phaseOf, progressOf } from './progress';
 import {
   attemptReported,
   begin,
+  keepClaims,
   membersOf,
   operationsEnded,
+  owesRelease,
   placed,
   placementFailed,
   receivePlan,
+  released,
   withdrawn,
   type OperationEnd,
   type OperationFailure,
@@ -198,6 +202,13 @@ export async function virtualMachineGroup(start: RunStart): Promise<RunOutcome> 
           (results) => run && change(placed(run, activityId, results)),
           ({ message }) => run && change(placementFailed(run, activityId, message)),
         );
+      case 'release':
+        return follow(
+          activityId,
+          () => schedule(start, RELEASE_TIMEOUT, RELEASE_TIMEOUT).release(start.input),
+          (free) => run && change(released(run, activityId, { free })),
+          ({ message }) => run && change(released(run, activityId, { failure: message })),
+        );
       case 'powerGroup':
         return follow(
           activityId,
@@ -224,6 +235,7 @@ export async function virtualMachineGroup(start: RunStart): Promise<RunOutcome> 
   for (;;) {
     await condition(() => dirty && run !== undefined);
     dirty = false;
+    if (owesRelease(run as Run) && !patched(GIVES_BACK)) run = keepClaims(run as Run);
     const decision = decide(operationsEnded(run as Run, ends), Date.now());
     ends = [];
     run = decision.run;
@@ -244,8 +256,12 @@ export async function virtualMachineGroup(start: RunStart): Promise<RunOutcome> 
   }
 }
 
+/** Runs that an older build has ended gave no place back, and replay so. */
+const GIVES_BACK = 'ended-runs-give-places-back';
 /** Milliseconds that a placement may take. */
 const PLACE_TIMEOUT = 600_000;
+/** Milliseconds that all attempts to give places back may take together, also where no worker takes them: the run is to end soon. */
+const RELEASE_TIMEOUT = 15_000;
 /** A nested group may wait for an operator for as long as it takes; milliseconds. */
 const GROUP_TIMEOUT = 365 * 86_400_000;
 
@@ -254,8 +270,12 @@ function powerTimeout({ operationTimeout, gateTimeout, guestShutdownTimeout }: P
   return operationTimeout + gateTimeout + guestShutdownTimeout + 60_000;
 }
 
-/** The activities, with the options of one that is to start now; `startToCloseTimeout` in milliseconds. */
-function schedule({ activityId, summary }: Start, startToCloseTimeout: number): Activities {
+/** The activities, with the options of one that is to start now. Times of one attempt and of all in milliseconds; absent: no limit. */
+function schedule(
+  { activityId, summary }: Start,
+  startToCloseTimeout: number,
+  scheduleToCloseTimeout?: number,
+): Activities {
   return proxyActivities<Activities>({
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
     // A newer operation outranks an older one on the platform, so nothing has to wait for the old one to notice.
@@ -263,6 +283,7 @@ function schedule({ activityId, summary }: Start, startToCloseTimeout: number): 
     // The budget is counted by the activity, which sets each pause; the policy here rules only attempts that were lost with their worker.
     retry: { initialInterval: '1s', backoffCoefficient: 1 },
     startToCloseTimeout,
+    ...(scheduleToCloseTimeout !== undefined && { scheduleToCloseTimeout }),
     activityId,
     summary,
   });

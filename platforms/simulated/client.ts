@@ -7,6 +7,7 @@ import {
   type PlacementResult,
   type Platform,
   type PowerRequest,
+  type ReleaseOptions,
   type VirtualMachineRef,
   type VirtualMachineState,
   type WatchSink,
@@ -79,12 +80,26 @@ export class SimulatedPlatform implements Platform {
 
   async place(
     requests: PlacementRequest[],
-    { caller, beside }: PlaceOptions,
+    { caller, sequence, beside }: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
-    const body = { requests, caller, ...(beside && { beside }) };
+    const body = {
+      ...{ requests, caller },
+      ...(sequence !== undefined && { sequence }),
+      ...(beside && { beside }),
+    };
     const answer = await this.#caller.json({ method: 'POST', path: '/v1/place', body, signal });
     return (answer as { results: PlacementResult[] }).results;
+  }
+
+  async release(
+    vms: readonly VirtualMachineRef[],
+    { caller, sequence }: ReleaseOptions,
+    signal?: AbortSignal,
+  ): Promise<VirtualMachineRef[]> {
+    const body = { vms, caller, sequence };
+    const answer = await this.#caller.json({ method: 'POST', path: '/v1/release', body, signal });
+    return (answer as { vms: VirtualMachineRef[] }).vms;
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@
  * P1: an operation id that was accepted once has one effect at most.
  * P2: a smaller sequence than one seen for that VM is refused.
  * C1, C2: what stands on a host never exceeds it, and no required affinity rule is broken by placing (see placing.ts).
+ * P8: only promised room is released, and only by who promised it last; a call for placement from before is refused from then on.
  * S1: of two operations on a VM only the later one takes effect, also where it came in the middle of the other.
  */
 import {
@@ -21,6 +22,7 @@ import type {
   Neighbour,
   PlacementRequest,
   PowerRequest,
+  ReleaseOptions,
   VirtualMachineRef,
   VirtualMachineState,
 } from '../platform';
@@ -35,6 +37,7 @@ import {
   type PlaceCall,
   type PlacedVm,
   type PowerCall,
+  type ReleaseCall,
   type SeenByRules,
 } from './entries';
 import { mistakes, placementProblem, placementVm } from './placing';
@@ -49,6 +52,7 @@ export interface EnginePowerRequest extends PowerRequest {
 /** How VMs are to be placed, as the engine takes it. */
 export interface EnginePlaceOptions {
   caller: string;
+  sequence?: number;
   /** The one host on which they are to be. */
   node?: string;
   beside?: readonly Neighbour[];
@@ -81,8 +85,11 @@ export interface VmRecord extends SeenByRules {
   readonly poweredOnBy?: { operationId: string; sequence: number };
   readonly operation?: NonNullable<VirtualMachineState['operation']>;
   readonly pending?: Pending;
-  /** Who had it placed. */
+  /** Who had it placed, or asked last for its place, and in which call of his. */
   readonly placedBy: string;
+  readonly placeSequence?: number;
+  /** It is room only: nothing was asked of it yet, and nothing has happened to it. */
+  readonly promised?: true;
   /** `requestId` of the last accepted operation that had one. */
   readonly requestId?: string;
 }
@@ -97,6 +104,8 @@ export interface Ledger {
   accepted: number;
   /** Hits of each fault, by its key. */
   hits: Record<string, number>;
+  /** Greatest sequence of the calls that gave its place back, by caller. */
+  released: Record<string, number>;
 }
 
 /** State of the platform. */
@@ -199,7 +208,7 @@ export function decidePower(state: EngineState, request: EnginePowerRequest, at:
 export function decidePlace(
   state: EngineState,
   requests: readonly PlacementRequest[],
-  { caller, node, beside = [] }: EnginePlaceOptions,
+  { caller, sequence, node, beside = [] }: EnginePlaceOptions,
   at: number,
 ): PlaceCall {
   const asked: PlacedVm[] = requests.map((request) => ({
@@ -212,7 +221,11 @@ export function decidePlace(
   const news = beside.flatMap((each) =>
     isNews(state, each) ? [{ ...named(each.vm), ...seenOf(each) }] : [],
   );
-  const call = { type: 'place' as const, at, caller, vms: asked, ...(news.length > 0 && { beside: news }) };
+  const call = {
+    ...{ type: 'place' as const, at, caller, vms: asked },
+    ...(sequence !== undefined && { sequence }),
+    ...(news.length > 0 && { beside: news }),
+  };
   const twice = asked.find(({ vm }, index) => asked.findIndex((other) => other.vm === vm) !== index);
   if (twice) {
     return {
@@ -221,6 +234,11 @@ export function decidePlace(
       class: 'Permanent',
       message: `VM ${twice.vm} is asked for twice in one call`,
     };
+  }
+  const late = asked.find((each) => (sequence ?? Infinity) < releasedBy(state, each, caller));
+  if (late) {
+    const message = `the places were given back by ${caller} after this call was made, for VM ${late.vm} among others`;
+    return { ...call, answer: 'Refused', class: 'Superseded', message };
   }
   const fresh = requests.filter(({ vm }) => !find(state, vm));
   for (const { vm } of fresh) {
@@ -263,6 +281,30 @@ export function decidePlace(
       return placement ? { ...vm, placement } : { ...vm, ...stickyPlacement(state, vm.vm), sticky: true };
     }),
   };
+}
+
+/** What a call that gives places back is answered; P8. */
+export function decideRelease(
+  state: EngineState,
+  vms: readonly VirtualMachineRef[],
+  { caller, sequence }: ReleaseOptions,
+  at: number,
+): ReleaseCall {
+  const answerOf = (vm: VirtualMachineRef): Pick<ReleaseCall['vms'][number], 'answer' | 'message'> => {
+    const record = find(state, vm);
+    if (!record) return { answer: 'NoPlace' };
+    const message = whyKept(record, caller, sequence);
+    return message === undefined ? { answer: 'Released' } : { answer: 'Kept', message };
+  };
+  const answered = vms.map((vm) => ({ ...named(vm), ...answerOf(vm) }));
+  return { type: 'release', at, caller, sequence, vms: answered };
+}
+
+function whyKept(record: VmRecord, caller: string, sequence: number): string | undefined {
+  const { promised, placedBy, placeSequence = Infinity } = record;
+  if (!promised) return 'it was asked for power, or changed at the console';
+  if (placedBy !== caller) return `${placedBy} asked for its place`;
+  return placeSequence < sequence ? undefined : 'its place was asked for later, or by an older version';
 }
 
 /** What has come due by `at`, in the order in which it came due. Ask again until it is empty: an effect can bring the next one. */
@@ -529,6 +571,8 @@ export function apply(state: EngineState, entry: Entry): Touched {
       return applyFailed(state, entry);
     case 'place':
       return applyPlace(state, entry);
+    case 'release':
+      return applyRelease(state, entry);
     case 'deleted': {
       const record = state.vms.get(entry.vm);
       state.vms.delete(entry.vm);
@@ -544,6 +588,8 @@ function applyCall(state: EngineState, call: PowerCall): Touched {
   const ledger = ledgerOf(state, call);
   ledger.sequence = Math.max(ledger.sequence, call.sequence);
   for (const { key } of call.faults ?? []) ledger.hits[key] = (ledger.hits[key] ?? 0) + 1;
+  // Whoever was refused may be about to ask again.
+  if (call.class !== 'Superseded') applyAsked(state, call);
   if (call.answer === 'Refused') {
     if (call.faults) ledger.calls += 1;
     return NOTHING;
@@ -567,6 +613,12 @@ function applyCall(state: EngineState, call: PowerCall): Touched {
   return { changed: [call.vm], deleted: [] };
 }
 
+/** The VM is more than promised room from here on. */
+function applyAsked(state: EngineState, { vm, uid }: PowerCall): void {
+  const record = state.vms.get(vm);
+  if (record?.vm.uid === uid) state.vms.set(vm, without(record, 'promised'));
+}
+
 function pendingOf(call: PowerCall): Pending {
   return {
     operationId: call.operationId,
@@ -583,7 +635,7 @@ function pendingOf(call: PowerCall): Pending {
 function applyEffect(state: EngineState, effect: Effect): Touched {
   const record = state.vms.get(effect.vm);
   if (record?.vm.uid !== effect.uid) return NOTHING;
-  const steady = without(record, 'readyAt');
+  const steady = without(record, 'readyAt', 'promised');
   if (effect.effect === 'Ready') {
     state.vms.set(effect.vm, { ...steady, ready: true });
     return { changed: [effect.vm], deleted: [] };
@@ -636,6 +688,7 @@ function applyPlace(state: EngineState, call: PlaceCall): Touched {
   const touched: Touched = { changed: [], deleted: [] };
   for (const { vm, uid, cpus, memory, placement, sticky, ...seen } of call.vms) {
     if (sticky) applySeen(state, { vm, uid, ...seen });
+    if (sticky) applyAskedAgain(state, { vm, uid }, call);
     if (sticky || !placement) continue;
     const old = state.vms.get(vm);
     if (old) touched.deleted.push(old.vm);
@@ -649,11 +702,48 @@ function applyPlace(state: EngineState, call: PlaceCall): Touched {
       since: call.at,
       ready: false,
       placedBy: call.caller,
+      ...(call.sequence !== undefined && { placeSequence: call.sequence }),
+      promised: true,
       ...seen,
     });
     touched.changed.push(vm);
   }
   return touched;
+}
+
+/** Whoever asks for the place of a VM counts on it: only he gives it back. */
+function applyAskedAgain(
+  state: EngineState,
+  { vm, uid }: { vm: string; uid: string },
+  { caller, sequence }: PlaceCall,
+): void {
+  const record = state.vms.get(vm);
+  if (record?.vm.uid !== uid || (sequence ?? Infinity) < (record.placeSequence ?? 0)) return;
+  state.vms.set(vm, {
+    ...without(record, 'placeSequence'),
+    placedBy: caller,
+    ...(sequence !== undefined && { placeSequence: sequence }),
+  });
+}
+
+function applyRelease(state: EngineState, { caller, sequence, vms }: ReleaseCall): Touched {
+  const deleted: VirtualMachineRef[] = [];
+  for (const each of vms) {
+    const ledger = ledgerOf(state, each);
+    ledger.released[caller] = Math.max(ledger.released[caller] ?? 0, sequence);
+    // A power-on of before, which is still on its way, is not to hit the VM once it is placed again.
+    if (each.answer !== 'Kept') ledger.sequence = Math.max(ledger.sequence, sequence);
+    const record = state.vms.get(each.vm);
+    if (each.answer !== 'Released' || record?.vm.uid !== each.uid) continue;
+    state.vms.delete(each.vm);
+    deleted.push(record.vm);
+  }
+  return { changed: [], deleted };
+}
+
+/** The sequence with which a caller last gave the place of a VM back; 0: he never did. */
+function releasedBy(state: EngineState, { vm, uid }: { vm: string; uid: string }, caller: string): number {
+  return state.ledgers.get(`${vm}/${uid}`)?.released[caller] ?? 0;
 }
 
 /** What rules see of a VM is now this. */
@@ -682,7 +772,7 @@ function ledgerOf(state: EngineState, { vm, uid }: { vm: string; uid: string }):
   const key = `${vm}/${uid}`;
   let ledger = state.ledgers.get(key);
   if (!ledger) {
-    ledger = { sequence: 0, operations: new Set(), calls: 0, accepted: 0, hits: {} };
+    ledger = { sequence: 0, operations: new Set(), calls: 0, accepted: 0, hits: {}, released: {} };
     state.ledgers.set(key, ledger);
   }
   return ledger;

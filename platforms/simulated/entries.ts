@@ -119,6 +119,8 @@ export interface PlaceCall {
   type: 'place';
   at: number;
   caller: string;
+  /** Orders the calls of one caller; journals of older versions have none. */
+  sequence?: number;
   answer: 'Placed' | 'Refused';
   vms: PlacedVm[];
   /** Other VMs of which the caller knows better what rules see of them: from here on that counts. */
@@ -132,6 +134,24 @@ export interface PlaceCall {
   /** The VM that the fault was for. */
   faultVm?: string;
   faultUid?: string;
+}
+
+/** What became of the place of one VM of a {@link ReleaseCall}. */
+export type ReleaseAnswer =
+  /** It was only promised: its room is free from here on. */
+  | 'Released'
+  /** The VM has none. */
+  | 'NoPlace'
+  /** It stays, for the reason in `message`. */
+  | 'Kept';
+
+/** A call that gives promised room back: one line for all VMs. */
+export interface ReleaseCall {
+  type: 'release';
+  at: number;
+  caller: string;
+  sequence: number;
+  vms: { vm: string; uid: string; answer: ReleaseAnswer; message?: string }[];
 }
 
 /** A VM was taken off the platform. */
@@ -152,7 +172,7 @@ export interface InventorySet {
 }
 
 /** What the engine decides. */
-export type Entry = PowerCall | Effect | Failed | PlaceCall | Deleted | InventorySet;
+export type Entry = PowerCall | Effect | Failed | PlaceCall | ReleaseCall | Deleted | InventorySet;
 
 /** One line of the journal. */
 export type JournalLine = Entry & { n: number };

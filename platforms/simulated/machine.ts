@@ -10,6 +10,7 @@ import type {
   PlacementRequest,
   PlacementResult,
   PowerRequest,
+  ReleaseOptions,
   VirtualMachineRef,
   VirtualMachineState,
 } from '../platform';
@@ -23,6 +24,7 @@ import {
   decideFailure,
   decidePlace,
   decidePower,
+  decideRelease,
   dueAt,
   emptyState,
   find,
@@ -152,6 +154,13 @@ export class Machine {
       if (!placement) throw new Error(`no placement for ${keyOf(vm)}`);
       return { vm, placement, ...(call.note !== undefined && !sticky && { note: call.note }) };
     });
+  }
+
+  /** Gives promised room back. Resolves with the VMs that have no place now. */
+  async release(vms: readonly VirtualMachineRef[], options: ReleaseOptions): Promise<VirtualMachineRef[]> {
+    const call = decideRelease(this.#state, vms, options, this.#now());
+    await this.#commit([call]);
+    return vms.filter((_, index) => call.vms[index]?.answer !== 'Kept');
   }
 
   /** Changes a VM's power state behind everybody's back. */

@@ -99,8 +99,12 @@ const neighbour: z.ZodType<Neighbour> = z.object({ vm, ...seenByRules });
 export const placeBody = z.object({
   requests: z.array(placementRequest),
   caller: text,
+  sequence: z.number().exactOptional(),
   beside: z.array(neighbour).exactOptional(),
 });
+
+/** Body of `POST /v1/release`. */
+export const releaseBody = z.object({ vms: z.array(vm), caller: text, sequence: z.number() });
 
 /** Body of `POST /v1/console/power`. */
 export const consolePowerBody = z.object({ vm: namedVm, powerState });

@@ -8,7 +8,8 @@
  * | `GET /v1/vms` | → `{vms}`: each with its state, what it takes of its host and what rules see of it |
  * | `GET /v1/vms/NAMESPACE/NAME?uid=UID` | → `{state}`; 404 where there is no such VM |
  * | `POST /v1/power` | `PowerRequest` → `{state}` |
- * | `POST /v1/place` | `{requests, caller}` → `{results}` |
+ * | `POST /v1/place` | `{requests, caller, sequence?, beside?}` → `{results}` |
+ * | `POST /v1/release` | `{vms, caller, sequence}` → `{vms}`: those that have no place now |
  * | `GET /v1/journal?since=N` | → the journal's lines after line N |
  * | `GET`, `PUT /v1/inventory`, `PUT /v1/faults` | what the platform consists of and how it goes wrong |
  * | `POST /v1/console/power`, `/delete`, `/fail` | what a person does behind the group's back |
@@ -36,6 +37,7 @@ import {
   inventoryBody,
   placeBody,
   powerBody,
+  releaseBody,
   type Refusal,
   type WatchLine,
 } from './protocol';
@@ -201,6 +203,10 @@ async function route(
     case 'POST /v1/place': {
       const { requests, ...options } = await body(request, placeBody);
       return { results: await machine.place(requests, options) };
+    }
+    case 'POST /v1/release': {
+      const { vms, ...options } = await body(request, releaseBody);
+      return { vms: await machine.release(vms, options) };
     }
     case 'GET /v1/journal':
       return sendJournal(served.journal, Number(url.searchParams.get('since') ?? 0), response);

@@ -4,7 +4,7 @@ import type { VirtualMachineObject } from '../../kubernetes';
 
 /** The last power operation that was accepted for the VM; JSON. */
 export const OPERATION = 'vmgroup.dev/operation';
-/** Where the VM is to be created; JSON. It counts as taken room until the VM exists. */
+/** Where the VM is to be created; JSON. It counts as taken room until the VM exists. Without a zone: the place was given back. */
 export const PLACEMENT = 'vmgroup.dev/placement';
 /** Earliest time at which VM Operator applies the power state; written by its own group controller. */
 export const APPLY_TIME = 'vmoperator.vmware.com.protected/apply-power-state-time';
@@ -68,9 +68,27 @@ export function recordedPlacement(vm: VirtualMachineObject): Placement | undefin
   return { zoneID, ...(typeof pool === 'string' && { pool }) };
 }
 
-/** The text of {@link PLACEMENT}. */
-export function placementText(uid: string | undefined, placement: Placement, caller: string): string {
-  return JSON.stringify({ uid, ...placement, caller });
+/** Who asked last for the place of a VM, or gave it back, and in which of his calls. */
+export interface Claim {
+  caller: string;
+  /** Absent: the call had none, and its place is not given back. */
+  sequence?: number;
+}
+
+/** Reads who wrote {@link PLACEMENT}. */
+export function recordedClaim(vm: VirtualMachineObject): Claim | undefined {
+  const { caller, sequence } = parsed(vm, PLACEMENT) ?? {};
+  if (typeof caller !== 'string') return undefined;
+  return { caller, ...(typeof sequence === 'number' && { sequence }) };
+}
+
+/** The text of {@link PLACEMENT}; without a place: it was given back. */
+export function placementText(
+  uid: string | undefined,
+  placement: Placement | undefined,
+  { caller, sequence }: Claim,
+): string {
+  return JSON.stringify({ uid, ...placement, caller, ...(sequence !== undefined && { sequence }) });
 }
 
 /** Whether VM Operator is told to leave the VM alone. */

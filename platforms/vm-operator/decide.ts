@@ -8,16 +8,25 @@
  * P7: a VM that has its place keeps it, whoever decided that. Where it is to be held, one that VM Operator has not created is set to
  *     `PoweredOff`: its webhook asks for `PoweredOn` where a manifest says nothing, and the VM would be powered on as soon as it is created, in
  *     no order. What an operation of ours has asked for stands.
+ * P8: the place of a VM that VM Operator has not created, and of which no power was asked, is taken off the VM by who asked last for it. That
+ *     he did stays on the VM, and refuses a call of his from before. VM Operator may be creating the VM at that moment, from the status of
+ *     the group: then the VM's own zone says where it is, and it counts as placed.
  */
 import type { Placement, PowerMode, PowerState } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
-import { PlatformError, type PlaceOptions, type PowerRequest } from '../platform';
+import {
+  PlatformError,
+  type PlaceOptions,
+  type PowerRequest,
+  type ReleaseOptions,
+} from '../platform';
 import {
   APPLY_TIME,
   OPERATION,
   operationText,
   PLACEMENT,
   placementText,
+  recordedClaim,
   recordedOperation,
   recordedPlacement,
   type RecordedOperation,
@@ -136,26 +145,81 @@ export interface PlaceIntent extends PlaceOptions {
   zones: ReadonlySet<string>;
 }
 
-/** Decides on one version of a VM. */
+/**
+ * Decides on one version of a VM.
+ *
+ * @throws PlatformError `Superseded` where the caller has given the place back since, P8.
+ */
 export function decidePlace(vm: VirtualMachineObject, intent: PlaceIntent): PlaceDecision {
-  const { chosen, zones, caller } = intent;
+  refuseLate(vm, intent);
+  const { chosen, zones } = intent;
   const kept = keptPlacement(vm, zones);
   const placement = kept ?? chosen;
   if (exists(vm)) return { placement };
   const released = recordedOperation(vm)?.powerState === 'PoweredOn';
   const hold = intent.hold === true && desiredStateOf(vm) !== 'PoweredOff' && !released;
-  if (kept && !hold) return { placement };
+  const claimed = kept === undefined || isNewClaim(vm, intent);
+  if (!claimed && !hold) return { placement };
   const { uid, resourceVersion } = vm.metadata;
   return {
     placement,
     patch: {
       metadata: {
         resourceVersion,
-        ...(!kept && { annotations: { [PLACEMENT]: placementText(uid, placement, caller) } }),
+        ...(claimed && { annotations: { [PLACEMENT]: placementText(uid, placement, intent) } }),
       },
       ...(hold && { spec: { powerState: 'PoweredOff' } }),
     },
   };
+}
+
+/**
+ * A call that the caller has undone since.
+ *
+ * @throws PlatformError `Superseded`, P8.
+ */
+export function refuseLate(vm: VirtualMachineObject, { caller, sequence = Infinity }: PlaceOptions): void {
+  const claim = recordedClaim(vm);
+  if (recordedPlacement(vm) || claim?.caller !== caller || (claim.sequence ?? 0) <= sequence) return;
+  const { namespace, name } = vm.metadata;
+  throw new PlatformError(
+    'Superseded',
+    `the places were given back by ${caller} after this call was made, for VM ${namespace}/${name} among others`,
+  );
+}
+
+/** Whether somebody asks for a place that another call has on record. */
+function isNewClaim(vm: VirtualMachineObject, { caller, sequence }: PlaceOptions): boolean {
+  if (sequence === undefined) return false;
+  const claim = recordedClaim(vm);
+  return claim?.caller !== caller || (claim.sequence ?? 0) < sequence;
+}
+
+/** What becomes of the place of a VM. */
+export type ReleaseDecision =
+  /** It stays. */
+  | { type: 'Kept' }
+  /** It has none, and a late call is refused. */
+  | { type: 'Free' }
+  | { type: 'Patch'; patch: object };
+
+/** Decides on one version of a VM whether its place is taken off it, P8. */
+export function decideRelease(
+  vm: VirtualMachineObject | undefined,
+  release: ReleaseOptions,
+): ReleaseDecision {
+  if (!vm) return { type: 'Free' };
+  if (exists(vm) || recordedOperation(vm)) return { type: 'Kept' };
+  const claim = recordedClaim(vm);
+  const mine = claim?.caller === release.caller;
+  if (recordedPlacement(vm)) {
+    if (!mine || (claim.sequence ?? Infinity) >= release.sequence) return { type: 'Kept' };
+  } else if (mine && (claim.sequence ?? 0) >= release.sequence) {
+    return { type: 'Free' };
+  }
+  const { uid, resourceVersion } = vm.metadata;
+  const annotations = { [PLACEMENT]: placementText(uid, undefined, release) };
+  return { type: 'Patch', patch: { metadata: { resourceVersion, annotations } } };
 }
 
 /** The place that a VM has or was given; undefined: it needs one. */

@@ -130,7 +130,7 @@ function promised(object: VirtualMachineObject, placement: Placement, caller: st
   const { metadata } = object;
   const annotations = {
     ...metadata.annotations,
-    [PLACEMENT]: placementText(metadata.uid, placement, caller),
+    [PLACEMENT]: placementText(metadata.uid, placement, { caller }),
   };
   return { ...object, metadata: { ...metadata, annotations } };
 }

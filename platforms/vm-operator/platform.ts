@@ -2,7 +2,7 @@
  * VMs that VM Operator keeps (github.com/vmware-tanzu/vm-operator): power through `spec.powerState` of a VirtualMachine, its effect from
  * `status`. VM Operator's own VM controller does the work.
  *
- * P1, P2, P4, P7: see decide.ts. What was asked stands on the VM itself, so it holds for every process and outlives each.
+ * P1, P2, P4, P7, P8: see decide.ts. What was asked stands on the VM itself, so it holds for every process and outlives each.
  * P3: see observe.ts.
  * P5: of two versions of a VM only the newer one is ever reported: what we wrote or read ourselves counts until the cache has caught up, and
  *     an echo from before is dropped. `status.at` is the time at which a version arrived here.
@@ -27,11 +27,12 @@ import {
   type PlacementRequest,
   type PlacementResult,
   type PowerRequest,
+  type ReleaseOptions,
   type VirtualMachineRef,
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
-import { decidePlace, decidePower, type PlaceIntent } from './decide';
+import { decidePlace, decidePower, decideRelease, refuseLate, type PlaceIntent } from './decide';
 import { platformError } from './errors';
 import { observe, refOf } from './observe';
 import { choosePlaces, type Candidate, type Placed } from './place';
@@ -161,6 +162,18 @@ export class VmOperatorPlatform implements Platform {
     return mine;
   }
 
+  async release(
+    vms: readonly VirtualMachineRef[],
+    options: ReleaseOptions,
+    signal?: AbortSignal,
+  ): Promise<VirtualMachineRef[]> {
+    const free: boolean[] = [];
+    await eachOf(vms, WRITERS, async (vm, index) => {
+      free[index] = await this.#release(vm, options, signal);
+    });
+    return vms.filter((_, index) => free[index]);
+  }
+
   async close(): Promise<void> {
     for (const end of this.#endings) end();
     for (const timer of this.#reviews.values()) clearTimeout(timer);
@@ -177,6 +190,7 @@ export class VmOperatorPlatform implements Platform {
       requests.map(async (request): Promise<Candidate> => {
         const object = await this.#current(request.vm, signal);
         if (!object) throw gone(request.vm);
+        refuseLate(object, options);
         return { request, object };
       }),
     );
@@ -215,6 +229,18 @@ export class VmOperatorPlatform implements Platform {
       if (!object) throw gone(vm);
       const { placement, patch } = decidePlace(object, intent);
       if (!patch || (await this.#write(vm, patch, signal))) return placement;
+      object = await this.#fetch(vm, signal);
+    }
+    throw contended(vm, 'place');
+  }
+
+  /** Whether the VM has no place now; P8. */
+  async #release(vm: VirtualMachineRef, options: ReleaseOptions, signal?: AbortSignal): Promise<boolean> {
+    let object = await this.#current(vm, signal);
+    for (let tries = 1; tries <= WRITES; tries += 1) {
+      const decision = decideRelease(object, options);
+      if (decision.type !== 'Patch') return decision.type === 'Free';
+      if (await this.#write(vm, decision.patch, signal)) return true;
       object = await this.#fetch(vm, signal);
     }
     throw contended(vm, 'place');

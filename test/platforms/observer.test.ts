@@ -16,6 +16,7 @@ class ScriptedPlatform implements Platform {
   read = (): Promise<undefined> => Promise.resolve(undefined);
   power = (): Promise<never> => Promise.reject(new Error('not asked here'));
   place = (): Promise<never> => Promise.reject(new Error('not asked here'));
+  release = (): Promise<never> => Promise.reject(new Error('not asked here'));
   close = (): Promise<void> => Promise.resolve();
 
   async sink(index: number): Promise<WatchSink> {

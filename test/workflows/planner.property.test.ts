@@ -245,7 +245,8 @@ class Play {
     const open = Object.values(run.members).filter((state) => state.operation).length;
     this.claim(open <= run.plan.policy.maxConcurrentOperations, `D5: ${open} operations are open`);
     for (const start of decision.start) {
-      if (start.activity === 'place' || start.activity === 'powerGroup') continue;
+      const { activity } = start;
+      if (activity === 'place' || activity === 'powerGroup' || activity === 'release') continue;
       this.checkStart(run, start.input.vm.name, start.input.powerState);
     }
     for (const [position, stage] of run.stages.entries()) {

@@ -3,6 +3,7 @@
  */
 import { memberKey, type PlanMessage, type RunOutcome, type Verb } from '../../workflows';
 import type { Plan } from '../../workflows';
+import type { ReleaseInput } from '../../activities';
 import type { PowerState } from '../../api';
 import { decide, type Decision, type Start } from '../../workflows/decide';
 import {
@@ -13,6 +14,7 @@ import {
   operationFailed,
   placed,
   receivePlan,
+  released,
   type Run,
 } from '../../workflows/run';
 import { objection, speak } from '../../workflows/words';
@@ -42,6 +44,8 @@ export class World {
   cancelled: string[] = [];
   /** Activities that fence an earlier operation off. */
   fenced: string[] = [];
+  /** What was asked to be given back. */
+  released: ReleaseInput[] = [];
   timers: { at: number; until: number; summary: string }[] = [];
   outcome: RunOutcome | undefined;
   /** True power state of each VM. */
@@ -122,16 +126,19 @@ export class World {
   private effectOfCancelled(id: string): void {
     const open = this.#open.find(({ start }) => start.activityId === id);
     if (!open || !this.cancelledTakesEffect(id)) return;
-    if (open.start.activity === 'place' || open.start.activity === 'powerGroup') return;
+    const { activity } = open.start;
+    if (activity === 'place' || activity === 'powerGroup' || activity === 'release') return;
     this.states[open.start.input.vm.name] = open.start.input.powerState;
     this.since[open.start.input.vm.name] = this.now;
   }
 
   private open(start: Start): void {
     if (this.openIds.includes(start.activityId)) throw new Error(`${start.activityId} is open twice`);
-    const fate = start.activity === 'place' ? { takes: 0 } : this.fate(start.activityId, start);
-    const member = start.activity === 'place' ? '' : (start.activityId.split('/')[1] ?? '');
-    if (start.activity !== 'place') {
+    const isPower = start.activity !== 'place' && start.activity !== 'release';
+    const fate = isPower ? this.fate(start.activityId, start) : { takes: 0 };
+    const member = isPower ? (start.activityId.split('/')[1] ?? '') : '';
+    if (start.activity === 'release') this.released.push(start.input);
+    if (start.activity !== 'place' && start.activity !== 'release') {
       const powerState =
         start.activity === 'powerGroup' ? start.input.plan.powerState : start.input.powerState;
       const key = start.activity === 'powerGroup' ? `VirtualMachineGroup/${start.input.plan.name}` : member;
@@ -175,6 +182,10 @@ export class World {
     if (start.activity === 'place') {
       const results = start.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: 'zone-a' } }));
       this.run = placed(run, start.activityId, results);
+      return;
+    }
+    if (start.activity === 'release') {
+      this.run = released(run, start.activityId, { free: start.input.vms });
       return;
     }
     if ('failsAfter' in fate) {

@@ -54,6 +54,27 @@ describe('membership (R2, R3)', () => {
   });
 });
 
+test('a place that was observed before the last run gave it back counts no more, in nested groups too', () => {
+  const from = manifests({
+    groups: [group('app', [tier(['a', 'g:child'])], on), group('child', [tier(['b'])], { groupName: 'app' })],
+    virtualMachines: [vm('a', 'app'), vm('b', 'child')],
+  });
+  const released = outcome(planOf(from), { outcome: 'Cancelled', released: ['a', 'b'], endedAt: 50 });
+  const placesAt = (at: number): boolean[] => {
+    const there = seen('PoweredOff', { at, placement: { zoneID: 'zone-a' } });
+    const plan = planOf(from, 'app', {
+      observe: observing({ a: there, b: there }),
+      lastOutcome: ({ name }: Group) => (name === 'app' ? released : undefined),
+    });
+    return plansOf(plan)
+      .flatMap(({ tiers }) => tiers.flatMap((each) => each.members))
+      .filter(({ kind }) => kind === 'VirtualMachine')
+      .map(({ observed }) => observed?.placement !== undefined);
+  };
+  expect(placesAt(50)).toEqual([false, false]);
+  expect(placesAt(51)).toEqual([true, true]);
+});
+
 describe('drivers (R1)', () => {
   const leaf = (over: Partial<Group> = {}) => group('leaf', [tier(['vm1'])], { groupName: 'mid', ...over });
   const table: { name: string; groups: Group[]; drivers: string[]; states: Record<string, string> }[] = [

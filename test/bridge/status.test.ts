@@ -222,13 +222,19 @@ describe('PlacementReady', () => {
     expect(condition(view(of), 'PlacementReady', 'a')).toBe(expected);
   });
 
-  test('placement stays, with its reason, while the same VM exists', () => {
+  test('placement stays, with its reason, while the same VM exists, but for one that was given back before the VM came to be', () => {
     const previous = view({ run: closed({ placements: { a: { ...PLACE, note: 'hosts are not seen' } } }) });
     const later = view({ previous });
     expect(later.status.members[0]?.placement).toEqual(PLACE);
     expect(condition(later, 'PlacementReady', 'a')).toBe(
       'True PlacementComputed: Placement decision is ready; hosts are not seen',
     );
+    const given = view({ previous, run: closed({ outcome: 'Cancelled', released: ['a'] }) });
+    expect(given.status.members[0]?.placement).toBeUndefined();
+    expect(condition(given, 'PlacementReady', 'a')).toBe('False Pending: not placed yet');
+    const created = { states: { a: seen('PoweredOff', { placement: PLACE }) } };
+    const late = view({ previous, run: closed({ outcome: 'Cancelled', released: ['a'] }), ...created });
+    expect(late.status.members[0]?.placement).toEqual(PLACE);
     const replaced = { ...base, virtualMachines: [vm('a', 'app', { uid: 'another' })] };
     expect(view({ previous, from: replaced }).status.members[0]?.placement).toBeUndefined();
   });

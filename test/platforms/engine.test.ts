@@ -8,6 +8,7 @@ import {
   decideDue,
   decidePlace,
   decidePower,
+  decideRelease,
   emptyState,
   find,
   report,
@@ -26,13 +27,24 @@ type Step =
       sequence: number;
       mode: 'Hard' | 'Soft' | 'TrySoft';
     }
-  | { do: 'place'; names: string[]; cpus: number; uid: string; zone?: string }
+  | {
+      do: 'place';
+      names: string[];
+      cpus: number;
+      uid: string;
+      caller: string;
+      sequence?: number;
+      zone?: string;
+    }
+  | { do: 'release'; names: string[]; uid: string; caller: string; sequence: number }
   | { do: 'wait'; time: number }
   | { do: 'console'; name: string; to: PowerCall['operation'] }
   | { do: 'delete'; name: string };
 
 const names = ['a', 'b', 'c'];
 const name = fc.constantFrom(...names);
+const uid = fc.constantFrom('1', '2');
+const caller = fc.constantFrom('one', 'two');
 const to = fc.constantFrom<PowerCall['operation']>('PoweredOn', 'PoweredOff', 'Suspended');
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -54,11 +66,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         do: fc.constant('place' as const),
         names: fc.uniqueArray(name, { minLength: 1 }),
         cpus: fc.integer({ min: 1, max: 5 }),
-        uid: fc.constantFrom('1', '2'),
+        uid,
+        caller,
+        sequence: fc.nat(3),
         zone: fc.constantFrom('zone-a', 'zone-b'),
       },
-      { requiredKeys: ['do', 'names', 'cpus', 'uid'] },
+      { requiredKeys: ['do', 'names', 'cpus', 'uid', 'caller'] },
     ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('release' as const),
+      names: fc.uniqueArray(name, { minLength: 1 }),
+      uid,
+      caller,
+      sequence: fc.nat(3),
+    }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), time: fc.nat(60) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('console' as const), name, to }) },
@@ -95,7 +119,7 @@ function play(
   const state = emptyState();
   const journal: Entry[] = [];
   let now = 1;
-  let uid = '1';
+  let lastUid = '1';
   const commit = (entry: Entry | undefined): void => {
     if (!entry) return;
     journal.push(entry);
@@ -109,8 +133,8 @@ function play(
   commit(
     decidePlace(
       state,
-      [placement('a', { vm: vm('a', uid) }), placement('b', { vm: vm('b', uid) })],
-      { caller: 'test' },
+      [placement('a', { vm: vm('a', lastUid) }), placement('b', { vm: vm('b', lastUid) })],
+      { caller: 'one', sequence: 1 },
       now,
     ),
   );
@@ -122,18 +146,28 @@ function play(
         settle();
         break;
       case 'place':
-        uid = each.uid;
+        lastUid = each.uid;
         commit(
           decidePlace(
             state,
             each.names.map((vmName) =>
               placement(vmName, {
-                vm: vm(vmName, uid),
+                vm: vm(vmName, lastUid),
                 cpus: each.cpus,
                 ...(each.zone && { zone: each.zone }),
               }),
             ),
-            { caller: 'test' },
+            { caller: each.caller, ...(each.sequence !== undefined && { sequence: each.sequence }) },
+            now,
+          ),
+        );
+        break;
+      case 'release':
+        commit(
+          decideRelease(
+            state,
+            each.names.map((vmName) => vm(vmName, each.uid)),
+            each,
             now,
           ),
         );
@@ -144,7 +178,7 @@ function play(
           id: `op-${id}`,
           sequence,
           mode,
-          vm: vm(each.name, record?.vm.uid ?? uid),
+          vm: vm(each.name, record?.vm.uid ?? lastUid),
           guestShutdownTimeout: 30,
         };
         commit(decidePower(state, power(each.name, powerState, over), now));
@@ -165,6 +199,10 @@ function check(predicate: (made: SimulatedInventory, steps: Step[]) => void): vo
   fc.assert(fc.property(make, fc.array(step, { maxLength: 40 }), predicate), { numRuns: 1_000 });
 }
 
+const releasedBy = (entry: Entry): string[] =>
+  entry.type !== 'release'
+    ? []
+    : entry.vms.filter(({ answer }) => answer === 'Released').map((each) => `${each.vm}/${each.uid}`);
 const isPowerEffect = (entry: Entry): entry is Effect => entry.type === 'effect' && entry.effect !== 'Ready';
 const isCall = (entry: Entry): entry is PowerCall => entry.type === 'call';
 
@@ -185,7 +223,15 @@ test('P1: an operation id has one effect at most, and is accepted once at most',
 test('P2: a smaller sequence than one seen for that VM is refused, and nothing else is for that reason', () => {
   check((made, steps) => {
     const greatest = new Map<string, number>();
-    for (const call of play(made, steps, () => undefined).filter(isCall)) {
+    for (const call of play(made, steps, () => undefined)) {
+      if (call.type === 'release') {
+        // A release is an operation too: what was asked before it and comes later is refused.
+        for (const each of call.vms.filter(({ answer }) => answer !== 'Kept')) {
+          const key = `${each.vm}/${each.uid}`;
+          greatest.set(key, Math.max(greatest.get(key) ?? 0, call.sequence));
+        }
+      }
+      if (call.type !== 'call') continue;
       const key = `${call.vm}/${call.uid}`;
       const seen = greatest.get(key);
       expect(call.class === 'Superseded').toBe(seen !== undefined && call.sequence < seen);
@@ -219,6 +265,7 @@ test('C1: no host is ever overcommitted, a zone pin holds, and a place is kept',
         expect(here.reduce((sum, record) => sum + record.memory, 0)).toBeLessThanOrEqual(host.memory);
       }
       if (entry.type === 'deleted') places.delete(`${entry.vm}/${entry.uid}`);
+      for (const key of releasedBy(entry)) places.delete(key);
       if (entry.type !== 'place' || entry.answer !== 'Placed') return;
       for (const placed of entry.vms) {
         const key = `${placed.vm}/${placed.uid}`;
@@ -227,6 +274,55 @@ test('C1: no host is ever overcommitted, a zone pin holds, and a place is kept',
         places.set(key, text);
       }
     });
+  });
+});
+
+test('P8: only room that is promised still is released, by who asked last for it; what he asked before is refused from then on', () => {
+  check((made, steps) => {
+    /** Who asked last for the place of each VM that nothing has happened to; by name. */
+    const promised = new Map<string, { uid: string; caller: string; sequence?: number }>();
+    const fences = new Map<string, number>();
+    for (const entry of play(made, steps, () => undefined)) {
+      switch (entry.type) {
+        case 'place': {
+          const { sequence } = entry;
+          const isLate = entry.vms.some(
+            (each) => (sequence ?? Infinity) < (fences.get(`${each.vm}/${each.uid}/${entry.caller}`) ?? 0),
+          );
+          expect(entry.class === 'Superseded').toBe(isLate);
+          for (const each of entry.answer === 'Placed' ? entry.vms : []) {
+            const before = promised.get(each.vm);
+            if (each.sticky && (!before || (sequence ?? Infinity) < (before.sequence ?? 0))) continue;
+            promised.set(each.vm, {
+              ...{ uid: each.uid, caller: entry.caller },
+              ...(sequence !== undefined && { sequence }),
+            });
+          }
+          break;
+        }
+        case 'release':
+          for (const each of entry.vms) {
+            const claim = promised.get(each.vm);
+            const isHis = claim?.uid === each.uid && claim.caller === entry.caller;
+            const isFree = isHis && (claim.sequence ?? Infinity) < entry.sequence;
+            expect(each.answer === 'Released').toBe(isFree);
+            if (isFree) promised.delete(each.vm);
+            const fence = `${each.vm}/${each.uid}/${entry.caller}`;
+            fences.set(fence, Math.max(fences.get(fence) ?? 0, entry.sequence));
+          }
+          break;
+        case 'deleted':
+          promised.delete(entry.vm);
+          break;
+        case 'call':
+        case 'effect':
+          if (
+            !('class' in entry && entry.class === 'Superseded') &&
+            promised.get(entry.vm)?.uid === entry.uid
+          )
+            promised.delete(entry.vm);
+      }
+    }
   });
 });
 
@@ -242,6 +338,7 @@ test('effects follow each other: each starts where the one before ended, ready o
         expect(report(record, at).status.powerState).toBe(record.powerState);
       }
       if (entry.type === 'deleted') states.delete(`${entry.vm}/${entry.uid}`);
+      for (const key of releasedBy(entry)) states.delete(key);
       if (entry.type !== 'effect') return;
       const key = `${entry.vm}/${entry.uid}`;
       expect(entry.from).toBe(states.get(key) ?? 'PoweredOff');
@@ -271,7 +368,9 @@ test('the same seed and calls give the same times, whatever other VMs do meanwhi
         .filter(isCall)
         .filter((call) => call.vm === 'prod/a')
         .map(({ answer, effectAfter }) => [answer, effectAfter]);
-    const shared = steps.map((each): Step => (each.do === 'place' ? { do: 'wait', time: 0 } : each));
+    const shared = steps.map((each): Step =>
+      each.do === 'place' || each.do === 'release' ? { do: 'wait', time: 0 } : each,
+    );
     const only = shared.filter((each) => !('name' in each) || each.name === 'a');
     const run = (list: Step[]): unknown[] => alone(play(withoutRandomFaults, list, () => undefined));
     expect(run(shared)).toEqual(run(only));
@@ -360,6 +459,37 @@ describe('tables', () => {
     expect(apply(state, again)).toEqual({ changed: ['prod/a'], deleted: [vm('a')] });
     expect(find(state, vm('a'))).toBeUndefined();
     expect(state.vms.size).toBe(1);
+  });
+
+  test('P8: what was released is free for others, once, and nobody else loses his', () => {
+    const state = placed();
+    const shop = { caller: 'shop', sequence: 5 };
+    apply(state, decidePlace(state, [placement('b'), placement('c')], shop, 2));
+    apply(state, decidePower(state, power('b', 'PoweredOn'), 3));
+    const call = decideRelease(state, [vm('a'), vm('b'), vm('c'), vm('d')], { ...shop, sequence: 6 }, 4);
+    expect(call.vms.map(({ vm: key, answer, message }) => [key, answer, message])).toEqual([
+      ['prod/a', 'Kept', 'test asked for its place'],
+      ['prod/b', 'Kept', 'it was asked for power, or changed at the console'],
+      ['prod/c', 'Released', undefined],
+      ['prod/d', 'NoPlace', undefined],
+    ]);
+    expect(apply(state, call)).toEqual({ changed: [], deleted: [vm('c')] });
+    expect(decideRelease(state, [vm('c')], { ...shop, sequence: 6 }, 5).vms).toMatchObject([
+      { answer: 'NoPlace' },
+    ]);
+    expect(decidePlace(state, [placement('c')], shop, 5)).toMatchObject({
+      answer: 'Refused',
+      class: 'Superseded',
+      message: 'the places were given back by shop after this call was made, for VM prod/c among others',
+    });
+    expect(decidePlace(state, [placement('c')], { caller: 'other' }, 5).answer).toBe('Placed');
+    // A later run of the same group counts on the place: what gives it back late does not.
+    apply(state, decidePlace(state, [placement('c')], { ...shop, sequence: 9 }, 6));
+    apply(state, decidePlace(state, [placement('c')], { ...shop, sequence: 10 }, 7));
+    const late = decideRelease(state, [vm('c')], { ...shop, sequence: 8 }, 8);
+    expect(late.vms).toMatchObject([
+      { answer: 'Kept', message: 'its place was asked for later, or by an older version' },
+    ]);
   });
 
   test('no room: the message names the VM, what it asks for and what is missing', () => {

@@ -14,7 +14,7 @@ import {
   type Simulator,
   type SimulatorOptions,
 } from '../../platforms/simulated';
-import { eventually, inventory, placement, power, vm, withFaults, withFolder } from './fixtures';
+import { eventually, GIB, inventory, placement, power, vm, withFaults, withFolder } from './fixtures';
 
 interface Bench {
   simulator: Simulator;
@@ -235,6 +235,38 @@ test('a restart goes on with operations in progress, keeps ids, sequences and pl
       .map((line) => JSON.parse(line) as JournalLine);
     expect(journal.map(({ n }) => n)).toEqual(journal.map((_, index) => index + 1));
     expect(linesOf(journal, 'db').slice(0, 3)).toEqual(['on Accepted', 'on => PoweredOn', 'on => Ready']);
+  }));
+
+test('P8: promised room is given back: it is told, others get it, a late call is refused, and a restart knows all of it', () =>
+  withFolder(async (folder) => {
+    const hosts = [{ name: 'host-1', zone: 'zone-a', pool: 'pool-a', cpus: 4, memory: 64 * GIB }];
+    const mine = { caller: 'vmgroup/prod/shop', sequence: 1 };
+    const other = { caller: 'vmgroup/prod/blog', sequence: 1 };
+    await bench({ dataDir: folder, inventory: inventory({}, hosts) }, async ({ platform, observer }) => {
+      await platform.place([placement('on'), placement('off')], mine);
+      await platform.power(power('on', 'PoweredOn'));
+      await expect(platform.place([placement('next')], other)).rejects.toMatchObject({
+        failureClass: 'NoCapacity',
+      });
+      const vms = [vm('on'), vm('off'), vm('never')];
+      expect(await platform.release(vms, { ...mine, sequence: 2 })).toEqual([vm('off'), vm('never')]);
+      expect(await platform.release(vms, { ...mine, sequence: 2 })).toEqual([vm('off'), vm('never')]);
+      await eventually(() => observer.get(vm('off')) === undefined);
+      expect(await platform.place([placement('next')], other)).toHaveLength(1);
+    });
+    await bench({ dataDir: folder }, async ({ platform, desk }) => {
+      for (const name of ['off', 'never'])
+        await expect(platform.place([placement(name, { cpus: 0 })], mine)).rejects.toMatchObject({
+          failureClass: 'Superseded',
+          message: `the places were given back by vmgroup/prod/shop after this call was made, for VM prod/${name} among others`,
+        });
+      expect(await platform.place([placement('off', { cpus: 0 })], { ...mine, sequence: 3 })).toHaveLength(1);
+      const released = (await desk.journal()).find(({ type }) => type === 'release');
+      expect(released).toMatchObject({
+        ...{ caller: mine.caller, sequence: 2 },
+        vms: [{ answer: 'Kept' }, { answer: 'Released' }, { answer: 'NoPlace' }],
+      });
+    });
   }));
 
 test('L1: a second simulator on the same folder is refused and names the holder', () =>

@@ -293,3 +293,64 @@ test('a VM that is gone, and another one of its name', async () => {
     expect(zonesOf(await platform.place([asks(next)], HELD))).toBe('web-1=zone-a');
   });
 });
+
+describe('P8: giving back', () => {
+  const question = { ...HELD, sequence: 1 };
+  const release = { caller: HELD.caller, sequence: 2 };
+
+  test('what is only promised is taken off the VM and is free for others; what exists or was asked for power stays', async () => {
+    await zone('zone-a', { memory: { limit: '12Gi' } });
+    const vms = await Promise.all(['promised', 'asked', 'created'].map((name) => desk.manifest(name)));
+    const [promised, asked] = vms as [VirtualMachineRef, VirtualMachineRef];
+    const next = await desk.manifest('next');
+    await withProcess(cluster.kubeconfig(), async ({ platform, api }) => {
+      await platform.place(
+        vms.map((vm) => asks(vm)),
+        question,
+      );
+      const operation = { id: 'on', sequence: 1 };
+      const power = { vm: asked, operation, powerState: 'PoweredOn', guestShutdownTimeout: 1 } as const;
+      await platform.power({ ...power, caller: HELD.caller });
+      // VM Operator creates it at that moment: what this process knows is older.
+      await desk.status('created', { powerState: 'PoweredOff', uniqueID: 'id-created', zone: 'zone-a' });
+      await expect(platform.place([asks(next)], HELD)).rejects.toMatchObject({ failureClass: 'NoCapacity' });
+      expect(await platform.release(vms, release)).toEqual([promised]);
+      expect(await desk.record('promised', PLACEMENT)).toEqual({ uid: promised.uid, ...release });
+      expect(await desk.record('created', PLACEMENT)).toMatchObject({ zoneID: 'zone-a', sequence: 1 });
+      expect(zonesOf(await platform.place([asks(next)], HELD))).toBe('next=zone-a');
+      api.calls.length = 0;
+      expect(await platform.release(vms, release)).toEqual([promised]);
+      expect(api.calls).toEqual([]);
+    });
+  });
+
+  test('a call of before that comes late is refused in every process, one of after is not', async () => {
+    await zone('zone-a');
+    const vm = await desk.manifest('web-1');
+    await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+      // It was never placed: the answer of the call never came, or the call itself.
+      expect(await platform.release([vm], release)).toEqual([vm]);
+    });
+    await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+      await expect(platform.place([asks(vm)], question)).rejects.toMatchObject({
+        failureClass: 'Superseded',
+        message:
+          'the places were given back by vmgroup/prod/shop after this call was made, for VM prod/web-1 among others',
+      });
+      const other = { caller: 'vmgroup/prod/blog', sequence: 1 };
+      expect(zonesOf(await platform.place([asks(vm)], other))).toBe('web-1=zone-a');
+    });
+  });
+
+  test('the place of another group, or of a later run, stays', async () => {
+    await zone('zone-a');
+    const [ours, theirs] = [await desk.manifest('ours'), await desk.manifest('theirs')];
+    await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+      await platform.place([asks(ours), asks(theirs)], question);
+      await platform.place([asks(ours)], { ...question, sequence: 3 });
+      await platform.place([asks(theirs)], { ...question, caller: 'vmgroup/prod/blog' });
+      expect(await platform.release([ours, theirs], release)).toEqual([]);
+      expect(await platform.release([ours, theirs], { ...release, sequence: 4 })).toEqual([ours]);
+    });
+  });
+});

@@ -1,8 +1,16 @@
 /** Placement by affinity rules, on a real Temporal server with the real worker, bridge and simulated platform. */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { groupManifest, policyManifest, webServerManifest } from '../support/manifests';
-import { startSystem, type System } from '../support/system';
+import type { RunOutcome } from '../../workflows/messages';
+import {
+  groupManifest,
+  groupWithVms,
+  policyManifest,
+  vmManifest,
+  webServerManifest,
+  type GroupShape,
+} from '../support/manifests';
+import { effects, startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 
 jest.setTimeout(180_000);
@@ -60,6 +68,85 @@ it('rules that cannot hold: nothing is powered on, the condition says which, and
       : [],
   );
   expect(zones.sort()).toEqual(['zone-a', 'zone-b', 'zone-c', 'zone-d']);
+});
+
+it('a run that is aborted gives back the room that it has not used, and the group that waits for it goes on by itself', async () => {
+  const ns = 'placement-aborted';
+  const big = { className: 'big' };
+  const machineClass =
+    `apiVersion: vmoperator.vmware.com/v1alpha5\nkind: VirtualMachineClass\n` +
+    `metadata: {name: big, namespace: ${ns}}\nspec: {hardware: {cpus: 2, memory: 1Gi}}\n`;
+  const group = (name: string, tiers: GroupShape['tiers']): string =>
+    [
+      groupManifest({ namespace: ns, name, powerState: 'PoweredOn', tiers }),
+      ...tiers.flatMap(({ members }) => members.map((member) => vmManifest(ns, member, name, big))),
+    ].join('---\n');
+  const retry = { initialInterval: '500ms', maximumInterval: '1s' };
+  system = await startSystem(temporal, {
+    'base.yaml': [machineClass, policyManifest(ns, 'default', { retry })].join('---\n'),
+  });
+  const running = system;
+  const inventory = await running.console.inventory();
+  const hosts = [{ name: 'only', zone: 'zone-a', pool: 'pool-a', cpus: 6, memory: 2 ** 37 }];
+  await running.console.setInventory({ ...inventory, hosts });
+  running.write('shop.yaml', group('shop', [{ members: ['db'], delay: '1h' }, { members: ['app', 'web'] }]));
+  await running.until(
+    () => (running.view(ns, 'shop')?.run?.progress?.tiers[1]?.phase === 'Delay' ? true : undefined),
+    'the delay',
+  );
+  running.write('blog.yaml', group('blog', [{ members: ['cms', 'proxy'] }]));
+  await running.until(
+    async () =>
+      (await running.journal()).some((line) => line.type === 'place' && line.class === 'NoCapacity')
+        ? true
+        : undefined,
+    'the second group to find no room',
+  );
+  await running.say(ns, 'shop', 'abort');
+  expect(await running.outcome(ns, 'shop')).toMatchObject({
+    outcome: 'Cancelled',
+    message: 'Aborted by alice: test; no place is kept for app, web',
+    released: ['app', 'web'],
+    placements: { db: { node: 'only' } },
+  });
+  expect(await running.outcome(ns, 'blog')).toMatchObject({ outcome: 'Converged', operations: 2 });
+  const placed = (): unknown[] =>
+    running.view(ns, 'shop')?.status.members.map(({ name, placement }) => [name, placement?.node]) ?? [];
+  await running.until(
+    () => (JSON.stringify(placed()) === '[["db","only"],["app",null],["web",null]]' ? true : undefined),
+    'the status without the places',
+  );
+  expect(effects(await running.journal(), ns)).toEqual(['PoweredOn db', 'PoweredOn cms', 'PoweredOn proxy']);
+
+  // Once there is room again, the group gets places anew.
+  const { endedAt } = await running.outcome(ns, 'shop');
+  await running.console.setInventory({
+    ...inventory,
+    hosts: [...hosts, { name: 'more', zone: 'zone-a', pool: 'pool-a', cpus: 4, memory: 2 ** 37 }],
+  });
+  running.write('shop.yaml', group('shop', [{ members: ['db'] }, { members: ['app', 'web'] }]));
+  expect(await running.outcome(ns, 'shop', endedAt)).toMatchObject({ outcome: 'Converged', operations: 2 });
+});
+
+it('a platform that is away when a run is aborted holds its end up for seconds, and the outcome says what is not known', async () => {
+  const ns = 'placement-away';
+  const tiers = [{ members: ['db'], delay: '1h' }, { members: ['app'] }];
+  system = await startSystem(temporal, {
+    'app.yaml': groupWithVms({ namespace: ns, name: 'shop', powerState: 'PoweredOn', tiers }),
+  });
+  const running = system;
+  await running.until(
+    () => (running.view(ns, 'shop')?.run?.progress?.tiers[1]?.phase === 'Delay' ? true : undefined),
+    'the delay',
+  );
+  await running.stopPlatform();
+  await running.say(ns, 'shop', 'abort');
+  const outcome = (await running.handle(ns, 'shop').result()) as RunOutcome;
+  expect(outcome).toMatchObject({ outcome: 'Cancelled', placements: { app: {} } });
+  expect(outcome.message).toMatch(
+    /^Aborted by alice: test; whether places are still kept for app is not known: give back the places of 1 VM: attempt 4 of 4: /,
+  );
+  expect(outcome.released).toBeUndefined();
 });
 
 it("the manual's examples: web servers on three zones, the cache on the host of an application server, those on hosts of their own", async () => {

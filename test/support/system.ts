@@ -36,6 +36,8 @@ export interface System {
   /** Waits until the last run of the group has ended, and the bridge knows it. */
   outcome(namespace: string, name: string, after?: number): Promise<RunOutcome>;
   bridge: RunningBridge;
+  /** Takes the platform away for good. */
+  stopPlatform(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -121,6 +123,7 @@ export async function startSystem(
         return outcome && outcome.endedAt > after ? outcome : undefined;
       }, `the end of the run of ${namespace}/${name}`),
     bridge,
+    stopPlatform: () => platform.close(),
     stop: async () => {
       await bridge.stop();
       await worker.shutdown();

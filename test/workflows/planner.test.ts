@@ -1,6 +1,7 @@
 /** The planner's rules, one table or case a rule. */
 import type { PlanTier } from '../../workflows';
 import { progressOf } from '../../workflows/progress';
+import { released, withdrawn } from '../../workflows/run';
 import { group, MINUTE, plan, SECOND, seen, tier, vm } from './plans';
 import { waves, World } from './world';
 
@@ -74,6 +75,100 @@ describe('D6: placing', () => {
     same.send(plan([tier([vm('a', { requests: rules })], { gate: 'Ready' })], { beside }));
     old.send(plan([tier([vm('a', { requests: { ...rules, cpus: 2 } })])]));
     expect([...same.cancelled, ...old.cancelled]).toEqual([]);
+  });
+});
+
+describe('D8: giving back', () => {
+  const names = (world: World): string[][] => world.released.map(({ vms }) => vms.map(({ name }) => name));
+  const first = (world: World): World => world.pass(1_000_500);
+
+  it('the places of VMs that were asked for power stay, the others are free, and the outcome says so', () => {
+    const world = first(new World().send(plan(threeTiers())));
+    world.say('abort');
+    expect(progressOf(world.run!).placement.phase).toBe('Releasing');
+    world.pass();
+    expect(names(world)).toEqual([['app-1', 'app-2', 'web-1', 'web-2']]);
+    expect(world.outcome).toMatchObject({ released: ['app-1', 'app-2', 'web-1', 'web-2'] });
+    expect(Object.keys(world.outcome?.placements ?? {})).toEqual(['db-1', 'db-2']);
+  });
+
+  it('also those for which no answer came: the question may have been heard, and what gives back is later than it', () => {
+    const asked: number[] = [];
+    const world = new World(undefined, undefined, (_run, { start }) => {
+      for (const each of start) if (each.activity === 'place') asked.push(each.input.sequence ?? NaN);
+    }).send(plan(threeTiers()));
+    world.say('abort');
+    expect(world.cancelled).toEqual(['place/shop']);
+    expect(names(world.pass())).toEqual([['db-1', 'db-2', 'app-1', 'app-2', 'web-1', 'web-2']]);
+    expect(world.released[0]?.sequence).toBeGreaterThan(asked[0] ?? NaN);
+    expect(world.outcome).toMatchObject({ outcome: 'Cancelled', placements: {} });
+  });
+
+  it('a group that is gone gives back as well, VMs of nested groups too', () => {
+    const nested = plan([tier([vm('n-1')])], { name: 'inner', uid: 'uid-inner' });
+    const world = first(
+      new World().send(plan([tier([vm('a')]), tier([group(nested)], { powerOnDelay: MINUTE })])),
+    );
+    world.run = withdrawn(world.run!, 'the group was deleted');
+    world.step().pass();
+    expect(names(world)).toEqual([['n-1']]);
+    expect(world.outcome).toMatchObject({ outcome: 'Superseded', released: ['n-1'] });
+  });
+
+  it('nothing is asked where nothing was promised, or where a parent has placed the tree', () => {
+    const there = first(
+      new World().send(
+        plan(
+          running()
+            .slice(0, 1)
+            .concat(tier([vm('b', { link: 'NotFound' })])),
+        ),
+      ),
+    );
+    there.say('abort');
+    expect(there.outcome).toMatchObject({ outcome: 'Cancelled', message: 'Aborted by alice: test' });
+    const child = first(new World().send(plan(threeTiers()), { placed: true }));
+    child.say('abort');
+    expect(child.outcome?.outcome).toBe('Cancelled');
+    expect([...there.released, ...child.released]).toEqual([]);
+  });
+
+  it('where the platform does not answer, the outcome says that nobody knows, and the places stay on record', () => {
+    const world = first(new World().send(plan(threeTiers())));
+    world.say('abort');
+    world.run = released(world.run!, 'release/shop', { failure: 'the platform is away' });
+    expect(world.step().outcome).toMatchObject({
+      message:
+        'Aborted by alice: test; whether places are still kept for app-1, app-2, web-1, web-2 is not known: the platform is away',
+    });
+    expect(world.outcome?.released).toBeUndefined();
+    expect(Object.keys(world.outcome?.placements ?? {})).toHaveLength(6);
+  });
+
+  it('R4: a change of mind in the middle asks anew for every place, whatever was observed of it', () => {
+    const world = first(new World().send(plan(threeTiers())));
+    world.say('abort');
+    const again = threeTiers().map((each) => ({
+      ...each,
+      members: each.members.map(({ name }) => seen(name, 'PoweredOff', world.now)),
+    }));
+    world.send(plan(again, { generation: 2, revision: 'r2' }));
+    expect(world.cancelled).toContain('release/shop');
+    expect(world.openIds).toContain('place/shop/2');
+    world.pass();
+    expect(world.outcome).toMatchObject({ outcome: 'Converged' });
+    expect(world.outcome?.released).toBeUndefined();
+    expect(world.released).toHaveLength(1);
+  });
+
+  it('a run that ends by itself keeps its places', () => {
+    const fails = new World((id) =>
+      id === 'power-on/db-1' ? { failsAfter: 10, class: 'Permanent' } : { takes: 10 },
+    );
+    const [db, ...rest] = threeTiers([{ whenParked: 'Fail' }]);
+    fails.send(plan([db!, ...rest])).pass();
+    expect(fails.outcome?.outcome).toBe('Failed');
+    expect(fails.released).toEqual([]);
   });
 });
 
@@ -762,8 +857,12 @@ describe('words of operators', () => {
   it('abort ends the run at once, and lets open operations go', () => {
     const world = held().pass(1_000_001);
     world.say('abort');
-    expect(world.outcome).toMatchObject({ outcome: 'Cancelled', message: 'Aborted by alice: test' });
     expect(world.cancelled).toEqual(['power-on/db-1', 'power-on/db-2']);
+    expect(world.openIds).toEqual(['release/shop']);
+    expect(world.pass().outcome).toMatchObject({
+      outcome: 'Cancelled',
+      message: 'Aborted by alice: test; no place is kept for app-1, app-2, web-1, web-2',
+    });
   });
 
   it('retryMember while an operation is failing starts it afresh', () => {

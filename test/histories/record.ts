@@ -1,8 +1,8 @@
 /**
- * Records one history of every kind of run into this folder: `npm run record-histories`. Done on purpose and rarely, on a real server:
- * the histories are what later builds must still be able to replay.
+ * Records one history of every kind of run of which this folder has none: `npx tsx test/histories/record.ts`. Done on purpose and rarely, on a
+ * real server: the histories are what later builds must still be able to replay, so what older builds recorded stays.
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { workflowId } from '../../workflows/messages';
@@ -27,6 +27,7 @@ const SHAPE = {
   powerState: 'PoweredOn',
   tiers: [{ members: ['db-1', 'db-2'], delay: '1s' }, { members: ['app-1'] }, { members: ['web-1'] }],
 };
+const WAITING = [{ members: ['db-1', 'db-2'], delay: '60s' }, { members: ['app-1'] }];
 const app = (namespace: string, more: Partial<GroupShape> = {}): string => groupWithVms({ namespace, ...SHAPE, ...more });
 const first = (system: System, namespace: string): Promise<unknown> =>
   system.until(async () => (effects(await system.journal(), namespace).length >= 2 ? true : undefined), 'the first tier');
@@ -107,6 +108,24 @@ const CASES: Case[] = [
       await system.handle(ns, 'app').result();
     },
   },
+  {
+    name: 'aborted-places-given-back',
+    files: (ns) => ({ 'app.yaml': app(ns, { tiers: WAITING }) }),
+    then: async (system, ns) => {
+      await first(system, ns);
+      await system.say(ns, 'app', 'abort');
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
+    name: 'superseded-places-given-back',
+    files: (ns) => ({ 'app.yaml': app(ns, { tiers: WAITING }) }),
+    then: async (system, ns) => {
+      await first(system, ns);
+      system.remove('app.yaml');
+      await system.handle(ns, 'app').result();
+    },
+  },
   { name: 'parked-and-retried', files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', failing), 'app.yaml': app(ns) }), then: parked(true) },
   { name: 'parked-open', open: true, files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', failing), 'app.yaml': app(ns) }), then: parked(false) },
   {
@@ -152,6 +171,10 @@ function parked(retry: boolean) {
     await system.say(ns, 'app', 'retryMember', 'app-1');
     await system.outcome(ns, 'app');
   };
+}
+
+function isRecorded(name: string): boolean {
+  return existsSync(path.join(__dirname, `${name}.json`));
 }
 
 async function save(temporal: TestTemporal, file: string, id: string, runId?: string): Promise<void> {
@@ -200,15 +223,14 @@ async function recordContinued(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  mkdirSync(__dirname, { recursive: true });
-  for (const file of readdirSync(__dirname)) if (file.endsWith('.json')) rmSync(path.join(__dirname, file));
+  const missing = CASES.filter(({ name }) => !isRecorded(name));
   const temporal = await startTemporal();
   try {
-    for (const each of CASES) await record(temporal, each);
+    for (const each of missing) await record(temporal, each);
   } finally {
     await temporal.stop();
   }
-  await recordContinued();
+  if (!isRecorded('continued-as-new-1')) await recordContinued();
 }
 
 main().then(

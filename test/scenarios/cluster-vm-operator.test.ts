@@ -94,6 +94,54 @@ test('power off in the middle of powering on: what is on goes off, what was to c
   expect(await powerOf('turn', 'web')).toBe('PoweredOff');
 });
 
+test('a run that is aborted gives back the places of VMs that VM Operator has not created; those that it has keep theirs', async () => {
+  const shape = { namespace: 'aborted', name: 'app', powerState: 'PoweredOn' };
+  const machines = ['db', 'made', 'late'].map((name) => vmManifest('aborted', name, 'app'));
+  await system.apply('aborted', machines.join('---\n'));
+  // VM Operator leaves it alone for now, so it does not create it.
+  await system.kubectl(['-n', 'aborted', 'annotate', 'vm/late', 'vmoperator.vmware.com/paused=true']);
+  const tiers = [{ members: ['db'], delay: '1h' }, { members: ['made', 'late'] }];
+  await system.apply('aborted', groupManifest({ ...shape, tiers }));
+  await status('aborted', 'app', ({ readyMembers }) => readyMembers === '1/3', 'the first tier to be on');
+  const created = async (name: string): Promise<boolean> => {
+    const vm = await system.get(RESOURCES.virtualMachines, 'aborted', name);
+    return (vm?.status as { uniqueID?: string } | undefined)?.uniqueID !== undefined;
+  };
+  await system.until(async () => ((await created('made')) ? true : undefined), 'the second VM to be created');
+  const handle = system.temporal.client.workflow.getHandle('vmgroup/aborted/app');
+  await handle.executeUpdate('abort', { args: [{ actor: 'alice', reason: 'not now' }] });
+  expect(await handle.result()).toMatchObject({
+    message: 'Aborted by alice: not now; no place is kept for late',
+    released: ['late'],
+  });
+  const after = await status(
+    'aborted',
+    'app',
+    ({ members }) => members.some(({ name, placement }) => name === 'late' && !placement),
+    'the status without the place',
+  );
+  const zones = new Map(after.members.map(({ name, placement }) => [name, placement?.zoneID]));
+  expect(zones.get('db')).toBeDefined();
+  expect(zones.get('made')).toBeDefined();
+  const late = after.members.find(({ name }) => name === 'late');
+  expect(late?.conditions.find(({ type }) => type === 'PlacementReady')).toMatchObject({
+    status: 'False',
+    reason: 'Pending',
+  });
+  await system.kubectl(['-n', 'aborted', 'annotate', 'vm/late', 'vmoperator.vmware.com/paused-']);
+  await system.apply(
+    'aborted',
+    groupManifest({ ...shape, tiers: [{ members: ['db'] }, { members: ['made', 'late'] }] }),
+  );
+  await status(
+    'aborted',
+    'app',
+    ({ phase }) => phase === 'Converged',
+    'the next run to place and power on all',
+  );
+  expect(await created('late')).toBe(true);
+});
+
 test('an edit of the boot order in the middle of a delay counts at once', async () => {
   const shape = { namespace: 'edit', name: 'app', powerState: 'PoweredOn' };
   await system.apply(

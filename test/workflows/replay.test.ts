@@ -1,6 +1,6 @@
 /**
  * Recorded histories of every kind of run, closed ones and an open one, replay against this build: a run of an older build goes on under
- * it. `npm run record-histories` made them.
+ * it. `npx tsx test/histories/record.ts` made them.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -35,6 +35,8 @@ it('there is a history of every kind of run', () => {
       'words',
       'aborted',
       'superseded',
+      'aborted-places-given-back',
+      'superseded-places-given-back',
       'parked-and-retried',
       'parked-open',
       'parked-continue',

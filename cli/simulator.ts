@@ -139,7 +139,8 @@ export async function printJournal(options: ConsoleOptions): Promise<void> {
 function resultOf(line: JournalLine): string | undefined {
   if ('answer' in line) return line.answer;
   if (line.type === 'effect') return line.effect;
-  if (line.type === 'release') return `${line.vms.filter(({ answer }) => answer === 'Released').length} released`;
+  if (line.type === 'release')
+    return `${line.vms.filter(({ answer }) => answer === 'Released').length} released`;
   return line.type === 'failed' ? `${line.class}: ${line.message}` : undefined;
 }
 

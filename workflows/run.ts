@@ -589,7 +589,12 @@ export function withdrawn(run: Run, reason: string): Run {
 
 /** The run after somebody or something ends it: nothing more starts, what is open is let go, and promised room is given back. */
 export function end(run: Run, outcome: OutcomeType, message: string): Run {
-  const next: Run = { ...run, members: {}, dropped: [...run.dropped], ending: { outcome, message, release: true } };
+  const next: Run = {
+    ...run,
+    members: {},
+    dropped: [...run.dropped],
+    ending: { outcome, message, release: true },
+  };
   for (const [key, old] of Object.entries(run.members)) {
     const state = { ...old };
     if (state.operation) drop(next, state);

@@ -14,12 +14,7 @@
  */
 import type { Placement, PowerMode, PowerState } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
-import {
-  PlatformError,
-  type PlaceOptions,
-  type PowerRequest,
-  type ReleaseOptions,
-} from '../platform';
+import { PlatformError, type PlaceOptions, type PowerRequest, type ReleaseOptions } from '../platform';
 import {
   APPLY_TIME,
   OPERATION,

@@ -78,6 +78,8 @@ export interface BridgeOnClusterOptions {
   logger: Logger;
   registry: Health['registry'];
   onEvent?: NonNullable<BridgeOptions['onEvent']>;
+  /** Told why the start cannot go on for now. */
+  onWaiting?: (why: string) => void;
 }
 
 /** Starts a bridge on the objects of a cluster. */
@@ -98,6 +100,7 @@ export async function startBridgeOnCluster(given: BridgeOnClusterOptions): Promi
     observations: observationsOf(observer),
     logger,
     ...(onEvent && { onEvent }),
+    ...(given.onWaiting && { onWaiting: given.onWaiting }),
   });
   heavy.worker().showFigures(given.registry, () => ({
     ready: bridge.ready().ready,

@@ -1,5 +1,6 @@
 /** `vmgroup worker`, `bridge` and `serve`: the processes that run where nobody looks at a terminal. */
 import path from 'node:path';
+import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { pino } from 'pino';
 import type { Health, RunningWorker, TemporalTarget } from '../worker';
@@ -17,8 +18,12 @@ import { freePort } from './temporal-server';
 
 /** What a process carries, as far as it has come. */
 interface Running {
+  client?: Client;
+  platform?: RunningPlatform;
   worker?: RunningWorker;
   bridge?: RunningBridge;
+  /** Why a part that starts cannot go on. */
+  waitsFor?: string;
 }
 
 /** Runs until a signal. Ends the process: 0 after a signal, 1 when a part died. */
@@ -44,7 +49,7 @@ export async function serve(parts: Parts, paths: string[], options: ServeOptions
   );
   let exitCode: number = EXIT.ok;
   try {
-    await startParts({
+    const started = startParts({
       parts,
       paths,
       options,
@@ -56,7 +61,9 @@ export async function serve(parts: Parts, paths: string[], options: ServeOptions
       sdkMetricsAddress,
       health,
     });
-    logger.info('ready');
+    // What waits at the start, such as for rights, must not hold up the end.
+    await Promise.race([started, untilStopped(signal)]);
+    if (!signal.aborted) logger.info('ready');
     await Promise.race([untilStopped(signal), running.worker?.run ?? new Promise(() => undefined)]);
     if (!signal.aborted) throw new Error('the worker stopped by itself');
   } catch (error: unknown) {
@@ -106,6 +113,7 @@ async function startParts(start: Start): Promise<void> {
     heavy.worker();
   const temporal = await untilReachable(() => connectClient(target), { logger, signal });
   closers.push(() => temporal.close());
+  running.client = temporal.client;
   const registered = await untilReachable(
     () =>
       registerSearchAttributes(temporal.client, target.namespace).catch((error: unknown) => {
@@ -120,6 +128,7 @@ async function startParts(start: Start): Promise<void> {
   if (cluster) closers.push(() => cluster.close());
   const platform = openPlatform(start, cluster);
   closers.push(() => platform.close());
+  running.platform = platform;
   if (parts !== 'bridge') {
     const worker = await startWorker({
       target,
@@ -141,7 +150,11 @@ async function startParts(start: Start): Promise<void> {
     };
     const bridge =
       options.source === 'kubernetes' && cluster
-        ? await startBridgeOnCluster({ ...parts, cluster, options, registry: start.health.registry })
+        ? await startBridgeOnCluster({
+            ...parts,
+            ...{ cluster, options, registry: start.health.registry },
+            onWaiting: (why) => (running.waitsFor = why),
+          })
         : await startBridgeOn({ ...parts, paths, folder: dataFolder(options.data) });
     running.bridge = bridge;
     closers.push(() => bridge.stop());
@@ -170,16 +183,24 @@ function startHealthPage(
     port: options.healthPort,
     host: options.healthHost,
     ...(sdkMetricsAddress !== undefined && { sdkMetricsAddress }),
-    notReady: () => {
-      if (parts !== 'bridge' && !running.worker?.polling()) return 'the worker does not poll yet';
-      if (parts === 'worker') return undefined;
-      const bridge = running.bridge?.bridge.ready() ?? {
-        ready: false,
-        message: 'the bridge has not started yet',
-      };
-      return bridge.ready ? undefined : bridge.message;
-    },
+    notReady: async () =>
+      (parts === 'bridge' ? undefined : await workerNotReady(running)) ??
+      (parts === 'worker' ? undefined : bridgeNotReady(running)),
   });
+}
+
+async function workerNotReady({ worker, client, platform }: Running): Promise<string | undefined> {
+  if (!worker?.polling() || !client) return 'the worker does not poll yet';
+  if (!(await heavy.worker().answers(client))) return 'Temporal does not answer';
+  if (!platform?.observer.live)
+    return `the platform cannot be followed: ${platform?.address} does not answer`;
+  return undefined;
+}
+
+function bridgeNotReady({ bridge, waitsFor }: Running): string | undefined {
+  if (!bridge) return `the bridge has not started yet${waitsFor === undefined ? '' : `: ${waitsFor}`}`;
+  const { ready, message } = bridge.bridge.ready();
+  return ready ? undefined : message;
 }
 
 /** Locks the data folder and says there what runs; returns how to give it back. */

@@ -71,6 +71,21 @@ export async function connectClient(target: TemporalTarget, timeout = 10_000): P
   };
 }
 
+/** Milliseconds that a server has to answer {@link answers}. */
+const ANSWER_TIMEOUT = 2_000;
+
+/** Whether the server answers now. */
+export async function answers({ connection }: Client): Promise<boolean> {
+  try {
+    await connection.withDeadline(Date.now() + ANSWER_TIMEOUT, () =>
+      connection.workflowService.getSystemInfo({}),
+    );
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Thrown when no Temporal server answers at an address. */
 export class TemporalUnreachable extends Error {
   override readonly name = 'TemporalUnreachable';

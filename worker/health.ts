@@ -10,7 +10,7 @@ export interface HealthOptions {
   /** Address to listen on; default loopback. */
   host?: string;
   /** Why the process is not ready yet; undefined: it is. */
-  notReady(): string | undefined;
+  notReady(): string | undefined | Promise<string | undefined>;
   /** `host:port` of the SDK's Prometheus page, which `/metrics` shows below our own. */
   sdkMetricsAddress?: string;
 }
@@ -35,7 +35,7 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
   const pages: Record<string, () => Promise<Page>> = {
     '/healthz': async () => ({ status: 200, body: 'ok\n' }),
     '/readyz': async () => {
-      const reason = options.notReady();
+      const reason = await options.notReady();
       return reason === undefined ? { status: 200, body: 'ok\n' } : { status: 503, body: `${reason}\n` };
     },
     '/metrics': async () => ({

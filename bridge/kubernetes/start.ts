@@ -26,6 +26,8 @@ export interface KubernetesBridgeOptions extends Pick<
   leaseNamespace: string;
   /** Unique name of this process, for the Lease and for Events. */
   identity: string;
+  /** Told why the start cannot go on for now: what cannot be read. */
+  onWaiting?: (why: string) => void;
 }
 
 /** A bridge on a cluster. */
@@ -59,12 +61,16 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
   const { api, machines, namespaces, identity, leaseNamespace, logger, onEvent } = options;
   const scope = namespaces ? { namespaces } : {};
   const warn = (message: string) => (error: unknown) => logger.warn({ err: error }, message);
+  const waiting = (error: unknown): void =>
+    options.onWaiting?.(error instanceof Error ? error.message : String(error));
   const objects = clusterObjects({
     api,
     machines,
     ...scope,
-    onBroken: ({ plural }, error, retryIn) =>
-      logger.warn({ err: error, resource: plural, retryIn }, 'a resource cannot be followed, trying again'),
+    onBroken: ({ plural }, error, retryIn) => {
+      logger.warn({ err: error, resource: plural, retryIn }, 'a resource cannot be followed, trying again');
+      waiting(error);
+    },
     onListenerError: warn('a change of an object could not be taken in'),
   });
   const source = kubernetesSource(objects);
@@ -90,11 +96,13 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
     api,
     ...scope,
     isLeader,
-    onError: (error, retryIn, group) =>
+    onError: (error, retryIn, group) => {
       logger.warn(
         { err: error, retryIn, ...(group && { group: `${group.namespace}/${group.name}` }) },
         group ? 'status could not be written, trying again' : 'status could not be read, trying again',
-      ),
+      );
+      if (!group) waiting(error);
+    },
   });
   const recorder = eventRecorder({
     api,

@@ -1,10 +1,12 @@
 /**
  * Worker and two bridges on a cluster as processes of their own: each is killed, and a bridge is paused for longer than its lease is good for.
+ * What they need is taken away: they say so on their pages, live on, and go on.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../cli/temporal-server';
 import { connectKubernetes, RESOURCES, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import { SimulatorConsole } from '../../platforms/simulated';
 import { buildWhenStale } from '../cli/vmgroup';
@@ -20,6 +22,7 @@ let temporal: TestTemporal;
 let api: ApiServer;
 let console: SimulatorConsole;
 let worker: Command;
+let platform: Command;
 const bridges: Command[] = [];
 const others: Command[] = [];
 
@@ -31,7 +34,7 @@ beforeAll(async () => {
   await kubectl(['apply', '--server-side', '-f', crds]);
   await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
   const simulator = await startCommand(
-    ['simulator', 'run', '--data', 'simulator', '--port', '0'],
+    ['simulator', 'run', '--data', 'simulator', '--port', String(await freePort(0))],
     dir,
     /^http:.*\n/m,
   );
@@ -40,6 +43,7 @@ beforeAll(async () => {
   const reach = ['--temporal', temporal.address, '--simulator', address];
   worker = await startCommand(['worker', ...reach], dir, /"msg":"ready"/);
   others.push(simulator, worker);
+  platform = simulator;
   const bridge = ['bridge', ...reach, '--source', 'kubernetes', '--kubeconfig', cluster.kubeconfig()];
   for (let count = 0; count < 2; count += 1) {
     bridges.push(await startCommand(bridge, dir, /"msg":"ready"/));
@@ -126,4 +130,96 @@ test('one that is paused while another one takes over writes nothing old when it
   await sleep(5_000);
   expect((await group('paused'))?.metadata.resourceVersion).toBe(before);
   expect((await operations('paused')).slice(2).sort()).toEqual(['PoweredOff a', 'PoweredOff b']);
+}, 180_000);
+
+/** What a page of a process says: the status, and its first line. */
+async function page(command: Command, name: string): Promise<string> {
+  const addresses = [...command.output().matchAll(/"address":"(127\.0\.0\.1:\d+)"/g)];
+  const response = await fetch(`http://${addresses.at(-1)?.[1]}/${name}`);
+  return `${response.status} ${(await response.text()).split('\n')[0]}`;
+}
+
+/** Waits until `/readyz` says so, and sees that the process counts as alive all the same. */
+async function readiness(command: Command, wanted: RegExp): Promise<void> {
+  let said = '';
+  for (const end = Date.now() + 60_000; !wanted.test(said); await sleep(100)) {
+    if (Date.now() > end) throw new Error(`waited 60 s for ${wanted}: ${said}`);
+    said = await page(command, 'readyz');
+  }
+  expect(await page(command, 'healthz')).toBe('200 ok');
+}
+
+/** The value of a metric, by its name with labels; NaN where it is not shown. */
+async function metric(command: Command, name: string): Promise<number> {
+  const addresses = [...command.output().matchAll(/"address":"(127\.0\.0\.1:\d+)"/g)];
+  const text = await (await fetch(`http://${addresses.at(-1)?.[1]}/metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1) ?? NaN);
+}
+
+const edit = (namespace: string, powerState: string): Promise<unknown> =>
+  api.merge(RESOURCES.virtualMachineGroups, { namespace, name: 'app' }, { spec: { powerState } });
+
+test('Temporal away: pages and metrics of worker and bridges say so, and nothing is missed', async () => {
+  const LIVE = 'vmgroup_cache_live{resource="virtualmachinegroups"}';
+  const away = 'vmgroup_events_total{reason="TemporalUnreachable",type="Warning"}';
+  const back = 'vmgroup_events_total{reason="TemporalReachable",type="Normal"}';
+  await apply('away');
+  await converged('away', 1);
+  for (const command of [worker, ...bridges]) await readiness(command, /^200 ok/);
+  await temporal.kill();
+  for (const powerState of ['PoweredOff', 'PoweredOn', 'PoweredOff']) await edit('away', powerState);
+  for (const command of [worker, ...bridges]) await readiness(command, /^503 Temporal does not answer/);
+  for (const bridge of bridges) {
+    expect(await metric(bridge, 'vmgroup_bridge_ready')).toBe(0);
+    expect(await metric(bridge, LIVE)).toBe(1);
+    expect(await metric(bridge, away)).toBeGreaterThan(0);
+  }
+  // One leads, whatever becomes of Temporal.
+  const leading = bridges.map((bridge) => metric(bridge, 'vmgroup_bridge_leading'));
+  expect((await Promise.all(leading)).sort()).toEqual([0, 1]);
+
+  await temporal.restart();
+  await converged('away', 4);
+  for (const command of [worker, ...bridges]) await readiness(command, /^200 ok/);
+  for (const bridge of bridges) {
+    expect(await metric(bridge, 'vmgroup_bridge_ready')).toBe(1);
+    expect(await metric(bridge, back)).toBeGreaterThan(0);
+  }
+  expect(await operations('away')).toHaveLength(4);
+  expect((await operations('away')).slice(2).sort()).toEqual(['PoweredOff a', 'PoweredOff b']);
+}, 180_000);
+
+test('the platform away: the page of the worker says so until it is back', async () => {
+  await platform.kill();
+  await readiness(worker, /^503 the platform cannot be followed/);
+  await platform.restart();
+  await readiness(worker, /^200 ok/);
+}, 180_000);
+
+test('a bridge without rights says on its page what it lacks', async () => {
+  const reach = ['--temporal', temporal.address, '--source', 'kubernetes', '--platform', 'vm-operator'];
+  const args = ['bridge', ...reach, '--kubeconfig', cluster.kubeconfig('nobody')];
+  const bridge = await startCommand(args, dir, /"msg":"vmgroup bridge starts"/);
+  others.push(bridge);
+  await readiness(
+    bridge,
+    /^503 the bridge has not started yet: .*User "nobody" cannot list resource "virtualmachine/,
+  );
+}, 180_000);
+
+test('the API server away: the page of a worker that powers VMs there says so until it is back', async () => {
+  await worker.stop();
+  const reach = ['--temporal', temporal.address, '--platform', 'vm-operator'];
+  const other = await startCommand(
+    ['worker', ...reach, '--kubeconfig', cluster.kubeconfig()],
+    dir,
+    /"msg":"ready"/,
+  );
+  others.push(other);
+  await readiness(other, /^200 ok/);
+  await cluster.killApiServer();
+  await readiness(other, /^503 the platform cannot be followed/);
+  await cluster.restartApiServer();
+  await readiness(other, /^200 ok/);
 }, 180_000);

@@ -1,4 +1,4 @@
-/** The API server's client: connection, requests, errors, and caches that follow resources for as long as the process lives. */
+/** The API server's client: connection, requests, errors, Events, and caches that follow resources for as long as the process lives. */
 export { connectKubernetes, inClusterNamespace, type ConnectOptions } from './connect';
 export {
   type ApiServer,

@@ -81,6 +81,20 @@ export function groupWithVms(shape: GroupShape): string {
   );
 }
 
+/** The manifest of a class: what its VMs ask of a host. */
+export function classManifest(
+  namespace: string,
+  name: string,
+  hardware: { cpus: number; memory: string },
+): string {
+  return stringify({
+    apiVersion: 'vmoperator.vmware.com/v1alpha5',
+    kind: 'VirtualMachineClass',
+    metadata: { name, namespace },
+    spec: { hardware },
+  });
+}
+
 /** A policy. */
 export function policyManifest(namespace: string, name: string, spec: Record<string, unknown>): string {
   return stringify({

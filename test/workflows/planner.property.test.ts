@@ -114,6 +114,8 @@ class Play {
   failures: string[] = [];
   skippedDelay = false;
   dropped = new Set<string>();
+  /** VMs for which a place was asked, and of those the ones that were not asked for power since. */
+  unused = new Set<string>();
   /** Of each stage, after the decision before. */
   private releasedAt: (number | undefined)[] = [];
 
@@ -244,6 +246,7 @@ class Play {
     for (const id of decision.cancel) this.dropped.add(id.split('/')[1] ?? '');
     const open = Object.values(run.members).filter((state) => state.operation).length;
     this.claim(open <= run.plan.policy.maxConcurrentOperations, `D5: ${open} operations are open`);
+    for (const start of decision.start) this.checkClaims(start);
     for (const start of decision.start) {
       const { activity } = start;
       if (activity === 'place' || activity === 'powerGroup' || activity === 'release') continue;
@@ -254,6 +257,29 @@ class Play {
       if (fresh && decision.start.length > 0) this.checkRelease(run, position);
     }
     this.releasedAt = run.stages.map((stage) => stage.releasedAt);
+  }
+
+  /** D8. */
+  private checkClaims({ activity, input }: Decision['start'][number]): void {
+    switch (activity) {
+      case 'place':
+        for (const { vm: asked } of input.requests) this.unused.add(asked.name);
+        return;
+      case 'release': {
+        const given = input.vms.map(({ name }) => name).sort();
+        this.claim(
+          JSON.stringify(given) === JSON.stringify([...this.unused].sort()),
+          `D8: gives back ${given.join()} of ${[...this.unused].join()}`,
+        );
+        return;
+      }
+      case 'powerGroup':
+        return;
+      case 'powerOn':
+      case 'powerOff':
+      case 'suspend':
+        this.unused.delete(input.vm.name);
+    }
   }
 
   private checkStart(run: Run, name: string, wanted: PowerState): void {
@@ -328,10 +354,13 @@ function isThere(play: Play, name: string, desired: Plan['powerState']): boolean
 const HAS_REASON: MemberState['phase'][] = ['Parked', 'Skipped', 'LeftAlone', 'Missing'];
 
 describe('the planner, whatever happens', () => {
-  it('D1 D2 D3 D5: order, delays, no needless operation, no more at once than allowed', () => {
+  it('D1 D2 D3 D5 D8: order, delays, no needless operation, no more at once than allowed, what is not used is given back', () => {
     fc.assert(
       fc.property(scenario, (given) => {
-        expect(new Play(given).run().failures).toEqual([]);
+        const play = new Play(given).run();
+        expect(play.failures).toEqual([]);
+        if (play.world.outcome?.outcome !== 'Cancelled') return;
+        expect(play.world.released).toHaveLength(play.unused.size > 0 ? 1 : 0);
       }),
       { numRuns: 3000 },
     );

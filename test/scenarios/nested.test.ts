@@ -91,7 +91,7 @@ it('an edit of a nested group in the middle of its run reaches it', async () => 
   expect(effects(await system.journal(), ns)).toEqual(['PoweredOn in-1', 'PoweredOn in-2', 'PoweredOn last']);
 });
 
-it('pause, resume and abort of a parent reach the nested groups that run', async () => {
+it('pause, resume and abort of a parent reach the nested groups that run; only a VM that was asked for power keeps its place', async () => {
   const ns = 'nested-words';
   system = await startSystem(temporal, {
     'parent.yaml': parent(ns, 'PoweredOn'),
@@ -113,8 +113,19 @@ it('pause, resume and abort of a parent reach the nested groups that run', async
   );
   await system.say(ns, 'parent', 'abort');
   expect(await system.handle(ns, 'inner').result()).toMatchObject({ outcome: 'Cancelled' });
-  expect(await system.outcome(ns, 'parent')).toMatchObject({ outcome: 'Cancelled' });
+  // The parent's run has placed all VMs, and gives back those of the tree that no run has asked for power.
+  expect(await system.outcome(ns, 'parent')).toMatchObject({
+    outcome: 'Cancelled',
+    released: ['in-2', 'last'],
+    placements: { 'in-1': {} },
+  });
   expect(effects(await system.journal(), ns)).toEqual(['PoweredOn in-1']);
+  const placed = (): string =>
+    ['inner', 'parent']
+      .flatMap((name) => system.view(ns, name)?.status.members ?? [])
+      .flatMap(({ name, placement }) => (placement ? [name] : []))
+      .join();
+  await system.until(() => (placed() === 'in-1' ? true : undefined), 'the status without the places');
 });
 
 it('a parent without a power state leaves each child its own', async () => {

@@ -1,6 +1,6 @@
 /**
- * The best assignment of a small problem, with the proof that none is better: depth first through all that keep every required rule, except
- * for what cannot be better than the best so far, and for mirror images of what was looked at.
+ * The best places of a few VMs, all of a problem or some of it, with the proof that none are better: depth first through all that keep every
+ * required rule, except for what cannot be better than the best so far, and for mirror images of what was looked at.
  */
 import { Assignment, DUST, NOWHERE } from './assignment';
 import type { Balance } from './balance';
@@ -14,6 +14,7 @@ const MOST_VMS = 12;
 
 /** Steps after which it is given up. */
 const STEPS = 20_000;
+const REPACK_STEPS = 1_000;
 
 /**
  * Makes a complete assignment that breaks nothing the best one of all; where that takes too long, as good a one as was come by.
@@ -22,7 +23,19 @@ const STEPS = 20_000;
  * @returns whether it is proven that none is better.
  */
 export function exhaust(best: Assignment, balance: Balance, budget: Budget): boolean {
-  return best.network.size <= MOST_VMS && new Exhaustion(best, balance, budget).run();
+  const { size } = best.network;
+  if (size > MOST_VMS) return false;
+  const all = Array.from({ length: size }, (_, vm) => vm);
+  return new Exhaustion(best, balance, budget, all, STEPS).run();
+}
+
+/**
+ * Puts some VMs of such an assignment where they are best, the others staying where they are, as far as a few steps get.
+ *
+ * @param balance of an assignment without VMs.
+ */
+export function repack(best: Assignment, balance: Balance, budget: Budget, vms: number[]): void {
+  new Exhaustion(best, balance, budget, vms, REPACK_STEPS).run();
 }
 
 /**
@@ -44,27 +57,38 @@ class Exhaustion {
     readonly best: Assignment,
     readonly balance: Balance,
     readonly budget: Budget,
+    vms: number[],
+    steps: number,
   ) {
     const { network } = best;
     this.#network = network;
     this.#assignment = new Assignment(network, balance);
     this.#domains = new Domains(network, this.#assignment);
-    this.#end = Math.min(budget.limit, budget.steps + STEPS);
-    this.#order = orderOf(network);
-    const { vms, spots } = likenessOf(network, 'Score');
-    const kinds = Array.from(this.#order, (vm) => vms[vm]!);
+    this.#end = Math.min(budget.limit, budget.steps + steps);
+    this.#order = orderOf(network, vms);
+    const like = likenessOf(network, 'Score');
+    const kinds = Array.from(this.#order, (vm) => like.vms[vm]!);
     this.#likeAt = Int32Array.from(kinds, (kind, level) => kinds.slice(0, level).lastIndexOf(kind));
-    this.#spotKinds = spots;
+    this.#spotKinds = like.spots;
   }
 
   run(): boolean {
-    return this.#domains.begin() && this.#visit(0);
+    // Every place of every VM is looked at once.
+    this.budget.steps += this.#network.size * this.#network.spots;
+    if (!this.#domains.begin()) return false;
+    const chosen = new Set(this.#order);
+    for (const [vm, spot] of this.best.spotOf.entries()) {
+      if (chosen.has(vm)) continue;
+      this.#assignment.place(vm, spot);
+      if (!this.#domains.placed(vm, spot)) return false;
+    }
+    return this.#visit(0);
   }
 
   /** Looks at every way to go on; false: the steps have ended before. */
   #visit(level: number): boolean {
     const { best, budget } = this;
-    if (level === this.#network.size) {
+    if (level === this.#order.length) {
       if (this.#assignment.cost < best.cost - DUST) best.take(this.#assignment.spotOf);
       return true;
     }
@@ -105,9 +129,9 @@ class Exhaustion {
 
   /** The least that all comes to without the VM of this level: what is lost already, and what each VM after it adds where it adds least. */
   #leastWithout(level: number): number {
-    const { size, spots } = this.#network;
+    const { spots } = this.#network;
     let sum = this.balance.cost + this.#lost();
-    for (let next = level + 1; next < size; next++) {
+    for (let next = level + 1; next < this.#order.length; next++) {
       const vm = this.#order[next]!;
       let least = Infinity;
       for (let spot = 0; spot < spots; spot++)
@@ -166,9 +190,9 @@ class Exhaustion {
 }
 
 /** Those in most bonds first, then the biggest. */
-function orderOf({ size, from, cpus, memory }: Network): Int32Array {
+function orderOf({ from, cpus, memory }: Network, vms: number[]): Int32Array {
   const bonds = (vm: number): number => from[vm + 1]! - from[vm]!;
-  return Int32Array.from({ length: size }, (_, vm) => vm).sort(
+  return Int32Array.from(vms).sort(
     (one, other) =>
       bonds(other) - bonds(one) || cpus[other]! - cpus[one]! || memory[other]! - memory[one]! || one - other,
   );

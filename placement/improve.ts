@@ -4,9 +4,12 @@
  */
 import type { Assignment } from './assignment';
 import { DUST, NOWHERE } from './assignment';
+import type { Balance } from './balance';
 import type { Budget } from './budget';
+import { repack } from './exact';
 import { HOLDS, inSet, type Network } from './network';
 import type { Random } from './random';
+import { draw } from './search';
 
 /** Steps of a walk that repairs, for each VM. */
 const WALK = 100;
@@ -14,11 +17,15 @@ const WALK = 100;
 /** Steps of a walk that looks for better places, for each VM. */
 const POLISH = 100;
 
-/** Up to so many VMs a walk from an all new assignment has a chance. */
-const NEW_START = 100;
+/** Up to so many VMs a walk from an all new assignment has a chance, and packing some VMs anew is not too slow. */
+const SMALL = 100;
+
+/** How often some VMs are packed anew after a walk, and how many at most. */
+const REPACKS = 5;
+const REPACKED = 12;
 
 /** Walks in a row that bring nothing before there is no more. */
-const PATIENCE = 40;
+const PATIENCE = 25;
 
 /**
  * Walks for `steps` steps and leaves the best assignment that it came by.
@@ -81,33 +88,60 @@ export function repair(assignment: Assignment, random: Random, budget: Budget, s
 
 /**
  * Spends the budget on a complete assignment that breaks nothing: walks from the best one so far, by turns after some VMs were thrown about,
- * through assignments that break something (where all is full, the way to a better one leads there), and from an all new one. Ends when
- * many walks in a row have brought nothing.
+ * through assignments that break something (where all is full, the way to a better one leads there), and from an all new one. Where each
+ * walk ends, some VMs at a time are packed anew. Ends when many walks in a row have brought nothing.
+ *
+ * @param balance makes that of an assignment without VMs.
  */
-export function polish(assignment: Assignment, random: Random, budget: Budget): void {
+export function polish(assignment: Assignment, random: Random, budget: Budget, balance: () => Balance): void {
   const { network } = assignment;
   const length = POLISH * (10 + network.size);
   if (network.size === 0 || network.spots < 2) return;
   const walk = new Walk(assignment, random);
   const best = { spotOf: assignment.spotOf.slice(), cost: assignment.cost };
-  const turns = network.size > NEW_START ? 2 : 3;
+  const isSmall = network.size <= SMALL;
+  const turns = isSmall ? 3 : 2;
   for (let round = 0, idle = 0; idle < PATIENCE && !budget.isOver; round++) {
     if (round > 0 && round % turns === 0) walk.throwAbout(2 + random.below(Math.min(10, network.size)));
     if (round % turns === 1) assignment.strictness = 1 / (2 << random.below(5));
     if (round % turns === 2) {
-      walk.throwAbout(network.size);
-      improve(assignment, random, budget, length, true);
+      const start = draw(network, balance(), random, budget);
+      if (start) assignment.take(start);
+      else {
+        walk.throwAbout(network.size);
+        improve(assignment, random, budget, length, true);
+      }
     }
     improve(assignment, random, budget, length);
     assignment.strictness = 1;
+    const isClean = assignment.broken === 0 && assignment.overflow === 0;
+    if (isClean && isSmall && network.size > REPACKED)
+      for (let times = 0; times < REPACKS && !budget.isOver; times++)
+        repack(assignment, balance(), budget, someVms(assignment, random));
     idle += 1;
-    if (assignment.broken === 0 && assignment.overflow === 0 && assignment.cost < best.cost - DUST) {
+    if (isClean && assignment.cost < best.cost - DUST) {
       best.spotOf.set(assignment.spotOf);
       best.cost = assignment.cost;
       idle = 0;
     }
     assignment.take(best.spotOf);
   }
+}
+
+/** By chance any VMs, or all of some spots. */
+function someVms({ network, spotOf }: Assignment, random: Random): number[] {
+  const some = (): number => random.below(network.size);
+  if (random.below(2) === 0) return [...new Set(Array.from({ length: REPACKED }, some))];
+  const chosen: number[] = [];
+  const spots = new Set<number>();
+  for (let look = 0; look < 8; look++) {
+    const spot = spotOf[some()]!;
+    if (spots.has(spot)) continue;
+    spots.add(spot);
+    const here = [...spotOf.keys()].filter((vm) => spotOf[vm] === spot);
+    if (chosen.length === 0 || chosen.length + here.length <= REPACKED) chosen.push(...here);
+  }
+  return chosen;
 }
 
 /** Puts every VM that stands nowhere onto the spot where it breaks least. */

@@ -95,7 +95,8 @@ function improved(
 ): Assignment {
   const assignment = new Assignment(network, new Balance(model));
   for (const [vm, spot] of spotOf.entries()) assignment.place(vm, spot);
-  if (!exhaust(assignment, new Balance(model), budget)) polish(assignment, random, budget);
+  if (!exhaust(assignment, new Balance(model), budget))
+    polish(assignment, random, budget, () => new Balance(model));
   return assignment;
 }
 

@@ -50,6 +50,21 @@ export function search(
   return { type: 'Unknown' };
 }
 
+/** Places that keep all required rules, drawn by chance; undefined: a short search came by none. */
+export function draw(
+  network: Network,
+  balance: Balance,
+  random: Random,
+  budget: Budget,
+): Int32Array | undefined {
+  const weights = new Float64Array(network.size).fill(1);
+  const assignment = new Assignment(network, balance);
+  const classes = likenessOf(network, 'Required');
+  const descent = new Descent(network, assignment, classes, weights, 'Chance', random, budget);
+  const verdict = descent.run(FIRST_LIMIT);
+  return verdict?.type === 'Found' ? verdict.spotOf : undefined;
+}
+
 /** One walk down, and back up at failures. */
 class Descent {
   readonly #domains: Domains;

@@ -63,6 +63,8 @@ interface Ahead {
 const FIELD_MANAGER = 'vmgroup-worker';
 /** Milliseconds; a power-on takes a few seconds. */
 const PATIENCE = 10_000;
+/** Milliseconds in which a watch opens. */
+const OPENING = 5_000;
 /** Tries to write before the attempt counts as failed: VM Operator writes a few times while a VM changes. */
 const WRITES = 6;
 /** VMs whose place is written at the same time. */
@@ -103,6 +105,7 @@ export class VmOperatorPlatform implements Platform {
 
   async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
     await syncedOr(this.#machines, signal);
+    await liveOr(this.#machines, signal);
     if (signal.aborted) return;
     if (!this.#machines.live) throw notLive(this.#machines.error);
     await new Promise<void>((resolve, reject) => {
@@ -440,6 +443,22 @@ function notLive(error: unknown): PlatformError {
 }
 
 /** Resolves once everything was listed, or `signal` aborts. */
+/** What was listed is followed a moment later: waits until it is, or until that takes too long to be just a moment, or until the signal. */
+async function liveOr(cache: ResourceCache<unknown>, signal: AbortSignal): Promise<void> {
+  if (cache.live || signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      stop();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, OPENING);
+    const stop = cache.onLive(end);
+    signal.addEventListener('abort', end, { once: true });
+  });
+}
+
 async function syncedOr(cache: ResourceCache<unknown>, signal: AbortSignal): Promise<void> {
   let stop: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));

@@ -1,7 +1,19 @@
 /** The platform `vm-operator` on a real API server; the test plays VM Operator. */
-import type { ResourceCache, VirtualMachineObject } from '../../kubernetes';
-import type { PowerRequest, VirtualMachineRef, VirtualMachineState } from '../../platforms';
+import {
+  connectKubernetes,
+  virtualMachineCache,
+  type ResourceCache,
+  type VirtualMachineObject,
+} from '../../kubernetes';
+import {
+  Observer,
+  type PowerRequest,
+  type VirtualMachineRef,
+  type VirtualMachineState,
+} from '../../platforms';
+import { VmOperatorPlatform } from '../../platforms/vm-operator';
 import { attempt, attempts, powerInput } from '../activities/fixtures';
+import { startFaultProxy } from '../support/fault-proxy';
 import type { TestCluster } from '../support/kubernetes';
 import { eventually } from './fixtures';
 import { condition, Desk, startZonedCluster, withProcess } from './vm-operator-fixtures';
@@ -70,6 +82,25 @@ test('the watch reports every VM, then each change, a deletion, and another VM o
     ]);
     expect(api.calls).toEqual([]);
   });
+});
+
+test('a process that starts has listed the VMs before it follows them: that is no trouble worth a warning', async () => {
+  const name = fresh();
+  await desk.vm(name);
+  const proxy = await startFaultProxy(admin());
+  const api = connectKubernetes({ kubeconfig: proxy.kubeconfig });
+  proxy.decide(({ watch }) => (watch ? { delay: 500 } : undefined));
+  const machines = virtualMachineCache({ api });
+  const platform = new VmOperatorPlatform({ api, machines });
+  const told: unknown[] = [];
+  const observer = new Observer(platform, { onBroken: (error) => told.push(error) });
+  await observer.synced();
+  expect(observer.get({ namespace: 'prod', name })).toBeDefined();
+  expect(told).toEqual([]);
+  await observer.close();
+  await platform.close();
+  await machines.stop();
+  await proxy.close();
 });
 
 test('what is observed: power state, place, readiness; a VM that is not created is off and has no place', async () => {

@@ -3,7 +3,8 @@
  *
  * T1: nothing is written where nothing changed, and at most once a second and group.
  * T2: only the holder of the lease writes; who gets it later writes what has changed meanwhile.
- * T3: a write that fails is tried again, with the status of that moment.
+ * T3: a write that fails is tried again, with the status of that moment; one that the server finds invalid at ever longer intervals, or as
+ *     soon as there is another status to write.
  * T4: a group that was deleted, and made anew under the same name, never gets the status of the old one.
  * T5: a field of ours that the installed CustomResourceDefinition does not have, such as that of VM Operator, is left out, and the rest is
  *     written.
@@ -44,6 +45,8 @@ const WRITE_INTERVAL = 1_000;
 const CONCURRENCY = 16;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
+/** What is invalid now is most likely so the next time. */
+const LONGEST_PAUSE_INVALID = 300_000;
 /** Milliseconds between two tries to read. */
 const LOAD_PAUSE = 1_000;
 const PAGE = 500;
@@ -55,6 +58,8 @@ interface Slot {
   written?: string;
   lastWrite: number;
   failures: number;
+  /** The server found it invalid. */
+  invalid?: { text: string; message: string };
   timer?: NodeJS.Timeout;
   open?: Promise<void>;
 }
@@ -106,13 +111,23 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
   function save(view: GroupView): void {
     const key = objectKey(view.metadata);
     const slot = slots.get(key);
-    if (slot) slot.view = view;
-    else {
+    if (slot) {
+      slot.view = view;
+      if (slot.invalid && slot.invalid.text !== textOf(view)) giveAnotherTry(slot);
+    } else {
       const written = found.get(key);
       found.delete(key);
       slots.set(key, { view, lastWrite: 0, failures: 0, ...(written !== undefined && { written }) });
     }
     schedule(key);
+  }
+
+  /** T3. */
+  function giveAnotherTry(slot: Slot): void {
+    delete slot.invalid;
+    slot.failures = 0;
+    clearTimeout(slot.timer);
+    delete slot.timer;
   }
 
   function schedule(key: ObjectKey, delay = 0): void {
@@ -156,6 +171,7 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
       });
       slot.written = text;
       slot.failures = 0;
+      delete slot.invalid;
     } catch (error: unknown) {
       // It may have been written all the same.
       delete slot.written;
@@ -165,10 +181,14 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
         return schedule(key);
       }
       slot.failures += 1;
-      const retryIn = Math.min(FIRST_PAUSE * 2 ** (slot.failures - 1), LONGEST_PAUSE);
+      const invalid = error instanceof KubernetesError && error.code === 422 ? error.message : undefined;
+      const retryIn = pauseAfter(slot.failures, invalid !== undefined);
       // T4: a group that is gone, or another one by now; the source will tell, and then nothing is written, or the status of that one.
       const gone = error instanceof KubernetesError && (error.isNotFound || error.isConflict);
-      if (!gone) onError(error, retryIn, metadata);
+      const isSaid = invalid !== undefined && slot.invalid?.message === invalid;
+      if (invalid === undefined) delete slot.invalid;
+      else slot.invalid = { text, message: invalid };
+      if (!gone && !isSaid) onError(error, retryIn, metadata);
       schedule(key, retryIn);
     }
   }
@@ -202,6 +222,16 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
       }
     },
   };
+}
+
+/** T3: milliseconds before the next try, after so many failures in a row. */
+export function pauseAfter(failures: number, isInvalid: boolean): number {
+  return Math.min(FIRST_PAUSE * 2 ** (failures - 1), isInvalid ? LONGEST_PAUSE_INVALID : LONGEST_PAUSE);
+}
+
+/** What stands on the object once the view is written, by {@link canonical}. */
+function textOf(view: GroupView): string {
+  return canonical(view.metadata.uid, storedStatus(view));
 }
 
 /** T5: the fields of `status` that the server says its schema does not have. */

@@ -1,4 +1,7 @@
-/** What a bridge writes while the lease comes and goes, on a real API server: E1 of the lease, N1 of the marks, T2 of the status. */
+/**
+ * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: E1 of the lease, N1 of the marks, T2 and
+ * T3 of the status.
+ */
 import path from 'node:path';
 import type { Group } from '../../api';
 import { resolveTiers, type GroupView } from '../../bridge';
@@ -6,9 +9,15 @@ import { holdLease, type HeldLease } from '../../bridge/kubernetes/lease';
 import { clusterObjects } from '../../bridge/kubernetes/objects';
 import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
 import { kubernetesSource } from '../../bridge/kubernetes/source';
-import { kubernetesStatusStore } from '../../bridge/kubernetes/status-store';
+import { kubernetesStatusStore, pauseAfter } from '../../bridge/kubernetes/status-store';
 import type { ManifestIndex } from '../../bridge/manifest-index';
-import { connectKubernetes, RESOURCES, resourceCache, type ApiServer } from '../../kubernetes';
+import {
+  connectKubernetes,
+  RESOURCES,
+  resourceCache,
+  type ApiServer,
+  type KubernetesObject,
+} from '../../kubernetes';
 import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 import { groupManifest, groupWithVms } from '../support/manifests';
@@ -183,6 +192,21 @@ test('N1: marks that wait when the lease goes are not written; whoever has it ag
   await machines.stop();
 });
 
+function viewOf(
+  { namespace = '', name, uid = '' }: KubernetesObject['metadata'],
+  message: string,
+): GroupView {
+  return {
+    apiVersion: 'vmoperator.vmware.com/v1alpha6',
+    kind: 'VirtualMachineGroup',
+    metadata: { namespace, name, uid, generation: 1 },
+    spec: {},
+    status: { observedGeneration: 1, members: [], conditions: [] },
+    phase: 'Unmanaged',
+    message,
+  };
+}
+
 test('T2: status that waits when the lease goes is not written; whoever has it again writes it', async () => {
   const text = names.map((name) => groupManifest({ namespace: 'status', name, tiers: [] })).join('---\n');
   await apply('status', text);
@@ -190,19 +214,7 @@ test('T2: status that waits when the lease goes is not written; whoever has it a
   let leading = true;
   const store = kubernetesStatusStore({ api: slow, isLeader: () => leading });
   slowWrites('status', 'virtualmachinegroups/status', () => (leading = false));
-  for (const { metadata } of items) {
-    const { name, uid = '' } = metadata;
-    const view: GroupView = {
-      apiVersion: 'vmoperator.vmware.com/v1alpha6',
-      kind: 'VirtualMachineGroup',
-      metadata: { namespace: 'status', name, uid, generation: 1 },
-      spec: {},
-      status: { observedGeneration: 1, members: [], conditions: [] },
-      phase: 'Unmanaged',
-      message: 'fine',
-    };
-    store.save(view);
-  }
+  for (const { metadata } of items) store.save(viewOf(metadata, 'fine'));
   const written = (): number => writes('status', 'virtualmachinegroups/status');
   await until(() => written() > 0);
   await store.flush();
@@ -218,4 +230,36 @@ test('T2: status that waits when the lease goes is not written; whoever has it a
   expect(written()).toBe(before + names.length);
   await store.flush();
   expect(written()).toBe(before + names.length);
+});
+
+test('T3: status that the server finds invalid is tried again and told of once, and another one is tried at once', async () => {
+  await apply('invalid', groupManifest({ namespace: 'invalid', name: 'app', tiers: [] }));
+  const group = { namespace: 'invalid', name: 'app' };
+  const metadata = (await api.get(RESOURCES.virtualMachineGroups, group))?.metadata ?? { name: '' };
+  const told: string[] = [];
+  const store = kubernetesStatusStore({
+    api,
+    isLeader: () => true,
+    onError: (error) => told.push(error instanceof Error ? error.message : ''),
+  });
+  const invalid = viewOf(metadata, 'no time at all');
+  invalid.status.lastUpdatedPowerStateTime = 'yesterday';
+  store.save(invalid);
+  await until(() => store.writes === 4);
+  expect(told).toEqual([expect.stringContaining('lastUpdatedPowerStateTime')]);
+  store.save(viewOf(metadata, 'fine'));
+  await until(async () => {
+    const { status } = (await api.get(RESOURCES.virtualMachineGroups, group)) ?? {};
+    return (status as { message?: string } | undefined)?.message === 'fine';
+  });
+  expect([store.writes, told.length]).toEqual([5, 1]);
+  await store.flush();
+});
+
+test.each([
+  [false, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]],
+  [true, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000]],
+])('T3: the pauses grow, where it is invalid (%s) to minutes', (isInvalid, pauses) => {
+  expect(pauses.map((_, at) => pauseAfter(at + 1, isInvalid))).toEqual(pauses);
+  expect(pauseAfter(100, isInvalid)).toBe(isInvalid ? 300_000 : 10_000);
 });

@@ -181,6 +181,53 @@ test.each([409, 422, 404, 500])('a status write that is refused with %d is made 
   expect(await operations(namespace)).toEqual(POWERED_ON);
 });
 
+test.each([409, 422, 500])(
+  'a mark that is refused with %d is made again, and taken off again',
+  async (answer) => {
+    const namespace = `marks-${answer}`;
+    const vm = (call: SeenCall): boolean =>
+      call.method === 'PATCH' && call.resource === 'virtualmachines' && call.path.includes(`/${namespace}/`);
+    let refused = 0;
+    /** Refuses the next two writes to VMs of the namespace. */
+    const refuse = (): void => {
+      refused = 0;
+      proxy.decide((call) => {
+        if (!vm(call) || refused === 2) return undefined;
+        refused += 1;
+        return { answer };
+      });
+    };
+    const owners = async (name: string): Promise<number> =>
+      (await system.get(RESOURCES.virtualMachines, namespace, name))?.metadata.ownerReferences?.length ?? 0;
+    refuse();
+    await system.apply(namespace, app(namespace));
+    await converged(namespace, 1);
+    await system.until(async () => {
+      const all = await Promise.all(['a', 'b', 'c'].map(owners));
+      return all.join() === '1,1,1' ? true : undefined;
+    }, 'all of them to be marked');
+    expect(refused).toBe(2);
+
+    refuse();
+    await system.kubectl([
+      '-n',
+      namespace,
+      'patch',
+      'vm',
+      'c',
+      '--type=merge',
+      '-p',
+      '{"spec":{"groupName":""}}',
+    ]);
+    await system.until(
+      async () => ((await owners('c')) === 0 ? true : undefined),
+      'the mark of c to be taken off',
+    );
+    expect(refused).toBe(2);
+    expect(await operations(namespace)).toEqual(POWERED_ON);
+  },
+);
+
 test('Temporal away while specs change: the bridge says so, and misses nothing', async () => {
   await system.apply('temporal', app('temporal'));
   await converged('temporal', 1);

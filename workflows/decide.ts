@@ -65,7 +65,7 @@ export function decide(before: Run, now: number): Decision {
   const decision: Decision = { run, cancel: before.dropped, start: [] };
   if (!run.ending) {
     place(decision, now);
-    walk(decision, now);
+    walk(decision, now, Math.max(before.sequence + 1, now));
     failIfAsked(run);
   } else if (owesRelease(run)) {
     giveBack(decision, now);
@@ -143,7 +143,7 @@ function mayStart(run: Run, key: MemberKey, member: PlanMember): boolean {
  * Walks the stages: D1, D2. A stage that was released stays so, and those of its members that join late or fall back are started at once;
  * a stage that was not waits for every stage before it.
  */
-function walk(decision: Decision, now: number): void {
+function walk(decision: Decision, now: number, sequence: number): void {
   const { run } = decision;
   run.stages = run.stages.map((stage) => ({ ...stage }));
   let free = run.plan.policy.maxConcurrentOperations - openOperations(run);
@@ -158,7 +158,7 @@ function walk(decision: Decision, now: number): void {
       }
       if (!release(decision, stage, index, previousDoneAt, now)) return;
     }
-    free -= startMembers(decision, stage, free, now);
+    free -= startMembers(decision, stage, free, now, sequence);
     if (isDone(run, stage)) {
       stage.doneAt ??= doneSince(run, stage, previousDoneAt ?? now, now);
     } else {
@@ -227,7 +227,7 @@ function wants(run: Run, key: MemberKey, member: PlanMember): boolean {
 }
 
 /** Starts what may start in a released stage; answers how many operations of VMs were started. */
-function startMembers(decision: Decision, stage: Stage, free: number, now: number): number {
+function startMembers(decision: Decision, stage: Stage, free: number, now: number, sequence: number): number {
   const { run } = decision;
   if (run.paused) return 0;
   let started = 0;
@@ -240,7 +240,7 @@ function startMembers(decision: Decision, stage: Stage, free: number, now: numbe
       if (state.drifted && !correct(run, key, state, now)) continue;
       started += 1;
     }
-    run.members[key] = openOperation(run, key, state, now);
+    run.members[key] = openOperation(run, key, state, now, sequence);
     decision.start.push(memberStart(run, key, member, tier));
   }
   return started;
@@ -272,15 +272,21 @@ function correct(run: Run, key: MemberKey, state: MemberState, now: number): boo
   return true;
 }
 
-function openOperation(run: Run, key: MemberKey, state: MemberState, now: number): MemberState {
-  run.sequence = Math.max(run.sequence + 1, now);
+function openOperation(
+  run: Run,
+  key: MemberKey,
+  state: MemberState,
+  now: number,
+  sequence: number,
+): MemberState {
+  run.sequence = sequence;
   const powerState = powerStateOf(run.plan);
   const { verb } = VERBS[powerState];
   const next: MemberState = {
     ...state,
     operation: {
       activityId: nextId(run, `${verb}/${key}`),
-      sequence: run.sequence,
+      sequence,
       powerState,
       since: now,
       ...(state.uncertain && { fence: true as const }),

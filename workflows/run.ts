@@ -119,7 +119,10 @@ export interface Run {
   words: RecordedWord[];
   /** Times of the corrections of drift, by member. */
   corrections: Record<MemberKey, number[]>;
-  /** The last operation sequence that was given out. */
+  /**
+   * Of the operations that were opened last, by one decision: those of different VMs may share it. So it follows the clock however many they are,
+   * and the next run, which starts from the clock, is never behind it.
+   */
   sequence: number;
   /** How often an activity id was used. */
   activityIds: Record<string, number>;

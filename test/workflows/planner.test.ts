@@ -1,7 +1,8 @@
 /** The planner's rules, one table or case a rule. */
 import type { PlanTier } from '../../workflows';
 import { progressOf } from '../../workflows/progress';
-import { released, withdrawn } from '../../workflows/run';
+import { decide } from '../../workflows/decide';
+import { begin, released, withdrawn } from '../../workflows/run';
 import { group, MINUTE, plan, SECOND, seen, tier, vm } from './plans';
 import { waves, World } from './world';
 
@@ -598,6 +599,18 @@ describe('changes in the middle', () => {
     expect(sequences).toEqual(['power-on/db-1', 'power-off/db-1', 'power-on/db-1/2']);
     expect(world.fenced).toEqual(expect.arrayContaining(['power-off/db-1', 'power-on/db-1/2']));
     expect(world.fenced).not.toContain('power-on/db-1');
+  });
+
+  it('R3: sequences do not run ahead of the clock: the next run may start a moment later', () => {
+    const names = Array.from({ length: 500 }, (_, at) => `vm-${at}`);
+    const policy = { ...plan([]).policy, maxConcurrentOperations: 1_000 };
+    const run = begin(
+      { plan: plan([tier(names.map((name) => seen(name, 'PoweredOff')))], { policy }), cause: 'SpecChanged' },
+      5_000,
+    );
+    const { start } = decide(run, 5_000);
+    expect(start).toHaveLength(500);
+    for (const { input } of start) expect('operation' in input && input.operation.sequence).toBe(5_000);
   });
 
   it('D2: a longer delay counts from the same moment; a shorter one that is over ends at once', () => {

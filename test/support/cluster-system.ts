@@ -26,6 +26,7 @@ import {
   type JournalLine,
 } from '../../platforms/simulated';
 import { startWorker } from '../../worker';
+import { startFaultProxy, type FaultProxy } from './fault-proxy';
 import { startCluster, type TestCluster } from './kubernetes';
 import type { Behavior } from './manifests';
 import { startTemporal, type TestTemporal } from './temporal';
@@ -47,6 +48,8 @@ export interface ClusterSystem {
   console: SimulatorConsole;
   /** Address of the simulator. */
   simulator: string;
+  /** Where the product is {@link ClusterSystemOptions.proxied}. */
+  proxy?: FaultProxy;
   /** Starts one more bridge; `kubeconfig` where it goes through a proxy or as somebody else. */
   startBridge(kubeconfig?: string, leaseNamespace?: string): Promise<ClusterBridge>;
   /** Runs kubectl; fails where it does. */
@@ -76,11 +79,13 @@ export interface ClusterSystemOptions {
   platform?: 'simulated' | 'vm-operator';
   /** Further arguments of the API server. */
   args?: string[];
+  /** Worker and bridges reach the API server through {@link ClusterSystem.proxy}; what plays VM Operator, and the test, do not. */
+  proxied?: boolean;
 }
 
 /** Starts everything but a bridge. */
 export async function startClusterSystem(options: ClusterSystemOptions = {}): Promise<ClusterSystem> {
-  const { behavior = {}, platform: kind = 'simulated', args = [] } = options;
+  const { behavior = {}, platform: kind = 'simulated', args = [], proxied = false } = options;
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-cluster-system-'));
   const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
   const [cluster, temporal] = await Promise.all([startCluster({ args }), startTemporal()]);
@@ -119,7 +124,9 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
       : watchPlatform(followed.vmOperator(), cluster.server, logger);
   }
 
-  const followedByWorker = followCluster({ kubeconfig: cluster.kubeconfig() }, logger);
+  const proxy = proxied ? await startFaultProxy(cluster.kubeconfig()) : undefined;
+  const ours = proxy?.kubeconfig ?? cluster.kubeconfig();
+  const followedByWorker = followCluster({ kubeconfig: ours }, logger);
   const platform = openPlatform(followedByWorker);
   const taskQueue = `test-${path.basename(dir)}`;
   const worker = await startWorker({
@@ -136,10 +143,7 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
   });
   const console = new SimulatorConsole(simulator.address);
 
-  async function startBridge(
-    kubeconfig = cluster.kubeconfig(),
-    leaseNamespace = 'default',
-  ): Promise<ClusterBridge> {
+  async function startBridge(kubeconfig = ours, leaseNamespace = 'default'): Promise<ClusterBridge> {
     const followed: FollowedCluster = followCluster({ kubeconfig }, logger);
     const watched = openPlatform(followed);
     const events: BridgeEvent[] = [];
@@ -181,6 +185,7 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
     api,
     console,
     simulator: simulator.address,
+    ...(proxy && { proxy }),
     startBridge,
     kubectl,
     apply: async (namespace, text) => {
@@ -201,6 +206,7 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
       await followedByWorker.close();
       await simulator.close();
       console.close();
+      await proxy?.close();
       await Promise.all([temporal.stop(), cluster.stop()]);
       rmSync(dir, { recursive: true, force: true });
     },

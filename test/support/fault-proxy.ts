@@ -25,6 +25,8 @@ export type Fault =
   | 'silent'
   /** The connection ends without a word; that of an open watch in the middle of its next line. */
   | 'cut'
+  /** It goes through and takes effect, and its answer is lost with the connection. Not for watches. */
+  | 'lost'
   /** It goes through after so many milliseconds. */
   | { delay: number };
 
@@ -57,10 +59,11 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
   let seen: SeenCall[] = [];
   let decide: (call: SeenCall) => Fault | undefined = () => undefined;
 
-  function forward(call: SeenCall, from: IncomingMessage, to: ServerResponse): void {
+  function forward(call: SeenCall, from: IncomingMessage, to: ServerResponse, lost = false): void {
     const { hostname, port } = target;
     const { method, headers } = from;
     const asked = httpsRequest({ hostname, port, path: from.url, method, headers, agent }, (answer) => {
+      if (lost) return void answer.resume().once('end', () => to.destroy());
       to.writeHead(answer.statusCode ?? 502, answer.headers).flushHeaders();
       answer.on('data', (chunk: Buffer) => {
         const fault = call.watch ? decide(call) : undefined;
@@ -81,7 +84,7 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
     const call = callOf(from);
     seen.push(call);
     const fault = decide(call);
-    if (fault === undefined) return forward(call, from, to);
+    if (fault === undefined || fault === 'lost') return forward(call, from, to, fault === 'lost');
     if (fault === 'silent') return;
     if (fault === 'cut') return void from.socket.destroy();
     if ('delay' in fault) return void setTimeout(() => forward(call, from, to), fault.delay);

@@ -347,7 +347,8 @@ describe('a run is open', () => {
     virtualMachines: [...base.virtualMachines, vm('c', 'app')],
   });
   const bLeft = planOf(B_OFF);
-  const turned: Plan = { ...plan, revision: 'new', powerState: 'PoweredOff' };
+  const turnedTo = { revision: 'new', powerState: 'PoweredOff' } as const;
+  const turned: Plan = { ...plan, ...turnedTo };
   const table: [string, Plan, Knowledge, string | undefined][] = [
     ['nothing new', plan, knowing(open(), { sent: sentOf(plan) }), undefined],
     ['after a restart that forgot, it is told once more', plan, knowing(open()), 'SpecChanged'],
@@ -410,6 +411,11 @@ describe('a run is open', () => {
       const sent: Sent = { ...sentOf(plan), ...first.sent };
       expect(sent).toMatchObject({ recovered: ['b'] });
       expect(cause(decide(bOn, knowing(parkedAt(150), { sent })))).toBeUndefined();
+    });
+
+    test('not by what the run said of it before it was turned round', () => {
+      const back: Plan = { ...planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) }), ...turnedTo };
+      expect(cause(decide(back, knowing(parkedAt(100), { sent: sentOf(back) })))).toBeUndefined();
     });
 
     test('not by what was seen before, out of its state or short of its gate', () => {

@@ -122,7 +122,11 @@ describe('Y2', () => {
     for (const { metadata, spec } of deployments('core')) {
       expect(spec).toMatchObject({ replicas: 2 });
       const budget = named('core', 'PodDisruptionBudget', metadata.name);
-      expect(budget.spec).toMatchObject({ maxUnavailable: 1, selector: spec?.['selector'] });
+      expect(budget.spec).toMatchObject({
+        maxUnavailable: 1,
+        unhealthyPodEvictionPolicy: 'AlwaysAllow',
+        selector: spec?.['selector'],
+      });
     }
   });
 });

@@ -104,11 +104,16 @@ async function reachPowerState(
   run: AttemptRun<PowerProgress>,
 ): Promise<Reached> {
   const seen = await look(platform, observer, input, run);
-  const fenced = input.fence !== true || run.progress.askedAt !== undefined;
-  if (seen.there && fenced) return { state: seen.state };
   const { state } = seen;
   adoptRound(input, run, state);
   const own = state?.operation?.id === operationId(input, run) ? state.operation : undefined;
+  const fenced = input.fence !== true || run.progress.askedAt !== undefined || own !== undefined;
+  if (seen.there && fenced) {
+    // The heartbeat of the attempt that asked may be lost, A6.
+    if (own?.phase === 'Done' && run.progress.askedAt === undefined)
+      run.note({ ...run.progress, askedAt: Date.now() });
+    return { state };
+  }
   // Its id is used up: it has failed, or its effect was undone behind our back.
   if (own?.phase === 'Failed' || own?.phase === 'Done') run.note(anew(run.progress));
   if (own?.phase === 'InProgress' && state) {

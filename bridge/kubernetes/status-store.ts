@@ -180,8 +180,13 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
         for (const field of fields) undeclared.add(field);
         return schedule(key);
       }
-      slot.failures += 1;
       const invalid = error instanceof KubernetesError && error.code === 422 ? error.message : undefined;
+      if (invalid !== undefined && textOf(slot.view) !== text) {
+        // Another status came while this one was under way.
+        giveAnotherTry(slot);
+        return schedule(key);
+      }
+      slot.failures += 1;
       const retryIn = pauseAfter(slot.failures, invalid !== undefined);
       // T4: a group that is gone, or another one by now; the source will tell, and then nothing is written, or the status of that one.
       const gone = error instanceof KubernetesError && (error.isNotFound || error.isConflict);

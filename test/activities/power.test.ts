@@ -88,6 +88,17 @@ test('A6: also where the heartbeat of the lost attempt never arrived', () =>
     expect(effects).toHaveLength(1);
   }));
 
+test('A6: also where it has done its work by then: the effect is its own', () =>
+  bench(inventory({ powerOnTime: 50, readyTime: 60_000 }), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], { caller: 'test' });
+    await detailsAt(activities.powerOn, 'db', async () =>
+      story(await desk.journal(), 'db').includes('run/db => PoweredOn'),
+    );
+    const { result } = await attempt(activities.powerOn, powerInput('db', { gate: 'PoweredOn' }), 2);
+    expect(result).toMatchObject({ acted: true, failures: [{ class: 'WorkerLost' }] });
+    expect(story(await desk.journal(), 'db')).toEqual(['run/db Accepted', 'run/db => PoweredOn']);
+  }));
+
 test('a stuck operation times out and is asked for under a new id; the failure is on record', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });

@@ -151,15 +151,15 @@ it('a platform that is away when a run is aborted holds its end up for seconds, 
   expect(outcome.released).toBeUndefined();
 });
 
-it('many groups of VMs that may not share a host start at the same moment, on hosts of which all but one have just enough room: no rule is broken, no host overcommitted', async () => {
+it('100 groups of 5 VMs that may not share a host start at the same moment on 20 hosts: no rule is broken, no host overcommitted', async () => {
   const ns = 'placement-burst';
-  const groups = Array.from({ length: 40 }, (_, index) => `group-${index}`);
-  const hosts = Array.from({ length: 5 }, (_, index) => ({
-    ...{ name: `host-${index}`, zone: 'zone-a', pool: 'pool-a' },
-    // Without the rules the large one would get several VMs of a group.
-    ...{ cpus: groups.length * (index === 0 ? 4 : 1), memory: groups.length * 2 ** 32 },
+  const groups = Array.from({ length: 100 }, (_, index) => `group-${index}`);
+  const hosts = Array.from({ length: 20 }, (_, index) => ({
+    ...{ name: `host-${index}`, zone: `zone-${'abc'[index % 3]}`, pool: 'pool-a' },
+    // Without the rules the large one would get several VMs of a group. With them it takes 100 of the 500, and the others have room for 456.
+    ...{ cpus: index === 0 ? 220 : 24, memory: 500 * 2 ** 32 },
   }));
-  const membersOf = (group: string): string[] => hosts.map((_, index) => `${group}-${index}`);
+  const membersOf = (group: string): string[] => ['a', 'b', 'c', 'd', 'e'].map((name) => `${group}-${name}`);
   const machine = (group: string, name: string): string => {
     const matchLabels = { group };
     const term = { labelSelector: { matchLabels }, topologyKey: 'kubernetes.io/hostname' };
@@ -192,7 +192,7 @@ it('many groups of VMs that may not share a host start at the same moment, on ho
   for (const group of groups)
     expect(await running.outcome(ns, group)).toMatchObject({
       outcome: 'Converged',
-      operations: hosts.length,
+      operations: 5,
     });
 
   const journal = await running.journal();
@@ -205,16 +205,12 @@ it('many groups of VMs that may not share a host start at the same moment, on ho
       places.set(vm, placement?.node);
     }
   }
-  const all = hosts.map(({ name }) => name);
   for (const group of groups)
-    expect(
-      membersOf(group)
-        .map((name) => places.get(`${ns}/${name}`))
-        .sort(),
-    ).toEqual(all);
-  for (const host of all)
-    expect([...places.values()].filter((place) => place === host)).toHaveLength(groups.length);
-});
+    expect(new Set(membersOf(group).map((name) => places.get(`${ns}/${name}`))).size).toBe(5);
+  for (const { name, cpus } of hosts)
+    expect([...places.values()].filter((place) => place === name).length).toBeLessThanOrEqual(cpus);
+  expect(places.size).toBe(500);
+}, 240_000);
 
 it("the manual's examples: web servers on three zones, the cache on the host of an application server, those on hosts of their own", async () => {
   const folder = path.join(__dirname, '../../examples/affinity');

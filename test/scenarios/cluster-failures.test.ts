@@ -52,6 +52,10 @@ async function runs(namespace: string): Promise<number> {
 const patch = (namespace: string, spec: object): Promise<unknown> =>
   system.api.merge(RESOURCES.virtualMachineGroups, { namespace, name: 'app' }, { spec });
 
+/** Takes a VM out of its group, as a user does. */
+const leaveGroup = (namespace: string, vm: string): Promise<string> =>
+  system.kubectl(['-n', namespace, 'patch', 'vm', vm, '--type=merge', '-p', '{"spec":{"groupName":""}}']);
+
 /** Whether none is the same as the one before. */
 const inTurns = (states: string[]): boolean =>
   states.every((state, at) => at === 0 || state !== states[at - 1]);
@@ -115,16 +119,7 @@ test('compaction while the bridge hears nothing: what was deleted, changed and m
   proxy.decide(() => 'cut');
   proxy.cutAll();
   await system.apply('compacted', vmManifest('compacted', 'd', 'app'));
-  await system.kubectl([
-    '-n',
-    'compacted',
-    'patch',
-    'vm',
-    'c',
-    '--type=merge',
-    '-p',
-    '{"spec":{"groupName":""}}',
-  ]);
+  await leaveGroup('compacted', 'c');
   await patch('compacted', { bootOrder: ['a', 'b'].map((name) => ({ members: [{ name }] })) });
   await system.kubectl(['-n', 'compacted-gone', 'delete', 'vmg', 'app', '--wait=false']);
   await system.cluster.compact();
@@ -209,16 +204,7 @@ test.each([409, 422, 500])(
     expect(refused).toBe(2);
 
     refuse();
-    await system.kubectl([
-      '-n',
-      namespace,
-      'patch',
-      'vm',
-      'c',
-      '--type=merge',
-      '-p',
-      '{"spec":{"groupName":""}}',
-    ]);
+    await leaveGroup(namespace, 'c');
     await system.until(
       async () => ((await owners('c')) === 0 ? true : undefined),
       'the mark of c to be taken off',

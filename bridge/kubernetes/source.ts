@@ -172,12 +172,15 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
       }
     }
     dirty.clear();
-    if (problemsChanged) {
-      problems = [...spaces.values()].flatMap((space) => space.problems);
-      unusable = new Map([...spaces.values()].flatMap((space) => [...space.unusable]));
-    }
+    collect(problemsChanged);
     tell(touched);
     pace.worked(begun, performance.now());
+  }
+
+  /** Puts what the namespaces say together; the list of problems stays the same one while nothing of it changes. */
+  function collect(problemsChanged: boolean): void {
+    if (problemsChanged) problems = [...spaces.values()].flatMap((space) => space.problems);
+    unusable = new Map([...spaces.values()].flatMap((space) => [...space.unusable]));
   }
 
   function tell(touched?: ReadonlySet<ObjectKey>): void {
@@ -205,8 +208,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
     }
     dirty.clear();
     left = new Set();
-    problems = [...spaces.values()].flatMap((space) => space.problems);
-    unusable = new Map([...spaces.values()].flatMap((space) => [...space.unusable]));
+    collect(true);
     started = true;
     tell();
   }
@@ -281,9 +283,11 @@ function markOf(read: ReadObject): unknown {
 function settle(space: Space, changes: readonly Change[]): void {
   const entries = [...space.entries.values()];
   const changed = changes.flatMap(({ ref }) => space.entries.get(refKey(ref)) ?? []);
-  const asBefore = changes.every(({ before, ref }) =>
-    sameToRules(before?.read, space.entries.get(refKey(ref))?.read),
-  );
+  // What comes, goes or is made anew under its name counts even where it is invalid: others may name it.
+  const asBefore = changes.every(({ before, ref }) => {
+    const now = space.entries.get(refKey(ref));
+    return before && now && before.uid === now.uid && sameToRules(before.read, now.read);
+  });
   if (!asBefore) {
     space.rules = checkRules(manifestsOf(entries.flatMap(({ read }) => read ?? [])), {
       previous: manifestsOf(entries.flatMap(({ valid }) => valid ?? [])),
@@ -301,7 +305,7 @@ function settle(space: Space, changes: readonly Change[]): void {
     ...entries.flatMap(({ ref, findings }) => findings.map((found) => problemOf({ ...found, object: ref }))),
     ...space.rules.map(problemOf),
   ];
-  space.listedBy = listings(space.manifests);
+  if (!asBefore) space.listedBy = listings(space.manifests);
   space.unusable = new Map(
     entries
       .filter(({ ref, valid }) => ref.kind === 'VirtualMachineGroup' && !valid)

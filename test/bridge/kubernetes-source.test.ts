@@ -1,0 +1,85 @@
+/** U3 of the source `kubernetes`: what is kept between two looks is never out of date. */
+import type { SourceState } from '../../bridge';
+import { kubernetesSource } from '../../bridge/kubernetes/source';
+import type { GroupObject } from '../../bridge/kubernetes/objects';
+import type { CacheChange, KubernetesObject, ResourceCache } from '../../kubernetes';
+import { until } from './until';
+
+/** A cache that holds what a test puts into it. */
+function memory<T extends KubernetesObject>(): ResourceCache<T> & {
+  put(object: T): void;
+  take(name: string): void;
+} {
+  const objects = new Map<string, T>();
+  const listeners = new Set<(change: CacheChange<T>) => void>();
+  const tell = (change: CacheChange<T>): void => listeners.forEach((listener) => listener(change));
+  return {
+    plural: 'objects',
+    get: (key) => objects.get(key),
+    entries: () => objects.entries(),
+    size: 0,
+    live: true,
+    lastContactAt: undefined,
+    error: undefined,
+    counts: { lists: 0, watches: 0, failures: 0 },
+    synced: async () => undefined,
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    onLive: () => () => undefined,
+    stop: async () => undefined,
+    put: (object) => {
+      const key = `shop/${object.metadata.name}`;
+      const previous = objects.get(key);
+      objects.set(key, object);
+      tell({ key, object, previous });
+    },
+    take: (name) => {
+      const previous = objects.get(`shop/${name}`);
+      objects.delete(`shop/${name}`);
+      if (previous) tell({ key: `shop/${name}`, object: undefined, previous });
+    },
+  };
+}
+
+const group = (name: string, spec: object, uid = name, generation = 1): GroupObject => ({
+  apiVersion: 'vmoperator.vmware.com/v1alpha6',
+  kind: 'VirtualMachineGroup',
+  metadata: { namespace: 'shop', name, uid, generation },
+  spec,
+});
+
+test('U3: an invalid object that comes, goes, or is made anew changes what is said of those that name it', async () => {
+  const groups = memory<GroupObject>();
+  const source = kubernetesSource({
+    ...{ groups, machines: memory(), classes: memory(), policies: memory() },
+    stop: async () => undefined,
+  });
+  let state: SourceState | undefined;
+  await source.start((next) => void (state = next));
+  const says = (text: string): boolean =>
+    state?.problems.some(({ message }) => message.includes(text)) === true;
+  const missing = 'there is no VirtualMachineGroup "parent"';
+
+  groups.put(group('child', { groupName: 'parent' }));
+  await until(() => says(missing));
+  groups.put(group('parent', { powerState: 'Sideways' }));
+  await until(() => says('Sideways'));
+  expect(says(missing)).toBe(false);
+  groups.take('parent');
+  await until(() => says(missing));
+
+  groups.put(group('parent', { bootOrder: [{ members: [{ kind: 'VirtualMachine', name: 'a' }] }] }));
+  await until(() => !says(missing));
+  groups.put(group('parent', { powerState: 'Sideways' }, 'parent', 2));
+  await until(() => says('Sideways'));
+  expect(source.known('shop').groups.map(({ name }) => name)).toEqual(['child', 'parent']);
+  // Another one of its name: the last valid form was not of this one.
+  groups.put(group('parent', { powerState: 'Sideways' }, 'another'));
+  await until(() => source.known('shop').groups.length === 1);
+  expect(state?.unusable?.get('shop/parent')).toMatchObject({ uid: 'another', generation: 1 });
+  groups.put(group('parent', { powerState: 'Sideways', nextForcePowerStateSyncTime: 'now' }, 'another', 2));
+  await until(() => state?.unusable?.get('shop/parent')?.generation === 2);
+  await source.stop();
+});

@@ -51,6 +51,8 @@ export interface PlacementRequest {
   labels?: Record<string, string>;
   /** The VM's own rules. */
   affinity?: AffinityTerm[];
+  /** The VM is placed after all others of the call, where there is room; without room it does not fail the call. */
+  optional?: true;
 }
 
 /** A VM that is not to be placed, as affinity rules see it: a platform that cannot see that itself is told. */
@@ -72,6 +74,8 @@ export interface PlaceOptions {
   hold?: boolean;
   /** Other VMs that rules of the VMs to be placed select, or whose rules select those. Ones that the platform does not have do not count. */
   beside?: readonly Neighbour[];
+  /** Varies the search: a retry passes a different one, so that it does not repeat a search that found nothing. Absent: 1. */
+  seed?: number;
 }
 
 /** Who gives places back. */
@@ -82,12 +86,25 @@ export interface ReleaseOptions {
   sequence: number;
 }
 
-/** Where one VM was placed. */
-export interface PlacementResult {
+/** The outcome of a placement for one VM: its place, or for an optional VM the reason why it has none. */
+export type PlacementResult = PlacedVirtualMachine | UnplacedVirtualMachine;
+
+/** A VM that has its place. */
+export interface PlacedVirtualMachine {
   vm: VirtualMachineRef;
   placement: Placement;
   /** What people should know of it: rules that the platform has to keep by itself, a search that the clock ended. */
   note?: string;
+  unplaced?: undefined;
+}
+
+/** An optional VM for which there is no room. */
+export interface UnplacedVirtualMachine {
+  vm: VirtualMachineRef;
+  placement?: undefined;
+  note?: undefined;
+  /** Why: the missing room, or the rules that conflict. */
+  unplaced: string;
 }
 
 /** What the platform knows of one VM. */
@@ -126,7 +143,10 @@ export interface Platform {
   read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined>;
   /** Asks for a power operation. Resolves once it is accepted, with the state at that moment; the effect shows on the watch. */
   power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState>;
-  /** Places VMs together: all of them or none. A VM placed already keeps its place (sticky by uid). */
+  /**
+   * Places VMs together: all that are required or none, then the optional ones where there is room. A VM that has its place keeps it (sticky
+   * by uid). Resolves with one result for each request, in their order.
+   */
   place(
     requests: PlacementRequest[],
     options: PlaceOptions,

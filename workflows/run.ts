@@ -539,7 +539,7 @@ export function placed(run: Run, activityId: string, results: PlacementResult[])
   if (run.placement.activityId !== activityId) return run;
   const placements = { ...run.placements };
   for (const { vm, placement, note } of results)
-    placements[vm.name] = { ...placement, uid: vm.uid, ...(note !== undefined && { note }) };
+    if (placement) placements[vm.name] = { ...placement, uid: vm.uid, ...(note !== undefined && { note }) };
   return { ...run, placements, placement: { attempts: [], done: true } };
 }
 

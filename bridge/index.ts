@@ -51,7 +51,16 @@ export {
   type ResolvedTier,
   type World,
 } from './resolve';
+export { readRunHealth } from './read-run-health';
 export { requestRun, watchRequests, type RunRequest } from './run-requests';
+export {
+  runHealth,
+  type FailingWorkflowTask,
+  type PausedActivity,
+  type PausedRun,
+  type RunHealth,
+  type TaskFailure,
+} from './run-health';
 export type { Source, SourceState } from './source';
 export { askerAnnotations } from './sync-asker';
 export {

@@ -1,0 +1,24 @@
+/** Asks Temporal for the health of a run. */
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { isTaskFailing, runHealth, type RunHealth } from './run-health';
+
+/** Events at the end of a history among which the failure of the last workflow task is. */
+const LAST_EVENTS = 10;
+
+/**
+ * The health of a run that was described. Costs one more call where its workflow task fails, none otherwise.
+ *
+ * @throws ServiceError if the server does not answer that call.
+ */
+export async function readRunHealth(
+  client: Client,
+  { raw, workflowId, runId }: Pick<WorkflowExecutionDescription, 'raw' | 'workflowId' | 'runId'>,
+): Promise<RunHealth> {
+  if (!isTaskFailing(raw)) return runHealth(raw);
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
+    namespace: client.options.namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: LAST_EVENTS,
+  });
+  return runHealth(raw, history?.events ?? []);
+}

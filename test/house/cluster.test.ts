@@ -97,3 +97,19 @@ it('answers 410 to a watch from before a compaction', async () => {
   const refused = { type: 'ERROR', object: { code: 410, reason: 'Expired' } };
   expect(JSON.parse(await watch(from))).toMatchObject(refused);
 });
+
+it('deletes what has lost its owner, once the garbage collector is started', async () => {
+  const input = `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: orphan
+  namespace: default
+  ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: missing, uid: 8d4c5a0e-0000-4000-8000-000000000000}]
+`;
+  const exists = async () =>
+    (await cluster.kubectl(['get', 'configmap', 'orphan', '-n', 'default'])).code === 0;
+  await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input });
+  expect(await exists()).toBe(true);
+  await cluster.startGarbageCollector();
+  await until(async () => !(await exists()));
+});

@@ -5,8 +5,13 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { cacheDir, isExecutable, run } from '../../cli/temporal-cli';
 
-/** The versions that are built or installed where none is found. Those of the first two stand in `test/parts/kubernetes/go.mod` too. */
-const VERSION = { 'kube-apiserver': '1.36.3', etcd: '3.6.8', kubectl: '1.37.0' } as const;
+/** The versions that are built or installed if none is found. All but that of kubectl are in `test/parts/kubernetes/go.mod` too. */
+const VERSION = {
+  'kube-apiserver': '1.36.3',
+  'kube-controller-manager': '1.36.3',
+  etcd: '3.6.8',
+  kubectl: '1.37.0',
+} as const;
 
 /** Name of a part, which is that of its program. */
 type PartName = keyof typeof VERSION;
@@ -14,6 +19,7 @@ type PartName = keyof typeof VERSION;
 /** What names a part to use. */
 const VARIABLE: Readonly<Record<PartName, string>> = {
   'kube-apiserver': 'VMGROUP_KUBE_APISERVER',
+  'kube-controller-manager': 'VMGROUP_KUBE_CONTROLLER_MANAGER',
   etcd: 'VMGROUP_ETCD',
   kubectl: 'VMGROUP_KUBECTL',
 };
@@ -27,6 +33,7 @@ export interface KubernetesPart {
 /** All that a cluster of a test is made of. */
 export interface KubernetesParts {
   apiServer: KubernetesPart;
+  controllerManager: KubernetesPart;
   etcd: KubernetesPart;
   kubectl: KubernetesPart;
 }
@@ -48,8 +55,9 @@ export async function findKubernetesParts(
   // One after the other: two builds at once would only share the cores.
   const etcd = await find('etcd', onProgress);
   const apiServer = await find('kube-apiserver', onProgress);
+  const controllerManager = await find('kube-controller-manager', onProgress);
   const kubectl = await find('kubectl', onProgress);
-  return { apiServer, etcd, kubectl };
+  return { apiServer, controllerManager, etcd, kubectl };
 }
 
 async function find(part: PartName, onProgress: OnProgress): Promise<KubernetesPart> {
@@ -123,6 +131,7 @@ async function install(part: PartName, target: string, onProgress: OnProgress): 
 
 const GO_PACKAGE = {
   'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
+  'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
   etcd: 'go.etcd.io/etcd/server/v3',
 } as const;
 

@@ -1,4 +1,4 @@
-/** A real Kubernetes API server with its etcd for tests. No controllers run: nothing is garbage-collected by owner references. */
+/** A real Kubernetes API server with its etcd for tests. No controller runs unless a test starts the garbage collector. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -57,7 +57,13 @@ export interface TestCluster {
    * would still know it: open watches break.
    */
   compact(): Promise<void>;
-  /** Kills both and removes their folder. */
+  /**
+   * Starts kube-controller-manager with two of its controllers: objects are deleted when all their owners are gone, and namespaces with
+   * all they contain. Resolves once the process is healthy. It learns of a new CRD within 30 s: start it after the CRDs are established, and
+   * wait until it deletes an object with a missing owner before you conclude anything from an object that stays.
+   */
+  startGarbageCollector(): Promise<void>;
+  /** Kills all processes and removes their folder. */
   stop(): Promise<void>;
 }
 
@@ -82,7 +88,10 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
     Object.keys(USERS).map((user) => [user, randomBytes(16).toString('hex')]),
   ) as Record<ClusterUser, string>;
   writeServerFiles(dir, tokens);
+  const kubeconfig = (user: ClusterUser = 'admin'): string =>
+    path.join(dir, `${user.replaceAll(':', '-')}.yaml`);
   let apiServer: ChildProcess;
+  const controllers: ChildProcess[] = [];
 
   const etcd = spawnPart(dir, 'etcd', parts.etcd.path, [
     ...['--data-dir', path.join(dir, 'data'), '--unsafe-no-fsync', '--log-level', 'error'],
@@ -103,7 +112,11 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
       ...['--disable-admission-plugins', 'ServiceAccount'],
       ...args,
     ]);
-    await ready(apiServer, { dir, port, token: tokens.admin });
+    // Ready, and with the namespaces that every cluster has.
+    await untilItAnswers(apiServer, {
+      ...{ dir, port, token: tokens.admin, paths: ['/readyz', '/api/v1/namespaces/default'] },
+      parts: ['etcd', 'kube-apiserver'],
+    });
   }
 
   async function restartApiServer(): Promise<void> {
@@ -111,8 +124,23 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
     await startApiServer();
   }
 
+  async function startGarbageCollector(): Promise<void> {
+    const securePort = await freePort(0);
+    const controllerManager = spawnPart(dir, 'kube-controller-manager', parts.controllerManager.path, [
+      ...['--controllers', 'garbage-collector-controller,namespace-controller', '--leader-elect=false'],
+      ...['--kubeconfig', kubeconfig(), '--authentication-kubeconfig', kubeconfig()],
+      ...['--authorization-kubeconfig', kubeconfig(), '--cert-dir', path.join(dir, 'controllers')],
+      ...['--bind-address', '127.0.0.1', '--secure-port', String(securePort)],
+    ]);
+    controllers.push(controllerManager);
+    await untilItAnswers(controllerManager, {
+      ...{ dir, port: securePort, token: tokens.admin, paths: ['/healthz'] },
+      parts: ['kube-controller-manager'],
+    });
+  }
+
   const stop = async (): Promise<void> => {
-    await Promise.all([kill(apiServer), kill(etcd)]);
+    await Promise.all([...controllers, apiServer, etcd].map(kill));
     rmSync(dir, { recursive: true, force: true });
   };
 
@@ -122,8 +150,6 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
     await stop();
     throw error;
   }
-  const kubeconfig = (user: ClusterUser = 'admin'): string =>
-    path.join(dir, `${user.replaceAll(':', '-')}.yaml`);
   for (const user of Object.keys(USERS) as ClusterUser[])
     writeFileSync(kubeconfig(user), kubeconfigText({ dir, server, user, token: tokens[user] }));
 
@@ -146,6 +172,7 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
       await askEtcd(socket, '/v3/kv/compaction', { revision: header.revision, physical: true });
       await restartApiServer();
     },
+    startGarbageCollector,
     stop,
   };
 }
@@ -190,29 +217,36 @@ async function kill(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** Ready, and with the namespaces that every cluster has. */
-async function ready(
-  apiServer: ChildProcess,
-  { dir, port, token }: { dir: string; port: number; token: string },
-): Promise<void> {
+/** What {@link untilItAnswers} asks. */
+interface Asked {
+  dir: string;
+  port: number;
+  token: string;
+  /** Each must be answered with 200, in this order. */
+  paths: readonly string[];
+  /** The parts whose logs tell why it does not answer; the last one is the process that is asked. */
+  parts: readonly string[];
+}
+
+/** Waits for a process that was started a moment ago, at most some 60 s. */
+async function untilItAnswers(child: ChildProcess, { dir, port, token, paths, parts }: Asked): Promise<void> {
   for (let tries = 0; tries < 600; tries += 1) {
-    if (apiServer.exitCode !== null || apiServer.signalCode !== null) break;
-    if ((await answers('/readyz')) && (await answers('/api/v1/namespaces/default'))) return;
+    if (child.exitCode !== null || child.signalCode !== null) break;
+    if (await answersAll()) return;
     await sleep(100);
   }
-  const words = ['etcd', 'kube-apiserver'].map((name) => lastWords(path.join(dir, `${name}.log`)));
-  throw new Error(
-    `the API server did not get ready within 60 s; the last words of both:\n${words.join('\n')}`,
-  );
+  const words = parts.map((name) => lastWords(path.join(dir, `${name}.log`)));
+  throw new Error(`${parts.at(-1)} did not get ready within 60 s; the end of the logs:\n${words.join('\n')}`);
 
-  function answers(where: string): Promise<boolean> {
-    return call(httpsRequest, {
-      ...{ host: '127.0.0.1', port, path: where, rejectUnauthorized: false },
-      headers: { authorization: `Bearer ${token}` },
-    }).then(
-      ({ status }) => status === 200,
-      () => false,
-    );
+  async function answersAll(): Promise<boolean> {
+    for (const where of paths) {
+      const answer = await call(httpsRequest, {
+        ...{ host: '127.0.0.1', port, path: where, rejectUnauthorized: false },
+        headers: { authorization: `Bearer ${token}` },
+      }).catch(() => undefined);
+      if (answer?.status !== 200) return false;
+    }
+    return true;
   }
 }
 

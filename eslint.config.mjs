@@ -7,7 +7,7 @@ import { builtinModules } from 'node:module';
  * types alone.
  */
 const doors = {
-  api: ['api', 'api/duration'],
+  api: ['api', 'api/duration', 'api/own', 'api/text'],
   placement: ['placement'],
   kubernetes: ['kubernetes'],
   workflows: ['workflows'],

@@ -34,6 +34,10 @@ export type Cause =
 export interface PlanMessage {
   plan: Plan;
   cause: Cause;
+  /** Names the plan for the sender, who compares it with {@link Progress.planDigest}. */
+  digest?: string;
+  /** Digest of the plan in force that this one replaces, also where this one's generation is smaller. */
+  supersedes?: string;
   /** Who asks, and why; with cause `Asked`, and with `ForceSync` where it is known. */
   actor?: string;
   reason?: string;
@@ -82,6 +86,36 @@ export interface AttemptReport {
   attempt: Attempt;
 }
 
+/** Who paused an activity from outside; times in milliseconds since the epoch. */
+export interface PausedBy {
+  at: number;
+  by: string;
+  reason: string;
+}
+
+/** Argument of {@link activityPaused}. */
+export interface PauseReport {
+  activityId: string;
+  /** `null`: it is not paused any more. */
+  paused: PausedBy | null;
+}
+
+/** A plan that the run did not take because it is older than the plan in force. */
+export interface RefusedPlan {
+  digest?: string;
+  revision: string;
+  generation: number;
+  at: number;
+}
+
+/** A message or result that the run could not read, and left without effect. */
+export interface IgnoredInput {
+  at: number;
+  /** Name of the signal, or id of the activity. */
+  what: string;
+  why: string;
+}
+
 /** How a run ended. */
 export type OutcomeType = 'Converged' | 'ConvergedWithExceptions' | 'Failed' | 'Cancelled' | 'Superseded';
 
@@ -124,6 +158,8 @@ export interface RunOutcome {
   message: string;
   revision: string;
   generation: number;
+  /** Of the last plan, as its sender named it. */
+  planDigest?: string;
   lineage: string;
   powerState: DesiredPowerState;
   /** The force sync that this run carried out. */
@@ -176,6 +212,8 @@ export interface MemberProgress {
   nextRetryAt?: number;
   lastError?: { class: string; message: string; at: number };
   activityId?: string;
+  /** Its activity was paused from outside: nothing happens until it is unpaused. */
+  paused?: PausedBy;
   powerState?: PowerState;
 }
 
@@ -198,6 +236,10 @@ export interface Progress {
   name: string;
   revision: string;
   generation: number;
+  /** Of the plan in force, as its sender named it. */
+  planDigest?: string;
+  /** Set while the last plan that was sent is one that the run refused. */
+  refusedPlan?: RefusedPlan;
   lineage: string;
   root: string;
   powerState: DesiredPowerState;
@@ -212,6 +254,8 @@ export interface Progress {
   placement: { phase: 'NotNeeded' | 'Pending' | 'InProgress' | 'Done' | 'Releasing'; message?: string };
   placements: Record<MemberKey, RunPlacement>;
   words: RecordedWord[];
+  /** What could not be read, the last ones. */
+  ignored?: IgnoredInput[];
   outcome?: RunOutcome;
 }
 
@@ -221,6 +265,8 @@ export const applyPlan = defineSignal<[PlanMessage]>('applyPlan');
 export const withdraw = defineSignal<[{ reason: string }]>('withdraw');
 /** An activity tells of a failed attempt while it goes on retrying. */
 export const attemptFailed = defineSignal<[AttemptReport]>('attemptFailed');
+/** An activity of the run was paused or unpaused from outside: Temporal leaves no event of it. Sent by the bridge. */
+export const activityPaused = defineSignal<[PauseReport]>('activityPaused');
 /** A parent's run hands an operator's word on. */
 export const relay = defineSignal<[RecordedWord]>('relay');
 

@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import { byteLength, fitJson, fitList, fitText, jsonLength, own } from '../../api';
+
+const anyText = fc.string({ unit: 'binary', maxLength: 80 });
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+describe('G2: text fits into bytes', () => {
+  it('counts bytes as UTF-8 does', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(0xffff)), (units) => {
+        const text = String.fromCharCode(...units);
+        expect(byteLength(text)).toBe(Buffer.byteLength(text, 'utf8'));
+      }),
+    );
+  });
+
+  it('never passes the limit, never splits a code point, and leaves short text alone', () => {
+    fc.assert(
+      fc.property(anyText, fc.nat(100), (text, bytes) => {
+        const fitted = fitText(text, bytes);
+        expect(Buffer.byteLength(fitted)).toBeLessThanOrEqual(bytes);
+        expect(fitted).not.toMatch(LONE_SURROGATE);
+        if (Buffer.byteLength(text) <= bytes) expect(fitted).toBe(text);
+        else if (bytes >= 3) expect(text.startsWith(fitted.slice(0, -3))).toBe(true);
+      }),
+    );
+  });
+
+  it('takes the first items of a list that fit', () => {
+    expect(fitList(['aa', 'bb', 'cc'], 10)).toEqual(['aa', 'bb']);
+    expect(fitList([], 0)).toEqual([]);
+  });
+
+  it('shrinks a value only as much as it has to', () => {
+    const halved = (text: string): string => text.slice(0, text.length / 2);
+    expect(fitJson('x'.repeat(8), 100, [halved])).toBe('x'.repeat(8));
+    expect(fitJson('x'.repeat(8), 6, [halved, halved])).toBe('x'.repeat(4));
+    expect(jsonLength(undefined)).toBe(0);
+  });
+});
+
+describe('lookup by a name from outside', () => {
+  it('finds only what the record itself has', () => {
+    const record = JSON.parse('{"constructor-1": 1, "__proto__": 2}') as Record<string, number>;
+    expect(own(record, 'constructor-1')).toBe(1);
+    expect(own(record, '__proto__')).toBe(2);
+    expect(own(record, 'constructor')).toBeUndefined();
+    expect(own(undefined, 'a')).toBeUndefined();
+  });
+});

@@ -2,7 +2,9 @@
 import { formatProblem, type Group, type Problem } from '../api';
 import type { MemberProgress, Progress, TierProgress } from '../workflows/messages';
 import { splitKey, type ObjectKey } from './manifest-index';
-import type { GroupView } from './status';
+import { healthFindings, type HealthFinding } from './health-findings';
+import type { RunHealth } from './run-health';
+import type { GroupView, RunView } from './status';
 
 /** What an event is about. */
 export interface EventObject {
@@ -32,6 +34,12 @@ export type EventReason =
   | 'AttemptFailed'
   | 'MemberDone'
   | 'MemberParked'
+  /** An activity, or the run, was paused in Temporal; nothing goes on there until it is unpaused. */
+  | 'RunPaused'
+  | 'RunUnpaused'
+  /** The workflow task of the run fails again and again: the run takes no step. */
+  | 'RunFailing'
+  | 'RunRecovered'
   /** Another controller writes the status of the group too. */
   | 'StatusContested'
   /** Somebody else keeps setting the power state of a nested group. */
@@ -120,10 +128,49 @@ export function viewEvents(before: GroupView | undefined, after: GroupView): Hap
     events.push({ type: 'Normal', reason: 'RunStarted', object, message: `run ${run.runId} is open` });
   }
   if (run.progress) events.push(...progressEvents(object, old?.progress, run.progress));
+  if (run.endedAt === undefined) events.push(...healthEvents(after.metadata, run, old?.health));
   // A quick run is seen when it has ended; which run there was before the first look is no news.
   const wasOver = old ? old.endedAt !== undefined : before === undefined;
   if (run.endedAt !== undefined && !wasOver) events.push(ended(object, after));
   return events;
+}
+
+/** What {@link healthFindings} began or ceased to say of an open run. */
+function healthEvents(
+  group: { namespace: string; name: string },
+  { workflowId, health = HEALTHY }: RunView,
+  old: RunHealth = HEALTHY,
+): Happening[] {
+  const object = groupObject(group);
+  const before = healthFindings(group, workflowId, old);
+  const now = healthFindings(group, workflowId, health);
+  const begun = now.filter((finding) => !before.some((each) => isSameFinding(each, finding)));
+  const over = before.filter((finding) => !now.some((each) => isSameFinding(each, finding)));
+  return [
+    ...begun.map(({ kind, message, cure }): Happening => ({
+      type: 'Warning',
+      reason: kind === 'WorkflowTaskFailing' ? 'RunFailing' : 'RunPaused',
+      object,
+      message: `${message}. Way out: ${cure.join(', then ')}`,
+    })),
+    ...over.map(({ kind, activityId }): Happening =>
+      kind === 'WorkflowTaskFailing'
+        ? { type: 'Normal', reason: 'RunRecovered', object, message: 'the run takes its steps again' }
+        : {
+            type: 'Normal',
+            reason: 'RunUnpaused',
+            object,
+            message: `${activityId === undefined ? 'the run' : `activity ${activityId}`} is not paused any more`,
+          },
+    ),
+  ];
+}
+
+const HEALTHY: RunHealth = { paused: [] };
+
+/** The attempt of a failing workflow task changes all the time. */
+function isSameFinding(one: HealthFinding, other: HealthFinding): boolean {
+  return one.kind === other.kind && one.activityId === other.activityId;
 }
 
 function ended(object: EventObject, view: GroupView): Happening {

@@ -18,6 +18,7 @@ export { planDigest, wantsDigest } from './desired';
 export { directorySource, type DirectorySourceOptions } from './directory-source';
 export { viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
 export type { GroupName } from './group-runs';
+export { healthFindings, type HealthFinding } from './health-findings';
 export {
   FIELD_MANAGER,
   FINALIZER,

@@ -36,6 +36,7 @@ import {
 import { isSameDesired } from './desired';
 import type { Decision, RunState, Sent } from './reconcile';
 import type { ResolvedMember, ResolvedTier } from './resolve';
+import type { RunHealth } from './run-health';
 
 /** A Kubernetes `metav1.Condition`. */
 export interface Condition {
@@ -88,6 +89,8 @@ export interface RunView {
   progress?: Progress;
   /** How Temporal closed it, where it left no outcome. */
   closedAs?: string;
+  /** While the run is open: what Temporal knows of it and the run itself cannot report. */
+  health?: RunHealth;
 }
 
 /** A group as people and programs see it: what `vmgroup get` prints. */

@@ -1,6 +1,7 @@
 /** A group as lines of text for a terminal: header, tiers with bars, members. Pure. */
-import type { GroupView, MemberStatus } from '../bridge';
+import type { GroupView, HealthFinding, MemberStatus } from '../bridge';
 import type { MemberProgress, MemberPhase, Progress, TierProgress } from '../workflows/messages';
+import * as heavy from './heavy';
 import { elapsed } from './output';
 import type { Paint } from './paint';
 
@@ -58,8 +59,10 @@ export function groupLines(view: GroupView, scene: Scene): string[] {
   const body = progress
     ? progress.tiers.flatMap((tier) => tierLines(view, progress, tier, scene))
     : restingLines(view, scene);
+  const found = healthOf(view).filter((finding) => !isShownAtMember(view, finding));
+  const health = found.flatMap((finding) => healthLines(finding, '  ', scene));
   const problems = (view.problems ?? []).map(({ message }) => `  ${paint.bad(`manifest: ${message}`)}`);
-  return [headline(view, scene), ...body, ...problems];
+  return [headline(view, scene), ...health, ...body, ...problems];
 }
 
 /** `prod/web` of a view. */
@@ -91,6 +94,29 @@ function paintPhase(phase: string, paint: Paint): string {
   if (['ConvergedWithExceptions', 'Cancelled', 'Waiting', 'Paused', 'OutOfSync'].includes(phase))
     return paint.warn(phase);
   return paint.info(phase);
+}
+
+/** What Temporal knows of the open run and the run itself cannot report. */
+function healthOf({ metadata, run }: GroupView): HealthFinding[] {
+  if (!run?.health || run.endedAt !== undefined) return [];
+  return heavy.bridge().healthFindings(metadata, run.workflowId, run.health);
+}
+
+function isShownAtMember({ run }: GroupView, { activityId }: HealthFinding): boolean {
+  if (activityId === undefined) return false;
+  return run?.progress?.members.some((member) => member.activityId === activityId) ?? false;
+}
+
+function healthLines(
+  { message, cure }: HealthFinding,
+  indent: string,
+  { paint, width = 80 }: Scene,
+): string[] {
+  const lines = (text: string) => wrapped(text, width, indent);
+  return [
+    ...lines(`✖ ${message}`).map((text) => paint.bad(text)),
+    ...cure.flatMap((command) => lines(`→ ${command}`)).map((text) => paint.warn(text)),
+  ];
 }
 
 function tierLines(view: GroupView, progress: Progress, tier: TierProgress, scene: Scene): string[] {
@@ -141,7 +167,10 @@ function memberLines(view: GroupView, member: MemberProgress, nameWidth: number,
       ];
     case 'InProgress': {
       const error = member.lastError ? wrapped(`${errorText(member)}${nextTry(member, now)}`, width) : [];
-      return [paint.info(line(inProgress(member, now))), ...error.map((text) => paint.bad(text))];
+      const paused = healthOf(view)
+        .filter(({ activityId }) => activityId !== undefined && activityId === member.activityId)
+        .flatMap((finding) => healthLines(finding, MEMBER_INDENT, scene));
+      return [paint.info(line(inProgress(member, now))), ...error.map((text) => paint.bad(text)), ...paused];
     }
     case 'Queued':
       return [line(`waits for ${member.waitsFor ?? 'its turn'}`)];
@@ -174,9 +203,11 @@ function cure(view: GroupView, { member }: MemberProgress): string {
   return `→ vmgroup retry ${groupName(view)} ${short} --reason TEXT   (or skip, mark-ready)`;
 }
 
+/** Of lines below a member. */
+const MEMBER_INDENT = ' '.repeat(8);
+
 /** Text on lines of its own below a member, broken between words. */
-function wrapped(text: string, width: number): string[] {
-  const indent = ' '.repeat(8);
+function wrapped(text: string, width: number, indent = MEMBER_INDENT): string[] {
   const room = Math.max(40, width - indent.length - 1);
   const lines: string[] = [];
   for (const word of text.split(' ')) {

@@ -1,4 +1,4 @@
-import { indexManifests, resolveTrees, type GroupView } from '../../bridge';
+import { indexManifests, resolveTrees, type GroupView, type RunHealth } from '../../bridge';
 import { manifestEvents, problemEvents, viewEvents } from '../../bridge/events';
 import type { MemberPhase, Plan, RunOutcome } from '../../workflows/messages';
 import { group, manifests, NS, outcome, progressOf, tier, vm } from './fixtures';
@@ -50,6 +50,12 @@ function failing(attempt: number): GroupView {
   return view({ ...base, progress });
 }
 
+const PAUSED = { activityId: 'power-on/a', activityType: 'powerOn', at: 1_000, by: 'bob', reason: 'host' };
+const task = (attempt: number) => ({ attempt, since: 1_000 });
+function unwell(health: Partial<RunHealth>): GroupView {
+  return view({ ...base, health: { paused: [], ...health } });
+}
+
 const short = (events: { type: string; reason: string }[]) =>
   events.map(({ type, reason }) => `${type} ${reason}`);
 
@@ -89,8 +95,22 @@ test.each<[string, GroupView | undefined, GroupView, string[]]>([
     ['Normal RunEnded'],
   ],
   ['and told once', closed(), closed(), []],
+  ['an activity is paused', view(base), unwell({ paused: [PAUSED] }), ['Warning RunPaused']],
+  ['and stays so', unwell({ paused: [PAUSED] }), unwell({ paused: [PAUSED] }), []],
+  ['it is unpaused', unwell({ paused: [PAUSED] }), view(base), ['Normal RunUnpaused']],
+  ['the workflow task fails', view(base), unwell({ workflowTask: task(3) }), ['Warning RunFailing']],
+  ['and goes on failing', unwell({ workflowTask: task(3) }), unwell({ workflowTask: task(9) }), []],
+  ['it works again', unwell({ workflowTask: task(3) }), unwell({}), ['Normal RunRecovered']],
+  ['a paused run ends', unwell({ paused: [PAUSED] }), closed(), ['Normal RunEnded']],
 ])('%s', (_, before, after, expected) => {
   expect(short(viewEvents(before, after))).toEqual(expected);
+});
+
+test('the event of a pause names who paused, since when, why, and the command that unpauses', () => {
+  expect(viewEvents(view(base), unwell({ paused: [PAUSED] }))[0]?.message).toBe(
+    'activity power-on/a is paused in Temporal by bob since 1970-01-01T00:00:01Z: host. ' +
+      'Way out: temporal activity unpause -w vmgroup/prod/app --activity-id power-on/a',
+  );
 });
 
 test('groups that are added, changed and deleted', () => {

@@ -184,3 +184,47 @@ describe('the verdict of --exit-when-converged', () => {
     expect(verdictOf(views, [...problems])?.exitCode).toBe(exitCode);
   });
 });
+
+describe('what Temporal knows of an open run', () => {
+  const health = (more: object): GroupView => {
+    const run = STUCK.run as NonNullable<GroupView['run']>;
+    const progress = run.progress as Progress;
+    const members = progress.members.map((each) =>
+      each.phase === 'InProgress' ? { ...each, activityId: `power-on/${each.member}` } : each,
+    );
+    return { ...STUCK, run: { ...run, progress: { ...progress, members }, health: { paused: [], ...more } } };
+  };
+  const pause = { at: NOW, by: 'bob', reason: 'look at host' };
+
+  test('a paused activity stands at its member, with the command that unpauses it', () => {
+    const paused = [{ activityId: 'power-on/web-1', activityType: 'powerOn', ...pause }];
+    expect(lines(health({ paused }), 200).slice(4, 8)).toEqual([
+      '    ◐ web-1  waits for PoweredOn, 5s, attempt 2',
+      '        Transient: host is busy; next try in 8s',
+      '        ✖ activity power-on/web-1 is paused in Temporal by bob since 2023-11-14T22:13:20Z: look at host',
+      '        → temporal activity unpause -w vmgroup/prod/shop --activity-id power-on/web-1',
+    ]);
+  });
+
+  test('one that belongs to no member, a paused run, and a failing workflow task stand above', () => {
+    const paused = [{ activityId: 'place/shop', activityType: 'place', at: 0, by: '', reason: '' }];
+    const failure = { cause: 'WORKFLOW_WORKER_UNHANDLED_FAILURE', message: 'oh no' };
+    const workflowTask = { attempt: 12, since: NOW, failure };
+    expect(lines(health({ paused, pausedRun: pause, workflowTask }), 200).slice(1, 8)).toEqual([
+      '  ✖ the workflow task of the run fails since 2023-11-14T22:13:20Z, attempt 12, so the run takes no step: WORKFLOW_WORKER_UNHANDLED_FAILURE: oh no',
+      '  → temporal workflow terminate -w vmgroup/prod/shop --reason TEXT',
+      '  → vmgroup retry prod/shop --reason TEXT',
+      '  ✖ the run is paused in Temporal by bob since 2023-11-14T22:13:20Z: look at host',
+      '  → temporal workflow unpause -w vmgroup/prod/shop',
+      '  ✖ activity place/shop is paused in Temporal',
+      '  → temporal activity unpause -w vmgroup/prod/shop --activity-id place/shop',
+    ]);
+  });
+
+  test('a run that has ended has none', () => {
+    const { run, ...rest } = health({ pausedRun: pause });
+    expect(
+      lines({ ...rest, run: { ...(run as NonNullable<GroupView['run']>), endedAt: NOW } }),
+    ).not.toContainEqual(expect.stringContaining('paused'));
+  });
+});

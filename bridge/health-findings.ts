@@ -1,0 +1,74 @@
+/** What is wrong with a run, in words, with the commands that get it going again. Pure. */
+import type { FailingWorkflowTask, PausedActivity, PausedRun, RunHealth } from './run-health';
+
+/** One finding about a run. */
+export interface HealthFinding {
+  kind: 'WorkflowTaskFailing' | 'ActivityPaused' | 'RunPaused';
+  /** Of a paused activity: its id, such as `power-on/db`. */
+  activityId?: string;
+  message: string;
+  /** Commands of `temporal` and `vmgroup`, in their order. */
+  cure: string[];
+}
+
+/** The findings about the run of a group. */
+export function healthFindings(
+  group: { namespace: string; name: string },
+  workflowId: string,
+  { workflowTask, paused, pausedRun }: RunHealth,
+): HealthFinding[] {
+  return [
+    ...(workflowTask ? [failing(group, workflowId, workflowTask)] : []),
+    ...(pausedRun ? [pausedWhole(workflowId, pausedRun)] : []),
+    ...paused.map((activity) => pausedOne(workflowId, activity)),
+  ];
+}
+
+function failing(
+  { namespace, name }: { namespace: string; name: string },
+  workflowId: string,
+  { attempt, since, failure }: FailingWorkflowTask,
+): HealthFinding {
+  const why = failure ? `${failure.cause}: ${failure.message}` : 'it times out; see the logs of the workers';
+  const hint =
+    failure?.cause === 'NON_DETERMINISTIC_ERROR'
+      ? '. The build of the worker does not fit the history of the run: start the build that began the run, or end the run'
+      : '';
+  return {
+    kind: 'WorkflowTaskFailing',
+    message: `the workflow task of the run fails since ${iso(since)}, attempt ${attempt}, so the run takes no step: ${why}${hint}`,
+    cure: [
+      `temporal workflow terminate -w ${workflowId} --reason TEXT`,
+      `vmgroup retry ${namespace}/${name} --reason TEXT`,
+    ],
+  };
+}
+
+function pausedOne(workflowId: string, activity: PausedActivity): HealthFinding {
+  const { activityId } = activity;
+  return {
+    kind: 'ActivityPaused',
+    activityId,
+    message: `activity ${activityId} is paused in Temporal${pauseText(activity)}`,
+    cure: [`temporal activity unpause -w ${workflowId} --activity-id ${activityId}`],
+  };
+}
+
+function pausedWhole(workflowId: string, pause: PausedRun): HealthFinding {
+  return {
+    kind: 'RunPaused',
+    message: `the run is paused in Temporal${pauseText(pause)}`,
+    cure: [`temporal workflow unpause -w ${workflowId}`],
+  };
+}
+
+function pauseText({ at, by, reason }: PausedRun): string {
+  const who = by === '' ? '' : ` by ${by}`;
+  const since = at === 0 ? '' : ` since ${iso(at)}`;
+  return `${who}${since}${reason === '' ? '' : `: ${reason}`}`;
+}
+
+/** In whole seconds, as times stand in the status. */
+function iso(time: number): string {
+  return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}

@@ -10,6 +10,7 @@ const doors = {
   api: ['api', 'api/duration', 'api/own', 'api/text'],
   placement: ['placement'],
   kubernetes: ['kubernetes'],
+  http: ['http'],
   workflows: ['workflows'],
   messages: ['workflows/messages'],
   platforms: ['platforms', 'platforms/simulated', 'platforms/vm-operator'],
@@ -21,13 +22,24 @@ const doors = {
 const table = {
   api: { may: [] },
   kubernetes: { may: [] },
+  http: { may: [] },
   placement: { may: ['api'] },
   workflows: { may: ['api'], types: ['activities'], noBuiltins: true },
-  platforms: { may: ['api', 'placement', 'kubernetes'] },
+  platforms: { may: ['api', 'placement', 'kubernetes', 'http'] },
   activities: { may: ['api', 'placement', 'platforms', 'messages'] },
-  bridge: { may: ['api', 'placement', 'kubernetes', 'messages'] },
+  bridge: { may: ['api', 'placement', 'kubernetes', 'http', 'messages'] },
   worker: {
-    may: ['api', 'placement', 'kubernetes', 'workflows', 'messages', 'platforms', 'activities', 'bridge'],
+    may: [
+      'api',
+      'placement',
+      'kubernetes',
+      'http',
+      'workflows',
+      'messages',
+      'platforms',
+      'activities',
+      'bridge',
+    ],
   },
   cli: {
     may: [

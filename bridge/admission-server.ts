@@ -9,9 +9,6 @@
  * `nextForcePowerStateSyncTime: now` stays as it is written, which asks for one sync as well.
  */
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import {
   type AdmissionRequest,
   type AdmissionVerdict,
@@ -20,12 +17,7 @@ import {
   patchAdmission,
   reviewAdmission,
 } from '../api';
-
-/** Bytes of one request. It holds the old and the new object, each as large as etcd takes one (1.5 MiB). */
-const MAX_BODY = 8 * 2 ** 20;
-
-/** Longest time for one request to arrive, and for a handshake, milliseconds. An API server waits 10 s for an answer by default. */
-const PATIENCE = 5_000;
+import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange, type HttpServer } from '../http';
 
 /**
  * Milliseconds between two looks at the certificate. A mounted Secret changes by links being moved, which a watch of the files does not see.
@@ -77,62 +69,44 @@ export interface AdmissionServer {
 export async function startAdmissionServer(options: AdmissionServerOptions): Promise<AdmissionServer> {
   const { onError = () => undefined, certificateFile, keyFile } = options;
   let pair = readPair(options);
-  const server = createHttps(options, pair);
-  server.on('request', (request, response) => {
-    answer(options, request, response).catch((error: unknown) => {
-      onError(error, 'answering an API server');
-      response.destroy();
-    });
-  });
-  // What does not speak TLS, or breaks off in the middle.
-  server.on('tlsClientError', (_error, socket) => socket.destroy());
-  server.on('clientError', (_error, socket) => socket.destroy());
-
+  const server = await startHttps(options, pair);
   const reload = (): void => {
     try {
       const found = readPair(options);
       if (found.cert === pair.cert && found.key === pair.key) return;
       pair = found;
-      server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' });
+      server.setCertificate({ ...pair, minVersion: 'TLSv1.2' });
     } catch (error: unknown) {
       onError(error, `reading the certificate ${certificateFile} and its key ${keyFile}; the old one stays`);
     }
   };
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host ?? '127.0.0.1', resolve);
-  });
-  server.on('error', (error) => onError(error, 'listening for an API server'));
   const looking = setInterval(reload, LOOK_EVERY);
-  const { address, port } = server.address() as AddressInfo;
   return {
-    address: `${address}:${port}`,
-    close: () =>
-      new Promise((resolve) => {
-        clearInterval(looking);
-        // A connection that never asked anything does not count as idle, and would be waited for.
-        const patience = setTimeout(() => server.closeAllConnections(), LAST_WORDS);
-        server.close(() => {
-          clearTimeout(patience);
-          resolve();
-        });
-        server.closeIdleConnections();
-      }),
+    address: server.address,
+    close: () => {
+      clearInterval(looking);
+      return server.close(LAST_WORDS);
+    },
   };
 }
 
-function createHttps(
-  { certificateFile, keyFile }: AdmissionServerOptions,
+async function startHttps(
+  options: AdmissionServerOptions,
   pair: { cert: string; key: string },
-): Server {
+): Promise<HttpServer> {
+  const { port, host, certificateFile, keyFile, onError } = options;
   try {
-    return createServer({
-      ...{ ...pair, minVersion: 'TLSv1.2', handshakeTimeout: PATIENCE },
-      ...{ requestTimeout: PATIENCE, headersTimeout: PATIENCE, connectionsCheckingInterval: 1_000 },
-      // Longer than an API server keeps an idle connection (90 s), so that it never sends into one that closes.
-      keepAliveTimeout: 120_000,
+    return await startHttpServer({
+      port,
+      ...(host !== undefined && { host }),
+      limits: HTTP_LIMITS.webhook,
+      tls: { ...pair, minVersion: 'TLSv1.2' },
+      handle: (exchange) => answer(options, exchange),
+      onError: (error) => onError?.(error, 'serving an API server'),
     });
   } catch (error: unknown) {
+    // Everything that concerns the socket names the call that failed.
+    if (error instanceof Error && 'syscall' in error) throw error;
     throw new Error(
       `${certificateFile} and ${keyFile} do not hold a certificate and its key: ${String(error)}; ` +
         'name the PEM files that cert-manager or openssl wrote',
@@ -143,16 +117,6 @@ function createHttps(
 
 function readPair({ certificateFile, keyFile }: AdmissionServerOptions): { cert: string; key: string } {
   return { cert: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
-}
-
-/** A request that is none of an API server's. */
-class Refused extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-  ) {
-    super(message);
-  }
 }
 
 /** What goes into `response` of an `AdmissionReview`, but for its uid. */
@@ -166,25 +130,21 @@ interface Answer {
 
 type Ask = (request: AdmissionRequest & { namespace: string }) => Answer;
 
-async function answer(
-  options: AdmissionServerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function answer(options: AdmissionServerOptions, exchange: Exchange): Promise<void> {
   const { onReview = () => undefined, onError = () => undefined } = options;
+  const { method, response } = exchange;
   const startedAt = performance.now();
-  const [asked = ''] = (request.url ?? '').split('?');
-  const ask = asks(options)[asked];
-  const path = ask ? asked : '';
+  const ask = asks(options).get(exchange.path);
+  const path = ask ? exchange.path : '';
   let kind = '';
   const done = (outcome: AdmissionOutcome, status: number, body: unknown): void => {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     onReview({ path, kind, outcome, milliseconds: performance.now() - startedAt });
   };
   try {
-    if (!ask) throw new Refused(404, 'paths: /validate /mutate');
-    if (request.method !== 'POST') throw new Refused(405, 'an AdmissionReview is posted');
-    const review = reviewOf(await bodyOf(request));
+    if (!ask) throw new HttpError(404, 'paths: /validate /mutate');
+    if (method !== 'POST') throw new HttpError(405, 'an AdmissionReview is posted');
+    const review = reviewOf(await exchange.body());
     kind = review.kind;
     const given = ask(review);
     const outcome = given.allowed ? 'Allowed' : 'Denied';
@@ -194,17 +154,17 @@ async function answer(
       response: { uid: review.uid, ...given },
     });
   } catch (error: unknown) {
-    if (error instanceof Refused) return done('Refused', error.status, { message: error.message });
+    if (error instanceof HttpError) return done('Refused', error.status, { message: error.message });
     onError(error, `answering an API server at ${path}`);
     done('Failed', 500, { message: error instanceof Error ? error.message : String(error) });
   }
 }
 
-function asks({ known }: AdmissionServerOptions): Partial<Record<string, Ask>> {
-  return {
-    '/validate': (request) => toAnswer(reviewAdmission(request, known(request.namespace))),
-    '/mutate': (request) => toPatch(patchAdmission(request, Date.now())),
-  };
+function asks({ known }: AdmissionServerOptions): Map<string, Ask> {
+  return new Map([
+    ['/validate', (request) => toAnswer(reviewAdmission(request, known(request.namespace)))],
+    ['/mutate', (request) => toPatch(patchAdmission(request, Date.now()))],
+  ]);
 }
 
 function toAnswer({ allowed, problems, warnings }: AdmissionVerdict): Answer {
@@ -224,35 +184,20 @@ function toPatch(patch: JsonPatchOperation[]): Answer {
   };
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MAX_BODY) throw new Refused(413, `more than ${MAX_BODY} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (error: unknown) {
-    throw error instanceof Refused ? error : new Refused(400, 'the body broke off');
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 const REVIEWED = ['VirtualMachineGroup', 'VirtualMachine', 'VirtualMachineClass', 'SequencePolicy'];
 
-/** @throws Refused when the text is no `AdmissionReview` of version v1 with a request. */
+/** @throws HttpError when the text is no `AdmissionReview` of version v1 with a request. */
 function reviewOf(text: string): AdmissionRequest & { uid: string; kind: string; namespace: string } {
   let review: unknown;
   try {
     review = JSON.parse(text);
   } catch {
-    throw new Refused(400, 'the body is no JSON');
+    throw new HttpError(400, 'the body is no JSON');
   }
   const { apiVersion, kind, request } = mapping(review);
   const { uid, namespace, operation, object, oldObject, kind: type } = mapping(request);
   if (apiVersion !== 'admission.k8s.io/v1' || kind !== 'AdmissionReview' || typeof uid !== 'string')
-    throw new Refused(400, 'the body is no AdmissionReview of admission.k8s.io/v1 with a request');
+    throw new HttpError(400, 'the body is no AdmissionReview of admission.k8s.io/v1 with a request');
   const { kind: name } = mapping(type);
   return {
     ...{ uid, operation, object, oldObject },

@@ -1,7 +1,6 @@
-/** A process's own HTTP page, on loopback unless told otherwise: `/healthz`, `/readyz` and `/metrics`. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+/** A process's own HTTP page, on loopback by default: `/healthz`, `/readyz` and `/metrics`. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { HTTP_LIMITS, startHttpServer } from '../http';
 
 /** What {@link startHealth} needs to know. */
 export interface HealthOptions {
@@ -32,39 +31,34 @@ export interface Health {
 export async function startHealth(options: HealthOptions): Promise<Health> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const pages: Record<string, () => Promise<Page>> = {
-    '/healthz': async () => ({ status: 200, body: 'ok\n' }),
-    '/readyz': async () => {
-      const reason = await options.notReady();
-      return reason === undefined ? { status: 200, body: 'ok\n' } : { status: 503, body: `${reason}\n` };
-    },
-    '/metrics': async () => ({
-      status: 200,
-      body: (await registry.metrics()) + (await sdkMetrics(options.sdkMetricsAddress)),
-    }),
-  };
-  const server = createServer((request, response) => {
-    const page = pages[new URL(request.url ?? '/', 'http://localhost').pathname] ?? notFound;
-    page().then(
-      ({ status, body }) =>
-        response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(body),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host ?? '127.0.0.1', resolve);
-  });
-  const { address, port } = server.address() as AddressInfo;
-  return {
-    address: `${address}:${port}`,
-    registry,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
+  const pages = new Map<string, () => Promise<Page>>([
+    ['/healthz', async () => ({ status: 200, body: 'ok\n' })],
+    [
+      '/readyz',
+      shared(async () => {
+        const reason = await options.notReady();
+        return reason === undefined ? { status: 200, body: 'ok\n' } : { status: 503, body: `${reason}\n` };
       }),
-  };
+    ],
+    [
+      '/metrics',
+      shared(async () => ({
+        status: 200,
+        body: (await registry.metrics()) + (await sdkMetrics(options.sdkMetricsAddress)),
+      })),
+    ],
+  ]);
+  const server = await startHttpServer({
+    port: options.port,
+    ...(options.host !== undefined && { host: options.host }),
+    limits: HTTP_LIMITS.health,
+    handle: async ({ method, path, response }) => {
+      const page = pages.get(path) ?? notFound;
+      const { status, body } = method === 'GET' || method === 'HEAD' ? await page() : WRONG_METHOD;
+      response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(body);
+    },
+  });
+  return { address: server.address, registry, close: () => server.close() };
 }
 
 /** Counts events by reason in `vmgroup_events_total`. */
@@ -147,8 +141,16 @@ interface Page {
   body: string;
 }
 
+const WRONG_METHOD: Page = { status: 405, body: 'only GET and HEAD are allowed\n' };
+
 async function notFound(): Promise<Page> {
   return { status: 404, body: 'pages: /healthz /readyz /metrics\n' };
+}
+
+/** A page that is made once for all requests that arrive while it is being made. */
+function shared(make: () => Promise<Page>): () => Promise<Page> {
+  let making: Promise<Page> | undefined;
+  return () => (making ??= make().finally(() => (making = undefined)));
 }
 
 /** The SDK's page dies with the last worker, and metrics of the rest of the process must not. */

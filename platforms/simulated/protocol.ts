@@ -33,9 +33,6 @@ export interface Refusal {
   error: { class: FailureClass; message: string; retryAfter?: number };
 }
 
-/** Largest body that is read, bytes: a placement of 10,000 VMs is about 2 MB. */
-export const MAX_BODY = 8 * 1024 * 1024;
-
 const text = z.string().min(1).max(1024);
 const amount = z.number().nonnegative();
 const powerState = z.enum(['PoweredOn', 'PoweredOff', 'Suspended']);

@@ -18,18 +18,17 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import type { SimulatedInventory } from '../../api';
+import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange } from '../../http';
 import { PlatformError, type FailureClass } from '../platform';
 import { readJournal } from './journal';
 import { takeLock } from './lock';
 import { Machine } from './machine';
 import {
-  MAX_BODY,
   consoleDeleteBody,
   consoleFailBody,
   consolePowerBody,
@@ -72,8 +71,6 @@ export interface Simulator {
 const HEARTBEAT = 2_000;
 /** Bytes that may wait for a slow watcher before it is cut off (it then watches again). */
 const WATCH_BACKLOG = 64 * 1024 * 1024;
-/** Longer than clients keep an idle connection, so that no call meets a connection that is just being closed. Milliseconds. */
-const KEEP_ALIVE = 65_000;
 
 /**
  * Starts the simulated platform.
@@ -89,10 +86,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const closing = new AbortController();
   // Every watcher listens to it; Node warns from the eleventh on.
   setMaxListeners(0, closing.signal);
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (request, response) => {
-    void serve({ instance, machine, journal, closing: closing.signal }, request, response);
+  const server = await startHttpServer({
+    port: options.port ?? 0,
+    limits: HTTP_LIMITS.simulator,
+    handle: (exchange) => serve({ instance, machine, journal, closing: closing.signal }, exchange),
   });
-  const address = await listen(server, options.port ?? 0);
+  const address = `http://${server.address}`;
   try {
     // The lock names the address at which its holder answers, so the server listens before it holds the lock.
     const unlock = await takeLock(options.dataDir, { pid: process.pid, instance, address });
@@ -102,7 +101,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       const close = async (): Promise<void> => {
         closing.abort();
         await running.close();
-        await stop(server);
+        await server.close();
         await unlock();
       };
       let closed: Promise<void> | undefined;
@@ -118,7 +117,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       throw error;
     }
   } catch (error: unknown) {
-    await stop(server);
+    await server.close();
     throw error;
   }
 }
@@ -131,22 +130,6 @@ function once(onBroken: SimulatorOptions['onBroken']): (error: Error) => void {
   };
 }
 
-async function listen(server: Server, port: number): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-async function stop(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // Answers that were just written leave first.
-  await new Promise((resolve) => setImmediate(resolve));
-  server.closeAllConnections();
-  await closed;
-}
-
 interface Served {
   instance: string;
   machine: Promise<Machine>;
@@ -157,22 +140,12 @@ interface Served {
 /** An answer that is not JSON: it was written by the handler itself, or is withheld. */
 const ANSWERED = Symbol('answered');
 
-class HttpError extends Error {
-  constructor(
-    readonly status: number,
-    readonly failureClass: FailureClass,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-async function serve(served: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(served: Served, exchange: Exchange): Promise<void> {
+  const { request, response } = exchange;
   response.setHeader('x-instance', served.instance);
   try {
     refuseForeign(request);
-    const url = new URL(request.url ?? '/', 'http://127.0.0.1');
-    const answer = await route(served, `${request.method} ${url.pathname}`, url, request, response);
+    const answer = await route(served, exchange);
     if (answer !== ANSWERED) send(response, 200, answer);
   } catch (error: unknown) {
     if (response.headersSent) response.destroy();
@@ -180,13 +153,9 @@ async function serve(served: Served, request: IncomingMessage, response: ServerR
   }
 }
 
-async function route(
-  served: Served,
-  call: string,
-  url: URL,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<unknown> {
+async function route(served: Served, exchange: Exchange): Promise<unknown> {
+  const { request, response, query } = exchange;
+  const call = `${exchange.method} ${exchange.path}`;
   if (call === 'GET /v1/health') return { instance: served.instance, pid: process.pid };
   const machine = await served.machine;
   switch (call) {
@@ -195,83 +164,82 @@ async function route(
     case 'GET /v1/vms':
       return { vms: machine.standing() };
     case 'POST /v1/power': {
-      const { state, lost } = await machine.power(await body(request, powerBody));
+      const { state, lost } = await machine.power(await body(exchange, powerBody));
       if (!lost) return { state };
       response.destroy();
       return ANSWERED;
     }
     case 'POST /v1/place': {
-      const { requests, ...options } = await body(request, placeBody);
+      const { requests, ...options } = await body(exchange, placeBody);
       return { results: await machine.place(requests, options) };
     }
     case 'POST /v1/release': {
-      const { vms, ...options } = await body(request, releaseBody);
+      const { vms, ...options } = await body(exchange, releaseBody);
       return { vms: await machine.release(vms, options) };
     }
     case 'GET /v1/journal':
-      return sendJournal(served.journal, Number(url.searchParams.get('since') ?? 0), response);
+      return sendJournal(served.journal, Number(query.get('since') ?? 0), response);
     case 'GET /v1/inventory':
       return { inventory: machine.inventory };
     case 'PUT /v1/inventory':
-      await machine.setInventory(await body(request, inventoryBody));
+      await machine.setInventory(await body(exchange, inventoryBody));
       return {};
     case 'PUT /v1/faults':
-      await machine.setFaults(await body(request, faultsBody));
+      await machine.setFaults(await body(exchange, faultsBody));
       return {};
     case 'POST /v1/console/power': {
-      const { vm, powerState } = await body(request, consolePowerBody);
+      const { vm, powerState } = await body(exchange, consolePowerBody);
       return { state: await machine.consolePower(vm, powerState) };
     }
     case 'POST /v1/console/delete':
-      await machine.consoleDelete((await body(request, consoleDeleteBody)).vm);
+      await machine.consoleDelete((await body(exchange, consoleDeleteBody)).vm);
       return {};
     case 'POST /v1/console/fail': {
-      const { vm, class: failureClass, message } = await body(request, consoleFailBody);
+      const { vm, class: failureClass, message } = await body(exchange, consoleFailBody);
       return { state: await machine.consoleFail(vm, { class: failureClass, message }) };
     }
     default:
-      return readVm(machine, call, url);
+      return readVm(machine, call, query);
   }
 }
 
-function readVm(machine: Machine, call: string, url: URL): unknown {
+function readVm(machine: Machine, call: string, query: URLSearchParams): unknown {
   const match = /^GET \/v1\/vms\/([^/]+)\/([^/]+)$/.exec(call);
-  if (!match) throw new HttpError(404, 'Permanent', `there is no ${call}`);
-  const [, namespace = '', name = ''] = match.map(decodeURIComponent);
-  const state = machine.read({ namespace, name, uid: url.searchParams.get('uid') ?? '' });
-  if (!state)
-    throw new HttpError(404, 'Permanent', `the platform has no VM ${namespace}/${name} of that uid`);
+  if (!match) throw new HttpError(404, `there is no ${call}`);
+  const [, namespace = '', name = ''] = match.map(decoded);
+  const state = machine.read({ namespace, name, uid: query.get('uid') ?? '' });
+  if (!state) throw new HttpError(404, `the platform has no VM ${namespace}/${name} of that uid`);
   return { state };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new HttpError(400, `${text} is not percent-encoded UTF-8`);
+  }
 }
 
 /** Pages of the open web must not reach the platform through the browser of the person who runs it. */
 function refuseForeign(request: IncomingMessage): void {
   const host = (request.headers.host ?? '').replace(/:\d+$/, '');
-  if (host !== '127.0.0.1' && host !== 'localhost')
-    throw new HttpError(403, 'Permanent', `host ${host} is not served`);
+  if (host !== '127.0.0.1' && host !== 'localhost') throw new HttpError(403, `host ${host} is not served`);
   const hasBody = request.method === 'POST' || request.method === 'PUT';
   if (hasBody && request.headers['content-type'] !== 'application/json') {
-    throw new HttpError(415, 'Permanent', 'the content type must be application/json');
+    throw new HttpError(415, 'the content type must be application/json');
   }
 }
 
-async function body<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY) throw new HttpError(413, 'Permanent', `the body is larger than ${MAX_BODY} bytes`);
-    chunks.push(chunk);
-  }
+async function body<T>(exchange: Exchange, schema: z.ZodType<T>): Promise<T> {
+  const text = await exchange.body();
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    value = JSON.parse(text);
   } catch (error: unknown) {
-    throw new HttpError(400, 'Permanent', `the body is not JSON: ${String(error)}`);
+    throw new HttpError(400, `the body is not JSON: ${String(error)}`);
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success)
-    throw new HttpError(400, 'Permanent', `the body is wrong: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new HttpError(400, `the body is wrong: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
 
@@ -297,21 +265,22 @@ const STATUS: Record<FailureClass, number> = {
 function sendError(response: ServerResponse, error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   const retryAfter = error instanceof PlatformError ? error.retryAfter : undefined;
-  const failureClass =
-    error instanceof PlatformError || error instanceof HttpError ? error.failureClass : 'Transient';
+  const failureClass = classOf(error);
   const status =
     error instanceof HttpError ? error.status : error instanceof PlatformError ? STATUS[failureClass] : 500;
   const refusal: Refusal = {
     error: { class: failureClass, message, ...(retryAfter !== undefined && { retryAfter }) },
   };
-  // A body that was not read to its end would be taken for the next call.
-  if (status === 413) response.setHeader('connection', 'close');
   send(response, status, refusal);
 }
 
+function classOf(error: unknown): FailureClass {
+  if (error instanceof PlatformError) return error.failureClass;
+  return error instanceof HttpError && error.status < 500 ? 'Permanent' : 'Transient';
+}
+
 async function sendJournal(path: string, since: number, response: ServerResponse): Promise<typeof ANSWERED> {
-  if (!Number.isInteger(since) || since < 0)
-    throw new HttpError(400, 'Permanent', 'since must be a line number');
+  if (!Number.isInteger(since) || since < 0) throw new HttpError(400, 'since must be a line number');
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   await pipeline(async function* () {
     for await (const line of readJournal(path, since)) yield `${JSON.stringify(line)}\n`;
@@ -330,7 +299,7 @@ function watch(
   let scheduled = false;
   const flush = (): void => {
     scheduled = false;
-    if (response.destroyed) return;
+    if (response.destroyed || response.writableEnded) return;
     if (response.writableLength > WATCH_BACKLOG) response.destroy();
     else response.write(lines.splice(0).join(''));
   };

@@ -127,7 +127,7 @@ describe('W1: what is none of an API server', () => {
       'the body is no AdmissionReview',
     ],
     ['another path', '/metrics', '', 404, 'paths: /validate /mutate'],
-    ['too much', '/validate', Buffer.alloc(9 * 2 ** 20, 'a'), 413, 'more than 8388608 bytes'],
+    ['too much', '/validate', Buffer.alloc(9 * 2 ** 20, 'a'), 413, 'the body has more than 8388608 bytes'],
   ];
   test.each(rows)('%s', async (_, where, body, status, message) => {
     const reply = await post(where, body).catch((error: Error & { code?: string }) => error.code);

@@ -41,6 +41,7 @@ import type { Source, SourceState, UnusableGroup } from './source';
 import { groupView, runOfView, unusableView, type GroupView } from './status';
 import type { StatusStore } from './status-store';
 import { syncAsker, type Asker } from './sync-asker';
+import { temporalRuns, type TemporalRuns } from './temporal-runs';
 import { workQueue } from './work-queue';
 
 /** Names one VM. */
@@ -122,14 +123,21 @@ interface Asked extends Asker {
   sent: () => void;
 }
 
-/** Starts a bridge; resolves once it watches. Rejects where the source cannot be read at all. */
-export async function startBridge(options: BridgeOptions): Promise<Bridge> {
-  const { source, client, taskQueue, observations, statusStore, logger, placesAhead = false } = options;
+/** Starts a bridge; resolves once it watches. Rejects if the source cannot be read at all. */
+export function startBridge(options: BridgeOptions): Promise<Bridge> {
+  return startBridgeWith(temporalRuns(options.client, options.taskQueue), options);
+}
+
+/** {@link startBridge} with Temporal as given. */
+export async function startBridgeWith(
+  temporal: TemporalRuns,
+  options: Omit<BridgeOptions, 'client' | 'taskQueue'>,
+): Promise<Bridge> {
+  const { source, observations, statusStore, logger, placesAhead = false } = options;
   const views = new Map<ObjectKey, GroupView>();
   const stored = await statusStore.load();
   for (const view of stored) views.set(objectKey(view.metadata), view);
   const asked = new Map<ObjectKey, Asked>();
-  const withdrawn = new Set<string>();
   /** When each nested group's run was looked up last, as the state of its parent's run. */
   const lookedUpFor = new Map<ObjectKey, string>();
   /** Since when a VM is known not to be on the platform, or to be another one than before. */
@@ -149,8 +157,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   let lastPass = 0;
 
   const runs = groupRuns({
-    client,
-    taskQueue,
+    temporal,
     remembered: (group) => runOfView(views.get(objectKey(group))),
     onChange: (group) => touch(group),
     onReachable: (reachable, error) => {
@@ -185,9 +192,19 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       ...views.keys(),
       ...(state?.changed ?? []),
       ...(state?.leaving ?? []),
+      ...groupsThatAreGone(),
     ])) {
       touch(splitKey(key), 0);
     }
+  }
+
+  /** Groups that members still name: a run of one may be open that nobody has withdrawn. */
+  function groupsThatAreGone(): ObjectKey[] {
+    if (!index || source.listsAllGroups !== true) return [];
+    const { groups, childMachines, childGroups } = index;
+    return [...childMachines.keys(), ...childGroups.keys()].filter(
+      (key) => !groups.has(key) && !state?.unusable?.has(key),
+    );
   }
 
   function onSource(next: SourceState): void {
@@ -215,7 +232,6 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     if (!observations.get(found)) absentSince.set(objectKey(vm), Date.now());
     if (found.groupName === undefined) return;
     const group = { namespace: found.namespace, name: found.groupName };
-    runs.poke(group);
     touch(group);
   }
 
@@ -365,9 +381,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   async function withdrawUndriven(now: ManifestIndex, tree: Group[]): Promise<void> {
     for (const group of tree) {
       const run = runs.get(group);
-      if (run?.phase !== 'Open' || driverOf(now, group, placesAhead) || withdrawn.has(run.runId)) continue;
+      if (run?.phase !== 'Open' || driverOf(now, group, placesAhead)) continue;
       await runs.withdraw(group, 'the group has no power state any more');
-      withdrawn.add(run.runId);
     }
   }
 
@@ -378,7 +393,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     if (runs.get(group)?.phase === 'Open') await runs.withdraw(group, 'the group was deleted');
     if (index?.groups.has(key)) return;
     await options.ownership?.release(group);
-    runs.forget(group);
+    // A run that has not taken the signal yet is followed to its end, so that it is not found and withdrawn again.
+    if (runs.get(group)?.phase !== 'Open') runs.forget(group);
     lookedUpFor.delete(key);
     sentPlans.delete(key);
     pace.forget(key);

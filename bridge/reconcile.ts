@@ -25,12 +25,13 @@ import {
   type RunOutcome,
 } from '../workflows/messages';
 import { excusedMembers, isSameDesired, planDigest, wantsDigest } from './desired';
+import type { FollowedRun } from './run-follower';
 import type { Asker } from './sync-asker';
 
 /** What is known of the last run of a group. */
 export type RunState =
   | { phase: 'None' }
-  | { phase: 'Open'; runId: string; startedAt: number; progress?: Progress }
+  | ({ phase: 'Open'; runId: string } & FollowedRun)
   | {
       phase: 'Closed';
       runId: string;

@@ -28,6 +28,8 @@ export interface SourceState {
 
 /** A source of desired state. */
 export interface Source {
+  /** Its states list every group there is, in `index` or in `unusable`: a group that some object names and that is in neither does not exist. */
+  readonly listsAllGroups?: boolean;
   /** Reads everything, calls back with it, resolves; then calls back with each change. Rejects where nothing can be read at all. */
   start(onChange: (state: SourceState) => void): Promise<void>;
   /** Why the source may be behind; undefined: it is up to date. */

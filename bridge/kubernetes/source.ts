@@ -225,6 +225,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
   }
 
   return {
+    listsAllGroups: true,
     start,
     trouble,
     known: (namespace) => spaces.get(namespace)?.manifests ?? NOTHING,

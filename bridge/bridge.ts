@@ -283,9 +283,11 @@ export async function startBridgeWith(
     } catch (error: unknown) {
       failure = error;
     }
+    const claimed = await claim(tree, (error) => (failure ??= error));
     for (const driver of tree.filter((group) => driverOf(now, group, placesAhead) === group)) {
-      // B4: without its last run a group is shown, and nothing is decided about it.
-      if (tree.some((group) => driverOf(now, group, placesAhead) === driver && !runs.get(group))) continue;
+      // B4: without its last run, or while its deletion could pass unnoticed, a group is shown, and nothing is decided about it.
+      const mayDrive = (group: Group): boolean => runs.get(group) !== undefined && claimed.has(group);
+      if (tree.some((group) => driverOf(now, group, placesAhead) === driver && !mayDrive(group))) continue;
       try {
         decisions.set(objectKey(driver), await driveGroup(now, driver));
       } catch (error: unknown) {
@@ -300,6 +302,19 @@ export async function startBridgeWith(
     lastPass = 2 * (performance.now() - before);
     await mark(now, tree, plans).catch((error: unknown) => (failure ??= error));
     if (failure !== undefined) throw failure instanceof Error ? failure : new Error(describe(failure));
+  }
+
+  /** The groups of a tree of which runs may be started. */
+  async function claim(tree: Group[], onError: (error: unknown) => void): Promise<ReadonlySet<Group>> {
+    const claimed = new Set<Group>();
+    await inBatches(tree, LOOKUPS, async (group) => {
+      try {
+        if ((await options.ownership?.claim(group)) ?? true) claimed.add(group);
+      } catch (error: unknown) {
+        onError(error);
+      }
+    });
+    return claimed;
   }
 
   /** Looks up the runs that nobody has looked up yet, and those of nested groups whose parents have asked for them. */

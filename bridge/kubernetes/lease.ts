@@ -40,6 +40,11 @@ const BELIEF = 10_000;
 /** Milliseconds between two renewals, or two tries to get it. */
 const PERIOD = 2_500;
 const CALL_TIMEOUT = 4_000;
+/**
+ * Milliseconds that a write may take which only the holder may make: begun in the last moment of {@link BELIEF}, it ends before another
+ * process can hold the lease.
+ */
+export const WRITE_TIMEOUT = 4_000;
 
 /** A moment by two clocks, in milliseconds. */
 interface Moment {

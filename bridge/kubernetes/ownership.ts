@@ -7,11 +7,12 @@
  * N3: owner references of others stay as they are, and so do other finalizers.
  * N4: a nested group whose power state somebody else keeps changing is left alone after a few corrections: its run goes by its parent all
  *     the same.
+ * OWN-5: a member gets an owner reference only while the finalizer stands on its group, as the API server has confirmed. Otherwise the group
+ *     could be deleted with the reference in place, and the garbage collector would delete the member.
  */
 import PQueue from 'p-queue';
 import type { Group, PowerState } from '../../api';
 import {
-  isOlder,
   KubernetesError,
   RESOURCES,
   type ApiServer,
@@ -22,8 +23,12 @@ import type { GroupName } from '../group-runs';
 import { objectKey, type ObjectKey } from '../manifest-index';
 import type { Ownership } from '../ownership';
 import type { ResolvedTier } from '../resolve';
+import { WRITE_TIMEOUT } from './lease';
 import type { ClusterObjects } from './objects';
+import type { OwnedObject, OwnedObjects } from './owned-objects';
+import { addOwner, isOwnedBy, removeOwner } from './owner-references';
 import { FIELD_MANAGER } from './status-store';
+import { writtenMarks } from './written-marks';
 
 /** Finalizer of groups, as VM Operator has it. */
 export const FINALIZER = 'vmoperator.vmware.com/virtualmachinegroup';
@@ -32,6 +37,8 @@ export const FINALIZER = 'vmoperator.vmware.com/virtualmachinegroup';
 export interface KubernetesOwnershipOptions {
   api: ApiServer;
   objects: ClusterObjects;
+  /** Objects with owner references, so that those that have left a group are found. */
+  owned: OwnedObjects;
   isLeader: () => boolean;
   /** What deleting a group does to its members. */
   deletionOf: (group: KubernetesObject) => 'Orphan' | 'Cascade';
@@ -39,10 +46,8 @@ export interface KubernetesOwnershipOptions {
   onGivenUp?: (group: GroupName, message: string) => void;
 }
 
-/** Field managers of their own: what one applies says nothing of what the other has applied. */
+/** A field manager of its own: what it applies says nothing of the owner references. */
 const FINALIZER_MANAGER = `${FIELD_MANAGER}-finalizer`;
-const OWNER_MANAGER = `${FIELD_MANAGER}-owner`;
-const OWNER_API_VERSION = 'vmoperator.vmware.com/v1alpha6';
 /** Writes that are open at the same time. */
 const CONCURRENCY = 16;
 /** N4: corrections of one group within the time, milliseconds. */
@@ -51,12 +56,11 @@ const CORRECTION_WINDOW = 600_000;
 
 /** Makes the marks of a cluster's objects. */
 export function kubernetesOwnership(options: KubernetesOwnershipOptions): Ownership {
-  const { api, objects, isLeader, deletionOf, onGivenUp = () => undefined } = options;
+  const { api, objects, owned, isLeader, deletionOf, onGivenUp = () => undefined } = options;
   const queue = new PQueue({ concurrency: CONCURRENCY });
+  const inTurn = turns();
   const corrections = new Map<ObjectKey, number[]>();
-  /** Objects with an owner reference to a group, by the group's uid, so that those that have left are found. */
-  const owned = ownedObjects(objects);
-
+  objects.groups.onChange(({ key, object }) => (object ? undefined : corrections.delete(key)));
   const marks = writtenMarks(objects);
 
   async function inherit(group: Group, powerState: PowerState): Promise<void> {
@@ -83,95 +87,110 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
     return false;
   }
 
+  /** The newest known version of the group, if it still is this group. */
+  function newest(group: Group): KubernetesObject | undefined {
+    const object = objects.groups.get(objectKey(group));
+    return object?.metadata.uid === group.uid ? marks.newest(object) : undefined;
+  }
+
+  function isHeld(group: Group): boolean {
+    const object = newest(group);
+    return object !== undefined && !isLeaving(object) && hasFinalizer(object);
+  }
+
+  async function claim(group: Group): Promise<boolean> {
+    if (isHeld(group)) return true;
+    const object = newest(group);
+    if (!object || isLeaving(object) || !isLeader()) return false;
+    const written = await addFinalizer(group);
+    marks.note(written);
+    return written !== undefined && !isLeaving(written) && hasFinalizer(written);
+  }
+
+  /** Undefined where the group is gone or on its way out. */
+  async function addFinalizer({ namespace, name, uid }: Group): Promise<KubernetesObject | undefined> {
+    try {
+      return await api.apply(
+        RESOURCES.virtualMachineGroups,
+        { metadata: { namespace, name, uid, finalizers: [FINALIZER] } },
+        { fieldManager: FINALIZER_MANAGER, timeout: WRITE_TIMEOUT },
+      );
+    } catch (error: unknown) {
+      // A group that is being deleted takes no finalizer; the server calls that invalid, as it does other things.
+      const found = await api.get(RESOURCES.virtualMachineGroups, { namespace, name });
+      if (found && found.metadata.uid === uid && !isLeaving(found)) throw error;
+      return undefined;
+    }
+  }
+
   async function own(group: Group, tiers: readonly ResolvedTier[]): Promise<void> {
     if (!isLeader()) return;
-    const key = objectKey(group);
-    const object = objects.groups.get(key);
-    if (!object || object.metadata.uid !== group.uid || object.metadata.deletionTimestamp !== undefined)
-      return;
-    const work: (() => Promise<unknown>)[] = [];
-    if (!object.metadata.finalizers?.includes(FINALIZER) && !marks.awaitedOn(object)) {
-      work.push(() => addFinalizer(group).then(marks.note));
-    }
+    await inTurn(group.uid, async () => {
+      if (!(await claim(group))) return;
+      const { missing, left } = ownerChanges(group, tiers);
+      const work = [
+        ...missing.map(
+          ({ resource, object }) =>
+            () =>
+              addOwner(api, resource, object, group).then(marks.note),
+        ),
+        ...left.map(
+          ({ resource, object }) =>
+            () =>
+              removeOwner(api, resource, object, group.uid),
+        ),
+      ];
+      // N1, OWN-5: neither the lease nor the group need be there any more when a write's turn comes.
+      const mayWrite = (): boolean => isLeader() && isHeld(group);
+      await Promise.all(work.map((each) => queue.add(async () => (mayWrite() ? each() : undefined))));
+    });
+  }
+
+  /** Linked members without an owner reference, and objects that have one and are members no more. */
+  function ownerChanges(
+    group: Group,
+    tiers: readonly ResolvedTier[],
+  ): { missing: OwnedObject[]; left: OwnedObject[] } {
     const members = new Set<string>();
+    const missing: OwnedObject[] = [];
     for (const { link, vm, group: child } of tiers.flatMap((tier) => tier.members)) {
       const member = vm ?? child;
       if (link !== 'Linked' || !member) continue;
       members.add(member.uid);
       const resource = vm ? RESOURCES.virtualMachines : RESOURCES.virtualMachineGroups;
-      const known = (vm ? objects.machines : objects.groups).get(objectKey(member));
-      if (!known || known.metadata.uid !== member.uid) continue;
-      if (isOwnedBy(known, group.uid) || marks.awaitedOn(known)) continue;
-      work.push(() => addOwner(resource, known, group).then(marks.note));
+      const object = (vm ? objects.machines : objects.groups).get(objectKey(member));
+      if (object?.metadata.uid !== member.uid || isOwnedBy(marks.newest(object), group.uid)) continue;
+      missing.push({ resource, object });
     }
-    for (const { resource, object: left } of owned.of(group.uid)) {
-      if (!members.has(left.metadata.uid ?? '')) work.push(() => removeOwner(resource, left, group.uid));
-    }
-    // N1: a process that was paused meanwhile writes no more.
-    await Promise.all(work.map((each) => queue.add(async () => (isLeader() ? each() : undefined))));
-  }
-
-  function addFinalizer({ namespace, name, uid }: Group): Promise<KubernetesObject | undefined> {
-    return ignoringMissing(
-      api.apply(
-        RESOURCES.virtualMachineGroups,
-        { metadata: { namespace, name, uid, finalizers: [FINALIZER] } },
-        { fieldManager: FINALIZER_MANAGER },
-      ),
-    );
-  }
-
-  function addOwner(
-    resource: Resource,
-    { metadata }: KubernetesObject,
-    group: Group,
-  ): Promise<KubernetesObject | undefined> {
-    const owner = {
-      apiVersion: OWNER_API_VERSION,
-      kind: 'VirtualMachineGroup',
-      name: group.name,
-      uid: group.uid,
-    };
-    return ignoringMissing(
-      api.apply(
-        resource,
-        { metadata: { ...namesOf(metadata), ownerReferences: [owner] } },
-        { fieldManager: OWNER_MANAGER },
-      ),
-    );
-  }
-
-  /** N3: with the version that was read, so that no reference that came meanwhile is lost. */
-  function removeOwner(resource: Resource, { metadata }: KubernetesObject, uid: string): Promise<unknown> {
-    const ownerReferences = (metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid);
-    return ignoringMissing(
-      api.merge(
-        resource,
-        namesOf(metadata),
-        { metadata: { resourceVersion: metadata.resourceVersion, ownerReferences } },
-        { fieldManager: FIELD_MANAGER },
-      ),
-    );
+    const left = owned.of(group.uid).filter(({ object }) => !members.has(object.metadata.uid ?? ''));
+    return { missing, left };
   }
 
   async function release(group: GroupName): Promise<void> {
     corrections.delete(objectKey(group));
+    const uid = objects.groups.get(objectKey(group))?.metadata.uid;
+    // Owner references that are on their way arrive first.
+    if (uid !== undefined) await inTurn(uid, () => releaseNow(group, uid));
+  }
+
+  async function releaseNow(group: GroupName, uid: string): Promise<void> {
     const object = objects.groups.get(objectKey(group));
-    const finalizers = object?.metadata.finalizers ?? [];
-    if (!isLeader() || !object || !finalizers.includes(FINALIZER)) return;
-    if (object.metadata.deletionTimestamp === undefined) return;
-    const uid = object.metadata.uid ?? '';
+    if (!isLeader() || object?.metadata.uid !== uid || !isLeaving(object) || !hasFinalizer(object)) return;
     if (deletionOf(object) === 'Orphan') {
-      // Read anew: what was marked a moment ago may not have come yet, and would be deleted.
+      // Listed, not from the cache: a reference that was added a moment ago may not be there yet, and its owner would be deleted.
       for (const resource of [RESOURCES.virtualMachines, RESOURCES.virtualMachineGroups]) {
         await takeOff(resource, group.namespace, uid);
       }
     }
-    const rest = finalizers.filter((each) => each !== FINALIZER);
-    const { resourceVersion } = object.metadata;
-    const patch = { metadata: { resourceVersion, finalizers: rest } };
+    const { resourceVersion, finalizers = [] } = object.metadata;
+    const patch = {
+      metadata: { resourceVersion, finalizers: finalizers.filter((each) => each !== FINALIZER) },
+    };
     await ignoringMissing(
-      api.merge(RESOURCES.virtualMachineGroups, group, patch, { fieldManager: FIELD_MANAGER }),
+      api.merge(RESOURCES.virtualMachineGroups, group, patch, {
+        fieldManager: FIELD_MANAGER,
+        timeout: WRITE_TIMEOUT,
+      }),
     );
   }
 
@@ -184,107 +203,35 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
         limit: 500,
         ...(next !== undefined && { continue: next }),
       });
-      await Promise.all(
-        page.items
-          .filter((object) => isOwnedBy(object, uid))
-          .map((object) =>
-            queue.add(() => {
-              const ownerReferences = (object.metadata.ownerReferences ?? []).filter(
-                (owner) => owner.uid !== uid,
-              );
-              const { resourceVersion } = object.metadata;
-              const patch = { metadata: { resourceVersion, ownerReferences } };
-              return ignoringMissing(
-                api.merge(resource, namesOf(object.metadata), patch, { fieldManager: FIELD_MANAGER }),
-              );
-            }),
-          ),
-      );
+      const members = page.items.filter((object) => isOwnedBy(object, uid));
+      await Promise.all(members.map((object) => queue.add(() => removeOwner(api, resource, object, uid))));
       next = page.metadata.continue || undefined;
     } while (next !== undefined);
   }
 
-  return { inherit, own, release };
+  return { claim, inherit, own, release };
 }
 
-type Metadata = KubernetesObject['metadata'];
-
-function namesOf({ namespace, name, uid }: Metadata): Metadata {
-  return { name, ...(namespace !== undefined && { namespace }), ...(uid !== undefined && { uid }) };
+function hasFinalizer({ metadata }: KubernetesObject): boolean {
+  return metadata.finalizers?.includes(FINALIZER) === true;
 }
 
-function isOwnedBy({ metadata }: KubernetesObject, uid: string): boolean {
-  return metadata.ownerReferences?.some((owner) => owner.uid === uid) === true;
+function isLeaving({ metadata }: KubernetesObject): boolean {
+  return metadata.deletionTimestamp !== undefined;
 }
 
-interface WrittenMarks {
-  /** Remembers the version that a write made; undefined: the object is gone. */
-  note: (written: KubernetesObject | undefined) => void;
-  /** Whether a mark was written to the object of which the watch has not told yet: others may have written to it in between. */
-  awaitedOn: (known: KubernetesObject) => boolean;
-}
-
-/** Keeps what was written until the watch has told of it, so that nothing is written twice. */
-function writtenMarks(objects: ClusterObjects): WrittenMarks {
-  const written = new Map<string, KubernetesObject>();
-  const uidOf = ({ metadata }: KubernetesObject): string => metadata.uid ?? '';
-  const awaitedOn = (known: KubernetesObject): boolean => {
-    const version = written.get(uidOf(known));
-    return version !== undefined && isOlder(known, version);
+/** One piece of work of a key at a time, in the order in which they were asked for. */
+function turns(): (key: string, work: () => Promise<void>) => Promise<void> {
+  const last = new Map<string, Promise<void>>();
+  return async (key, work) => {
+    const turn = (last.get(key) ?? Promise.resolve()).catch(() => undefined).then(work);
+    last.set(key, turn);
+    try {
+      await turn;
+    } finally {
+      if (last.get(key) === turn) last.delete(key);
+    }
   };
-  const caches = [objects.machines, objects.groups];
-  for (const cache of caches) {
-    cache.onChange(({ object, previous }) => {
-      if (previous && object?.metadata.uid !== previous.metadata.uid) written.delete(uidOf(previous));
-      if (object && !awaitedOn(object)) written.delete(uidOf(object));
-    });
-  }
-  return {
-    note: (object) => {
-      if (!object) return;
-      const { namespace = '', name, uid } = object.metadata;
-      const known = caches
-        .map((cache) => cache.get(objectKey({ namespace, name })))
-        .find((each) => each?.metadata.uid === uid);
-      if (known && isOlder(known, object)) written.set(uidOf(object), { metadata: object.metadata });
-    },
-    awaitedOn,
-  };
-}
-
-interface Owned {
-  resource: Resource;
-  object: KubernetesObject;
-}
-
-/** Follows which objects have an owner reference to which group. */
-function ownedObjects(objects: ClusterObjects): { of(uid: string): Owned[] } {
-  const found = new Map<string, Map<string, Owned>>();
-  const follow = (resource: Resource, cache: ClusterObjects['groups']): void => {
-    const note = (
-      key: string,
-      object: KubernetesObject | undefined,
-      previous: KubernetesObject | undefined,
-    ): void => {
-      const id = `${resource.kind}/${key}`;
-      for (const uid of groupOwners(previous)) found.get(uid)?.delete(id);
-      if (!object) return;
-      for (const uid of groupOwners(object)) {
-        const owned = found.get(uid) ?? new Map<string, Owned>();
-        found.set(uid, owned.set(id, { resource, object }));
-      }
-    };
-    cache.onChange(({ key, object, previous }) => note(key, object, previous));
-    for (const [key, object] of cache.entries()) note(key, object, undefined);
-  };
-  follow(RESOURCES.virtualMachines, objects.machines);
-  follow(RESOURCES.virtualMachineGroups, objects.groups);
-  return { of: (uid) => [...(found.get(uid)?.values() ?? [])] };
-}
-
-function groupOwners(object: KubernetesObject | undefined): string[] {
-  const owners = object?.metadata.ownerReferences ?? [];
-  return owners.filter(({ kind }) => kind === 'VirtualMachineGroup').map(({ uid }) => uid);
 }
 
 /** A conflict is thrown, and everything is tried again: what changed the object may change nothing that the source tells of. */

@@ -28,6 +28,7 @@ import type { KubernetesObject } from '../../kubernetes';
 import { emptyIndex, objectKey, withNamespace, type ObjectKey } from '../manifest-index';
 import type { Source, SourceState, UnusableGroup } from '../source';
 import type { ClusterObjects, Objects } from './objects';
+import { FINALIZER } from './ownership';
 
 /** A source that can tell what it knows of one namespace. */
 export interface KubernetesSource extends Source {
@@ -45,7 +46,7 @@ interface Entry {
   findings: ObjectFinding[];
   /** The last valid form, U2. */
   valid?: ReadObject;
-  /** What the source goes by: where it stays the same nothing has changed. */
+  /** What the source goes by: where it stays the same nothing has changed. The finalizer counts, since no run starts without it. */
   mark: string;
 }
 
@@ -241,7 +242,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
 const NOTHING: Manifests = { groups: [], virtualMachines: [], classes: [], policies: [], inventories: [] };
 
 function readEntry(ref: ObjectRef, object: KubernetesObject, before: Entry | undefined): Entry {
-  const { uid = '', generation = 0 } = object.metadata;
+  const { uid = '', generation = 0, finalizers = [] } = object.metadata;
   const { read, findings } = readResource(object);
   const slim = read && slimmed(read, object);
   // U2; another object of the same name starts anew.
@@ -253,7 +254,7 @@ function readEntry(ref: ObjectRef, object: KubernetesObject, before: Entry | und
     ...(slim && { read: slim }),
     ...(valid && { valid }),
     findings,
-    mark: JSON.stringify([uid, findings, slim ? markOf(slim) : generation]),
+    mark: JSON.stringify([uid, findings, slim ? markOf(slim) : generation, finalizers.includes(FINALIZER)]),
   };
 }
 

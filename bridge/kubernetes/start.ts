@@ -6,8 +6,10 @@ import type { BridgeEvent } from '../events';
 import { groupObject } from '../events';
 import { splitKey } from '../manifest-index';
 import { eventRecorder } from './event-recorder';
+import { danglingOwners } from './dangling-owners';
 import { holdLease } from './lease';
 import { clusterObjects, type Objects } from './objects';
+import { ownedObjects } from './owned-objects';
 import { kubernetesOwnership } from './ownership';
 import { kubernetesSource, type KubernetesSource } from './source';
 import { kubernetesStatusStore } from './status-store';
@@ -87,6 +89,7 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
       );
       if (!holding) return;
       statusStore.lead();
+      dangling.look();
       refresh();
     },
     onError: warn('the lease could not be had or kept, trying again'),
@@ -115,9 +118,24 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
     recorder.record(event);
     onEvent?.(event);
   };
+  const owned = ownedObjects(objects);
+  const dangling = danglingOwners({
+    api,
+    objects,
+    owned,
+    isLeader,
+    deletionOf: (group) => deletionOf(source, group),
+    onRemoved: ({ resource, object: { metadata } }, group) =>
+      logger.warn(
+        { kind: resource.kind, namespace: metadata.namespace, name: metadata.name, group },
+        'removed the owner reference to a group that is gone',
+      ),
+    onError: warn('owner references to groups that are gone were not removed, retrying'),
+  });
   const ownership = kubernetesOwnership({
     api,
     objects,
+    owned,
     isLeader,
     deletionOf: (group) => deletionOf(source, group),
     onGivenUp: (group, message) => {
@@ -176,6 +194,7 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
     }),
     stop: async () => {
       await bridge.stop();
+      await dangling.stop();
       await recorder.stop();
       await lease.stop();
     },

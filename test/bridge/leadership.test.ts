@@ -7,6 +7,7 @@ import type { Group } from '../../api';
 import { resolveTiers, type GroupView } from '../../bridge';
 import { holdLease, type HeldLease } from '../../bridge/kubernetes/lease';
 import { clusterObjects } from '../../bridge/kubernetes/objects';
+import { ownedObjects } from '../../bridge/kubernetes/owned-objects';
 import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
 import { kubernetesSource } from '../../bridge/kubernetes/source';
 import { kubernetesStatusStore, pauseAfter } from '../../bridge/kubernetes/status-store';
@@ -171,6 +172,7 @@ test('N1: marks that wait when the lease goes are not written; whoever has it ag
   const ownership = kubernetesOwnership({
     api: slow,
     objects,
+    owned: ownedObjects(objects),
     isLeader: () => leading,
     deletionOf: () => 'Orphan',
   });

@@ -76,6 +76,28 @@ test('the API server killed and started again in the middle of a run', async () 
   expect(await runs('killed')).toBe(1);
 }, 120_000);
 
+test('OWN-5: no run starts before the finalizer stands, and none of a group that is deleted before that', async () => {
+  const isFinalizer = ({ method, path }: SeenCall): boolean =>
+    method === 'PATCH' && path.includes('vmgroup-bridge-finalizer');
+  proxy.decide((call) => (isFinalizer(call) ? { answer: 500 } : undefined));
+  await system.apply('unclaimed', app('unclaimed'));
+  await system.apply('deleted-early', app('deleted-early'));
+  await system.until(
+    () => (proxy.calls().filter(isFinalizer).length >= 4 ? true : undefined),
+    'the bridge to ask for finalizers',
+  );
+  const owned = async (namespace: string): Promise<number> => {
+    const { items } = await system.api.list(RESOURCES.virtualMachines, { namespace });
+    return items.filter(({ metadata }) => metadata.ownerReferences !== undefined).length;
+  };
+  expect([await runs('unclaimed'), await owned('unclaimed')]).toEqual([0, 0]);
+  await system.kubectl(['-n', 'deleted-early', 'delete', 'vmg', 'app', '--timeout=20s']);
+  proxy.heal();
+  await converged('unclaimed', 1);
+  expect([await runs('unclaimed'), await owned('unclaimed')]).toEqual([1, 3]);
+  expect([await runs('deleted-early'), await owned('deleted-early')]).toEqual([0, 0]);
+}, 120_000);
+
 test('a burst of edits through 500s and 429s: the last one counts', async () => {
   await system.apply('burst', app('burst'));
   await converged('burst', 1);

@@ -1,0 +1,81 @@
+/** Owner references from members to their group: reading, adding, removing. References to other kinds of owners are left alone. */
+import {
+  KubernetesError,
+  RESOURCES,
+  type ApiServer,
+  type KubernetesObject,
+  type Resource,
+} from '../../kubernetes';
+import { WRITE_TIMEOUT } from './lease';
+import { FIELD_MANAGER } from './status-store';
+
+type Metadata = KubernetesObject['metadata'];
+/** An owner reference. */
+export type OwnerReference = NonNullable<Metadata['ownerReferences']>[number];
+
+const OWNER_MANAGER = `${FIELD_MANAGER}-owner`;
+const API_VERSION = 'vmoperator.vmware.com/v1alpha6';
+
+/** The owner references of an object that name a group. */
+export function groupOwners({ metadata }: KubernetesObject): OwnerReference[] {
+  const { group, kind } = RESOURCES.virtualMachineGroups;
+  return (metadata.ownerReferences ?? []).filter(
+    (owner) => owner.kind === kind && owner.apiVersion.startsWith(`${group}/`),
+  );
+}
+
+/** Whether an object has an owner reference to the object with this uid. */
+export function isOwnedBy({ metadata }: KubernetesObject, uid: string): boolean {
+  return metadata.ownerReferences?.some((owner) => owner.uid === uid) === true;
+}
+
+/** Adds the reference; undefined where the member is gone or another object of its name. */
+export async function addOwner(
+  api: ApiServer,
+  resource: Resource,
+  { metadata }: KubernetesObject,
+  { name, uid }: { name: string; uid: string },
+): Promise<KubernetesObject | undefined> {
+  const owner = { apiVersion: API_VERSION, kind: RESOURCES.virtualMachineGroups.kind, name, uid };
+  try {
+    return await api.apply(
+      resource,
+      { metadata: { ...namesOf(metadata), ownerReferences: [owner] } },
+      { fieldManager: OWNER_MANAGER, timeout: WRITE_TIMEOUT },
+    );
+  } catch (error: unknown) {
+    // An apply with a uid is refused as a conflict where no object has it.
+    if (error instanceof KubernetesError && (error.isNotFound || error.isConflict)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Removes the reference from the version of the object that was read, so that no reference that was added since is lost. An object that is
+ * gone needs nothing.
+ *
+ * @throws KubernetesError also for a conflict.
+ */
+export async function removeOwner(
+  api: ApiServer,
+  resource: Resource,
+  { metadata }: KubernetesObject,
+  ownerUid: string,
+): Promise<void> {
+  const { resourceVersion, namespace, name, uid } = metadata;
+  const ownerReferences = (metadata.ownerReferences ?? []).filter((owner) => owner.uid !== ownerUid);
+  try {
+    await api.merge(
+      resource,
+      { name, ...(namespace !== undefined && { namespace }) },
+      { metadata: { uid, resourceVersion, ownerReferences } },
+      { fieldManager: FIELD_MANAGER, timeout: WRITE_TIMEOUT },
+    );
+  } catch (error: unknown) {
+    if (!(error instanceof KubernetesError && error.isNotFound)) throw error;
+  }
+}
+
+function namesOf({ namespace, name, uid }: Metadata): Metadata {
+  return { name, ...(namespace !== undefined && { namespace }), ...(uid !== undefined && { uid }) };
+}

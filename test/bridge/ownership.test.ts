@@ -1,0 +1,186 @@
+/** The marks on objects of a real API server, and the order in which they are written: N2 and OWN-5. */
+import path from 'node:path';
+import type { Group } from '../../api';
+import { FINALIZER, resolveTiers } from '../../bridge';
+import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
+import { ownedObjects } from '../../bridge/kubernetes/owned-objects';
+import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
+import { kubernetesSource, type KubernetesSource } from '../../bridge/kubernetes/source';
+import type { ManifestIndex } from '../../bridge/manifest-index';
+import type { Ownership } from '../../bridge/ownership';
+import {
+  connectKubernetes,
+  RESOURCES,
+  resourceCache,
+  type ApiServer,
+  type KubernetesObject,
+} from '../../kubernetes';
+import { startCluster, type TestCluster } from '../support/kubernetes';
+import { groupWithVms } from '../support/manifests';
+import { until } from './until';
+
+const names = Array.from({ length: 30 }, (_, at) => `vm-${String(at).padStart(2, '0')}`);
+
+let cluster: TestCluster;
+let api: ApiServer;
+let closers: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
+  const crds = path.join(__dirname, '../../deploy/crds');
+  await kubectl(['apply', '--server-side', '-f', crds]);
+  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+}, 120_000);
+afterEach(async () => {
+  for (const close of closers) await close();
+  closers = [];
+});
+afterAll(() => cluster.stop());
+
+async function kubectl(args: string[], input = ''): Promise<void> {
+  const { code, stderr } = await cluster.kubectl(args, { input });
+  if (code !== 0) throw new Error(stderr);
+}
+
+async function apply(namespace: string, text: string): Promise<void> {
+  await kubectl(['create', 'namespace', namespace]);
+  await kubectl(['apply', '--server-side', '--validate=strict', '-f', '-'], text);
+}
+
+interface Following {
+  group: Group;
+  index: ManifestIndex;
+  ownership: Ownership;
+}
+
+/** A bridge's marks on the group `app` of a namespace, written through `writer`. */
+async function follow(
+  namespace: string,
+  writer: ApiServer,
+  isLeader = (): boolean => true,
+): Promise<Following> {
+  const machines = resourceCache({ api, resource: RESOURCES.virtualMachines, trim: (object) => object });
+  const objects: ClusterObjects = clusterObjects({ api, machines });
+  const source: KubernetesSource = kubernetesSource(objects);
+  let index: ManifestIndex | undefined;
+  await source.start((state) => (index = state.index));
+  closers.push(
+    () => source.stop(),
+    () => machines.stop(),
+  );
+  const group = index?.groups.get(`${namespace}/app`);
+  if (!index || !group) throw new Error('no group');
+  const ownership = kubernetesOwnership({
+    api: writer,
+    objects,
+    owned: ownedObjects(objects),
+    isLeader,
+    deletionOf: () => 'Orphan',
+  });
+  return { group, index, ownership };
+}
+
+/** The API server, with `before` called ahead of each apply; `log` gets what was applied to, at its begin and at its end. */
+function observed(log: string[], before: (object: KubernetesObject) => Promise<unknown>): ApiServer {
+  return {
+    ...api,
+    apply: async (resource, object, options) => {
+      const { name } = object.metadata;
+      await before(object);
+      log.push(`write ${name}`);
+      const written = await api.apply(resource, object, options);
+      log.push(`answer ${name}`);
+      return written;
+    },
+  };
+}
+
+const shape = (namespace: string) =>
+  groupWithVms({ namespace, name: 'app', powerState: 'PoweredOn', tiers: [{ members: names }] });
+
+const isFinalizer = ({ metadata }: KubernetesObject): boolean => metadata.finalizers?.[0] === FINALIZER;
+
+async function owners(namespace: string): Promise<number> {
+  const { items } = await api.list(RESOURCES.virtualMachines, { namespace });
+  return items.flatMap(({ metadata }) => metadata.ownerReferences ?? []).length;
+}
+
+test('OWN-5: no owner reference is written before the server has answered that the finalizer stands', async () => {
+  await apply('order', shape('order'));
+  const log: string[] = [];
+  const slowFinalizer = observed(log, async (object) =>
+    isFinalizer(object) ? new Promise((over) => setTimeout(over, 300)) : undefined,
+  );
+  const { ownership, group, index } = await follow('order', slowFinalizer);
+  await ownership.own(group, resolveTiers(index, group));
+  expect(log.slice(0, 2)).toEqual(['write app', 'answer app']);
+  expect(log.filter((line) => line.startsWith('answer vm-'))).toHaveLength(names.length);
+  expect(await owners('order')).toBe(names.length);
+});
+
+test('OWN-5: a group that is deleted before its finalizer stands gets no owner references and may not be driven', async () => {
+  await apply('window', shape('window'));
+  const log: string[] = [];
+  const { ownership, group, index } = await follow(
+    'window',
+    observed(log, () => kubectl(['-n', 'window', 'delete', 'vmg', 'app', '--ignore-not-found'])),
+  );
+  await ownership.own(group, resolveTiers(index, group));
+  expect(await ownership.claim(group)).toBe(false);
+  expect(log.filter((line) => line.includes('vm-'))).toEqual([]);
+  expect(await owners('window')).toBe(0);
+});
+
+test('OWN-5: a group that is being deleted already gets neither finalizer nor owner references', async () => {
+  const held = shape('held').replace('metadata:', 'metadata:\n  finalizers: [test.example/hold]');
+  await apply('held', held);
+  const log: string[] = [];
+  const { ownership, group, index } = await follow(
+    'held',
+    observed(log, () => kubectl(['-n', 'held', 'delete', 'vmg', 'app', '--wait=false'])),
+  );
+  await ownership.own(group, resolveTiers(index, group));
+  expect(await ownership.claim(group)).toBe(false);
+  expect([log.filter((line) => line.includes('vm-')), await owners('held')]).toEqual([[], 0]);
+  const patch = '{"metadata":{"finalizers":null}}';
+  await kubectl(['-n', 'held', 'patch', 'vmg', 'app', '--type=merge', '-p', patch]);
+});
+
+test('OWN-5: without the lease a group may be driven once its finalizer stands, and nothing is written', async () => {
+  await apply('follower', shape('follower'));
+  const log: string[] = [];
+  const writer = observed(log, async () => undefined);
+  const follower = await follow('follower', writer, () => false);
+  expect(await follower.ownership.claim(follower.group)).toBe(false);
+  const leader = await follow('follower', api);
+  expect(await leader.ownership.claim(leader.group)).toBe(true);
+  await until(() => follower.ownership.claim(follower.group));
+  expect(log).toEqual([]);
+});
+
+test('N2: owner references that are on their way when the group is deleted are taken off before the group goes', async () => {
+  await apply('late', shape('late'));
+  const log: string[] = [];
+  let deleted: Promise<unknown> | undefined;
+  const { ownership, group, index } = await follow(
+    'late',
+    observed(log, async (object) => {
+      if (isFinalizer(object)) return;
+      deleted ??= kubectl(['-n', 'late', 'delete', 'vmg', 'app', '--wait=false']);
+      await deleted;
+      // The bridge hears of the deletion while the write is under way.
+      await new Promise((over) => setTimeout(over, 500));
+    }),
+  );
+  const owning = ownership.own(group, resolveTiers(index, group));
+  await until(() => deleted !== undefined);
+  await deleted;
+  await until(async () => {
+    await ownership.release(group);
+    return (await api.get(RESOURCES.virtualMachineGroups, group)) === undefined;
+  });
+  await owning;
+  expect(log.filter((line) => line.startsWith('write vm-')).length).toBeLessThan(names.length);
+  expect(await owners('late')).toBe(0);
+});

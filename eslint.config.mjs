@@ -137,11 +137,30 @@ export default tseslint.config(
       'no-restricted-globals': ['error', { name: 'Date', message: 'The planner is given the time.' }],
     },
   },
+  {
+    // One variable scales all property tests.
+    files: ['test/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "Property[key.name='numRuns']:not([value.callee.name='propertyRuns'])",
+          message: 'Write propertyRuns(N) of test/support/property-runs.ts.',
+        },
+      ],
+    },
+  },
   { files: ['bench/**/*.ts', 'cli/**/*.ts'], rules: { 'no-console': 'off' } },
   {
     files: ['**/*.mjs', '**/*.js'],
     languageOptions: {
-      globals: { process: 'readonly', module: 'writable', console: 'readonly', require: 'readonly' },
+      globals: {
+        process: 'readonly',
+        module: 'writable',
+        console: 'readonly',
+        require: 'readonly',
+        __dirname: 'readonly',
+      },
     },
   },
 );

@@ -8,6 +8,7 @@ import {
   type AdmissionVerdict,
   type Manifests,
 } from '../../api';
+import { propertyRuns } from '../support/property-runs';
 
 interface Written {
   apiVersion: string;
@@ -283,7 +284,7 @@ test('A1: the part of the namespace that is looked at gives the answer that all 
       });
       expect(update(old, wanted, ...others).allowed).toBe(brought.length === 0);
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });
 

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { formatDuration, formatProblem, parseManifests } from '../../api';
+import { propertyRuns } from '../support/property-runs';
 
 /** Texts that look like manifests and go wrong in many ways. */
 const piece = fc.constantFrom(
@@ -68,13 +69,15 @@ function check(text: string): void {
 }
 
 test('any text', () => {
-  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), check), { numRuns: 500 });
+  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), check), {
+    numRuns: propertyRuns(500),
+  });
 });
 
 test('pieces of YAML', () => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => check(pieces.join(''))),
-    { numRuns: 2_000 },
+    { numRuns: propertyRuns(2_000) },
   );
 });
 
@@ -124,7 +127,7 @@ test('manifests with any value in any place', () => {
         check(isJson ? JSON.stringify(object) : stringify(object, { aliasDuplicateObjects: true }));
       },
     ),
-    { numRuns: 1_000 },
+    { numRuns: propertyRuns(1_000) },
   );
 });
 

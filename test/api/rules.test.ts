@@ -10,6 +10,7 @@ import {
   type ReadObject,
 } from '../../api';
 import { documents, group, parse, policy, problemsOf, vm } from './support';
+import { propertyRuns } from '../support/property-runs';
 
 /** Names of the groups that were accepted. */
 function accepted(text: string, previous?: Manifests): string[] {
@@ -365,9 +366,9 @@ test('where an edit is the same to the rules, they say of it what they said befo
       if (same)
         expect(checkRules(manifestsOf(edited), context)).toEqual(checkRules(manifestsOf(read), context));
     }),
-    { numRuns: 3_000 },
+    { numRuns: propertyRuns(3_000) },
   );
-  expect(Math.min(seen.same, seen.other)).toBeGreaterThan(20);
+  expect(Math.min(seen.same, seen.other)).toBeGreaterThan(propertyRuns(20));
 });
 
 const RULE = {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { solvePlacement, type PlacementProblem } from '../../placement';
 import { exactSolver } from './mip';
 import { anyProblem } from './problems';
+import { propertyRuns } from '../support/property-runs';
 
 /** Nothing placed before, and no zone without hosts. */
 const ofHosts = (vms: number): fc.Arbitrary<PlacementProblem> =>
@@ -20,10 +21,10 @@ test('L1, L2: there is an answer where HiGHS finds one, and none where it proves
       const { type } = prove(problem, { tolerance: 0 });
       expect(type).toBe(answer.type === 'Placed' ? 'Best' : 'Infeasible');
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
   expect(seen.Undecided).toBe(0);
-  expect(Math.min(seen.Placed, seen.Infeasible)).toBeGreaterThan(50);
+  expect(Math.min(seen.Placed, seen.Infeasible)).toBeGreaterThan(propertyRuns(50));
 });
 
 test('L4: HiGHS finds no better answer for up to eight VMs', async () => {
@@ -40,7 +41,7 @@ test('L4: HiGHS finds no better answer for up to eight VMs', async () => {
       if (exact.type !== 'Best') throw new Error(`HiGHS says ${exact.type}`);
       expect(answer.score.total).toBeCloseTo(exact.score, 5);
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
-  expect(placed).toBeGreaterThan(75);
+  expect(placed).toBeGreaterThan(propertyRuns(75));
 });

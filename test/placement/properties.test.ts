@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { solvePlacement, type ConflictRule, type PlacementProblem } from '../../placement';
 import { answers, mistakes, scoreOf, tryAll } from './checker';
 import { anyProblem } from './problems';
+import { propertyRuns } from '../support/property-runs';
 
-const RUNS = { numRuns: 1_000 };
+const RUNS = { numRuns: propertyRuns(1_000) };
 
 test('L1, L2: an answer is right, and where there is none, no answer is', () => {
   const seen = { Placed: 0, Infeasible: 0, Undecided: 0 };
@@ -89,7 +90,7 @@ test('E3: with the room that is said to be missing there is an answer', () => {
     }),
     RUNS,
   );
-  expect(checked).toBeGreaterThan(20);
+  expect(checked).toBeGreaterThan(propertyRuns(20));
 });
 
 /** The problem with no other required rules than these; requests count only where room does. */

@@ -17,6 +17,7 @@ import {
 import { draw, drawTime } from '../../platforms/simulated/dice';
 import { CONSOLE, type Effect, type Entry, type PowerCall } from '../../platforms/simulated/entries';
 import { GIB, inventory, placement, power, vm } from './fixtures';
+import { propertyRuns } from '../support/property-runs';
 
 type Step =
   | {
@@ -196,7 +197,9 @@ function play(
 }
 
 function check(predicate: (made: SimulatedInventory, steps: Step[]) => void): void {
-  fc.assert(fc.property(make, fc.array(step, { maxLength: 40 }), predicate), { numRuns: 1_000 });
+  fc.assert(fc.property(make, fc.array(step, { maxLength: 40 }), predicate), {
+    numRuns: propertyRuns(1_000),
+  });
 }
 
 const releasedBy = (entry: Entry): string[] =>

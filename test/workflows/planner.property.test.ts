@@ -7,6 +7,7 @@ import { progressOf } from '../../workflows/progress';
 import type { MemberState, Run } from '../../workflows/run';
 import { plan, SECOND, tier, vm } from './plans';
 import { World, type Fate } from './world';
+import { propertyRuns } from '../support/property-runs';
 
 interface Shape {
   tiers: {
@@ -362,7 +363,7 @@ describe('the planner, whatever happens', () => {
         if (play.world.outcome?.outcome !== 'Cancelled') return;
         expect(play.world.released).toHaveLength(play.unused.size > 0 ? 1 : 0);
       }),
-      { numRuns: 3000 },
+      { numRuns: propertyRuns(3000) },
     );
   });
 
@@ -384,7 +385,7 @@ describe('the planner, whatever happens', () => {
           }
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: propertyRuns(3000) },
     );
   });
 
@@ -399,7 +400,7 @@ describe('the planner, whatever happens', () => {
           if (member.phase !== 'Done' && member.phase !== 'Skipped') expect(member.waitsFor).toBeTruthy();
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: propertyRuns(3000) },
     );
   });
 });

@@ -6,6 +6,7 @@
  * HEALTH-2: everything that comes from outside is shortened, so that findings fit wherever they are shown.
  */
 import { temporal } from '@temporalio/proto';
+import { fitText } from '../api';
 
 type Description = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -55,7 +56,7 @@ export interface RunHealth {
 /** Attempts of a workflow task from which it counts as failing (HEALTH-1). A failing task gets there within about 5 s. */
 export const FAILING_ATTEMPT = 3;
 
-/** Longest text of a finding, characters (HEALTH-2). */
+/** Longest text of a finding, bytes (HEALTH-2). */
 const LONGEST_TEXT = 256;
 
 /** Whether the workflow task of a described run fails, so that its last events are worth reading. */
@@ -134,10 +135,7 @@ function pausedActivity({ activityId, activityType, pauseInfo }: PendingActivity
 }
 
 function shortened(text: string | null | undefined): string {
-  const characters = Array.from(text ?? '');
-  return characters.length <= LONGEST_TEXT
-    ? characters.join('')
-    : `${characters.slice(0, LONGEST_TEXT - 1).join('')}…`;
+  return fitText(text ?? '', LONGEST_TEXT);
 }
 
 function millisecondsOf(time: Timestamp): number {

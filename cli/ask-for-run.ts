@@ -31,7 +31,7 @@ export async function askForRun({ namespace, name }: GroupName, options: AskOpti
       'or, where the group is an object of a cluster: --source kubernetes',
     ]);
   }
-  await loadViews({ namespace, name }, options);
+  await loadViews({ namespace, name }, options, 'none');
   await heavy.bridge().requestRun(folder.requests, { namespace, name, actor, reason: options.reason });
   return `asked for a new run of ${namespace}/${name}; follow it with vmgroup watch ${namespace}/${name}`;
 }

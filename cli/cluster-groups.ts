@@ -1,15 +1,16 @@
 /** Groups as the objects of a cluster have them, with the status that the bridge has written there. */
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GroupStatus, GroupView } from '../bridge';
+import type { GroupView } from '../bridge';
 import type { ApiServer, KubernetesObject, Resource, ResourceCache } from '../kubernetes';
-import type { Progress } from '../workflows/messages';
 import { callCluster, connectCluster, watchedNamespaces, type SourceOptions } from './cluster';
 import type { GroupName } from './commands/views';
 import { CliError, messageOf } from './errors';
 import * as heavy from './heavy';
-import { progressReader, withProgress } from './progress-reader';
+import type { StoredGroup } from './last-run';
 import type { ReachOptions } from './reach';
+import { runReader } from './run-reader';
+import { storedGroup } from './stored-group';
 import type { ViewFeed } from './view-source';
 
 /** Objects of one page of a list. */
@@ -67,11 +68,25 @@ export function noSuchGroup({ namespace, name }: GroupName, there: KubernetesObj
   ]);
 }
 
-/** The views of one group or all. Throws as {@link listObjects}, and where there is no group. */
+/**
+ * The views of one group or all. Temporal is asked for the runs of the groups that `wanted` accepts. Throws as {@link listObjects}, and where there is no group.
+ */
 export async function clusterViews(
   name: GroupName | undefined,
-  options: SourceOptions,
+  options: SourceOptions & ReachOptions,
+  wanted: (group: StoredGroup) => boolean,
 ): Promise<GroupView[]> {
+  const groups = await storedGroups(name, options);
+  const reader = runReader(options, (message) => process.stderr.write(`note: ${message}\n`));
+  try {
+    await reader.ask(groups.filter(wanted));
+    return groups.map((group) => reader.show(group));
+  } finally {
+    await reader.close();
+  }
+}
+
+async function storedGroups(name: GroupName | undefined, options: SourceOptions): Promise<StoredGroup[]> {
   const api = connectCluster(options);
   const resource = heavy.kubernetes().RESOURCES.virtualMachineGroups;
   const namespaces = watchedNamespaces(options);
@@ -83,39 +98,7 @@ export async function clusterViews(
       'or name another cluster: --kubeconfig PATH, --context NAME',
     ]);
   }
-  return objects.map(viewOf);
-}
-
-/** A group that no bridge has written a status of is a group all the same. */
-export function viewOf(object: KubernetesObject): GroupView {
-  const { viewOfObject, VIEW_API_VERSION } = heavy.bridge();
-  const written = viewOfObject(object);
-  if (written) return written;
-  const { namespace = '', name, uid = '', generation = 0 } = object.metadata;
-  const { powerState, groupName } = (object.spec ?? {}) as GroupView['spec'];
-  return {
-    apiVersion: VIEW_API_VERSION,
-    kind: 'VirtualMachineGroup',
-    metadata: { namespace, name, uid, generation },
-    spec: { ...(powerState && { powerState }), ...(groupName && { groupName }) },
-    ...plainStatus(object.status ?? {}),
-  };
-}
-
-/** VM Operator's own definitions have no place for the phase: the conditions say what they can. */
-function plainStatus(status: Partial<GroupStatus>): Pick<GroupView, 'status' | 'phase' | 'message'> {
-  const { members = [], conditions = [] } = status;
-  const ready = conditions.find(({ type }) => type === 'Ready');
-  return {
-    status: {
-      ...status,
-      members: members.map((member) => ({ ...member, conditions: member.conditions ?? [] })),
-      conditions,
-      observedGeneration: status.observedGeneration ?? ready?.observedGeneration ?? 0,
-    },
-    phase: ready?.status === 'True' ? 'Converged' : 'Pending',
-    message: ready?.message ?? 'no bridge has looked at this group yet',
-  };
+  return objects.map(storedGroup);
 }
 
 /**
@@ -128,7 +111,7 @@ export async function followClusterViews(
   note: (message: string) => void,
 ): Promise<ViewFeed> {
   // The cache would try for ever where a person has to do something.
-  await clusterViews(name, options);
+  await storedGroups(name, options);
   const changes = new EventEmitter();
   let isNews = false;
   const tell = (): void => {
@@ -138,20 +121,21 @@ export async function followClusterViews(
   const cache = groupCache(name, options, note);
   cache.onChange(tell);
   await cache.synced();
-  const present = (): GroupView[] => [...cache.entries()].map(([, view]) => view);
   const stop = new AbortController();
-  const reader = progressReader(options, note);
-  let progress: ReadonlyMap<string, Progress> = new Map();
+  const reader = runReader(options, note);
+  const present = (): StoredGroup[] => [...cache.entries()].map(([, group]) => group);
+  const views = (): GroupView[] => present().map((group) => reader.show(group));
   const polling = (async () => {
-    while (!stop.signal.aborted) {
-      const read = await reader.read(present());
-      if (read.size > 0 || progress.size > 0) tell();
-      progress = read;
+    for (let before = ''; !stop.signal.aborted;) {
+      await reader.ask(present());
+      const now = JSON.stringify(views());
+      if (now !== before) tell();
+      before = now;
       await sleep(PROGRESS_INTERVAL, undefined, { signal: stop.signal }).catch(() => undefined);
     }
   })();
   return {
-    views: async () => present().map((view) => withProgress(view, progress)),
+    views: async () => views(),
     changed: async (signal) => {
       if (!isNews) await once(changes, 'change', { signal }).catch(() => undefined);
       await sleep(GATHER, undefined, { signal }).catch(() => undefined);
@@ -170,14 +154,14 @@ function groupCache(
   name: GroupName | undefined,
   options: SourceOptions,
   note: (message: string) => void,
-): ResourceCache<GroupView> {
+): ResourceCache<StoredGroup> {
   const { resourceCache, RESOURCES, KubernetesError } = heavy.kubernetes();
   const namespaces = name ? [name.namespace] : watchedNamespaces(options);
   let isBroken = false;
-  const cache = resourceCache<GroupView>({
+  const cache = resourceCache<StoredGroup>({
     api: connectCluster(options),
     resource: RESOURCES.virtualMachineGroups,
-    trim: (object) => (name && object.metadata.name !== name.name ? undefined : viewOf(object)),
+    trim: (object) => (name && object.metadata.name !== name.name ? undefined : storedGroup(object)),
     ...(namespaces && { namespaces }),
     onBroken: (error) => {
       if (isBroken || (error instanceof KubernetesError && error.isExpired)) return;

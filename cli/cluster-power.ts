@@ -8,6 +8,7 @@ import type { GroupName } from './commands/views';
 import { CliError } from './errors';
 import { WANTS_ASKING } from './group-text';
 import * as heavy from './heavy';
+import { storedGroup } from './stored-group';
 
 /** Field manager of what people write by these commands. */
 const FIELD_MANAGER = 'vmgroup-cli';
@@ -56,7 +57,7 @@ export async function setPowerOnCluster(
     );
     return;
   }
-  if (WANTS_ASKING.has(phaseOf(object))) {
+  if (isLeftBehind(object)) {
     process.stdout.write(`${await ask(api, groups, object, options)}\n`);
     return;
   }
@@ -90,7 +91,7 @@ async function ask(
     ]);
   }
   const below = [...groups.values()].filter(
-    (each) => each !== driver && driverOf(groups, each) === driver && WANTS_ASKING.has(phaseOf(each)),
+    (each) => each !== driver && driverOf(groups, each) === driver && isLeftBehind(each),
   );
   const written: string[] = [];
   // The driver last: its run then knows of all.
@@ -149,8 +150,9 @@ function specOf({ spec }: KubernetesObject): GroupSpec {
   return spec ?? {};
 }
 
-function phaseOf({ status }: KubernetesObject): string {
-  return (status as { phase?: string } | undefined)?.phase ?? '';
+/** Whether the group is out of its desired state and no run starts by itself. */
+function isLeftBehind(object: KubernetesObject): boolean {
+  return WANTS_ASKING.has(storedGroup(object).view.phase);
 }
 
 /** The group and those above it, the group first. Ends where a group comes up a second time. */

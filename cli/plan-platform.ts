@@ -3,12 +3,13 @@ import type { VirtualMachine, VirtualMachineStatus } from '../api';
 import type { PlacedVm } from '../placement';
 import type { StandingVm } from '../platforms/simulated';
 import { SIMULATOR_ADDRESS } from './cluster';
-import { viewOf } from './cluster-groups';
+
 import type { ClusterManifests } from './cluster-manifests';
 import type { PlanOptions } from './commands/manifests';
 import { CliError, messageOf } from './errors';
 import * as heavy from './heavy';
 import { placerOn, type NotKnown, type Placer } from './plan-placement';
+import { storedGroup } from './stored-group';
 
 /** A platform, to somebody who only looks. */
 export interface PlatformView {
@@ -84,7 +85,7 @@ function observerOf({ groups, machines }: ClusterManifests): PlatformView['obser
   const { recordedPlacement, statusOf } = heavy.vmOperator();
   const now = Date.now();
   const observed = new Map<string, VirtualMachineStatus>();
-  for (const { members } of groups.map((group) => viewOf(group).status)) {
+  for (const { members } of groups.map((group) => storedGroup(group).view.status)) {
     for (const { uid, powerState, placement } of members)
       if (uid && powerState) observed.set(uid, { powerState, at: now, ...(placement && { placement }) });
   }

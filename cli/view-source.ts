@@ -8,7 +8,6 @@ import { dataFolder, readLiveRecord } from './data-folder';
 import { CliError } from './errors';
 import { groupName } from './group-text';
 import * as heavy from './heavy';
-import { progressReader, withProgress } from './progress-reader';
 import type { ReachOptions } from './reach';
 
 /** Where to look. */
@@ -28,26 +27,27 @@ const LOOK_INTERVAL = 400;
 /** Groups whose status is old that are named one by one. */
 const MOST_NAMED = 3;
 
+/** Which groups Temporal is asked about: none, those whose status has no place for runs, or also those with an open run. */
+export type Asked = 'none' | 'missing' | 'open';
+
 /**
- * The views that the bridge has written, of one group or all.
+ * The views that the bridge has written, of one group or all; on a cluster with what Temporal is asked for beside.
  *
  * @throws CliError when there are none, or not of that group.
  */
-export async function loadViews(name: GroupName | undefined, options: WhereOptions): Promise<GroupView[]> {
-  return isOnCluster(options) ? clusterViews(name, options) : folderViews(name, options.data);
+export async function loadViews(
+  name: GroupName | undefined,
+  options: WhereOptions,
+  asked: Asked,
+): Promise<GroupView[]> {
+  if (!isOnCluster(options)) return folderViews(name, options.data);
+  return clusterViews(name, options, ({ lacksRun }) => asked === 'open' || (asked === 'missing' && lacksRun));
 }
 
-/** The view of one group, with the progress of its open run. Throws as {@link loadViews}. */
+/** The view of one group, with the steps of its open run. Throws as {@link loadViews}. */
 export async function loadView(name: GroupName, options: WhereOptions): Promise<GroupView> {
-  const views = await loadViews(name, options);
-  const [view] = views as [GroupView];
-  if (!isOnCluster(options)) return view;
-  const reader = progressReader(options, (message) => process.stderr.write(`note: ${message}\n`));
-  try {
-    return withProgress(view, await reader.read([view]));
-  } finally {
-    await reader.close();
-  }
+  const [view] = (await loadViews(name, options, 'open')) as [GroupView];
+  return view;
 }
 
 /** Follows one group or all; `note` is told what a person should know beside. Throws as {@link loadViews}. */
@@ -57,13 +57,13 @@ export async function followViews(
   note: (message: string) => void,
 ): Promise<ViewFeed> {
   if (isOnCluster(options)) return followClusterViews(name, options, note);
-  let first: GroupView[] | undefined = await loadViews(name, options);
+  let first: GroupView[] | undefined = await folderViews(name, options.data);
   return {
     views: async () => {
       const views = first;
       first = undefined;
       // A group that has just been deleted, or a folder that is being written anew, is no reason to end.
-      return views ?? loadViews(name, options).catch(() => []);
+      return views ?? folderViews(name, options.data).catch(() => []);
     },
     changed: (signal) => sleep(LOOK_INTERVAL, undefined, { signal }).catch(() => undefined),
     close: async () => undefined,

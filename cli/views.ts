@@ -15,7 +15,7 @@ const MOST_RUNS = 200;
 
 /** Prints groups. */
 export async function getGroups(name: GroupName | undefined, options: ViewOptions): Promise<void> {
-  const views = await loadViews(name, options);
+  const views = await loadViews(name, options, 'missing');
   print(options.output, views, () => {
     noteIfStale(views, options);
     const columns: Column<GroupView>[] = [
@@ -39,7 +39,7 @@ interface MachineRow extends MemberStatus {
 
 /** Prints the VMs of groups. */
 export async function getVirtualMachines(name: GroupName | undefined, options: ViewOptions): Promise<void> {
-  const views = await loadViews(name, options);
+  const views = await loadViews(name, options, 'none');
   const rows = views.flatMap(({ metadata, status }) =>
     status.members
       .filter(({ kind }) => kind === 'VirtualMachine')

@@ -25,7 +25,7 @@ export function registerViews(program: Command): void {
   const get = program.command('get').description('list groups, VMs or runs');
   const group = () => new Argument('[group]', 'NAMESPACE/NAME; default: all').argParser(parseGroupName);
   withSource(
-    withData(
+    withReach(
       get.command('groups').alias('group').description('groups: desired state, phase, members as wanted'),
     ),
   )

@@ -104,13 +104,13 @@ describe('the health of a run, read from its description', () => {
   test('HEALTH-2: texts from outside are shortened, and no character is cut in two', () => {
     const long = '🙂'.repeat(3_000);
     const { workflowTask } = runHealth(pending(9), [failed(3, long)]);
-    expect(workflowTask?.failure?.message).toBe(`${'🙂'.repeat(255)}…`);
+    expect(workflowTask?.failure?.message).toBe(`${'🙂'.repeat(63)}...`);
     const { paused } = runHealth({
       pendingActivities: [
         { activityId: 'a', paused: true, pauseInfo: { manual: { identity: long, reason: long } } },
       ],
     });
-    expect(paused[0]?.reason).toHaveLength(511);
-    expect(paused[0]?.by).toHaveLength(511);
+    expect(paused[0]?.reason).toBe(`${'🙂'.repeat(63)}...`);
+    expect(paused[0]?.by).toBe(paused[0]?.reason);
   });
 });

@@ -9,8 +9,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { stringify } from 'yaml';
-import { crds } from '../../api';
 import { FINALIZER } from '../../bridge';
 import type { Finding } from '../../cli/doctor';
 import { examineCluster, type ClusterDoctorOptions } from '../../cli/doctor-cluster';
@@ -22,6 +20,7 @@ import { startClusterSystem, type ClusterSystem } from '../support/cluster-syste
 import { grantsOf as grantsOfRole, rendered, type Manifest, type Rule } from '../support/deploy';
 import type { ClusterUser } from '../support/kubernetes';
 import { groupWithVms } from '../support/manifests';
+import { OUR_STATUS_FIELDS, vmOperatorGroups } from '../support/vm-operator-definitions';
 
 const root = path.join(__dirname, '../..');
 const NAMESPACE = 'vmgroup-system';
@@ -248,16 +247,14 @@ describe('beside VM Operator', () => {
   }, 60_000);
 
   test('the definitions of VM Operator have no place for some fields: these are left out, and doctor says so', async () => {
-    const theirs = crds().find(({ spec }) => spec.names.plural === 'virtualmachinegroups');
-    for (const { schema } of theirs?.spec.versions ?? []) withoutOurFields(schema.openAPIV3Schema as Schema);
-    await system.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], stringify(theirs));
+    await system.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], vmOperatorGroups());
     const found = await system.until(async () => {
       const all = await examine('admin', {});
       const crd = all.find(({ check }) => check === 'crd virtualmachinegroups');
       return crd?.result === 'note' ? crd : undefined;
     }, 'the definition to change');
     expect(found.message).toContain('serves v1alpha4, v1alpha5, v1alpha6; stores v1alpha6');
-    for (const field of [...OUR_FIELDS, 'run']) expect(found.message).toContain(`status.${field}`);
+    for (const field of OUR_STATUS_FIELDS) expect(found.message).toContain(`status.${field}`);
 
     const bridge = await system.startBridge();
     const namespace = 'theirs';
@@ -271,20 +268,6 @@ describe('beside VM Operator', () => {
     expect(Object.keys(status ?? {})).not.toContain('phase');
     await bridge.stop();
   }, 90_000);
-
-  interface Schema {
-    properties: Record<string, Schema>;
-    [key: string]: unknown;
-  }
-
-  const OUR_FIELDS = ['phase', 'message', 'readyMembers', 'observedGeneration'];
-
-  /** VM Operator's schema, as far as our fields are concerned. */
-  function withoutOurFields({ properties }: Schema): void {
-    const { status } = properties;
-    delete status?.['x-kubernetes-preserve-unknown-fields'];
-    for (const field of [...OUR_FIELDS, 'run']) delete status?.properties[field];
-  }
 });
 
 /** What the shipped roles of a process grant. */

@@ -16,7 +16,9 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
+import { isMapping } from './convert';
 import { nameObject } from './kinds';
+import { withTypeOf } from './lists';
 import type { PowerState } from './model';
 import { refKey } from './problem';
 import { composeDocuments, readDocuments } from './yaml';
@@ -69,7 +71,7 @@ function groupNodes(
 ): { place: Place; map: YAMLMap }[] {
   const wanted = refKey({ kind: 'VirtualMachineGroup', ...group });
   const isWanted = (value: unknown): boolean => {
-    const ref = isObject(value) ? nameObject(value) : undefined;
+    const ref = isMapping(value) ? nameObject(value) : undefined;
     return ref !== undefined && refKey(ref) === wanted;
   };
   const values = valuesOf(text);
@@ -80,7 +82,9 @@ function groupNodes(
     const items = contents.get('items');
     if (!isSeq(items)) return [];
     return items.items.flatMap((map, item) =>
-      isMap(map) && isWanted(itemOf(value, item)) ? [{ place: { document, item }, map }] : [],
+      isMap(map) && isWanted(isMapping(value) && withTypeOf(value, itemOf(value, item)))
+        ? [{ place: { document, item }, map }]
+        : [],
     );
   });
 }
@@ -89,19 +93,15 @@ function valuesOf(text: string): unknown[] {
   return [...readDocuments(text, new LineCounter())].map(({ value }) => value);
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function itemOf(value: unknown, item: number): unknown {
-  const items = isObject(value) ? value['items'] : undefined;
+  const items = isMapping(value) ? value['items'] : undefined;
   return Array.isArray(items) ? (items[item] as unknown) : undefined;
 }
 
 function expectedValues(text: string, { document, item }: Place, powerState: PowerState): unknown[] {
   const values = valuesOf(text);
   const value = item === undefined ? values[document] : itemOf(values[document], item);
-  if (isObject(value)) value['spec'] = { ...(isObject(value['spec']) ? value['spec'] : {}), powerState };
+  if (isMapping(value)) value['spec'] = { ...(isMapping(value['spec']) ? value['spec'] : {}), powerState };
   return values;
 }
 

@@ -11,11 +11,13 @@ export {
 export { canonicalText } from './canonical';
 export { crds, type CustomResourceDefinition } from './crds';
 export { editPowerState } from './edit';
+export { decodeText } from './encoding';
 export { DEFAULT_NAMESPACE, type Kind, type ObjectFinding, type ReadObject } from './kinds';
 export {
   MAX_DOCUMENTS,
   MAX_FILE_SIZE,
   parseManifests,
+  type IgnoredKind,
   type ManifestFile,
   type ParsedManifests,
 } from './manifests';

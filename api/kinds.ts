@@ -1,4 +1,4 @@
-/** The kinds that are read, each with its served versions, its schema and its way into the internal form. */
+/** The kinds that are read, each with its versions, its schema and its way into the internal form. */
 import { createHash } from 'node:crypto';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
@@ -17,15 +17,25 @@ import type { Finding, ObjectRef } from './problem';
 import { convertPolicy, sequencePolicySchema } from './sequence-policy';
 import { convertInventory, simulatedInventorySchema } from './simulated-inventory';
 import { closest } from './suggest';
-import { convertVirtualMachine, virtualMachineSchema } from './virtual-machine';
+import {
+  convertVirtualMachine,
+  FIRST_VERSION,
+  fromFirstVersion,
+  virtualMachineSchema,
+} from './virtual-machine';
 import { convertClass, virtualMachineClassSchema } from './virtual-machine-class';
 import { convertGroup, virtualMachineGroupSchema } from './virtual-machine-group';
 
-/** The API group of groups, VMs and classes, with the versions that are read; the last one is stored. */
+/**
+ * The API group of groups, VMs and classes, with the versions that our own definitions serve; the last one is stored. The fields that are read
+ * are the same in all of them.
+ */
 export const VM_OPERATOR = {
   apiGroup: 'vmoperator.vmware.com',
-  versions: ['v1alpha4', 'v1alpha5', 'v1alpha6'],
+  versions: ['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'],
 };
+/** Manifests of VMs and classes may be of VM Operator's first version too, which had no groups. */
+const MACHINE_VERSIONS = [FIRST_VERSION, ...VM_OPERATOR.versions];
 /** The API group of our own kinds. */
 export const VMGROUP = { apiGroup: 'vmgroup.dev', versions: ['v1alpha1'] };
 
@@ -72,13 +82,15 @@ const kinds: Record<Kind, KindEntry> = {
   },
   VirtualMachine: {
     ...VM_OPERATOR,
-    read: reader(virtualMachineSchema, convertVirtualMachine, (object) => ({
-      kind: 'VirtualMachine',
-      object,
-    })),
+    versions: MACHINE_VERSIONS,
+    read: afterward(
+      fromFirstVersion,
+      reader(virtualMachineSchema, convertVirtualMachine, (object) => ({ kind: 'VirtualMachine', object })),
+    ),
   },
   VirtualMachineClass: {
     ...VM_OPERATOR,
+    versions: MACHINE_VERSIONS,
     read: reader(virtualMachineClassSchema, convertClass, (object) => ({
       kind: 'VirtualMachineClass',
       object,
@@ -139,6 +151,11 @@ function reader<Written extends WrittenObject, Internal>(
   };
 }
 
+/** Reads what a value becomes by `convert`. */
+function afterward(convert: (value: unknown) => unknown, read: Read): Read {
+  return (value, origin) => read(convert(value), origin);
+}
+
 function toFinding(
   severity: ObjectFinding['severity'],
   { unknownField, ...mismatch }: Mismatch,
@@ -173,15 +190,15 @@ export function recognize(apiVersion: unknown, kind: unknown): Recognized {
     return mistaken('kind', `required: one of ${Object.keys(kinds).join(', ')}`);
   if (!isKind(kind)) return recognizeMisspelt(apiVersion, kind);
   const { apiGroup, versions, read } = kinds[kind];
-  const served = versions.map((version) => `${apiGroup}/${version}`);
-  const cure = `served versions are ${served.join(', ')}`;
+  const known = versions.map((version) => `${apiGroup}/${version}`);
+  const cure = `known versions are ${known.join(', ')}`;
   if (typeof apiVersion !== 'string' || apiVersion === '') return mistaken('apiVersion', `required: ${cure}`);
-  if (served.includes(apiVersion)) return { kind, read };
+  if (known.includes(apiVersion)) return { kind, read };
   const [group = ''] = apiVersion.split('/', 1);
   const ofAnother =
     group !== apiGroup && closest(group, [apiGroup]) === undefined && apiVersion.includes('/');
   if (ofAnother && COMMON_NAMES.includes(kind)) return { kind: undefined };
-  return mistaken('apiVersion', `${JSON.stringify(apiVersion)} is not served for ${kind}: ${cure}`);
+  return mistaken('apiVersion', `${JSON.stringify(apiVersion)} is no version of ${kind}: ${cure}`);
 }
 
 function recognizeMisspelt(apiVersion: unknown, kind: string): Recognized {
@@ -198,6 +215,13 @@ function recognizeMisspelt(apiVersion: unknown, kind: string): Recognized {
 /** One or two letters off. VM Operator has many kinds whose names begin alike. */
 function isSlip(kind: string, name: string): boolean {
   return distance(kind.slice(0, 100), name) <= 2;
+}
+
+/** The kind of the items of a typed list, `VirtualMachineGroup` for `VirtualMachineGroupList`; undefined for any other kind. */
+export function itemKind(listKind: unknown): Kind | undefined {
+  if (typeof listKind !== 'string' || !listKind.endsWith('List')) return undefined;
+  const kind = listKind.slice(0, -'List'.length);
+  return isKind(kind) ? kind : undefined;
 }
 
 function isKind(kind: string): kind is Kind {

@@ -4,9 +4,12 @@
  * M1: never throws, whatever the files hold.
  * M2: every problem of every file is reported, in the order of the files.
  * M3: nothing of an object with an error is among the manifests; every object without one is.
+ * M4: what is neither read nor wrong is counted by its kind, or a warning.
  */
 import { LineCounter } from 'yaml';
+import { isMapping } from './convert';
 import { nameObject, type ObjectFinding, type ReadObject, recognize } from './kinds';
+import { isList, withTypeOf } from './lists';
 import type { Manifests } from './model';
 import {
   type Finding,
@@ -35,12 +38,21 @@ export interface ManifestFile {
 export interface ParsedManifests {
   manifests: Manifests;
   problems: Problem[];
+  /** Objects of other products, in the order of their first one. */
+  ignored: IgnoredKind[];
 }
 
-/** Bytes of one file. */
+/** How many objects of a kind that is not ours were found. */
+export interface IgnoredKind {
+  apiVersion: string;
+  kind: string;
+  count: number;
+}
+
+/** Bytes of one file, unless the caller says otherwise. */
 export const MAX_FILE_SIZE = 2 ** 20;
 
-/** Documents of all files together; each item of a List counts. */
+/** Documents of all files together; each item of a list counts. */
 export const MAX_DOCUMENTS = 10_000;
 
 /** One object of a file, valid or not. */
@@ -50,21 +62,26 @@ interface Entry {
   findings: (ObjectFinding & { place?: Position })[];
   ref?: ObjectRef;
   read?: ReadObject;
+  /** Set for an object of another product. */
+  ignored?: Omit<IgnoredKind, 'count'>;
 }
 
 /**
- * Reads the manifests of all files: YAML and JSON, several documents a file, `List`s of objects. Kinds of other products are ignored.
+ * Reads the manifests of all files: YAML and JSON, several documents a file, `List`s of objects, typed lists such as
+ * `VirtualMachineGroupList`. Kinds of other products are counted and ignored.
  *
  * An object that is there twice is invalid in both places: which of them is meant is not known. Nothing is thrown (M1).
  *
  * @param options.previous The last valid state: a group's power state may not be emptied once it was set.
+ * @param options.maxFileSize Bytes of one file; default {@link MAX_FILE_SIZE}.
  */
 export function parseManifests(
   files: readonly ManifestFile[],
-  options: { previous?: Manifests } = {},
+  options: { previous?: Manifests; maxFileSize?: number } = {},
 ): ParsedManifests {
+  const { maxFileSize = MAX_FILE_SIZE } = options;
   const count = { left: MAX_DOCUMENTS };
-  const entries = files.flatMap((file) => readFile(file, count));
+  const entries = files.flatMap((file) => readFile(file, count, maxFileSize));
   const byObject = byRef(entries);
   for (const same of byObject.values()) reportDuplicates(same);
   const locate: Locate = (object, path, at) => byObject.get(refKey(object))?.[0]?.at(path, at);
@@ -76,7 +93,19 @@ export function parseManifests(
   for (const { object, ...finding } of findings) byObject.get(refKey(object))?.[0]?.findings.push(finding);
   const order = new Map(files.map(({ path }, index) => [path, index]));
   const problems = entries.flatMap(problemsOf).sort((a, b) => compare(a, b, order));
-  return { manifests: collect(entries), problems };
+  return { manifests: collect(entries), problems, ignored: countIgnored(entries) };
+}
+
+function countIgnored(entries: Entry[]): IgnoredKind[] {
+  const found = new Map<string, IgnoredKind>();
+  for (const { ignored } of entries) {
+    if (!ignored) continue;
+    const key = JSON.stringify([ignored.apiVersion, ignored.kind]);
+    const before = found.get(key);
+    if (before) before.count += 1;
+    else found.set(key, { ...ignored, count: 1 });
+  }
+  return [...found.values()];
 }
 
 function isValid(entry: Entry): boolean {
@@ -125,12 +154,11 @@ function compare(a: Problem, b: Problem, order: Map<string, number>): number {
   return files || a.line - b.line || a.column - b.column;
 }
 
-function readFile(file: ManifestFile, count: { left: number }): Entry[] {
+function readFile(file: ManifestFile, count: { left: number }, maxSize: number): Entry[] {
   const size = Buffer.byteLength(file.text);
-  if (size > MAX_FILE_SIZE) {
-    return [
-      fileError(file, `the file has ${size} bytes, at most ${MAX_FILE_SIZE} (1 MiB) are read: split it`),
-    ];
+  if (size > maxSize) {
+    const limit = `${maxSize} (${maxSize / 2 ** 20} MiB)`;
+    return [fileError(file, `the file has ${size} bytes, at most ${limit} are read: split it`)];
   }
   const lines = new LineCounter();
   const entries: Entry[] = [];
@@ -160,10 +188,19 @@ function readDocument(document: TextDocument, file: ManifestFile, lines: LineCou
   };
   const at: Entry['at'] = (path, part) => place(document.offsetOf(path, part));
   if (document.problems.length > 0) return [brokenDocument(document, at, place)];
-  const items = itemsOf(document.value);
-  if (!items) return readObject(document.value, at, file);
-  return items.flatMap((item, index) =>
-    readObject(item, (path, part) => at(['items', index, ...path], part), file),
+  return readValue(document.value, at, file);
+}
+
+/** Reads an object, or each object of a list. */
+function readValue(value: unknown, at: Entry['at'], file: ManifestFile): Entry[] {
+  if (!isList(value)) return readObject(value, at, file);
+  const { items = [] } = value;
+  if (!Array.isArray(items)) {
+    const message = 'a list of objects has a list of items';
+    return [{ at, findings: [{ severity: 'Error', path: ['items'], at: 'value', message }] }];
+  }
+  return items.flatMap((item: unknown, index) =>
+    readValue(withTypeOf(value, item), (path, part) => at(['items', index, ...path], part), file),
   );
 }
 
@@ -173,7 +210,7 @@ function brokenDocument(
   at: Entry['at'],
   place: (offset: number) => Position,
 ): Entry {
-  const ref = isMapping(value) && !itemsOf(value) ? nameObject(value) : undefined;
+  const ref = isMapping(value) && !isList(value) ? nameObject(value) : undefined;
   const findings = problems.map(({ offset, path, message }) => ({
     severity: 'Error' as const,
     path,
@@ -184,28 +221,29 @@ function brokenDocument(
   return { at, findings, ...(ref && { ref }) };
 }
 
-/** The items of a `List`, as `kubectl get -o yaml` writes it. */
-function itemsOf(value: unknown): unknown[] | undefined {
-  if (!isMapping(value) || value['kind'] !== 'List' || value['apiVersion'] !== 'v1') return undefined;
-  return Array.isArray(value['items']) ? value['items'] : undefined;
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function readObject(value: unknown, at: Entry['at'], file: ManifestFile): Entry[] {
   if (value === null || value === undefined) return [];
   if (!isMapping(value)) {
     const message = 'a manifest is a mapping with apiVersion, kind and metadata';
     return [{ at, findings: [{ severity: 'Error', path: [], at: 'value', message }] }];
   }
-  const recognized = recognize(value['apiVersion'], value['kind']);
-  const ref = nameObject(value);
-  if (recognized.kind === undefined) {
-    return recognized.mistake ? [{ at, findings: [recognized.mistake], ...(ref && { ref }) }] : [];
+  if (!LOOKS_LIKE_MANIFEST.some((field) => Object.hasOwn(value, field))) {
+    const message = 'no manifest: it has neither kind nor metadata nor spec; ignored';
+    return [{ at, findings: [{ severity: 'Warning', path: [], at: 'value', message }] }];
   }
-  return [
-    { at, ...recognized.read(value, { from: 'file', changedAt: file.changedAt }), ...(ref && { ref }) },
-  ];
+  const { apiVersion, kind } = value;
+  const recognized = recognize(apiVersion, kind);
+  const ref = nameObject(value);
+  const named = ref && { ref };
+  if (recognized.kind !== undefined)
+    return [{ at, ...recognized.read(value, { from: 'file', changedAt: file.changedAt }), ...named }];
+  if (recognized.mistake) return [{ at, findings: [recognized.mistake], ...named }];
+  return [{ at, findings: [], ignored: { apiVersion: textOf(apiVersion), kind: textOf(kind) } }];
+}
+
+/** A mapping without any of these is something else: values of a chart, a package.json. */
+const LOOKS_LIKE_MANIFEST = ['kind', 'metadata', 'spec'];
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

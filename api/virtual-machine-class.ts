@@ -5,7 +5,7 @@ import { looseMetadata, quantity } from './fields';
 import type { VirtualMachineClass } from './model';
 import { parseQuantity } from './quantity';
 
-/** A `VirtualMachineClass` of vmoperator.vmware.com, v1alpha4 to v1alpha6. */
+/** A `VirtualMachineClass` of vmoperator.vmware.com, v1alpha1 to v1alpha6. */
 export const virtualMachineClassSchema = z.looseObject({
   apiVersion: z.string(),
   kind: z.literal('VirtualMachineClass'),

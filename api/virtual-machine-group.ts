@@ -49,7 +49,7 @@ const bootGroup = fields({
     ),
 });
 
-/** A `VirtualMachineGroup` of vmoperator.vmware.com, v1alpha4 to v1alpha6. */
+/** A `VirtualMachineGroup` of vmoperator.vmware.com, v1alpha2 to v1alpha6. */
 export const virtualMachineGroupSchema = fields({
   apiVersion: z.string(),
   kind: z.literal('VirtualMachineGroup'),

@@ -1,7 +1,7 @@
 /** VirtualMachine: the fields that groups need; all others pass untouched. */
 import { z } from 'zod';
 import { affinitySchema, convertAffinity } from './affinity';
-import { nonEmpty, present, type Convert } from './convert';
+import { isMapping, nonEmpty, present, type Convert } from './convert';
 import { looseMetadata, optionalName } from './fields';
 import { serverRules } from './server-checks';
 import type { Placement, VirtualMachine } from './model';
@@ -14,7 +14,10 @@ const EFFECTS = Object.keys(affinitySchema.shape)
   .map((effect) => `has(self.affinity.${effect})`)
   .join(' || ');
 
-/** A `VirtualMachine` of vmoperator.vmware.com, v1alpha4 to v1alpha6. */
+/** The version that spells enumerations with a small first letter, and has neither groups nor affinity. */
+export const FIRST_VERSION = 'v1alpha1';
+
+/** A `VirtualMachine` of vmoperator.vmware.com, v1alpha2 to v1alpha6; v1alpha1 after {@link fromFirstVersion}. */
 export const virtualMachineSchema = z.looseObject({
   apiVersion: z.string(),
   kind: z.literal('VirtualMachine'),
@@ -58,6 +61,13 @@ export const convertVirtualMachine: Convert<WrittenVirtualMachine, VirtualMachin
   report,
 ) => {
   const spec = written.spec ?? {};
+  if (isFirstVersion(written)) {
+    for (const field of ['groupName', 'affinity'] as const)
+      if (spec[field] !== undefined)
+        report(['spec', field], `${FIRST_VERSION} has no ${field}: write v1alpha2 or a later version`, {
+          at: 'key',
+        });
+  }
   return {
     ...meta,
     affinity: spec.affinity ? convertAffinity(spec.affinity, report) : [],
@@ -73,8 +83,29 @@ export const convertVirtualMachine: Convert<WrittenVirtualMachine, VirtualMachin
   };
 };
 
+/** The same VM with the spelling of later versions, when it is one of v1alpha1. */
+export function fromFirstVersion(value: unknown): unknown {
+  if (!isMapping(value) || !isFirstVersion(value) || !isMapping(value['spec'])) return value;
+  const spec = { ...value['spec'] };
+  for (const field of ['powerState', 'powerOffMode', 'suspendMode']) {
+    const text = spec[field];
+    if (typeof text === 'string' && text !== '') spec[field] = text.charAt(0).toUpperCase() + text.slice(1);
+  }
+  return { ...value, spec };
+}
+
+function isFirstVersion({ apiVersion }: { apiVersion?: unknown }): boolean {
+  return typeof apiVersion === 'string' && apiVersion.endsWith(`/${FIRST_VERSION}`);
+}
+
 function placementOf(status: WrittenVirtualMachine['status']): Placement | undefined {
   const zoneID = nonEmpty(status?.zone);
   if (!nonEmpty(status?.uniqueID) || zoneID === undefined) return undefined;
-  return { zoneID, ...present({ node: nonEmpty(status?.nodeName) }) };
+  return { zoneID, ...present({ node: nonEmpty(status?.nodeName) ?? hostOf(status) }) };
+}
+
+/** v1alpha1 to v1alpha3 call `nodeName` `host`. */
+function hostOf(status: WrittenVirtualMachine['status']): string | undefined {
+  const host = status?.['host'];
+  return typeof host === 'string' ? nonEmpty(host) : undefined;
 }

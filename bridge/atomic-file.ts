@@ -1,13 +1,14 @@
 /** Files that a reader sees whole or not at all, also after a crash. */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 
 let counter = 0;
 
 /** Replaces a file in one step; makes its folder. Rejects with the error of the file system. */
 export async function writeAtomically(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const draft = `${path}.${process.pid}.${(counter += 1)}.tmp`;
+  // Short, also where the name of the file is as long as names can be.
+  const draft = join(dirname(path), `.${process.pid}.${(counter += 1)}.tmp`);
   try {
     const file = await open(draft, 'w');
     try {

@@ -4,12 +4,13 @@
  * D1: an invalid edit changes nothing and is reported (L1 of last-valid.ts).
  * D2: a file that is replaced, or gone for a moment, deletes nothing (L2).
  * D3: a change that the file system does not report is found all the same, by reading everything again every half minute.
+ * D4: a path that leads elsewhere, since a link on its way was replaced, is read and watched there at once.
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseManifests, type Manifests, type Problem } from '../api';
 import { folderWatch } from './folder-watch';
-import { manifestReader, type ManifestFile, type ManifestFiles } from './manifest-files';
+import { manifestReader, readingProblems, type ManifestFile, type ManifestFiles } from './manifest-files';
 import {
   idsOf,
   loadLastValid,
@@ -69,7 +70,7 @@ export function directorySource(options: DirectorySourceOptions): Source {
   async function readOnce(): Promise<Read> {
     const found = await reader.read();
     // What came into a new folder before it was watched is found by one more reading.
-    if (!stopped && watching.set(found.folders)) changed();
+    if (!stopped && (await watching.set(found.folders))) changed();
     const at = Date.now();
     const parsed = parse(found, lastValid.manifests);
     const merged = mergeReading(lastValid, { ...parsed, at }, missingSince, settle);
@@ -184,22 +185,18 @@ function parser(): (found: ManifestFiles, previous: Manifests) => Omit<Reading, 
     known = next;
     return {
       manifests,
-      problems: [...problems, ...found.unreadable.map(unreadableProblem)],
+      problems: [...problems, ...readingProblems(found).map(saysWhatHolds)],
       files,
-      unreadable: found.unreadable.map(({ path }) => path),
+      unreadable: [
+        ...found.unreadable.map(({ path }) => path),
+        ...found.unrendered.flatMap(({ covers }) => covers),
+      ],
     };
   };
 }
 
-function unreadableProblem({ path, message }: { path: string; message: string }): Problem {
-  return {
-    severity: 'Error',
-    file: path,
-    line: 1,
-    column: 1,
-    path: '',
-    message: `cannot be read (${message}); what was in it stays in force`,
-  };
+function saysWhatHolds(problem: Problem): Problem {
+  return { ...problem, message: `${problem.message}; what was read there before stays in force` };
 }
 
 function describe(error: unknown): string {

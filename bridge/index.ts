@@ -40,7 +40,7 @@ export {
   type ManifestIndex,
   type ObjectKey,
 } from './manifest-index';
-export { manifestReader, type ManifestFile, type ManifestFiles } from './manifest-files';
+export { manifestReader, readingProblems, type ManifestFile, type ManifestFiles } from './manifest-files';
 export { decide, type Decision, type Knowledge, type Missed, type RunState, type Sent } from './reconcile';
 export {
   plansOf,

@@ -7,7 +7,7 @@
  */
 import type { Manifests, Problem } from '../api';
 import { readIfThere, writeAtomically } from './atomic-file';
-import { isWithin } from './manifest-files';
+import { isWithin } from './within';
 
 /** The last valid form of every object, and the file that each was in. */
 export interface LastValid {

@@ -1,12 +1,32 @@
-/** Finds and reads manifest files. */
+/**
+ * Finds and reads manifest files.
+ *
+ * A reading is of one moment as far as links are concerned: when one of them is replaced meanwhile, as git-sync does with all of its files at
+ * once, everything is read again.
+ */
+import type { Stats } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
-import { MAX_FILE_SIZE } from '../api';
+import { decodeText, MAX_FILE_SIZE, type Problem } from '../api';
 import { isMissing } from './atomic-file';
 import type { WatchedFolder } from './folder-watch';
+import { LinkReader } from './links';
+import {
+  CHART_FILE,
+  KUSTOMIZATION_FILES,
+  readKustomization,
+  unrenderedCharts,
+  unrenderedKustomizations,
+  type Kustomization,
+  type Unrendered,
+} from './unrendered';
+import { isWithin } from './within';
 
 /** Most manifest files that are read. */
 export const MAX_FILES = 10_000;
+
+/** Most folders that are read and watched. */
+const MAX_FOLDERS = 10_000;
 
 const EXTENSIONS = new Set(['.yaml', '.yml', '.json']);
 
@@ -23,6 +43,8 @@ export interface ManifestFiles {
   files: ManifestFile[];
   /** Files and folders that are there and could not be read, with the reason: what they held is unknown. */
   unreadable: { path: string; message: string }[];
+  /** Folders that are not read, because what they hold must be rendered first. */
+  unrendered: Unrendered[];
   /** Where a change of what was found would show. */
   folders: WatchedFolder[];
 }
@@ -39,12 +61,8 @@ export function isLookedAt(root: string, path: string, ignore: string[], isFile:
   return !isFile || EXTENSIONS.has(extname(path).toLowerCase());
 }
 
-/** Whether a path is a folder itself, or lies in it. */
-export function isWithin(folder: string, path: string): boolean {
-  const absolute = resolve(path);
-  const base = resolve(folder);
-  return absolute === base || absolute.startsWith(base.endsWith(sep) ? base : base + sep);
-}
+/** Most readings in a row while links are being replaced. */
+const MAX_READINGS = 3;
 
 /** Makes a reader of manifest files that keeps what did not change. `ignore` names folders that are left out. */
 export function manifestReader(paths: string[], ignore: string[] = []): { read(): Promise<ManifestFiles> } {
@@ -52,54 +70,155 @@ export function manifestReader(paths: string[], ignore: string[] = []): { read()
   /** Roots that were folders: one that is gone is a lost mount, not a deletion of all that was in it. */
   const folders = new Set<string>();
 
-  async function read(): Promise<ManifestFiles> {
-    const found: ManifestFiles = { files: [], unreadable: [], folders: [] };
-    const next = new Map<string, Cached>();
-    const visit = async (root: string, path: string): Promise<void> => {
-      if (next.has(path) || next.size >= MAX_FILES) return;
-      const kind = await kindOf(path);
-      if (path === root && kind !== 'folder' && !folders.has(root)) {
-        found.folders.push({ folder: dirname(path), only: basename(path) });
-      }
-      if (kind === 'folder') {
-        if (path === root) folders.add(root);
-        if (!isLookedAt(root, path, ignore, false)) return;
-        found.folders.push({ folder: path });
-        for (const name of (await readdir(path)).sort()) await attempt(root, join(path, name));
-      } else if (kind === 'file' && isLookedAt(root, path, ignore, true)) {
-        const file = await readWhole(path, cache.get(path));
-        if (file) {
-          next.set(path, file);
-          found.files.push({ path, text: file.text, changedAt: file.changedAt });
-        }
-      } else if (path === root && folders.has(root)) {
-        throw new Error('the folder is gone');
-      }
-    };
-    const attempt = async (root: string, path: string): Promise<void> => {
-      try {
-        await visit(root, path);
-      } catch (error: unknown) {
-        found.unreadable.push({ path, message: error instanceof Error ? error.message : String(error) });
-      }
-    };
-    for (const root of paths) await attempt(root, root);
-    if (next.size >= MAX_FILES) {
-      found.unreadable.push({ path: paths[0] ?? '.', message: `more than ${MAX_FILES} manifest files` });
-    }
-    cache = next;
-    return found;
+  async function readOnce(links: LinkReader): Promise<ManifestFiles> {
+    const reading = new OneReading({ ignore, cache, folders, links });
+    for (const root of paths) await reading.readRoot(root);
+    cache = reading.next;
+    return reading.result();
   }
 
-  return { read };
+  return {
+    async read() {
+      for (let left = MAX_READINGS - 1; ; left -= 1) {
+        const links = new LinkReader();
+        const found = await readOnce(links);
+        if (left === 0 || (await links.isCurrent())) return found;
+      }
+    },
+  };
 }
 
-async function kindOf(path: string): Promise<'file' | 'folder' | 'other'> {
+/** What one reading shares with those before it. */
+interface Shared {
+  ignore: string[];
+  cache: Map<string, Cached>;
+  folders: Set<string>;
+  links: LinkReader;
+}
+
+/** One walk through all roots. */
+class OneReading {
+  /** The files of this reading, for the next one. */
+  readonly next = new Map<string, Cached>();
+  readonly #found: ManifestFile[] = [];
+  readonly #unreadable: ManifestFiles['unreadable'] = [];
+  readonly #watched: WatchedFolder[] = [];
+  readonly #kustomizations: Kustomization[] = [];
+  readonly #charts: string[] = [];
+  #folders = 0;
+
+  constructor(readonly shared: Shared) {}
+
+  async readRoot(root: string): Promise<void> {
+    await this.#attempt(root, async () => {
+      await this.#watchWayTo(root);
+      await this.#visit(root, root, []);
+    });
+  }
+
+  result(): ManifestFiles {
+    if (this.next.size >= MAX_FILES)
+      this.#unreadable.push({
+        path: this.#found[0]?.path ?? '.',
+        message: `more than ${MAX_FILES} manifest files: the rest is not read`,
+      });
+    const unrendered = [...unrenderedKustomizations(this.#kustomizations), ...unrenderedCharts(this.#charts)];
+    const covers = unrendered.flatMap((each) => each.covers);
+    return {
+      files: this.#found.filter(({ path }) => !covers.some((folder) => isWithin(folder, path))),
+      unreadable: this.#unreadable,
+      unrendered,
+      folders: this.#watched,
+    };
+  }
+
+  async #attempt(path: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error: unknown) {
+      this.#unreadable.push({ path, message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  /** Watches every link on the way to a path, and the entry that it leads to. */
+  async #watchWayTo(path: string): Promise<void> {
+    const { links, real } = await this.shared.links.follow(resolve(path));
+    for (const { folder, name } of links) this.#watched.push({ folder, only: name });
+    this.#watched.push({ folder: dirname(real), only: basename(real) });
+  }
+
+  /** @param above identities of the folders on the way to this path. */
+  async #visit(root: string, path: string, above: readonly string[]): Promise<void> {
+    if (this.next.has(path) || this.next.size >= MAX_FILES) return;
+    const { folders, ignore } = this.shared;
+    const { kind, identity } = await lookAt(path);
+    if (kind === 'folder') {
+      if (path === root) folders.add(root);
+      // A link to a folder that it lies in would be followed without end.
+      if (isLookedAt(root, path, ignore, false) && !above.includes(identity))
+        await this.#visitFolder(root, path, [...above, identity]);
+    } else if (kind === 'file' && isLookedAt(root, path, ignore, true)) {
+      await this.#visitFile(path);
+    } else if (path === root && folders.has(root)) {
+      throw new Error('the folder is gone');
+    }
+  }
+
+  async #visitFolder(root: string, path: string, above: readonly string[]): Promise<void> {
+    this.#folders += 1;
+    if (this.#folders > MAX_FOLDERS)
+      throw new Error(`more than ${MAX_FOLDERS} folders: this one is not read`);
+    this.#watched.push({ folder: path });
+    const entries = await readdir(path, { withFileTypes: true });
+    if (entries.some(({ name }) => name === CHART_FILE)) {
+      this.#charts.push(path);
+      return;
+    }
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const below = join(path, entry.name);
+      await this.#attempt(below, async () => {
+        if (KUSTOMIZATION_FILES.includes(entry.name)) return this.#visitKustomization(root, path, below);
+        if (entry.isSymbolicLink() && isLookedAt(root, below, this.shared.ignore, false))
+          await this.#watchWayTo(below);
+        await this.#visit(root, below, above);
+      });
+    }
+  }
+
+  async #visitKustomization(root: string, folder: string, path: string): Promise<void> {
+    const file = await readWhole(path, this.shared.cache.get(path));
+    if (!file) return;
+    this.next.set(path, file);
+    this.#kustomizations.push(readKustomization(root, folder, file.text));
+  }
+
+  async #visitFile(path: string): Promise<void> {
+    const file = await readWhole(path, this.shared.cache.get(path));
+    if (!file) return;
+    this.next.set(path, file);
+    this.#found.push({ path, text: file.text, changedAt: file.changedAt });
+  }
+}
+
+/** What could not be read, as problems. */
+export function readingProblems({ unreadable, unrendered }: ManifestFiles): Problem[] {
+  const problemOf = (path: string, message: string): Problem => ({
+    ...{ severity: 'Error', file: path, line: 1, column: 1, path: '', message },
+  });
+  return [
+    ...unreadable.map(({ path, message }) => problemOf(path, `cannot be read: ${message}`)),
+    ...unrendered.map(({ path, message }) => problemOf(path, message)),
+  ];
+}
+
+/** What is at a path, after links, with its device and inode. */
+async function lookAt(path: string): Promise<{ kind: 'file' | 'folder' | 'other'; identity: string }> {
   try {
     const stats = await stat(path);
-    return stats.isDirectory() ? 'folder' : stats.isFile() ? 'file' : 'other';
+    const identity = `${stats.dev}:${stats.ino}`;
+    return { kind: stats.isDirectory() ? 'folder' : stats.isFile() ? 'file' : 'other', identity };
   } catch (error: unknown) {
-    if (isMissing(error)) return 'other';
+    if (isMissing(error)) return { kind: 'other', identity: '' };
     throw error;
   }
 }
@@ -120,7 +239,7 @@ async function readWhole(path: string, cached: Cached | undefined, tries = 3): P
     if (before.size > MAX_FILE_SIZE) {
       throw new Error(`${basename(path)} has ${before.size} bytes; ${MAX_FILE_SIZE} are allowed`);
     }
-    const text = await handle.readFile('utf8');
+    const text = decodeText(await handle.readFile());
     if (signatureOf(await handle.stat()) !== signature && tries > 1) {
       return await readWhole(path, undefined, tries - 1);
     }
@@ -130,6 +249,6 @@ async function readWhole(path: string, cached: Cached | undefined, tries = 3): P
   }
 }
 
-function signatureOf(stats: { ino: number; size: number; mtimeMs: number; ctimeMs: number }): string {
-  return [stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs].join(':');
+function signatureOf(stats: Stats): string {
+  return [stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs].join(':');
 }

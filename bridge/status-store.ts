@@ -1,6 +1,7 @@
 /** Where the status of groups is kept. */
+import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isMissing, writeAtomically } from './atomic-file';
 import { objectKey, type ObjectKey } from './manifest-index';
 import type { GroupView } from './status';
@@ -20,6 +21,9 @@ export interface StatusStore {
 /** Milliseconds between two writes of one group. */
 const WRITE_INTERVAL = 1_000;
 
+/** Longest name of a file on the file systems in use, bytes. */
+const MAX_FILE_NAME = 255;
+
 /** Keeps each view in `<folder>/<namespace>/<name>.json`, written whole or not at all, at most once a second and group. */
 export function fileStatusStore(
   folder: string,
@@ -32,7 +36,11 @@ export function fileStatusStore(
   const open = new Map<ObjectKey, Promise<void>>();
 
   function fileOf(key: ObjectKey): string {
-    return join(folder, `${key}.json`);
+    const file = `${basename(key)}.json`;
+    if (file.length <= MAX_FILE_NAME) return join(folder, `${key}.json`);
+    // Names of objects have no "~", so this is that of no other group.
+    const hash = createHash('sha256').update(key).digest('hex').slice(0, 32);
+    return join(folder, dirname(key), `${basename(key).slice(0, 100)}~${hash}.json`);
   }
 
   async function write(key: ObjectKey): Promise<void> {

@@ -156,7 +156,7 @@ interface DefinitionSpec {
 }
 
 /** Versions in which manifests may be written, beside the one that we speak. */
-const ACCEPTED = ['v1alpha4', 'v1alpha5', 'v1alpha6'];
+const ACCEPTED = ['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'];
 const APPLY = 'vmgroup crds | kubectl apply --server-side -f -';
 
 /** Fields that VM Operator's own definitions do not have, and what is lost without each. */

@@ -60,7 +60,7 @@ interface Given {
 }
 
 async function fromFiles(paths: string[]): Promise<Given> {
-  const { manifests, problems } = await readManifests(paths);
+  const { manifests, problems } = await readManifests(paths, { streams: true });
   for (const problem of problems) process.stderr.write(formatProblem(problem) + '\n');
   return { manifests, known: {}, place: placerOf(manifests) };
 }

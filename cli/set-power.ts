@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { PowerState } from '../api';
-import { editPowerState, parseManifests } from '../api';
+import { decodeText, editPowerState, formatProblem, parseManifests } from '../api';
 import type { ManifestFile } from '../bridge/manifest-files';
 import { askForRun } from './ask-for-run';
 import { isOnCluster } from './cluster';
@@ -61,8 +61,11 @@ async function findManifest(
       ['name its file or folder: --path PATH'],
     );
   }
-  const files = (await readManifestFiles(paths)).filter((file) => has(file, group));
+  const found = await readManifestFiles(paths);
+  const files = found.files.filter((file) => has(file, group));
   const [only, second] = files;
+  const [unread] = found.problems;
+  if (!only && unread) throw new CliError(formatProblem(unread));
   if (!only) {
     throw new CliError(`no manifest in ${paths.join(', ')} has a VirtualMachineGroup ${name}`, [
       'groups that are known: vmgroup get groups',
@@ -99,7 +102,11 @@ async function replaceFile(file: string, before: string, after: string): Promise
   const draft = path.join(path.dirname(real), `.${path.basename(real)}.${randomUUID()}`);
   try {
     await writeFile(draft, after, { mode: (await stat(real)).mode });
-    if ((await readFile(real, 'utf8')) !== before)
+    const bytes = await readFile(real);
+    const current = decodeText(bytes);
+    if (current === before && !Buffer.from(before).equals(bytes))
+      throw new CliError(`${file} is not written in UTF-8; nothing was changed`, ['save it as UTF-8 first']);
+    if (current !== before)
       throw new CliError(`somebody else is changing ${file} right now; nothing was written`, ['try again']);
     await rename(draft, real);
   } finally {

@@ -15,7 +15,8 @@ import { stopSignal, untilStopped } from './stop';
 
 /** Runs the simulated platform until Ctrl-C. */
 export async function runSimulator(paths: string[], options: SimulatorRunOptions): Promise<void> {
-  const inventory = paths.length === 0 ? undefined : inventoryOf(await readManifests(paths));
+  const inventory =
+    paths.length === 0 ? undefined : inventoryOf(await readManifests(paths, { streams: true }));
   const { startSimulator } = heavy.simulated();
   const signal = stopSignal();
   const follow = options.kubernetes ? followCluster(options, signal) : undefined;

@@ -1,5 +1,5 @@
 /** `vmgroup validate`. */
-import type { Manifests, Problem } from '../api';
+import type { IgnoredKind, Manifests, Problem } from '../api';
 import { formatProblem } from '../api';
 import { formatLiveProblem, readCluster } from './cluster-manifests';
 import type { ValidateOptions } from './commands/manifests';
@@ -13,8 +13,11 @@ import { readManifests, usesFiles } from './manifest-files';
  */
 export async function validate(paths: string[], options: ValidateOptions): Promise<void> {
   if (usesFiles('validate', paths, options)) {
-    const { manifests, problems, files } = await readManifests(paths);
-    return tell(manifests, problems, counted(files, 'file'), formatProblem, options.output);
+    const { manifests, problems, ignored, files } = await readManifests(paths, { streams: true });
+    tell(manifests, problems, counted(files, 'file'), formatProblem, options.output);
+    if (ignored.length > 0)
+      process.stderr.write(`ignored, since they are none of vmgroup's kinds: ${listKinds(ignored)}\n`);
+    return;
   }
   const { manifests, problems, count } = await readCluster(options);
   tell(manifests, problems, counted(count, 'object'), formatLiveProblem, options.output);
@@ -40,6 +43,19 @@ function tell(
   process.stderr.write(
     `${where}: ${counted(groups.length, 'group')} and ${counted(virtualMachines.length, 'VM')}, no errors\n`,
   );
+}
+
+/** Most kinds that are listed. */
+const LISTED_KINDS = 10;
+
+/** `Deployment (apps/v1), 2 ConfigMap (v1)`. */
+function listKinds(ignored: readonly IgnoredKind[]): string {
+  const shown = ignored.slice(0, LISTED_KINDS).map(({ apiVersion, kind, count }) => {
+    const times = count === 1 ? '' : `${count} `;
+    return apiVersion === '' ? `${times}${kind}` : `${times}${kind} (${apiVersion})`;
+  });
+  const more = ignored.length - shown.length;
+  return shown.join(', ') + (more > 0 ? ` and ${counted(more, 'more kind')}` : '');
 }
 
 /** `1 file`, `2 files`. */

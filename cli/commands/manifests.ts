@@ -43,7 +43,7 @@ export function registerManifests(program: Command): void {
       .command('validate')
       .description('print file:line:column: path: message for each problem; exit 1 if any is an error'),
   )
-    .argument('[path...]', 'files and folders of manifests')
+    .argument('[path...]', 'files and folders of manifests; - is standard input')
     .addOption(outputOption(['table', 'json']).default('table', 'for people'))
     .action((paths: string[], options: ValidateOptions) => validate(paths, options));
   withSource(
@@ -51,7 +51,7 @@ export function registerManifests(program: Command): void {
       .command('plan')
       .description('dry run: the steps in order with their earliest times, and why each waits'),
   )
-    .argument('[path...]', 'files and folders of manifests')
+    .argument('[path...]', 'files and folders of manifests; - is standard input')
     .option('--group <ns/name>', 'only this group', parseGroupName)
     .addOption(new Option('--to <state>', 'as if this were the desired power state').choices(STATES))
     .addOption(

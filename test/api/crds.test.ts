@@ -62,7 +62,7 @@ test('each is structural, of use at once, and stores the newest version', async 
   }
 });
 
-describe.each(['v1alpha4', 'v1alpha5', 'v1alpha6'])('%s', (version) => {
+describe.each(['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'])('%s', (version) => {
   test.each(readdirSync(path.join(root, 'examples')))('takes the example %s as it is', async (example) => {
     const folder = path.join(root, 'examples', example);
     for (const file of readdirSync(folder)) {
@@ -152,7 +152,7 @@ const SPECS: [title: string, kind: string, resource: string, spec: Record<string
 ];
 
 test.each(SPECS)('C1, C2: a round trip through every version keeps %s', async (_, kind, resource, spec) => {
-  const versions = ['v1alpha4', 'v1alpha5', 'v1alpha6'];
+  const versions = ['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'];
   for (const [index, version] of versions.entries()) {
     const name = `trip-${index}`;
     await mustWork(

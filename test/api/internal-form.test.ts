@@ -57,22 +57,25 @@ describe('groups', () => {
     });
   });
 
-  test.each(['v1alpha4', 'v1alpha5', 'v1alpha6'])('both spellings are the same in %s', (version) => {
-    const versioned = (text: string): string => text.replace('v1alpha4', version);
-    const documented = group(
-      'g',
-      'bootOrder:',
-      '- {members: [{name: a}], delay: 30s}',
-      '- {members: [{name: b}]}',
-    );
-    const shipped = group(
-      'g',
-      'bootOrder:',
-      '- {members: [{name: a}]}',
-      '- {members: [{name: b}], powerOnDelay: 30s}',
-    );
-    expect(groupOf(versioned(documented)).tiers).toEqual(groupOf(versioned(shipped)).tiers);
-  });
+  test.each(['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'])(
+    'both spellings are the same in %s',
+    (version) => {
+      const versioned = (text: string): string => text.replace('v1alpha4', version);
+      const documented = group(
+        'g',
+        'bootOrder:',
+        '- {members: [{name: a}], delay: 30s}',
+        '- {members: [{name: b}]}',
+      );
+      const shipped = group(
+        'g',
+        'bootOrder:',
+        '- {members: [{name: a}]}',
+        '- {members: [{name: b}], powerOnDelay: 30s}',
+      );
+      expect(groupOf(versioned(documented)).tiers).toEqual(groupOf(versioned(shipped)).tiers);
+    },
+  );
 
   test('only what a manifest says is in it', () => {
     expect(Object.keys(groupOf(group('g'))).sort()).toEqual(
@@ -333,6 +336,45 @@ describe('inventories', () => {
           { type: 'Slow', factor: 2 },
         ],
       },
+    });
+  });
+});
+
+describe('v1alpha1', () => {
+  const first = (text: string): string => text.replace('v1alpha5', 'v1alpha1');
+
+  test('a VM is read with its own spelling of power states and modes', () => {
+    const spec = ['className: small', 'powerState: poweredOn', 'powerOffMode: trySoft', 'suspendMode: hard'];
+    const { manifests, problems } = parse(
+      first(vm('a', ...spec)) + 'status: {uniqueID: vm-1, zone: z, host: h}\n',
+    );
+    expect(problems).toEqual([]);
+    expect(manifests.virtualMachines).toMatchObject([
+      {
+        name: 'a',
+        className: 'small',
+        powerState: 'PoweredOn',
+        powerOffMode: 'TrySoft',
+        suspendMode: 'Hard',
+        placed: { zoneID: 'z', node: 'h' },
+      },
+    ]);
+  });
+
+  test('a VM can be in no group', () => {
+    const { manifests, problems } = parse(documents(first(vm('a', 'groupName: g')), group('g')));
+    expect(manifests.virtualMachines).toEqual([]);
+    expect(problems.map(({ message }) => message)).toEqual([
+      'v1alpha1 has no groupName: write v1alpha2 or a later version',
+    ]);
+  });
+
+  test('a class is read', () => {
+    const text =
+      'apiVersion: vmoperator.vmware.com/v1alpha1\nkind: VirtualMachineClass\nmetadata: {name: c}\nspec: {hardware: {cpus: 2, memory: 4Gi}}\n';
+    expect(parse(text)).toMatchObject({
+      problems: [],
+      manifests: { classes: [{ cpus: 2, memory: 4 * 2 ** 30 }] },
     });
   });
 });

@@ -1,8 +1,11 @@
 /** One object a file: what is wrong with it, where, and what would be right. */
 import { documents, group, inventory, parse, policy, problemsOf, vm } from './support';
 
-const served =
-  'served versions are vmoperator.vmware.com/v1alpha4, vmoperator.vmware.com/v1alpha5, vmoperator.vmware.com/v1alpha6';
+const versions = (from: number): string =>
+  `known versions are ${[1, 2, 3, 4, 5, 6]
+    .slice(from - 1)
+    .map((version) => `vmoperator.vmware.com/v1alpha${version}`)
+    .join(', ')}`;
 const nameRule =
   'a name has lower case letters, digits, "-" and ".", and begins and ends with a letter or digit';
 const preferred = 'preferredDuringSchedulingIgnoredDuringExecution';
@@ -135,16 +138,22 @@ const groups: Row[] = [
     ['3:1: metadata.name: required field is missing'],
   ],
   [
-    'version that is not served',
-    group('g').replace('v1alpha4', 'v1alpha3'),
-    [`1:13: apiVersion: "vmoperator.vmware.com/v1alpha3" is not served for VirtualMachineGroup: ${served}`],
+    'version that is none of the kind',
+    group('g').replace('v1alpha4', 'v1alpha1'),
+    [
+      `1:13: apiVersion: "vmoperator.vmware.com/v1alpha1" is no version of VirtualMachineGroup: ${versions(2)}`,
+    ],
   ],
   [
     'API group that does not exist',
     group('g').replace('vmoperator.vmware.com', 'vmware.com'),
-    [`1:13: apiVersion: "vmware.com/v1alpha4" is not served for VirtualMachineGroup: ${served}`],
+    [`1:13: apiVersion: "vmware.com/v1alpha4" is no version of VirtualMachineGroup: ${versions(2)}`],
   ],
-  ['no apiVersion', 'kind: VirtualMachine\nmetadata: {name: a}\n', [`1:1: apiVersion: required: ${served}`]],
+  [
+    'no apiVersion',
+    'kind: VirtualMachine\nmetadata: {name: a}\n',
+    [`1:1: apiVersion: required: ${versions(1)}`],
+  ],
   [
     'misspelt kind',
     group('g').replace('VirtualMachineGroup', 'VirtualMachineGrup'),
@@ -156,8 +165,13 @@ const groups: Row[] = [
     ['2:7: kind: unknown kind "Thing"; kinds of vmgroup.dev are SequencePolicy, SimulatedInventory'],
   ],
   [
+    'no manifest at all',
+    'services: {db: {image: postgres}}\n',
+    ['1:1: warning: no manifest: it has neither kind nor metadata nor spec; ignored'],
+  ],
+  [
     'no kind',
-    'a: 1\n',
+    'apiVersion: v1\nspec: {}\n',
     [
       '1:1: kind: required: one of VirtualMachineGroup, VirtualMachine, VirtualMachineClass, SequencePolicy, SimulatedInventory',
     ],

@@ -159,6 +159,60 @@ describe('what YAML can do', () => {
     ]);
   });
 
+  test('typed lists, with and without the type of each item', () => {
+    const list = JSON.stringify({
+      kind: 'VirtualMachineGroupList',
+      apiVersion: 'vmoperator.vmware.com/v1alpha6',
+      metadata: { resourceVersion: '77' },
+      items: [{ metadata: { name: 'g' } }, { metadata: { name: 'h' }, spec: { powerState: 'on' } }],
+    });
+    const text = `apiVersion: vmoperator.vmware.com/v1alpha5\nkind: VirtualMachineList\nitems:\n- {apiVersion: vmoperator.vmware.com/v1alpha3, kind: VirtualMachine, metadata: {name: a}}\n`;
+    const policies =
+      'apiVersion: v1\nkind: List\nitems:\n- {apiVersion: vmgroup.dev/v1alpha1, kind: SequencePolicyList, items: [{metadata: {name: p}}]}\n';
+    const { manifests, problems, ignored } = parseManifests([
+      { path: 'a.json', text: list },
+      { path: 'b.yaml', text: text },
+      { path: 'c.yaml', text: policies },
+      { path: 'd.yaml', text: 'apiVersion: vmgroup.dev/v1alpha1\nkind: SequencePolicyList\n' },
+    ]);
+    expect(
+      [manifests.groups, manifests.virtualMachines, manifests.policies].flat().map(({ name }) => name),
+    ).toEqual(['g', 'a', 'p']);
+    expect(problems.map(({ path, message }) => `${path}: ${message}`)).toEqual([
+      'spec.powerState: unsupported value "on"; did you mean "PoweredOn"?',
+    ]);
+    expect(ignored).toEqual([]);
+    expect(problemsOf('apiVersion: v1\nkind: List\nitems: {}\n')).toEqual([
+      'a.yaml:3:8: items: a list of objects has a list of items',
+    ]);
+  });
+
+  test('M4: objects of other products are counted, also those in lists', () => {
+    const text = [
+      'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n',
+      'apiVersion: kubevirt.io/v1\nkind: VirtualMachineList\nitems: [{metadata: {name: a}}, {metadata: {name: b}}]\n',
+      'apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: constructor}, {apiVersion: apps/v1, kind: Deployment}]\n',
+      'apiVersion: vmoperator.vmware.com/v1alpha5\nkind: VirtualMachineServiceList\nitems: []\n',
+    ].join('---\n');
+    expect(parse(text)).toMatchObject({
+      problems: [],
+      ignored: [
+        { apiVersion: 'apps/v1', kind: 'Deployment', count: 2 },
+        { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachine', count: 2 },
+        { apiVersion: 'v1', kind: 'constructor', count: 1 },
+        { apiVersion: 'vmoperator.vmware.com/v1alpha5', kind: 'VirtualMachineServiceList', count: 1 },
+      ],
+    });
+  });
+
+  test('a byte order mark is no part of the text', () => {
+    const text = group('g', 'powerState: on');
+    expect(problemsOf(`\ufeff${text}`)).toEqual(problemsOf(text));
+    const json =
+      '{"apiVersion":"vmoperator.vmware.com/v1alpha5","kind":"VirtualMachine","metadata":{"name":"a"}}';
+    expect(parse(`\ufeff${json}`).manifests.virtualMachines).toHaveLength(1);
+  });
+
   test('problems come in the order of files and lines', () => {
     const { problems } = parseManifests([
       { path: 'z.yaml', text: documents(group('a', 'x: 1'), group('b', 'groupName: c')) },

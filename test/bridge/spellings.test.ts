@@ -45,7 +45,7 @@ spec: {groupName: shop}`,
   return { ...plan, revision: '' };
 }
 
-it.each(['v1alpha4', 'v1alpha5', 'v1alpha6'])('in %s', (version) => {
+it.each(['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'])('in %s', (version) => {
   const plan = planOf(version, documented);
   expect(plan).toEqual(planOf(version, shipped));
   expect(plan.tiers.map(({ powerOnDelay }) => powerOnDelay)).toEqual([0, 30_000, 60_000]);

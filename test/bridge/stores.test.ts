@@ -54,6 +54,23 @@ describe('fileStatusStore', () => {
     expect((await stat(join(folder, 'prod', 'a.json'))).ino).toBe(ino);
   });
 
+  test('a view of every name that a group can have is kept', async () => {
+    const names = [
+      'a'.repeat(253),
+      'b'.repeat(252),
+      'c'.repeat(250),
+      `${'d.'.repeat(126)}d`,
+      `${'d.'.repeat(126)}e`,
+    ];
+    const store = fileStatusStore(folder, (error) => expect(error).toBeUndefined());
+    for (const name of names) store.save(view(name));
+    await store.flush();
+    expect((await readViews(folder)).map(({ metadata }) => metadata.name).sort()).toEqual([...names].sort());
+    for (const name of names) store.remove({ namespace: 'prod', name });
+    await store.flush();
+    expect(await readdir(join(folder, 'prod'))).toEqual([]);
+  });
+
   test('a folder that is not there, and a broken file, are no views', async () => {
     expect(await readViews(join(folder, 'nothing'))).toEqual([]);
     await mkdir(join(folder, 'prod'));

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { buildWhenStale, vmgroup } from './vmgroup';
@@ -68,6 +68,47 @@ describe('validate', () => {
       stdout: '',
       stderr: '1 file: 1 group and 2 VMs, no errors\n',
     });
+  });
+
+  test('standard input, as - and by its path, and what is ignored is counted', async () => {
+    const other = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n';
+    const said = '1 file: 1 group and 2 VMs, no errors\n';
+    const ignored = "ignored, since they are none of vmgroup's kinds: ConfigMap (v1)\n";
+    for (const name of ['-', '/dev/stdin'])
+      expect(await vmgroup(['validate', name], { input: GOOD + other })).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: said + ignored,
+      });
+    const bad = await vmgroup(['validate', '-', '-'], { input: Buffer.from(`\ufeff${BAD}`, 'utf16le') });
+    expect(bad.stdout).toMatch(/^stdin:5:15: spec\.powerState: .+$/m);
+    const steps = await vmgroup(['plan', '-'], { input: GOOD });
+    expect(steps).toEqual(await run('plan', 'good.yaml'));
+    expect(await vmgroup(['plan', '/dev/stdin'], { input: GOOD })).toEqual(steps);
+  });
+
+  test('standard input has a limit, and is not followed', async () => {
+    const large = await vmgroup(['validate', '-'], { input: Buffer.alloc(17 * 2 ** 20, '#') });
+    expect([large.code, large.stderr]).toEqual([
+      1,
+      expect.stringContaining('stdin has more than 16777216 bytes'),
+    ]);
+    const { code, stderr } = await vmgroup(['up', '-', '--data', path.join(dir, 'data')], { input: GOOD });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('standard input cannot be followed')]);
+  });
+
+  test('input of kustomize is one problem', async () => {
+    const tree = path.join(dir, 'tree');
+    mkdirSync(path.join(tree, 'base'), { recursive: true });
+    mkdirSync(path.join(tree, 'prod'));
+    writeFileSync(path.join(tree, 'base/kustomization.yaml'), 'resources: [a.yaml]\n');
+    writeFileSync(path.join(tree, 'base/a.yaml'), GOOD);
+    writeFileSync(path.join(tree, 'prod/kustomization.yaml'), 'resources: [../base]\nnamespace: prod\n');
+    const { code, stdout } = await run('validate', 'tree');
+    expect(code).toBe(1);
+    expect(stdout).toBe(
+      'tree/prod:1:1: input of kustomize, which is not read: render it, and read the result: kubectl kustomize tree/prod > FILE\n',
+    );
   });
 
   test('every problem has its place and its path, and the end is 1', async () => {

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 const root = path.join(__dirname, '../..');
 const main = path.join(root, 'dist/cli/main.js');
@@ -35,6 +35,7 @@ function isFresh(): boolean {
   const folders = [
     'api',
     'kubernetes',
+    'http',
     'placement',
     'workflows',
     'platforms',
@@ -62,9 +63,15 @@ export interface Result {
 /** Runs a command to its end. */
 export async function vmgroup(
   args: string[],
-  { cwd = root, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  {
+    cwd = root,
+    env = {},
+    input = '',
+  }: { cwd?: string; env?: NodeJS.ProcessEnv; input?: string | Buffer } = {},
 ): Promise<Result> {
   const child = start(args, { cwd, env });
+  // A command that ends without reading all of it closes the pipe.
+  child.stdin.on('error', () => undefined).end(input);
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
@@ -75,7 +82,7 @@ export async function vmgroup(
 export function start(
   args: string[],
   { cwd = root, env = {}, program = main }: { cwd?: string; env?: NodeJS.ProcessEnv; program?: string } = {},
-): ChildProcessByStdio<null, Readable, Readable> {
+): ChildProcessByStdio<Writable, Readable, Readable> {
   // The environment of whoever runs the tests must not lead a command to a Temporal server of theirs.
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^TEMPORAL_|^VMGROUP_DATA$|^NODE_OPTIONS$/.test(name)),
@@ -83,6 +90,6 @@ export function start(
   return spawn(process.execPath, [program, ...args], {
     cwd,
     env: { ...inherited, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
 }

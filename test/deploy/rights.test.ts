@@ -253,7 +253,9 @@ describe('beside VM Operator', () => {
       const crd = all.find(({ check }) => check === 'crd virtualmachinegroups');
       return crd?.result === 'note' ? crd : undefined;
     }, 'the definition to change');
-    expect(found.message).toContain('serves v1alpha4, v1alpha5, v1alpha6; stores v1alpha6');
+    expect(found.message).toContain(
+      'serves v1alpha2, v1alpha3, v1alpha4, v1alpha5, v1alpha6; stores v1alpha6',
+    );
     for (const field of OUR_STATUS_FIELDS) expect(found.message).toContain(`status.${field}`);
 
     const bridge = await system.startBridge();

@@ -50,8 +50,11 @@ const FORGET = 600_000;
 /** New events of one object: so many at once, and one more each so many milliseconds. */
 const BURST = 25;
 const REFILL = 2_000;
-/** Longest note that the API server takes, characters. */
+/** Longest note that the API server takes, and longest name of an instance, bytes. */
 const LONGEST_NOTE = 1_024;
+const LONGEST_INSTANCE = 128;
+/** Characters of the object's name in the name of its Event, which may have 253 in all. */
+const LONGEST_NAME = 200;
 /** Objects, and series of events, that are remembered. */
 const MOST = 10_000;
 
@@ -95,7 +98,8 @@ export function eventWriter({ api, controller, instance, pause, onError }: Event
     if (!hasToken(uid, event.at)) return;
     remember(known, id, {
       ...{ object, first: event, lastAt: event.at, count: 1, tried: 0, triedAt: 0, isThere: false },
-      name: `${name.slice(0, 200)}.${id}.${event.at.toString(36)}`,
+      // No part of a name may end with a hyphen.
+      name: `${name.slice(0, LONGEST_NAME).replace(/[-.]+$/, '')}.${id}.${event.at.toString(36)}`,
     });
     queue.add(id);
   }
@@ -148,11 +152,11 @@ export function eventWriter({ api, controller, instance, pause, onError }: Event
       metadata: keyOf(series),
       eventTime: microTime(first.at),
       reportingController: controller,
-      reportingInstance: instance,
+      reportingInstance: shortened(instance, LONGEST_INSTANCE),
       action: first.action,
       reason: first.reason,
       type: first.type,
-      note: shortened(first.note),
+      note: shortened(first.note, LONGEST_NOTE),
       regarding: { apiVersion, kind, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid },
     } as KubernetesObject;
   }
@@ -170,8 +174,12 @@ function keyOf({ object, name }: Series): { namespace: string; name: string } {
   return { namespace: object.metadata.namespace ?? '', name };
 }
 
-function shortened(note: string): string {
-  return note.length > LONGEST_NOTE ? `${note.slice(0, LONGEST_NOTE - 3)}...` : note;
+/** A text of at most `bytes` bytes in UTF-8, cut between characters. */
+function shortened(text: string, bytes: number): string {
+  const encoded = Buffer.from(text);
+  if (encoded.length <= bytes) return text;
+  // With `stream` the decoder keeps a character that was cut to itself.
+  return `${new TextDecoder().decode(encoded.subarray(0, bytes - 3), { stream: true })}...`;
 }
 
 /** RFC 3339 with microseconds, which the API server demands. */

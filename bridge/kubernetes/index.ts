@@ -9,4 +9,4 @@ export {
   type KubernetesFigures,
 } from './start';
 export { viewOfObject } from './status';
-export { FIELD_MANAGER } from './status-store';
+export { FIELD_MANAGER } from './field-manager';

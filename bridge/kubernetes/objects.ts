@@ -9,12 +9,16 @@ import {
   type ResourceCache,
 } from '../../kubernetes';
 import { otherController, type OtherController } from './other-controller';
+import { statusDigest } from './status-digest';
 
 /** A resource as it is followed. */
 export type Objects = ResourceCache<KubernetesObject>;
 
-/** A group, with who else writes its status. */
+/** A group, with what is kept of its status. */
 export interface GroupObject extends KubernetesObject {
+  /** {@link statusDigest} of the status that the server has. */
+  statusDigest: string;
+  /** Who else writes it. */
   other?: OtherController;
 }
 
@@ -70,10 +74,10 @@ export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
 
 function trimGroup(object: KubernetesObject): GroupObject {
   const other = otherController(object);
-  return { ...withoutBallast(object), ...(other && { other }) };
+  return { ...withoutBallast(object), statusDigest: statusDigest(object), ...(other && { other }) };
 }
 
-/** What is kept of an object: its status is written by us, and by us alone. */
+/** What is kept of an object: nobody here reads a status. */
 function withoutBallast({ apiVersion, kind, metadata, spec }: KubernetesObject): KubernetesObject {
   const { managedFields, annotations, ...kept } = metadata;
   const others = withoutLastApplied(annotations ?? {});

@@ -1,6 +1,6 @@
 /** Tells from a group's object whether another controller, such as that of VM Operator, keeps its status too. Pure. */
 import type { KubernetesObject } from '../../kubernetes';
-import { FIELD_MANAGER } from './status-store';
+import { FIELD_MANAGER } from './field-manager';
 
 /** Somebody else who writes the status of groups. */
 export interface OtherController {

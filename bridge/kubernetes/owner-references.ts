@@ -7,7 +7,7 @@ import {
   type Resource,
 } from '../../kubernetes';
 import { WRITE_TIMEOUT } from './lease';
-import { FIELD_MANAGER } from './status-store';
+import { FIELD_MANAGER } from './field-manager';
 
 type Metadata = KubernetesObject['metadata'];
 /** An owner reference. */

@@ -27,7 +27,7 @@ import { WRITE_TIMEOUT } from './lease';
 import type { ClusterObjects } from './objects';
 import type { OwnedObject, OwnedObjects } from './owned-objects';
 import { addOwner, isOwnedBy, removeOwner } from './owner-references';
-import { FIELD_MANAGER } from './status-store';
+import { FIELD_MANAGER } from './field-manager';
 import { writtenMarks } from './written-marks';
 
 /** Finalizer of groups, as VM Operator has it. */

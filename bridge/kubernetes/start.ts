@@ -97,6 +97,7 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
   const isLeader = (): boolean => lease.holding();
   const statusStore = kubernetesStatusStore({
     api,
+    groups: objects.groups,
     ...scope,
     isLeader,
     onError: (error, retryIn, group) => {

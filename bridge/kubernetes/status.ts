@@ -4,20 +4,27 @@
  * Beside what VM Operator's own status has it holds `phase`, `message` and `readyMembers` for people, and `run`: the last run, with what
  * the bridge has to remember across its own restarts and after Temporal has forgotten the run.
  */
+import { fitText } from '../../api';
 import type { RunOutcome } from '../../workflows/messages';
 import type { KubernetesObject } from '../../kubernetes';
 import type { Sent } from '../reconcile';
 import {
   VIEW_API_VERSION,
   rfc3339,
+  type Condition,
   type GroupPhase,
   type GroupStatus,
   type GroupView,
   type RunView,
 } from '../status';
+import { fitStatus, STATUS_BYTES } from './status-size';
+
+/** A condition of a group: those of its view, and `StatusComplete=False` where the status was made smaller. */
+export type StoredCondition = Omit<Condition, 'type'> & { type: Condition['type'] | 'StatusComplete' };
 
 /** `status` of a group on an API server. */
-export interface StoredStatus extends GroupStatus {
+export interface StoredStatus extends Omit<GroupStatus, 'conditions'> {
+  conditions: StoredCondition[];
   phase: GroupPhase;
   message: string;
   /** `4/6`. */
@@ -26,7 +33,7 @@ export interface StoredStatus extends GroupStatus {
 }
 
 /** `status.run`. Times are RFC 3339 in whole seconds; those of `memory` are milliseconds since the epoch. */
-interface StoredRun {
+export interface StoredRun {
   workflowId: string;
   runId: string;
   startTime: string;
@@ -43,33 +50,25 @@ type Remembered = Pick<RunView, 'startedAt' | 'endedAt' | 'closedAs'> & {
   outcome?: Omit<RunOutcome, 'outcome' | 'message' | 'exceptions' | 'observed' | 'placements' | 'words'>;
 };
 
-/** Longest message; what is longer ends in an ellipsis. A condition may have 32,768 characters. */
+/** Bytes of the longest message; what is longer ends in an ellipsis. A condition may have 32,768 characters. */
 const LONGEST_MESSAGE = 4_096;
 /** Exceptions that are kept: a run can leave a thousand members aside. */
 const MOST_EXCEPTIONS = 200;
 
-/** What is written as the status of a group. */
-export function storedStatus(view: GroupView): StoredStatus {
+/** The status of a group as it is written, in at most `bytes` bytes of JSON. */
+export function storedStatus(view: GroupView, bytes = STATUS_BYTES): StoredStatus {
   const { status, run, sent } = view;
   const ready = status.members.filter(({ conditions }) => conditions.every((each) => each.status === 'True'));
-  return {
+  const whole: StoredStatus = {
     ...status,
-    conditions: status.conditions.map((condition) => ({
-      ...condition,
-      message: shortened(condition.message),
-    })),
-    members: status.members.map((member) => ({
-      ...member,
-      conditions: member.conditions.map((condition) => ({
-        ...condition,
-        message: shortened(condition.message),
-      })),
-    })),
+    conditions: shortenedAll(status.conditions),
+    members: status.members.map((member) => ({ ...member, conditions: shortenedAll(member.conditions) })),
     phase: view.phase,
     message: shortened(view.message),
     readyMembers: `${ready.length}/${status.members.length}`,
     ...((run ?? sent) && { run: storedRun(run, sent) }),
   };
+  return fitStatus(whole, bytes);
 }
 
 function storedRun(run: RunView | undefined, sent: Sent | undefined): StoredRun {
@@ -81,7 +80,9 @@ function storedRun(run: RunView | undefined, sent: Sent | undefined): StoredRun 
     ...(run?.endedAt !== undefined && { endTime: rfc3339(run.endedAt) }),
     ...(outcome && { outcome: outcome.outcome, message: shortened(outcome.message) }),
     ...(outcome &&
-      outcome.exceptions.length > 0 && { exceptions: outcome.exceptions.slice(0, MOST_EXCEPTIONS) }),
+      outcome.exceptions.length > 0 && {
+        exceptions: shortenedAll(outcome.exceptions.slice(0, MOST_EXCEPTIONS)),
+      }),
     memory: { ...(run?.endedAt !== undefined && { run: remembered(run) }), ...(sent && { sent }) },
   };
 }
@@ -98,7 +99,11 @@ function remembered({ startedAt, endedAt, closedAs, outcome }: RunView): Remembe
 }
 
 function shortened(message: string): string {
-  return message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE - 3)}...` : message;
+  return fitText(message, LONGEST_MESSAGE);
+}
+
+function shortenedAll<T extends { message: string }>(items: readonly T[]): T[] {
+  return items.map((item) => ({ ...item, message: shortened(item.message) }));
 }
 
 /** The view that an object's status was written from, as far as it can be told; undefined where we have not written it. */
@@ -125,13 +130,17 @@ export function viewOfObject({ metadata, spec, status }: KubernetesObject): Grou
       ...own,
       observedGeneration: own.observedGeneration ?? 0,
       members: own.members ?? [],
-      conditions: own.conditions ?? [],
+      conditions: (own.conditions ?? []).filter(isOfView),
     },
     phase,
     message,
     ...(runView && { run: runView }),
     ...(run?.memory.sent && { sent: run.memory.sent }),
   };
+}
+
+function isOfView(condition: StoredCondition): condition is Condition {
+  return condition.type !== 'StatusComplete';
 }
 
 function viewOfRun({

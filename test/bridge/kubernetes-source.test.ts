@@ -48,6 +48,7 @@ const group = (name: string, spec: object, uid = name, generation = 1): GroupObj
   kind: 'VirtualMachineGroup',
   metadata: { namespace: 'shop', name, uid, generation },
   spec,
+  statusDigest: '',
 });
 
 test('U3: an invalid object that comes, goes, or is made anew changes what is said of those that name it', async () => {

@@ -27,8 +27,8 @@ beforeEach(async () => {
   object = await api.create(RESOURCES.leases, { metadata: { namespace: 'default', name: `lease-${made}` } });
 });
 
-function writer(to = api): EventWriter {
-  const told = { controller: 'vmgroup.dev/test', instance: 'test-1' };
+function writer(to = api, instance = 'test-1'): EventWriter {
+  const told = { controller: 'vmgroup.dev/test', instance };
   return eventWriter({ api: to, ...told, pause: 60_000, onError: (error) => errors.push(error) });
 }
 
@@ -94,4 +94,21 @@ test('V1: what cannot be written is told, and waits for its repetition', async (
   await events.stop();
   expect(errors).toEqual([new Error('not now')]);
   expect(await written()).toMatchObject([{ note: 'no luck', series: { count: 2 } }]);
+});
+
+test('V2: long notes, names and instances are cut to what the API server takes, between characters', async () => {
+  const name = `${'n'.repeat(199)}-${'n'.repeat(50)}`;
+  object = await api.create(RESOURCES.leases, { metadata: { namespace: 'default', name } });
+  const events = writer(api, 'i'.repeat(253));
+  for (let shift = 0; shift < 4; shift += 1) {
+    events.write(object, happened({ subject: `${shift}`, note: 'x'.repeat(shift) + '😀é'.repeat(400) }));
+  }
+  await events.stop();
+  expect(errors).toEqual([]);
+  const notes = (await written()).map(({ note }) => note);
+  expect(notes).toHaveLength(4);
+  for (const note of notes) {
+    expect(Buffer.byteLength(note)).toBeLessThanOrEqual(1_024);
+    expect(note).toMatch(/^x*(😀é)+😀?\.\.\.$/u);
+  }
 });

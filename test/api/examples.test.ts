@@ -1,6 +1,8 @@
 /** The examples that people start from. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { z } from 'zod';
 import { parseManifests, type ManifestFile, type Manifests } from '../../api';
 
 const root = join(__dirname, '../../examples');
@@ -31,6 +33,7 @@ test('the manual has these', () => {
       'mixed-members',
       'nested',
       'three-tier-app',
+      'vm-operator',
     ]),
   );
 });
@@ -50,6 +53,8 @@ describe.each(examples)('%s', (example) => {
     for (const { kind, name } of groups.flatMap(({ tiers }) => tiers.flatMap(({ members }) => members))) {
       expect(names[kind].map((object) => object.name)).toContain(name);
     }
+    // On a cluster of VM Operator classes belong to the administrator of the namespace.
+    if (example === 'vm-operator') return expect(classes).toEqual([]);
     for (const vm of virtualMachines) expect(classes.map(({ name }) => name)).toContain(vm.className);
   });
 });
@@ -62,7 +67,8 @@ test.each([
   ['e-commerce-platform', 'e-commerce-platform', 'e-commerce', 'PoweredOn', [0, 45_000, 30_000], [2, 3, 2]],
   ['dev-environment', 'dev-environment', 'development', 'PoweredOff', [0, 20_000], [2, 2]],
   ['dr-site', 'dr-site', 'disaster-recovery', 'PoweredOff', [0, 60_000, 30_000], [1, 2, 1]],
-])('%s: %s is as in the manual', (example, name, namespace, powerState, delays, sizes) => {
+  ['vm-operator', 'order-service', 'orders', 'PoweredOn', [0, 30_000, 20_000], [1, 2, 2]],
+])('%s: %s has its state, delays and tiers', (example, name, namespace, powerState, delays, sizes) => {
   const group = read(example).groups.find((one) => one.name === name);
   expect(group).toMatchObject({ namespace, powerState });
   expect(group?.tiers.map(({ powerOnDelay }) => powerOnDelay)).toEqual(delays);
@@ -85,4 +91,60 @@ test('affinity: one rule of each kind', () => {
       'Required AntiAffinity topology.kubernetes.io/zone',
     ]),
   ]);
+});
+
+describe("vm-operator: fields of VM Operator's own definitions, and no other", () => {
+  // As VM Operator ships them in v1alpha5, where they are checked strictly.
+  const rule = z.array(
+    z.strictObject({
+      labelSelector: z.strictObject({ matchLabels: z.record(z.string(), z.string()) }),
+      topologyKey: z.literal('topology.kubernetes.io/zone'),
+    }),
+  );
+  const rules = z.strictObject({
+    requiredDuringSchedulingPreferredDuringExecution: rule.optional(),
+    preferredDuringSchedulingPreferredDuringExecution: rule.optional(),
+  });
+  const metadata = z.strictObject({
+    name: z.string(),
+    namespace: z.string(),
+    labels: z.record(z.string(), z.string()).optional(),
+  });
+  const schema = z.discriminatedUnion('kind', [
+    z.strictObject({
+      apiVersion: z.literal('vmoperator.vmware.com/v1alpha5'),
+      kind: z.literal('VirtualMachineGroup'),
+      metadata,
+      spec: z.strictObject({
+        powerState: z.enum(['PoweredOn', 'PoweredOff', 'Suspended']),
+        bootOrder: z.array(
+          z.strictObject({
+            powerOnDelay: z.string().optional(),
+            members: z.array(z.strictObject({ kind: z.literal('VirtualMachine'), name: z.string() })),
+          }),
+        ),
+      }),
+    }),
+    z.strictObject({
+      apiVersion: z.literal('vmoperator.vmware.com/v1alpha5'),
+      kind: z.literal('VirtualMachine'),
+      metadata,
+      spec: z.strictObject({
+        groupName: z.string(),
+        className: z.string(),
+        imageName: z.string(),
+        storageClass: z.string(),
+        affinity: z
+          .strictObject({ vmAffinity: rules.optional(), vmAntiAffinity: rules.optional() })
+          .optional(),
+      }),
+    }),
+  ]);
+  const documents = filesOf('vm-operator').flatMap(({ text }) =>
+    parseAllDocuments(text).map((one) => one.toJS() as unknown),
+  );
+
+  test.each(documents.map((document, index) => [index, document]))('document %i', (_, document) => {
+    expect(schema.safeParse(document).error).toBeUndefined();
+  });
 });

@@ -2,6 +2,7 @@
 import type { ApiServer, KubernetesError, KubernetesObject, Resource } from '../kubernetes';
 import { connectCluster, watchedNamespaces, type ClusterOptions } from './cluster';
 import type { Finding } from './doctor';
+import { judgeDefinition, notInstalled, type Judgement } from './doctor-definitions';
 import { CliError, messageOf } from './errors';
 import * as heavy from './heavy';
 import { PERMISSIONS, ROLE, type Permission, type Process } from './permissions';
@@ -144,40 +145,6 @@ function roleOf(
 
 // ---- CustomResourceDefinitions -----------------------------------------------------------------------------------------------------
 
-/** A schema as far as it is looked at. */
-interface Schema {
-  properties?: Record<string, Schema>;
-  items?: Schema;
-  'x-kubernetes-preserve-unknown-fields'?: boolean;
-}
-
-interface DefinitionSpec {
-  versions: { name: string; served: boolean; storage: boolean; schema?: { openAPIV3Schema?: Schema } }[];
-}
-
-/** Versions in which manifests may be written, beside the one that we speak. */
-const ACCEPTED = ['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'];
-const APPLY = 'vmgroup crds | kubectl apply --server-side -f -';
-
-/** Fields that VM Operator's own definitions do not have, and what is lost without each. */
-const EXTRA_FIELDS: readonly { resource: string; path: readonly string[]; lost: string }[] = [
-  ...['phase', 'message', 'readyMembers', 'observedGeneration'].map((field) => ({
-    resource: 'virtualmachinegroups',
-    path: ['status', field],
-    lost: `status.${field}`,
-  })),
-  {
-    resource: 'virtualmachinegroups',
-    path: ['status', 'run'],
-    lost: 'status.run (a bridge that starts does not know what runs came to once Temporal has forgotten them)',
-  },
-  {
-    resource: 'virtualmachinegroups',
-    path: ['spec', 'bootOrder', '[]', 'delay'],
-    lost: 'spec.bootOrder[].delay (write it as powerOnDelay of the next boot group)',
-  },
-];
-
 function definitions(api: ApiServer): Promise<Finding[]> {
   const { virtualMachineGroups, virtualMachines, virtualMachineClasses, sequencePolicies } =
     heavy.kubernetes().RESOURCES;
@@ -190,17 +157,11 @@ async function definition(api: ApiServer, resource: Resource): Promise<Finding> 
   const name = `${resource.plural}.${resource.group}`;
   try {
     const found = await api.get(heavy.kubernetes().RESOURCES.customResourceDefinitions, { name });
-    return { check, ...(found ? judge(found, resource) : notInstalled(resource)) };
+    return { check, ...(found ? judgeDefinition(found, resource) : notInstalled(resource)) };
   } catch (error: unknown) {
     if (!isError(error) || !error.isForbidden) throw error;
     return { check, ...(await fromOutside(api, resource)) };
   }
-}
-
-type Judgement = Omit<Finding, 'check'>;
-
-function notInstalled({ group, version }: Resource): Judgement {
-  return { result: 'problem', message: `not installed in ${group}/${version}`, cure: APPLY };
 }
 
 /** For a user who may not read the definition itself. */
@@ -214,45 +175,6 @@ async function fromOutside(api: ApiServer, resource: Resource): Promise<Judgemen
     if (error.isNotFound) return notInstalled(resource);
     return { result: 'note', message: `not known: ${messageOf(error)}; ${unseen}` };
   }
-}
-
-function judge({ spec }: KubernetesObject, resource: Resource): Judgement {
-  const { versions } = spec as DefinitionSpec;
-  const served = versions.filter((each) => each.served).map(({ name }) => name);
-  const stored = versions.find(({ storage }) => storage)?.name ?? 'none';
-  if (!served.includes(resource.version)) {
-    return {
-      result: 'problem',
-      message: `serves ${served.join(', ')}, and not ${resource.version}, which we speak`,
-      cure: `update VM Operator, or where there is none: ${APPLY}`,
-    };
-  }
-  const message = `serves ${served.join(', ')}; stores ${stored}`;
-  const lost = lostFields(
-    versions.find(({ name }) => name === resource.version)?.schema?.openAPIV3Schema,
-    resource,
-  );
-  const absent = resource.version.startsWith('v1alpha6')
-    ? ACCEPTED.filter((each) => !served.includes(each))
-    : [];
-  const notes = [
-    ...(absent.length === 0 ? [] : [`manifests in ${absent.join(', ')} are refused`]),
-    ...(lost.length === 0 ? [] : [`its schema has no ${lost.join(', ')}, so that is left out`]),
-  ];
-  if (notes.length === 0) return { result: 'ok', message };
-  return { result: 'note', message: [message, ...notes].join('; ') };
-}
-
-function lostFields(schema: Schema | undefined, { plural }: Resource): string[] {
-  return EXTRA_FIELDS.filter(({ resource, path }) => resource === plural && !hasPlace(schema, path)).map(
-    ({ lost }) => lost,
-  );
-}
-
-function hasPlace(schema: Schema | undefined, [step, ...rest]: readonly string[]): boolean {
-  if (!schema) return false;
-  if (step === undefined || schema['x-kubernetes-preserve-unknown-fields']) return true;
-  return hasPlace(step === '[]' ? schema.items : schema.properties?.[step], rest);
 }
 
 // ---- Admission ---------------------------------------------------------------------------------------------------------------------
@@ -346,6 +268,8 @@ function webhooksOf(configuration: KubernetesObject): Webhook[] {
 
 const OTHERS = 'other controllers';
 const BESIDE = 'docs/how-to/beside-vm-operator.md says how to have one of them act';
+const GONE =
+  'if that controller has gone since: the next write of the bridge settles it, such as after a restart of the bridge (kubectl -n vmgroup-system rollout restart deployment/vmgroup-bridge)';
 
 async function others(api: ApiServer, options: ClusterDoctorOptions): Promise<Finding> {
   const check = OTHERS;
@@ -369,7 +293,15 @@ async function others(api: ApiServer, options: ClusterDoctorOptions): Promise<Fi
       check,
       result: 'problem',
       message: `${first.manager} writes the status of ${count(acting.length)} too, such as ${namespace}/${name} at ${new Date(first.at).toISOString()}: two controllers power the same VMs`,
-      cure: BESIDE,
+      cure: `${BESIDE}; ${GONE}`,
+      facts: {
+        groups: acting.map(({ group: { metadata }, manager, at }) => ({
+          namespace: metadata.namespace,
+          name: metadata.name,
+          manager,
+          at: new Date(at).toISOString(),
+        })),
+      },
     };
   }
   const foreign = await foreignWebhook(api);

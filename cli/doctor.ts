@@ -6,6 +6,7 @@ import type { TemporalTarget } from '../worker';
 import type { DoctorOptions } from './commands/doctor';
 import { dataFolder, readLiveRecord } from './data-folder';
 import { asksForCluster, examineCluster } from './doctor-cluster';
+import { examineRuns } from './doctor-runs';
 import { CliError, EXIT, messageOf } from './errors';
 import * as heavy from './heavy';
 import { print, table } from './output';
@@ -19,6 +20,8 @@ export interface Finding {
   result: 'ok' | 'note' | 'problem';
   message: string;
   cure?: string;
+  /** What the message is made of, for programs. */
+  facts?: Record<string, unknown>;
 }
 
 /** The oldest Temporal server with everything that runs use (reset of activities, update summaries). */
@@ -135,7 +138,12 @@ async function temporal(options: DoctorOptions): Promise<Finding[]> {
   try {
     const server = await serverFinding(connected.client, target);
     if (server.result === 'problem') return [server];
-    return [server, await attributes(connected.client, target), await pollers(connected.client, target)];
+    return [
+      server,
+      await attributes(connected.client, target),
+      await pollers(connected.client, target),
+      ...(await examineRuns(connected.client)),
+    ];
   } finally {
     await connected.close();
   }
@@ -170,10 +178,8 @@ async function attributes(client: Client, { namespace }: TemporalTarget): Promis
       result: 'ok',
       message: `${Object.keys(SEARCH_ATTRIBUTE_TYPES).length} registered with the right types`,
     };
-  const [message = '', cure = ''] = new SearchAttributeError(namespace, problems).message.split(
-    /(?<=\.) (?=An )/,
-  );
-  return { check, result: 'problem', message, cure };
+  const { problem: message, cure } = new SearchAttributeError(namespace, problems);
+  return { check, result: 'problem', message, cure, facts: { ...problems } };
 }
 
 async function pollers(client: Client, { namespace }: TemporalTarget): Promise<Finding> {

@@ -62,16 +62,22 @@ export async function registerSearchAttributes(client: Client, namespace: string
 /** Thrown when a namespace's search attributes do not fit and cannot be made to fit. */
 export class SearchAttributeError extends Error {
   override readonly name = 'SearchAttributeError';
+  /** What is wrong. */
+  readonly problem: string;
+  /** Who has to do what. */
+  readonly cure: string;
+
   constructor(
     readonly namespace: string,
     readonly problems: SearchAttributeProblems,
   ) {
     const wrong = problems.wrongType.map(({ name, wanted, found }) => `${name} is ${found}, not ${wanted}`);
     const missing = problems.missing.map((name) => `${name} is missing`);
-    super(
-      `search attributes of the Temporal namespace ${namespace}: ${[...wrong, ...missing].join('; ')}. ` +
-        cure(namespace, problems),
-    );
+    const problem = `search attributes of the Temporal namespace ${namespace}: ${[...wrong, ...missing].join('; ')}`;
+    const what = cure(namespace, problems);
+    super(`${problem}. ${what}`);
+    this.problem = problem;
+    this.cure = what;
   }
 }
 

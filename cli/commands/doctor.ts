@@ -23,11 +23,11 @@ export function registerDoctor(program: Command): void {
     withReach(
       program
         .command('doctor')
-        .description('say what is wrong with the set-up and how to mend it; exit 1 if anything'),
+        .description('say what is wrong with the set-up and how to fix it; exit 1 if anything'),
     ),
   )
     .addOption(
-      new Option('--for <process>', 'look at a cluster, with the eyes of this process').choices([
+      new Option('--for <process>', 'check a cluster, and the permissions of this process there').choices([
         'bridge',
         'worker',
         'serve',

@@ -8,7 +8,7 @@ import type { GroupView } from '../../bridge';
 import { findTemporalCli } from '../../cli/temporal-cli';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
 import { groupWithVms } from '../support/manifests';
-import { vmOperatorGroups } from '../support/vm-operator-definitions';
+import { asYaml, vmOperatorGroups } from '../support/vm-operator-definitions';
 import { buildWhenStale, start, vmgroup, type Result } from './vmgroup';
 
 let system: ClusterSystem;
@@ -20,7 +20,10 @@ beforeAll(async () => {
   system = await startClusterSystem({
     behavior: { faults: [{ type: 'PermanentError', vm: 'parked/db' }] },
   });
-  await system.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], vmOperatorGroups());
+  await system.kubectl(
+    ['apply', '--server-side', '--force-conflicts', '-f', '-'],
+    asYaml(vmOperatorGroups()),
+  );
   await system.startBridge();
 }, 240_000);
 afterAll(async () => {

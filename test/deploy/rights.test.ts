@@ -20,7 +20,7 @@ import { startClusterSystem, type ClusterSystem } from '../support/cluster-syste
 import { grantsOf as grantsOfRole, rendered, type Manifest, type Rule } from '../support/deploy';
 import type { ClusterUser } from '../support/kubernetes';
 import { groupWithVms } from '../support/manifests';
-import { OUR_STATUS_FIELDS, vmOperatorGroups } from '../support/vm-operator-definitions';
+import { asYaml, OUR_STATUS_FIELDS, vmOperatorGroups } from '../support/vm-operator-definitions';
 
 const root = path.join(__dirname, '../..');
 const NAMESPACE = 'vmgroup-system';
@@ -247,7 +247,10 @@ describe('beside VM Operator', () => {
   }, 60_000);
 
   test('the definitions of VM Operator have no place for some fields: these are left out, and doctor says so', async () => {
-    await system.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], vmOperatorGroups());
+    await system.kubectl(
+      ['apply', '--server-side', '--force-conflicts', '-f', '-'],
+      asYaml(vmOperatorGroups()),
+    );
     const found = await system.until(async () => {
       const all = await examine('admin', {});
       const crd = all.find(({ check }) => check === 'crd virtualmachinegroups');

@@ -9,7 +9,7 @@ export class KubernetesError extends Error {
     readonly code: number,
     /** Reason of the server's `Status`: `NotFound`, `Conflict`, `Forbidden`, `Expired`, ...; empty where it gave none. */
     readonly reason: string,
-    /** Milliseconds after which the server wants to be asked again, where it said so. */
+    /** Milliseconds after which the server wants to be asked again, where it said so: at most a minute. */
     readonly retryAfter?: number,
     options?: ErrorOptions,
   ) {
@@ -45,6 +45,12 @@ export interface Status {
   details?: { retryAfterSeconds?: number };
 }
 
+/**
+ * Milliseconds that a server is believed in `Retry-After`. Whoever waits longer does not notice that the server has recovered; a proxy may ask
+ * for days.
+ */
+const LONGEST_RETRY_AFTER = 60_000;
+
 /** The error for an answer that is not 2xx. `what` names the call: `GET virtualmachines prod/db`. */
 export function answerError(
   what: string,
@@ -59,7 +65,7 @@ export function answerError(
     `${what}: the API server answered ${code}: ${said}`,
     code,
     status.reason ?? '',
-    Number.isFinite(seconds) ? seconds * 1000 : undefined,
+    Number.isFinite(seconds) ? Math.min(Math.max(seconds * 1000, 0), LONGEST_RETRY_AFTER) : undefined,
   );
 }
 

@@ -14,6 +14,7 @@ export { eventWriter, type EventWriter, type EventWriterOptions, type ObjectEven
 export { keyQueue, type KeyQueue } from './key-queue';
 export { RESOURCES, type Resource } from './resources';
 export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';
+export { timerDelay } from './timer';
 export { isOlder } from './version';
 export {
   trimVirtualMachine,

@@ -3,6 +3,8 @@
  * key at a time, and a bounded number in all.
  */
 
+import { timerDelay } from './timer';
+
 /** A queue of keys. */
 export interface KeyQueue {
   /** Asks for work on a key, after `delay` milliseconds (default: at once). An earlier time that is asked for already stays. */
@@ -10,9 +12,6 @@ export interface KeyQueue {
   /** Takes nothing more; resolves once nothing is worked on. */
   stop(): Promise<void>;
 }
-
-/** Longest delay that a Node timer takes, milliseconds; work that comes too early is asked for again. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Makes a queue. `work` must not reject. */
 export function keyQueue(concurrency: number, work: (key: string) => Promise<void>): KeyQueue {
@@ -32,7 +31,7 @@ export function keyQueue(concurrency: number, work: (key: string) => Promise<voi
     clearTimeout(waiting?.timer);
     timers.delete(key);
     if (delay > 0) {
-      const timer = setTimeout(() => due(key), Math.min(delay, LONGEST_TIMER));
+      const timer = setTimeout(() => due(key), timerDelay(delay));
       timers.set(key, { timer, at });
     } else due(key);
   }

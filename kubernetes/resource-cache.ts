@@ -6,8 +6,11 @@
  *     changed and what was deleted meanwhile.
  * K3: a listener that throws, or an object that cannot be read, harms nobody else.
  * K4: only what is used is kept in memory: each object goes through `trim` as it arrives.
+ * CACHE-5: a server that asks for patience is left alone for a minute at most, whatever it asks for.
+ * CACHE-6: a server that was restored from a backup, and gives out versions a second time, is followed as it is now.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { ApiServer, KubernetesObject, ListOptions, WatchEvent } from './api-server';
 import { KubernetesError } from './error';
 import type { Resource } from './resources';
@@ -112,14 +115,17 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
     for (const listener of listeners) guard(() => listener(change));
   }
 
-  function put(object: KubernetesObject): string {
+  /** `isListed`: the version alone does not tell that the object is the same (CACHE-6). */
+  function put(object: KubernetesObject, isListed: boolean): string {
     const key = keyOf(object);
     const { resourceVersion } = object.metadata;
     const previous = objects.get(key);
-    if (previous !== undefined && resourceVersion !== undefined && versions.get(key) === resourceVersion)
-      return key;
+    const isKnown =
+      previous !== undefined && resourceVersion !== undefined && versions.get(key) === resourceVersion;
+    if (isKnown && !isListed) return key;
     let trimmed: T | undefined;
     guard(() => (trimmed = trim(object)));
+    if (isKnown && isDeepStrictEqual(trimmed, previous)) return key;
     if (trimmed === undefined) remove(key);
     else {
       objects.set(key, trimmed);
@@ -213,7 +219,7 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
         timeout: LIST_TIMEOUT,
       });
       lastContactAt = Date.now();
-      for (const item of page.items) listed.add(put(item));
+      for (const item of page.items) listed.add(put(item, true));
       // Every page is of the moment of the first one.
       version ??= page.metadata.resourceVersion;
       next = page.metadata.continue === '' ? undefined : page.metadata.continue;
@@ -240,7 +246,7 @@ export function resourceCache<T>(options: CacheOptions<T>): ResourceCache<T> {
       stream.worked = true;
       lastContactAt = Date.now();
       if (type === 'DELETED') remove(keyOf(object));
-      else if (type !== 'BOOKMARK') put(object);
+      else if (type !== 'BOOKMARK') put(object, false);
       stream.version = object.metadata.resourceVersion ?? stream.version;
     };
     let opened = false;

@@ -10,13 +10,17 @@ export interface WrittenMarks {
   newest: (known: KubernetesObject) => KubernetesObject;
 }
 
+/** Milliseconds that the watch may lag behind. A server that was restored from a backup never brings what was written. */
+const LONGEST_LAG = 30_000;
+
 /** Makes an empty memory of writes to groups and VMs. An object is forgotten once the watch has caught up or the object is gone. */
 export function writtenMarks({ machines, groups }: ClusterObjects): WrittenMarks {
-  const written = new Map<string, KubernetesObject>();
+  const written = new Map<string, { object: KubernetesObject; at: number }>();
   const uidOf = ({ metadata }: KubernetesObject): string => metadata.uid ?? '';
   const newest = (known: KubernetesObject): KubernetesObject => {
-    const version = written.get(uidOf(known));
-    return version !== undefined && isOlder(known, version) ? version : known;
+    const mark = written.get(uidOf(known));
+    const isFresh = mark !== undefined && performance.now() - mark.at < LONGEST_LAG;
+    return isFresh && isOlder(known, mark.object) ? mark.object : known;
   };
   const caches = [machines, groups];
   for (const cache of caches) {
@@ -32,7 +36,9 @@ export function writtenMarks({ machines, groups }: ClusterObjects): WrittenMarks
       const known = caches
         .map((cache) => cache.get(`${namespace}/${name}`))
         .find((each) => each?.metadata.uid === uid);
-      if (known && isOlder(known, object)) written.set(uidOf(object), { metadata: object.metadata });
+      if (known && isOlder(known, object)) {
+        written.set(uidOf(object), { object: { metadata: object.metadata }, at: performance.now() });
+      }
     },
     newest,
   };

@@ -11,6 +11,7 @@
 import type { Placement } from '../../api';
 import {
   isOlder,
+  timerDelay,
   KubernetesError,
   RESOURCES,
   resourceCache,
@@ -371,7 +372,7 @@ export class VmOperatorPlatform implements Platform {
     const { state, reviewAt } = this.#observe(object);
     this.#forget(key);
     if (reviewAt !== undefined) {
-      const timer = setTimeout(() => this.#tell(key, this.#sinks), Math.max(reviewAt - Date.now(), 0));
+      const timer = setTimeout(() => this.#tell(key, this.#sinks), timerDelay(reviewAt - Date.now()));
       this.#reviews.set(key, timer.unref());
     }
     for (const sink of sinks) sink.changed(state);

@@ -12,6 +12,7 @@ import {
   type Resource,
   type ResourceCache,
 } from '../../kubernetes';
+import { answerError } from '../../kubernetes/error';
 import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 
@@ -437,4 +438,82 @@ test('however often it reconnects, no connection and no listener is left behind'
   expect(new Set(signals).size).toBe(1);
   expect(signal && getEventListeners(signal, 'abort').length).toBeLessThanOrEqual(2);
   expect(await proxy.connections()).toBeLessThanOrEqual(2);
+});
+
+test('CACHE-5: a Retry-After of 30 days, which no timer of Node takes, is waited for a minute', async () => {
+  const { cache } = follow();
+  await until(() => cache.live);
+  const told: number[] = [];
+  const { cache: second } = follow({ onBroken: (_error, retryIn) => void told.push(retryIn) });
+  await until(() => second.live);
+  proxy.decide(() => ({ answer: 429, retryAfter: 2_592_000 }));
+  proxy.cutAll();
+  await until(() => told.length === 2);
+  proxy.forget();
+  await sleep(1_500);
+  expect([proxy.calls(), told.at(-1)]).toEqual([[], 60_000]);
+});
+
+test.each([
+  ['2592000', 60_000],
+  ['1', 1_000],
+  ['-5', 0],
+  ['Wed, 21 Oct 2065 07:28:00 GMT', undefined],
+])('CACHE-5: Retry-After: %s', (header, milliseconds) => {
+  expect(answerError('GET x', 429, '', header).retryAfter).toBe(milliseconds);
+});
+
+test('CACHE-6: a server that is restored from a backup is listed again, also where it gives out versions a second time', async () => {
+  const changes: CacheChange<KubernetesObject>[] = [];
+  await make('kept');
+  await make('removed-later');
+  await cluster.backUp();
+  const cache = resourceCache({ api: direct, resource: WIDGETS, trim: (object) => object });
+  open.push(cache);
+  cache.onChange((change) => changes.push(change));
+  await until(() => cache.live);
+  await change('kept', 1);
+  await make('lost');
+  await remove('removed-later');
+  await until(() => valueOf(cache.get('a/kept')) === 1 && !cache.get('a/removed-later') && cache.size === 2);
+  const { resourceVersion } = cache.get('a/kept')?.metadata ?? {};
+  await cluster.restore();
+  // The same version as before, of another content.
+  await change('kept', 2);
+  await until(() => valueOf(cache.get('a/kept')) === 2 && cache.size === 2);
+  expect(cache.get('a/removed-later')).toBeDefined();
+  expect(cache.get('a/lost')).toBeUndefined();
+  expect(resourceVersion).toBeDefined();
+  await change('kept', 3);
+  await until(() => valueOf(cache.get('a/kept')) === 3 && cache.live);
+  await remove('kept');
+  await remove('removed-later');
+  await until(() => cache.size === 0);
+}, 120_000);
+
+test('CACHE-6: a listed object of the same version and another content is a change', async () => {
+  let value = 1;
+  let relist: () => void = () => undefined;
+  const fake: ApiServer = {
+    ...direct,
+    list: async () => ({
+      metadata: { resourceVersion: '7' },
+      items: [{ metadata: { namespace: 'a', name: 'one', resourceVersion: '5' }, spec: { value } }],
+    }),
+    watch: (_resource, { signal }, _onEvent, onOpen) =>
+      new Promise((over, reject) => {
+        onOpen?.();
+        signal?.addEventListener('abort', () => over());
+        relist = () => reject(new KubernetesError('gone', 410, 'Expired'));
+      }),
+  };
+  const { cache, changes } = follow({ api: fake });
+  await until(() => cache.live);
+  relist();
+  await until(() => cache.counts.lists === 2);
+  expect(changes).toHaveLength(1);
+  value = 2;
+  relist();
+  await until(() => valueOf(cache.get('a/one')) === 2);
+  expect(changes).toHaveLength(2);
 });

@@ -98,6 +98,33 @@ test('OWN-5: no run starts before the finalizer stands, and none of a group that
   expect([await runs('deleted-early'), await owned('deleted-early')]).toEqual([0, 0]);
 }, 120_000);
 
+test('a cluster that is restored from an older backup: the desired state of then counts, and the status says so', async () => {
+  await system.apply('restored', app('restored'));
+  await converged('restored', 1);
+  await system.cluster.backUp();
+  await converged('restored', 1);
+  await patch('restored', { powerState: 'PoweredOff' });
+  await converged('restored', 2);
+  await system.apply('lost', app('lost'));
+  await converged('lost', 1);
+  await system.cluster.restore();
+  await system.until(
+    async () => ((await operations('restored')).length === 9 ? true : undefined),
+    'the VMs to be powered on again',
+  );
+  await converged('restored', 1);
+  expect((await operations('restored')).slice(6)).toEqual(POWERED_ON);
+  const group = await system.get(RESOURCES.virtualMachineGroups, 'restored', 'app');
+  expect(group?.metadata.finalizers).toHaveLength(1);
+  await patch('restored', { powerState: 'PoweredOff' });
+  await converged('restored', 2);
+  expect((await operations('restored')).slice(9).sort()).toEqual([
+    'PoweredOff a',
+    'PoweredOff b',
+    'PoweredOff c',
+  ]);
+}, 180_000);
+
 test('a burst of edits through 500s and 429s: the last one counts', async () => {
   await system.apply('burst', app('burst'));
   await converged('burst', 1);

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -57,6 +57,13 @@ export interface TestCluster {
    * would still know it: open watches break.
    */
   compact(): Promise<void>;
+  /** Stops both and keeps a copy of all data, then starts them again. */
+  backUp(): Promise<void>;
+  /**
+   * Stops both, puts the data of {@link TestCluster.backUp} in place of the present data, and starts them again: resource versions are lower
+   * than before, and are given out a second time.
+   */
+  restore(): Promise<void>;
   /**
    * Starts kube-controller-manager with two of its controllers: objects are deleted when all their owners are gone, and namespaces with
    * all they contain. Resolves once the process is healthy. It learns of a new CRD within 30 s: start it after the CRDs are established, and
@@ -93,12 +100,17 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
   let apiServer: ChildProcess;
   const controllers: ChildProcess[] = [];
 
-  const etcd = spawnPart(dir, 'etcd', parts.etcd.path, [
-    ...['--data-dir', path.join(dir, 'data'), '--unsafe-no-fsync', '--log-level', 'error'],
-    ...['--listen-client-urls', ETCD, '--advertise-client-urls', ETCD],
-    ...['--listen-peer-urls', PEER, '--initial-advertise-peer-urls', PEER],
-    ...['--initial-cluster', `default=${PEER}`],
-  ]);
+  const data = path.join(dir, 'data');
+  let etcd = startEtcd();
+
+  function startEtcd(): ChildProcess {
+    return spawnPart(dir, 'etcd', parts.etcd.path, [
+      ...['--data-dir', data, '--unsafe-no-fsync', '--log-level', 'error'],
+      ...['--listen-client-urls', ETCD, '--advertise-client-urls', ETCD],
+      ...['--listen-peer-urls', PEER, '--initial-advertise-peer-urls', PEER],
+      ...['--initial-cluster', `default=${PEER}`],
+    ]);
+  }
 
   async function startApiServer(): Promise<void> {
     apiServer = spawnPart(dir, 'kube-apiserver', parts.apiServer.path, [
@@ -121,6 +133,15 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
 
   async function restartApiServer(): Promise<void> {
     await kill(apiServer);
+    await startApiServer();
+  }
+
+  /** Changes the data of etcd while nothing runs on it. */
+  async function whileStopped(change: () => void): Promise<void> {
+    await kill(apiServer);
+    await kill(etcd);
+    change();
+    etcd = startEtcd();
     await startApiServer();
   }
 
@@ -172,6 +193,15 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
       await askEtcd(socket, '/v3/kv/compaction', { revision: header.revision, physical: true });
       await restartApiServer();
     },
+    backUp: () =>
+      whileStopped(() =>
+        cpSync(data, path.join(dir, 'backup'), { recursive: true, preserveTimestamps: true }),
+      ),
+    restore: () =>
+      whileStopped(() => {
+        rmSync(data, { recursive: true });
+        cpSync(path.join(dir, 'backup'), data, { recursive: true, preserveTimestamps: true });
+      }),
     startGarbageCollector,
     stop,
   };

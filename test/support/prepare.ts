@@ -12,26 +12,22 @@ interface Part {
   from: string;
 }
 
-/** Installs what is missing, one part after the other; writes to standard error what takes long. */
-export default async function prepare(): Promise<void> {
-  await prepareParts();
-}
-
-async function prepareParts(): Promise<Record<string, Part>> {
+/** Installs what is missing, one part after the other; writes to standard error what takes long, and ends the process on an error. */
+export default async function prepare(): Promise<Record<string, Part>> {
   const onProgress = (message: string): void => void process.stderr.write(`${message}\n`);
-  const temporal = await findTemporalCli({ onProgress });
-  return { temporal, ...(await prepareKubernetesParts(onProgress)) };
+  try {
+    const temporal = await findTemporalCli({ onProgress });
+    return { temporal, ...(await prepareKubernetesParts(onProgress)) };
+  } catch (error: unknown) {
+    // Jest would print the stack of an error, and that hides the cure.
+    process.stderr.write(explain(error));
+    process.exit(1);
+  }
 }
 
-if (require.main === module) {
-  prepareParts().then(
-    (parts) => {
-      for (const [name, { path, from }] of Object.entries(parts))
-        process.stderr.write(`${name}: ${path} (${from})\n`);
-    },
-    (error: unknown) => {
-      process.stderr.write(explain(error));
-      process.exitCode = 1;
-    },
-  );
+async function print(): Promise<void> {
+  for (const [name, { path, from }] of Object.entries(await prepare()))
+    process.stderr.write(`${name}: ${path} (${from})\n`);
 }
+
+if (require.main === module) void print();

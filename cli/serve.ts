@@ -1,4 +1,4 @@
-/** `vmgroup worker`, `bridge` and `serve`: the processes that run where nobody looks at a terminal. */
+/** `vmgroup worker`, `bridge` and `serve`: the long-running processes. */
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
@@ -13,7 +13,7 @@ import * as heavy from './heavy';
 import type { RunningBridge, RunningPlatform } from './parts';
 import { LOG_FORMAT, startBridgeOn, watchPlatform, watchSimulator } from './parts';
 import { startedAt } from './processes';
-import { stopSignal, untilStopped } from './stop';
+import { closeAll, stopSignal, untilStopped } from './stop';
 import { freePort } from './temporal-server';
 
 /** What a process carries, as far as it has come. */
@@ -73,8 +73,7 @@ export async function serve(parts: Parts, paths: string[], options: ServeOptions
     }
   }
   logger.info('stopping');
-  for (const close of closers.reverse())
-    await close().catch((error: unknown) => logger.warn({ err: error }, 'a part did not stop cleanly'));
+  await closeAll(closers, logger);
   process.exit(exitCode);
 }
 
@@ -109,34 +108,41 @@ interface Start {
 
 async function startParts(start: Start): Promise<void> {
   const { parts, paths, options, target, logger, signal, closers, running } = start;
-  const { connectClient, registerSearchAttributes, SearchAttributeError, startWorker, untilReachable } =
-    heavy.worker();
-  const temporal = await untilReachable(() => connectClient(target), { logger, signal });
+  const { connectClient, registerSearchAttributes, SearchAttributeError } = heavy.worker();
+  const { startWorker, TemporalUnreachable, untilReachable } = heavy.worker();
+  const waiting = {
+    logger,
+    signal,
+    onWaiting: (why: string | undefined) => {
+      if (why === undefined) delete running.waitsFor;
+      else running.waitsFor = why;
+    },
+  };
+  const temporal = await untilReachable(() => connectClient(target), waiting);
   closers.push(() => temporal.close());
   running.client = temporal.client;
-  const registered = await untilReachable(
-    () =>
-      registerSearchAttributes(temporal.client, target.namespace).catch((error: unknown) => {
-        // Waiting does not mend a wrong type.
-        if (error instanceof SearchAttributeError) return error;
-        throw error;
-      }),
-    { logger, signal },
-  );
-  if (registered) throw registered;
+  await untilReachable(() => registerSearchAttributes(temporal.client, target.namespace), {
+    ...waiting,
+    // A wrong type stays wrong.
+    isTemporary: (error) => !(error instanceof SearchAttributeError),
+  });
   const cluster = usesCluster(start) ? followCluster(options, logger) : undefined;
   if (cluster) closers.push(() => cluster.close());
   const platform = openPlatform(start, cluster);
   closers.push(() => platform.close());
   running.platform = platform;
   if (parts !== 'bridge') {
-    const worker = await startWorker({
+    const workerOptions = {
       target,
       platform: platform.platform,
       observer: platform.observer,
       client: temporal.client,
       logger,
       ...(start.sdkMetricsAddress !== undefined && { metricsAddress: start.sdkMetricsAddress }),
+    };
+    const worker = await untilReachable(() => startWorker(workerOptions), {
+      ...waiting,
+      isTemporary: (error) => error instanceof TemporalUnreachable,
     });
     running.worker = worker;
     closers.push(() => worker.shutdown());
@@ -189,8 +195,9 @@ function startHealthPage(
   });
 }
 
-async function workerNotReady({ worker, client, platform }: Running): Promise<string | undefined> {
-  if (!worker?.polling() || !client) return 'the worker does not poll yet';
+async function workerNotReady({ worker, client, platform, waitsFor }: Running): Promise<string | undefined> {
+  if (!worker?.polling() || !client)
+    return `the worker does not poll yet${waitsFor === undefined ? '' : `: ${waitsFor}`}`;
   if (!(await heavy.worker().answers(client))) return 'Temporal does not answer';
   if (!platform?.observer.live)
     return `the platform cannot be followed: ${platform?.address} does not answer`;

@@ -1,5 +1,25 @@
-/** Ctrl-C and SIGTERM: the first asks for a clean end, the second ends the process at once. */
+/** The end of a process. Ctrl-C and SIGTERM: the first asks for a clean end, the second ends the process at once. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import { EXIT } from './errors';
+
+/** Longest time for a clean end, milliseconds. Kubernetes gives our pods 30 s. */
+const PATIENCE = 15_000;
+
+/** Closes the parts of a process, the last one first. Resolves after `patience` milliseconds at the latest; errors are logged. */
+export async function closeAll(
+  closers: readonly (() => Promise<unknown>)[],
+  logger: Logger,
+  patience = PATIENCE,
+): Promise<void> {
+  const all = (async () => {
+    for (const close of closers.toReversed())
+      await close().catch((error: unknown) => logger.warn({ err: error }, 'a part did not stop cleanly'));
+    return true;
+  })();
+  const done = await Promise.race([all, sleep(patience, false, { ref: false })]);
+  if (!done) logger.warn({ waitedMs: patience }, 'some parts did not stop in time');
+}
 
 /** Aborts at the first SIGINT or SIGTERM, with the signal's name as the reason; the second one ends the process. */
 export function stopSignal(): AbortSignal {

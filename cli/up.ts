@@ -25,8 +25,9 @@ import { startedAt } from './processes';
 import { connect } from './reach';
 import { LOG_FORMAT, startBridgeOn, startPlatform } from './parts';
 import { inventoryOf } from './simulator';
-import { stopSignal } from './stop';
+import { closeAll, stopSignal } from './stop';
 import { findTemporalCli } from './temporal-cli';
+import { logWarnings } from './warnings';
 import { startTemporalServer, stopOrphan } from './temporal-server';
 
 /** Everything that the parts of one `up` share. */
@@ -41,9 +42,6 @@ interface Session {
   /** Run in reverse at the end. */
   closers: (() => Promise<unknown>)[];
 }
-
-/** Longest wait for a clean end, milliseconds. */
-const STOP_PATIENCE = 15_000;
 
 /** Runs until Ctrl-C, or with `--exit-when-converged` until nothing is left to do. Sets the exit code. */
 export async function up(paths: string[], options: UpOptions): Promise<void> {
@@ -78,11 +76,10 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   process.exit(verdict?.exitCode ?? EXIT.ok);
 }
 
-/** Logs to the data folder. What Node itself warns of goes there too: on the terminal it would tear the picture apart. */
+/** Logs to the data folder. Warnings of Node go there too: on the terminal they would break the picture. */
 function fileLogger(folder: DataFolder): Logger {
   const logger = pino(LOG_FORMAT, pino.destination({ fd: openLog(folder.log), sync: true }));
-  process.removeAllListeners('warning');
-  process.on('warning', (warning) => logger.warn({ err: warning }, 'Node warns'));
+  logWarnings(logger);
   return logger;
 }
 
@@ -249,11 +246,7 @@ async function untilDone(session: Session, bridge: Bridge): Promise<Verdict | un
 async function stopAll({ closers, signal, display, logger }: Session): Promise<void> {
   if (signal.aborted)
     display.tell({ reason: 'Notice', type: 'Normal', message: 'stopping (Ctrl-C again ends it at once)' });
-  const all = (async () => {
-    for (const close of closers.reverse())
-      await close().catch((error: unknown) => logger.warn({ err: error }, 'a part did not stop cleanly'));
-  })();
-  await Promise.race([all, sleep(STOP_PATIENCE, undefined, { ref: false })]);
+  await closeAll(closers, logger);
 }
 
 function lastWord(verdict: Verdict | undefined, folder: DataFolder): Parameters<Display['tell']>[0] {

@@ -100,21 +100,43 @@ export class TemporalUnreachable extends Error {
 /** Longest pause between two tries to reach Temporal, milliseconds. */
 const LONGEST_PAUSE = 10_000;
 
+/** What {@link untilReachable} needs. */
+export interface UntilReachableOptions {
+  logger: Logger;
+  signal: AbortSignal;
+  /** Called with the reason when the wait begins, and with undefined when it is over. */
+  onWaiting?: (why: string | undefined) => void;
+  /** Which errors may pass with time; default: all of them. */
+  isTemporary?: (error: unknown) => boolean;
+}
+
 /**
- * Calls `connect` until it succeeds: a process that outlives its server does not give up when it starts before it.
+ * Calls `connect` until it succeeds, with growing pauses: a process that starts before its server, or while that goes away, waits for it. Logs
+ * the beginning and the end of the wait.
  *
- * @throws the reason of `signal` once it aborts.
+ * @throws the reason of `signal` once it aborts, and an error that is not temporary.
  */
 export async function untilReachable<T>(
   connect: () => Promise<T>,
-  { logger, signal }: { logger: Logger; signal: AbortSignal },
+  options: UntilReachableOptions,
 ): Promise<T> {
+  const { logger, signal, onWaiting, isTemporary = () => true } = options;
   for (let pause = 500; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     signal.throwIfAborted();
     try {
-      return await connect();
+      const connected = await connect();
+      if (pause > 500) {
+        logger.info('reached Temporal');
+        onWaiting?.(undefined);
+      }
+      return connected;
     } catch (error: unknown) {
-      logger.warn({ err: error, retryInMs: pause }, 'Temporal cannot be reached yet, trying again');
+      if (!isTemporary(error)) throw error;
+      logger[pause === 500 ? 'warn' : 'debug'](
+        { err: error, retryInMs: pause },
+        'failed to reach Temporal, retrying',
+      );
+      onWaiting?.(error instanceof Error ? error.message : String(error));
     }
     await sleep(pause, undefined, { signal });
   }

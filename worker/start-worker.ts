@@ -6,7 +6,7 @@
  * W2: `shutdown` comes back within {@link SHUTDOWN_FORCE_TIME} and a second, whatever the activities do.
  */
 import type { Client } from '@temporalio/client';
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, TransportError, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities';
 import type { Observer, Platform } from '../platforms';
@@ -49,9 +49,9 @@ export interface RunningWorker {
 }
 
 /**
- * Starts a worker.
+ * Starts a worker. After a failure it may be called again.
  *
- * @throws TemporalUnreachable when the server does not answer.
+ * @throws TemporalUnreachable when the server does not answer, or no longer does.
  */
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
   const { target, platform, observer, client, logger } = options;
@@ -78,7 +78,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     });
   } catch (error: unknown) {
     await connection.close();
-    throw error;
+    throw error instanceof TransportError ? new TemporalUnreachable(target.address, { cause: error }) : error;
   }
   const run = worker.run().finally(() => connection.close().catch(() => undefined));
   // A caller that only waits in `shutdown` must not die of an unhandled rejection.

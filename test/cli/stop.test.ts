@@ -1,0 +1,19 @@
+/** How a process ends. */
+import { pino } from 'pino';
+import { closeAll } from '../../cli/stop';
+
+test('parts are closed the last one first, and one that hangs or fails does not hold up the end', async () => {
+  const [closed, warned]: [string[], string[]] = [[], []];
+  const logger = pino({
+    hooks: { logMethod: ([, text]) => void warned.push(String(text)) },
+  });
+  const close = (name: string) => async (): Promise<void> => void closed.push(name);
+  const fails = (): Promise<void> => Promise.reject(new Error('broken'));
+  await closeAll([close('a'), fails, close('b')], logger, 10_000);
+  expect([closed, warned]).toEqual([['b', 'a'], ['a part did not stop cleanly']]);
+
+  const at = Date.now();
+  await closeAll([close('c'), () => new Promise(() => undefined), close('d')], logger, 50);
+  expect(Date.now() - at).toBeLessThan(5_000);
+  expect([closed, warned.at(-1)]).toEqual([['b', 'a', 'd'], 'some parts did not stop in time']);
+});

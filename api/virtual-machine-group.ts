@@ -49,6 +49,13 @@ const bootGroup = fields({
     ),
 });
 
+const NOT_ITS_OWN_GROUP =
+  '!has(self.spec) || !has(self.spec.groupName) || self.spec.groupName != self.metadata.name';
+const itsOwnGroup = {
+  message: 'a group cannot have itself as a member or group name',
+  fieldPath: '.spec.groupName',
+};
+
 /** A `VirtualMachineGroup` of vmoperator.vmware.com, v1alpha2 to v1alpha6. */
 export const virtualMachineGroupSchema = fields({
   apiVersion: z.string(),
@@ -100,10 +107,14 @@ export const virtualMachineGroupSchema = fields({
       fieldPath: '.spec.powerState',
       reason: 'FieldValueForbidden',
     },
+    // An object that is stored already keeps its status and its finalizer: the first rule is for new ones, the second for changes.
     {
-      rule: '!has(self.spec) || !has(self.spec.groupName) || self.spec.groupName != self.metadata.name',
-      message: 'a group cannot have itself as a member or group name',
-      fieldPath: '.spec.groupName',
+      rule: `${NOT_ITS_OWN_GROUP} || has(self.status)`,
+      ...itsOwnGroup,
+    },
+    {
+      rule: `${NOT_ITS_OWN_GROUP} || has(oldSelf.spec) && has(oldSelf.spec.groupName) && oldSelf.spec.groupName == self.metadata.name`,
+      ...itsOwnGroup,
     },
   ),
 );

@@ -299,11 +299,18 @@ function machineStatus(
   const observed = input.observe(vm);
   // What was placed stays placed while the VM exists, but for what was given back; another VM of the same name starts anew.
   const kept = before?.uid === vm.uid && !input.released.has(vm.name) ? before.placement : undefined;
-  const placement = observed?.placement ?? vm.placed ?? runPlacement(input, vm) ?? kept;
+  const placement = located(observed?.placement ?? vm.placed, runPlacement(input, vm) ?? kept);
   return {
     ...(placement && member.link === 'Linked' && { placement }),
     ...(observed && { powerState: observed.powerState }),
   };
+}
+
+/** Where a VM is. Pool and datastores are those that it was given in its zone where the platform does not report them. */
+function located(seen: Placement | undefined, given: Placement | undefined): Placement | undefined {
+  if (!seen || seen.zoneID !== given?.zoneID) return seen ?? given;
+  const { pool, datastores } = given;
+  return { ...(pool !== undefined && { pool }), ...(datastores && { datastores }), ...seen };
 }
 
 /** What a run has placed, by name of the VM. */

@@ -53,7 +53,7 @@ export function warningOf(object: KubernetesObject): Warning | undefined {
 const FAILURES = new Set(['CreateFailure', 'UpdateFailure', 'CreateOrUpdateFailure']);
 /** VM Operator meets these on its way, and the next pass of its loop mends them. */
 const SAYS_NOTHING =
-  /object has been modified|latest version and try again|context canceled|outstanding task|is paused|not linked to its group|placement is not ready/i;
+  /object has been modified|latest version and try again|context canceled|outstanding task|requeue after|is paused|not linked to its group|placement is not ready/i;
 /** What client-go puts before the last of many similar messages. */
 const COMBINED = /^\(combined from similar events\): /;
 

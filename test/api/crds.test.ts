@@ -478,3 +478,37 @@ test('people see what matters', async () => {
   for (const field of ['delay', 'members', 'powerOffDelay', 'powerOnDelay'])
     expect(explained).toMatch(new RegExp(`^ {2}${field}\\t<.+>\\n {4}\\S`, 'm'));
 });
+
+test('C4: a group that names itself and was stored before the rule keeps its status; it may be cured, and not be made so again', async () => {
+  const own = crds().find(({ spec }) => spec.names.kind === group);
+  if (!own) throw new Error('no definition of groups');
+  const text = JSON.stringify(own);
+  const without = JSON.parse(text) as typeof own;
+  for (const { schema } of without.spec.versions) delete schema.openAPIV3Schema['x-kubernetes-validations'];
+  const crd = async (definition: typeof own): Promise<string> =>
+    mustWork(['apply', '--server-side', '--force-conflicts', '-f', '-'], JSON.stringify(definition));
+  await crd(without);
+  const bad = manifest(group, 'selfish', { groupName: 'selfish' });
+  // The API server takes a new schema after a moment.
+  await eventually(async () => (await apply(bad)).code === 0);
+  await crd(own);
+  const worse = manifest(group, 'selfish-too', { groupName: 'selfish-too' });
+  await eventually(async () => (await apply(worse, '--dry-run=server')).code !== 0);
+
+  const patch = (...args: string[]): Promise<Printed> =>
+    cluster.kubectl(['patch', 'vmg', 'selfish', '-n', 'default', '--type=merge', ...args]);
+  expect(await patch('--subresource=status', '-p', '{"status":{"phase":"Invalid"}}')).toMatchObject({
+    code: 0,
+  });
+  expect(await patch('-p', '{"metadata":{"labels":{"a":"b"}}}')).toMatchObject({ code: 0 });
+  expect(await patch('-p', '{"spec":{"groupName":"other"}}')).toMatchObject({ code: 0 });
+  const again = await patch('-p', '{"spec":{"groupName":"selfish"}}');
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('cannot have itself as a member')]);
+});
+
+async function eventually(condition: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await condition()); tries += 1) {
+    if (tries > 100) throw new Error('waited in vain');
+    await new Promise((over) => setTimeout(over, 100));
+  }
+}

@@ -238,6 +238,22 @@ describe('PlacementReady', () => {
     const replaced = { ...base, virtualMachines: [vm('a', 'app', { uid: 'another' })] };
     expect(view({ previous, from: replaced }).status.members[0]?.placement).toBeUndefined();
   });
+
+  test('pool and datastores stay once the VM exists, while it is in the zone that it was placed in', () => {
+    const datastores = [{ name: 'fast', id: 'datastore-1' }];
+    const given = { ...PLACE, pool: 'pool-1', datastores };
+    const previous = view({ run: closed({ placements: { a: given } }) });
+    const inZone = { zoneID: PLACE.zoneID, node: 'another-host' };
+    const created = view({ previous, states: { a: seen('PoweredOff', { placement: inZone }) } });
+    expect(created.status.members[0]?.placement).toEqual({ ...inZone, pool: 'pool-1', datastores });
+    const later = view({ previous: created, states: { a: seen('PoweredOn', { placement: inZone }) } });
+    expect(later.status.members[0]?.placement).toEqual({ ...inZone, pool: 'pool-1', datastores });
+    const moved = view({
+      previous,
+      states: { a: seen('PoweredOn', { placement: { zoneID: 'elsewhere' } }) },
+    });
+    expect(moved.status.members[0]?.placement).toEqual({ zoneID: 'elsewhere' });
+  });
 });
 
 describe('Ready', () => {

@@ -234,5 +234,7 @@ test('events of both kinds are read; what says nothing of power is not', () => {
   });
   expect(warningOf({ ...event, reason: 'VolumeAttachmentFailure' } as never)).toBeUndefined();
   expect(warningOf({ ...event, note: 'the object has been modified; try again' } as never)).toBeUndefined();
+  const later = 'failed to reconcile power state: requeue after 4.417705146s';
+  expect(warningOf({ ...event, note: later } as never)).toBeUndefined();
   expect(warningOf({ ...event, regarding: {} } as never)).toBeUndefined();
 });

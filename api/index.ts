@@ -32,6 +32,7 @@ export {
   type Position,
   type Problem,
 } from './problem';
+export { isLater, type Observed } from './later';
 export { own } from './own';
 export { parseQuantity } from './quantity';
 export { manifestsOf, problemOf, readResource, type Resource } from './resource';

@@ -125,8 +125,10 @@ export interface VirtualMachineStatus {
   conditions?: string[];
   /** When the VM came into this power state; absent where the platform does not tell. */
   since?: number;
-  /** When the platform observed it. */
+  /** When the platform observed it: for people, and where there is no `version`. */
   at: number;
+  /** The platform's own version of the VM, a decimal number: grows with each change. Absent where the platform has none. */
+  version?: string;
   /** Absent until the VM is placed. */
   placement?: Placement;
 }

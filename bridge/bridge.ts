@@ -1,8 +1,9 @@
 /**
- * The bridge: keeps each group's run in step with the group's desired state, and its status with both.
+ * The bridge: keeps each group's run in step with the group's desired state, and its status with both. Each look at a tree is one pass:
+ * what is known goes into {@link stepsOf}, which decides; what is decided is carried out here; {@link viewsOf} says what to show.
  *
- * B1: two bridges at once do no harm. Everything that is sent may be sent twice: a run takes the same plan as one, and there is one
- *     open run of a group at most.
+ * B1: two bridges at once do no harm. Only the one that leads looks at runs and sends; everything that is sent may be sent twice: a run
+ *     takes the same plan as one, and there is one open run of a group at most.
  * B2: a restart loses nothing. What is wanted stands in the source, what is in the observations, what runs in Temporal; what was
  *     sent is kept with the status, and forgetting it costs one more message.
  * B3: an invalid edit changes nothing but the problems that are shown.
@@ -10,9 +11,8 @@
  *     the same desired state.
  */
 import type { Client } from '@temporalio/client';
-import type { Group, Problem, VirtualMachine, VirtualMachineStatus } from '../api';
-import { memberKey, type Plan, type PlanMember, type RunOutcome } from '../workflows/messages';
-import { newestStatus } from './desired';
+import type { Group, Problem } from '../api';
+import { Asks } from './asks';
 import {
   groupObject,
   manifestEvents,
@@ -22,45 +22,40 @@ import {
   type EventObject,
   type Happening,
 } from './events';
-import { groupRuns, type GroupName } from './group-runs';
+import { groupRuns, type GroupName, type GroupRuns } from './group-runs';
 import {
   driverOf,
   objectKey,
-  parentOf,
   splitKey,
   topOf,
   treeOf,
+  emptyIndex,
   type ManifestIndex,
   type ObjectKey,
 } from './manifest-index';
+import { ObservedVms, type Observations, type VirtualMachineName } from './observed-vms';
 import type { Ownership } from './ownership';
-import { decide, type Decision, type RunState } from './reconcile';
-import { plansOf, resolvePlan, resolveTiers, type World } from './resolve';
+import {
+  dueLookUps,
+  inheritances,
+  isAsking,
+  stepsOf,
+  viewsOf,
+  type DriverStep,
+  type TreeFacts,
+  type TreeSteps,
+} from './pass';
+import type { Decision, Sent } from './reconcile';
+import { resolveTiers } from './resolve';
 import type { RunRequest } from './run-requests';
+import { SendPace } from './send-pace';
 import type { Source, SourceState, UnusableGroup } from './source';
-import { groupView, runOfView, unusableView, type GroupView } from './status';
+import { runOfView, unusableView, type GroupView } from './status';
 import type { StatusStore } from './status-store';
-import { syncAsker, type Asker } from './sync-asker';
 import { temporalRuns, type TemporalRuns } from './temporal-runs';
-import { workQueue } from './work-queue';
+import { workQueue, type WorkQueue } from './work-queue';
 
-/** Names one VM. */
-export interface VirtualMachineName {
-  namespace: string;
-  name: string;
-}
-
-/** What is observed of VMs, by whoever watches the platform. */
-export interface Observations {
-  /** What was last observed; undefined: the platform does not have the VM. */
-  get(vm: VirtualMachineName & { uid: string }): VirtualMachineStatus | undefined;
-  /** What keeps the VM's open operation from taking effect, as far as the platform can tell. */
-  holdOf?(vm: VirtualMachineName & { uid: string }): string | undefined;
-  /** Calls back with each VM that changed; returns how to stop that. */
-  onChange(listener: (vm: VirtualMachineName) => void): () => void;
-  /** Resolves once every VM of the platform was reported. */
-  synced(): Promise<void>;
-}
+export type { Observations, VirtualMachineName } from './observed-vms';
 
 /** What the bridge tells a log. pino's loggers fit. */
 export interface BridgeLogger {
@@ -78,6 +73,8 @@ export interface BridgeOptions {
   statusStore: StatusStore;
   /** VMs come into being on the platform only once they are placed: see {@link World.placesAhead}. */
   placesAhead?: boolean;
+  /** Whether this process looks at runs, sends and writes now; left out: always. {@link Bridge.refresh} is to be called when it changes. */
+  isLeader?: () => boolean;
   /** Where the source's objects can carry marks of the group that they belong to. */
   ownership?: Ownership;
   logger: BridgeLogger;
@@ -101,7 +98,7 @@ export interface Bridge {
   views(): GroupView[];
   /** What is wrong with the manifests now. */
   problems(): readonly Problem[];
-  /** Looks at every group again: what may be written has changed. */
+  /** Looks at every group again: this process leads, or does not any more. */
   refresh(): void;
   /**
    * Asks for a run of a group whether one is needed or not: members that were parked or left alone are tried again. Resolves once its
@@ -116,12 +113,8 @@ export interface Bridge {
 const GATHER = 50;
 /** While a large tree changes all the time, the bridge works one part of this many of the time. */
 const SHARE = 5;
-/** Trees and groups that are looked up at the same time. */
+/** Groups that are looked up at the same time. */
 const LOOKUPS = 20;
-
-interface Asked extends Asker {
-  sent: () => void;
-}
 
 /** Starts a bridge; resolves once it watches. Rejects if the source cannot be read at all. */
 export function startBridge(options: BridgeOptions): Promise<Bridge> {
@@ -133,438 +126,396 @@ export async function startBridgeWith(
   temporal: TemporalRuns,
   options: Omit<BridgeOptions, 'client' | 'taskQueue'>,
 ): Promise<Bridge> {
-  const { source, observations, statusStore, logger, placesAhead = false } = options;
-  const views = new Map<ObjectKey, GroupView>();
-  const stored = await statusStore.load();
-  for (const view of stored) views.set(objectKey(view.metadata), view);
-  const asked = new Map<ObjectKey, Asked>();
-  /** When each nested group's run was looked up last, as the state of its parent's run. */
-  const lookedUpFor = new Map<ObjectKey, string>();
-  /** Since when a VM is known not to be on the platform, or to be another one than before. */
-  const absentSince = new Map<ObjectKey, number>();
-  const uids = new Map<ObjectKey, string>();
-  const startedAt = Date.now();
+  const bridge = new RunningBridge(temporal, options);
+  await bridge.start();
+  return {
+    ready: () => bridge.ready(),
+    views: () => bridge.views(),
+    problems: () => bridge.problems(),
+    refresh: () => bridge.refresh(),
+    ask: (request) => bridge.ask(request),
+    stop: () => bridge.stop(),
+  };
+}
+
+class RunningBridge implements Bridge {
+  readonly #options: Omit<BridgeOptions, 'client' | 'taskQueue'>;
+  readonly #runs: GroupRuns;
+  readonly #vms: ObservedVms;
+  readonly #queue: WorkQueue;
+  readonly #asks = new Asks();
+  readonly #pace = new SendPace();
+  /** What is shown of each group, and what was sent to its run last. */
+  readonly #views = new Map<ObjectKey, GroupView>();
+  readonly #sent = new Map<ObjectKey, Sent>();
   /** Revision of each group that was told of; undefined where only the group is remembered. */
-  const known = new Map<ObjectKey, string | undefined>(
-    stored.map((view) => [objectKey(view.metadata), view.sent?.revision]),
-  );
-  let state: SourceState | undefined;
-  let problemsOf: ReadonlyMap<ObjectKey, Problem[]> = new Map();
-  let index: ManifestIndex | undefined;
-  let synced = false;
-  let stopped = false;
-  /** Milliseconds that the last look at a tree kept the thread. */
-  let lastPass = 0;
+  readonly #known = new Map<ObjectKey, string | undefined>();
+  /** When each nested group's run was looked up last, as the state of its parent's run. */
+  readonly #lookedUpFor = new Map<ObjectKey, string>();
+  /** Since when an open run refuses its plan, by the process's own clock. */
+  readonly #refused = new Map<ObjectKey, number>();
+  #state: SourceState | undefined;
+  #problemsOf: ReadonlyMap<ObjectKey, Problem[]> = new Map();
+  #synced = false;
+  #stopped = false;
+  /** As of the last look. */
+  #leading = false;
+  /** Milliseconds that the last pass kept the thread. */
+  #lastPass = 0;
+  #stopObserving: () => void = () => undefined;
 
-  const runs = groupRuns({
-    temporal,
-    remembered: (group) => runOfView(views.get(objectKey(group))),
-    onChange: (group) => touch(group),
-    onReachable: (reachable, error) => {
-      tell(reachable ? REACHABLE : unreachable(error));
-      if (reachable) touchAll();
-    },
-  });
-  const pace = sendPace();
-  const queue = workQueue(work, (key, error, retryIn) =>
-    logger.warn({ group: key, error: describe(error), retryIn }, 'the group could not be brought in step'),
-  );
-
-  function tell(happening: Happening): void {
-    const event: BridgeEvent = { time: Date.now(), ...happening };
-    const details = { reason: event.reason, object: event.object };
-    if (event.type === 'Warning') logger.warn(details, event.message);
-    else logger.info(details, event.message);
-    options.onEvent?.(event);
-  }
-
-  /** Something about a group changed: its tree is looked at soon. */
-  function touch(group: GroupName, delay = Math.max(GATHER, SHARE * lastPass)): void {
-    if (!index || !synced) return;
-    const found = index.groups.get(objectKey(group));
-    // A group that is gone is its own topmost one.
-    queue.add(objectKey(found ? topOf(index, found) : group), delay);
-  }
-
-  function touchAll(): void {
-    for (const key of new Set([
-      ...(index?.groups.keys() ?? []),
-      ...views.keys(),
-      ...(state?.changed ?? []),
-      ...(state?.leaving ?? []),
-      ...groupsThatAreGone(),
-    ])) {
-      touch(splitKey(key), 0);
-    }
-  }
-
-  /** Groups that members still name: a run of one may be open that nobody has withdrawn. */
-  function groupsThatAreGone(): ObjectKey[] {
-    if (!index || source.listsAllGroups !== true) return [];
-    const { groups, childMachines, childGroups } = index;
-    return [...childMachines.keys(), ...childGroups.keys()].filter(
-      (key) => !groups.has(key) && !state?.unusable?.has(key),
+  constructor(temporal: TemporalRuns, options: Omit<BridgeOptions, 'client' | 'taskQueue'>) {
+    this.#options = options;
+    this.#vms = new ObservedVms(options.observations);
+    this.#runs = groupRuns({
+      temporal,
+      remembered: (group) => runOfView(this.#views.get(objectKey(group))),
+      onChange: (group) => this.#touch(group),
+      onReachable: (reachable, error) => {
+        this.#tell(reachable ? REACHABLE : unreachable(error));
+        if (reachable) this.#touchAll();
+      },
+    });
+    this.#queue = workQueue(
+      (key) => this.#work(key),
+      (key, error, retryIn) =>
+        options.logger.warn({ group: key, error: describe(error), retryIn }, 'reconcile failed, requeued'),
     );
   }
 
-  function onSource(next: SourceState): void {
-    for (const event of manifestEvents(known, next.index.groups, next.changed)) tell(event);
-    for (const key of next.changed ?? new Set([...known.keys(), ...next.index.groups.keys()])) {
-      const group = next.index.groups.get(key);
-      if (group) known.set(key, group.revision);
-      else known.delete(key);
-    }
-    if (next.problems !== state?.problems) {
-      for (const event of problemEvents(state?.problems ?? [], next.problems)) tell(event);
-      problemsOf = problemsByGroup(next.problems);
-    }
-    const first = state === undefined;
-    state = next;
-    index = next.index;
-    if (!synced) return;
-    if (first || !next.changed) touchAll();
-    else for (const key of next.changed) touch(splitKey(key), 0);
-  }
-
-  function onObservation(vm: VirtualMachineName): void {
-    const found = index?.virtualMachines.get(objectKey(vm));
-    if (!found) return;
-    if (!observations.get(found)) absentSince.set(objectKey(vm), Date.now());
-    if (found.groupName === undefined) return;
-    const group = { namespace: found.namespace, name: found.groupName };
-    touch(group);
-  }
-
-  /** What is known of a VM: the observations, or what the last run saw of it where that is newer. */
-  function observe(vm: VirtualMachine): VirtualMachineStatus | undefined {
-    const seen = observations.get(vm);
-    const key = objectKey(vm);
-    // Runs report by name: what they said was of the VM that had this name then.
-    if ((uids.get(key) ?? vm.uid) !== vm.uid) absentSince.set(key, Date.now());
-    uids.set(key, vm.uid);
-    const run =
-      vm.groupName === undefined ? undefined : runs.get({ namespace: vm.namespace, name: vm.groupName });
-    const reported = run?.phase === 'Closed' ? run.outcome?.observed[vm.name] : undefined;
-    if (!reported) return seen;
-    if (!seen && reported.at <= (absentSince.get(key) ?? startedAt)) return undefined;
-    return newestStatus(seen, reported);
-  }
-
-  function runOf(group: GroupName): RunState {
-    return runs.get(group) ?? runOfView(views.get(objectKey(group)));
-  }
-
-  function lastOutcome(group: Group): RunOutcome | undefined {
-    const run = runOf(group);
-    return run.phase === 'Closed' ? run.outcome : undefined;
-  }
-
-  function worldOf(): World {
-    return {
-      observe,
-      isRunning: (group) => runOf(group).phase === 'Open',
-      placesAhead,
-    };
-  }
-
-  /** Brings one tree in step; `key` is its topmost group. */
-  async function work(key: ObjectKey): Promise<void> {
-    if (!index || stopped) return;
-    const now = index;
-    const top = now.groups.get(key);
-    const unusable = state?.unusable?.get(key);
-    if (!top) return unusable ? showUnusable(unusable) : removeGroup(key);
-    if (topOf(now, top) !== top) return touch(topOf(now, top), 0);
-    const tree = treeOf(now, top);
-    let failure: unknown;
-    const decisions = new Map<ObjectKey, Decision>();
-    try {
-      await lookUpRuns(now, tree);
-    } catch (error: unknown) {
-      failure = error;
-    }
-    const claimed = await claim(tree, (error) => (failure ??= error));
-    for (const driver of tree.filter((group) => driverOf(now, group, placesAhead) === group)) {
-      // B4: without its last run, or while its deletion could pass unnoticed, a group is shown, and nothing is decided about it.
-      const mayDrive = (group: Group): boolean => runs.get(group) !== undefined && claimed.has(group);
-      if (tree.some((group) => driverOf(now, group, placesAhead) === driver && !mayDrive(group))) continue;
-      try {
-        decisions.set(objectKey(driver), await driveGroup(now, driver));
-      } catch (error: unknown) {
-        failure ??= error;
-      }
-    }
-    await withdrawUndriven(now, tree).catch((error: unknown) => (failure ??= error));
-    if (stopped) return;
-    const before = performance.now();
-    const plans = showTree(now, tree, decisions);
-    // Deciding takes about as long as showing.
-    lastPass = 2 * (performance.now() - before);
-    await mark(now, tree, plans).catch((error: unknown) => (failure ??= error));
-    if (failure !== undefined) throw failure instanceof Error ? failure : new Error(describe(failure));
-  }
-
-  /** The groups of a tree of which runs may be started. */
-  async function claim(tree: Group[], onError: (error: unknown) => void): Promise<ReadonlySet<Group>> {
-    const claimed = new Set<Group>();
-    await inBatches(tree, LOOKUPS, async (group) => {
-      try {
-        if ((await options.ownership?.claim(group)) ?? true) claimed.add(group);
-      } catch (error: unknown) {
-        onError(error);
-      }
-    });
-    return claimed;
-  }
-
-  /** Looks up the runs that nobody has looked up yet, and those of nested groups whose parents have asked for them. */
-  async function lookUpRuns(now: ManifestIndex, tree: Group[]): Promise<void> {
-    const due = tree.filter((group) => {
-      const parent = parentOf(now, group);
-      const run = runs.get(group);
-      if (!run) return true;
-      if (!parent || run.phase === 'Open') return false;
-      const asks = askState(runOf(parent), group.name);
-      return asks !== lookedUpFor.get(objectKey(group));
-    });
-    await inBatches(due, LOOKUPS, async (group) => {
-      const parent = parentOf(now, group);
-      const asks = parent ? askState(runOf(parent), group.name) : '';
-      await runs.lookUp(group);
-      // A parent that asks at this moment may not have started it yet.
-      const pending = asks.startsWith('InProgress') && runs.get(group)?.phase !== 'Open';
-      if (pending) lookedUpFor.delete(objectKey(group));
-      else lookedUpFor.set(objectKey(group), asks);
-    });
-  }
-
-  async function driveGroup(now: ManifestIndex, driver: Group): Promise<Decision> {
-    const key = objectKey(driver);
-    const request = asked.get(key);
-    const world: World = {
-      ...worldOf(),
-      // Who asks wants everything tried again: what earlier runs left alone is forgotten.
-      ...(!request && { lastOutcome }),
-    };
-    const plan = resolvePlan(now, driver, world);
-    if (!plan) throw new Error(`group ${key} has no power state`);
-    const sent = views.get(key)?.sent;
-    const asker = syncAsker(now, driver, sent?.forceSync);
-    const decision = decide(plan, {
-      runOf: (name) => runOf({ namespace: driver.namespace, name }),
-      ...(sent && { sent }),
-      ...(request && { asked: { actor: request.actor, reason: request.reason } }),
-      ...(asker && { syncAsker: asker }),
-    });
-    if (!decision.sent) return decision;
-    if (!decision.send) {
-      const run = runOf(driver);
-      keepSent(driver, { ...decision.sent, ...(run.phase !== 'None' && { runId: run.runId }) });
-      return decision;
-    }
-    const wait =
-      request || sent?.powerState !== plan.powerState ? 0 : pace.wait(key, runOf(driver).phase === 'Open');
-    if (wait > 0) {
-      touch(driver, wait);
-      return decision;
-    }
-    const runId = await runs.send(decision.send);
-    pace.sent(key);
-    keepSent(driver, { ...decision.sent, runId });
-    tell({
-      type: decision.send.cause === 'Drift' ? 'Warning' : 'Normal',
-      reason: decision.send.cause === 'Drift' ? 'DriftSeen' : 'PlanSent',
-      object: groupObject(driver),
-      message: `${decision.send.cause}: ${decision.why}`,
-    });
-    if (request && asked.get(key) === request) {
-      asked.delete(key);
-      request.sent();
-    }
-    return decision;
-  }
-
-  const sentPlans = new Map<ObjectKey, NonNullable<GroupView['sent']>>();
-  function keepSent(driver: Group, sent: NonNullable<GroupView['sent']>): void {
-    const key = objectKey(driver);
-    sentPlans.set(key, sent);
-    const view = views.get(key);
-    if (view) views.set(key, { ...view, sent });
-  }
-
-  /** A run that is open while nobody wants a power state of its group has lost its purpose. */
-  async function withdrawUndriven(now: ManifestIndex, tree: Group[]): Promise<void> {
-    for (const group of tree) {
-      const run = runs.get(group);
-      if (run?.phase !== 'Open' || driverOf(now, group, placesAhead)) continue;
-      await runs.withdraw(group, 'the group has no power state any more');
-    }
-  }
-
-  async function removeGroup(key: ObjectKey): Promise<void> {
-    const view = views.get(key);
-    const group = splitKey(key);
-    if (!runs.get(group)) await runs.lookUp(group);
-    if (runs.get(group)?.phase === 'Open') await runs.withdraw(group, 'the group was deleted');
-    if (index?.groups.has(key)) return;
-    await options.ownership?.release(group);
-    // A run that has not taken the signal yet is followed to its end, so that it is not found and withdrawn again.
-    if (runs.get(group)?.phase !== 'Open') runs.forget(group);
-    lookedUpFor.delete(key);
-    sentPlans.delete(key);
-    pace.forget(key);
-    asked.delete(key);
-    views.delete(key);
-    statusStore.remove(group);
-    if (view) options.onView?.(group, undefined);
-  }
-
-  /** Puts on the objects what they are to carry. */
-  async function mark(now: ManifestIndex, tree: Group[], plans: ReadonlyMap<ObjectKey, Plan>): Promise<void> {
-    const { ownership } = options;
-    if (!ownership) return;
-    for (const group of tree) await ownership.own(group, resolveTiers(now, group));
-    for (const plan of plans.values()) {
-      for (const member of plan.tiers.flatMap((tier) => tier.members)) {
-        const group = now.groups.get(objectKey({ namespace: plan.namespace, name: member.name }));
-        const { powerState } = plan;
-        if (powerState === 'Unchanged' || !member.plan || !group) continue;
-        if (isReached(plan, member, runOf(plan))) await ownership.inherit(group, powerState);
-      }
-    }
-  }
-
-  /** Shows every group of a tree; returns the plans in force, by group. */
-  function showTree(
-    now: ManifestIndex,
-    tree: Group[],
-    decisions: Map<ObjectKey, Decision>,
-  ): ReadonlyMap<ObjectKey, Plan> {
-    const world: World = { ...worldOf(), lastOutcome };
-    const plans = new Map(
-      tree
-        .filter((group) => driverOf(now, group, placesAhead) === group)
-        .flatMap((driver) => plansOf(resolvePlan(now, driver, world)))
-        .map((plan) => [objectKey(plan), plan]),
+  async start(): Promise<void> {
+    const { source, observations, logger } = this.#options;
+    await this.#remember();
+    for (const [key] of this.#views) this.#known.set(key, this.#sent.get(key)?.revision);
+    this.#leading = this.#mayLead();
+    this.#stopObserving = observations.onChange((vm) => this.#onObservation(vm));
+    await source.start((state) => this.#onSource(state));
+    void observations.synced().then(
+      () => {
+        this.#synced = true;
+        this.#touchAll();
+      },
+      (error: unknown) => logger.warn({ error: describe(error) }, 'the platform cannot be watched'),
     );
-    // Nested groups first: their readiness shows in their parents.
-    for (const group of [...tree].reverse()) {
-      const key = objectKey(group);
-      const driver = driverOf(now, group, placesAhead);
-      const driverKey = driver && objectKey(driver);
-      const decision = driverKey === undefined ? undefined : decisions.get(driverKey);
-      const plan = plans.get(key);
-      const sent = sentPlans.get(key) ?? views.get(key)?.sent;
-      const previous = views.get(key);
-      show(
-        group,
-        groupView({
-          group,
-          tiers: resolveTiers(now, group),
-          ...(plan && { plan }),
-          observe,
-          holdOf: (vm) => observations.holdOf?.(vm),
-          run: runOf(group),
-          ...(driver && { driverRun: runOf(driver) }),
-          ...(decision && driverKey === key && { decision }),
-          moving: decision?.send !== undefined || (driver !== undefined && runOf(driver).phase === 'Open'),
-          childView: (name) => views.get(objectKey({ namespace: group.namespace, name })),
-          parentExists: parentOf(now, group) !== undefined,
-          ...(previous && { previous }),
-          problems: problemsOf.get(key) ?? [],
-          ...(sent && { sent }),
-          now: Date.now(),
-        }),
-      );
-    }
-    return plans;
   }
 
-  /** Nothing is done with it, and what was written of its members stays. */
-  function showUnusable(group: UnusableGroup): void {
-    const key = objectKey(group);
-    const previous = views.get(key);
-    const problems = problemsOf.get(key) ?? [];
-    show(group, unusableView({ group, problems, ...(previous && { previous }), now: Date.now() }));
+  ready(): Readiness {
+    if (!this.#state) return { ready: false, message: 'the source has not been read yet' };
+    const trouble = this.#options.source.trouble?.();
+    if (trouble !== undefined) return { ready: false, message: trouble };
+    if (!this.#synced) return { ready: false, message: 'the platform has not reported all VMs yet' };
+    if (!this.#mayLead()) return { ready: true, message: 'ready to take over: another bridge leads' };
+    if (!this.#runs.reachable()) return { ready: false, message: 'Temporal does not answer' };
+    const unknown = [...this.#index.groups.values()].filter((group) => !this.#runs.get(group)).length;
+    if (unknown > 0) return { ready: false, message: `the last runs of ${unknown} groups are not known yet` };
+    return { ready: true, message: 'ready' };
   }
 
-  function show(group: GroupName, view: GroupView): void {
-    const key = objectKey(group);
-    const before = views.get(key);
-    views.set(key, view);
-    statusStore.save(view);
-    if (before && JSON.stringify(before) === JSON.stringify(view)) return;
-    for (const event of viewEvents(before, view)) tell(event);
-    options.onView?.(group, view);
+  views(): GroupView[] {
+    return [...this.#views.values()]
+      .filter(({ metadata }) => this.#exists(objectKey(metadata)))
+      .sort((a, b) => (objectKey(a.metadata) < objectKey(b.metadata) ? -1 : 1));
   }
 
-  async function ask(request: RunRequest): Promise<void> {
-    const group = index?.groups.get(objectKey(request));
-    if (!index || !group) throw new Error(`There is no group ${request.namespace}/${request.name}.`);
-    const driver = driverOf(index, group, placesAhead);
+  problems(): readonly Problem[] {
+    return this.#state?.problems ?? [];
+  }
+
+  refresh(): void {
+    const leads = this.#mayLead();
+    if (leads === this.#leading) return this.#touchAll();
+    this.#leading = leads;
+    if (leads) void this.#takeOver();
+    else this.#stepDown();
+  }
+
+  async ask(request: RunRequest): Promise<void> {
+    const group = this.#index.groups.get(objectKey(request));
+    if (!group) throw new Error(`There is no group ${request.namespace}/${request.name}.`);
+    const driver = driverOf(this.#index, group, this.#options.placesAhead);
     if (!driver) {
       throw new Error(
         `Group ${request.namespace}/${request.name} has no power state, so there is nothing to run. Set spec.powerState first.`,
       );
     }
-    await new Promise<void>((sent) => {
-      const key = objectKey(driver);
-      const earlier = asked.get(key);
-      asked.set(key, {
-        actor: request.actor,
-        reason: request.reason,
-        sent: () => {
-          earlier?.sent();
-          sent();
-        },
-      });
-      touch(driver, 0);
+    const sent = this.#asks.add(objectKey(driver), request);
+    this.#touch(driver, 0);
+    await sent;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopObserving();
+    this.#asks.dropAll('the bridge stops');
+    await this.#options.source.stop();
+    await Promise.all([this.#queue.stop(), this.#runs.stop()]);
+    await this.#options.statusStore.flush();
+  }
+
+  // ---- What is known ---------------------------------------------------------------------------------------------------------------
+
+  get #index(): ManifestIndex {
+    return this.#state?.index ?? NO_MANIFESTS;
+  }
+
+  #mayLead(): boolean {
+    return this.#options.isLeader?.() ?? true;
+  }
+
+  /** Whether the group is there, valid or not. */
+  #exists(key: ObjectKey): boolean {
+    return this.#index.groups.has(key) || this.#state?.unusable?.has(key) === true;
+  }
+
+  /** Reads what a bridge, this one or another, has kept with the status. */
+  async #remember(): Promise<void> {
+    for (const view of await this.#options.statusStore.load()) {
+      const key = objectKey(view.metadata);
+      this.#views.set(key, view);
+      if (view.sent) this.#sent.set(key, view.sent);
+    }
+  }
+
+  /** B1: what this process knew before it led is old. */
+  async #takeOver(): Promise<void> {
+    await this.#remember();
+    this.#touchAll();
+  }
+
+  /** What this process knows would be old when it leads again. */
+  #stepDown(): void {
+    for (const { metadata } of this.#views.values()) this.#options.statusStore.remove(metadata);
+    this.#runs.forgetAll();
+    this.#lookedUpFor.clear();
+    this.#refused.clear();
+  }
+
+  #onSource(next: SourceState): void {
+    const known = this.#known;
+    for (const event of manifestEvents(known, next.index.groups, next.changed)) this.#tell(event);
+    for (const key of next.changed ?? new Set([...known.keys(), ...next.index.groups.keys()])) {
+      const group = next.index.groups.get(key);
+      if (group) known.set(key, group.revision);
+      else known.delete(key);
+    }
+    if (next.problems !== this.#state?.problems) {
+      for (const event of problemEvents(this.#state?.problems ?? [], next.problems)) this.#tell(event);
+      this.#problemsOf = problemsByGroup(next.problems);
+    }
+    const first = this.#state === undefined;
+    this.#state = next;
+    if (first || !next.changed) this.#touchAll();
+    else for (const key of next.changed) this.#touch(splitKey(key), 0);
+  }
+
+  #onObservation(name: VirtualMachineName): void {
+    const vm = this.#index.virtualMachines.get(objectKey(name));
+    if (vm?.groupName === undefined) return;
+    const group = { namespace: vm.namespace, name: vm.groupName };
+    this.#vms.changed(vm, this.#runs.get(group));
+    this.#touch(group);
+  }
+
+  #factsOf(index: ManifestIndex, tree: readonly Group[]): TreeFacts {
+    return {
+      index,
+      tree,
+      placesAhead: this.#options.placesAhead ?? false,
+      runOf: (group) => this.#runs.get(group),
+      viewOf: (key) => this.#views.get(key),
+      sentOf: (key) => this.#sent.get(key),
+      askedOf: (key) => this.#asks.of(key),
+      refusedFor: (key) => {
+        const since = this.#refused.get(key);
+        return since === undefined ? undefined : performance.now() - since;
+      },
+      observe: (vm) => {
+        const group =
+          vm.groupName === undefined ? undefined : { namespace: vm.namespace, name: vm.groupName };
+        return this.#vms.observe(vm, group && this.#runs.get(group));
+      },
+      holdOf: (vm) => this.#vms.holdOf(vm),
+      problemsOf: (key) => this.#problemsOf.get(key) ?? [],
+      isNews: (group) => this.#vms.isNews(this.#runs.get(group)),
+      now: Date.now(),
+    };
+  }
+
+  // ---- When to look ----------------------------------------------------------------------------------------------------------------
+
+  /** Something about a group changed: its tree is looked at soon. */
+  #touch(group: GroupName, delay = Math.max(GATHER, SHARE * this.#lastPass)): void {
+    if (!this.#state || !this.#synced) return;
+    const found = this.#index.groups.get(objectKey(group));
+    // A group that is gone is its own topmost one.
+    this.#queue.add(objectKey(found ? topOf(this.#index, found) : group), delay);
+  }
+
+  #touchAll(): void {
+    const keys = [
+      ...this.#index.groups.keys(),
+      ...this.#views.keys(),
+      ...(this.#state?.changed ?? []),
+      ...(this.#state?.leaving ?? []),
+      ...this.#goneGroups(),
+    ];
+    for (const key of new Set(keys)) this.#touch(splitKey(key), 0);
+  }
+
+  /** Groups that members still name: a run of one may be open that nobody has withdrawn. */
+  #goneGroups(): ObjectKey[] {
+    if (this.#options.source.listsAllGroups !== true) return [];
+    const { childMachines, childGroups } = this.#index;
+    return [...childMachines.keys(), ...childGroups.keys()].filter((key) => !this.#exists(key));
+  }
+
+  // ---- One pass --------------------------------------------------------------------------------------------------------------------
+
+  /** Looks at one tree; `key` is its topmost group. What fails does not keep the rest from being done. */
+  async #work(key: ObjectKey): Promise<void> {
+    if (this.#stopped || !this.#mayLead()) return;
+    const index = this.#index;
+    const top = index.groups.get(key);
+    const unusable = this.#state?.unusable?.get(key);
+    if (!top) return unusable ? this.#showUnusable(unusable) : this.#removeGroup(key);
+    if (topOf(index, top) !== top) return this.#touch(topOf(index, top), 0);
+    const tree = treeOf(index, top);
+    const errors: unknown[] = [];
+    const attempt = async (work: () => Promise<void>): Promise<void> => {
+      if (!this.#stopped && this.#mayLead()) await work().catch((error: unknown) => void errors.push(error));
+    };
+
+    await attempt(() => this.#lookUpRuns(this.#factsOf(index, tree)));
+    const claimed = new Set<Group>();
+    await inBatches([...tree], LOOKUPS, (group) =>
+      attempt(async () => {
+        if ((await this.#options.ownership?.claim(group)) ?? true) claimed.add(group);
+      }),
+    );
+    const began = performance.now();
+    const steps = stepsOf(this.#factsOf(index, tree), claimed);
+    let thinking = performance.now() - began;
+    for (const step of steps.drivers) await attempt(() => this.#drive(step));
+    for (const group of steps.undriven) {
+      await attempt(() => this.#runs.withdraw(group, 'the group has no power state any more'));
+    }
+    for (const group of tree) await attempt(() => this.#runs.reportPauses(group));
+    if (this.#stopped || !this.#mayLead()) return;
+    const shown = performance.now();
+    for (const view of viewsOf(this.#factsOf(index, tree), steps)) this.#show(view.metadata, view);
+    thinking += performance.now() - shown;
+    this.#lastPass = thinking;
+    await attempt(() => this.#mark(this.#factsOf(index, tree), steps));
+    this.#comeBack(tree, steps);
+    if (errors.length > 0) throw asError(errors[0]);
+  }
+
+  async #lookUpRuns(facts: TreeFacts): Promise<void> {
+    const due = dueLookUps(facts, this.#lookedUpFor);
+    await inBatches(due, LOOKUPS, async ({ group, asks }) => {
+      await this.#runs.lookUp(group);
+      // A parent that asks at this moment may not have started it yet.
+      if (isAsking(asks) && this.#runs.get(group)?.phase !== 'Open')
+        this.#lookedUpFor.delete(objectKey(group));
+      else this.#lookedUpFor.set(objectKey(group), asks);
     });
   }
 
-  function isKnown(key: ObjectKey): boolean {
-    return index?.groups.has(key) === true || state?.unusable?.has(key) === true;
+  async #drive({ driver, plan, asked, decision }: DriverStep): Promise<void> {
+    if (!decision) return;
+    const key = objectKey(driver);
+    this.#noteRefusal(key, decision);
+    const run = this.#runs.get(driver);
+    if (!decision.send) {
+      if (decision.sent)
+        this.#sent.set(key, { ...decision.sent, ...(run && run.phase !== 'None' && { runId: run.runId }) });
+      return;
+    }
+    const turned = this.#sent.get(key)?.powerState !== plan.powerState;
+    const wait = asked || turned ? 0 : this.#pace.wait(key, run?.phase === 'Open');
+    if (wait > 0) return this.#touch(driver, wait);
+    const runId = await this.#runs.send(decision.send);
+    this.#pace.sent(key);
+    if (decision.sent) this.#sent.set(key, { ...decision.sent, runId });
+    const { cause } = decision.send;
+    this.#tell({
+      type: cause === 'Drift' ? 'Warning' : 'Normal',
+      reason: cause === 'Drift' ? 'DriftSeen' : 'PlanSent',
+      object: groupObject(driver),
+      message: `${cause}: ${decision.why}`,
+    });
+    if (asked) this.#asks.sent(key, asked);
   }
 
-  function ready(): Readiness {
-    if (!state) return { ready: false, message: 'the source has not been read yet' };
-    const trouble = source.trouble?.();
-    if (trouble !== undefined) return { ready: false, message: trouble };
-    if (!synced) return { ready: false, message: 'the platform has not reported all VMs yet' };
-    if (!runs.reachable()) return { ready: false, message: 'Temporal does not answer' };
-    const unknown = [...(index?.groups.values() ?? [])].filter((group) => !runs.get(group)).length;
-    if (unknown > 0) return { ready: false, message: `the last runs of ${unknown} groups are not known yet` };
-    return { ready: true, message: 'ready' };
+  #noteRefusal(key: ObjectKey, { refused }: Decision): void {
+    if (!refused) this.#refused.delete(key);
+    else if (!this.#refused.has(key)) this.#refused.set(key, performance.now());
   }
 
-  const stopObserving = observations.onChange(onObservation);
-  await source.start(onSource);
-  void observations.synced().then(
-    () => {
-      synced = true;
-      touchAll();
-    },
-    (error: unknown) => logger.warn({ error: describe(error) }, 'the platform cannot be watched'),
-  );
+  /** What changes by the passing of time alone. */
+  #comeBack(tree: readonly Group[], { drivers }: TreeSteps): void {
+    const news = tree.map((group) => this.#vms.newsEnds(this.#runs.get(group)));
+    const retries = drivers.map(({ decision }) => decision?.refused?.retryIn ?? 0);
+    const times = [...news, ...retries].filter((time) => time > 0);
+    const [top] = tree;
+    if (top && times.length > 0) this.#touch(top, Math.min(...times) + GATHER);
+  }
 
-  return {
-    ready,
-    views: () =>
-      [...views.values()]
-        .filter(({ metadata }) => isKnown(objectKey(metadata)))
-        .sort((a, b) => (objectKey(a.metadata) < objectKey(b.metadata) ? -1 : 1)),
-    problems: () => state?.problems ?? [],
-    refresh: touchAll,
-    ask,
-    stop: async () => {
-      stopped = true;
-      stopObserving();
-      await source.stop();
-      await Promise.all([queue.stop(), runs.stop()]);
-      await statusStore.flush();
-    },
-  };
+  /** The group does not exist. */
+  async #removeGroup(key: ObjectKey): Promise<void> {
+    const group = splitKey(key);
+    if (!this.#runs.get(group)) await this.#runs.lookUp(group);
+    await this.#runs.withdraw(group, 'the group was deleted');
+    if (this.#exists(key)) return;
+    await this.#options.ownership?.release(group);
+    // A run that has not taken the signal yet is followed to its end, so that it is not found and withdrawn again.
+    if (this.#runs.get(group)?.phase !== 'Open') this.#runs.forget(group);
+    for (const memory of [this.#lookedUpFor, this.#sent, this.#refused]) memory.delete(key);
+    this.#pace.forget(key);
+    this.#asks.drop(key, `group ${key} was deleted`);
+    this.#options.statusStore.remove(group);
+    if (this.#views.delete(key)) this.#options.onView?.(group, undefined);
+  }
+
+  /** Puts on the objects what they are to carry. */
+  async #mark(facts: TreeFacts, steps: TreeSteps): Promise<void> {
+    const { ownership } = this.#options;
+    if (!ownership) return;
+    for (const group of facts.tree) await ownership.own(group, resolveTiers(facts.index, group));
+    for (const { group, powerState } of inheritances(facts, steps)) {
+      await ownership.inherit(group, powerState);
+    }
+  }
+
+  /** Nothing is done with it, and what was written of its members stays. */
+  #showUnusable(group: UnusableGroup): void {
+    const key = objectKey(group);
+    const previous = this.#views.get(key);
+    const problems = this.#problemsOf.get(key) ?? [];
+    this.#show(group, unusableView({ group, problems, ...(previous && { previous }), now: Date.now() }));
+  }
+
+  #show(group: GroupName, view: GroupView): void {
+    const key = objectKey(group);
+    const before = this.#views.get(key);
+    this.#views.set(key, view);
+    this.#options.statusStore.save(view);
+    if (before && JSON.stringify(before) === JSON.stringify(view)) return;
+    for (const event of viewEvents(before, view)) this.#tell(event);
+    this.#options.onView?.(group, view);
+  }
+
+  #tell(happening: Happening): void {
+    const { logger, onEvent } = this.#options;
+    const event: BridgeEvent = { time: Date.now(), ...happening };
+    const details = { reason: event.reason, object: event.object };
+    if (event.type === 'Warning') logger.warn(details, event.message);
+    else logger.info(details, event.message);
+    onEvent?.(event);
+  }
 }
+
+const NO_MANIFESTS = emptyIndex();
 
 const BRIDGE: EventObject = { kind: 'Bridge', namespace: '', name: 'bridge' };
 
@@ -584,50 +535,6 @@ function unreachable(error: unknown): Happening {
   };
 }
 
-/** Milliseconds between two plans for the same open run where members come one after the other: doubles from one to the other. */
-const FIRST_GAP = 100;
-const LONGEST_GAP = 2_000;
-
-/**
- * Gathers what comes to an open run in quick succession: a thousand VMs that are made one by one are not a thousand plans in its history. A
- * run that is not open is started at once.
- */
-function sendPace(): {
-  wait(key: ObjectKey, open: boolean): number;
-  sent(key: ObjectKey): void;
-  forget(key: ObjectKey): void;
-} {
-  const last = new Map<ObjectKey, { at: number; gap: number }>();
-  return {
-    wait: (key, open) => {
-      const before = last.get(key);
-      return before && open ? before.at + before.gap - Date.now() : 0;
-    },
-    sent: (key) => {
-      const before = last.get(key);
-      const quiet = !before || Date.now() - before.at > 2 * LONGEST_GAP;
-      last.set(key, { at: Date.now(), gap: quiet ? FIRST_GAP : Math.min(before.gap * 2, LONGEST_GAP) });
-    },
-    forget: (key) => void last.delete(key),
-  };
-}
-
-/** What a parent's run makes of a nested group, as a token that changes whenever the group's own run may have. */
-function askState(parent: RunState, name: string): string {
-  if (parent.phase === 'None') return '';
-  if (parent.phase === 'Closed') return `Closed ${parent.runId}`;
-  const member = parent.progress?.members.find((each) => each.member === `VirtualMachineGroup/${name}`);
-  return member ? `${member.phase} ${member.since} ${member.activityId ?? ''}` : '';
-}
-
-/** Whether a nested group is in its parent's desired state, or the parent's run has come to it. */
-function isReached(plan: Plan, member: PlanMember, run: RunState): boolean {
-  if (member.convergedAt !== undefined) return true;
-  if (run.phase !== 'Open' || !run.progress || run.progress.powerState !== plan.powerState) return false;
-  const known = run.progress.members.find((each) => each.member === memberKey(member));
-  return known?.phase === 'InProgress' || known?.phase === 'Done' || known?.phase === 'Parked';
-}
-
 /** The problems of each group's own manifest. */
 function problemsByGroup(problems: readonly Problem[]): Map<ObjectKey, Problem[]> {
   const found = new Map<ObjectKey, Problem[]>();
@@ -641,6 +548,10 @@ function problemsByGroup(problems: readonly Problem[]): Map<ObjectKey, Problem[]
 
 async function inBatches<T>(items: T[], size: number, each: (item: T) => Promise<void>): Promise<void> {
   for (let at = 0; at < items.length; at += size) await Promise.all(items.slice(at, at + size).map(each));
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function describe(error: unknown): string {

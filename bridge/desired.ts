@@ -1,6 +1,5 @@
 /** When something counts as being in its desired state. Pure; shared by resolving, deciding and status. */
 import { createHash } from 'node:crypto';
-import type { VirtualMachineStatus } from '../api';
 import {
   desireOf,
   type ExceptionReason,
@@ -11,15 +10,6 @@ import {
   type RunOutcome,
   type SetAsideReason,
 } from '../workflows/messages';
-
-/** The later of two observations. */
-export function newestStatus(
-  one: VirtualMachineStatus | undefined,
-  other: VirtualMachineStatus | undefined,
-): VirtualMachineStatus | undefined {
-  if (!one || !other) return one ?? other;
-  return other.at > one.at ? other : one;
-}
 
 /** Whether an outcome belongs to the desired state of the plan. */
 export function isSameDesired(

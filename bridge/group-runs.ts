@@ -5,9 +5,11 @@
  * RUNS-2: an answer about a group's run that was asked for before another run of it was opened, or before the group was forgotten, says
  *     nothing: a run that was found or started later is never overwritten.
  * RUNS-3: a run is withdrawn once: the server keeps the signal until a worker takes it.
+ * RUNS-4: a run is told of paused activities once it has answered everything that it was sent, and of each change once.
  */
-import type { PlanMessage } from '../workflows/messages';
+import type { PausedBy, PlanMessage } from '../workflows/messages';
 import { objectKey, type ObjectKey } from './manifest-index';
+import { pauseReports } from './pauses';
 import type { RunState } from './reconcile';
 import { followRun, type RunFollower } from './run-follower';
 import type { DescribedRun, GroupName, TemporalRuns } from './temporal-runs';
@@ -24,6 +26,8 @@ export interface GroupRuns {
   send(message: PlanMessage): Promise<string>;
   /** Tells an open run that its group is gone (RUNS-3). */
   withdraw(group: GroupName, reason: string): Promise<void>;
+  /** Tells an open run of each activity that was paused or unpaused since it was told (RUNS-4). */
+  reportPauses(group: GroupName): Promise<void>;
   /** Whether the server answered the last call. */
   reachable(): boolean;
   /** Forgets a group. */
@@ -53,6 +57,8 @@ interface Entry {
   follower?: RunFollower;
   /** The run that was withdrawn last, and was not sent a plan since. */
   withdrawn?: string;
+  /** What the run that is followed was told of paused activities, by activity id. */
+  pauses?: Map<string, PausedBy | null>;
 }
 
 /** Makes the runs of all groups; follows nothing before it is asked. */
@@ -81,14 +87,22 @@ class Runs implements GroupRuns {
     const entry = this.#entryOf(group);
     if (entry.follower) return;
     const found = await this.#call(() => this.#options.temporal.describe(group));
-    const state = found?.open ? undefined : await this.#closedState(group, entry, found);
+    const state = found?.open
+      ? undefined
+      : await this.#closedState(group, entry, found, entry.state !== undefined);
     // RUNS-2.
     if (entry.follower || this.#entries.get(objectKey(group)) !== entry) return;
     if (found?.open) this.#open(group, entry, found.runId, found.startedAt, found);
     else if (state) entry.state = state;
   }
 
-  async #closedState(group: GroupName, entry: Entry, found: DescribedRun | undefined): Promise<RunState> {
+  /** `witnessed`: the group has been followed before. */
+  async #closedState(
+    group: GroupName,
+    entry: Entry,
+    found: DescribedRun | undefined,
+    witnessed: boolean,
+  ): Promise<RunState> {
     if (!found) return this.#options.remembered(group);
     const { runId, startedAt, closedAt, status } = found;
     if (entry.state?.phase === 'Closed' && entry.state.runId === runId) return entry.state;
@@ -101,6 +115,8 @@ class Runs implements GroupRuns {
       runId,
       startedAt: outcome?.startedAt ?? startedAt,
       endedAt: outcome?.endedAt ?? closedAt ?? Date.now(),
+      learnedAt: performance.now(),
+      ...(witnessed && { witnessed: true as const }),
       closedAs: status,
       ...(outcome && { outcome }),
     };
@@ -133,6 +149,18 @@ class Runs implements GroupRuns {
     if (!follower || withdrawn === follower.runId) return;
     await this.#call(() => this.#options.temporal.withdraw(group, reason));
     this.#entryOf(group).withdrawn = follower.runId;
+  }
+
+  async reportPauses(group: GroupName): Promise<void> {
+    const entry = this.#entryOf(group);
+    const { progress, unheard, health } = entry.follower?.state() ?? {};
+    if (!progress || unheard) return;
+    const told = entry.pauses ?? new Map<string, PausedBy | null>();
+    entry.pauses = told;
+    for (const report of pauseReports(health, progress, told)) {
+      await this.#call(() => this.#options.temporal.reportPause(group, report));
+      told.set(report.activityId, report.paused);
+    }
   }
 
   reachable(): boolean {
@@ -177,6 +205,7 @@ class Runs implements GroupRuns {
       onReachable: (reachable, error) => this.#setReachable(reachable, error),
     });
     delete entry.state;
+    delete entry.pauses;
     entry.follower = follower;
     this.#track(follower.done);
   }
@@ -189,7 +218,7 @@ class Runs implements GroupRuns {
     for (let wait = FIRST_PAUSE; isMine(); wait = Math.min(wait * 2, LONGEST_PAUSE)) {
       try {
         const found = await this.#call(() => this.#options.temporal.describe(group));
-        const state = found?.open ? undefined : await this.#closedState(group, entry, found);
+        const state = found?.open ? undefined : await this.#closedState(group, entry, found, true);
         if (!isMine()) return;
         if (found?.open) {
           this.#open(group, entry, found.runId, found.startedAt, found);

@@ -62,6 +62,7 @@ export {
   type RunHealth,
   type TaskFailure,
 } from './run-health';
+export { stuckRuns, type StuckReason } from './stuck-runs';
 export type { Source, SourceState } from './source';
 export { askerAnnotations } from './sync-asker';
 export {

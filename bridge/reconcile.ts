@@ -9,7 +9,10 @@
  * C4: with drift action `Report` a drifted VM starts nothing; a VM that joined and a changed desired state do.
  * C6: a VM that an open run has parked, and that is observed where it belongs after that, is told to the run once: it is tried again, which
  *     finds it there and fences off whatever was on its way, and the run goes on.
+ * C7: what an open run goes by is what it says itself, not what was sent to it. A plan that it refuses as older, although the source has it
+ *     now (a clock or a backup was set back), is sent again after a while, as the one that replaces exactly the plan of the run.
  */
+import { isLater, type VirtualMachineStatus } from '../api';
 import {
   isInState,
   meetsGate,
@@ -17,6 +20,7 @@ import {
   type Cause,
   type DesiredPowerState,
   type MemberKey,
+  type MemberProgress,
   type Plan,
   type PlanMember,
   type PlanMessage,
@@ -37,6 +41,10 @@ export type RunState =
       runId: string;
       startedAt: number;
       endedAt: number;
+      /** When the bridge learned of its end, by the process's own clock; absent: before it was started. */
+      learnedAt?: number;
+      /** The bridge has followed it to its end. */
+      witnessed?: true;
       /** Absent where the run was ended from outside, or failed without a result. */
       outcome?: RunOutcome;
       /** Temporal's word for how it closed: `COMPLETED`, `TERMINATED`, ... */
@@ -54,12 +62,14 @@ export interface Sent {
   powerState: DesiredPowerState;
   /** Every force sync token of the tree. */
   forceSync: string;
-  /** Drifted VMs that were told, with the time of the observation, by path (`child/vm`). */
-  drift: Record<string, number>;
+  /** Drifted VMs that were sent, with {@link Missed.seen}, by path (`child/vm`). */
+  drift: Record<string, string | number>;
   /** VMs that were parked and then told to be where they belong, by path. */
   recovered?: string[];
   /** The run that it went to. */
   runId?: string;
+  /** {@link PlanMessage.supersedes} of the message. */
+  supersedes?: string;
 }
 
 /** What {@link decide} needs to know beside the plan. */
@@ -71,6 +81,8 @@ export interface Knowledge {
   asked?: Asker;
   /** Who asked for a force sync that the run has not been told of, where that is known. */
   syncAsker?: Asker;
+  /** Milliseconds since the open run was first seen to refuse this plan; absent: it has not. */
+  refusedFor?: number;
 }
 
 /** A VM (or a nested group whose open run has another plan) that is not in its desired state and may be brought there. */
@@ -78,8 +90,9 @@ export interface Missed {
   /** Names of the groups below the driver and of the member, joined by `/`. */
   path: string;
   member: MemberKey;
-  /** When it was observed, milliseconds since the epoch; 0: never. */
-  at: number;
+  /** Names the observation: its version, or its time where it has none; 0: it was never observed. */
+  seen: string | number;
+  observed?: VirtualMachineStatus;
   /** It was in the desired state under this plan, and has left it. */
   drifted: boolean;
 }
@@ -95,6 +108,14 @@ export interface Decision {
   missed: Missed[];
   /** Nothing starts until the desired state changes or somebody asks (C3). */
   stopped: boolean;
+  /** The open run goes by another plan than the one that it was sent: it has refused that as older, or lost it (C7). */
+  refused?: RefusedDecision;
+}
+
+/** See {@link Decision.refused}. */
+export interface RefusedDecision {
+  /** Milliseconds until the plan is sent again, as the one that replaces the plan of the run; absent: that was refused too. */
+  retryIn?: number;
 }
 
 /** Decides about one driver. */
@@ -102,10 +123,16 @@ export function decide(plan: Plan, knowledge: Knowledge): Decision {
   const run = knowledge.runOf(plan.name);
   const missed = findMissed(plan, knowledge);
   const view: View = { plan, knowledge, digest: planDigest(plan), missed };
-  if (knowledge.asked) {
-    return send(view, 'Asked', `${knowledge.asked.actor} asks: ${knowledge.asked.reason}`);
-  }
+  if (knowledge.asked) return sendAsked(view, run, knowledge.asked);
   return run.phase === 'Open' ? decideOpen(view, run) : decideClosed(view, run);
+}
+
+/** A person who asks does not have to wait until a plan that was refused is sent again. */
+function sendAsked(view: View, run: RunState, { actor, reason }: Asker): Decision {
+  const decision = send(view, 'Asked', `${actor} asks: ${reason}`);
+  const { sent } = view.knowledge;
+  const refused = run.phase === 'Open' && sent?.runId === run.runId && isRefused(view, run, sent);
+  return refused ? superseding(decision, run.progress?.planDigest) : decision;
 }
 
 interface View {
@@ -117,21 +144,74 @@ interface View {
 
 function decideOpen(view: View, run: RunState & { phase: 'Open' }): Decision {
   const { plan, knowledge, digest } = view;
-  if (knowledge.sent?.runId !== run.runId || knowledge.sent.digest !== digest) {
+  const sent = knowledge.sent?.runId === run.runId ? knowledge.sent : undefined;
+  if (isRefused(view, run, sent)) return decideRefused(view, run);
+  if (digestOf(run, sent) !== digest) {
     const [cause, why] = changeOf(plan, run.progress);
     return send(view, cause, why);
   }
-  const told = knowledge.sent.recovered ?? [];
+  const told = sent?.recovered ?? [];
   const recovered = findRecovered(plan, knowledge).filter((path) => !told.includes(path));
-  if (recovered.length > 0) return sendRecovered(view, knowledge.sent, recovered);
+  if (recovered.length > 0) return sendRecovered(view, recovered);
   const left = view.missed.filter((missed) => hasLeft(missed, saidOf(plan, run), knowledge.sent));
-  if (left.length === 0) return nothing(view, 'the run has this plan');
+  if (left.length === 0)
+    return { ...nothing(view, 'the run has this plan'), ...(!sent && { sent: sentOf(view, []) }) };
   return send(
     { ...view, missed: left.map((missed) => ({ ...missed, drifted: true })) },
     'Drift',
     driftText(left),
   );
 }
+
+/**
+ * The digest of the plan that an open run has: what it says itself, unless it was sent something since. Runs of older builds do not say, and
+ * of a run that does not answer only what was sent to it is known.
+ */
+function digestOf(
+  { progress, unheard }: RunState & { phase: 'Open' },
+  sent: Sent | undefined,
+): string | undefined {
+  return (unheard ? undefined : progress?.planDigest) ?? sent?.digest;
+}
+
+/** C7: the run has answered since it was sent this plan, and goes by another one. */
+function isRefused(
+  { plan, digest }: View,
+  { progress, unheard }: RunState & { phase: 'Open' },
+  sent: Sent | undefined,
+): boolean {
+  if (!sent || sent.digest !== digest || !progress || unheard) return false;
+  return progress.planDigest === undefined ? !isSameDesired(plan, progress) : progress.planDigest !== digest;
+}
+
+/** C7. */
+function decideRefused(view: View, { progress }: RunState & { phase: 'Open' }): Decision {
+  const inForce = progress?.planDigest;
+  const why = progress?.refusedPlan
+    ? `the open run refuses the plan of generation ${view.plan.generation} as older than its own of generation ${progress.generation}`
+    : `the open run goes by another plan than the one that it was sent`;
+  if (inForce === undefined || view.knowledge.sent?.supersedes === inForce)
+    return { ...nothing(view, why), refused: {} };
+  const retryIn = REFUSED_PAUSE - (view.knowledge.refusedFor ?? 0);
+  if (retryIn > 0) return { ...nothing(view, why), refused: { retryIn } };
+  return superseding(send(view, 'SpecChanged', `${why}; sent as the one that replaces it`), inForce);
+}
+
+/** The same, as what replaces the plan with this digest. */
+function superseding(decision: Decision, supersedes: string | undefined): Decision {
+  if (supersedes === undefined) return decision;
+  return {
+    ...decision,
+    ...(decision.send && { send: { ...decision.send, supersedes } }),
+    ...(decision.sent && { sent: { ...decision.sent, supersedes } }),
+  };
+}
+
+/**
+ * Milliseconds after which a plan that the run refused is sent again as the one that replaces its plan: by then a source that was behind,
+ * such as that of a bridge that has just taken over, knows what is wanted.
+ */
+const REFUSED_PAUSE = 10_000;
 
 /** What an open run says of its members under the desired state of the plan: until it has heard of that, nothing. */
 function saidOf(plan: Plan, run: RunState): Progress | undefined {
@@ -158,7 +238,13 @@ function changeOf(plan: Plan, progress: Progress | undefined): [Cause, string] {
 /** Whether a VM that the run holds to be done was seen out of its desired state since, and the run was not told. */
 function hasLeft(missed: Missed, progress: Progress | undefined, sent: Sent | undefined): boolean {
   const known = progress?.members.find((member) => member.member === topMember(missed));
-  return known?.phase === 'Done' && missed.at > known.since && sent?.drift[missed.path] !== missed.at;
+  if (known?.phase !== 'Done' || sent?.drift[missed.path] === missed.seen) return false;
+  return missed.observed !== undefined && isLaterThan(missed.observed, known);
+}
+
+/** Whether a VM was observed later than by its run, or by an older build than the member came into its phase. */
+function isLaterThan(observed: VirtualMachineStatus, { version, since }: MemberProgress): boolean {
+  return isLater(observed, { at: since, ...(version !== undefined && { version }) });
 }
 
 /** The driver's own member that a missed one is, or is below. */
@@ -233,7 +319,12 @@ function linkedMembers(plan: Plan): { tier: PlanTier; member: PlanMember }[] {
 /** With gate `None` a run may end before its power operations show: what was observed earlier says nothing of them. */
 function isUnderway(plan: Plan, tier: PlanTier, member: PlanMember, last: RunOutcome | undefined): boolean {
   if (tier.gate !== 'None' || !last || !isSameDesired(plan, last)) return false;
-  return last.outcome.startsWith('Converged') && (member.observed?.at ?? 0) <= last.endedAt;
+  if (!last.outcome.startsWith('Converged')) return false;
+  const { version } = last.observed[memberKey(member)] ?? {};
+  return (
+    !member.observed ||
+    !isLater(member.observed, { at: last.endedAt, ...(version !== undefined && { version }) })
+  );
 }
 
 function findMissed(plan: Plan, knowledge: Knowledge): Missed[] {
@@ -254,11 +345,20 @@ function missedBelow(plan: Plan, knowledge: Knowledge, prefix: string, unchanged
     if (excused.has(key)) return [];
     if (member.plan) return missedInGroup(member.plan, key, knowledge, path, unchanged);
     if (member.kind !== 'VirtualMachine') return [];
-    if (needsPlace(plan, member, knowledge)) return [{ path, member: key, at: 0, drifted: false }];
+    if (needsPlace(plan, member, knowledge)) return [{ path, member: key, seen: 0, drifted: false }];
     if (isInState(plan.powerState, member.observed)) return [];
     if (isUnderway(plan, tier, member, last)) return [];
     const drifted = unchanged || wasThere(plan, last, key);
-    return [{ path, member: key, at: member.observed?.at ?? 0, drifted }];
+    const { observed } = member;
+    return [
+      {
+        path,
+        member: key,
+        seen: observed?.version ?? observed?.at ?? 0,
+        ...(observed && { observed }),
+        drifted,
+      },
+    ];
   });
 }
 
@@ -281,7 +381,7 @@ function missedInGroup(
   const run = knowledge.runOf(plan.name);
   // A run that was started for another driver goes on with its own plan until it is asked under this one.
   const foreign = run.phase === 'Open' && run.progress !== undefined && run.progress.lineage !== plan.lineage;
-  return foreign ? [...below, { path: `${path}/`, member: key, at: 0, drifted: false }] : below;
+  return foreign ? [...below, { path: `${path}/`, member: key, seen: 0, drifted: false }] : below;
 }
 
 /** C6: the paths of VMs that were observed where they belong after their run has parked them. */
@@ -292,7 +392,7 @@ function findRecovered(plan: Plan, knowledge: Knowledge, prefix = ''): string[] 
     const path = `${prefix}${member.name}`;
     if (member.plan) return findRecovered(member.plan, knowledge, `${path}/`);
     const known = members.find((each) => each.member === memberKey(member));
-    if (known?.phase !== 'Parked' || (member.observed?.at ?? 0) <= known.since) return [];
+    if (known?.phase !== 'Parked' || !member.observed || !isLaterThan(member.observed, known)) return [];
     const isOn = plan.powerState !== 'PoweredOn' || meetsGate(tier.gate, member.observed);
     return isInState(plan.powerState, member.observed) && isOn ? [path] : [];
   });
@@ -311,7 +411,7 @@ function nothing(view: View, why: string): Decision {
 }
 
 function send(view: View, cause: Cause, why: string): Decision {
-  const { plan, knowledge, missed } = view;
+  const { plan, knowledge, missed, digest } = view;
   // Whoever changes the desired state or asks wants the VM brought back, whatever the policy for drift says.
   const marked = cause === 'Drift' || cause === 'MembersChanged';
   const drifted = marked ? missed.filter((one) => one.drifted) : [];
@@ -323,6 +423,7 @@ function send(view: View, cause: Cause, why: string): Decision {
         { drifted: true },
       ),
       cause,
+      digest,
       ...(cause === 'ForceSync' ? knowledge.syncAsker : knowledge.asked),
     },
     sent: {
@@ -343,12 +444,13 @@ function sentOf({ plan, digest }: View, drifted: Missed[]): Sent {
     lineage: plan.lineage,
     powerState: plan.powerState,
     forceSync: forceSyncTokens(plan),
-    drift: Object.fromEntries(drifted.map((one) => [one.path, one.at])),
+    drift: Object.fromEntries(drifted.map((one) => [one.path, one.seen])),
   };
 }
 
 /** C6. */
-function sendRecovered(view: View, sent: Sent, recovered: string[]): Decision {
+function sendRecovered(view: View, recovered: string[]): Decision {
+  const { drift = {}, recovered: before = [] } = view.knowledge.sent ?? {};
   const why = `${names(recovered)} reached the desired state after being parked`;
   const { send: message, sent: next, ...decision } = send(view, 'Recovered', why);
   return {
@@ -357,7 +459,7 @@ function sendRecovered(view: View, sent: Sent, recovered: string[]): Decision {
       send: { ...message, plan: markMembers(view.plan, recovered, { recovered: true }) },
     }),
     ...(next && {
-      sent: { ...next, drift: sent.drift, recovered: [...(sent.recovered ?? []), ...recovered] },
+      sent: { ...next, drift, recovered: [...before, ...recovered] },
     }),
   };
 }

@@ -49,6 +49,8 @@ export interface World {
   observe?: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
   /** How the last run of a group ended. */
   lastOutcome?: (group: Group) => RunOutcome | undefined;
+  /** Whether what the group's last run did may not have been observed yet. */
+  isNews?: (group: Group) => boolean;
   /** Whether a run of the group is open. */
   isRunning?: (group: Group) => boolean;
   /** VMs come into being on the platform only once they are placed: see {@link Plan.placesAhead}. */
@@ -274,7 +276,8 @@ function machineParts(
   vm: VirtualMachine,
   { above: [driver] }: Inherited,
 ): Partial<PlanMember> {
-  const observed = sinceRelease(world.observe?.(vm), vm, driver && world.lastOutcome?.(driver));
+  const released = driver && world.isNews?.(driver) ? world.lastOutcome?.(driver)?.released : undefined;
+  const observed = sinceRelease(world.observe?.(vm), vm, released);
   const requests = requestsOf(index, vm);
   return {
     ...(vm.powerOffMode && { powerOffMode: vm.powerOffMode }),
@@ -284,14 +287,13 @@ function machineParts(
   };
 }
 
-/** What was observed before the driver's last run gave the place of the VM back says nothing of its place. */
+/** A place that the driver's last run gave back a moment ago may still be observed. */
 function sinceRelease(
   observed: VirtualMachineStatus | undefined,
   { name }: VirtualMachine,
-  outcome: RunOutcome | undefined,
+  released: readonly string[] | undefined,
 ): VirtualMachineStatus | undefined {
-  if (!observed?.placement || !outcome?.released || observed.at > outcome.endedAt) return observed;
-  if (!outcome.released.includes(name)) return observed;
+  if (!observed?.placement || !released?.includes(name)) return observed;
   const { placement: _released, ...rest } = observed;
   return rest;
 }

@@ -153,6 +153,7 @@ class Follower implements RunFollower {
         events = await temporal.events(group, this.#execution, from, this.#stop.signal);
         if (this.#stopped) return;
         onReachable(true);
+        if (wait > FIRST_PAUSE) this.#probeSoon();
         wait = FIRST_PAUSE;
       } catch (error: unknown) {
         if (this.#stopped) return;
@@ -187,6 +188,14 @@ class Follower implements RunFollower {
     else if (this.#probe === undefined) {
       this.#queryAt = Math.min(this.#queryAt, Math.max(now(), this.#lastQuery.end + this.#lastQuery.gap));
     }
+    this.#wake();
+  }
+
+  /** The server is back. */
+  #probeSoon(): void {
+    if (this.#probe === undefined) return;
+    this.#probe = FIRST_PROBE;
+    this.#queryAt = now();
     this.#wake();
   }
 

@@ -47,7 +47,7 @@ export function fileStatusStore(
     if (!waiting.has(key)) return;
     const view = waiting.get(key);
     waiting.delete(key);
-    lastWrite.set(key, Date.now());
+    lastWrite.set(key, performance.now());
     if (!view) {
       written.delete(key);
       await rm(fileOf(key), { force: true });
@@ -74,7 +74,7 @@ export function fileStatusStore(
   function put(key: ObjectKey, view: GroupView | undefined): void {
     waiting.set(key, view);
     if (timers.has(key)) return;
-    const due = (lastWrite.get(key) ?? 0) + WRITE_INTERVAL - Date.now();
+    const due = (lastWrite.get(key) ?? -Infinity) + WRITE_INTERVAL - performance.now();
     timers.set(
       key,
       setTimeout(() => void writeNow(key), Math.max(0, due)),

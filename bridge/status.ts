@@ -4,6 +4,10 @@
  * S1: a condition says only what was observed: an operator's word makes a tier go on, not a VM be on.
  * S2: status is right whether a run is open, has ended or never was.
  * S3: `lastTransitionTime` moves only when a condition's status moves.
+ * S4: a group becomes ready when its run has ended, so that phase and `Ready` change together. One that was ready stays so while a run is
+ *     open that finds nothing to do.
+ * S5: what keeps a run from going on and it cannot report itself (a workflow task that fails, a pause, a plan that it refuses) is shown
+ *     with the way out.
  *
  * Field names are those of VirtualMachineGroup in vmoperator.vmware.com (v1alpha4 to v1alpha6); conditions are `metav1.Condition`.
  */
@@ -36,6 +40,7 @@ import {
 import { isSameDesired } from './desired';
 import type { Decision, RunState, Sent } from './reconcile';
 import type { ResolvedMember, ResolvedTier } from './resolve';
+import { healthFindings, type HealthFinding } from './health-findings';
 import type { RunHealth } from './run-health';
 
 /** A Kubernetes `metav1.Condition`. */
@@ -150,6 +155,15 @@ interface Facts extends StatusInput {
   placements: RunOutcome['placements'];
   /** Names of the VMs whose places were given back by the last run. */
   released: ReadonlySet<string>;
+  /** What is wrong with the open run (S5): with activities of members by their ids, and with the rest of it. */
+  pausedActivities: ReadonlyMap<string, HealthFinding>;
+  troubles: Trouble[];
+}
+
+/** Why a run does not go on, as reason and message of a condition. */
+interface Trouble {
+  reason: string;
+  message: string;
 }
 
 function factsOf(input: StatusInput): Facts {
@@ -161,7 +175,41 @@ function factsOf(input: StatusInput): Facts {
     before: new Map(previous?.status.members.map((member) => [memberKey(member), member])),
     placements: { ...placementsOf(input.driverRun), ...placementsOf(run) },
     released: new Set([...releasedBy(input.driverRun), ...releasedBy(run)]),
+    ...troublesOf(input),
   };
+}
+
+/** S5. */
+function troublesOf({ group, run, decision }: StatusInput): Pick<Facts, 'pausedActivities' | 'troubles'> {
+  if (run.phase !== 'Open') return { pausedActivities: new Map(), troubles: [] };
+  const { health, progress } = run;
+  const id = workflowId(group.namespace, group.name);
+  const findings = health ? healthFindings(group, id, health) : [];
+  const ofMembers = new Set(progress?.members.map(({ activityId }) => activityId));
+  const isOfMember = ({ activityId }: HealthFinding): boolean =>
+    activityId !== undefined && ofMembers.has(activityId);
+  const refused = decision?.refused && refusedTrouble(group, decision);
+  return {
+    pausedActivities: new Map(findings.filter(isOfMember).map((found) => [found.activityId ?? '', found])),
+    troubles: [
+      ...findings
+        .filter((found) => !isOfMember(found))
+        .map((found) => ({ reason: found.kind, message: withCure(found) })),
+      ...(refused ? [refused] : []),
+    ],
+  };
+}
+
+function withCure({ message, cure }: HealthFinding): string {
+  return `${message}; way out: ${cure.join(', then ')}`;
+}
+
+function refusedTrouble({ namespace, name }: Group, { why, refused }: Decision): Trouble {
+  const next =
+    refused?.retryIn === undefined
+      ? `way out: vmgroup abort ${namespace}/${name} --reason TEXT, then vmgroup retry ${namespace}/${name} --reason TEXT`
+      : 'it is sent again in a few seconds, as the one that replaces it';
+  return { reason: 'StalePlan', message: `${why}; ${next}` };
 }
 
 /** Computes the view of one group. Nested groups come first. */
@@ -398,7 +446,13 @@ function powerFinding(input: Facts, plan: Plan, key: MemberKey, vm: VirtualMachi
         );
   }
   const progress = input.progress.get(key);
-  if (progress) return openFinding(plan, key, state, progress, input.holdOf?.(vm));
+  if (progress) {
+    const paused = input.pausedActivities.get(progress.activityId ?? '');
+    if (paused) {
+      return finding(type, 'False', paused.kind, `${mismatch(plan, key, state)}: ${withCure(paused)}`);
+    }
+    return openFinding(plan, key, state, progress, input.holdOf?.(vm));
+  }
   const exception = input.exceptions.get(key);
   if (exception) return exceptionFinding(plan, key, state, exception);
   return restingFinding(input, plan, key, state);
@@ -442,7 +496,11 @@ function openFinding(
     case 'InProgress': {
       // That it waits for the state that the group wants is said already.
       const waitsFor = progress.waitsFor === plan.powerState ? undefined : progress.waitsFor;
-      return finding(type, 'False', 'Pending', [is, hold ?? waitsFor].filter(Boolean).join(': '));
+      // Between two attempts the platform holds nothing: what made the last one fail is still the cause.
+      const { lastError, attempt } = progress;
+      const failed =
+        lastError && `attempt ${(attempt ?? 2) - 1} failed: ${lastError.class}: ${lastError.message}`;
+      return finding(type, 'False', 'Pending', [is, hold ?? failed ?? waitsFor].filter(Boolean).join(': '));
     }
   }
 }
@@ -492,7 +550,7 @@ function groupConditions(input: Facts, unready: Assessed[], total: number): Cond
   const invalid = input.problems.some(({ severity }) => severity === 'Error');
   const ready = invalid
     ? finding('Ready', 'False', 'Invalid', problemsText(input.problems))
-    : readyFinding(unready, total);
+    : readyFinding(input, unready, total);
   const findings: Finding[] = [ready];
   const parent = input.group.groupName;
   if (parent !== undefined) {
@@ -508,11 +566,37 @@ function groupConditions(input: Facts, unready: Assessed[], total: number): Cond
 /** Most members that a message names. */
 const NAMED = 5;
 
-function readyFinding(unready: Assessed[], total: number): Finding {
-  if (unready.length === 0) {
-    return finding('Ready', 'True', 'AllMembersReady', 'All group members are in desired state');
+const ALL_READY = 'All group members are in desired state';
+
+function readyFinding(input: Facts, unready: Assessed[], total: number): Finding {
+  const { groupName } = input.group;
+  if (groupName !== undefined && !input.parentExists) {
+    const members = unready.length === 0 ? ALL_READY : unreadyText(unready, total);
+    return finding(
+      'Ready',
+      'False',
+      'ParentNotFound',
+      `VirtualMachineGroup "${groupName}", which spec.groupName names, does not exist; ${members}`,
+    );
   }
-  return finding('Ready', 'False', 'MembersNotReady', unreadyText(unready, total));
+  const [trouble] = input.troubles;
+  if (unready.length > 0) {
+    const text = unreadyText(unready, total);
+    return trouble
+      ? finding('Ready', 'False', trouble.reason, `${trouble.message}; ${text}`)
+      : finding('Ready', 'False', 'MembersNotReady', text);
+  }
+  if (isRunAhead(input)) {
+    const message = trouble?.message ?? `${ALL_READY}; the run has not ended yet`;
+    return finding('Ready', 'False', trouble?.reason ?? 'RunOpen', message);
+  }
+  return finding('Ready', 'True', 'AllMembersReady', ALL_READY);
+}
+
+/** S4. */
+function isRunAhead({ run, previous }: Facts): boolean {
+  const before = previous?.status.conditions.find(({ type }) => type === 'Ready');
+  return run.phase === 'Open' && before?.status !== 'True';
 }
 
 function unreadyText(unready: Assessed[], total: number): string {
@@ -561,15 +645,15 @@ function phaseOf(input: Facts, unready: Assessed[]): { phase: GroupPhase; messag
   const { run, plan, decision } = input;
   if (run.phase === 'Open') {
     const { progress } = run;
-    return progress
-      ? { phase: progress.phase, message: progress.message }
-      : { phase: 'Starting', message: 'the run has not answered yet' };
+    const [trouble] = input.troubles;
+    const message = trouble?.message ?? progress?.message ?? 'the run has not answered yet';
+    return { phase: progress?.phase ?? 'Starting', message };
   }
   if (decision?.send && unready.length > 0)
     return { phase: 'Pending', message: `a run is about to start: ${decision.why}` };
   if (!plan || plan.powerState === 'Unchanged')
     return { phase: 'Unmanaged', message: 'no power state: the power of the members is left alone' };
-  if (unready.length === 0) return { phase: 'Converged', message: 'All group members are in desired state' };
+  if (unready.length === 0) return { phase: 'Converged', message: ALL_READY };
   const message = unreadyText(unready, input.tiers.flatMap((tier) => tier.members).length);
   if (input.moving) return { phase: 'Pending', message };
   const last = run.phase === 'Closed' ? run.outcome : undefined;
@@ -587,7 +671,13 @@ function viewOfRun(group: Group, run: RunState): RunView | undefined {
     runId: run.runId,
     startedAt: run.startedAt,
   };
-  if (run.phase === 'Open') return { ...base, ...(run.progress && { progress: run.progress }) };
+  if (run.phase === 'Open') {
+    return {
+      ...base,
+      ...(run.progress && { progress: run.progress }),
+      ...(run.health && { health: run.health }),
+    };
+  }
   return {
     ...base,
     endedAt: run.endedAt,

@@ -11,12 +11,14 @@ import {
 } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import {
+  activityPaused,
   applyPlan,
   progress as progressQuery,
   startOptions,
   withdraw as withdrawSignal,
   workflowId,
   WORKFLOW_TYPE,
+  type PauseReport,
   type PlanMessage,
   type Progress,
   type RunOutcome,
@@ -80,6 +82,8 @@ export interface TemporalRuns {
   send(message: PlanMessage): Promise<string>;
   /** Tells the open run that its group is gone. */
   withdraw(group: GroupName, reason: string): Promise<void>;
+  /** Tells the open run that one of its activities was paused or unpaused. */
+  reportPause(group: GroupName, report: PauseReport): Promise<void>;
 }
 
 /** Longest time that one call may take, milliseconds. */
@@ -166,6 +170,10 @@ export function temporalRuns(client: Client, taskQueue: string): TemporalRuns {
       await unlessMissing(() =>
         within(CALL_TIMEOUT, () => handleOf(group).signal(withdrawSignal, { reason })),
       );
+    },
+
+    reportPause: async (group, report) => {
+      await unlessMissing(() => within(CALL_TIMEOUT, () => handleOf(group).signal(activityPaused, report)));
     },
   };
 }

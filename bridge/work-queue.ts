@@ -27,7 +27,7 @@ export function workQueue(
 
   function add(key: string, delay = 0): void {
     if (stopped) return;
-    const at = Date.now() + delay;
+    const at = performance.now() + delay;
     if (open.has(key)) {
       again.set(key, Math.min(at, again.get(key) ?? at));
       return;
@@ -50,7 +50,7 @@ export function workQueue(
           failures.set(key, count);
           const pause = Math.min(FIRST_PAUSE * 2 ** (count - 1), LONGEST_PAUSE);
           onError(key, error, pause);
-          again.set(key, Math.max(again.get(key) ?? 0, Date.now() + pause));
+          again.set(key, performance.now() + pause);
         },
       );
     open.set(
@@ -59,7 +59,7 @@ export function workQueue(
         open.delete(key);
         const at = again.get(key);
         again.delete(key);
-        if (at !== undefined) add(key, Math.max(0, at - Date.now()));
+        if (at !== undefined) add(key, Math.max(0, at - performance.now()));
       }),
     );
   }

@@ -105,6 +105,8 @@ export async function startBridgeOnCluster(given: BridgeOnClusterOptions): Promi
   heavy.worker().showFigures(given.registry, () => ({
     ready: bridge.ready().ready,
     leading: bridge.leading(),
+    // Another bridge's groups are not followed.
+    stuckRuns: heavy.bridge().stuckRuns(bridge.leading() ? bridge.views() : []),
     ...bridge.figures(),
   }));
   const webhook = await startWebhook(given, (namespace) => bridge.known(namespace));

@@ -92,6 +92,8 @@ export interface BridgeFigures {
   ready: boolean;
   leading: boolean;
   statusWrites: number;
+  /** Groups whose open runs do not go on, by reason of their conditions. */
+  stuckRuns: Record<string, number>;
   /** By plural of the resource. */
   caches: Record<
     string,
@@ -101,11 +103,15 @@ export interface BridgeFigures {
 
 /** Shows the figures of a bridge on a cluster, read at each scrape. */
 export function showFigures(registry: Registry, read: () => BridgeFigures): void {
-  const gauge = (name: string, help: string, collect: (gauge: Gauge<'resource'>) => void): void => {
+  const gauge = (
+    name: string,
+    help: string,
+    collect: (gauge: Gauge<'resource' | 'reason'>) => void,
+  ): void => {
     new Gauge({
       name,
       help,
-      labelNames: ['resource'],
+      labelNames: ['resource', 'reason'],
       registers: [registry],
       collect() {
         collect(this);
@@ -129,6 +135,9 @@ export function showFigures(registry: Registry, read: () => BridgeFigures): void
   gauge('vmgroup_bridge_status_writes', 'Status writes since the start.', (shown) =>
     shown.set(read().statusWrites),
   );
+  gauge('vmgroup_runs_stuck', 'Groups whose open runs do not go on.', (shown) => {
+    for (const [reason, count] of Object.entries(read().stuckRuns)) shown.set({ reason }, count);
+  });
   byResource('vmgroup_cache_objects', 'Objects in memory.', ({ objects }) => objects);
   byResource('vmgroup_cache_live', '1 where every watch is open.', ({ live }) => Number(live));
   byResource('vmgroup_cache_lists', 'Lists since the start.', ({ lists }) => lists);

@@ -215,6 +215,8 @@ export interface MemberProgress {
   /** Its activity was paused from outside: nothing happens until it is unpaused. */
   paused?: PausedBy;
   powerState?: PowerState;
+  /** The platform's version of the VM in which `powerState` was observed. */
+  version?: string;
 }
 
 /** What one tier waits for. */

@@ -91,6 +91,7 @@ function memberProgress(run: Run, key: string, member: PlanMember, tier: number)
   const waitsFor = waitOf(run, member, state, tier);
   if (waitsFor !== undefined) result.waitsFor = waitsFor;
   if (state.observed && !state.uncertain) result.powerState = state.observed.powerState;
+  if (state.observed?.version !== undefined) result.version = state.observed.version;
   if (state.operation) {
     const { attempts, activityId } = state.operation;
     const last = attempts.at(-1);

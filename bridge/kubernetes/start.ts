@@ -87,9 +87,10 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
         { identity, lease: `${leaseNamespace}/${LEASE_NAME}` },
         holding ? 'leading' : 'not leading',
       );
-      if (!holding) return;
-      statusStore.lead();
-      dangling.look();
+      if (holding) {
+        statusStore.lead();
+        dangling.look();
+      }
       refresh();
     },
     onError: warn('the lease could not be had or kept, trying again'),
@@ -174,6 +175,7 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
     observations,
     statusStore,
     placesAhead,
+    isLeader,
     ownership,
     logger,
     onEvent: tell,

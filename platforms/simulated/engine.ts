@@ -92,6 +92,8 @@ export interface VmRecord extends SeenByRules {
   readonly promised?: true;
   /** `requestId` of the last accepted operation that had one. */
   readonly requestId?: string;
+  /** Entries of the journal up to the last one that changed it. */
+  readonly version?: number;
 }
 
 /** What was ever asked of a VM; it outlives the VM, so that P1 and P2 do too. */
@@ -117,6 +119,8 @@ export interface EngineState {
   ledgers: Map<string, Ledger>;
   /** Time of the last entry: time never runs backwards in a journal. */
   lastAt: number;
+  /** Entries so far. */
+  entries: number;
 }
 
 /** What an entry changed. */
@@ -127,7 +131,7 @@ export interface Touched {
 
 /** A platform without VMs. */
 export function emptyState(): EngineState {
-  return { inventory: DEFAULT_INVENTORY, vms: new Map(), ledgers: new Map(), lastAt: 0 };
+  return { inventory: DEFAULT_INVENTORY, vms: new Map(), ledgers: new Map(), lastAt: 0, entries: 0 };
 }
 
 /** Names a VM: `namespace/name`. */
@@ -150,6 +154,7 @@ export function report(record: VmRecord, at: number): VirtualMachineState {
       ready: record.ready,
       since: record.since,
       at,
+      ...(record.version !== undefined && { version: String(record.version) }),
       placement: record.placement,
     },
     ...(record.operation && { operation: record.operation }),
@@ -562,6 +567,16 @@ function faultKey(fault: SimulatedFault): string {
 /** Folds one entry into the state, and tells what it changed. */
 export function apply(state: EngineState, entry: Entry): Touched {
   state.lastAt = Math.max(state.lastAt, entry.at);
+  state.entries += 1;
+  const touched = applyEntry(state, entry);
+  for (const key of touched.changed) {
+    const record = state.vms.get(key);
+    if (record) state.vms.set(key, { ...record, version: state.entries });
+  }
+  return touched;
+}
+
+function applyEntry(state: EngineState, entry: Entry): Touched {
   switch (entry.type) {
     case 'call':
       return applyCall(state, entry);

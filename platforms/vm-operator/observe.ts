@@ -100,6 +100,7 @@ export function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineSt
     ...(conditions.length > 0 && { conditions: conditions.map(({ type }) => type) }),
     ...(since !== undefined && { since }),
     at,
+    ...(vm.metadata.resourceVersion !== undefined && { version: vm.metadata.resourceVersion }),
     ...(placement && { placement }),
   };
 }

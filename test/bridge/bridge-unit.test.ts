@@ -8,8 +8,9 @@ import {
 } from '../../bridge';
 import { startBridgeWith } from '../../bridge/bridge';
 import type { Manifests, VirtualMachineStatus } from '../../api';
+import type { PlanMessage, Progress } from '../../workflows/messages';
 import { FakeTemporal } from './fake-temporal';
-import { group, manifests, vm } from './fixtures';
+import { group, manifests, outcome, progressOf, seen, tier, vm } from './fixtures';
 
 const NOTHING: Record<string, VirtualMachineStatus> = {};
 const GONE = 'the group was deleted';
@@ -38,7 +39,10 @@ afterEach(async () => {
 
 const pass = (time: number): Promise<void> => jest.advanceTimersByTimeAsync(time);
 
-async function start(from: Manifests, { listsAllGroups = true, observed = NOTHING } = {}): Promise<Started> {
+async function start(
+  from: Manifests,
+  { listsAllGroups = true, observed = NOTHING, isLeader = (): boolean => true } = {},
+): Promise<Started> {
   let tell: (state: SourceState) => void = () => undefined;
   const want = (next: Manifests): void =>
     tell({ index: indexManifests(next), problems: [], readAt: Date.now() });
@@ -58,6 +62,7 @@ async function start(from: Manifests, { listsAllGroups = true, observed = NOTHIN
       synced: async () => undefined,
     },
     statusStore: memoryStatusStore(),
+    isLeader,
     logger: { debug: () => undefined, info: () => undefined, warn: () => undefined },
     onEvent: (event) => events.push(event),
   });
@@ -101,4 +106,144 @@ describe('an open run whose group is gone', () => {
     await pass(10 * 60_000);
     expect(server.calls.length).toBe(calls);
   });
+});
+
+/** What a run says that goes by the plan of a message. */
+const goingBy = ({ plan, digest = '' }: PlanMessage, over: Partial<Progress> = {}): Progress => ({
+  ...progressOf(plan),
+  planDigest: digest,
+  ...over,
+});
+/** The latest run answers so from now on. */
+async function answers(progress: Progress): Promise<void> {
+  Object.assign(server.runs.at(-1) ?? {}, { progress });
+  server.tell({ changed: true });
+  await pass(3_000);
+}
+const last = (): PlanMessage => {
+  const message = server.sent.at(-1);
+  if (!message) throw new Error('nothing was sent');
+  return message;
+};
+const onePowered = (powerState: 'PoweredOn' | 'PoweredOff', generation = 1): Manifests =>
+  manifests({
+    groups: [group('app', [tier(['a'])], { powerState, generation, revision: `app@${powerState}` })],
+    virtualMachines: members,
+  });
+
+describe('C7: what an open run goes by is what it says', () => {
+  test('a plan that the run has lost, as by a reset, is sent again', async () => {
+    const { bridge } = await start(onePowered('PoweredOn'));
+    expect(server.sent).toHaveLength(1);
+    await answers(goingBy(last()));
+    bridge.refresh();
+    await pass(1_000);
+    expect(server.sent).toHaveLength(1);
+    await answers(goingBy(last(), { planDigest: 'an older one' }));
+    await pass(10_000);
+    expect(server.sent).toHaveLength(2);
+    expect(last()).toMatchObject({ supersedes: 'an older one' });
+  });
+
+  test('a run that has the plan is not sent it by a bridge that remembers nothing', async () => {
+    await start(onePowered('PoweredOn'));
+    await answers(goingBy(last()));
+    await start(onePowered('PoweredOn'));
+    await pass(10_000);
+    // Before the run has answered there is no telling.
+    expect(server.sent.length).toBeLessThanOrEqual(2);
+    await answers(goingBy(last()));
+    expect(server.sent.length).toBeLessThanOrEqual(2);
+  });
+
+  test('a plan that the run refuses as older is shown, and sent again as the one that replaces its plan', async () => {
+    const { want, bridge } = await start(onePowered('PoweredOn', 1_000));
+    const first = last();
+    await answers(goingBy(first));
+    // The clock was set back, or a file or a backup restored.
+    want(onePowered('PoweredOff', 900));
+    await pass(1_000);
+    expect(last()).toMatchObject({ plan: { powerState: 'PoweredOff' } });
+    expect(last()).not.toHaveProperty('supersedes');
+    const { digest = '', plan } = last();
+    const refusedPlan = { digest, revision: plan.revision, generation: 900, at: 1 };
+    await answers(goingBy(first, { refusedPlan }));
+    const ready = bridge.views()[0]?.status.conditions.find(({ type }) => type === 'Ready');
+    expect(ready).toMatchObject({ status: 'False', reason: 'StalePlan' });
+    await pass(10_000);
+    expect(last()).toMatchObject({ digest, supersedes: first.digest });
+    const sent = server.sent.length;
+    // A run of an older build refuses that too: it is not sent for ever.
+    await answers(goingBy(first, { refusedPlan }));
+    await pass(60_000);
+    expect(server.sent.length).toBe(sent);
+    await answers(goingBy(last()));
+    expect(bridge.views()[0]?.status.conditions.find(({ type }) => type === 'Ready')?.reason).toBe('RunOpen');
+  });
+
+  test('an operator who asks does not have to wait', async () => {
+    const { want, bridge } = await start(onePowered('PoweredOn', 1_000));
+    const first = last();
+    await answers(goingBy(first));
+    want(onePowered('PoweredOff', 900));
+    await pass(1_000);
+    await answers(goingBy(first, { refusedPlan: { revision: 'x', generation: 900, at: 1 } }));
+    const asking = bridge.ask({ namespace: 'prod', name: 'app', actor: 'ann', reason: 'now' });
+    await pass(500);
+    await asking;
+    expect(last()).toMatchObject({ cause: 'Asked', supersedes: first.digest });
+  });
+});
+
+describe('only the bridge that leads', () => {
+  test('looks at runs and sends; one that takes over begins with what the status remembers', async () => {
+    let leads = false;
+    const { bridge } = await start(onePowered('PoweredOn'), { isLeader: () => leads });
+    await pass(60_000);
+    expect(server.calls).toEqual([]);
+    expect(bridge.ready()).toMatchObject({ ready: true });
+    leads = true;
+    bridge.refresh();
+    await pass(1_000);
+    expect(server.sent).toHaveLength(1);
+    leads = false;
+    bridge.refresh();
+    await pass(1_000);
+    const calls = server.calls.length;
+    server.tell({ changed: true });
+    await pass(60_000);
+    expect(server.calls.length).toBe(calls);
+  });
+});
+
+test('drift is seen while the clock of the worker is ahead: platform versions order what was observed', async () => {
+  const placement = { zoneID: 'zone-a' };
+  const observed: Record<string, VirtualMachineStatus> = { a: seen('PoweredOff', { version: '1' }) };
+  const { bridge } = await start(onePowered('PoweredOn'), { observed });
+  const { plan } = last();
+  const ahead = Date.now() + 86_400_000;
+  observed['a'] = seen('PoweredOn', { version: '2', placement });
+  server.close(
+    'COMPLETED',
+    outcome(plan, { observed: { a: seen('PoweredOn', { version: '2', at: ahead, placement }) } }),
+  );
+  await pass(2_000);
+  expect(bridge.views()[0]?.phase).toBe('Converged');
+  observed['a'] = seen('PoweredOff', { version: '3', placement });
+  bridge.refresh();
+  await pass(1_000);
+  expect(last()).toMatchObject({ cause: 'Drift' });
+});
+
+test('an operator who asks is answered when the bridge stops before it could send', async () => {
+  const { bridge } = await start(onePowered('PoweredOn'));
+  await answers(goingBy(last()));
+  server.down = true;
+  const asking = bridge.ask({ namespace: 'prod', name: 'app', actor: 'ann', reason: 'now' });
+  const failed = expect(asking).rejects.toThrow('the bridge stops');
+  await pass(5_000);
+  const stopped = bridge.stop();
+  await pass(5_000);
+  await stopped;
+  await failed;
 });

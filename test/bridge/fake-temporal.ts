@@ -1,7 +1,7 @@
 /** A Temporal server in a test's hands: what the bridge asks of it, answered from a table. */
 import type { RunHealth } from '../../bridge';
 import type { DescribedRun, GroupName, RunEvents, TemporalRuns } from '../../bridge/temporal-runs';
-import type { PlanMessage, Progress, RunOutcome } from '../../workflows/messages';
+import type { PauseReport, PlanMessage, Progress, RunOutcome } from '../../workflows/messages';
 
 export interface FakeRun {
   runId: string;
@@ -22,6 +22,7 @@ export class FakeTemporal implements TemporalRuns {
   readonly calls: string[] = [];
   readonly sent: PlanMessage[] = [];
   readonly withdrawn: string[] = [];
+  readonly pauses: PauseReport[] = [];
   down = false;
   /** Called in each call before it answers. */
   before: (call: string) => Promise<void> = async () => undefined;
@@ -132,6 +133,10 @@ export class FakeTemporal implements TemporalRuns {
       this.runs.push({ runId });
       return runId;
     });
+  }
+
+  reportPause(_group: GroupName, report: PauseReport): Promise<void> {
+    return this.#call('reportPause', () => void this.pauses.push(report));
   }
 
   withdraw(_group: GroupName, reason: string): Promise<void> {

@@ -4,8 +4,10 @@ import {
   plansOf,
   resolvePlan,
   resolveTiers,
+  stuckRuns,
   type Condition,
   type GroupView,
+  type RunHealth,
   type RunState,
 } from '../../bridge';
 import type { Group, Manifests } from '../../api';
@@ -282,12 +284,34 @@ describe('Ready', () => {
     expect(condition(of, 'PowerStateSynced', 'a')).toMatch(/^True/);
     expect(condition(of, 'Ready')).toContain('a: waits until it is ready');
     const ready = { ...placedOn, ready: true };
-    expect(condition(view({ from, states: { a: ready }, run: waiting }), 'Ready')).toMatch(/^True/);
+    expect(condition(view({ from, states: { a: ready }, run: waiting }), 'Ready')).toMatch(/^False RunOpen/);
     const other = { ...base, policies: [policy('default', { gate: 'Condition/Booted' as const })] };
     const state = (states: typeof placedOn) =>
       condition(view({ from: other, states: { a: states }, run: waiting }), 'Ready');
     expect(state(ready)).toContain('a: waits until it is ready');
-    expect(state({ ...placedOn, conditions: ['Booted'] })).toMatch(/^True/);
+    expect(state({ ...placedOn, conditions: ['Booted'] })).toMatch(/^False RunOpen/);
+  });
+
+  test('S4: it comes with the end of the run, and stays while a run finds nothing to do', () => {
+    const states = { a: placedOn };
+    const run = open({ phase: 'InProgress' });
+    const during = view({ states, run });
+    expect(condition(during, 'Ready')).toBe(
+      'False RunOpen: All group members are in desired state; the run has not ended yet',
+    );
+    const after = view({ states, previous: during });
+    expect(condition(after, 'Ready')).toMatch(/^True/);
+    expect(after.phase).toBe('Converged');
+    expect(condition(view({ states, run, previous: after }), 'Ready')).toMatch(/^True/);
+    expect(condition(view({ states: {}, run, previous: after }), 'Ready')).toMatch(/^False MembersNotReady/);
+  });
+
+  test('a group whose parent does not exist is not ready, whatever its members are', () => {
+    const from = { ...base, groups: [group('app', [tier(['a'])], { ...on, groupName: 'gone' })] };
+    expect(condition(view({ from, states: { a: placedOn } }), 'Ready')).toBe(
+      'False ParentNotFound: VirtualMachineGroup "gone", which spec.groupName names, does not exist; All group members are in desired state',
+    );
+    expect(condition(view({ from }), 'Ready')).toContain('1 of 1 members not ready');
   });
 
   test("a nested group's readiness shows in its parent, its parent in its own conditions", () => {
@@ -371,5 +395,69 @@ test('the view has what the CLI prints', () => {
         { name: 'a', kind: 'VirtualMachine', uid: 'vm-a', placement: PLACE, powerState: 'PoweredOn' },
       ],
     },
+  });
+});
+
+describe('S5: what a run cannot report itself', () => {
+  const health = (found: RunHealth) => (plan: Plan) => ({
+    ...open({ phase: 'InProgress', activityId: 'power-on/a' })(plan),
+    health: found,
+  });
+  const pause = { at: T0, by: 'ann', reason: 'look at the host' };
+
+  test('an activity that is paused, at its member, with the command that unpauses it', () => {
+    const run = health({ paused: [{ activityId: 'power-on/a', activityType: 'powerOn', ...pause }] });
+    const of = view({ run });
+    expect(condition(of, 'PowerStateSynced', 'a')).toBe(
+      'False ActivityPaused: a is PoweredOff, the group wants PoweredOn: activity power-on/a is paused in Temporal by ann ' +
+        'since 2026-01-01T00:00:00Z: look at the host; way out: temporal activity unpause -w vmgroup/prod/app --activity-id power-on/a',
+    );
+    expect(condition(of, 'Ready')).toMatch(/^False MembersNotReady.*is paused in Temporal by ann/);
+    expect(of.run?.health).toBeDefined();
+  });
+
+  test('one that belongs to no member, at the group', () => {
+    const run = health({ paused: [{ activityId: 'place', activityType: 'place', ...pause }] });
+    expect(condition(view({ run }), 'Ready')).toMatch(/^False ActivityPaused: activity place is paused/);
+  });
+
+  test('a workflow task that fails, at the group and in its message', () => {
+    const failure = { cause: 'NON_DETERMINISTIC_ERROR', message: 'no such command' };
+    const run = health({ paused: [], workflowTask: { attempt: 7, since: T0, failure } });
+    const of = view({ run });
+    expect(condition(of, 'Ready')).toMatch(
+      /^False WorkflowTaskFailing: .*attempt 7.*no such command.*terminate/,
+    );
+    expect(of.message).toContain('attempt 7');
+    // Also where all members are as the group wants them: the run does not end.
+    expect(condition(view({ run, states: { a: seen('PoweredOn', { placement: PLACE }) } }), 'Ready')).toMatch(
+      /^False WorkflowTaskFailing/,
+    );
+  });
+});
+
+test('what made the last attempt fail stays in the condition until the state changes', () => {
+  const failed = open({
+    phase: 'InProgress',
+    waitsFor: 'PoweredOn',
+    attempt: 3,
+    lastError: { class: 'Transient', message: 'VLAN42 is not on host esx-7', at: 1 },
+  });
+  expect(condition(view({ run: failed }), 'PowerStateSynced', 'a')).toBe(
+    'False Pending: a is PoweredOff, the group wants PoweredOn: attempt 2 failed: Transient: VLAN42 is not on host esx-7',
+  );
+});
+
+test('runs that do not go on are counted by reason', () => {
+  const paused = [{ activityId: 'power-on/a', activityType: 'powerOn', at: T0, by: 'ann', reason: '' }];
+  const run = (plan: Plan) => ({
+    ...open({ phase: 'InProgress', activityId: 'power-on/a' })(plan),
+    health: { paused },
+  });
+  expect(stuckRuns([view({ run }), view({ run }), view()])).toEqual({
+    WorkflowTaskFailing: 0,
+    RunPaused: 0,
+    ActivityPaused: 2,
+    StalePlan: 0,
   });
 });

@@ -1,0 +1,99 @@
+/**
+ * What is known of each VM: what the platform reports, or what the group's last run saw if the watch has not reported that yet.
+ *
+ * SEEN-1: of the two the later one counts, by the platform's own versions.
+ * SEEN-2: what a run saw counts for a while after the bridge learned of it. By then the watch has reported it, so what the platform says
+ *     now is true, also if its versions or a worker's clock went back.
+ * SEEN-3: of a VM that is not on the platform it counts only if the bridge followed the run to its end, and nothing was reported of the VM
+ *     since: it may have been deleted.
+ */
+import { isLater, type VirtualMachine, type VirtualMachineStatus } from '../api';
+import type { RunOutcome } from '../workflows/messages';
+import type { RunState } from './reconcile';
+
+/** Names one VM. */
+export interface VirtualMachineName {
+  namespace: string;
+  name: string;
+}
+
+/** What is observed of VMs, by the watch of the platform. */
+export interface Observations {
+  /** What was last observed; undefined: the platform does not have the VM. */
+  get(vm: VirtualMachineName & { uid: string }): VirtualMachineStatus | undefined;
+  /** What keeps the VM's open operation from taking effect, if the platform tells. */
+  holdOf?(vm: VirtualMachineName & { uid: string }): string | undefined;
+  /** Calls back with each VM that changed; returns how to stop that. */
+  onChange(listener: (vm: VirtualMachineName) => void): () => void;
+  /** Resolves once every VM of the platform was reported. */
+  synced(): Promise<void>;
+}
+
+/** Milliseconds for which what a run saw may be ahead of the watch (SEEN-2). */
+export const WATCH_LAG = 30_000;
+
+/** What became of the VMs that one run reported by name. */
+interface Since {
+  /** Uids at the first look: another VM of the same name is not the one that the run saw. */
+  uids: Map<string, string>;
+  gone: Set<string>;
+}
+
+/** Keeps nothing of VMs or runs that are gone. */
+export class ObservedVms {
+  readonly #observations: Observations;
+  readonly #since = new WeakMap<RunOutcome, Since>();
+  readonly #now: () => number;
+
+  /** `now`: milliseconds of this process's own clock. */
+  constructor(observations: Observations, now: () => number = () => performance.now()) {
+    this.#observations = observations;
+    this.#now = now;
+  }
+
+  /** What keeps the VM's open operation from taking effect. */
+  holdOf(vm: VirtualMachine): string | undefined {
+    return this.#observations.holdOf?.(vm);
+  }
+
+  /** The watch reported something of a VM, whose group's last run is this one. */
+  changed(vm: VirtualMachine, run: RunState | undefined): void {
+    const outcome = outcomeOf(run);
+    if (outcome && !this.#observations.get(vm)) this.#sinceOf(outcome).gone.add(vm.name);
+  }
+
+  /** What is known of a VM, whose group's last run is this one. */
+  observe(vm: VirtualMachine, run: RunState | undefined): VirtualMachineStatus | undefined {
+    const seen = this.#observations.get(vm);
+    const outcome = outcomeOf(run);
+    const reported = outcome?.observed[vm.name];
+    if (!outcome || !reported || run?.phase !== 'Closed' || !this.isNews(run)) return seen;
+    const { uids, gone } = this.#sinceOf(outcome);
+    const uid = uids.get(vm.name) ?? vm.uid;
+    uids.set(vm.name, uid);
+    if (uid !== vm.uid) return seen;
+    if (seen) return isLater(reported, seen) ? reported : seen;
+    return run.witnessed && !gone.has(vm.name) ? reported : undefined;
+  }
+
+  /** Whether the watch may not have reported yet what a run that has ended saw or did (SEEN-2). */
+  isNews(run: RunState | undefined): boolean {
+    return this.newsEnds(run) > 0;
+  }
+
+  /** Milliseconds until {@link isNews} is over; 0: it is. */
+  newsEnds(run: RunState | undefined): number {
+    if (run?.phase !== 'Closed' || run.learnedAt === undefined) return 0;
+    return Math.max(0, run.learnedAt + WATCH_LAG - this.#now());
+  }
+
+  #sinceOf(outcome: RunOutcome): Since {
+    const since = this.#since.get(outcome) ?? { uids: new Map<string, string>(), gone: new Set<string>() };
+    this.#since.set(outcome, since);
+    return since;
+  }
+}
+
+function outcomeOf(run: RunState | undefined): RunOutcome | undefined {
+  return run?.phase === 'Closed' ? run.outcome : undefined;
+}

@@ -1,0 +1,21 @@
+/** Groups whose open runs do not go on for a reason that the runs cannot report themselves. Pure. */
+import type { GroupView } from './status';
+
+/** Reasons of conditions that say so. */
+export type StuckReason = 'WorkflowTaskFailing' | 'RunPaused' | 'ActivityPaused' | 'StalePlan';
+
+/** How many groups have a condition with each of these reasons. */
+export function stuckRuns(views: readonly GroupView[]): Record<StuckReason, number> {
+  const count = (reason: StuckReason): number => views.filter((view) => reasonsOf(view).has(reason)).length;
+  return {
+    WorkflowTaskFailing: count('WorkflowTaskFailing'),
+    RunPaused: count('RunPaused'),
+    ActivityPaused: count('ActivityPaused'),
+    StalePlan: count('StalePlan'),
+  };
+}
+
+function reasonsOf({ status }: GroupView): ReadonlySet<string> {
+  const all = [status.conditions, ...status.members.map(({ conditions }) => conditions)].flat();
+  return new Set(all.map(({ reason }) => reason));
+}

@@ -1,0 +1,100 @@
+import type { VirtualMachineStatus } from '../../api';
+import type { RunState } from '../../bridge';
+import { ObservedVms, WATCH_LAG } from '../../bridge/observed-vms';
+import { resolveTrees } from '../../bridge';
+import type { Plan } from '../../workflows/messages';
+import { group, manifests, outcome, seen, tier, vm } from './fixtures';
+
+const a = vm('a', 'app');
+const [plan] = resolveTrees(
+  manifests({ groups: [group('app', [tier(['a'])], { powerState: 'PoweredOn' })], virtualMachines: [a] }),
+) as [Plan];
+const DAY = 86_400_000;
+const at = (version: string, time: number): Partial<VirtualMachineStatus> => ({ version, at: time });
+
+let now: number;
+let onPlatform: VirtualMachineStatus | undefined;
+let vms: ObservedVms;
+
+beforeEach(() => {
+  now = 1_000;
+  onPlatform = undefined;
+  vms = new ObservedVms(
+    { get: () => onPlatform, onChange: () => () => undefined, synced: async () => undefined },
+    () => now,
+  );
+});
+
+/** A run that has just ended, and saw the VM so. */
+function ended(reported: VirtualMachineStatus, over: Partial<RunState & { phase: 'Closed' }> = {}): RunState {
+  return {
+    phase: 'Closed',
+    runId: 'r1',
+    startedAt: 10,
+    endedAt: 50,
+    closedAs: 'COMPLETED',
+    learnedAt: now,
+    witnessed: true,
+    outcome: outcome(plan, { observed: { a: reported } }),
+    ...over,
+  };
+}
+
+describe('SEEN-1: the later observation counts, whatever the clocks say', () => {
+  test('a change after the run is seen while the clock of the worker is a day ahead', () => {
+    const run = ended(seen('PoweredOn', at('7', DAY)));
+    onPlatform = seen('PoweredOff', at('8', 2_000));
+    expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOff' });
+  });
+
+  test('what the run saw is ahead of a watch that is behind, while the clock of the worker is a day back', () => {
+    const run = ended(seen('PoweredOn', at('7', 2_000)));
+    onPlatform = seen('PoweredOff', at('6', DAY));
+    expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOn' });
+  });
+});
+
+describe('SEEN-2: what a run saw counts for a while', () => {
+  test.each([
+    ['versions went back, as after a restored backup', at('900', 9)],
+    ['there are no versions, and the clock of the worker was ahead', { at: DAY }],
+  ])('%s', (_what, over) => {
+    const run = ended(seen('PoweredOn', over));
+    onPlatform = seen('PoweredOff', { at: 5, ...('version' in over && { version: '100' }) });
+    expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOn' });
+    expect(vms.newsEnds(run)).toBe(WATCH_LAG);
+    now += WATCH_LAG;
+    expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOff' });
+    expect(vms.isNews(run)).toBe(false);
+  });
+
+  test('a run of which only the status remembers says nothing', () => {
+    const { learnedAt: _never, ...run } = ended(seen('PoweredOn', at('9', 9))) as RunState & {
+      phase: 'Closed';
+    };
+    onPlatform = seen('PoweredOff', at('8', 8));
+    expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOff' });
+  });
+});
+
+describe('SEEN-3: a VM that is not on the platform', () => {
+  const reported = seen('PoweredOn', at('7', 7));
+
+  test('counts as the run saw it, until the watch reports that it went', () => {
+    const run = ended(reported);
+    expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOn' });
+    vms.changed(a, run);
+    expect(vms.observe(a, run)).toBeUndefined();
+  });
+
+  test('is gone where the run had ended before the bridge was started', () => {
+    const { witnessed: _not, ...run } = ended(reported) as RunState & { phase: 'Closed' };
+    expect(vms.observe(a, run)).toBeUndefined();
+  });
+
+  test('is another one than the run saw where it was recreated', () => {
+    const run = ended(reported);
+    vms.observe(a, run);
+    expect(vms.observe({ ...a, uid: 'another' }, run)).toBeUndefined();
+  });
+});

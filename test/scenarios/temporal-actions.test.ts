@@ -1,0 +1,346 @@
+/**
+ * Every button and verb of Temporal that touches a run, by its own command line tool on a real server: what happens to the run and its VMs,
+ * what is shown, and the way out. The rows of docs/reference/temporal-actions.md are the names of these tests.
+ */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { requestRun, type GroupView } from '../../bridge';
+import { dataFolder } from '../../cli/data-folder';
+import { examineRuns } from '../../cli/doctor-runs';
+import type { Finding } from '../../cli/doctor';
+import { findTemporalCli } from '../../cli/temporal-cli';
+import type { MemberProgress } from '../../workflows/messages';
+import { groupWithVms, policyManifest } from '../support/manifests';
+import { accepted, startSystem, type System } from '../support/system';
+import { startTemporal, type TestTemporal } from '../support/temporal';
+
+jest.setTimeout(180_000);
+
+let temporal: TestTemporal;
+let system: System;
+let tool: string;
+const cases: { body: () => Promise<void>; done: Promise<void> }[] = [];
+const rows: string[] = [];
+
+/** A test of one row of the table, whose body begins with all the others. */
+function row(name: string, body: () => Promise<void>): void {
+  const mine: (typeof cases)[number] = { body, done: Promise.resolve() };
+  cases.push(mine);
+  rows.push(name);
+  it(name, () => mine.done);
+}
+
+beforeAll(async () => {
+  tool = (await findTemporalCli()).path;
+  temporal = await startTemporal();
+  // The first call is not carried out: an operation that hangs until someone does something about it.
+  system = await startSystem(temporal, {}, { faults: [{ type: 'Stuck', vm: 'stuck', times: 1 }] });
+  for (const each of cases) {
+    each.done = each.body();
+    // It is reported by its own test.
+    each.done.catch(() => undefined);
+  }
+});
+afterAll(async () => {
+  await Promise.allSettled(cases.map(({ done }) => done));
+  await system?.stop();
+  await temporal?.stop();
+});
+
+const idOf = (namespace: string): string => `vmgroup/${namespace}/app`;
+const POWER_ON = ['--activity-id', 'power-on/stuck'];
+
+/** Runs `temporal`; rejects with what it says where it fails. */
+async function run(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(tool, [...args, '--address', temporal.address]);
+  return stdout;
+}
+
+const view = (namespace: string): GroupView | undefined => system.view(namespace, 'app');
+const progressOf = (namespace: string, member: string): MemberProgress | undefined =>
+  view(namespace)?.run?.progress?.members.find((each) => each.member === member);
+
+/** Starts a group whose VM `stuck` hangs in its power-on, between `first` and `last`. */
+async function begin(namespace: string, policy: Record<string, unknown> = {}): Promise<string> {
+  system.write(
+    `${namespace}-policy.yaml`,
+    policyManifest(namespace, 'default', { operationTimeout: '5m', ...policy }),
+  );
+  const tiers = [{ members: ['first'] }, { members: ['stuck'] }, { members: ['last'] }];
+  system.write(`${namespace}.yaml`, groupWithVms({ namespace, name: 'app', powerState: 'PoweredOn', tiers }));
+  return system.until(() => {
+    const runId = view(namespace)?.run?.runId;
+    return progressOf(namespace, 'stuck')?.phase === 'InProgress' ? runId : undefined;
+  }, `${namespace}/stuck to be in progress`);
+}
+
+/** Asks for a new run, as `vmgroup retry` does after the end of one. */
+async function retry(namespace: string): Promise<void> {
+  const { requests } = dataFolder(path.join(system.dir, 'data'));
+  await requestRun(requests, { namespace, name: 'app', actor: 'alice', reason: 'test' });
+}
+
+/** Waits until the bridge follows another run than that one. */
+async function anotherRun(namespace: string, before: string): Promise<void> {
+  await system.until(() => {
+    const now = view(namespace)?.run?.runId;
+    return now !== undefined && now !== before ? true : undefined;
+  }, `another run of ${namespace}/app`);
+}
+
+/** A further attempt of the power-on of `stuck`, at once. */
+async function tryAgain(namespace: string): Promise<void> {
+  await run('activity', 'reset', '-w', idOf(namespace), ...POWER_ON);
+}
+
+/** The number of the attempt of `stuck` that sent the last heartbeat, and whether another one was tried before. */
+async function lastBeat(namespace: string): Promise<{ attempt?: number; hasFailed: boolean }> {
+  const { raw } = await system.handle(namespace, 'app').describe();
+  const [activity] = raw.pendingActivities ?? [];
+  const payload = activity?.heartbeatDetails?.payloads?.[0];
+  const details = payload && defaultPayloadConverter.fromPayload<{ attempt: number }>(payload);
+  return { ...(details && { attempt: details.attempt }), hasFailed: Boolean(activity?.lastFailure) };
+}
+
+/** Pauses the power-on of `stuck`, and waits until its attempt has ended: it learns of the pause with its next heartbeat. */
+async function pauseAttempt(namespace: string): Promise<void> {
+  await run('activity', 'pause', '-w', idOf(namespace), ...POWER_ON);
+  await system.until(
+    async () => (await lastBeat(namespace)).hasFailed || undefined,
+    `the attempt of ${namespace}/stuck to end`,
+  );
+}
+
+/** Waits until the attempt after a pause is under way, and frees the VM. */
+async function goOn(namespace: string): Promise<void> {
+  await system.until(async () => {
+    const { attempt = 0 } = await lastBeat(namespace);
+    return attempt > 1 || undefined;
+  }, `the next attempt of ${namespace}/stuck`);
+  expect(await doctor(namespace)).toBeUndefined();
+  expect(await asked(namespace)).toEqual(['PoweredOn first', 'PoweredOn stuck']);
+  await tryAgain(namespace);
+  await expectDone(namespace);
+}
+
+async function isPhase(namespace: string, phase: string): Promise<GroupView> {
+  return system.until(() => {
+    const found = view(namespace);
+    return found?.phase === phase ? found : undefined;
+  }, `${namespace}/app to be ${phase}`);
+}
+
+/** Names of the VMs that have room on the platform. */
+async function held(namespace: string): Promise<string[]> {
+  const standing = await system.console.standing();
+  const names = standing.map(({ state }) => state.vm).filter((vm) => vm.namespace === namespace);
+  return names.map(({ name }) => name).sort();
+}
+
+/** The power operations that the platform accepted; a retry asks `stuck` once more. */
+const asked = async (namespace: string): Promise<string[]> => accepted(await system.journal(), namespace);
+
+/** Each VM is on, and none was asked more often than its failures explain. */
+async function expectDone(namespace: string, stuckAsked = 2): Promise<void> {
+  await isPhase(namespace, 'Converged');
+  const stuck = Array.from({ length: stuckAsked }, () => 'PoweredOn stuck');
+  expect(await asked(namespace)).toEqual(['PoweredOn first', ...stuck, 'PoweredOn last']);
+}
+
+/** What doctor says about the run of a namespace. */
+async function doctor(namespace: string): Promise<Finding | undefined> {
+  const findings = await examineRuns(temporal.client);
+  return findings.find(({ check }) => check === `run ${namespace}/app`);
+}
+
+row('temporal workflow terminate', async () => {
+  const ns = 'terminate';
+  await begin(ns);
+  await run('workflow', 'terminate', '-w', idOf(ns), '--reason', 'test');
+  const stopped = await isPhase(ns, 'Cancelled');
+  expect(stopped.message).toMatch(
+    /^stopped \(TERMINATED.*\): nothing starts until the desired state changes/,
+  );
+  expect(stopped.run).toMatchObject({ closedAs: 'TERMINATED' });
+  // No code of the run is executed any more: the places stay, for the run that follows.
+  await sleep(3_000);
+  expect(await held(ns)).toEqual(['first', 'last', 'stuck']);
+  expect(await asked(ns)).toEqual(['PoweredOn first', 'PoweredOn stuck']);
+  await retry(ns);
+  await expectDone(ns);
+});
+
+row('temporal workflow reset', async () => {
+  const ns = 'reset';
+  const before = await begin(ns);
+  await run('workflow', 'reset', '-w', idOf(ns), '--type', 'LastWorkflowTask', '--reason', 'test');
+  await anotherRun(ns, before);
+  await expectDone(ns);
+});
+
+row('temporal workflow reset --type FirstWorkflowTask', async () => {
+  const ns = 'reset-first';
+  const before = await begin(ns);
+  await run('workflow', 'reset', '-w', idOf(ns), '--type', 'FirstWorkflowTask', '--reason', 'test');
+  await anotherRun(ns, before);
+  await isPhase(ns, 'Converged');
+  expect((await asked(ns)).filter((line) => !line.endsWith(' stuck'))).toEqual([
+    'PoweredOn first',
+    'PoweredOn last',
+  ]);
+});
+
+row('temporal workflow delete', async () => {
+  const ns = 'delete';
+  const before = await begin(ns);
+  await run('workflow', 'delete', '-w', idOf(ns), '--yes');
+  await anotherRun(ns, before);
+  await isPhase(ns, 'Converged');
+  expect((await asked(ns)).filter((line) => !line.endsWith(' stuck'))).toEqual([
+    'PoweredOn first',
+    'PoweredOn last',
+  ]);
+});
+
+row('temporal workflow pause', async () => {
+  const ns = 'pause-run';
+  await begin(ns);
+  // A server has to be told to allow it; a run is paused by vmgroup pause.
+  await expect(run('workflow', 'pause', '-w', idOf(ns))).rejects.toThrow('workflow pause is not enabled');
+  await system.say(ns, 'app', 'pause');
+  await isPhase(ns, 'Paused');
+  await system.say(ns, 'app', 'resume');
+  await tryAgain(ns);
+  await expectDone(ns);
+});
+
+row('temporal workflow start', async () => {
+  const ns = 'start';
+  const before = await begin(ns);
+  const args = ['--type', 'virtualMachineGroup', '--task-queue', 'other', '-w', idOf(ns), '--input', '{}'];
+  await run('workflow', 'start', ...args);
+  expect(view(ns)?.run?.runId).toBe(before);
+  await tryAgain(ns);
+  await expectDone(ns);
+});
+
+row('temporal workflow update-options', async () => {
+  const ns = 'update-options';
+  await begin(ns);
+  const build = ['--versioning-override-deployment-name', 'x', '--versioning-override-build-id', 'y'];
+  await expect(
+    run('workflow', 'update-options', '-w', idOf(ns), '--versioning-override-behavior', 'pinned', ...build),
+  ).rejects.toThrow("Pinned version 'x:y' is not present in task queue");
+  await tryAgain(ns);
+  await expectDone(ns);
+});
+
+row('temporal workflow update execute', async () => {
+  const ns = 'update';
+  await begin(ns);
+  const update = ['workflow', 'update', 'execute', '-w', idOf(ns), '--name', 'skipMember', '--input'];
+  await expect(run(...update, '{"member":"stuck"}')).rejects.toThrow('actor');
+  await run(...update, JSON.stringify({ member: 'stuck', actor: 'anna', reason: 'test' }));
+  await isPhase(ns, 'ConvergedWithExceptions');
+  expect(view(ns)?.run?.outcome?.words).toMatchObject([
+    { verb: 'skipMember', actor: 'anna', member: 'stuck' },
+  ]);
+});
+
+row('temporal activity pause', async () => {
+  const ns = 'pause';
+  await begin(ns);
+  await run('activity', 'pause', '-w', idOf(ns), ...POWER_ON, '--reason', 'look at host');
+  const unpause = `temporal activity unpause -w ${idOf(ns)} --activity-id power-on/stuck`;
+  expect(await doctor(ns)).toMatchObject({
+    result: 'note',
+    message: expect.stringMatching(
+      /^activity power-on\/stuck is paused in Temporal by temporal-cli:.* since .*: look at host$/,
+    ) as string,
+    cure: unpause,
+    facts: { kind: 'ActivityPaused', activityId: 'power-on/stuck', commands: [unpause] },
+  });
+  // Neither time-outs nor operator commands touch a paused activity.
+  await sleep(3_000);
+  expect(await asked(ns)).toEqual(['PoweredOn first', 'PoweredOn stuck']);
+  expect(progressOf(ns, 'last')?.phase).toBe('Pending');
+  await tryAgain(ns);
+  await expectDone(ns);
+});
+
+row('temporal activity unpause', async () => {
+  const ns = 'unpause';
+  await begin(ns);
+  await pauseAttempt(ns);
+  await run('activity', 'unpause', '-w', idOf(ns), ...POWER_ON);
+  await goOn(ns);
+});
+
+row('temporal activity reset', async () => {
+  const ns = 'reset-activity';
+  await begin(ns);
+  await run('activity', 'reset', '-w', idOf(ns), ...POWER_ON);
+  await expectDone(ns);
+});
+
+row('temporal activity update-options', async () => {
+  const ns = 'options';
+  await begin(ns);
+  // Attempts are counted by the activity itself: a limit of Temporal's ends the operation early.
+  const limits = ['--retry-maximum-attempts', '1', '--start-to-close-timeout', '3s'];
+  await run('activity', 'update-options', '-w', idOf(ns), ...POWER_ON, ...limits);
+  const parked = await system.until(() => {
+    const found = progressOf(ns, 'stuck');
+    return found?.phase === 'Parked' ? found : undefined;
+  }, 'stuck to be parked');
+  expect(parked.lastError?.message).toContain('StartToClose timeout');
+  await system.say(ns, 'app', 'retryMember', 'stuck');
+  await expectDone(ns);
+});
+
+row('temporal activity fail', async () => {
+  const ns = 'fail';
+  await begin(ns);
+  await run('activity', 'fail', '-w', idOf(ns), ...POWER_ON, '--reason', 'by hand');
+  const parked = await system.until(() => {
+    const found = progressOf(ns, 'stuck');
+    return found?.phase === 'Parked' ? found : undefined;
+  }, 'stuck to be parked');
+  expect(parked.lastError?.message).toContain('by hand');
+  await system.say(ns, 'app', 'retryMember', 'stuck');
+  await expectDone(ns);
+});
+
+row('temporal workflow terminate --query', async () => {
+  const ns = 'batch';
+  await begin(ns);
+  const query = `WorkflowId = '${idOf(ns)}' AND ExecutionStatus = 'Running'`;
+  await run('workflow', 'terminate', '--query', query, '--reason', 'test', '--yes');
+  expect((await isPhase(ns, 'Cancelled')).run).toMatchObject({ closedAs: 'TERMINATED' });
+  await retry(ns);
+  await expectDone(ns);
+});
+
+row('temporal activity unpause --query', async () => {
+  const ns = 'batch-unpause';
+  await begin(ns);
+  await pauseAttempt(ns);
+  expect(await doctor(ns)).toBeDefined();
+  const query = `TemporalPauseInfo IS NOT NULL AND WorkflowId = '${idOf(ns)}'`;
+  await run('activity', 'unpause', '--query', query, '--yes');
+  await goOn(ns);
+});
+
+/** The commands in the first column of the table. */
+function documentedRows(): string[] {
+  const page = readFileSync(path.join(__dirname, '../../docs/reference/temporal-actions.md'), 'utf8');
+  return page.split('\n').flatMap((line) => /^\| `(temporal [^`]+)`/.exec(line)?.[1] ?? []);
+}
+
+it('each row of the reference has its test, and each test its row', () => {
+  expect(documentedRows().sort()).toEqual([...rows].sort());
+});

@@ -166,3 +166,48 @@ function rulesFor(vm: PlacementVm, at: Map<PlacementVm, PlacementHost>, draw: Dr
     return [rule(effect, over, labels, near === (effect === 'Affinity') ? 'Required' : 'Preferred')];
   });
 }
+
+/**
+ * 16 to 32 VMs of many sizes that fill 4 to 8 hosts in 2 or 3 zones to the last CPU, and nearly all of their memory: a place for all is known
+ * to exist. Some exclude each other where they stood, and some prefer what need not hold.
+ */
+export function packed(seed: number): PlacementProblem {
+  const draw = drawer(seed + 10_007);
+  const zoneCount = 2 + draw(2);
+  const hosts = machines(4 + draw(5), zoneCount, 16, 64);
+  const at = new Map<PlacementVm, PlacementHost>();
+  for (const host of hosts) {
+    const count = 3 + draw(3);
+    const cpus = shares(host.cpus, count, 1, draw);
+    const memory = shares(64 - draw(2), count, 1, draw);
+    for (const [part, cpu] of cpus.entries()) {
+      const labels = { app: `app-${draw(4)}`, tier: TIERS[draw(TIERS.length)]! };
+      const size = { cpus: cpu, memory: memory[part]! * GiB };
+      at.set({ ...machine(`vm-${at.size}`, labels, draw, []), ...size }, host);
+    }
+  }
+  const vms = shuffled([...at.keys()], draw);
+  for (const vm of vms) vm.affinity = [...rulesFor(vm, at, draw), ...wishesOf(vm, draw)];
+  return { vms, placed: [], hosts, datastores: [] };
+}
+
+/** A whole number in parts of at least `least` each. */
+function shares(whole: number, count: number, least: number, draw: Draw): number[] {
+  const cuts = Array.from({ length: count - 1 }, () => draw(whole - count * least + 1)).sort((a, b) => a - b);
+  return [...cuts, whole - count * least].map((cut, at) => cut - (cuts[at - 1] ?? 0) + least);
+}
+
+function shuffled<T>(all: T[], draw: Draw): T[] {
+  return all
+    .map((one) => ({ one, key: draw(1_000_000) }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ one }) => one);
+}
+
+function wishesOf({ labels: { app = '' } }: PlacementVm, draw: Draw): AffinityTerm[] {
+  if (draw(3) > 0) return [];
+  const effect = draw(2) === 0 ? 'Affinity' : 'AntiAffinity';
+  return [
+    rule(effect, draw(2) === 0 ? 'host' : 'zone', { app, tier: TIERS[draw(TIERS.length)]! }, 'Preferred'),
+  ];
+}

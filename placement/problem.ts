@@ -19,6 +19,8 @@ export interface PlacementVm {
   affinity: AffinityTerm[];
   /** The only zone it may stand in. */
   zone?: string;
+  /** It is placed after all others, where there is room. */
+  optional?: true;
 }
 
 /** A VM that has its place and keeps it. */
@@ -61,7 +63,7 @@ export interface PlacementDatastore {
 
 /** VMs to place, and the world that they are placed into. */
 export interface PlacementProblem {
-  /** To be placed now, all of them or none. */
+  /** To be placed now: all that are not optional or none, and of the optional ones as many as there is room for. */
   vms: PlacementVm[];
   /**
    * VMs that have their place, of whatever group: they keep it, take of their host what they ask for, and their rules bind too, in both
@@ -170,11 +172,19 @@ export interface SearchRecord {
   stoppedByClock?: true;
 }
 
-/** Every VM has a place, every required rule holds and nothing is overcommitted. */
+/** An optional VM without a place. */
+export interface UnplacedVm extends VmRef {
+  /** The missing room, or the rules that conflict. */
+  message: string;
+}
+
+/** Every VM that is not optional has a place, every required rule of the placed VMs holds and nothing is overcommitted. */
 export interface Placed {
   type: 'Placed';
   /** In the order of the problem. */
   placements: VmPlacement[];
+  /** Optional VMs without a place, in the order of the problem; absent: none. */
+  unplaced?: UnplacedVm[];
   score: PlacementScore;
   /** Every rule of the VMs to be placed, and those of placed VMs that select one of them. */
   rules: RuleOutcome[];

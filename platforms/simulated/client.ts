@@ -80,13 +80,14 @@ export class SimulatedPlatform implements Platform {
 
   async place(
     requests: PlacementRequest[],
-    { caller, sequence, beside }: PlaceOptions,
+    { caller, sequence, beside, seed }: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
     const body = {
       ...{ requests, caller },
       ...(sequence !== undefined && { sequence }),
       ...(beside && { beside }),
+      ...(seed !== undefined && { seed }),
     };
     const answer = await this.#caller.json({ method: 'POST', path: '/v1/place', body, signal });
     return (answer as { results: PlacementResult[] }).results;

@@ -16,7 +16,7 @@ import {
   type SimulatedFault,
   type SimulatedInventory,
 } from '../../api';
-import { solvePlacement, STOPPED_BY_CLOCK, type PlacementProblem } from '../../placement';
+import { STOPPED_BY_CLOCK, type PlacementAnswer, type PlacementProblem } from '../../placement';
 import type {
   FailureClass,
   Neighbour,
@@ -40,7 +40,7 @@ import {
   type ReleaseCall,
   type SeenByRules,
 } from './entries';
-import { mistakes, placementProblem, placementVm } from './placing';
+import { placementProblem, placementVm } from './placing';
 import type { StandingVm } from './protocol';
 
 /** A call for a change of power state, as the engine takes it. */
@@ -56,7 +56,19 @@ export interface EnginePlaceOptions {
   /** The one host on which they are to be. */
   node?: string;
   beside?: readonly Neighbour[];
+  /** See `PlaceOptions.seed`. */
+  seed?: number;
 }
+
+/** What becomes of a call for placement: an answer, or a question to the solver first. */
+export type PlaceDecision =
+  | { type: 'Answered'; call: PlaceCall }
+  | {
+      type: 'Ask';
+      problem: PlacementProblem;
+      /** The answer to the call, `at` the time of it; `Error`: the solver failed. */
+      conclude: (answer: PlacementAnswer | Error, at: number) => PlaceCall;
+    };
 
 /** An operation on its way. */
 export interface Pending {
@@ -121,6 +133,8 @@ export interface EngineState {
   lastAt: number;
   /** Entries so far. */
   entries: number;
+  /** Grows with every entry that can change where VMs may go. */
+  rooms: number;
 }
 
 /** What an entry changed. */
@@ -131,7 +145,7 @@ export interface Touched {
 
 /** A platform without VMs. */
 export function emptyState(): EngineState {
-  return { inventory: DEFAULT_INVENTORY, vms: new Map(), ledgers: new Map(), lastAt: 0, entries: 0 };
+  return { inventory: DEFAULT_INVENTORY, vms: new Map(), ledgers: new Map(), lastAt: 0, entries: 0, rooms: 0 };
 }
 
 /** Names a VM: `namespace/name`. */
@@ -209,13 +223,14 @@ export function decidePower(state: EngineState, request: EnginePowerRequest, at:
   };
 }
 
-/** What a call for placement is answered. */
+/** Decides on a call for placement at time `at`. */
 export function decidePlace(
   state: EngineState,
   requests: readonly PlacementRequest[],
-  { caller, sequence, node, beside = [] }: EnginePlaceOptions,
+  options: EnginePlaceOptions,
   at: number,
-): PlaceCall {
+): PlaceDecision {
+  const { caller, sequence, node, beside = [], seed } = options;
   const asked: PlacedVm[] = requests.map((request) => ({
     vm: keyOf(request.vm),
     uid: request.vm.uid,
@@ -231,61 +246,68 @@ export function decidePlace(
     ...(sequence !== undefined && { sequence }),
     ...(news.length > 0 && { beside: news }),
   };
-  const twice = asked.find(({ vm }, index) => asked.findIndex((other) => other.vm === vm) !== index);
-  if (twice) {
-    return {
-      ...call,
-      answer: 'Refused',
-      class: 'Permanent',
-      message: `VM ${twice.vm} is asked for twice in one call`,
-    };
-  }
+  const refuse = (failureClass: FailureClass, message: string): PlaceCall => ({
+    ...{ ...call, answer: 'Refused', class: failureClass, message },
+  });
+  const answered = (answer: PlaceCall): PlaceDecision => ({ type: 'Answered', call: answer });
+  const twice = twiceIn(asked);
+  if (twice) return answered(refuse('Permanent', `VM ${twice.vm} is asked for twice in one call`));
   const late = asked.find((each) => (sequence ?? Infinity) < releasedBy(state, each, caller));
-  if (late) {
-    const message = `the places were given back by ${caller} after this call was made, for VM ${late.vm} among others`;
-    return { ...call, answer: 'Refused', class: 'Superseded', message };
-  }
+  if (late)
+    return answered(
+      refuse(
+        'Superseded',
+        `the places were given back by ${caller} after this call was made, for VM ${late.vm} among others`,
+      ),
+    );
   const fresh = requests.filter(({ vm }) => !find(state, vm));
   for (const { vm } of fresh) {
     const fault = faultsThatHit(state, vm, hitsPlace)[0];
     if (fault) {
-      const faults = marks([fault]);
-      return {
-        ...call,
-        answer: 'Refused',
-        ...refusalOf(fault),
-        faults,
-        faultVm: keyOf(vm),
-        faultUid: vm.uid,
-      };
+      const hit = { faults: marks([fault]), faultVm: keyOf(vm), faultUid: vm.uid };
+      return answered({ ...call, answer: 'Refused', ...refusalOf(fault), ...hit });
     }
   }
-  const refuse = (failureClass: FailureClass, message: string): PlaceCall => ({
-    ...call,
-    answer: 'Refused',
-    class: failureClass,
-    message,
-  });
   if (node !== undefined && !state.inventory.hosts.some(({ name }) => name === node))
-    return refuse(
-      'NoCapacity',
-      `there is no host ${node}, on which ${asked.map(({ vm }) => vm).join(', ')} is to be`,
+    return answered(
+      refuse(
+        'NoCapacity',
+        `there is no host ${node}, on which ${asked.map(({ vm }) => vm).join(', ')} is to be`,
+      ),
     );
-  const problem = problemOf(state, fresh, { ...call, node });
-  const answer = solvePlacement(problem);
-  if (answer.type !== 'Placed') return refuse('NoCapacity', answer.message);
-  const wrong = mistakes(problem, answer.placements);
-  if (wrong.length > 0) return refuse('Permanent', `the place that was found is wrong: ${wrong.join('; ')}`);
-  const placements = new Map(answer.placements.map(({ uid, placement }) => [uid, placement]));
+  const kept = (vm: PlacedVm): PlacedVm => ({ ...vm, ...stickyPlacement(state, vm.vm), sticky: true });
+  if (fresh.length === 0) return answered({ ...call, answer: 'Placed', vms: asked.map(kept) });
   return {
-    ...call,
-    answer: 'Placed',
-    ...(answer.search.stoppedByClock && { note: STOPPED_BY_CLOCK }),
-    vms: asked.map((vm) => {
-      const placement = placements.get(vm.vm);
-      return placement ? { ...vm, placement } : { ...vm, ...stickyPlacement(state, vm.vm), sticky: true };
-    }),
+    type: 'Ask',
+    problem: { ...problemOf(state, fresh, { ...call, node }), ...(seed !== undefined && { seed }) },
+    conclude: (answer, now) => {
+      if (answer instanceof Error) return { ...refuse('Permanent', answer.message), at: now };
+      if (answer.type !== 'Placed') return { ...refuse('NoCapacity', answer.message), at: now };
+      const placements = new Map(answer.placements.map(({ uid, placement }) => [uid, placement]));
+      const unplaced = new Map(answer.unplaced?.map(({ uid, message }) => [uid, message]));
+      return {
+        ...call,
+        at: now,
+        answer: 'Placed',
+        ...(answer.search.stoppedByClock && { note: STOPPED_BY_CLOCK }),
+        vms: asked.map((vm) => {
+          const placement = placements.get(vm.vm);
+          if (placement) return { ...vm, placement };
+          const message = unplaced.get(vm.vm);
+          return message === undefined ? kept(vm) : { ...vm, unplaced: message };
+        }),
+      };
+    },
   };
+}
+
+function twiceIn(asked: readonly PlacedVm[]): PlacedVm | undefined {
+  const seen = new Set<string>();
+  return asked.find(({ vm }) => {
+    if (seen.has(vm)) return true;
+    seen.add(vm);
+    return false;
+  });
 }
 
 /** What a call that gives places back is answered; P8. */
@@ -564,10 +586,13 @@ function faultKey(fault: SimulatedFault): string {
 
 // ---- Folding --------------------------------------------------------------------------------------------------------------------
 
+const CHANGES_ROOM: ReadonlySet<Entry['type']> = new Set(['place', 'release', 'deleted', 'inventory']);
+
 /** Folds one entry into the state, and tells what it changed. */
 export function apply(state: EngineState, entry: Entry): Touched {
   state.lastAt = Math.max(state.lastAt, entry.at);
   state.entries += 1;
+  if (CHANGES_ROOM.has(entry.type)) state.rooms += 1;
   const touched = applyEntry(state, entry);
   for (const key of touched.changed) {
     const record = state.vms.get(key);

@@ -108,8 +108,10 @@ export interface PlacedVm extends SeenByRules {
   uid: string;
   cpus: number;
   memory: number;
-  /** Absent where the call was refused. */
+  /** Absent where the call was refused, or the VM is optional and has no room. */
   placement?: Placement;
+  /** Why there is no room for this optional VM. */
+  unplaced?: string;
   /** It had this place before. */
   sticky?: true;
 }

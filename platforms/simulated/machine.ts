@@ -3,8 +3,11 @@
  *
  * M1: nothing is answered or told before its journal line was written (so what anybody saw is still true after kill -9).
  * M2: operations that were in progress at a crash go on with what was left of their time, at once where that is over.
+ * M3: calls for placement are answered one after another, and an answer of the solver counts only where no host or VM has changed since it
+ *     was asked: it runs in a thread of its own meanwhile.
  */
 import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
+import { solveInThread, type Solve } from '../../placement';
 import type {
   FailureClass,
   PlacementRequest,
@@ -36,7 +39,7 @@ import {
   type EngineState,
   type VmRecord,
 } from './engine';
-import { CONSOLE, type Entry } from './entries';
+import { CONSOLE, type Entry, type PlaceCall } from './entries';
 import { openJournal, type Journal } from './journal';
 import type { StandingVm } from './protocol';
 
@@ -47,6 +50,11 @@ export interface Watcher {
   /** Hosts, datastores or behaviour were replaced. */
   inventoryChanged?(): void;
 }
+
+const SHUTTING_DOWN = 'the simulated platform is shutting down';
+
+/** Times that places are found for one call while hosts or VMs change. */
+const PLACE_TRIES = 5;
 
 /** Longest delay that a Node timer takes, milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -61,9 +69,13 @@ export class Machine {
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
   #closed = false;
+  readonly #closing = new AbortController();
   readonly #onBroken: (error: Error) => void;
+  readonly #solve: Solve;
+  #placing: Promise<unknown> = Promise.resolve();
 
-  private constructor(journal: Journal, state: EngineState, onBroken: (error: Error) => void) {
+  private constructor(journal: Journal, state: EngineState, onBroken: (error: Error) => void, solve: Solve) {
+    this.#solve = solve;
     this.#journal = journal;
     this.#state = state;
     this.#published = new Map(state.vms);
@@ -72,16 +84,17 @@ export class Machine {
 
   /**
    * Opens the platform whose journal is at `path`. `inventory` replaces the one of the journal; left out, that one stays in force, and
-   * a new platform gets the default one. `onBroken` is told where the journal cannot be written any more.
+   * a new platform gets the default one. `onBroken` is told where the journal cannot be written any more. `solve` finds places.
    */
   static async open(
     path: string,
     inventory: SimulatedInventory | undefined,
     onBroken: (error: Error) => void,
+    solve: Solve = solveInThread,
   ): Promise<Machine> {
     const state = emptyState();
     const journal = await openJournal(path, (line) => void apply(state, line));
-    const machine = new Machine(journal, state, onBroken);
+    const machine = new Machine(journal, state, onBroken, solve);
     const given = inventory ?? state.inventory;
     if (state.lastAt === 0 || JSON.stringify(given) !== JSON.stringify(state.inventory)) {
       await machine.setInventory(given);
@@ -140,20 +153,15 @@ export class Machine {
     return { state: this.read(request.vm) ?? absent(request, this.#now()), lost };
   }
 
-  /** Answers a call for placement. */
-  async place(
+  /** Answers a call for placement, after those that came before it; M3. */
+  place(
     requests: readonly PlacementRequest[],
     options: EnginePlaceOptions,
+    signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
-    const call = decidePlace(this.#state, requests, options, this.#now());
-    await this.#commit([call]);
-    if (call.answer === 'Refused') throw refusal(call);
-    const placed = new Map(call.vms.map((each) => [each.vm, each]));
-    return requests.map(({ vm }) => {
-      const { placement, sticky } = placed.get(keyOf(vm)) ?? {};
-      if (!placement) throw new Error(`no placement for ${keyOf(vm)}`);
-      return { vm, placement, ...(call.note !== undefined && !sticky && { note: call.note }) };
-    });
+    const mine = this.#placing.then(() => this.#place(requests, options, signal));
+    this.#placing = mine.catch(() => undefined);
+    return mine;
   }
 
   /** Gives promised room back. Resolves with the VMs that have no place now. */
@@ -210,8 +218,50 @@ export class Machine {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#closing.abort(new PlatformError('Transient', SHUTTING_DOWN));
     clearTimeout(this.#timer);
     await this.#journal.close();
+  }
+
+  async #place(
+    requests: readonly PlacementRequest[],
+    options: EnginePlaceOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<PlacementResult[]> {
+    const call = await this.#decidePlace(requests, options, signal);
+    await this.#commit([call]);
+    if (call.answer === 'Refused') throw refusal(call);
+    const placed = new Map(call.vms.map((each) => [each.vm, each]));
+    return requests.map(({ vm }) => {
+      const { placement, sticky, unplaced } = placed.get(keyOf(vm)) ?? {};
+      if (unplaced !== undefined) return { vm, unplaced };
+      if (!placement) throw new Error(`no placement for ${keyOf(vm)}`);
+      return { vm, placement, ...(call.note !== undefined && !sticky && { note: call.note }) };
+    });
+  }
+
+  /** M3. */
+  async #decidePlace(
+    requests: readonly PlacementRequest[],
+    options: EnginePlaceOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<PlaceCall> {
+    const ended = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+    for (let tries = 0; tries < PLACE_TRIES; tries += 1) {
+      ended.throwIfAborted();
+      const { rooms } = this.#state;
+      const decision = decidePlace(this.#state, requests, options, this.#now());
+      if (decision.type === 'Answered') return decision.call;
+      const answer = await this.#solve(decision.problem, ended).catch((error: unknown) => {
+        ended.throwIfAborted();
+        return asError(error);
+      });
+      if (this.#state.rooms === rooms) return decision.conclude(answer, this.#now());
+    }
+    throw new PlatformError(
+      'Transient',
+      `hosts or VMs changed each of ${PLACE_TRIES} times that places for ${requests.length} VMs were found; try again`,
+    );
   }
 
   #known(vm: { namespace: string; name: string }): VmRecord {
@@ -226,7 +276,7 @@ export class Machine {
   }
 
   async #commit(entries: readonly Entry[]): Promise<void> {
-    if (this.#closed) throw new PlatformError('Transient', 'the simulated platform is shutting down');
+    if (this.#closed) throw new PlatformError('Transient', SHUTTING_DOWN);
     const news: { key: string; record: VmRecord | undefined; deleted: VirtualMachineRef[] }[] = [];
     const written: Promise<void>[] = [];
     for (const entry of entries) {
@@ -300,4 +350,8 @@ function absent({ vm, operation }: PowerRequest, at: number): VirtualMachineStat
 
 function refusal(call: { class?: FailureClass; message?: string; retryAfter?: number }): PlatformError {
   return new PlatformError(call.class ?? 'Permanent', call.message ?? 'refused', call.retryAfter);
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

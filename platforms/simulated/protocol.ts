@@ -87,6 +87,7 @@ const placementRequest: z.ZodType<PlacementRequest> = z.object({
   cpus: amount,
   memory: amount,
   zone: text.exactOptional(),
+  optional: z.literal(true).exactOptional(),
   ...seenByRules,
 });
 
@@ -98,6 +99,7 @@ export const placeBody = z.object({
   caller: text,
   sequence: z.number().exactOptional(),
   beside: z.array(neighbour).exactOptional(),
+  seed: z.number().exactOptional(),
 });
 
 /** Body of `POST /v1/release`. */

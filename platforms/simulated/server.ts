@@ -24,6 +24,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import type { SimulatedInventory } from '../../api';
 import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange } from '../../http';
+import type { Solve } from '../../placement';
 import { PlatformError, type FailureClass } from '../platform';
 import { readJournal } from './journal';
 import { takeLock } from './lock';
@@ -49,6 +50,8 @@ export interface SimulatorOptions {
   inventory?: SimulatedInventory;
   /** Port on 127.0.0.1; left out: any free one. */
   port?: number;
+  /** Finds places; left out: the solver, in a thread. */
+  solve?: Solve;
   /** Told once where the journal cannot be written any more: from then on every change is refused. */
   onBroken?: (error: Error) => void;
 }
@@ -96,7 +99,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     // The lock names the address at which its holder answers, so the server listens before it holds the lock.
     const unlock = await takeLock(options.dataDir, { pid: process.pid, instance, address });
     try {
-      const running = await Machine.open(journal, options.inventory, once(options.onBroken));
+      const running = await Machine.open(journal, options.inventory, once(options.onBroken), options.solve);
       opened(running);
       const close = async (): Promise<void> => {
         closing.abort();
@@ -171,7 +174,7 @@ async function route(served: Served, exchange: Exchange): Promise<unknown> {
     }
     case 'POST /v1/place': {
       const { requests, ...options } = await body(exchange, placeBody);
-      return { results: await machine.place(requests, options) };
+      return { results: await machine.place(requests, options, gone(exchange.response)) };
     }
     case 'POST /v1/release': {
       const { vms, ...options } = await body(exchange, releaseBody);
@@ -201,6 +204,13 @@ async function route(served: Served, exchange: Exchange): Promise<unknown> {
     default:
       return readVm(machine, call, query);
   }
+}
+
+/** Aborts once the caller waits no more. */
+function gone(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => controller.abort());
+  return controller.signal;
 }
 
 function readVm(machine: Machine, call: string, query: URLSearchParams): unknown {

@@ -6,7 +6,6 @@ import {
   decideConsole,
   decideDelete,
   decideDue,
-  decidePlace,
   decidePower,
   decideRelease,
   emptyState,
@@ -16,7 +15,7 @@ import {
 } from '../../platforms/simulated/engine';
 import { draw, drawTime } from '../../platforms/simulated/dice';
 import { CONSOLE, type Effect, type Entry, type PowerCall } from '../../platforms/simulated/entries';
-import { GIB, inventory, placement, power, vm } from './fixtures';
+import { GIB, inventory, placement, placeNow, power, vm } from './fixtures';
 import { propertyRuns } from '../support/property-runs';
 
 type Step =
@@ -132,7 +131,7 @@ function play(
   };
   commit({ type: 'inventory', at: now, caller: 'test', inventory: made });
   commit(
-    decidePlace(
+    placeNow(
       state,
       [placement('a', { vm: vm('a', lastUid) }), placement('b', { vm: vm('b', lastUid) })],
       { caller: 'one', sequence: 1 },
@@ -149,7 +148,7 @@ function play(
       case 'place':
         lastUid = each.uid;
         commit(
-          decidePlace(
+          placeNow(
             state,
             each.names.map((vmName) =>
               placement(vmName, {
@@ -388,7 +387,7 @@ describe('tables', () => {
   function placed(over: Parameters<typeof inventory>[0] = {}): EngineState {
     const state = emptyState();
     apply(state, { type: 'inventory', at: 1, caller: 'test', inventory: inventory(over) });
-    apply(state, decidePlace(state, [placement('a')], { caller: 'test' }, 1));
+    apply(state, placeNow(state, [placement('a')], { caller: 'test' }, 1));
     return state;
   }
 
@@ -462,7 +461,7 @@ describe('tables', () => {
 
   test('a new uid under an old name is a new VM: the old one is freed', () => {
     const state = placed();
-    const again = decidePlace(state, [placement('a', { vm: vm('a', 'other') })], { caller: 'test' }, 5);
+    const again = placeNow(state, [placement('a', { vm: vm('a', 'other') })], { caller: 'test' }, 5);
     expect(apply(state, again)).toEqual({ changed: ['prod/a'], deleted: [vm('a')] });
     expect(find(state, vm('a'))).toBeUndefined();
     expect(state.vms.size).toBe(1);
@@ -471,7 +470,7 @@ describe('tables', () => {
   test('P8: what was released is free for others, once, and nobody else loses his', () => {
     const state = placed();
     const shop = { caller: 'shop', sequence: 5 };
-    apply(state, decidePlace(state, [placement('b'), placement('c')], shop, 2));
+    apply(state, placeNow(state, [placement('b'), placement('c')], shop, 2));
     apply(state, decidePower(state, power('b', 'PoweredOn'), 3));
     const call = decideRelease(state, [vm('a'), vm('b'), vm('c'), vm('d')], { ...shop, sequence: 6 }, 4);
     expect(call.vms.map(({ vm: key, answer, message }) => [key, answer, message])).toEqual([
@@ -484,15 +483,15 @@ describe('tables', () => {
     expect(decideRelease(state, [vm('c')], { ...shop, sequence: 6 }, 5).vms).toMatchObject([
       { answer: 'NoPlace' },
     ]);
-    expect(decidePlace(state, [placement('c')], shop, 5)).toMatchObject({
+    expect(placeNow(state, [placement('c')], shop, 5)).toMatchObject({
       answer: 'Refused',
       class: 'Superseded',
       message: 'the places were given back by shop after this call was made, for VM prod/c among others',
     });
-    expect(decidePlace(state, [placement('c')], { caller: 'other' }, 5).answer).toBe('Placed');
+    expect(placeNow(state, [placement('c')], { caller: 'other' }, 5).answer).toBe('Placed');
     // A later run of the same group counts on the place: what gives it back late does not.
-    apply(state, decidePlace(state, [placement('c')], { ...shop, sequence: 9 }, 6));
-    apply(state, decidePlace(state, [placement('c')], { ...shop, sequence: 10 }, 7));
+    apply(state, placeNow(state, [placement('c')], { ...shop, sequence: 9 }, 6));
+    apply(state, placeNow(state, [placement('c')], { ...shop, sequence: 10 }, 7));
     const late = decideRelease(state, [vm('c')], { ...shop, sequence: 8 }, 8);
     expect(late.vms).toMatchObject([
       { answer: 'Kept', message: 'its place was asked for later, or by an older version' },
@@ -503,10 +502,10 @@ describe('tables', () => {
     const state = emptyState();
     const hosts = [{ name: 'h', zone: 'zone-a', pool: 'p', cpus: 4, memory: 4 * GIB }];
     apply(state, { type: 'inventory', at: 1, caller: 'test', inventory: inventory({}, hosts) });
-    const call = decidePlace(state, [placement('a', { cpus: 6, memory: 8 * GIB })], { caller: 'test' }, 1);
+    const call = placeNow(state, [placement('a', { cpus: 6, memory: 8 * GIB })], { caller: 'test' }, 1);
     expect(call).toMatchObject({ answer: 'Refused', class: 'NoCapacity' });
     expect(call.message).toBe('there is not enough room: h in zone-a lacks 2 cpus and 4 GiB for prod/a');
-    const pinned = decidePlace(state, [placement('a', { zone: 'mars' })], { caller: 'test' }, 1);
+    const pinned = placeNow(state, [placement('a', { zone: 'mars' })], { caller: 'test' }, 1);
     expect(pinned.message).toBe('prod/a is pinned to zone mars, where there is no host');
   });
 

@@ -2,6 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SimulatedFault, SimulatedInventory } from '../../api';
+import { solveChecked } from '../../placement';
+import { decidePlace } from '../../platforms/simulated/engine';
+import type { PlaceCall } from '../../platforms/simulated';
 import type { PlacementRequest, PowerRequest, VirtualMachineRef } from '../../platforms';
 
 export const GIB = 1024 ** 3;
@@ -46,6 +49,13 @@ export function vm(name: string, uid = `uid-${name}`): VirtualMachineRef {
 
 export function placement(name: string, over: Partial<PlacementRequest> = {}): PlacementRequest {
   return { vm: vm(name), cpus: 2, memory: 4 * GIB, ...over };
+}
+
+/** What a call for placement is answered, with the solver in this thread. */
+export function placeNow(...call: Parameters<typeof decidePlace>): PlaceCall {
+  const decision = decidePlace(...call);
+  if (decision.type === 'Answered') return decision.call;
+  return decision.conclude(solveChecked(decision.problem), call[3]);
 }
 
 let counter = 0;

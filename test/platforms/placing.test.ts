@@ -2,9 +2,10 @@
 import { DEFAULT_INVENTORY, type AffinityTerm, type SimulatedHost } from '../../api';
 import type { PlacementRequest } from '../../platforms';
 import { SimulatedPlatform, startSimulator, type PlaceCall } from '../../platforms/simulated';
-import { apply, decidePlace, emptyState, type EngineState } from '../../platforms/simulated/engine';
-import { mistakes, placementProblem, placementVm } from '../../platforms/simulated/placing';
-import { GIB, inventory, placement, withFolder } from './fixtures';
+import { apply, emptyState, type EngineState } from '../../platforms/simulated/engine';
+import { mistakes } from '../../placement';
+import { placementProblem, placementVm } from '../../platforms/simulated/placing';
+import { GIB, inventory, placement, placeNow, withFolder } from './fixtures';
 
 const HOST = 'kubernetes.io/hostname';
 const ZONE = 'topology.kubernetes.io/zone';
@@ -39,7 +40,7 @@ function asks(name: string, labels: Record<string, string>, ...affinity: Affinit
 
 /** The answer as `name=host`, or why there is none. */
 function place(state: EngineState, requests: PlacementRequest[], beside: PlacementRequest[] = []): string {
-  const call = decidePlace(state, requests, { caller: 'test', beside }, 2);
+  const call = placeNow(state, requests, { caller: 'test', beside }, 2);
   apply(state, JSON.parse(JSON.stringify(call)) as PlaceCall);
   if (call.answer === 'Refused') return `${call.class}: ${call.message}`;
   return call.vms.map(({ vm, placement }) => `${vm.slice(5)}=${placement?.node}`).join(' ');
@@ -69,7 +70,7 @@ test('what rules see of a placed VM is what the last caller said of it, in the j
   expect(state.vms.get('prod/app')?.labels).toEqual({ app: 'shop' });
   expect(state.vms.has('prod/unknown')).toBe(false);
   // Told nothing new, nothing is written.
-  expect(decidePlace(state, [cache], { caller: 'test', beside: [told] }, 3).beside).toBeUndefined();
+  expect(placeNow(state, [cache], { caller: 'test', beside: [told] }, 3).beside).toBeUndefined();
   // The VM itself is asked for again: it keeps its place, and its new labels count.
   expect(place(state, [asks('app', { app: 'other' })])).toBe(`app=${node}`);
   expect(state.vms.get('prod/app')?.labels).toEqual({ app: 'other' });
@@ -93,7 +94,7 @@ test('a journal of an older version is read: its VMs have no labels and no rules
 
 test('one host that is to take them, and no such host', () => {
   const state = platformWith(['zone-a/a', 'zone-b/b']);
-  const on = (node: string): PlaceCall => decidePlace(state, [placement('x')], { caller: 'test', node }, 2);
+  const on = (node: string): PlaceCall => placeNow(state, [placement('x')], { caller: 'test', node }, 2);
   expect(on('b')).toMatchObject({ answer: 'Placed', vms: [{ placement: { zoneID: 'zone-b', node: 'b' } }] });
   expect(on('c')).toMatchObject({
     class: 'NoCapacity',

@@ -1,0 +1,188 @@
+/**
+ * Places VMs together: pure, the same answer for the same input on every machine.
+ *
+ * L1: a `Placed` answer keeps every required rule, of VMs placed before too, and overcommits nothing.
+ * L2: an `Infeasible` answer is proven.
+ * L3: the same problem gets the same answer, unless the safety stop ended the search, which the answer says.
+ * L4: of up to eight VMs no answer has a better score, unless the steps ended first.
+ */
+import { Assignment, DUST } from './assignment';
+import { Balance } from './balance';
+import { Budget } from './budget';
+import { mistakes } from './check';
+import { chooseDatastores } from './datastores';
+import { explain } from './explain';
+import { exhaust } from './exact';
+import { polish, repair } from './improve';
+import { conflictMessage } from './message';
+import { readProblem, type Model } from './model';
+import { layOut, type Network } from './network';
+import type {
+  Infeasible,
+  Placed,
+  PlacementAnswer,
+  PlacementProblem,
+  SearchRecord,
+  Undecided,
+} from './problem';
+import { Random } from './random';
+import { Outcome } from './score';
+import { search, type Verdict } from './search';
+
+/** What people are to know of an answer with `stoppedByClock`. The messages of those without places say it. */
+export const STOPPED_BY_CLOCK =
+  'the clock ended the search for places before its steps were used up: another machine may answer otherwise';
+
+/** Steps of a search where the problem names none. */
+const STEPS = 400_000;
+
+/** Milliseconds until the safety stop. */
+const SAFETY_STOP = 10_000;
+
+/** Between the seeds of two searches for one answer. */
+const SEED_STEP = 7_919;
+
+/** Parts of the budget, each of which one seed has to find first places. */
+const SLICES = 8;
+
+/** Searches in a row that bring no better places before there is no more. */
+const PATIENCE = 3;
+
+/** Steps of the first round of repair. */
+const ROUND = 30_000;
+
+/** Attempts before the rules are looked at without room, and VMs are put where they break least. */
+const FIRST_ATTEMPTS = 4;
+
+/**
+ * Finds a place for every VM of a problem; for optional ones where there is room.
+ *
+ * @throws Error when two VMs share a uid, two hosts or zones share a name, or a zone that hides its hosts has one.
+ */
+export function solvePlacement(problem: PlacementProblem): PlacementAnswer {
+  const { steps = STEPS, safetyStop = SAFETY_STOP, seed = 1 } = problem;
+  const budget = new Budget(steps, safetyStop);
+  const model = readProblem(problem);
+  const found = findPlaces(model, seed, budget);
+  switch (found.type) {
+    case 'Found':
+      return placed(model, found.assignment, budget);
+    case 'None':
+      return infeasible(model, budget);
+    case 'Unknown':
+      return undecided(model, budget);
+  }
+}
+
+/**
+ * {@link solvePlacement}, with a second look at the places.
+ *
+ * @throws Error also where the places break a required rule or overcommit something.
+ */
+export function solveChecked(problem: PlacementProblem): PlacementAnswer {
+  const answer = solvePlacement(problem);
+  const wrong = answer.type === 'Placed' ? mistakes(problem, answer.placements) : [];
+  if (wrong.length > 0) throw new Error(`the place that was found is wrong: ${wrong.slice(0, 5).join('; ')}`);
+  return answer;
+}
+
+/** The best places that a search came by. */
+type Places = { type: 'Found'; assignment: Assignment } | { type: 'None' } | { type: 'Unknown' };
+
+/** Searches with one seed after another, until the best places are proven, the budget is over, or more seeds bring nothing. */
+function findPlaces(model: Model, seed: number, budget: Budget): Places {
+  const network = layOut(model, { room: true, preferred: true });
+  const total = budget.limit;
+  let best: Assignment | undefined;
+  let idle = 0;
+  for (let attempt = 0; !budget.isOver || attempt === 0; attempt += 1) {
+    const random = new Random(seed + attempt * SEED_STEP);
+    // A search that found nothing so far is given up for the next seed; the last one may use all that is left.
+    budget.limit = best ? total : Math.min(total, budget.steps + Math.ceil(total / SLICES));
+    const verdict = firstPlaces(model, network, random, budget);
+    budget.limit = total;
+    if (verdict.type === 'None') return verdict;
+    if (verdict.type === 'Unknown') continue;
+    const assignment = new Assignment(network, new Balance(model));
+    for (const [vm, spot] of verdict.spotOf.entries()) assignment.place(vm, spot);
+    if (!best && exhaust(assignment, new Balance(model), budget)) return { type: 'Found', assignment };
+    polish(assignment, random, budget, () => new Balance(model));
+    if (!best || assignment.cost < best.cost - DUST) {
+      best = assignment;
+      idle = 0;
+    } else if (++idle >= PATIENCE) break;
+  }
+  return best ? { type: 'Found', assignment: best } : { type: 'Unknown' };
+}
+
+/** First places that keep all rules, or the proof that there are none. */
+function firstPlaces(model: Model, network: Network, random: Random, budget: Budget): Verdict {
+  const balance = (): Balance => new Balance(model);
+  const first = search(network, balance, random, budget, FIRST_ATTEMPTS);
+  if (first.type !== 'Unknown') return first;
+  // Rules that contradict each other are found sooner where room does not matter.
+  const rulesAlone = layOut(model, { room: false, preferred: false });
+  if (search(rulesAlone, undefined, random, budget, FIRST_ATTEMPTS).type === 'None') return { type: 'None' };
+  // Repair finds what is tight, search proves what is impossible: by turns, each time longer.
+  const repairing = new Assignment(layOut(model, { room: true, preferred: false }));
+  for (let round = 1; !budget.isOver; round *= 2) {
+    if (repair(repairing, random, budget, ROUND * round)) return { type: 'Found', spotOf: repairing.spotOf };
+    const verdict = search(network, balance, random, budget, FIRST_ATTEMPTS + 2 * round);
+    if (verdict.type !== 'Unknown') return verdict;
+  }
+  return { type: 'Unknown' };
+}
+
+function placed(model: Model, assignment: Assignment, budget: Budget): Placed {
+  const outcome = new Outcome(model, assignment.spotOf);
+  const datastores = chooseDatastores(model, assignment.spotOf);
+  return {
+    type: 'Placed',
+    placements: model.problem.vms.map(({ namespace, name, uid }, vm) => {
+      const { zone, host, pool } = model.spots[assignment.spotOf[vm]!]!;
+      const chosen = datastores[vm];
+      return {
+        namespace,
+        name,
+        uid,
+        placement: {
+          zoneID: model.zones[zone]!,
+          ...(host !== undefined && { node: host }),
+          ...(pool !== undefined && { pool }),
+          ...(chosen && { datastores: [chosen] }),
+        },
+      };
+    }),
+    score: outcome.score(assignment.balance!),
+    rules: outcome.rules(),
+    search: recordOf(budget),
+  };
+}
+
+function infeasible(model: Model, budget: Budget): Infeasible {
+  const conflict = explain(model, budget);
+  return {
+    type: 'Infeasible',
+    message: conflictMessage(model, conflict) + clockNote(budget),
+    conflict,
+    search: recordOf(budget),
+  };
+}
+
+function undecided(model: Model, budget: Budget): Undecided {
+  return {
+    type: 'Undecided',
+    message:
+      `neither a place for all ${model.size} VMs nor a proof that there is none was found in ${budget.steps} steps; ` +
+      `more room or fewer required rules can help${clockNote(budget)}`,
+    search: recordOf(budget),
+  };
+}
+
+function clockNote({ stoppedByClock }: Budget): string {
+  return stoppedByClock ? `; ${STOPPED_BY_CLOCK}` : '';
+}
+
+function recordOf({ steps, stoppedByClock }: Budget): SearchRecord {
+  return { steps, ...(stoppedByClock && { stoppedByClock }) };
+}

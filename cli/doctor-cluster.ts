@@ -118,9 +118,8 @@ function resourceOf({ resource }: Permission): Resource {
 /** Asks the API server (https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access); anybody may. */
 async function isAllowed(api: ApiServer, { permission, verb, namespace = '' }: Question): Promise<boolean> {
   const { group, version, plural: resource } = resourceOf(permission);
-  const { subresource = '', resource: key } = permission;
-  // The role allows these on the one Lease that there is.
-  const name = key === 'leases' && verb !== 'create' ? heavy.bridge().LEASE_NAME : '';
+  const { subresource = '' } = permission;
+  const name = verb === 'create' ? '' : (permission.name ?? '');
   const resourceAttributes = { group, version, resource, subresource, verb, namespace, name };
   const review = { metadata: { name: '' }, spec: { resourceAttributes } };
   const { status } = await api.create(heavy.kubernetes().RESOURCES.selfSubjectAccessReviews, review);

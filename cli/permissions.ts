@@ -13,6 +13,8 @@ export interface Permission {
   resource: keyof typeof RESOURCES;
   subresource?: 'status';
   verbs: readonly Verb[];
+  /** The one object of that name; a right to create cannot be limited so. */
+  name?: string;
   /** `lease`: in the namespace of the Lease alone. Left out: in each namespace that is watched. */
   where?: 'lease';
   reason: string;
@@ -54,6 +56,7 @@ export const PERMISSIONS: Readonly<Record<Process, readonly Permission[]>> = {
     {
       resource: 'leases',
       verbs: ['get', 'create', 'update'],
+      name: 'vmgroup-bridge',
       where: 'lease',
       reason: 'let one of several bridges write',
     },
@@ -70,6 +73,12 @@ export const PERMISSIONS: Readonly<Record<Process, readonly Permission[]>> = {
     { resource: 'zones', verbs: ['list'], reason: 'zones that a namespace may use, and their room' },
     { resource: 'availabilityZones', verbs: ['list'], reason: 'zones of older set-ups' },
     { resource: 'events', verbs: FOLLOW, reason: 'the cause of a failed power operation stands there' },
+    {
+      resource: 'leases',
+      verbs: ['get', 'create', 'update'],
+      name: 'vmgroup-placement',
+      reason: 'let one of several workers place VMs in a namespace at a time',
+    },
   ],
   simulator: [
     { resource: 'virtualMachines', verbs: FOLLOW, reason: 'read what is wanted of each VM' },

@@ -12,6 +12,14 @@ export {
 export { KubernetesError } from './error';
 export { eventWriter, type EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';
 export { keyQueue, type KeyQueue } from './key-queue';
+export {
+  leaseLocks,
+  LockTimeoutError,
+  type HeldLock,
+  type LeaseLockOptions,
+  type LeaseLocks,
+} from './lease-lock';
+export { listObjects } from './list';
 export { RESOURCES, type Resource } from './resources';
 export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';
 export { timerDelay } from './timer';

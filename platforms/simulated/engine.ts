@@ -145,7 +145,14 @@ export interface Touched {
 
 /** A platform without VMs. */
 export function emptyState(): EngineState {
-  return { inventory: DEFAULT_INVENTORY, vms: new Map(), ledgers: new Map(), lastAt: 0, entries: 0, rooms: 0 };
+  return {
+    inventory: DEFAULT_INVENTORY,
+    vms: new Map(),
+    ledgers: new Map(),
+    lastAt: 0,
+    entries: 0,
+    rooms: 0,
+  };
 }
 
 /** Names a VM: `namespace/name`. */

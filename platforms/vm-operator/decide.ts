@@ -134,8 +134,8 @@ export interface PlaceDecision {
 
 /** What is to become of a VM that has no place. */
 export interface PlaceIntent extends PlaceOptions {
-  /** Where it is to be created. */
-  chosen: Placement;
+  /** Where it is to be created; absent: it has its place, and is given no other. */
+  chosen?: Placement;
   /** The zones in which VMs may be created. */
   zones: ReadonlySet<string>;
 }
@@ -143,13 +143,16 @@ export interface PlaceIntent extends PlaceOptions {
 /**
  * Decides on one version of a VM.
  *
- * @throws PlatformError `Superseded` where the caller has given the place back since, P8.
+ * @throws PlatformError `Superseded` where the caller has given the place back since, P8; `Transient` where another caller has, of a VM that
+ *   is given no other.
  */
 export function decidePlace(vm: VirtualMachineObject, intent: PlaceIntent): PlaceDecision {
   refuseLate(vm, intent);
   const { chosen, zones } = intent;
-  const kept = keptPlacement(vm, zones);
+  // What another attempt of the same call has written gives way to what was found since.
+  const kept = chosen && isUnconfirmed(vm, intent) ? undefined : keptPlacement(vm, zones);
   const placement = kept ?? chosen;
+  if (!placement) throw placeLost(vm);
   if (exists(vm)) return { placement };
   const released = recordedOperation(vm)?.powerState === 'PoweredOn';
   const hold = intent.hold === true && desiredStateOf(vm) !== 'PoweredOff' && !released;
@@ -181,6 +184,41 @@ export function refuseLate(vm: VirtualMachineObject, { caller, sequence = Infini
     'Superseded',
     `the places were given back by ${caller} after this call was made, for VM ${namespace}/${name} among others`,
   );
+}
+
+function placeLost({ metadata: { namespace, name } }: VirtualMachineObject): PlatformError {
+  return new PlatformError(
+    'Transient',
+    `VirtualMachine ${namespace}/${name} lost its place while that was looked at; it is placed again`,
+  );
+}
+
+/**
+ * Whether the place of a VM was written for this very call, by an attempt whose answer nobody has: that one may have lost the placement lock
+ * before it could take the place back.
+ */
+export function isUnconfirmed(vm: VirtualMachineObject, { caller, sequence }: PlaceOptions): boolean {
+  if (sequence === undefined || exists(vm) || recordedOperation(vm) || !recordedPlacement(vm)) return false;
+  const claim = recordedClaim(vm);
+  return claim?.caller === caller && claim.sequence === sequence;
+}
+
+/**
+ * Takes a place off a VM that an attempt of this call has written there, and leaves what the VM had before: the text of its annotation.
+ * Undefined: the place is not, or no longer, that of the attempt.
+ */
+export function decideTakeBack(
+  vm: VirtualMachineObject,
+  { chosen, caller, sequence }: PlaceIntent,
+  before: string | undefined,
+): object | undefined {
+  if (exists(vm) || recordedOperation(vm)) return undefined;
+  const claim = recordedClaim(vm);
+  const placement = recordedPlacement(vm);
+  const isOurs = claim?.caller === caller && claim.sequence === sequence;
+  if (!isOurs || placement?.zoneID !== chosen?.zoneID) return undefined;
+  const { resourceVersion } = vm.metadata;
+  return { metadata: { resourceVersion, annotations: { [PLACEMENT]: before ?? null } } };
 }
 
 /** Whether somebody asks for a place that another call has on record. */

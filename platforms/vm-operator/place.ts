@@ -12,17 +12,20 @@ import {
   type VirtualMachineObject,
 } from '../../kubernetes';
 import {
+  mistakes,
   solvePlacement,
-  type PlacedVm,
-  type PlacementAnswer,
-  type PlacementVm,
-  type PlacementZone,
   STOPPED_BY_CLOCK,
   type Placed as Found,
+  type PlacedVm,
+  type PlacementAnswer,
+  type PlacementProblem,
+  type PlacementVm,
+  type PlacementZone,
+  type Solve,
 } from '../../placement';
-import { PlatformError, type PlacementRequest } from '../platform';
+import { PlatformError, type PlacementRequest, type PlaceOptions } from '../platform';
 import { PLACEMENT, placementText, recordedPlacement } from './annotations';
-import { keptPlacement } from './decide';
+import { isUnconfirmed, keptPlacement } from './decide';
 import { platformError } from './errors';
 import { exists, placementOf } from './observe';
 import { zoneOf, zoneOfAvailabilityZone } from './zones';
@@ -40,9 +43,24 @@ export interface Candidate {
 export interface Placed {
   /** By the uid of the VM. */
   placements: Map<string, Placement>;
+  /** Uids of VMs that had no place before. */
+  fresh: Set<string>;
   zones: Set<string>;
   /** What is to be said of a VM's place, by its uid. */
   notes: Map<string, string>;
+  /** Why an optional VM has no place, by its uid. */
+  unplaced: Map<string, string>;
+}
+
+/** What {@link choosePlaces} decides on. */
+export interface Placing {
+  namespace: string;
+  /** All of that namespace. */
+  candidates: readonly Candidate[];
+  /** Every other VM of the namespace. */
+  others: readonly VirtualMachineObject[];
+  options: PlaceOptions;
+  solve: Solve;
 }
 
 /** Lists a resource, of a namespace or as a whole; undefined where the server does not know it. */
@@ -55,29 +73,68 @@ interface Room {
   sizes: ReadonlyMap<string, number>;
 }
 
+/** The places of VMs that have one, and their zones; undefined: not all have one that can be relied on. */
+export async function keptPlaces(
+  api: ApiServer,
+  namespace: string,
+  candidates: readonly Candidate[],
+  options: PlaceOptions,
+  signal?: AbortSignal,
+): Promise<Placed | undefined> {
+  const mayBeKept = ({ object }: Candidate): boolean =>
+    (exists(object) || recordedPlacement(object) !== undefined) && !isUnconfirmed(object, options);
+  if (!candidates.every(mayBeKept)) return undefined;
+  const zones = new Set(((await zonesOf(listerOf(api, signal), namespace)) ?? []).map(({ name }) => name));
+  const { placements, fresh } = sortOut(candidates, zones);
+  if (fresh.length > 0) return undefined;
+  return { placements, zones, fresh: new Set(), notes: new Map(), unplaced: new Map() };
+}
+
 /**
- * Finds a zone for each of `candidates`, all of one namespace, beside the `others` that are there. Affinity rules over zones hold. Of those
- * over hosts, which cannot be seen, VMs that belong together come into one zone; the rest is left to vSphere, and the notes say so.
+ * Finds a zone for each of `candidates` that has none, next to the `others`. Affinity rules over zones hold. Of those over hosts, which cannot
+ * be seen, VMs that belong together come into one zone; the rest is left to vSphere, and the notes say so.
  *
  * @throws PlatformError `NoCapacity` with what conflicts or is missing.
  */
 export async function choosePlaces(
   api: ApiServer,
-  namespace: string,
-  candidates: readonly Candidate[],
-  others: readonly VirtualMachineObject[],
+  { namespace, candidates, others, options, solve }: Placing,
   signal?: AbortSignal,
 ): Promise<Placed> {
   const list = listerOf(api, signal);
   const found = (await zonesOf(list, namespace)) ?? [];
   const zones = new Set(found.map(({ name }) => name));
-  const { placements, fresh, kept } = sortOut(candidates, zones);
-  if (fresh.length === 0) return { placements, zones, notes: new Map() };
   const room = { zones: found, sizes: await sizesIn(list, namespace, found) };
-  const answer = answerFor(namespace, room, fresh, [...others, ...kept]);
+  const { placements, fresh, kept } = sortOutChecked(candidates, others, room, options);
+  const taken: Placed = { placements, zones, fresh: new Set(), notes: new Map(), unplaced: new Map() };
+  if (fresh.length === 0) return taken;
+  const { seed } = options;
+  const problem = {
+    ...problemOf(room, fresh, [...others, ...kept]),
+    ...(seed !== undefined && { seed }),
+  };
+  const answer = answerWithout(namespace, room, fresh) ?? (await solved(problem, solve, signal));
   if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
-  for (const { uid, placement } of answer.placements) placements.set(uid, placement);
-  return { placements, zones, notes: notesOf(answer) };
+  for (const { uid, placement } of answer.placements) {
+    placements.set(uid, placement);
+    taken.fresh.add(uid);
+  }
+  for (const { uid, message } of answer.unplaced ?? []) taken.unplaced.set(uid, message);
+  return { ...taken, notes: notesOf(answer) };
+}
+
+async function solved(
+  problem: PlacementProblem,
+  solve: Solve,
+  signal: AbortSignal | undefined,
+): Promise<PlacementAnswer> {
+  try {
+    return await solve(problem, signal);
+  } catch (error: unknown) {
+    signal?.throwIfAborted();
+    const message = error instanceof Error ? error.message : String(error);
+    throw new PlatformError('Permanent', message, undefined, { cause: error });
+  }
 }
 
 /** Finds places for VMs of one namespace; undefined where the server has no zones of either kind. `caller` is who would ask. */
@@ -112,7 +169,7 @@ export function previewPlaces(list: Lister, machines: readonly VirtualMachineObj
     const there = [...standing.values()].filter(
       ({ metadata }) => metadata.namespace === namespace && !asked.has(metadata.uid ?? ''),
     );
-    const answer = answerFor(namespace, room, fresh, there);
+    const answer = answerWithout(namespace, room, fresh) ?? solvePlacement(problemOf(room, fresh, there));
     if (answer.type !== 'Placed') return answer;
     for (const { uid, placement } of answer.placements) placements.set(uid, placement);
     const all = candidates.flatMap(({ request: { vm }, object }) => {
@@ -153,24 +210,49 @@ function sortOut(
   return { placements, fresh, kept };
 }
 
-/** What the solver says of VMs that need a place, beside those that are there. */
-function answerFor(
-  namespace: string,
+/**
+ * The same under the lock: places that an earlier attempt of this call has written count only where they break nothing now. That attempt may
+ * have written after it lost the lock.
+ */
+function sortOutChecked(
+  candidates: readonly Candidate[],
+  others: readonly VirtualMachineObject[],
+  room: Room,
+  options: PlaceOptions,
+): ReturnType<typeof sortOut> {
+  const sorted = sortOut(candidates, new Set(room.zones.map(({ name }) => name)));
+  const doubtful = candidates.filter(
+    ({ request: { vm }, object }) => sorted.placements.has(vm.uid) && isUnconfirmed(object, options),
+  );
+  if (doubtful.length === 0) return sorted;
+  const { placements, fresh, kept } = sorted;
+  const sure = kept.filter((object) => !isUnconfirmed(object, options));
+  const places = doubtful.flatMap(({ request: { vm } }) => {
+    const placement = placements.get(vm.uid);
+    return placement ? [{ ...vm, placement }] : [];
+  });
+  if (mistakes(problemOf(room, doubtful, [...others, ...sure]), places).length === 0) return sorted;
+  for (const { request } of doubtful) placements.delete(request.vm.uid);
+  return { placements, fresh: [...fresh, ...doubtful], kept: sure };
+}
+
+/** What the solver is asked for VMs that need a place, next to those that are there. */
+function problemOf(
   { zones, sizes }: Room,
   fresh: readonly Candidate[],
   there: readonly VirtualMachineObject[],
-): PlacementAnswer {
-  if (fresh.length > 0 && zones.length === 0) return noZone(namespace, fresh);
-  return solvePlacement({
-    vms: fresh.map(({ object, request: { vm, memory, zone } }) => ({
+): PlacementProblem {
+  return {
+    vms: fresh.map(({ object, request: { vm, memory, zone, optional } }) => ({
       ...{ ...vm, ...seenOf(object), cpus: 0, memory },
       ...(zone !== undefined && { zone }),
+      ...(optional && { optional }),
     })),
     placed: standing(there, sizes),
     hosts: [],
     zones,
     datastores: [],
-  });
+  };
 }
 
 /** What affinity rules see of a VM; nothing of one that cannot be read. */
@@ -270,12 +352,27 @@ function listerOf(api: ApiServer, signal?: AbortSignal): Lister {
   };
 }
 
-function noZone(namespace: string, fresh: readonly Candidate[]): PlacementAnswer {
-  const names = fresh.map(({ object }) => `${namespace}/${object.metadata.name}`).join(', ');
-  return {
-    type: 'Infeasible',
-    message: `namespace ${namespace} may use no zone, so ${names} cannot be placed; give it a Zone (topology.tanzu.vmware.com)`,
-    conflict: { rules: [], minimal: true },
-    search: { steps: 0 },
-  };
+/** The answer where there is no zone, or nothing to place; undefined: the solver has to be asked. */
+function answerWithout(
+  namespace: string,
+  { zones }: Room,
+  fresh: readonly Candidate[],
+): PlacementAnswer | undefined {
+  if (fresh.length === 0 || zones.length > 0) return undefined;
+  const search = { steps: 0 };
+  const required = fresh.filter(({ request }) => !request.optional);
+  const message = noZone(namespace, required.length > 0 ? required : fresh);
+  if (required.length > 0)
+    return { type: 'Infeasible', message, conflict: { rules: [], minimal: true }, search };
+  const unplaced = fresh.map(({ request: { vm } }) => ({
+    ...vm,
+    message: noZone(namespace, [{ request: { vm } }]),
+  }));
+  const score = { total: 1, preferred: { terms: 0, kept: 0, broken: 0, weight: 0 }, spread: 1, load: 1 };
+  return { type: 'Placed', placements: [], unplaced, score, rules: [], search };
+}
+
+function noZone(namespace: string, vms: readonly { request: Pick<PlacementRequest, 'vm'> }[]): string {
+  const names = vms.map(({ request: { vm } }) => `${namespace}/${vm.name}`).join(', ');
+  return `namespace ${namespace} may use no zone, so ${names} cannot be placed; give it a Zone (topology.tanzu.vmware.com)`;
 }

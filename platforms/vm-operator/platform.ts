@@ -7,20 +7,29 @@
  * P5: of two versions of a VM only the newer one is ever reported: what we wrote or read ourselves counts until the cache has caught up, and
  *     an echo from before is dropped. `status.at` is the time at which a version arrived here.
  * P6: a power operation is one PATCH, and nothing else, where the cache is up to date.
+ * P9: of several processes one at a time finds and writes new places in a namespace: the one that holds its lock. It reads the VMs from the API
+ *     server, not from its cache. A process that lost the lock meanwhile, as it was paused, takes back what it wrote; where it dies before
+ *     that, the next attempt of the call does.
  */
+import { hostname } from 'node:os';
 import type { Placement } from '../../api';
 import {
   isOlder,
   timerDelay,
   KubernetesError,
+  leaseLocks,
+  listObjects,
   RESOURCES,
   resourceCache,
   trimVirtualMachine,
   type ApiServer,
   type CacheChange,
+  type HeldLock,
+  type LeaseLocks,
   type ResourceCache,
   type VirtualMachineObject,
 } from '../../kubernetes';
+import { solveInThread, type Solve } from '../../placement';
 import {
   PlatformError,
   type PlaceOptions,
@@ -33,10 +42,18 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
-import { decidePlace, decidePower, decideRelease, refuseLate, type PlaceIntent } from './decide';
+import { PLACEMENT } from './annotations';
+import {
+  decidePlace,
+  decidePower,
+  decideRelease,
+  decideTakeBack,
+  refuseLate,
+  type PlaceIntent,
+} from './decide';
 import { platformError } from './errors';
 import { observe, refOf } from './observe';
-import { choosePlaces, type Candidate, type Placed } from './place';
+import { choosePlaces, keptPlaces, type Candidate, type Placed } from './place';
 import { WARNINGS_OF_MACHINES, warningOf, type Warning } from './warnings';
 
 /** What {@link VmOperatorPlatform} works with. */
@@ -50,6 +67,8 @@ export interface VmOperatorOptions {
   patience?: number;
   /** The process only looks, and never asks for power: it needs no right to read events, where the causes of failed operations stand. */
   watchOnly?: boolean;
+  /** Finds places; left out: the solver, in a thread. */
+  solve?: Solve;
   /** Told of each failed try to follow the events, and of the milliseconds until the next one. */
   onBroken?: (error: unknown, retryIn: number) => void;
 }
@@ -59,6 +78,17 @@ interface Ahead {
   object: VirtualMachineObject;
   at: number;
 }
+
+/** A VM on which a new place may have been written. */
+interface Written {
+  vm: VirtualMachineRef;
+  intent: PlaceIntent;
+  /** Text of the annotation that it had. */
+  before: string | undefined;
+}
+
+/** Name of the Lease, in each namespace, under which VMs are placed. */
+export const PLACEMENT_LEASE = 'vmgroup-placement';
 
 /** As whom we write. */
 const FIELD_MANAGER = 'vmgroup-worker';
@@ -90,14 +120,18 @@ export class VmOperatorPlatform implements Platform {
   readonly #sinks = new Set<WatchSink>();
   readonly #reviews = new Map<string, NodeJS.Timeout>();
   readonly #endings: (() => void)[];
+  readonly #locks: LeaseLocks;
+  readonly #solve: Solve;
   #lastNow = 0;
-  #placing: Promise<unknown> = Promise.resolve();
 
   constructor(options: VmOperatorOptions) {
     const { api, machines, patience = PATIENCE, watchOnly = false } = options;
     this.#api = api;
     this.#machines = machines;
     this.#patience = patience;
+    this.#solve = options.solve ?? solveInThread;
+    const identity = `${hostname()}_${process.pid}`;
+    this.#locks = leaseLocks({ api, name: PLACEMENT_LEASE, identity });
     this.#endings = [machines.onChange((change) => this.#arrived(change))];
     if (watchOnly) return;
     this.#events = followWarnings(options);
@@ -155,15 +189,27 @@ export class VmOperatorPlatform implements Platform {
     throw contended(vm, 'power state');
   }
 
-  /** One placement at a time, so that each counts what the one before has taken. */
-  place(
+  /** VMs that have their place keep it; the others are placed under the lock of their namespace, P9. */
+  async place(
     requests: PlacementRequest[],
     options: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
-    const mine = this.#placing.then(() => this.#place(requests, options, signal));
-    this.#placing = mine.catch(() => undefined);
-    return mine;
+    const namespaces = [...new Set(requests.map(({ vm }) => vm.namespace))].sort();
+    const candidates = await this.#candidates(requests, options, signal);
+    const places = new Map<string, Placed>();
+    for (const namespace of namespaces) {
+      const mine = inNamespace(candidates, namespace);
+      const kept = await keptPlaces(this.#api, namespace, mine, options, signal);
+      if (kept) places.set(namespace, kept);
+    }
+    if (places.size === namespaces.length) return this.#settleAll(candidates, places, options, signal);
+    return this.#underLocks(
+      namespaces,
+      [],
+      (locks) => this.#placeLocked(requests, options, locks, signal),
+      signal,
+    );
   }
 
   async release(
@@ -185,12 +231,12 @@ export class VmOperatorPlatform implements Platform {
     await this.#events?.stop();
   }
 
-  async #place(
-    requests: PlacementRequest[],
+  async #candidates(
+    requests: readonly PlacementRequest[],
     options: PlaceOptions,
-    signal?: AbortSignal,
-  ): Promise<PlacementResult[]> {
-    const candidates = await Promise.all(
+    signal: AbortSignal | undefined,
+  ): Promise<Candidate[]> {
+    return Promise.all(
       requests.map(async (request): Promise<Candidate> => {
         const object = await this.#current(request.vm, signal);
         if (!object) throw gone(request.vm);
@@ -198,31 +244,129 @@ export class VmOperatorPlatform implements Platform {
         return { request, object };
       }),
     );
-    const places = new Map<string, Placed>();
-    for (const namespace of new Set(requests.map(({ vm }) => vm.namespace))) {
-      const mine = candidates.filter(({ request }) => request.vm.namespace === namespace);
-      const others = this.#others(namespace, new Set(mine.map(({ request }) => request.vm.uid)));
-      places.set(namespace, await choosePlaces(this.#api, namespace, mine, others, signal));
+  }
+
+  /** Takes the locks in the order of the namespaces, as every process does. */
+  async #underLocks<T>(
+    namespaces: readonly string[],
+    held: readonly HeldLock[],
+    work: (locks: readonly HeldLock[]) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const [namespace, ...rest] = namespaces;
+    if (namespace === undefined) return work(held);
+    try {
+      return await this.#locks.withLock(
+        namespace,
+        (lock) => this.#underLocks(rest, [...held, lock], work, signal),
+        signal,
+      );
+    } catch (error: unknown) {
+      signal?.throwIfAborted();
+      throw platformError(error, 'get, create and update', 'leases.coordination.k8s.io');
     }
+  }
+
+  /** P9. */
+  async #placeLocked(
+    requests: readonly PlacementRequest[],
+    options: PlaceOptions,
+    locks: readonly HeldLock[],
+    given: AbortSignal | undefined,
+  ): Promise<PlacementResult[]> {
+    const signal = AbortSignal.any([...locks.map((lock) => lock.signal), ...(given ? [given] : [])]);
+    const written: Written[] = [];
+    const placing = this.#choose(requests, options, signal).then(({ candidates, places }) =>
+      this.#settleAll(candidates, places, options, signal, written),
+    );
+    const [outcome] = await Promise.allSettled([placing]);
+    if (written.length > 0 && !(await areHeld(locks))) {
+      await this.#takeBack(written);
+      throw lockLost(written.length);
+    }
+    given?.throwIfAborted();
+    if (signal.aborted) throw lockLost(0);
+    return outcome.status === 'fulfilled' ? outcome.value : Promise.reject(asError(outcome.reason));
+  }
+
+  /** Finds places on what the API server has now: what other processes have promised may not be in the cache yet. */
+  async #choose(
+    requests: readonly PlacementRequest[],
+    options: PlaceOptions,
+    signal: AbortSignal,
+  ): Promise<{ candidates: Candidate[]; places: Map<string, Placed> }> {
+    const places = new Map<string, Placed>();
+    const all: Candidate[] = [];
+    for (const namespace of new Set(requests.map(({ vm }) => vm.namespace))) {
+      const objects = await this.#listed(namespace, signal);
+      const candidates = requests
+        .filter(({ vm }) => vm.namespace === namespace)
+        .map((request): Candidate => {
+          const object = objects.get(request.vm.uid);
+          if (!object) throw gone(request.vm);
+          refuseLate(object, options);
+          objects.delete(request.vm.uid);
+          return { request, object };
+        });
+      const others = [...objects.values()];
+      const placing = { namespace, candidates, others, options, solve: this.#solve };
+      places.set(namespace, await choosePlaces(this.#api, placing, signal));
+      all.push(...candidates);
+    }
+    const at = new Map(requests.map(({ vm }, index) => [vm.uid, index]));
+    all.sort((a, b) => (at.get(a.request.vm.uid) ?? 0) - (at.get(b.request.vm.uid) ?? 0));
+    return { candidates: all, places };
+  }
+
+  /** By uid. */
+  async #listed(namespace: string, signal: AbortSignal): Promise<Map<string, VirtualMachineObject>> {
+    const found = new Map<string, VirtualMachineObject>();
+    try {
+      for await (const object of listObjects(this.#api, RESOURCES.virtualMachines, namespace, { signal }))
+        found.set(object.metadata.uid ?? '', trimVirtualMachine(object));
+    } catch (error: unknown) {
+      throw platformError(error, 'list', MACHINES);
+    }
+    return found;
+  }
+
+  /** Writes the places, and says in `written` which VMs may have a new one. */
+  async #settleAll(
+    candidates: readonly Candidate[],
+    places: ReadonlyMap<string, Placed>,
+    options: PlaceOptions,
+    signal: AbortSignal | undefined,
+    written: Written[] = [],
+  ): Promise<PlacementResult[]> {
     const results: PlacementResult[] = [];
     await eachOf(candidates, WRITERS, async ({ request: { vm }, object }, index) => {
-      const { placements, zones, notes } = places.get(vm.namespace) as Placed;
-      const chosen = placements.get(vm.uid) as Placement;
-      const placement = await this.#settle(object, { chosen, zones, ...options }, signal);
+      const { placements, fresh, zones, notes, unplaced } = places.get(vm.namespace) as Placed;
+      const message = unplaced.get(vm.uid);
+      if (message !== undefined) {
+        results[index] = { vm, unplaced: message };
+        return;
+      }
+      const isFresh = fresh.has(vm.uid);
+      const chosen = isFresh ? placements.get(vm.uid) : undefined;
+      const intent: PlaceIntent = { ...options, zones, ...(chosen && { chosen }) };
+      signal?.throwIfAborted();
+      if (isFresh) written.push({ vm, intent, before: object.metadata.annotations?.[PLACEMENT] });
+      const placement = await this.#settle(object, intent, signal);
       const note = notes.get(vm.uid);
       results[index] = { vm, placement, ...(note !== undefined && { note }) };
     });
     return results;
   }
 
-  /** Every VM of a namespace but these. */
-  #others(namespace: string, uids: ReadonlySet<string>): VirtualMachineObject[] {
-    const found: VirtualMachineObject[] = [];
-    for (const key of this.#keys()) {
-      const object = key.startsWith(`${namespace}/`) ? this.#newest(key) : undefined;
-      if (object && !uids.has(object.metadata.uid ?? '')) found.push(object);
-    }
-    return found;
+  /** P9. What cannot be taken back now, the next attempt of the call looks at. */
+  async #takeBack(written: readonly Written[]): Promise<void> {
+    await eachOf(written, WRITERS, async ({ vm, intent, before }) => {
+      for (let tries = 1; tries <= WRITES; tries += 1) {
+        const object = await this.#fetch(vm).catch(() => undefined);
+        const patch = object && decideTakeBack(object, intent, before);
+        if (!patch || (await this.#write(vm, patch).catch(() => undefined))) return;
+      }
+    });
   }
 
   /** Lets a VM's place stand on the VM; P7. */
@@ -384,17 +528,43 @@ export class VmOperatorPlatform implements Platform {
   }
 }
 
-/** Does `work` with each item, at most `limit` at a time; the first failure ends it. */
+/** Does `work` with each item, at most `limit` at a time. After a failure no other is begun, and what was begun is waited for. */
 async function eachOf<T>(
   items: readonly T[],
   limit: number,
   work: (item: T, index: number) => Promise<void>,
 ): Promise<void> {
   const left = items.entries();
+  const failures: unknown[] = [];
   const worker = async (): Promise<void> => {
-    for (const [index, item] of left) await work(item, index);
+    for (const [index, item] of left) {
+      if (failures.length > 0) return;
+      await work(item, index).catch((error: unknown) => failures.push(error));
+    }
   };
   await Promise.all(Array.from({ length: limit }, worker));
+  if (failures.length > 0) throw failures[0];
+}
+
+async function areHeld(locks: readonly HeldLock[]): Promise<boolean> {
+  const held = await Promise.all(locks.map((lock) => lock.isHeld()));
+  return !held.includes(false);
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+function inNamespace(candidates: readonly Candidate[], namespace: string): Candidate[] {
+  return candidates.filter(({ request }) => request.vm.namespace === namespace);
+}
+
+function lockLost(written: number): PlatformError {
+  const back = written > 0 ? '; the places that were written are taken back' : '';
+  return new PlatformError(
+    'Transient',
+    `this process lost the placement lock while it placed VMs: it was paused, or the API server was out of reach${back}`,
+  );
 }
 
 function contended({ namespace, name }: VirtualMachineRef, what: string): PlatformError {

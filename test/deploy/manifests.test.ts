@@ -59,6 +59,20 @@ describe('Y1', () => {
     }
   });
 
+  test('rights to one object by name, but to create it, are rights to no other', () => {
+    for (const process of PROCESSES)
+      for (const { resource, name, where } of PERMISSIONS[process]) {
+        const kind = where === 'lease' ? 'Role' : 'ClusterRole';
+        const rules = (objects['simulator'] ?? [])
+          .filter((each) => each.kind === kind && each.metadata.name === ROLE[process])
+          .flatMap((each) => each.rules ?? [])
+          .filter(({ resources }) => resources.includes(RESOURCES[resource].plural));
+        for (const { resourceNames, verbs } of rules)
+          if (!verbs.includes('create'))
+            expect(resourceNames).toEqual(name === undefined ? undefined : [name]);
+      }
+  });
+
   test('nobody may do everything', () => {
     const rules = (objects['simulator'] ?? []).flatMap((each) => each.rules ?? []);
     expect(JSON.stringify(rules)).not.toContain('*');

@@ -58,21 +58,15 @@ test('no places: the message', () => {
 
 test('the journal of the simulated platform, and its answer for each VM that is new', () =>
   withFolder(async (dataDir) => {
-    let milliseconds: number | undefined;
+    const clock: Pick<PlacementProblem, 'safetyStop'> = {};
     const simulator = await startSimulator({
       ...{ dataDir, inventory: inventory() },
-      solve: (asked) => {
-        const answer = solvePlacement({
-          ...asked,
-          ...(milliseconds !== undefined && { safetyStop: milliseconds }),
-        });
-        return Promise.resolve(answer);
-      },
+      solve: (asked) => Promise.resolve(solvePlacement({ ...asked, ...clock })),
     });
     const platform = new SimulatedPlatform(simulator.address, 120_000);
     const options = { caller: 'test' };
     expect((await platform.place([placement('a')], options))[0]).not.toHaveProperty('note');
-    milliseconds = -1;
+    clock.safetyStop = -1;
     const results = await platform.place(
       ['a', 'b', 'c'].map((name) => placement(name)),
       options,

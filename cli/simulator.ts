@@ -113,13 +113,26 @@ export async function switchMachine(
   process.stdout.write(`${vm.namespace}/${vm.name} is ${STATE[state]} on the simulated platform\n`);
 }
 
-/** Prints the journal. */
+/** Most lines of the journal in a table. */
+const TABLE_LINES = 10_000;
+
+/** Prints the journal: all of it as JSON, the last {@link TABLE_LINES} lines for people. */
 export async function printJournal(options: ConsoleOptions): Promise<void> {
-  const lines = await atConsole(options, (console) => console.journal());
   if (options.output === 'json') {
-    for (const line of lines) process.stdout.write(JSON.stringify(line) + '\n');
+    await atConsole(options, async (console) => {
+      for await (const line of console.journalLines()) process.stdout.write(JSON.stringify(line) + '\n');
+    });
     return;
   }
+  const lines: JournalLine[] = [];
+  await atConsole(options, async (console) => {
+    for await (const line of console.journalLines()) {
+      lines.push(line);
+      if (lines.length > TABLE_LINES) lines.shift();
+    }
+  });
+  const [first] = lines;
+  if (first && first.n > 1) process.stderr.write(`the last ${TABLE_LINES} lines; -o json has all of them\n`);
   print(options.output, lines, () =>
     table<JournalLine>(
       [

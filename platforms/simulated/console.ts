@@ -3,7 +3,7 @@ import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import type { FailureClass, VirtualMachineState } from '../platform';
 import type { JournalLine } from './entries';
 import { Caller } from './http-call';
-import type { StandingVm } from './protocol';
+import { JOURNAL_PAGE, type StandingVm } from './protocol';
 
 /** Names a VM whatever its uid. */
 export interface NamedVm {
@@ -60,8 +60,25 @@ export class SimulatorConsole {
     return (answer as { vms: StandingVm[] }).vms;
   }
 
-  /** The journal's lines after line number `since`. */
+  /** The journal's lines after line number `since`, all at once. */
   async journal(since = 0): Promise<JournalLine[]> {
+    const lines: JournalLine[] = [];
+    for await (const line of this.journalLines(since)) lines.push(line);
+    return lines;
+  }
+
+  /** The journal's lines after line number `since`, read page by page. */
+  async *journalLines(since = 0): AsyncGenerator<JournalLine> {
+    let last = since;
+    for (;;) {
+      const page = await this.#journalPage(last);
+      yield* page;
+      if (page.length < JOURNAL_PAGE) return;
+      last = page.at(-1)?.n ?? last;
+    }
+  }
+
+  async #journalPage(since: number): Promise<JournalLine[]> {
     const response = await this.#caller.open({ method: 'GET', path: `/v1/journal?since=${since}` });
     response.setEncoding('utf8');
     let text = '';

@@ -7,14 +7,17 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Entry, JournalLine } from './entries';
+
+const LINE_FEED = 0x0a;
 
 /** An open journal. */
 export interface Journal {
   readonly path: string;
   /** Takes an entry, numbers it and resolves once it is in the file. Entries of one tick are written together. */
   append(entry: Entry): Promise<void>;
+  /** Reads up to `limit` lines after number `since`, of those that are in the file now. */
+  read(since: number, limit: number): AsyncGenerator<JournalLine>;
   /** Waits for what is being written and closes the file. */
   close(): Promise<void>;
 }
@@ -29,13 +32,16 @@ export async function openJournal(path: string, replay: (line: JournalLine) => v
   const file = await open(path, 'a+');
   try {
     await cutTornLine(file);
+    const places = new Places();
     let last = 0;
-    for await (const line of readJournal(path, 0)) {
+    for await (const text of textLines(path, 0, await lengthOfWholeLines(path))) {
+      const line = parseLine(path, last + 1, text);
       if (line.n !== last + 1) throw damaged(path, last + 1, `it has number ${line.n}`);
       last = line.n;
+      places.add(Buffer.byteLength(text) + 1);
       replay(line);
     }
-    return new JournalFile(path, file, last);
+    return new JournalFile(path, file, places);
   } catch (error: unknown) {
     await file.close();
     throw error;
@@ -49,12 +55,58 @@ export async function openJournal(path: string, replay: (line: JournalLine) => v
  */
 export async function* readJournal(path: string, since: number): AsyncGenerator<JournalLine> {
   let number = 0;
-  const size = await lengthOfWholeLines(path);
-  if (size === 0) return;
-  const input = createReadStream(path, { end: size - 1 });
-  for await (const text of createInterface({ input, crlfDelay: Infinity })) {
+  for await (const text of textLines(path, 0, await lengthOfWholeLines(path))) {
     number += 1;
     if (number > since) yield parseLine(path, number, text);
+  }
+}
+
+/** Whole lines between two places in a file, bytes. Only a line feed ends a line: readline takes U+2028 within a text for an end as well. */
+async function* textLines(path: string, start: number, end: number): AsyncGenerator<string> {
+  if (start >= end) return;
+  let rest = Buffer.alloc(0);
+  for await (const chunk of createReadStream(path, { start, end: end - 1 }) as AsyncIterable<Buffer>) {
+    let from = 0;
+    const bytes = Buffer.concat([rest, chunk]);
+    for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, from)) {
+      yield bytes.toString('utf8', from, at);
+      from = at + 1;
+    }
+    rest = bytes.subarray(from);
+  }
+}
+
+/** Lines between two places that are kept. */
+const LINES_PER_PLACE = 1_000;
+
+/** Where every thousandth line of a journal begins, so that a page of it is read without what is before it. */
+class Places {
+  /** Begin of line 1, 1,001, 2,001 and so on, bytes. */
+  readonly #begins = [0];
+  #size = 0;
+  #count = 0;
+
+  /** Number of the last line. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes of all lines. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Takes the next line, with the bytes that it has in the file. */
+  add(bytes: number): void {
+    this.#size += bytes;
+    this.#count += 1;
+    if (this.#count % LINES_PER_PLACE === 0) this.#begins.push(this.#size);
+  }
+
+  /** The last known begin of a line at or before number `n`. */
+  before(n: number): { number: number; begin: number } {
+    const index = Math.min(Math.floor((n - 1) / LINES_PER_PLACE), this.#begins.length - 1);
+    return { number: index * LINES_PER_PLACE + 1, begin: this.#begins[index] ?? 0 };
   }
 }
 
@@ -97,7 +149,7 @@ async function endOfLastLine(file: FileHandle): Promise<number> {
   while (end > 0) {
     const start = Math.max(0, end - chunk.length);
     const { bytesRead } = await file.read(chunk, 0, end - start, start);
-    const lineFeed = chunk.subarray(0, bytesRead).lastIndexOf(0x0a);
+    const lineFeed = chunk.subarray(0, bytesRead).lastIndexOf(LINE_FEED);
     if (lineFeed >= 0) return start + lineFeed + 1;
     end = start;
   }
@@ -105,6 +157,7 @@ async function endOfLastLine(file: FileHandle): Promise<number> {
 }
 
 class JournalFile implements Journal {
+  /** Number of the last line that was taken; it may not be in the file yet. */
   #last: number;
   #lines: string[] = [];
   #next: Promise<void> | undefined;
@@ -114,9 +167,10 @@ class JournalFile implements Journal {
   constructor(
     readonly path: string,
     readonly file: FileHandle,
-    last: number,
+    /** Of what is in the file. */
+    readonly places: Places,
   ) {
-    this.#last = last;
+    this.#last = places.count;
   }
 
   append(entry: Entry): Promise<void> {
@@ -125,6 +179,22 @@ class JournalFile implements Journal {
     this.#lines.push(`${JSON.stringify({ n: this.#last, ...entry })}\n`);
     this.#next ??= this.#writeSoon();
     return this.#next;
+  }
+
+  async *read(since: number, limit: number): AsyncGenerator<JournalLine> {
+    const { size, count } = this.places;
+    if (since >= count) return;
+    const place = this.places.before(since + 1);
+    let { number } = place;
+    let left = limit;
+    for await (const text of textLines(this.path, place.begin, size)) {
+      if (left === 0) return;
+      if (number > since) {
+        left -= 1;
+        yield parseLine(this.path, number, text);
+      }
+      number += 1;
+    }
   }
 
   async close(): Promise<void> {
@@ -140,11 +210,12 @@ class JournalFile implements Journal {
     try {
       await before;
       await new Promise((resolve) => setImmediate(resolve));
-      const text = this.#lines.join('');
+      const lines = this.#lines;
       this.#lines = [];
       this.#next = undefined;
       if (this.#broken) throw this.#broken;
-      await this.file.appendFile(text);
+      await this.file.appendFile(lines.join(''));
+      for (const line of lines) this.places.add(Buffer.byteLength(line));
     } catch (error: unknown) {
       // Half a batch may be in the file: nothing may follow it. The next start cuts it off.
       this.#broken ??= new Error(`journal ${this.path} cannot be written: ${String(error)}`, {

@@ -39,7 +39,7 @@ import {
   type EngineState,
   type VmRecord,
 } from './engine';
-import { CONSOLE, type Entry, type PlaceCall } from './entries';
+import { CONSOLE, type Entry, type JournalLine, type PlaceCall } from './entries';
 import { openJournal, type Journal } from './journal';
 import type { StandingVm } from './protocol';
 
@@ -214,6 +214,11 @@ export class Machine {
   async setFaults(faults: SimulatedFault[]): Promise<void> {
     const { behavior, ...rest } = this.#state.inventory;
     await this.setInventory({ ...rest, behavior: { ...behavior, faults } });
+  }
+
+  /** Reads up to `limit` lines of the journal after number `since`. */
+  readJournal(since: number, limit: number): AsyncGenerator<JournalLine> {
+    return this.#journal.read(since, limit);
   }
 
   async close(): Promise<void> {

@@ -33,6 +33,9 @@ export interface Refusal {
   error: { class: FailureClass; message: string; retryAfter?: number };
 }
 
+/** Most lines of the journal in one answer. */
+export const JOURNAL_PAGE = 10_000;
+
 const text = z.string().min(1).max(1024);
 const amount = z.number().nonnegative();
 const powerState = z.enum(['PoweredOn', 'PoweredOff', 'Suspended']);

@@ -10,7 +10,7 @@
  * | `POST /v1/power` | `PowerRequest` → `{state}` |
  * | `POST /v1/place` | `{requests, caller, sequence?, beside?}` → `{results}` |
  * | `POST /v1/release` | `{vms, caller, sequence}` → `{vms}`: those that have no place now |
- * | `GET /v1/journal?since=N` | → the journal's lines after line N |
+ * | `GET /v1/journal?since=N&limit=M` | → the journal's lines after line N; at most M, and at most 10,000 |
  * | `GET`, `PUT /v1/inventory`, `PUT /v1/faults` | what the platform consists of and how it goes wrong |
  * | `POST /v1/console/power`, `/delete`, `/fail` | what a person does behind the group's back |
  *
@@ -26,10 +26,10 @@ import type { SimulatedInventory } from '../../api';
 import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange } from '../../http';
 import type { Solve } from '../../placement';
 import { PlatformError, type FailureClass } from '../platform';
-import { readJournal } from './journal';
 import { takeLock } from './lock';
 import { Machine } from './machine';
 import {
+  JOURNAL_PAGE,
   consoleDeleteBody,
   consoleFailBody,
   consolePowerBody,
@@ -92,7 +92,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const server = await startHttpServer({
     port: options.port ?? 0,
     limits: HTTP_LIMITS.simulator,
-    handle: (exchange) => serve({ instance, machine, journal, closing: closing.signal }, exchange),
+    handle: (exchange) => serve({ instance, machine, closing: closing.signal }, exchange),
   });
   const address = `http://${server.address}`;
   try {
@@ -136,7 +136,6 @@ function once(onBroken: SimulatorOptions['onBroken']): (error: Error) => void {
 interface Served {
   instance: string;
   machine: Promise<Machine>;
-  journal: string;
   closing: AbortSignal;
 }
 
@@ -181,7 +180,7 @@ async function route(served: Served, exchange: Exchange): Promise<unknown> {
       return { vms: await machine.release(vms, options) };
     }
     case 'GET /v1/journal':
-      return sendJournal(served.journal, Number(query.get('since') ?? 0), response);
+      return sendJournal(machine, query, response);
     case 'GET /v1/inventory':
       return { inventory: machine.inventory };
     case 'PUT /v1/inventory':
@@ -289,13 +288,24 @@ function classOf(error: unknown): FailureClass {
   return error instanceof HttpError && error.status < 500 ? 'Permanent' : 'Transient';
 }
 
-async function sendJournal(path: string, since: number, response: ServerResponse): Promise<typeof ANSWERED> {
-  if (!Number.isInteger(since) || since < 0) throw new HttpError(400, 'since must be a line number');
+async function sendJournal(
+  machine: Machine,
+  query: URLSearchParams,
+  response: ServerResponse,
+): Promise<typeof ANSWERED> {
+  const since = wholeNumber('since', query.get('since') ?? '0');
+  const limit = Math.min(JOURNAL_PAGE, wholeNumber('limit', query.get('limit') ?? String(JOURNAL_PAGE)));
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   await pipeline(async function* () {
-    for await (const line of readJournal(path, since)) yield `${JSON.stringify(line)}\n`;
+    for await (const line of machine.readJournal(since, limit)) yield `${JSON.stringify(line)}\n`;
   }, response);
   return ANSWERED;
+}
+
+function wholeNumber(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 0) throw new HttpError(400, `${name} must be a whole number`);
+  return number;
 }
 
 function watch(

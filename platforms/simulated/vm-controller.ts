@@ -17,6 +17,7 @@ import {
   RESOURCES,
   resourceCache,
   trimVirtualMachine,
+  isOlder,
   virtualMachineCache,
   type ApiServer,
   type CacheChange,
@@ -404,15 +405,6 @@ function sizeOf(object: KubernetesObject): Size | undefined {
 function asked({ metadata, spec }: VirtualMachineObject): string {
   const { labels, annotations, deletionTimestamp } = metadata;
   return JSON.stringify([spec, labels, annotations, deletionTimestamp]);
-}
-
-/**
- * Whether `object` is an older form than `than`. Resource versions of one resource can be compared as numbers
- * (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
- */
-function isOlder(object: VirtualMachineObject, than: VirtualMachineObject): boolean {
-  if (object.metadata.uid !== than.metadata.uid) return false;
-  return Number(object.metadata.resourceVersion) < Number(than.metadata.resourceVersion);
 }
 
 function isTry({ type }: Act): boolean {

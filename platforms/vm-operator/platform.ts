@@ -613,8 +613,7 @@ function notLive(error: unknown): PlatformError {
   });
 }
 
-/** Resolves once everything was listed, or `signal` aborts. */
-/** What was listed is followed a moment later: waits until it is, or until that takes too long to be just a moment, or until the signal. */
+/** Resolves once every watch is open, {@link OPENING} passed, or `signal` aborts. */
 async function liveOr(cache: ResourceCache<unknown>, signal: AbortSignal): Promise<void> {
   if (cache.live || signal.aborted) return;
   await new Promise<void>((resolve) => {
@@ -630,6 +629,7 @@ async function liveOr(cache: ResourceCache<unknown>, signal: AbortSignal): Promi
   });
 }
 
+/** Resolves once everything was listed, or `signal` aborts. */
 async function syncedOr(cache: ResourceCache<unknown>, signal: AbortSignal): Promise<void> {
   let stop: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));

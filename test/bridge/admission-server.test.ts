@@ -8,7 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import type { Manifests } from '../../api';
 import { startAdmissionServer, type AdmissionServer } from '../../bridge';
 import { createAuthority, type Authority } from '../support/certificates';
-import { until } from './until';
+import { until } from '../support/until';
 
 const NOTHING: Manifests = { groups: [], virtualMachines: [], classes: [], policies: [], inventories: [] };
 

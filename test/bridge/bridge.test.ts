@@ -20,7 +20,7 @@ import { operatorUpdates, workflowId } from '../../workflows/messages';
 import { groupManifest, groupWithVms, policyManifest, vmManifest } from '../support/manifests';
 import { accepted } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
-import { until } from './until';
+import { until } from '../support/until';
 
 const QUEUE = 'test-bridge';
 const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });

@@ -12,7 +12,7 @@ import {
 } from '../../kubernetes';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 import { groupManifest, vmManifest } from '../support/manifests';
-import { until } from './until';
+import { until } from '../support/until';
 
 const GONE = '00000000-0000-4000-8000-000000000000';
 

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from '
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { directorySource, type DirectorySourceOptions, type Source, type SourceState } from '../../bridge';
-import { until } from './until';
+import { until } from '../support/until';
 
 let folder: string;
 let sources: Source[];

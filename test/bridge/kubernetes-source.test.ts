@@ -3,7 +3,7 @@ import type { SourceState } from '../../bridge';
 import { kubernetesSource } from '../../bridge/kubernetes/source';
 import type { GroupObject } from '../../bridge/kubernetes/objects';
 import type { CacheChange, KubernetesObject, ResourceCache } from '../../kubernetes';
-import { until } from './until';
+import { until } from '../support/until';
 
 /** A cache that holds what a test puts into it. */
 function memory<T extends KubernetesObject>(): ResourceCache<T> & {

@@ -22,7 +22,7 @@ import {
 import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 import { groupManifest, groupWithVms } from '../support/manifests';
-import { until } from './until';
+import { until } from '../support/until';
 
 /** Milliseconds after which the holder's belief is over. */
 const BELIEF = 10_000;

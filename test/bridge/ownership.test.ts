@@ -17,7 +17,7 @@ import {
 } from '../../kubernetes';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 import { groupWithVms } from '../support/manifests';
-import { until } from './until';
+import { until } from '../support/until';
 
 const names = Array.from({ length: 30 }, (_, at) => `vm-${String(at).padStart(2, '0')}`);
 

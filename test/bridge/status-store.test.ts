@@ -15,7 +15,7 @@ import {
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 import { groupManifest } from '../support/manifests';
-import { until } from './until';
+import { until } from '../support/until';
 
 let cluster: TestCluster;
 let api: ApiServer;

@@ -10,7 +10,7 @@ import {
   type RunRequest,
 } from '../../bridge';
 import { workQueue } from '../../bridge/work-queue';
-import { until } from './until';
+import { until } from '../support/until';
 
 let folder: string;
 beforeEach(async () => {

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { dataFolder, readRecord } from '../../cli/data-folder';
 import { isRunning } from '../../cli/processes';
 import { findTemporalCli } from '../../cli/temporal-cli';
 import type { JournalLine } from '../../platforms/simulated';
 import { groupWithVms, policyManifest } from '../support/manifests';
+import { until } from '../support/until';
 import { buildWhenStale, start, vmgroup } from './vmgroup';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-up-'));
@@ -46,14 +46,6 @@ function begin(args: string[]): ChildProcess & { lines: string[]; errors: string
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
   children.push(child);
   return Object.assign(child, { lines, errors });
-}
-
-async function until<T>(look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    await sleep(100);
-  }
 }
 
 function journal(data: string): JournalLine[] {

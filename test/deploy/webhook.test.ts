@@ -8,7 +8,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { examineCluster } from '../../cli/doctor-cluster';
 import type { Finding } from '../../cli/doctor';
-import { until } from '../bridge/until';
+import { until } from '../support/until';
 import { buildWhenStale } from '../cli/vmgroup';
 import { createAuthority, type Authority } from '../support/certificates';
 import { podOf, renderedWith, type Manifest } from '../support/deploy';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { parse } from 'yaml';
-import { until } from '../bridge/until';
+import { until } from '../support/until';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 
 let cluster: TestCluster;

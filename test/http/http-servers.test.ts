@@ -9,6 +9,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { HTTP_LIMITS, startHttpServer } from '../../http';
+import { until } from '../support/until';
 
 const SERVERS = ['health', 'webhook', 'simulator'] as const;
 type Name = (typeof SERVERS)[number];
@@ -262,10 +263,6 @@ describe.each(SERVERS)('HTTP-2: %s', (name) => {
     await expectHealthy(name);
   });
 });
-
-async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await sleep(20);
-}
 
 test('HTTP-2: bodies that exceed a limit are refused', async () => {
   const server = await startHttpServer({

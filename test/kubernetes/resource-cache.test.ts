@@ -15,6 +15,7 @@ import {
 import { answerError } from '../../kubernetes/error';
 import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
 import { startCluster, type TestCluster } from '../support/kubernetes';
+import { until } from '../support/until';
 
 const WIDGETS: Resource = {
   group: 'test.vmgroup.dev',
@@ -111,13 +112,6 @@ function follow(options: Partial<CacheOptions<KubernetesObject>> = {}): {
   return { cache, changes };
 }
 
-async function until(condition: () => boolean | Promise<boolean>, seconds = 40): Promise<void> {
-  for (const end = Date.now() + seconds * 1_000; !(await condition());) {
-    if (Date.now() > end) throw new Error(`waited in vain for ${condition.toString()}`);
-    await sleep(20);
-  }
-}
-
 /** The cache has what the server has, by resource version. */
 async function isTrue(cache: ResourceCache<KubernetesObject>, namespaces?: string[]): Promise<boolean> {
   // A server that has just started refuses for a moment.
@@ -199,7 +193,7 @@ test('K1: a server that takes the watch and is silent is found out, told of, and
   await until(() => cache.live);
   proxy.decide(() => 'silent');
   await make('unheard');
-  await until(() => !cache.live, 90);
+  await until(() => !cache.live, 'the cache to notice', { seconds: 90 });
   expect(cache.get('a/unheard')).toBeUndefined();
   expect(cache.error).toMatchObject({ code: 0 });
   proxy.heal();
@@ -217,7 +211,7 @@ test('K1: one watch that is silent while the server answers is opened anew', asy
   await make('unheard');
   await sleep(1_000);
   expect(cache.size).toBe(0);
-  await until(() => isTrue(cache), 90);
+  await until(() => isTrue(cache), 'the cache to be true again', { seconds: 90 });
   expect(cache.live).toBe(true);
   await remove('unheard');
 }, 120_000);

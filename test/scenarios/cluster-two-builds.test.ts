@@ -23,6 +23,7 @@ import { olderBuild } from '../support/older-build';
 import { startCommand, type Command } from '../support/processes';
 import { accepted } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
+import { until } from '../support/until';
 
 jest.setTimeout(180_000);
 
@@ -146,16 +147,11 @@ const bootOrder = (tiers: Tiers): object => ({
   })),
 });
 
-async function until<T>(what: () => Promise<T | undefined>, saying: string): Promise<T> {
-  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(100)) {
-    const found = await what();
-    if (found !== undefined) return found;
-  }
-  throw new Error(
-    `waited 60 s for ${saying}; ${Object.entries(bridges)
-      .map(([build, bridge]) => `${build}: ${bridge.output().slice(-3_000)}`)
-      .join('\n')}`,
-  );
+/** The end of what each bridge printed. */
+function logs(): string {
+  return Object.entries(bridges)
+    .map(([build, bridge]) => `${build}: ${bridge.output().slice(-3_000)}`)
+    .join('\n');
 }
 
 interface Status {
@@ -170,10 +166,14 @@ async function status(namespace: string): Promise<Status | undefined> {
 }
 
 function shows(namespace: string, generation: number, phase: string): Promise<true> {
-  return until(async () => {
-    const now = await status(namespace);
-    return now?.observedGeneration === generation && now.phase === phase ? true : undefined;
-  }, `${namespace}/app to be ${phase} as of generation ${generation}`);
+  return until(
+    async () => {
+      const now = await status(namespace);
+      return now?.observedGeneration === generation && now.phase === phase;
+    },
+    `${namespace}/app to be ${phase} as of generation ${generation}`,
+    { seconds: 60, context: logs },
+  );
 }
 
 const operations = async (namespace: string): Promise<string[]> =>

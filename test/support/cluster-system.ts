@@ -5,7 +5,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { DEFAULT_INVENTORY } from '../../api';
@@ -30,6 +29,7 @@ import { startFaultProxy, type FaultProxy } from './fault-proxy';
 import { startCluster, type TestCluster } from './kubernetes';
 import type { Behavior } from './manifests';
 import { startTemporal, type TestTemporal } from './temporal';
+import { until } from './until';
 
 /** Quick VMs: a test should not wait for what it does not test. */
 const QUICK: Behavior = { powerOnTime: 150, readyTime: 50, powerOffTime: 100, guestShutdownTime: 100 };
@@ -60,8 +60,8 @@ export interface ClusterSystem {
   get(resource: Resource, namespace: string, name: string): Promise<KubernetesObject | undefined>;
   /** `status` of a group as it stands on the API server. */
   status(namespace: string, name: string): Promise<GroupStatusOnServer | undefined>;
-  /** Waits until `what` answers something, 60 s at most. */
-  until<T>(what: () => T | undefined | Promise<T | undefined>, saying: string): Promise<T>;
+  /** {@link until}, 60 s at most. */
+  until<T>(look: () => T | Promise<T>, saying: string): Promise<Exclude<T, undefined | false>>;
   stop(): Promise<void>;
 }
 
@@ -169,15 +169,6 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
     return { ...bridge, events, registry, stop };
   }
 
-  const until: ClusterSystem['until'] = async (what, saying) => {
-    for (let tries = 0; tries < 1_200; tries += 1) {
-      const found = await what();
-      if (found !== undefined) return found;
-      await sleep(50);
-    }
-    throw new Error(`waited 60 s for ${saying}`);
-  };
-
   const get: ClusterSystem['get'] = (resource, namespace, name) => api.get(resource, { namespace, name });
   return {
     cluster,
@@ -198,7 +189,7 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
       const object = await get(RESOURCES.virtualMachineGroups, namespace, name);
       return object?.status as GroupStatusOnServer | undefined;
     },
-    until,
+    until: (look, saying) => until(look, saying, { seconds: 60, every: 50 }),
     stop: async () => {
       for (const close of closers.reverse()) await close();
       await worker.shutdown();

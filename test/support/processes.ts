@@ -12,6 +12,7 @@ import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
 import { workflowId, type RunOutcome } from '../../workflows/messages';
 import { buildWhenStale, start as spawnCommand } from '../cli/vmgroup';
 import { startTemporal, type TestTemporal } from './temporal';
+import { until } from './until';
 
 /** A part that can be killed as `kill -9` does, and started again with nothing but what it left on disk. */
 export interface Victim {
@@ -95,8 +96,8 @@ export interface Installation {
   /** The lines of the journal, read from its file. */
   journal(): JournalLine[];
   handle(namespace: string, name: string): WorkflowHandle;
-  /** Waits until `what` answers something. Looks every few milliseconds, so that a kill can follow at once. */
-  until<T>(what: () => T | undefined | Promise<T | undefined>, saying: string): Promise<T>;
+  /** {@link until}, 90 s at most, with the logs in its error. Looks every few milliseconds, so that a kill can follow at once. */
+  until<T>(look: () => T | Promise<T>, saying: string): Promise<Exclude<T, undefined | false>>;
   /** The outcome of the last run of a group, once it has ended with this power state. */
   outcome(namespace: string, name: string, powerState: RunOutcome['powerState']): Promise<RunOutcome>;
   /** Ids of all runs of a group. */
@@ -136,16 +137,10 @@ export async function startInstallation(behavior: Record<string, unknown>): Prom
   const started: Command[] = [simulator, worker, bridge];
   let faults: SimulatedFault[] = [];
 
-  const until: Installation['until'] = async (what, saying) => {
-    for (const end = Date.now() + 90_000; Date.now() < end;) {
-      const found = await what();
-      if (found !== undefined) return found;
-      await sleep(5);
-    }
-    throw new Error(
-      `waited 90 s for ${saying}; worker: ${worker.output().slice(-2000)}; bridge: ${bridge.output().slice(-2000)}`,
-    );
-  };
+  const logs = (): string =>
+    `worker: ${worker.output().slice(-2000)}; bridge: ${bridge.output().slice(-2000)}`;
+  const waitFor: Installation['until'] = (look, saying) =>
+    until(look, saying, { seconds: 90, every: 5, context: logs });
   const handle = (namespace: string, name: string): WorkflowHandle =>
     temporal.client.workflow.getHandle(workflowId(namespace, name));
 
@@ -169,9 +164,9 @@ export async function startInstallation(behavior: Record<string, unknown>): Prom
     },
     journal: () => readLines(path.join(dir, 'simulator/simulator/journal.jsonl')),
     handle,
-    until,
+    until: waitFor,
     outcome: (namespace, name, powerState) =>
-      until(async () => {
+      waitFor(async () => {
         await sleep(100);
         const outcome = await lastOutcome(handle(namespace, name)).catch(() => undefined);
         return outcome?.powerState === powerState ? outcome : undefined;

@@ -2,7 +2,6 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import pino from 'pino';
 import { DEFAULT_INVENTORY } from '../../api';
@@ -14,6 +13,7 @@ import { startWorker, type RunningWorker } from '../../worker';
 import { operatorUpdates, workflowId, type RunOutcome, type Verb } from '../../workflows/messages';
 import type { Behavior } from './manifests';
 import type { TestTemporal } from './temporal';
+import { until } from './until';
 
 /** Quick VMs: a test should not wait for what it does not test. */
 const QUICK: Behavior = { powerOnTime: 200, readyTime: 100, powerOffTime: 100, guestShutdownTime: 150 };
@@ -31,8 +31,12 @@ export interface System {
   view(namespace: string, name: string): GroupView | undefined;
   handle(namespace: string, name: string): WorkflowHandle;
   say(namespace: string, name: string, verb: Verb, member?: string): Promise<string>;
-  /** Waits until `what` answers something, `seconds` at most (90). */
-  until<T>(what: () => T | undefined | Promise<T | undefined>, saying: string, seconds?: number): Promise<T>;
+  /** {@link until}, `seconds` at most (90), with the last events in its error. */
+  until<T>(
+    look: () => T | Promise<T>,
+    saying: string,
+    seconds?: number,
+  ): Promise<Exclude<T, undefined | false>>;
   /** Waits until the last run of the group has ended, and the bridge knows it. */
   outcome(namespace: string, name: string, after?: number): Promise<RunOutcome>;
   bridge: RunningBridge;
@@ -89,15 +93,9 @@ export async function startSystem(
 
   const view = (namespace: string, name: string): GroupView | undefined =>
     bridge.views().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
-  const until: System['until'] = async (what, saying, seconds = 90) => {
-    for (let tries = 0; tries < seconds * 10; tries += 1) {
-      const found = await what();
-      if (found !== undefined) return found;
-      await sleep(100);
-    }
-    throw new Error(
-      `waited ${seconds} s for ${saying}; events: ${JSON.stringify(events.slice(-10), null, 1)}`,
-    );
+  const waitFor: System['until'] = (look, saying, seconds = 90) => {
+    const context = (): string => `events: ${JSON.stringify(events.slice(-10), null, 1)}`;
+    return until(look, saying, { seconds, every: 100, context });
   };
   const console = new SimulatorConsole(platform.address);
   return {
@@ -116,9 +114,9 @@ export async function startSystem(
       const { message } = await handle.executeUpdate(operatorUpdates[verb], { args: [word] });
       return message;
     },
-    until,
+    until: waitFor,
     outcome: (namespace, name, after = 0) =>
-      until(() => {
+      waitFor(() => {
         const outcome = view(namespace, name)?.run?.outcome;
         return outcome && outcome.endedAt > after ? outcome : undefined;
       }, `the end of the run of ${namespace}/${name}`),

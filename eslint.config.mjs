@@ -1,6 +1,7 @@
 import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 import { builtinModules } from 'node:module';
+import { uncheckedLookup } from './scripts/lint-lookup.mjs';
 
 /**
  * Who may import whom: the table of the design. A folder's front doors are the only way in. `types` are doors that may be used for
@@ -149,6 +150,13 @@ export default tseslint.config(
         },
       ],
     },
+  },
+  {
+    // Names of VMs, labels and namespaces are keys.
+    files: Object.keys(table).map((folder) => `${folder}/**/*.ts`),
+    ignores: ['api/own.ts', 'workflows/**'],
+    plugins: { vmgroup: { rules: { 'unchecked-lookup': uncheckedLookup } } },
+    rules: { 'vmgroup/unchecked-lookup': 'error' },
   },
   { files: ['bench/**/*.ts', 'cli/**/*.ts'], rules: { 'no-console': 'off' } },
   {

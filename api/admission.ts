@@ -13,6 +13,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ReadObject } from './kinds';
 import type { Manifests } from './model';
 import { neighboursOf } from './neighbours';
+import { own } from './own';
 import { type Finding, formatPath, type ObjectRef, type Path, refKey } from './problem';
 import { readResource, type Resource } from './resource';
 import { checkRules } from './rules';
@@ -98,7 +99,9 @@ function isBeingDeleted(object: unknown): boolean {
 
 /** A field of a value that need not be a mapping. */
 function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+  return typeof value === 'object' && value !== null
+    ? own(value as Record<string, unknown>, name)
+    : undefined;
 }
 
 /** Something wrong, as a user is told of it. */

@@ -5,16 +5,16 @@
  */
 
 /** Milliseconds of each unit of a Go duration string. */
-const UNITS: Readonly<Record<string, number>> = {
-  h: 3_600_000,
-  m: 60_000,
-  s: 1_000,
-  ms: 1,
-  us: 0.001,
-  µs: 0.001,
-  μs: 0.001,
-  ns: 0.000_001,
-};
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+  ['ms', 1],
+  ['us', 0.001],
+  ['µs', 0.001],
+  ['μs', 0.001],
+  ['ns', 0.000_001],
+]);
 
 /** Longest duration that Go can hold (2^63 - 1 nanoseconds, about 292 years), in milliseconds. */
 const LONGEST = 9_223_372_036_854;
@@ -34,7 +34,7 @@ export function parseDuration(text: string): number {
   if (!WHOLE.test(text)) throw new Error(`invalid duration ${quote(text)}: ${cure(text)}`);
   let total = 0;
   for (const [, amount = '', unit = ''] of text.matchAll(PART))
-    total += Number(amount) * (UNITS[unit] ?? NaN);
+    total += Number(amount) * (UNITS.get(unit) ?? NaN);
   if (total > LONGEST) throw new Error(`invalid duration ${quote(text)}: longer than 292 years`);
   const rounded = Math.round(total);
   return text.startsWith('-') && rounded !== 0 ? -rounded : rounded;

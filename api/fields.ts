@@ -1,6 +1,7 @@
 /** The pieces that the schemas are built of, and the messages of what does not fit them. */
 import { z } from 'zod';
 import { parseDuration } from './duration';
+import { own } from './own';
 import type { Path } from './problem';
 import { parseQuantity } from './quantity';
 import { durationChecks, nameChecks, optionalNameChecks, positiveDurationChecks } from './server-checks';
@@ -205,7 +206,7 @@ function isTypeIssue(issue: z.core.$ZodIssue): boolean {
 function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type':
-      return expected(TYPES[String(issue.expected)] ?? String(issue.expected), issue.input);
+      return expected(own(TYPES, String(issue.expected)) ?? String(issue.expected), issue.input);
     case 'invalid_value':
       return unsupported(issue.input, (issue.values as unknown[]).map(String));
     case 'too_small':

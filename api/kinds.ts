@@ -13,6 +13,7 @@ import type {
   VirtualMachine,
   VirtualMachineClass,
 } from './model';
+import { own } from './own';
 import type { Finding, ObjectRef } from './problem';
 import { convertPolicy, sequencePolicySchema } from './sequence-policy';
 import { convertInventory, simulatedInventorySchema } from './simulated-inventory';
@@ -168,7 +169,7 @@ function toFinding(
 function without(value: unknown, places: readonly Mismatch[]): unknown {
   const copy = structuredClone(value);
   for (const { path } of places) {
-    const holder = path.slice(0, -1).reduce<unknown>((at, step) => (at as Holder)[step], copy);
+    const holder = path.slice(0, -1).reduce<unknown>((at, step) => own(at as Holder, String(step)), copy);
     delete (holder as Holder)[path.at(-1) ?? ''];
   }
   return copy;

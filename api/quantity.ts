@@ -1,23 +1,23 @@
 /** Kubernetes quantities, as `64Gi` of memory. */
 
-const FACTORS: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
+const FACTORS: ReadonlyMap<string, number> = new Map([
+  ['n', 1e-9],
+  ['u', 1e-6],
+  ['m', 1e-3],
+  ['', 1],
+  ['k', 1e3],
+  ['M', 1e6],
+  ['G', 1e9],
+  ['T', 1e12],
+  ['P', 1e15],
+  ['E', 1e18],
+  ['Ki', 2 ** 10],
+  ['Mi', 2 ** 20],
+  ['Gi', 2 ** 30],
+  ['Ti', 2 ** 40],
+  ['Pi', 2 ** 50],
+  ['Ei', 2 ** 60],
+]);
 
 const QUANTITY = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d{1,3})?$/;
 
@@ -44,5 +44,5 @@ export function parseQuantity(amount: string | number): number {
 function read(text: string): number | undefined {
   const [, number = '', suffix = ''] = (text.length < 64 && QUANTITY.exec(text)) || [];
   if (number === '') return undefined;
-  return /^[eE]./.test(suffix) ? Number(`${number}${suffix}`) : Number(number) * (FACTORS[suffix] ?? NaN);
+  return /^[eE]./.test(suffix) ? Number(`${number}${suffix}`) : Number(number) * (FACTORS.get(suffix) ?? NaN);
 }

@@ -5,6 +5,7 @@ import { isMapping, nonEmpty, present, type Convert } from './convert';
 import { looseMetadata, optionalName } from './fields';
 import { serverRules } from './server-checks';
 import type { Placement, VirtualMachine } from './model';
+import { own } from './own';
 import { powerMode, powerState } from './virtual-machine-group';
 
 /** Label that pins a VM to a zone; also the topology key of zones. */
@@ -88,7 +89,7 @@ export function fromFirstVersion(value: unknown): unknown {
   if (!isMapping(value) || !isFirstVersion(value) || !isMapping(value['spec'])) return value;
   const spec = { ...value['spec'] };
   for (const field of ['powerState', 'powerOffMode', 'suspendMode']) {
-    const text = spec[field];
+    const text = own(spec, field);
     if (typeof text === 'string' && text !== '') spec[field] = text.charAt(0).toUpperCase() + text.slice(1);
   }
   return { ...value, spec };

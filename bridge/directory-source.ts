@@ -8,7 +8,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { parseManifests, type Manifests, type Problem } from '../api';
+import { own, parseManifests, type Manifests, type Problem } from '../api';
 import { folderWatch } from './folder-watch';
 import { manifestReader, readingProblems, type ManifestFile, type ManifestFiles } from './manifest-files';
 import {
@@ -180,7 +180,7 @@ function parser(): (found: ManifestFiles, previous: Manifests) => Omit<Reading, 
     for (const file of found.files) {
       const ids = idsOfFile(file);
       next.set(file.path, { text: file.text, ids });
-      for (const id of ids) files[id] ??= file.path;
+      for (const id of ids) files[id] = own(files, id) ?? file.path;
     }
     known = next;
     return {

@@ -5,7 +5,7 @@
  * L2: an object that is missing counts as deleted only once it has been missing for a while: editors and `git checkout` take a file away
  *     for a moment, and a writer can be half way through.
  */
-import type { Manifests, Problem } from '../api';
+import { own, type Manifests, type Problem } from '../api';
 import { readIfThere, writeAtomically } from './atomic-file';
 import { isWithin } from './within';
 
@@ -79,13 +79,13 @@ export function mergeReading(
   const present = new Set(idsOf(reading.manifests));
   const missingSince: Record<string, number> = {};
   const files: Record<string, string> = {};
-  for (const id of present) files[id] = reading.files[id] ?? before.files[id] ?? '';
+  for (const id of present) files[id] = own(reading.files, id) ?? own(before.files, id) ?? '';
 
   const stays = (id: string): boolean => {
     if (present.has(id)) return false;
-    const file = before.files[id] ?? '';
+    const file = own(before.files, id) ?? '';
     if (!kept(id, file)) {
-      const since = missingBefore[id] ?? reading.at;
+      const since = own(missingBefore, id) ?? reading.at;
       if (reading.at - since >= settle) return false;
       missingSince[id] = since;
     }

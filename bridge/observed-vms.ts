@@ -7,7 +7,7 @@
  * SEEN-3: of a VM that is not on the platform it counts only if the bridge followed the run to its end, and nothing was reported of the VM
  *     since: it may have been deleted.
  */
-import { isLater, type VirtualMachine, type VirtualMachineStatus } from '../api';
+import { isLater, own, type VirtualMachine, type VirtualMachineStatus } from '../api';
 import type { RunOutcome } from '../workflows/messages';
 import type { RunState } from './reconcile';
 
@@ -66,7 +66,7 @@ export class ObservedVms {
   observe(vm: VirtualMachine, run: RunState | undefined): VirtualMachineStatus | undefined {
     const seen = this.#observations.get(vm);
     const outcome = outcomeOf(run);
-    const reported = outcome?.observed[vm.name];
+    const reported = own(outcome?.observed, vm.name);
     if (!outcome || !reported || run?.phase !== 'Closed' || !this.isNews(run)) return seen;
     const { uids, gone } = this.#sinceOf(outcome);
     const uid = uids.get(vm.name) ?? vm.uid;

@@ -12,7 +12,7 @@
  * C7: what an open run goes by is what it says itself, not what was sent to it. A plan that it refuses as older, although the source has it
  *     now (a clock or a backup was set back), is sent again after a while, as the one that replaces exactly the plan of the run.
  */
-import { isLater, type VirtualMachineStatus } from '../api';
+import { isLater, own, type VirtualMachineStatus } from '../api';
 import {
   isInState,
   meetsGate,
@@ -238,7 +238,7 @@ function changeOf(plan: Plan, progress: Progress | undefined): [Cause, string] {
 /** Whether a VM that the run holds to be done was seen out of its desired state since, and the run was not told. */
 function hasLeft(missed: Missed, progress: Progress | undefined, sent: Sent | undefined): boolean {
   const known = progress?.members.find((member) => member.member === topMember(missed));
-  if (known?.phase !== 'Done' || sent?.drift[missed.path] === missed.seen) return false;
+  if (known?.phase !== 'Done' || own(sent?.drift, missed.path) === missed.seen) return false;
   return missed.observed !== undefined && isLaterThan(missed.observed, known);
 }
 
@@ -320,7 +320,7 @@ function linkedMembers(plan: Plan): { tier: PlanTier; member: PlanMember }[] {
 function isUnderway(plan: Plan, tier: PlanTier, member: PlanMember, last: RunOutcome | undefined): boolean {
   if (tier.gate !== 'None' || !last || !isSameDesired(plan, last)) return false;
   if (!last.outcome.startsWith('Converged')) return false;
-  const { version } = last.observed[memberKey(member)] ?? {};
+  const { version } = own(last.observed, memberKey(member)) ?? {};
   return (
     !member.observed ||
     !isLater(member.observed, { at: last.endedAt, ...(version !== undefined && { version }) })
@@ -366,7 +366,7 @@ function missedBelow(plan: Plan, knowledge: Knowledge, prefix: string, unchanged
 function needsPlace(plan: Plan, member: PlanMember, knowledge: Knowledge): boolean {
   if (!plan.placesAhead || member.observed?.placement) return false;
   const driver = knowledge.runOf(plan.root);
-  const placed = driver.phase === 'Closed' ? driver.outcome?.placements[member.name] : undefined;
+  const placed = driver.phase === 'Closed' ? own(driver.outcome?.placements, member.name) : undefined;
   return !placed || (placed.uid ?? member.uid) !== member.uid;
 }
 
@@ -400,7 +400,7 @@ function findRecovered(plan: Plan, knowledge: Knowledge, prefix = ''): string[] 
 
 /** Whether the last run of the same desired state saw the VM where it belongs. */
 function wasThere(plan: Plan, last: RunOutcome | undefined, key: MemberKey): boolean {
-  const seen = last?.observed[key];
+  const seen = own(last?.observed, key);
   return (
     last !== undefined && seen !== undefined && isSameDesired(plan, last) && isInState(plan.powerState, seen)
   );

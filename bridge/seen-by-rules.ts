@@ -1,5 +1,5 @@
 /** What affinity rules see of VMs: only what some rule in the namespace asks for, since it travels in plans and stays in histories. */
-import type { LabelSelector, VirtualMachine } from '../api';
+import { own, type LabelSelector, type VirtualMachine } from '../api';
 import { selects } from '../placement';
 import type { Plan, SeenByRules } from '../workflows/messages';
 import type { ManifestIndex } from './manifest-index';
@@ -8,7 +8,10 @@ import type { ManifestIndex } from './manifest-index';
 export function seenByRules(index: ManifestIndex, vm: VirtualMachine): SeenByRules {
   const keys = index.selectedBy.get(vm.namespace)?.keys ?? [];
   const labels = Object.fromEntries(
-    keys.flatMap((key) => (Object.hasOwn(vm.labels, key) ? [[key, vm.labels[key] as string]] : [])),
+    keys.flatMap((key) => {
+      const value = own(vm.labels, key);
+      return value === undefined ? [] : [[key, value]];
+    }),
   );
   return {
     ...(Object.keys(labels).length > 0 && { labels }),

@@ -13,6 +13,7 @@
  */
 import {
   formatProblem,
+  own,
   type Group,
   type MemberKind,
   type Placement,
@@ -374,7 +375,7 @@ function releasedBy(run: RunState | undefined): string[] {
 
 /** Where a run has placed this VM; another one of the same name is placed anew. */
 function runPlacement({ placements }: Facts, vm: VirtualMachine): Placement | undefined {
-  const found = placements[vm.name];
+  const found = own(placements, vm.name);
   if (!found) return undefined;
   const { uid = vm.uid, note: _note, ...placement } = found;
   return uid === vm.uid && placement.zoneID !== '' ? placement : undefined;
@@ -419,7 +420,7 @@ function computedMessage(
   before: MemberStatus | undefined,
 ): string {
   const old = before?.conditions.find(({ reason }) => reason === 'PlacementComputed')?.message;
-  const found = placements[vm.name];
+  const found = own(placements, vm.name);
   if (!found || (found.uid ?? vm.uid) !== vm.uid) return old ?? COMPUTED;
   return found.note === undefined ? COMPUTED : `${COMPUTED}; ${found.note}`;
 }

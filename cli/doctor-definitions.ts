@@ -1,4 +1,5 @@
 /** What `vmgroup doctor` says about a CustomResourceDefinition: versions, and fields that it has no place for. Pure. */
+import { own } from '../api/own';
 import type { KubernetesObject, Resource } from '../kubernetes';
 import type { Finding } from './doctor';
 
@@ -140,5 +141,5 @@ function inWords(fields: readonly AbsentField[]): string {
 function hasPlace(schema: Schema | undefined, [step, ...rest]: readonly string[]): boolean {
   if (!schema) return false;
   if (step === undefined || schema['x-kubernetes-preserve-unknown-fields']) return true;
-  return hasPlace(step === '[]' ? schema.items : schema.properties?.[step], rest);
+  return hasPlace(step === '[]' ? schema.items : own(schema.properties, step), rest);
 }

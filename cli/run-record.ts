@@ -1,5 +1,6 @@
 /** The record of a run: who did what and when, read from its history alone. Pure. */
 import type { temporal } from '@temporalio/proto';
+import { own } from '../api/own';
 import { elapsed } from './output';
 
 /** One line of the record. */
@@ -126,7 +127,7 @@ function detail(text: string | null | undefined): { detail?: string } {
 /** Reads text and numbers out of a value of unknown shape. */
 function field(value: unknown): (name: string) => string | undefined {
   return (name) => {
-    const found = (value as Record<string, unknown> | null | undefined)?.[name];
+    const found = own((value ?? {}) as Record<string, unknown>, name);
     return typeof found === 'string' || typeof found === 'number' ? String(found) : undefined;
   };
 }

@@ -1,5 +1,5 @@
 /** Which VMs a label selector selects. */
-import type { LabelSelector } from '../api';
+import { own, type LabelSelector } from '../api';
 
 /**
  * All `matchLabels` and all `matchExpressions` hold. As in Kubernetes, `NotIn` and `DoesNotExist` hold where the label is missing, and an
@@ -7,9 +7,9 @@ import type { LabelSelector } from '../api';
  */
 export function selects(selector: LabelSelector, labels: Record<string, string>): boolean {
   for (const key in selector.matchLabels)
-    if (valueOf(labels, key) !== selector.matchLabels[key]) return false;
+    if (own(labels, key) !== own(selector.matchLabels, key)) return false;
   return selector.matchExpressions.every(({ key, operator, values }) => {
-    const value = valueOf(labels, key);
+    const value = own(labels, key);
     switch (operator) {
       case 'In':
         return value !== undefined && values.includes(value);
@@ -81,10 +81,6 @@ export class LabelIndex {
     }
     return found;
   }
-}
-
-function valueOf(labels: Record<string, string>, key: string): string | undefined {
-  return Object.hasOwn(labels, key) ? labels[key] : undefined;
 }
 
 function byKey([one]: [string, string], [other]: [string, string]): number {

@@ -6,6 +6,7 @@
  */
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
+import { own } from '../api';
 import { searchAttributeKeys } from '../workflows/messages';
 
 const { IndexedValueType } = temporal.api.enums.v1;
@@ -33,7 +34,7 @@ export async function checkSearchAttributes(
   const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace });
   const problems: SearchAttributeProblems = { missing: [], wrongType: [] };
   for (const [name, wanted] of Object.entries(SEARCH_ATTRIBUTE_TYPES)) {
-    const found = customAttributes[name];
+    const found = own(customAttributes, name);
     if (found === undefined) problems.missing.push(name);
     else if (found !== typeNumber(wanted)) problems.wrongType.push({ name, wanted, found: typeName(found) });
   }
@@ -51,7 +52,7 @@ export async function registerSearchAttributes(client: Client, namespace: string
     await client.connection.operatorService.addSearchAttributes({
       namespace,
       searchAttributes: Object.fromEntries(
-        before.missing.map((name) => [name, typeNumber(SEARCH_ATTRIBUTE_TYPES[name] ?? 'Keyword')]),
+        before.missing.map((name) => [name, typeNumber(own(SEARCH_ATTRIBUTE_TYPES, name) ?? 'Keyword')]),
       ),
     });
   }
@@ -88,7 +89,7 @@ function cure(namespace: string, { wrongType, missing }: SearchAttributeProblems
     ),
     ...[...wrongType.map(({ name }) => name), ...missing].map(
       (name) =>
-        `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${SEARCH_ATTRIBUTE_TYPES[name]}`,
+        `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${own(SEARCH_ATTRIBUTE_TYPES, name)}`,
     ),
   ];
   return `An administrator of Temporal runs: ${steps.join(' && ')}`;

@@ -10,6 +10,7 @@
  */
 import {
   DEFAULT_INVENTORY,
+  own,
   type Placement,
   type PowerMode,
   type PowerState,
@@ -540,7 +541,7 @@ function faultsThatHit(
   return behavior.faults.filter((fault, index) => {
     if (fault.vm !== undefined && fault.vm !== vm.name && fault.vm !== keyOf(vm)) return false;
     if (!concerns(fault)) return false;
-    if (fault.times !== undefined && (ledger?.hits[faultKey(fault)] ?? 0) >= fault.times) return false;
+    if (fault.times !== undefined && (own(ledger?.hits, faultKey(fault)) ?? 0) >= fault.times) return false;
     const chance = fault.probability ?? 1;
     return chance >= 1 || draw(behavior.seed, keyOf(vm), ledger?.calls ?? 0, index, 'fault') < chance;
   });
@@ -634,7 +635,7 @@ function applyEntry(state: EngineState, entry: Entry): Touched {
 function applyCall(state: EngineState, call: PowerCall): Touched {
   const ledger = ledgerOf(state, call);
   ledger.sequence = Math.max(ledger.sequence, call.sequence);
-  for (const { key } of call.faults ?? []) ledger.hits[key] = (ledger.hits[key] ?? 0) + 1;
+  for (const { key } of call.faults ?? []) ledger.hits[key] = (own(ledger.hits, key) ?? 0) + 1;
   // Whoever was refused may be about to ask again.
   if (call.class !== 'Superseded') applyAsked(state, call);
   if (call.answer === 'Refused') {
@@ -728,7 +729,7 @@ function applyPlace(state: EngineState, call: PlaceCall): Touched {
   if (call.faults && call.faultVm !== undefined && call.faultUid !== undefined) {
     const ledger = ledgerOf(state, { vm: call.faultVm, uid: call.faultUid });
     ledger.calls += 1;
-    for (const { key } of call.faults) ledger.hits[key] = (ledger.hits[key] ?? 0) + 1;
+    for (const { key } of call.faults) ledger.hits[key] = (own(ledger.hits, key) ?? 0) + 1;
   }
   for (const each of call.beside ?? []) applySeen(state, each);
   if (call.answer === 'Refused') return NOTHING;
@@ -777,7 +778,7 @@ function applyRelease(state: EngineState, { caller, sequence, vms }: ReleaseCall
   const deleted: VirtualMachineRef[] = [];
   for (const each of vms) {
     const ledger = ledgerOf(state, each);
-    ledger.released[caller] = Math.max(ledger.released[caller] ?? 0, sequence);
+    ledger.released[caller] = Math.max(own(ledger.released, caller) ?? 0, sequence);
     // A power-on of before, which is still on its way, is not to hit the VM once it is placed again.
     if (each.answer !== 'Kept') ledger.sequence = Math.max(ledger.sequence, sequence);
     const record = state.vms.get(each.vm);
@@ -790,7 +791,7 @@ function applyRelease(state: EngineState, { caller, sequence, vms }: ReleaseCall
 
 /** The sequence with which a caller last gave the place of a VM back; 0: he never did. */
 function releasedBy(state: EngineState, { vm, uid }: { vm: string; uid: string }, caller: string): number {
-  return state.ledgers.get(`${vm}/${uid}`)?.released[caller] ?? 0;
+  return own(state.ledgers.get(`${vm}/${uid}`)?.released, caller) ?? 0;
 }
 
 /** What rules see of a VM is now this. */

@@ -7,7 +7,7 @@
  * D2: while an operation is in progress on a VM no other is begun.
  * D3: before power is changed: the time in the apply-time annotation is waited for, a paused VM is left alone, a check stops power-on.
  */
-import type { Placement, PowerMode, PowerState } from '../../api';
+import { own, type Placement, type PowerMode, type PowerState } from '../../api';
 import type { KubernetesObject, ObjectCondition, VirtualMachineObject } from '../../kubernetes';
 import type { FailureClass, PlatformError } from '../platform';
 import {
@@ -375,7 +375,7 @@ function sorted(conditions: WantedCondition[]): WantedCondition[] {
 }
 
 function hasAnnotation({ metadata }: VirtualMachineObject, key: string): boolean {
-  return metadata.annotations?.[key] !== undefined;
+  return own(metadata.annotations, key) !== undefined;
 }
 
 // ---- Reading what others wrote --------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /** What stands on a VirtualMachine beside its fields: our own record of what was asked and decided, and what holds VM Operator back. */
-import type { Placement, PowerState } from '../../api';
+import { own, type Placement, type PowerState } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
 
 /** The last power operation that was accepted for the VM; JSON. */
@@ -107,7 +107,7 @@ export function isPowerState(value: unknown): value is PowerState {
 }
 
 function parsed({ metadata }: VirtualMachineObject, key: string): Record<string, unknown> | undefined {
-  const text = metadata.annotations?.[key];
+  const text = own(metadata.annotations, key);
   if (text === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(text);

@@ -3,7 +3,7 @@
  *
  * Zones and their fields: topology.tanzu.vmware.com/v1alpha1; see the reference. Their hosts cannot be seen: vSphere chooses those.
  */
-import { parseQuantity } from '../../api';
+import { own, parseQuantity } from '../../api';
 import type { KubernetesObject } from '../../kubernetes';
 import type { PlacementZone } from '../../placement';
 
@@ -19,7 +19,7 @@ export function zoneOf(zone: KubernetesObject): PlacementZone | undefined {
 /** The same of an `AvailabilityZone`, which is there for many namespaces. */
 export function zoneOfAvailabilityZone(zone: KubernetesObject, namespace: string): PlacementZone | undefined {
   const { namespaces } = (zone.spec ?? {}) as AvailabilityZoneSpec;
-  const here = namespaces?.[namespace];
+  const here = own(namespaces, namespace);
   if (!here || zone.metadata.deletionTimestamp !== undefined) return undefined;
   return room(zone.metadata.name, here.poolMoIDs?.[0] ?? here.poolMoId, undefined);
 }

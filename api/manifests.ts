@@ -223,13 +223,13 @@ function brokenDocument(
 
 function readObject(value: unknown, at: Entry['at'], file: ManifestFile): Entry[] {
   if (value === null || value === undefined) return [];
+  if (isForeign(value)) {
+    const message = 'no manifest: it has neither kind nor metadata nor spec; ignored';
+    return [{ at, findings: [{ severity: 'Warning', path: [], at: 'value', message }] }];
+  }
   if (!isMapping(value)) {
     const message = 'a manifest is a mapping with apiVersion, kind and metadata';
     return [{ at, findings: [{ severity: 'Error', path: [], at: 'value', message }] }];
-  }
-  if (!LOOKS_LIKE_MANIFEST.some((field) => Object.hasOwn(value, field))) {
-    const message = 'no manifest: it has neither kind nor metadata nor spec; ignored';
-    return [{ at, findings: [{ severity: 'Warning', path: [], at: 'value', message }] }];
   }
   const { apiVersion, kind } = value;
   const recognized = recognize(apiVersion, kind);
@@ -241,8 +241,14 @@ function readObject(value: unknown, at: Entry['at'], file: ManifestFile): Entry[
   return [{ at, findings: [], ignored: { apiVersion: textOf(apiVersion), kind: textOf(kind) } }];
 }
 
-/** A mapping without any of these is something else: values of a chart, a package.json. */
+/** Fields of manifests, one of which each has. */
 const LOOKS_LIKE_MANIFEST = ['kind', 'metadata', 'spec'];
+
+/** Whether a value is something else than a manifest, or a list of them: values of a chart, a package.json, patches. */
+function isForeign(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(isForeign);
+  return isMapping(value) && !LOOKS_LIKE_MANIFEST.some((field) => Object.hasOwn(value, field));
+}
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';

@@ -165,6 +165,16 @@ const groups: Row[] = [
     ['2:7: kind: unknown kind "Thing"; kinds of vmgroup.dev are SequencePolicy, SimulatedInventory'],
   ],
   [
+    'a list of something else',
+    '- {op: replace, path: /spec}\n',
+    ['1:1: warning: no manifest: it has neither kind nor metadata nor spec; ignored'],
+  ],
+  [
+    'a list of manifests',
+    '- {op: replace, path: /spec}\n- {kind: VirtualMachine}\n',
+    ['1:1: a manifest is a mapping with apiVersion, kind and metadata'],
+  ],
+  [
     'no manifest at all',
     'services: {db: {image: postgres}}\n',
     ['1:1: warning: no manifest: it has neither kind nor metadata nor spec; ignored'],

@@ -1,7 +1,7 @@
 /** Runs the built command as people do: as a process of its own. */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 
@@ -32,18 +32,8 @@ export function buildWhenStale(): void {
 
 function isFresh(): boolean {
   const built = statSync(path.join(root, 'dist/workflow-bundle.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const folders = [
-    'api',
-    'kubernetes',
-    'http',
-    'placement',
-    'workflows',
-    'platforms',
-    'activities',
-    'bridge',
-    'worker',
-    'cli',
-  ];
+  const config = readFileSync(path.join(root, 'tsconfig.build.json'), 'utf8');
+  const { include: folders } = JSON.parse(config) as { include: string[] };
   // A clone does not have a folder that holds nothing yet.
   const present = folders.filter((folder) => existsSync(path.join(root, folder)));
   return present.every((folder) =>

@@ -62,7 +62,7 @@ export function groupLines(view: GroupView, scene: Scene): string[] {
   const found = healthOf(view).filter((finding) => !isShownAtMember(view, finding));
   const health = found.flatMap((finding) => healthLines(finding, '  ', scene));
   const problems = (view.problems ?? []).map(({ message }) => `  ${paint.bad(`manifest: ${message}`)}`);
-  return [headline(view, scene), ...health, ...body, ...problems];
+  return [headline(view, scene), ...health, ...ignoredLines(view, scene), ...body, ...problems];
 }
 
 /** `prod/web` of a view. */
@@ -100,6 +100,15 @@ function paintPhase(phase: string, paint: Paint): string {
 function healthOf({ metadata, run }: GroupView): HealthFinding[] {
   if (!run?.health || run.endedAt !== undefined) return [];
   return heavy.bridge().healthFindings(metadata, run.workflowId, run.health);
+}
+
+/** What the run could not read, and left without effect. */
+function ignoredLines({ run }: GroupView, { paint, width = 80 }: Scene): string[] {
+  const ignored = run?.progress?.ignored ?? [];
+  const last = ignored.at(-1);
+  if (!last) return [];
+  const text = `! ignored what it could not read (${ignored.length}), the last: ${last.what}: ${last.why}`;
+  return wrapped(text, width, '  ').map((line) => paint.warn(line));
 }
 
 function isShownAtMember({ run }: GroupView, { activityId }: HealthFinding): boolean {

@@ -185,6 +185,14 @@ export function describeText(view: GroupView, now: number): string {
         { head: 'REASON', of: ({ reason }) => reason },
       ]),
     ),
+    section(
+      'Ignored input',
+      rows(run?.progress?.ignored ?? [], [
+        { head: 'TIME', of: ({ at }) => clock(at) },
+        { head: 'WHAT', of: ({ what }) => what },
+        { head: 'WHY', of: ({ why }) => why },
+      ]),
+    ),
   ];
   return sections.filter((text) => text !== '').join('\n');
 }

@@ -185,6 +185,13 @@ describe('the verdict of --exit-when-converged', () => {
   });
 });
 
+test('input that the run could not read', () => {
+  const run = STUCK.run as NonNullable<GroupView['run']>;
+  const ignored = ['withdraw', 'applyPlan'].map((what) => ({ at: NOW, what, why: 'no input' }));
+  const view = { ...STUCK, run: { ...run, progress: { ...(run.progress as Progress), ignored } } };
+  expect(lines(view)[1]).toBe('  ! ignored what it could not read (2), the last: applyPlan: no input');
+});
+
 describe('what Temporal knows of an open run', () => {
   const health = (more: object): GroupView => {
     const run = STUCK.run as NonNullable<GroupView['run']>;

@@ -113,6 +113,8 @@ export interface VirtualMachineState {
   status: VirtualMachineStatus;
   /** The last power operation that the platform accepted for this VM, and how it went. */
   operation?: Operation & {
+    /** Who asked, as in the request; absent if the platform does not say. */
+    caller?: string;
     phase: 'InProgress' | 'Done' | 'Failed';
     /** Set where the phase is `Failed`. */
     failure?: { class: FailureClass; message: string };
@@ -181,16 +183,34 @@ export interface Platform {
 export type FailureClass =
   'Transient' | 'Throttled' | 'NoCapacity' | 'OperationTimeout' | 'GateTimeout' | 'Permanent' | 'Superseded';
 
+/** No sequence is greater: a record with a greater one is not one of ours, and is not read. Leaves room for times in milliseconds. */
+export const MAX_SEQUENCE = 2 ** 52;
+
+/** Whether a number may be the sequence of a call. */
+export function isSequence(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_SEQUENCE;
+}
+
+/** What outranks a call that was refused as `Superseded`. */
+export interface Outranking {
+  sequence: number;
+  /** Who made that call; empty if the platform does not say. */
+  caller: string;
+}
+
 /** Thrown by a {@link Platform} when it refuses or fails. */
 export class PlatformError extends Error {
   override readonly name = 'PlatformError';
+  /** With `Superseded`, where it is known. */
+  readonly recorded: Outranking | undefined;
   constructor(
     readonly failureClass: FailureClass,
     message: string,
     /** Milliseconds, with `Throttled`. */
     readonly retryAfter?: number,
-    options?: ErrorOptions,
+    { recorded, ...options }: ErrorOptions & { recorded?: Outranking | undefined } = {},
   ) {
     super(message, options);
+    this.recorded = recorded;
   }
 }

@@ -111,8 +111,9 @@ export interface VmRecord extends SeenByRules {
 
 /** What was ever asked of a VM; it outlives the VM, so that P1 and P2 do too. */
 export interface Ledger {
-  /** Greatest sequence seen. */
+  /** Greatest sequence seen, and who had it. */
   sequence: number;
+  caller: string;
   operations: Set<string>;
   /** Calls that could be hit by a fault. */
   calls: number;
@@ -210,7 +211,9 @@ export function decidePower(state: EngineState, request: EnginePowerRequest, at:
     ...(record && { from: record.powerState }),
   };
   if (ledger && operation.sequence < ledger.sequence) {
-    return refused(call, 'Superseded', supersededMessage(request, ledger));
+    const { sequence, caller: holder } = ledger;
+    const refusal = refused(call, 'Superseded', supersededMessage(request, ledger));
+    return { ...refusal, recorded: { sequence, caller: holder } };
   }
   if (ledger?.operations.has(operation.id)) return { ...call, answer: 'Duplicate' };
   if (!record) return decideAbsent(call, powerState);
@@ -261,13 +264,11 @@ export function decidePlace(
   const twice = twiceIn(asked);
   if (twice) return answered(refuse('Permanent', `VM ${twice.vm} is asked for twice in one call`));
   const late = asked.find((each) => (sequence ?? Infinity) < releasedBy(state, each, caller));
-  if (late)
-    return answered(
-      refuse(
-        'Superseded',
-        `the places were given back by ${caller} after this call was made, for VM ${late.vm} among others`,
-      ),
-    );
+  if (late) {
+    const message = `the places were given back by ${caller} after this call was made, for VM ${late.vm} among others`;
+    const recorded = { sequence: releasedBy(state, late, caller), caller };
+    return answered({ ...refuse('Superseded', message), recorded });
+  }
   const fresh = requests.filter(({ vm }) => !find(state, vm));
   for (const { vm } of fresh) {
     const fault = faultsThatHit(state, vm, hitsPlace)[0];
@@ -634,7 +635,7 @@ function applyEntry(state: EngineState, entry: Entry): Touched {
 
 function applyCall(state: EngineState, call: PowerCall): Touched {
   const ledger = ledgerOf(state, call);
-  ledger.sequence = Math.max(ledger.sequence, call.sequence);
+  seen(ledger, call);
   for (const { key } of call.faults ?? []) ledger.hits[key] = (own(ledger.hits, key) ?? 0) + 1;
   // Whoever was refused may be about to ask again.
   if (call.class !== 'Superseded') applyAsked(state, call);
@@ -654,11 +655,18 @@ function applyCall(state: EngineState, call: PowerCall): Touched {
   const phase = call.answer === 'Accepted' ? 'InProgress' : 'Done';
   state.vms.set(call.vm, {
     ...rest,
-    operation: { id: call.operationId, sequence: call.sequence, phase },
+    operation: { id: call.operationId, sequence: call.sequence, caller: call.caller, phase },
     ...(call.answer === 'Accepted' && { pending: pendingOf(call) }),
     ...(call.requestId !== undefined && { requestId: call.requestId }),
   });
   return { changed: [call.vm], deleted: [] };
+}
+
+/** Notes the greatest sequence. */
+function seen(ledger: Ledger, { sequence, caller }: { sequence: number; caller: string }): void {
+  if (sequence < ledger.sequence) return;
+  ledger.sequence = sequence;
+  ledger.caller = caller;
 }
 
 /** The VM is more than promised room from here on. */
@@ -780,7 +788,7 @@ function applyRelease(state: EngineState, { caller, sequence, vms }: ReleaseCall
     const ledger = ledgerOf(state, each);
     ledger.released[caller] = Math.max(own(ledger.released, caller) ?? 0, sequence);
     // A power-on of before, which is still on its way, is not to hit the VM once it is placed again.
-    if (each.answer !== 'Kept') ledger.sequence = Math.max(ledger.sequence, sequence);
+    if (each.answer !== 'Kept') seen(ledger, { sequence, caller });
     const record = state.vms.get(each.vm);
     if (each.answer !== 'Released' || record?.vm.uid !== each.uid) continue;
     state.vms.delete(each.vm);
@@ -820,7 +828,15 @@ function ledgerOf(state: EngineState, { vm, uid }: { vm: string; uid: string }):
   const key = `${vm}/${uid}`;
   let ledger = state.ledgers.get(key);
   if (!ledger) {
-    ledger = { sequence: 0, operations: new Set(), calls: 0, accepted: 0, hits: {}, released: {} };
+    ledger = {
+      sequence: 0,
+      caller: '',
+      operations: new Set(),
+      calls: 0,
+      accepted: 0,
+      hits: {},
+      released: {},
+    };
     state.ledgers.set(key, ledger);
   }
   return ledger;

@@ -13,7 +13,7 @@ import type {
   SimulatedFaultType,
   SimulatedInventory,
 } from '../../api';
-import type { FailureClass } from '../platform';
+import type { FailureClass, Outranking } from '../platform';
 
 /** What a call for a change of power state was answered. */
 export type PowerAnswer =
@@ -58,6 +58,8 @@ export interface PowerCall {
   replaces?: string;
   class?: FailureClass;
   message?: string;
+  /** With class `Superseded`: the call that outranks this one. */
+  recorded?: Outranking;
   retryAfter?: number;
   /** The faults that hit the call. */
   faults?: FaultMark[];
@@ -129,6 +131,8 @@ export interface PlaceCall {
   beside?: ({ vm: string; uid: string } & SeenByRules)[];
   class?: FailureClass;
   message?: string;
+  /** With class `Superseded`: the call that outranks this one. */
+  recorded?: Outranking;
   /** What people should know of the places. */
   note?: string;
   retryAfter?: number;

@@ -95,6 +95,7 @@ function answerOf(status: number, text: string): unknown {
     error?.class ?? 'Transient',
     error?.message ?? `HTTP status ${status}`,
     error?.retryAfter,
+    { recorded: error?.recorded },
   );
 }
 

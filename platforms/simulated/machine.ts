@@ -10,6 +10,7 @@ import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import { solveInThread, type Solve } from '../../placement';
 import type {
   FailureClass,
+  Outranking,
   PlacementRequest,
   PlacementResult,
   PowerRequest,
@@ -353,8 +354,14 @@ function absent({ vm, operation }: PowerRequest, at: number): VirtualMachineStat
   };
 }
 
-function refusal(call: { class?: FailureClass; message?: string; retryAfter?: number }): PlatformError {
-  return new PlatformError(call.class ?? 'Permanent', call.message ?? 'refused', call.retryAfter);
+function refusal(call: {
+  class?: FailureClass;
+  message?: string;
+  retryAfter?: number;
+  recorded?: Outranking;
+}): PlatformError {
+  const { class: failureClass = 'Permanent', message = 'refused', retryAfter, recorded } = call;
+  return new PlatformError(failureClass, message, retryAfter, { recorded });
 }
 
 function asError(error: unknown): Error {

@@ -1,13 +1,15 @@
 /** What travels between the simulated platform and those who call it: JSON over HTTP on loopback, the watch as lines of JSON. */
 import { z } from 'zod';
 import { SIMULATED_FAULT_TYPES, type AffinityTerm, type SimulatedInventory } from '../../api';
-import type {
-  FailureClass,
-  Neighbour,
-  PlacementRequest,
-  PowerRequest,
-  VirtualMachineRef,
-  VirtualMachineState,
+import {
+  MAX_SEQUENCE,
+  type FailureClass,
+  type Neighbour,
+  type Outranking,
+  type PlacementRequest,
+  type PowerRequest,
+  type VirtualMachineRef,
+  type VirtualMachineState,
 } from '../platform';
 import type { SeenByRules } from './entries';
 
@@ -30,7 +32,7 @@ export interface StandingVm extends SeenByRules {
 
 /** Body of every answer that is not 2xx. */
 export interface Refusal {
-  error: { class: FailureClass; message: string; retryAfter?: number };
+  error: { class: FailureClass; message: string; retryAfter?: number; recorded?: Outranking };
 }
 
 /** Most lines of the journal in one answer. */
@@ -38,6 +40,7 @@ export const JOURNAL_PAGE = 10_000;
 
 const text = z.string().min(1).max(1024);
 const amount = z.number().nonnegative();
+const sequence = z.number().int().nonnegative().max(MAX_SEQUENCE);
 const powerState = z.enum(['PoweredOn', 'PoweredOff', 'Suspended']);
 const failureClass = z.enum([
   'Transient',
@@ -57,7 +60,7 @@ const namedVm = z.object({ namespace: text, name: text });
 /** Body of `POST /v1/power`. */
 export const powerBody: z.ZodType<PowerRequest> = z.object({
   vm,
-  operation: z.object({ id: text, sequence: z.number() }),
+  operation: z.object({ id: text, sequence }),
   powerState,
   mode: z.enum(['Hard', 'Soft', 'TrySoft']).exactOptional(),
   guestShutdownTimeout: amount,
@@ -100,13 +103,13 @@ const neighbour: z.ZodType<Neighbour> = z.object({ vm, ...seenByRules });
 export const placeBody = z.object({
   requests: z.array(placementRequest),
   caller: text,
-  sequence: z.number().exactOptional(),
+  sequence: sequence.exactOptional(),
   beside: z.array(neighbour).exactOptional(),
   seed: z.number().exactOptional(),
 });
 
 /** Body of `POST /v1/release`. */
-export const releaseBody = z.object({ vms: z.array(vm), caller: text, sequence: z.number() });
+export const releaseBody = z.object({ vms: z.array(vm), caller: text, sequence });
 
 /** Body of `POST /v1/console/power`. */
 export const consolePowerBody = z.object({ vm: namedVm, powerState });

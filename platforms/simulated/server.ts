@@ -273,12 +273,17 @@ const STATUS: Record<FailureClass, number> = {
 
 function sendError(response: ServerResponse, error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
-  const retryAfter = error instanceof PlatformError ? error.retryAfter : undefined;
+  const { retryAfter, recorded } = error instanceof PlatformError ? error : {};
   const failureClass = classOf(error);
   const status =
     error instanceof HttpError ? error.status : error instanceof PlatformError ? STATUS[failureClass] : 500;
   const refusal: Refusal = {
-    error: { class: failureClass, message, ...(retryAfter !== undefined && { retryAfter }) },
+    error: {
+      class: failureClass,
+      message,
+      ...(retryAfter !== undefined && { retryAfter }),
+      ...(recorded && { recorded }),
+    },
   };
   send(response, status, refusal);
 }

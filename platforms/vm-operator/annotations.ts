@@ -1,6 +1,7 @@
 /** What stands on a VirtualMachine beside its fields: our own record of what was asked and decided, and what holds VM Operator back. */
 import { own, type Placement, type PowerState } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
+import { isSequence } from '../platform';
 
 /** The last power operation that was accepted for the VM; JSON. */
 export const OPERATION = 'vmgroup.dev/operation';
@@ -30,11 +31,14 @@ export interface RecordedOperation {
   earlier: string[];
 }
 
-/** Reads {@link OPERATION}; undefined where there is none, or it is none of this VM: annotations travel with copies of a manifest. */
+/**
+ * Reads {@link OPERATION}; undefined if there is none, or it is not this VM's (annotations travel with copies of a manifest), or it is not
+ * one that a worker has written: a forged sequence must not outrank every operation to come.
+ */
 export function recordedOperation(vm: VirtualMachineObject): RecordedOperation | undefined {
   const written = parsed(vm, OPERATION);
   const { id, sequence, powerState, caller, at, since, turnedRound, earlier } = written ?? {};
-  if (typeof id !== 'string' || typeof sequence !== 'number' || !isPowerState(powerState)) return undefined;
+  if (typeof id !== 'string' || !isSequence(sequence) || !isPowerState(powerState)) return undefined;
   const asked = time(at) ?? 0;
   return {
     id,
@@ -79,7 +83,7 @@ export interface Claim {
 export function recordedClaim(vm: VirtualMachineObject): Claim | undefined {
   const { caller, sequence } = parsed(vm, PLACEMENT) ?? {};
   if (typeof caller !== 'string') return undefined;
-  return { caller, ...(typeof sequence === 'number' && { sequence }) };
+  return { caller, ...(isSequence(sequence) && { sequence }) };
 }
 
 /** The text of {@link PLACEMENT}; without a place: it was given back. */

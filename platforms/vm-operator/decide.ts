@@ -109,6 +109,8 @@ function superseded({ operation, vm }: PowerRequest, recorded: RecordedOperation
   return new PlatformError(
     'Superseded',
     `operation ${operation.id} on VM ${vm.namespace}/${vm.name} has sequence ${operation.sequence}, and operation ${recorded.id} of ${recorded.caller} has ${recorded.sequence}: a newer decision has taken over`,
+    undefined,
+    { recorded: { sequence: recorded.sequence, caller: recorded.caller } },
   );
 }
 
@@ -183,6 +185,8 @@ export function refuseLate(vm: VirtualMachineObject, { caller, sequence = Infini
   throw new PlatformError(
     'Superseded',
     `the places were given back by ${caller} after this call was made, for VM ${namespace}/${name} among others`,
+    undefined,
+    { recorded: { sequence: claim.sequence ?? 0, caller } },
   );
 }
 

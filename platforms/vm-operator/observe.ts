@@ -53,7 +53,9 @@ export function observe(vm: VirtualMachineObject, circumstances: Circumstances):
   const { reviewAt, ...standing } = recorded
     ? standingOf(vm, recorded, circumstances)
     : { phase: 'InProgress' as const };
-  const operation = recorded ? { id: recorded.id, sequence: recorded.sequence, ...standing } : unrecorded(vm);
+  const operation = recorded
+    ? { id: recorded.id, sequence: recorded.sequence, caller: recorded.caller, ...standing }
+    : unrecorded(vm);
   return {
     state: { vm: refOf(vm), status: statusOf(vm, circumstances.at), ...(operation && { operation }) },
     ...(reviewAt !== undefined && { reviewAt }),

@@ -19,6 +19,8 @@ import type { GiveUpDetails, RetryBudget } from './types';
 const HEARTBEAT_INTERVAL = 1_000;
 /** Milliseconds that telling the run of a failed attempt may take. */
 const TELL_TIMEOUT = 3_000;
+/** Longest pause before the next attempt, milliseconds: a wait that has no end costs some 100 attempts a day. */
+const LONGEST_PAUSE = 15 * 60_000;
 /** Failed attempts that are kept, the last ones: a wait for room may go on for days. */
 const KEPT = 50;
 
@@ -34,8 +36,8 @@ export interface AttemptOptions<P> {
   retry: RetryBudget;
   /** Failed attempts before the activity was scheduled. */
   earlier?: Attempt[];
-  /** A class that is retried without end. */
-  endless?: FailureClass;
+  /** Classes that are retried without end. */
+  endless?: readonly FailureClass[];
   /** Progress of the first attempt. */
   first: P;
   /** Progress of the next attempt after a failure of this class, or after an operator's reset. */
@@ -147,9 +149,11 @@ function withLost<P>(memory: Memory<P>, lost: number): Memory<P> {
   return { ...memory, failures: [...memory.failures, ...entries].slice(-KEPT) };
 }
 
+/** How much of the budget is spent: the number of the last attempt that counts, since earlier ones may not be kept. */
 function countable(failures: readonly Attempt[]): number {
   const since = failures.findLastIndex((failure) => failure.class === RESET) + 1;
-  return failures.slice(since).filter((failure) => failure.class !== WORKER_LOST).length;
+  const counted = failures.slice(since).filter((failure) => failure.class !== WORKER_LOST);
+  return Math.max(counted.length, counted.at(-1)?.attempt ?? 0);
 }
 
 /** Puts a failed attempt on record (A3) and returns what the activity is to throw. */
@@ -160,10 +164,10 @@ async function failed<P extends object>(
   context: Context,
 ): Promise<ApplicationFailure> {
   const { retry, endless, next } = options;
-  const isEndless = failure.class === endless;
-  const number = (isEndless ? memory.failures.length : memory.spent) + 1;
+  const isEndless = endless?.includes(failure.class) === true;
+  const number = (isEndless ? countable(memory.failures) : memory.spent) + 1;
   const over = NEXT_STEP[failure.class] === 'Never' || (!isEndless && number >= retry.maximumAttempts);
-  const delay = pause(retry, failure, number);
+  const delay = isEndless ? endlessPause(retry, failure, number) : pause(retry, failure, number);
   const of = isEndless ? `${number}` : `${number} of ${retry.maximumAttempts}`;
   const message = `${options.purpose}: attempt ${of}: ${failure.message}`;
   const at = Date.now();
@@ -181,20 +185,33 @@ async function failed<P extends object>(
   context.heartbeat({ ...memory });
   // The last failure reaches the run with the end of the activity.
   if (!over) await tell(options, context, attempt);
-  const details: [GiveUpDetails] = [{ failures: memory.failures }];
+  const { recorded } = failure;
+  const details: [GiveUpDetails] = [{ failures: memory.failures, ...(recorded && { recorded }) }];
   return ApplicationFailure.create({
     message,
     type: failure.class,
     details,
     nonRetryable: over,
     ...(!over && { nextRetryDelay: delay }),
-    ...(failure.cause instanceof Error && { cause: failure.cause }),
+    ...(failure.cause && { cause: failure.cause }),
   });
 }
 
-function pause(retry: RetryBudget, failure: Failure, number: number): number {
-  const backOff = Math.min(retry.initialInterval * 2 ** Math.min(number - 1, 30), retry.maximumInterval);
-  return NEXT_STEP[failure.class] === 'RetryAfter' ? (failure.retryAfter ?? backOff) : backOff;
+/** Milliseconds before the next attempt. */
+function pause({ initialInterval, maximumInterval }: RetryBudget, failure: Failure, number: number): number {
+  const backOff = Math.min(initialInterval * 2 ** Math.min(number - 1, 30), maximumInterval);
+  if (NEXT_STEP[failure.class] !== 'RetryAfter' || failure.retryAfter === undefined) return backOff;
+  return Math.min(failure.retryAfter, LONGEST_PAUSE);
+}
+
+/** As {@link pause}; once the budget is spent the pauses grow beyond its longest one. */
+function endlessPause(retry: RetryBudget, failure: Failure, number: number): number {
+  const beyond = Math.max(0, number - retry.maximumAttempts);
+  const longest = Math.max(
+    retry.maximumInterval,
+    Math.min(LONGEST_PAUSE, retry.maximumInterval * 2 ** Math.min(beyond, 30)),
+  );
+  return pause({ ...retry, maximumInterval: longest }, failure, number);
 }
 
 /** Tells the run of a failed attempt that will be retried, or of a reset; never fails the activity. */

@@ -1,5 +1,6 @@
 /** What each class of failure means for the next attempt: the one table. Its class is the `type` of the failure in the history. */
-import { PlatformError, type FailureClass } from '../platforms';
+import { fitText } from '../api/text';
+import { PlatformError, type FailureClass, type Outranking } from '../platforms';
 
 /** What happens after a failed attempt. */
 export type NextStep =
@@ -35,18 +36,39 @@ export interface Failure {
   message: string;
   /** Milliseconds; with `Throttled`, where the platform named a time. */
   retryAfter?: number;
-  cause: unknown;
+  /** With `Superseded`: what outranks the call. */
+  recorded?: Outranking;
+  /** An error that no platform has classified, cut: its stack says where it comes from. */
+  cause?: Error;
 }
 
-/** Sorts whatever was thrown. What nobody foresaw is `Transient`: the budget bounds it. */
+/** Bytes of a message that reach history, signals and heartbeats. */
+const MESSAGE_BYTES = 1_000;
+/** Bytes of a stack. */
+const STACK_BYTES = 4_000;
+
+/** Sorts whatever was thrown. An unknown error is `Transient`: the budget bounds it. */
 export function classify(error: unknown): Failure {
   if (error instanceof PlatformError) {
-    const { failureClass, message, retryAfter } = error;
-    return { class: failureClass, message, cause: error, ...(retryAfter !== undefined && { retryAfter }) };
+    const { failureClass, message, retryAfter, recorded } = error;
+    return {
+      class: failureClass,
+      message: fitText(message, MESSAGE_BYTES),
+      ...(retryAfter !== undefined && { retryAfter }),
+      ...(recorded && { recorded }),
+    };
   }
+  const message = error instanceof Error ? error.message : String(error);
   return {
     class: 'Transient',
-    message: error instanceof Error ? error.message : String(error),
-    cause: error,
+    message: fitText(message, MESSAGE_BYTES),
+    ...(error instanceof Error && { cause: cut(error) }),
   };
+}
+
+function cut({ name, message, stack = '' }: Error): Error {
+  const copy = new Error(fitText(message, MESSAGE_BYTES));
+  copy.name = name;
+  copy.stack = fitText(stack, STACK_BYTES);
+  return copy;
 }

@@ -1,9 +1,10 @@
 /** The activities of a group's workflow. */
+import { cancellation } from './cancellation';
 import { place } from './place';
 import { power, type ActivityDependencies } from './power';
 import { powerGroup } from './power-group';
 import { release } from './release';
-import type { Activities } from './types';
+import type { Activities, ConfirmInput, PlaceResult, PowerGroupResult, PowerResult } from './types';
 
 export type { ActivityLogger } from './attempts';
 export { NEXT_STEP, RESET, WORKER_LOST, type NextStep } from './failures';
@@ -19,5 +20,24 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     powerGroup: (input) => powerGroup(dependencies, input),
     place: (input) => place(dependencies, input),
     release: (input) => release(dependencies, input),
+    confirm: (input) => confirm(dependencies, input),
+    cancellation: () => cancellation(dependencies),
   };
+}
+
+/** Each activity asks the platform first and acts only if needed, so to confirm is to do it again. */
+function confirm(
+  dependencies: ActivityDependencies,
+  work: ConfirmInput,
+): Promise<PowerResult | PowerGroupResult | PlaceResult> {
+  switch (work.activity) {
+    case 'place':
+      return place(dependencies, work.input);
+    case 'powerGroup':
+      return powerGroup(dependencies, work.input);
+    case 'powerOn':
+    case 'powerOff':
+    case 'suspend':
+      return power(dependencies, work.input);
+  }
 }

@@ -1,23 +1,24 @@
-/** Places the VMs of a tree together: all of them or none. A VM that has its place keeps it, so an attempt can be repeated. */
+/** Places the VMs of a tree together: all required ones or none. A VM that has its place keeps it, so an attempt can be repeated. */
 import { Context } from '@temporalio/activity';
-import type { PlacementResult } from '../platforms';
 import { inAttempts } from './attempts';
 import type { ActivityDependencies } from './power';
-import type { PlaceInput } from './types';
+import type { PlaceInput, PlaceResult } from './types';
 
-/** The activity `place`. Waits for room without end (`NoCapacity`), each attempt on record; every other class by the budget. */
+/**
+ * The activity `place`. Waits without end for room (`NoCapacity`) and for a platform that is away (`Transient`, `Throttled`), each attempt on
+ * record: a platform that cannot be reached has refused nothing. Every other class ends it.
+ */
 export function place(
   { platform, client, logger }: ActivityDependencies,
-  { requests, retry, hold, beside, ...claim }: PlaceInput,
-): Promise<PlacementResult[]> {
+  { operation = '', requests, retry, hold, beside, earlier = [], ...claim }: PlaceInput,
+): Promise<PlaceResult> {
   // Another seed for each attempt: a search that found nothing finds nothing again.
   const seed = Context.current().info.attempt;
+  const options = { ...claim, seed, ...(hold && { hold }), ...(beside && { beside }) };
   const purpose = `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`;
-  return inAttempts({ purpose, retry, endless: 'NoCapacity', first: {}, client, logger }, (run) =>
-    platform.place(
-      requests,
-      { ...claim, seed, ...(hold && { hold }), ...(beside && { beside }) },
-      run.signal,
-    ),
-  );
+  const endless = ['NoCapacity', 'Transient', 'Throttled'] as const;
+  return inAttempts({ purpose, retry, endless, earlier, first: {}, client, logger }, async (run) => ({
+    operation,
+    results: await platform.place(requests, options, run.signal),
+  }));
 }

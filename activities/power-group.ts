@@ -2,6 +2,7 @@
  * Asks a nested group's workflow for its power state and waits for the outcome of its run.
  *
  * A9: an attempt that takes over from a lost one waits for the run that was asked, and asks no other.
+ * A10: an outcome counts only if it is of the plan that was asked: a run may end over another one.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
@@ -32,7 +33,7 @@ const ROUND = 60_000;
 /** The activity `powerGroup`. */
 export async function powerGroup(
   { client: given, logger }: ActivityDependencies,
-  { plan, retry, earlier }: PowerGroupInput,
+  { operation, plan, retry, earlier }: PowerGroupInput,
 ): Promise<PowerGroupResult> {
   const result = await inAttempts<PowerGroupProgress, PowerGroupResult>(
     {
@@ -48,7 +49,9 @@ export async function powerGroup(
     async (run) => {
       const client = given ?? Context.current().client;
       if (run.progress.runId === undefined) run.note({ runId: await askGroup(client, plan) });
-      return { outcome: await outcomeOf(client, plan, run), failures: run.failures };
+      const outcome = await outcomeOf(client, plan, run);
+      refuseOther(plan, outcome);
+      return { ...(operation !== undefined && { operation }), outcome, failures: run.failures };
     },
   );
   const { outcome, message } = result.outcome;
@@ -102,7 +105,18 @@ async function outcomeOf(
   }
 }
 
-/** A run always ends with an outcome of its own, unless somebody ends it from outside. */
+/** A10. The next attempt asks again; a plan that is older than the group's own is refused until its parent has the newer one. */
+function refuseOther(plan: Plan, outcome: RunOutcome): void {
+  const { powerState, lineage, revision } = outcome;
+  if (powerState === plan.powerState && lineage === plan.lineage && revision === plan.revision) return;
+  if (outcome.outcome === 'Cancelled') return;
+  throw new PlatformError(
+    'Transient',
+    `its run ended ${outcome.outcome} over another plan (revision ${revision}, ${powerState}) than the one that was asked (revision ${plan.revision}, ${plan.powerState})`,
+  );
+}
+
+/** A run ends with an outcome of its own, unless it is ended from outside. */
 function runLost(error: Error): PlatformError {
   const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
   return new PlatformError(

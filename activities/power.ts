@@ -20,6 +20,7 @@ import {
 import { gateCondition, meetsGate, observedForGate } from '../workflows/messages';
 import { inAttempts, type ActivityLogger, type AttemptRun } from './attempts';
 import type { PowerInput, PowerResult } from './types';
+import { waitFor, type Patience } from './waiting';
 
 /** What the activities work with. */
 export interface ActivityDependencies {
@@ -41,12 +42,9 @@ interface PowerProgress {
   asked?: true;
   /** When the power state was first seen. */
   reachedAt?: number;
+  /** Milliseconds waited so far, by all workers: each measures its own part, so their clocks need not agree. */
+  waited?: { operation?: number; gate?: number };
 }
-
-/** Milliseconds that an attempt which takes over late still gives an operation or a gate: its news may be on the way. */
-const GRACE = 2_000;
-/** Longest delay that a Node timer takes, milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 const VERBS: Record<PowerState, string> = {
   PoweredOn: 'power on',
@@ -71,7 +69,12 @@ export function power(dependencies: ActivityDependencies, input: PowerInput): Pr
       const status = await reachGate(dependencies, input, run, reached.state);
       const { askedAt, asked } = run.progress;
       const leftOff = input.powerState === 'Suspended' && status.powerState === 'PoweredOff';
-      return { status, acted: (askedAt !== undefined || asked === true) && !leftOff, failures: run.failures };
+      return {
+        operation: input.operation.id,
+        status,
+        acted: (askedAt !== undefined || asked === true) && !leftOff,
+        failures: run.failures,
+      };
     },
   );
 }
@@ -185,7 +188,7 @@ async function waitForState(
     refuseFailed(input, run, state);
     return isNewer(input, run, state, accepted) && isThere(input, run, state);
   };
-  const state = await waitFor(platform, observer, input, run, limit, run.progress.askedAt, arrived);
+  const state = await waitFor(platform, observer, input.vm, patienceOf(run, 'operation', limit), arrived);
   if (state) return state;
   const hold = observer.get(input.vm)?.operation?.hold;
   throw new PlatformError(
@@ -222,9 +225,12 @@ function isNewer(
 
 function refuseSuperseded({ vm, operation }: PowerInput, state: VirtualMachineState): void {
   if (!state.operation || state.operation.sequence <= operation.sequence) return;
+  const { id, sequence, caller = '' } = state.operation;
   throw new PlatformError(
     'Superseded',
-    `operation ${operation.id} on VM ${virtualMachineKey(vm)} gives way to the newer operation ${state.operation.id}`,
+    `operation ${operation.id} on VM ${virtualMachineKey(vm)} yields to the newer operation ${id}`,
+    undefined,
+    { recorded: { sequence, caller } },
   );
 }
 
@@ -279,15 +285,8 @@ async function reachGate(
       throw leftState(input, seen);
     return isDone(seen);
   };
-  const ready = await waitFor(
-    platform,
-    observer,
-    input,
-    run,
-    input.gateTimeout,
-    run.progress.reachedAt,
-    arrived,
-  );
+  const patience = patienceOf(run, 'gate', input.gateTimeout);
+  const ready = await waitFor(platform, observer, input.vm, patience, arrived);
   if (ready) return observedForGate(input.gate, ready.status);
   throw gateTimeout(input, (observer.get(input.vm) ?? state).status);
 }
@@ -305,48 +304,24 @@ function gateTimeout(
   );
 }
 
+/** How long is waited for what, and where it is noted. */
+function patienceOf(run: AttemptRun<PowerProgress>, what: 'operation' | 'gate', limit: number): Patience {
+  const { waited } = run.progress;
+  return {
+    limit,
+    spent: waited?.[what] ?? 0,
+    signal: run.signal,
+    note: (spent) => run.note({ ...run.progress, waited: { ...run.progress.waited, [what]: spent } }),
+  };
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.round(milliseconds / 100) / 10} s`;
+}
+
 function leftState({ vm }: PowerInput, { status }: VirtualMachineState): PlatformError {
   return new PlatformError(
     'Transient',
     `VM ${virtualMachineKey(vm)} was ${status.powerState} again before it became ready`,
   );
-}
-
-// ---- Waiting ------------------------------------------------------------------------------------------------------------------------
-
-const TOO_LATE = Symbol('too late');
-
-/**
- * Waits on the shared watch for at most `limit` milliseconds since `from`; undefined: too late. Asks the platform itself before it gives
- * up, as the watch may be broken.
- */
-async function waitFor(
-  platform: Platform,
-  observer: Observer,
-  { vm }: PowerInput,
-  run: AttemptRun<PowerProgress>,
-  limit: number,
-  from: number | undefined,
-  arrived: (state: VirtualMachineState) => boolean,
-): Promise<VirtualMachineState | undefined> {
-  const left = Math.max(limit - (Date.now() - (from ?? Date.now())), Math.min(limit, GRACE));
-  const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(TOO_LATE), Math.min(left, LONGEST_TIMER));
-  const onCancel = (): void => patience.abort(run.signal.reason);
-  run.signal.addEventListener('abort', onCancel, { once: true });
-  if (run.signal.aborted) onCancel();
-  try {
-    return await observer.until(vm, arrived, patience.signal);
-  } catch (error: unknown) {
-    if (patience.signal.reason !== TOO_LATE) throw error;
-  } finally {
-    clearTimeout(timer);
-    run.signal.removeEventListener('abort', onCancel);
-  }
-  const state = await platform.read(vm, run.signal).catch(() => undefined);
-  return state && arrived(state) ? state : undefined;
-}
-
-function seconds(milliseconds: number): string {
-  return `${Math.round(milliseconds / 100) / 10} s`;
 }

@@ -3,6 +3,7 @@ import type { Gate, PowerMode, PowerState, VirtualMachineStatus } from '../api';
 import type {
   Neighbour,
   Operation,
+  Outranking,
   PlacementRequest,
   PlacementResult,
   VirtualMachineRef,
@@ -43,6 +44,8 @@ export interface PowerInput {
 
 /** Result of the power activities. */
 export interface PowerResult {
+  /** `operation.id` of the input: without it the result is not the activity's own. Absent from workers of older builds. */
+  operation?: string;
   /** What was observed when the gate was reached. */
   status: VirtualMachineStatus;
   /** Whether a power operation was asked for; false: the VM was there already. */
@@ -53,6 +56,8 @@ export interface PowerResult {
 
 /** Input of the activity that asks a nested group's workflow for its power state. */
 export interface PowerGroupInput {
+  /** Id of the operation, which the result names. */
+  operation?: string;
   plan: Plan;
   retry: RetryBudget;
   earlier: Attempt[];
@@ -61,12 +66,16 @@ export interface PowerGroupInput {
 
 /** Result of {@link PowerGroupInput}. */
 export interface PowerGroupResult {
+  /** That of the input. */
+  operation?: string;
   outcome: RunOutcome;
   failures: Attempt[];
 }
 
 /** Input of the placement activity. */
 export interface PlaceInput {
+  /** Id of the call, which the result names. */
+  operation?: string;
   requests: PlacementRequest[];
   /**
    * Power is the group's to switch: a VM that comes into being once it is placed is to be off then, whatever its own power state says, or
@@ -79,10 +88,21 @@ export interface PlaceInput {
   caller: string;
   /** Of the question, the same in each attempt; absent in runs of older builds. */
   sequence?: number;
+  /** Failed attempts of the same call before this activity was scheduled. */
+  earlier?: Attempt[];
+}
+
+/** Result of {@link PlaceInput}. Workers of older builds answer with `results` alone. */
+export interface PlaceResult {
+  /** That of the input. */
+  operation: string;
+  results: PlacementResult[];
 }
 
 /** Input of the activity that gives places back. */
 export interface ReleaseInput {
+  /** Id of the call, which the result names. */
+  operation?: string;
   vms: VirtualMachineRef[];
   caller: string;
   /** Greater than that of every question that it undoes. */
@@ -90,9 +110,32 @@ export interface ReleaseInput {
   retry: RetryBudget;
 }
 
+/** Result of {@link ReleaseInput}. Workers of older builds answer with `free` alone. */
+export interface ReleaseResult {
+  /** That of the input. */
+  operation: string;
+  /** The VMs that have no place now. */
+  free: VirtualMachineRef[];
+}
+
+/** Input of the activity that asks the platform whether what an operation claimed is so, and acts where it is not. */
+export type ConfirmInput =
+  | { activity: 'powerOn' | 'powerOff' | 'suspend'; input: PowerInput }
+  | { activity: 'powerGroup'; input: PowerGroupInput }
+  | { activity: 'place'; input: PlaceInput };
+
+/** Who cancelled a run from outside. */
+export interface Cancellation {
+  /** Identity that Temporal has on record for the request. */
+  identity: string;
+  reason: string;
+}
+
 /** Details of the failure with which an activity gives up: every attempt, on record in the history. */
 export interface GiveUpDetails {
   failures: Attempt[];
+  /** With class `Superseded`: the operation that outranks this one on the platform. */
+  recorded?: Outranking;
 }
 
 /** The activities of a group's workflow. Each name is an activity type in the UI. */
@@ -101,6 +144,9 @@ export interface Activities {
   powerOff(input: PowerInput): Promise<PowerResult>;
   suspend(input: PowerInput): Promise<PowerResult>;
   powerGroup(input: PowerGroupInput): Promise<PowerGroupResult>;
-  place(input: PlaceInput): Promise<PlacementResult[]>;
-  release(input: ReleaseInput): Promise<VirtualMachineRef[]>;
+  place(input: PlaceInput): Promise<PlaceResult>;
+  release(input: ReleaseInput): Promise<ReleaseResult>;
+  confirm(input: ConfirmInput): Promise<PowerResult | PowerGroupResult | PlaceResult>;
+  /** Reads from the run's own history who asked for its cancellation. */
+  cancellation(): Promise<Cancellation>;
 }

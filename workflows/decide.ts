@@ -8,14 +8,18 @@
  * D3: a member that is in its desired state is not asked, except once by a force sync.
  * D4: a run ends, or has a member or an operator that it waits for and names.
  * D5: at most one operation of a member is open, and no more than the policy's number of operations of VMs.
- * D6: nothing is powered on before everything that is to be placed was placed together.
+ * D6: no VM is powered on without a place, and all VMs that need one are placed together. A VM that has its place waits for no other one's.
  * D7: where power is left alone nothing is asked but a place.
+ * D9: not more operations are open than one workflow task and the server can hold.
  * D8: a run that is ended from outside first gives back every place that it has asked for and not used: also those of which no answer came.
  */
 import type { PowerState } from '../api';
 import { formatDuration } from '../api/duration';
+import { own } from '../api/own';
+import { fitText } from '../api/text';
 import type {
   Activities,
+  ConfirmInput,
   Neighbour,
   PlaceInput,
   PlacementRequest,
@@ -23,9 +27,21 @@ import type {
   PowerInput,
   ReleaseInput,
 } from '../activities';
+import { CHANGES, usesAll, type Uses } from './changes';
 import type { RunOutcome } from './messages';
-import { memberKey, workflowId, type MemberKey, type Plan, type PlanMember, type PlanTier } from './plan';
-import { claimed, exceptionOf, membersOf, owesRelease, type MemberState, type Run, type Stage } from './run';
+import { claimed, owesRelease } from './placing';
+import {
+  machinesOf,
+  memberKey,
+  operationSettings,
+  workflowId,
+  type MemberKey,
+  type Plan,
+  type PlanMember,
+  type PlanTier,
+} from './plan';
+import { fitOutcome } from './size';
+import { exceptionOf, membersOf, type MemberState, type Run, type Stage } from './state';
 import { inDelay } from './words';
 
 /** One activity to schedule. */
@@ -34,7 +50,13 @@ export type Start = { activityId: string; summary: string } & (
   | { activity: 'powerGroup'; input: PowerGroupInput }
   | { activity: 'place'; input: PlaceInput }
   | { activity: 'release'; input: ReleaseInput }
+  | { activity: 'confirm'; input: ConfirmInput }
 );
+
+/** What an activity really does: for one that confirms, what it confirms. */
+export function workOf(start: Start): ConfirmInput | { activity: 'release'; input: ReleaseInput } {
+  return start.activity === 'confirm' ? start.input : start;
+}
 
 /** What to do next. */
 export interface Decision {
@@ -52,9 +74,14 @@ export interface Decision {
 
 /** Longest summary that Temporal takes, in bytes. */
 const LONGEST_SUMMARY = 200;
+/**
+ * Most operations of VMs, and of nested groups, that are open at a time whatever the policy says: Temporal takes 2,000 pending activities a
+ * run, and 4 MB a workflow task.
+ */
+const MOST_OPEN = { VirtualMachine: 1_000, VirtualMachineGroup: 500 } as const;
 
-/** Decides what a run does next. `now` is milliseconds since the Unix epoch and never goes back. */
-export function decide(before: Run, now: number): Decision {
+/** Decides what a run does next. `now` is milliseconds since the Unix epoch. */
+export function decide(before: Run, now: number, uses: Uses = usesAll): Decision {
   const run: Run = {
     ...before,
     members: { ...before.members },
@@ -64,11 +91,12 @@ export function decide(before: Run, now: number): Decision {
   };
   const decision: Decision = { run, cancel: before.dropped, start: [] };
   if (!run.ending) {
-    place(decision, now);
-    walk(decision, now, Math.max(before.sequence + 1, now));
+    place(decision, now, uses);
+    walk(decision, now, Math.max(before.sequence + 1, now), uses);
     failIfAsked(run);
   } else if (owesRelease(run)) {
-    giveBack(decision, now);
+    if (uses(CHANGES.givesBack)) giveBack(decision, now);
+    else delete run.claims;
   }
   settlePhases(run, now);
   const outcome = outcomeOf(run, now);
@@ -77,26 +105,22 @@ export function decide(before: Run, now: number): Decision {
 }
 
 /** Places everything that is not placed, D6. */
-function place(decision: Decision, now: number): void {
+function place(decision: Decision, now: number, uses: Uses): void {
   const { run } = decision;
   const { plan, placement } = run;
   const places = plan.powerState === 'PoweredOn' || plan.placesAhead === true;
   if (!places || run.placedByParent || run.paused || placement.activityId !== undefined) return;
-  if (unplaced(run, run.plan).length === 0) {
+  const needed = unplaced(run, run.plan, uses);
+  if (needed.length === 0) {
     run.placement = { ...run.placement, done: true };
     return;
   }
   const activityId = nextId(run, `place/${run.plan.name}`);
-  run.placement = { activityId, since: now, attempts: [], done: run.placement.done };
-  claim(run, now);
-  decision.start.push(placeStart(run, activityId));
-}
-
-/** Notes whose places are asked for. */
-function claim(run: Run, now: number): void {
+  run.placement = { ...placement, activityId, since: now, attempts: [] };
   const vms = { ...run.claims?.vms };
-  for (const { member } of unplaced(run, run.plan)) vms[member.name] = member.uid ?? '';
+  for (const { member } of needed) vms[member.name] = member.uid ?? '';
   run.claims = { sequence: nextClaim(run, now), vms };
+  decision.start.push(placeStart(run, activityId, uses));
 }
 
 function nextClaim({ claims }: Run, now: number): number {
@@ -111,42 +135,58 @@ function giveBack(decision: Decision, now: number): void {
   decision.start.push(releaseStart(run, activityId));
 }
 
-/** The linked VMs of a tree that have no place yet and need one: to be powered on, or to come into being. */
-function unplaced(run: Run, plan: Plan): { member: PlanMember; plan: Plan }[] {
-  const found: { member: PlanMember; plan: Plan }[] = [];
+/** A VM that needs a place, with the plan that has it as a member. */
+interface Unplaced {
+  member: PlanMember;
+  plan: Plan;
+}
+
+/** The linked VMs of a tree that have no place yet and need one: to be powered on, or to be created. */
+function unplaced(run: Run, plan: Plan, uses: Uses): Unplaced[] {
+  const found: Unplaced[] = [];
   for (const { key, member } of membersOf(plan)) {
-    const needed = plan !== run.plan || plan.placesAhead === true || wants(run, key, member);
-    if (member.link !== 'Linked' || !needed) continue;
-    if (member.plan) found.push(...unplaced(run, member.plan));
+    if (member.link !== 'Linked' || !needsPlace(run, plan, key, member, uses)) continue;
+    if (member.plan) found.push(...unplaced(run, member.plan, uses));
     else if (member.kind === 'VirtualMachine' && !isPlaced(run, plan, key, member))
       found.push({ member, plan });
   }
   return found;
 }
 
+function needsPlace(run: Run, plan: Plan, key: MemberKey, member: PlanMember, uses: Uses): boolean {
+  if (member.kind === 'VirtualMachine' && own(run.roomless, member.name) !== undefined) return false;
+  if (plan !== run.plan) return true;
+  if (wants(run, key, member)) return true;
+  if (plan.placesAhead !== true) return false;
+  const skipped = own(run.members, key)?.word?.verb === 'skipMember';
+  return !(skipped && uses(CHANGES.placesFollow));
+}
+
 function isPlaced(run: Run, plan: Plan, key: MemberKey, member: PlanMember): boolean {
-  const placed = run.placements[member.name];
+  const placed = own(run.placements, member.name);
   if (placed && (placed.uid ?? member.uid) === member.uid) return true;
-  if (run.unsure?.[member.name]) return false;
-  const observed = plan === run.plan ? run.members[key]?.observed : member.observed;
+  if (own(run.unsure, member.name)) return false;
+  const observed = plan === run.plan ? own(run.members, key)?.observed : member.observed;
   return observed?.placement !== undefined || member.observed?.placement !== undefined;
 }
 
-/** Whether a member may be powered on as far as placement goes. */
-function mayStart(run: Run, key: MemberKey, member: PlanMember): boolean {
+/** Whether placement lets a member be powered on. */
+function mayStart(run: Run, key: MemberKey, member: PlanMember, uses: Uses): boolean {
   if (run.plan.powerState !== 'PoweredOn' || run.placedByParent) return true;
-  if (!run.placement.done) return false;
-  return member.plan ? unplaced(run, member.plan).length === 0 : isPlaced(run, run.plan, key, member);
+  const settled = member.plan
+    ? unplaced(run, member.plan, uses).length === 0
+    : isPlaced(run, run.plan, key, member);
+  return settled && (run.placement.done || uses(CHANGES.placedStart));
 }
 
 /**
  * Walks the stages: D1, D2. A stage that was released stays so, and those of its members that join late or fall back are started at once;
  * a stage that was not waits for every stage before it.
  */
-function walk(decision: Decision, now: number, sequence: number): void {
+function walk(decision: Decision, now: number, sequence: number, uses: Uses): void {
   const { run } = decision;
   run.stages = run.stages.map((stage) => ({ ...stage }));
-  let free = run.plan.policy.maxConcurrentOperations - openOperations(run);
+  const slots = freeSlots(run);
   let previousDoneAt: number | undefined = run.planAt;
   let allDone = true;
   for (const [index, stage] of run.stages.entries()) {
@@ -158,7 +198,7 @@ function walk(decision: Decision, now: number, sequence: number): void {
       }
       if (!release(decision, stage, index, previousDoneAt, now)) return;
     }
-    free -= startMembers(decision, stage, free, now, sequence);
+    startMembers(decision, stage, slots, { now, sequence, uses });
     if (isDone(run, stage)) {
       stage.doneAt ??= doneSince(run, stage, previousDoneAt ?? now, now);
     } else {
@@ -169,12 +209,16 @@ function walk(decision: Decision, now: number, sequence: number): void {
   }
 }
 
-function openOperations(run: Run): number {
-  let open = 0;
+/** How many operations of each kind may be opened; D5, D9. */
+type Slots = Record<PlanMember['kind'], number>;
+
+function freeSlots(run: Run): Slots {
+  const slots: Slots = { ...MOST_OPEN };
+  slots.VirtualMachine = Math.min(slots.VirtualMachine, run.plan.policy.maxConcurrentOperations);
   for (const { key, member } of membersOf(run.plan)) {
-    if (member.kind === 'VirtualMachine' && run.members[key]?.operation) open += 1;
+    if (own(run.members, key)?.operation) slots[member.kind] -= 1;
   }
-  return open;
+  return slots;
 }
 
 /** Whether a stage is released; begins or goes on with its delay. */
@@ -192,6 +236,8 @@ function release(
     .some((later) => stageMembers(run, later).some(({ key, member }) => wants(run, key, member)));
   if (stage.delay > 0 && !idle) {
     stage.dueAt ??= previousDoneAt + stage.delay;
+    // The server's clock went back.
+    if (stage.dueAt - now > stage.delay) stage.dueAt = now + stage.delay;
     if (stage.dueAt > now) {
       decision.wake = { at: stage.dueAt, summary: delaySummary(run, stage, index) };
       return false;
@@ -221,29 +267,29 @@ function isSetAside(state: MemberState): boolean {
 
 /** Whether a member is still to be brought to its state, now or once it exists; D3. */
 function wants(run: Run, key: MemberKey, member: PlanMember): boolean {
-  const state = run.members[key];
+  const state = own(run.members, key);
   if (!state || isSetAside(state) || isReached(state)) return false;
   return member.link === 'Linked' || run.plan.powerState === 'PoweredOn';
 }
 
-/** Starts what may start in a released stage; answers how many operations of VMs were started. */
-function startMembers(decision: Decision, stage: Stage, free: number, now: number, sequence: number): number {
+/** Starts what may start in a released stage, and takes its slots. */
+function startMembers(
+  decision: Decision,
+  stage: Stage,
+  slots: Slots,
+  { now, sequence, uses }: { now: number; sequence: number; uses: Uses },
+): void {
   const { run } = decision;
-  if (run.paused) return 0;
-  let started = 0;
+  if (run.paused) return;
   for (const { key, member, tier } of stageMembers(run, stage)) {
-    const state = run.members[key];
+    const state = own(run.members, key);
     if (!state || state.operation || member.link !== 'Linked' || !wants(run, key, member)) continue;
-    if (!mayStart(run, key, member)) continue;
-    if (member.kind === 'VirtualMachine') {
-      if (started >= free) continue;
-      if (state.drifted && !correct(run, key, state, now)) continue;
-      started += 1;
-    }
+    if (slots[member.kind] <= 0 || !mayStart(run, key, member, uses)) continue;
+    if (member.kind === 'VirtualMachine' && state.drifted && !correct(run, key, state, now)) continue;
+    slots[member.kind] -= 1;
     run.members[key] = openOperation(run, key, state, now, sequence);
     decision.start.push(memberStart(run, key, member, tier));
   }
-  return started;
 }
 
 /** Whether drift of a VM may be corrected once more. If not, it is left alone. */
@@ -260,12 +306,12 @@ function correct(run: Run, key: MemberKey, state: MemberState, now: number): boo
       `${key} was changed to ${actual} outside of the group; policy says to report it only`,
     );
   }
-  const recent = (run.corrections[key] ?? []).filter((at) => at > now - window);
+  const recent = (own(run.corrections, key) ?? []).filter((at) => at > now - window);
   if (recent.length >= maxCorrections) {
     return leave(
       'DriftLimit',
       `${key} was changed to ${actual} outside of the group after ${recent.length} corrections within ${formatDuration(window)}; ` +
-        `it is left alone until somebody retries it`,
+        `it is left alone until an operator retries it`,
     );
   }
   run.corrections = { ...run.corrections, [key]: [...recent, now] };
@@ -290,17 +336,19 @@ function openOperation(
       powerState,
       since: now,
       ...(state.uncertain && { fence: true as const }),
+      ...(state.confirms && { confirms: true as const }),
       attempts: [],
     },
   };
   delete run.claims?.vms[key];
   delete next.reachedAt;
+  delete next.confirms;
   return next;
 }
 
 /** An activity id that has not been used in this run: two open activities with one id would wedge the workflow. */
 function nextId(run: Run, base: string): string {
-  const used = (run.activityIds[base] ?? 0) + 1;
+  const used = (own(run.activityIds, base) ?? 0) + 1;
   run.activityIds[base] = used;
   return used === 1 ? base : `${base}/${used}`;
 }
@@ -335,7 +383,7 @@ function tierDone(run: Run, tier: PlanTier): boolean {
 
 /** Whether a member counts towards its tier's being done. */
 function counts(run: Run, tier: PlanTier, member: PlanMember): boolean {
-  const state = run.members[memberKey(member)];
+  const state = own(run.members, memberKey(member));
   if (!state) return false;
   if (isReached(state) || state.word || state.leftAlone) return true;
   if (state.parked) return tier.whenParked === 'Continue';
@@ -347,7 +395,7 @@ function counts(run: Run, tier: PlanTier, member: PlanMember): boolean {
 function doneSince(run: Run, stage: Stage, previousDoneAt: number, now: number): number {
   let latest = -1;
   for (const { key, member } of stageMembers(run, stage)) {
-    const state = run.members[key];
+    const state = own(run.members, key);
     if (member.optional) continue;
     if (!state || state.reachedAt === undefined || isSetAside(state)) return now;
     latest = Math.max(latest, state.reachedAt);
@@ -357,7 +405,7 @@ function doneSince(run: Run, stage: Stage, previousDoneAt: number, now: number):
 
 function failIfAsked(run: Run): void {
   for (const { key, member, tier } of membersOf(run.plan)) {
-    const state = run.members[key];
+    const state = own(run.members, key);
     if (!state?.parked || state.word || member.optional || tier.whenParked !== 'Fail') continue;
     run.ending = {
       outcome: 'Failed',
@@ -374,7 +422,7 @@ function settlePhases(run: Run, now: number): void {
     if (stage.releasedAt !== undefined) for (const index of stage.tiers) released[index] = true;
   }
   for (const { key, member, index } of membersOf(run.plan)) {
-    const state = run.members[key];
+    const state = own(run.members, key);
     if (!state) continue;
     const phase = phaseOf(state, member, released[index] === true);
     if (phase !== state.phase) run.members[key] = { ...state, phase, since: now };
@@ -405,11 +453,22 @@ function outcomeOf(run: Run, now: number): RunOutcome | undefined {
   }
   const exceptions = exceptionsOf(run);
   const total = Object.keys(run.members).length;
-  const is = run.plan.powerState === 'Unchanged' ? 'placed' : run.plan.powerState;
-  const there = `${total - exceptions.length} of ${total} members ${is}`;
+  const there = countText(run, total, total - exceptions.length);
   return exceptions.length === 0
     ? outcome(run, 'Converged', there, now)
     : outcome(run, 'ConvergedWithExceptions', `${there}; ${inWords(exceptions)}`, now);
+}
+
+/** How many members are where they should be. One that only its gate keeps is in its power state all the same. */
+function countText(run: Run, total: number, through: number): string {
+  const { powerState } = run.plan;
+  const kept = membersOf(run.plan).filter(
+    ({ key }) => own(run.members, key)?.parked?.class === 'GateTimeout',
+  );
+  const is = powerState === 'Unchanged' ? 'placed' : powerState;
+  if (kept.length === 0) return `${through} of ${total} members ${is}`;
+  const gate = kept.every(({ tier }) => tier.gate === 'Ready') ? 'ready' : 'through their gate';
+  return `${through + kept.length} of ${total} members ${is}, ${through} of ${total} ${gate}`;
 }
 
 /** What became of the places that were asked for. */
@@ -431,15 +490,17 @@ function listed(names: string[]): string {
 }
 
 function inWords(exceptions: RunOutcome['exceptions']): string {
-  const texts = exceptions.map(({ member, reason, message }) => `${member} ${reason}: ${message}`);
-  const more = texts.length > SPELLED_OUT ? `; and ${texts.length - SPELLED_OUT} more` : '';
-  return `${texts.slice(0, SPELLED_OUT).join('; ')}${more}`;
+  const texts = exceptions
+    .slice(0, SPELLED_OUT)
+    .map(({ member, reason, message }) => `${member} ${reason}: ${message}`);
+  const more = exceptions.length > SPELLED_OUT ? `; and ${exceptions.length - SPELLED_OUT} more` : '';
+  return `${texts.join('; ')}${more}`;
 }
 
 function exceptionsOf(run: Run): RunOutcome['exceptions'] {
   const exceptions: RunOutcome['exceptions'] = [];
   for (const { key, member } of membersOf(run.plan)) {
-    const state = run.members[key];
+    const state = own(run.members, key);
     if (!state) continue;
     if (member.link === 'NotFound' && run.plan.powerState !== 'PoweredOn' && !isSetAside(state)) continue;
     const exception = exceptionOf(state, member);
@@ -470,10 +531,11 @@ function outcome(run: Run, type: RunOutcome['outcome'], message: string, now: nu
     corrections: stillCounting(run, now),
     words: run.words,
   };
+  if (run.planDigest !== undefined) result.planDigest = run.planDigest;
   if (plan.forceSync !== undefined) result.forceSync = plan.forceSync;
   const free = run.claims?.release?.free ?? [];
   if (free.length > 0) result.released = free;
-  return result;
+  return fitOutcome(result);
 }
 
 function stillCounting(run: Run, now: number): RunOutcome['corrections'] {
@@ -487,37 +549,49 @@ function stillCounting(run: Run, now: number): RunOutcome['corrections'] {
 }
 
 /** The activities of every open operation, to be scheduled again by an execution that continues the run. */
-export function openStarts(run: Run): Start[] {
+export function openStarts(run: Run, uses: Uses = usesAll): Start[] {
   const starts: Start[] = [];
-  if (run.placement.activityId !== undefined) starts.push(placeStart(run, run.placement.activityId));
+  const { activityId: placing } = run.placement;
+  if (placing !== undefined) starts.push(placeStart(run, placing, uses));
   const release = run.claims?.release?.activityId;
   if (release !== undefined) starts.push(releaseStart(run, release));
   for (const { key, member, tier } of membersOf(run.plan)) {
-    if (run.members[key]?.operation) starts.push(memberStart(run, key, member, tier));
+    if (own(run.members, key)?.operation) starts.push(memberStart(run, key, member, tier));
   }
   return starts;
 }
 
-function placeStart(run: Run, activityId: string): Start {
+function placeStart(run: Run, activityId: string, uses: Uses): Start {
   const { plan } = run;
-  const requests = unplaced(run, plan).map(({ member, plan: { namespace } }): PlacementRequest => {
+  const requests = unplaced(run, plan, uses).map(({ member, plan: { namespace } }): PlacementRequest => {
     const { cpus = 0, memory = 0, ...rest } = member.requests ?? {};
-    return { vm: { namespace, name: member.name, uid: member.uid ?? '' }, cpus, memory, ...rest };
+    const vm = { namespace, name: member.name, uid: member.uid ?? '' };
+    return { vm, cpus, memory, ...rest, ...(member.optional && { optional: true as const }) };
   });
   const beside = besideOf(run, requests);
-  return {
-    activity: 'place',
-    activityId,
-    summary: `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`,
-    input: {
-      requests,
-      retry: plan.policy.retry,
-      caller: workflowId(plan.namespace, plan.name),
-      ...(run.claims && { sequence: run.claims.sequence }),
-      ...(plan.placesAhead && plan.powerState !== 'Unchanged' && { hold: true as const }),
-      ...(beside.length > 0 && { beside }),
-    },
+  const { attempts, confirms } = run.placement;
+  const input: PlaceInput = {
+    operation: `${activityId}@${run.claims?.sequence ?? 0}`,
+    requests,
+    retry: plan.policy.retry,
+    caller: workflowId(plan.namespace, plan.name),
+    ...(run.claims && { sequence: run.claims.sequence }),
+    ...(plan.placesAhead && plan.powerState !== 'Unchanged' && { hold: true as const }),
+    ...(beside.length > 0 && { beside }),
+    ...(attempts.length > 0 && { earlier: attempts }),
   };
+  const start = {
+    activityId,
+    activity: 'place' as const,
+    summary: `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`,
+    input,
+  };
+  return confirms ? confirming(start) : start;
+}
+
+/** The same activity, for a worker that says whose result it is. */
+function confirming({ activityId, summary, ...rest }: Start & ConfirmInput): Start {
+  return { activityId, activity: 'confirm', summary: shorten(`confirm: ${summary}`), input: rest };
 }
 
 /** Attempts to give places back: an operator waits for the end of the run. Milliseconds. */
@@ -531,6 +605,7 @@ function releaseStart(run: Run, activityId: string): Start {
     activityId,
     summary: `give back the places of ${vms.length} VM${vms.length === 1 ? '' : 's'}`,
     input: {
+      operation: activityId,
       vms,
       caller: workflowId(plan.namespace, plan.name),
       sequence: claims?.sequence ?? 0,
@@ -548,69 +623,60 @@ function besideOf({ plan }: Run, requests: PlacementRequest[]): Neighbour[] {
   return [
     ...plan.beside.map(({ name, uid, ...seen }): Neighbour => ({ vm: { namespace, name, uid }, ...seen })),
     ...machinesOf(plan).flatMap(({ name, uid, requests: { labels, affinity } = {} }): Neighbour[] => {
-      if (uid === undefined || placing[name] || (!labels && !affinity)) return [];
+      if (uid === undefined || own(placing, name) || (!labels && !affinity)) return [];
       return [{ vm: { namespace, name, uid }, ...(labels && { labels }), ...(affinity && { affinity }) }];
     }),
   ];
 }
 
-/** The linked VMs of a tree. */
-function machinesOf({ tiers }: Plan): PlanMember[] {
-  return tiers.flatMap(({ members }) =>
-    members.flatMap((member) => {
-      if (member.link !== 'Linked') return [];
-      return member.plan ? machinesOf(member.plan) : member.kind === 'VirtualMachine' ? [member] : [];
-    }),
-  );
-}
-
 function memberStart(run: Run, key: MemberKey, member: PlanMember, tier: PlanTier): Start {
   const { plan } = run;
-  const { policy } = plan;
-  const operation = run.members[key]?.operation;
+  const operation = own(run.members, key)?.operation;
   if (!operation) throw new TypeError(`${key} has no open operation`);
-  const powerState = powerStateOf(plan);
-  const { words, activity } = VERBS[powerState];
-  const common = {
-    retry: policy.retry,
-    earlier: operation.attempts,
-    caller: workflowId(plan.namespace, plan.name),
-  };
-  const { activityId } = operation;
+  const { activityId, sequence, attempts, fence, confirms } = operation;
+  const { words, activity } = VERBS[powerStateOf(plan)];
+  const id = `${activityId}@${sequence}`;
+  const caller = workflowId(plan.namespace, plan.name);
   if (member.plan) {
-    return {
-      activity: 'powerGroup',
+    const start = {
       activityId,
+      activity: 'powerGroup' as const,
       summary: shorten(`${words} group ${member.name}`),
-      input: { plan: member.plan, ...common },
+      input: {
+        operation: id,
+        plan: withRoomless(run, member.plan),
+        retry: plan.policy.retry,
+        earlier: attempts,
+        caller,
+      },
     };
+    return confirms ? confirming(start) : start;
   }
   const input: PowerInput = {
     vm: { namespace: plan.namespace, name: member.name, uid: member.uid ?? '' },
-    operation: { id: `${activityId}@${operation.sequence}`, sequence: operation.sequence },
-    powerState,
-    gate: tier.gate,
-    gateTimeout: tier.gateTimeout,
-    operationTimeout: policy.operationTimeout,
-    guestShutdownTimeout: policy.guestShutdownTimeout,
-    ...common,
+    operation: { id, sequence },
+    powerState: powerStateOf(plan),
+    ...operationSettings(plan, tier, member),
+    earlier: attempts,
+    caller,
+    ...(fence && { fence }),
   };
-  const mode = modeFor(plan, member, powerState);
-  if (mode !== undefined) input.mode = mode;
-  if (operation.fence) input.fence = true;
-  return { activity, activityId, summary: shorten(`${words} ${member.name}`), input };
+  const start = { activityId, activity, summary: shorten(`${words} ${member.name}`), input };
+  return confirms ? confirming(start) : start;
 }
 
-/** The group's mode outranks the VM's own. */
-function modeFor(plan: Plan, member: PlanMember, powerState: PowerState): PowerInput['mode'] {
-  switch (powerState) {
-    case 'PoweredOn':
-      return undefined;
-    case 'PoweredOff':
-      return plan.powerOffMode ?? member.powerOffMode;
-    case 'Suspended':
-      return plan.suspendMode ?? member.suspendMode;
-  }
+/** A nested group's plan that says for which optional VMs there is no room. */
+function withRoomless(run: Run, plan: Plan): Plan {
+  if (!run.roomless) return plan;
+  const tiers = plan.tiers.map((tier) => ({
+    ...tier,
+    members: tier.members.map((member): PlanMember => {
+      if (member.plan) return { ...member, plan: withRoomless(run, member.plan) };
+      const message = member.kind === 'VirtualMachine' ? own(run.roomless, member.name) : undefined;
+      return message === undefined ? member : { ...member, setAside: { reason: 'NoRoom', message } };
+    }),
+  }));
+  return { ...plan, tiers };
 }
 
 function delaySummary(run: Run, stage: Stage, index: number): string {
@@ -623,9 +689,8 @@ function delaySummary(run: Run, stage: Stage, index: number): string {
   );
 }
 
-/** Cuts a summary to what Temporal takes; names are ASCII. */
 function shorten(text: string): string {
-  return text.length <= LONGEST_SUMMARY ? text : `${text.slice(0, LONGEST_SUMMARY - 3)}...`;
+  return fitText(text, LONGEST_SUMMARY);
 }
 
 /** Whether a delay of this run is under way. */

@@ -4,11 +4,14 @@
  */
 import type { PlaceInput } from '../activities';
 import { formatDuration } from '../api/duration';
-import { decide, powerStateOf, type Start } from './decide';
+import { decide, powerStateOf, workOf, type Start } from './decide';
 import type { RunOutcome } from './messages';
 import { gateCondition, type Plan } from './plan';
 import { progressOf } from './progress';
-import { begin, operationDone, placed, type Run } from './run';
+import { operationDone } from './operations';
+import { placed } from './placing';
+import { begin } from './run';
+import type { Run } from './state';
 
 /** One step of a {@link Forecast}. */
 export interface ForecastStep {
@@ -77,9 +80,10 @@ export function forecast(plan: Plan, now: number, placedByParent = false): Forec
 function begun(result: Forecast, run: Run, start: Start, time: number, began: number): number {
   const { plan } = run;
   const at = time - began;
-  if (start.activity === 'place') {
-    result.places.push(start.input);
-    const names = start.input.requests.map(({ vm }) => vm.name);
+  const work = workOf(start);
+  if (work.activity === 'place') {
+    result.places.push(work.input);
+    const names = work.input.requests.map(({ vm }) => vm.name);
     result.steps.push({
       at,
       group: plan.name,
@@ -89,9 +93,9 @@ function begun(result: Forecast, run: Run, start: Start, time: number, began: nu
     });
     return 0;
   }
-  // Nobody ends a forecast.
-  if (start.activity === 'release') return 0;
-  const name = start.activity === 'powerGroup' ? start.input.plan.name : start.input.vm.name;
+  // A forecast is never ended from outside.
+  if (work.activity === 'release') return 0;
+  const name = work.activity === 'powerGroup' ? work.input.plan.name : work.input.vm.name;
   const tier = plan.tiers.findIndex(({ members }) => members.some((member) => member.name === name));
   result.steps.push({
     at,
@@ -101,8 +105,8 @@ function begun(result: Forecast, run: Run, start: Start, time: number, began: nu
     member: name,
     why: whyNow(run, tier),
   });
-  if (start.activity !== 'powerGroup') return 0;
-  const nested = forecast(start.input.plan, time, true);
+  if (work.activity !== 'powerGroup') return 0;
+  const nested = forecast(work.input.plan, time, true);
   result.steps.push(...nested.steps.map((step) => ({ ...step, at: step.at + at })));
   result.waits.push(...nested.waits.map((wait) => `${name}: ${wait}`));
   return nested.end;
@@ -125,12 +129,14 @@ function waitStep(run: Run, at: number, summary: string): ForecastStep {
 }
 
 function ended(run: Run, start: Start, now: number): Run {
-  switch (start.activity) {
+  const work = workOf(start);
+  switch (work.activity) {
     case 'place':
       return placed(
         run,
         start.activityId,
-        start.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: '' } })),
+        work.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: '' } })),
+        now,
       );
     case 'release':
       return run;
@@ -138,18 +144,18 @@ function ended(run: Run, start: Start, now: number): Run {
       return operationDone(
         run,
         start.activityId,
-        { kind: 'VirtualMachineGroup', outcome: asForecast(start.input.plan, now) },
+        { kind: 'VirtualMachineGroup', outcome: asForecast(work.input.plan, now) },
         now,
       );
     case 'powerOn':
     case 'powerOff':
     case 'suspend': {
       const status = {
-        powerState: start.input.powerState,
+        powerState: work.input.powerState,
         at: now,
         since: now,
-        ready: start.input.powerState === 'PoweredOn',
-        conditions: [gateCondition(start.input.gate) ?? []].flat(),
+        ready: work.input.powerState === 'PoweredOn',
+        conditions: [gateCondition(work.input.gate) ?? []].flat(),
       };
       return operationDone(run, start.activityId, { kind: 'VirtualMachine', status, acted: true }, now);
     }

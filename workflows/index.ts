@@ -2,5 +2,6 @@
 export * from './messages';
 export { decide, type Decision, type Start } from './decide';
 export { forecast, type Forecast, type ForecastStep } from './forecast';
-export { begin, receivePlan, type Run } from './run';
+export { begin, receivePlan } from './run';
+export type { Run } from './state';
 export { virtualMachineGroup } from './virtual-machine-group';

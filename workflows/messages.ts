@@ -4,7 +4,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Placement, PowerState, VirtualMachineStatus } from '../api';
 import type { DesiredPowerState, MemberKey, Plan } from './plan';
-import type { Run } from './run';
+import type { CarriedRun } from './size';
 
 export * from './plan';
 export { searchAttributeKeys } from './search-attributes';
@@ -50,7 +50,7 @@ export interface RunStart {
   namespace: string;
   name: string;
   /** State carried over from the execution that continued as new. */
-  run?: Run;
+  run?: CarriedRun;
 }
 
 /** Argument of every operator Update. */
@@ -130,6 +130,8 @@ export type ExceptionReason =
   | 'Drifted'
   /** Changed behind the group's back more often than policy lets the group correct. */
   | 'DriftLimit'
+  /** An optional member for which there is no room. */
+  | 'NoRoom'
   /** The run ended before its turn came. */
   | 'NotStarted'
   /** Its operation was open when the run ended. */
@@ -178,6 +180,8 @@ export interface RunOutcome {
   /** Times of the corrections of drift that still count. */
   corrections: Record<string, number[]>;
   words: RecordedWord[];
+  /** Texts or parts were left out, as the outcome would not have fitted. */
+  shortened?: true;
 }
 
 /** Where a member stands in a run. */
@@ -259,6 +263,8 @@ export interface Progress {
   /** What could not be read, the last ones. */
   ignored?: IgnoredInput[];
   outcome?: RunOutcome;
+  /** Texts or parts were left out, as the answer would not have fitted. */
+  shortened?: true;
 }
 
 /** Gives a run its plan; also starts it (signal-with-start). Sending the same plan twice changes nothing. */

@@ -124,7 +124,7 @@ export interface PlanMember {
 }
 
 /** Why a member is left as it is. */
-export type SetAsideReason = 'Parked' | 'Skipped' | 'MarkedReady' | 'Drifted' | 'DriftLimit';
+export type SetAsideReason = 'Parked' | 'Skipped' | 'MarkedReady' | 'Drifted' | 'DriftLimit' | 'NoRoom';
 
 /** Names a member: its name for a VM, `VirtualMachineGroup/name` for a group. Unique within a group. */
 export type MemberKey = string;
@@ -161,6 +161,54 @@ export function meetsGate(gate: Gate, observed: VirtualMachineStatus | undefined
   if (gate === 'Ready') return observed?.ready === true;
   const type = gateCondition(gate);
   return type === undefined || (observed?.conditions ?? []).includes(type);
+}
+
+/** The linked VMs of a tree. */
+export function machinesOf({ tiers }: Plan): PlanMember[] {
+  return tiers.flatMap(({ members }) =>
+    members.flatMap((member) => {
+      if (member.link !== 'Linked') return [];
+      return member.plan ? machinesOf(member.plan) : member.kind === 'VirtualMachine' ? [member] : [];
+    }),
+  );
+}
+
+/** The mode in which a VM is brought to the plan's power state: the group's outranks the VM's own. */
+export function modeFor(plan: Plan, member: PlanMember): PowerMode | undefined {
+  switch (plan.powerState) {
+    case 'PoweredOn':
+    case 'Unchanged':
+      return undefined;
+    case 'PoweredOff':
+      return plan.powerOffMode ?? member.powerOffMode;
+    case 'Suspended':
+      return plan.suspendMode ?? member.suspendMode;
+  }
+}
+
+/** How one VM is operated: what an open operation cannot learn once it is scheduled. */
+export interface OperationSettings {
+  mode?: PowerMode;
+  gate: Gate;
+  /** Milliseconds. */
+  gateTimeout: number;
+  operationTimeout: number;
+  guestShutdownTimeout: number;
+  retry: PlanPolicy['retry'];
+}
+
+/** The settings of an operation that brings a member to the plan's power state. */
+export function operationSettings(plan: Plan, tier: PlanTier, member: PlanMember): OperationSettings {
+  const { operationTimeout, guestShutdownTimeout, retry } = plan.policy;
+  const mode = modeFor(plan, member);
+  return {
+    gate: tier.gate,
+    gateTimeout: tier.gateTimeout,
+    operationTimeout,
+    guestShutdownTimeout,
+    retry,
+    ...(mode !== undefined && { mode }),
+  };
 }
 
 /** What was observed, without the conditions that the gate does not ask for: they would only fill histories. */

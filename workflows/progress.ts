@@ -1,9 +1,12 @@
 /** What a run tells of itself: the answer of the query `progress` and the details that the UI shows. Pure. */
 import { formatDuration } from '../api/duration';
+import { own } from '../api/own';
+import { byteLength, fitText } from '../api/text';
 import type { MemberPhase, MemberProgress, Progress, RunOutcome, RunPhase, TierProgress } from './messages';
 import { gateCondition, memberKey, type PlanMember, type PlanTier } from './plan';
 import { RUNNING_PHASE } from './start-options';
-import { membersOf, type MemberState, type Run, type Stage } from './run';
+import { BUDGET, fitProgress } from './size';
+import { membersOf, type MemberState, type Run, type Stage } from './state';
 
 /** The phase of an open run, as its search attribute shows it. */
 export function phaseOf(run: Run): RunPhase {
@@ -20,7 +23,7 @@ export function phaseOf(run: Run): RunPhase {
 
 /** Keys of the members that are parked. */
 export function parkedMembers(run: Run): string[] {
-  return Object.keys(run.members).filter((key) => run.members[key]?.phase === 'Parked');
+  return Object.keys(run.members).filter((key) => own(run.members, key)?.phase === 'Parked');
 }
 
 /** The answer of the query `progress`. */
@@ -44,9 +47,12 @@ export function progressOf(run: Run, outcome?: RunOutcome): Progress {
     placements: run.placements,
     words: run.words,
   };
+  if (run.planDigest !== undefined) result.planDigest = run.planDigest;
+  if (run.refusedPlan) result.refusedPlan = run.refusedPlan;
+  if (run.ignored) result.ignored = run.ignored;
   if (plan.forceSync !== undefined) result.forceSync = plan.forceSync;
   if (outcome) result.outcome = outcome;
-  return result;
+  return fitProgress(result);
 }
 
 function placementProgress(run: Run): Progress['placement'] {
@@ -55,6 +61,7 @@ function placementProgress(run: Run): Progress['placement'] {
   }
   const last = run.placement.attempts.at(-1);
   if (run.placement.activityId !== undefined) {
+    if (run.placement.paused) return { phase: 'InProgress', message: pausedText(run.placement) };
     return last
       ? { phase: 'InProgress', message: `attempt ${last.attempt}: ${last.class}: ${last.message}` }
       : { phase: 'InProgress' };
@@ -70,7 +77,7 @@ function stageOf(run: Run, tier: number): Stage | undefined {
 
 function tierProgress(run: Run, tier: PlanTier, index: number): TierProgress {
   const stage = stageOf(run, index);
-  const done = tier.members.filter((member) => isOver(run.members[memberKey(member)]?.phase)).length;
+  const done = tier.members.filter((member) => isOver(own(run.members, memberKey(member))?.phase)).length;
   const result: TierProgress = { tier: index, phase: 'Pending', done, total: tier.members.length };
   if (done === tier.members.length) result.phase = 'Done';
   else if (stage?.releasedAt !== undefined) result.phase = 'Running';
@@ -86,14 +93,15 @@ function isOver(phase: MemberPhase | undefined): boolean {
 }
 
 function memberProgress(run: Run, key: string, member: PlanMember, tier: number): MemberProgress {
-  const state = run.members[key] as MemberState;
+  const state = own(run.members, key) ?? { phase: 'Pending' as const, since: run.startedAt };
   const result: MemberProgress = { member: key, tier, phase: state.phase, since: state.since };
   const waitsFor = waitOf(run, member, state, tier);
   if (waitsFor !== undefined) result.waitsFor = waitsFor;
   if (state.observed && !state.uncertain) result.powerState = state.observed.powerState;
   if (state.observed?.version !== undefined) result.version = state.observed.version;
   if (state.operation) {
-    const { attempts, activityId } = state.operation;
+    const { attempts, activityId, paused } = state.operation;
+    if (paused) result.paused = paused;
     const last = attempts.at(-1);
     result.activityId = activityId;
     result.attempt = (last?.attempt ?? 0) + 1;
@@ -120,7 +128,7 @@ function waitOf(run: Run, member: PlanMember, state: MemberState, tier: number):
         ? `${member.kind} ${member.name} to exist`
         : `spec.groupName of ${member.kind} ${member.name} to name ${run.plan.name}`;
     case 'InProgress':
-      return inProgress(run, member, tier);
+      return state.operation?.paused ? pausedText(state.operation) : inProgress(run, member, tier);
     case 'Queued':
       if (run.paused) return 'an operator to resume the run';
       if (run.plan.powerState === 'PoweredOn' && !run.placedByParent && !run.placement.done)
@@ -129,6 +137,12 @@ function waitOf(run: Run, member: PlanMember, state: MemberState, tier: number):
     case 'Pending':
       return pending(run, tier);
   }
+}
+
+/** What an activity that was paused from outside waits for. */
+function pausedText({ activityId = '', paused }: Pick<Run['placement'], 'activityId' | 'paused'>): string {
+  const why = paused?.reason ? ` (${paused.reason})` : '';
+  return `an operator to unpause activity ${activityId}, paused by ${paused?.by ?? 'unknown'}${why}`;
 }
 
 function inProgress(run: Run, member: PlanMember, tier: number): string {
@@ -171,6 +185,7 @@ function waitMessage(run: Run): string {
 
 function placementMessage(run: Run): string {
   const last = run.placement.attempts.at(-1);
+  if (run.placement.paused) return `Placement waits for ${pausedText(run.placement)}`;
   return last ? `Placement: ${last.message}` : 'Placement in progress';
 }
 
@@ -186,32 +201,52 @@ function describe(names: string[] = [], what: string): string | undefined {
 /** Most rows in the details: Temporal takes 20 KB. */
 const ROWS = 60;
 
-/** The details that the UI shows beside the run: a Markdown table of tiers and members. */
+/** The details that the UI shows next to the run: a Markdown table of tiers and members, at most {@link BUDGET} bytes. */
 export function detailsOf(run: Run, outcome?: RunOutcome): string {
   const { plan } = run;
   const members = membersOf(plan);
   const lines = [
     `### ${plan.namespace}/${plan.name}: ${plan.powerState}`,
     '',
-    `**${outcome?.outcome ?? phaseOf(run)}**: ${cut(outcome?.message ?? waitMessage(run), 1000)}`,
+    `**${outcome?.outcome ?? phaseOf(run)}**: ${fitText(outcome?.message ?? waitMessage(run), 1_000)}`,
     '',
     `Revision \`${plan.revision}\`, started because of \`${run.cause}\`.`,
     '',
+    ...ignoredLines(run),
     '| tier | member | phase | power | waits for | last error |',
     '| ---: | --- | --- | --- | --- | --- |',
   ];
   const open =
-    members.length <= ROWS ? members : members.filter(({ key }) => run.members[key]?.phase !== 'Done');
-  const shown = open.slice(0, ROWS);
-  for (const { key, member, index } of shown) lines.push(row(memberProgress(run, key, member, index)));
-  if (shown.length < members.length) {
+    members.length <= ROWS ? members : members.filter(({ key }) => own(run.members, key)?.phase !== 'Done');
+  // Room for the last line.
+  let room = BUDGET.details - byteLength(lines.join('\n')) - 200;
+  let shown = 0;
+  for (const { key, member, index } of open.slice(0, ROWS)) {
+    const line = row(memberProgress(run, key, member, index));
+    room -= byteLength(line) + 1;
+    if (room < 0) break;
+    lines.push(line);
+    shown += 1;
+  }
+  if (shown < members.length) {
     const done = members.length - open.length;
-    lines.push(
-      '',
-      `${done} of ${members.length} members done; ${open.length - shown.length} more not shown.`,
-    );
+    lines.push('', `${done} of ${members.length} members done; ${open.length - shown} more not shown.`);
   }
   return lines.join('\n');
+}
+
+/** The last input that could not be read, as a paragraph. */
+function ignoredLines({ ignored = [] }: Run): string[] {
+  const last = ignored.at(-1);
+  if (!last) return [];
+  return [
+    `Ignored ${ignored.length} unreadable input(s), the last one: \`${last.what}\`: ${oneLine(last.why)}`,
+    '',
+  ];
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }
 
 function row(member: MemberProgress): string {
@@ -223,15 +258,11 @@ function row(member: MemberProgress): string {
     member.waitsFor ?? '',
     errorOf(member),
   ];
-  return `| ${cells.map((cell) => cut(cell.replaceAll('|', '\\|').replaceAll('\n', ' '), 120)).join(' | ')} |`;
+  return `| ${cells.map((cell) => fitText(oneLine(cell), 120)).join(' | ')} |`;
 }
 
 function errorOf({ attempt, lastError }: MemberProgress): string {
   if (!lastError) return '';
   const which = attempt === undefined ? '' : `attempt ${attempt - 1}: `;
   return `${which}${lastError.class}: ${lastError.message}`;
-}
-
-function cut(text: string, longest: number): string {
-  return text.length <= longest ? text : `${text.slice(0, longest - 3)}...`;
 }

@@ -1,5 +1,5 @@
 /**
- * The workflow of a group: it hears messages, asks the planner, and does what the planner says. Every decision is the planner's; this
+ * The workflow of a group: it receives messages, asks the planner, and does what the planner says. Every decision is the planner's; this
  * file only drives it.
  *
  * W1: handlers are registered before the first await, and only change state; the loop alone acts.
@@ -7,365 +7,395 @@
  *     server refuses to close over a signal that arrived meanwhile.
  * W3: before the history grows past what the server suggests the run continues as new with its whole state; open operations are scheduled
  *     again with the same operation id, so the platform sees no second one.
+ * W4: no input fails a workflow task: what cannot be read has no effect, and is shown.
+ * W5: cancelling the workflow ends the run like `abort`: promised room is given back, and there is an outcome.
  */
 import {
-  ActivityCancellationType,
-  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
+  CancelledFailure,
   condition,
   continueAsNew,
   getExternalWorkflowHandle,
   isCancellation,
   log,
   patched,
-  proxyActivities,
   setCurrentDetails,
+  setDefaultSignalHandler,
   setHandler,
-  sleep,
-  upsertSearchAttributes,
   workflowInfo,
+  type SignalDefinition,
 } from '@temporalio/workflow';
-import type { Activities, GiveUpDetails, PowerInput } from '../activities';
+import type { Cancellation } from '../activities';
+import { own } from '../api/own';
+import { fitText } from '../api/text';
+import { ShownAttributes } from './attributes';
+import { CHANGES, type Uses } from './changes';
 import { decide, openStarts, type Start } from './decide';
+import { DelayTimer } from './delay-timer';
 import {
+  activityPaused,
   applyPlan,
   attemptFailed,
   operatorUpdates,
   progress,
   relay,
-  searchAttributeKeys,
   withdraw,
+  type IgnoredInput,
   type OperatorWord,
+  type OutcomeType,
+  type PlanMessage,
+  type Progress,
   type RecordedWord,
   type RunOutcome,
   type RunStart,
   type Verb,
   type WordAccepted,
 } from './messages';
-import { workflowId } from './plan';
-import { detailsOf, parkedMembers, phaseOf, progressOf } from './progress';
 import {
   attemptReported,
-  begin,
-  keepClaims,
-  membersOf,
   operationsEnded,
-  owesRelease,
-  placed,
-  placementFailed,
-  receivePlan,
-  released,
-  withdrawn,
+  pauseReported,
   type OperationEnd,
   type OperationFailure,
-  type OperationResult,
-  type Run,
-} from './run';
+} from './operations';
+import { placed, placementFailed, placesUnconfirmed, released } from './placing';
+import { workflowId } from './plan';
+import { detailsOf, progressOf } from './progress';
+import { readOperation, readPlaces, readRelease } from './results';
+import { begin, receivePlan } from './run';
+import { failureOf, schedule, scheduleCancellation } from './schedule';
+import { parse, type Inputs } from './schemas';
+import { carried, unpacked } from './size';
+import { end, ignoring, membersOf, MESSAGE_BYTES, remember, withdrawn, type Run } from './state';
 import { objection, speak } from './words';
-
-/** Milliseconds without a heartbeat after which an attempt counts as lost, and another worker takes it over. */
-const HEARTBEAT_TIMEOUT = 5_000;
 
 /** What each verb does, for the picker in the UI. */
 const DESCRIPTIONS: Record<Verb, string> = {
   pause: 'Starts nothing new until resume. {actor, reason}',
-  resume: 'Goes on after pause. {actor, reason}',
+  resume: 'Continues after pause. {actor, reason}',
   retryMember:
-    'Tries a parked or failing member again with a fresh budget; without member: all of them. {member?, actor, reason}',
+    'Tries a parked or failing member again with a fresh budget; without member: all of them, and placement. {member?, actor, reason}',
   skipMember: 'Leaves a member out of this run. {member, actor, reason}',
   markReady: 'Counts a member as ready on your word. {member, actor, reason}',
-  skipDelay: 'Ends the delay that runs. {actor, reason}',
-  abort:
-    'Ends the run; nothing starts by itself until the desired state changes or somebody asks. {actor, reason}',
+  skipDelay: 'Ends the delay that is running. {actor, reason}',
+  abort: 'Ends the run; nothing starts until the desired state changes or a person asks. {actor, reason}',
 };
+
+/** Behaviour of newer builds is used by runs that have not begun without it. */
+const uses: Uses = (change) => patched(change);
 
 /** One run of a group. Started by signal-with-start with {@link applyPlan}; ends with an outcome on record. */
 export async function virtualMachineGroup(start: RunStart): Promise<RunOutcome> {
-  let run = start.run;
-  let dirty = true;
-  let relays = 0;
-  let outcome: RunOutcome | undefined;
+  const { cancelRequested } = CancellationScope.current();
+  const run = new GroupRun(start);
+  // W5: neither the loop nor what a cancellation leads to is in a scope that it cancels.
+  cancelRequested.catch((error: unknown) => CancellationScope.nonCancellable(async () => run.cancel(error)));
+  return CancellationScope.nonCancellable(() => run.drive());
+}
+
+class GroupRun {
+  readonly #start: RunStart;
+  #run: Run | undefined;
+  #dirty = true;
+  /** Answers that the end of the run waits for. */
+  #awaited = 0;
+  /** Set once the workflow is to end without a plan or by a cancellation of an older build's run. */
+  #finish: { outcome: RunOutcome } | { failure: unknown } | undefined;
+  #outcome: RunOutcome | undefined;
   /** Operations that have ended since the last decision. */
-  let ends: OperationEnd[] = [];
-  const scopes: Record<string, CancellationScope> = {};
+  #ends: OperationEnd[] = [];
+  /** What could not be read before there was a plan. */
+  readonly #early: IgnoredInput[] = [];
+  readonly #scopes: Record<string, CancellationScope> = {};
+  readonly #began = Date.now();
 
-  function change(next: Run): void {
-    run = next;
-    dirty = true;
-  }
-
-  setHandler(
-    applyPlan,
-    (message) => change(run ? receivePlan(run, message, Date.now()) : begin(message, Date.now())),
-    {
-      description: 'Gives the run its plan. Sent by the bridge and by parent groups.',
-    },
-  );
-  setHandler(withdraw, ({ reason }) => run && change(withdrawn(run, reason)), {
-    description: 'Ends the run because the group is gone or a parent has taken over. {reason}',
-  });
-  setHandler(attemptFailed, (report) => run && change(attemptReported(run, report)), {
-    description: 'An activity tells of a failed attempt while it goes on retrying.',
-  });
-  setHandler(relay, (word) => hear(word.verb, word), {
-    description: "A parent group hands an operator's word on.",
-  });
-  for (const verb of Object.keys(operatorUpdates) as Verb[]) {
-    setHandler(operatorUpdates[verb], (word: OperatorWord) => take(verb, word), {
-      description: DESCRIPTIONS[verb],
-      validator: (word: OperatorWord): void => {
-        const why = objection(run, verb, word);
-        if (why !== undefined) throw ApplicationFailure.nonRetryable(why, 'WordRefused');
-      },
+  constructor(start: RunStart) {
+    // A workflow may be started by hand, with any argument or none.
+    this.#start = { ...(start as RunStart | undefined) } as RunStart;
+    this.#run = this.#start.run && unpacked(this.#start.run);
+    this.#handleSignals();
+    this.#handleUpdates();
+    setHandler(progress, () => this.#progress(), {
+      description: 'Where the run stands, and what each member waits for.',
     });
   }
-  setHandler(
-    progress,
-    () => {
-      if (!run) throw ApplicationFailure.nonRetryable('the run has no plan yet', 'NoPlan');
-      return progressOf(run, outcome);
-    },
-    { description: 'Where the run stands, and what each member waits for.' },
-  );
 
-  /** Takes an operator's word that the validator let through. */
-  function take(verb: Verb, word: OperatorWord): WordAccepted {
-    if (!run) throw ApplicationFailure.nonRetryable('the run has no plan yet', 'WordRefused');
-    handOn(run, verb, word);
-    const said = speak(run, verb, word, Date.now());
-    change(said.run);
-    return { message: said.message };
+  // ---- Messages ------------------------------------------------------------------------------------------------------------------------
+
+  #handleSignals(): void {
+    this.#on(
+      applyPlan,
+      'applyPlan',
+      'Gives the run its plan. Sent by the bridge and by parent groups.',
+      (message) => this.#receive(message),
+    );
+    this.#on(
+      withdraw,
+      'withdraw',
+      'Ends the run because the group is deleted or a parent has taken over. {reason}',
+      ({ reason }) => this.#end('Superseded', reason, (run) => withdrawn(run, reason)),
+    );
+    this.#on(attemptFailed, 'attemptFailed', 'An activity reports a failed attempt, and retries.', (report) =>
+      this.#change((run) => attemptReported(run, report)),
+    );
+    this.#on(activityPaused, 'activityPaused', 'An activity was paused or unpaused from outside.', (report) =>
+      this.#change((run) => pauseReported(run, report)),
+    );
+    this.#on(relay, 'relay', "A parent group relays an operator's command.", (word) => {
+      // One that does not apply here is no error.
+      if (this.#run && objection(this.#run, word.verb, word) === undefined) this.#take(word.verb, word);
+    });
+    setDefaultSignalHandler((name) => this.#ignore({ at: Date.now(), what: name, why: 'unknown signal' }));
   }
 
-  /** Takes a word that a parent handed on; one that does not apply here is no error. */
-  function hear(verb: Verb, word: RecordedWord): void {
-    if (run && objection(run, verb, word) === undefined) take(verb, word);
+  /** Handles a signal; one that cannot be read is only noted, W4. */
+  #on<K extends keyof Inputs>(
+    signal: SignalDefinition<[Inputs[K]]>,
+    kind: K,
+    description: string,
+    handle: (input: Inputs[K]) => void,
+  ): void {
+    const handler = (input: unknown): void => {
+      const parsed = parse(kind, input);
+      if ('value' in parsed) handle(parsed.value);
+      else this.#ignore({ at: Date.now(), what: kind, why: parsed.why });
+    };
+    setHandler(signal, handler, { description });
   }
 
-  /** Hands words that concern a whole tree on to the nested groups whose runs are asked at the moment. */
-  function handOn(from: Run, verb: Verb, word: OperatorWord): void {
+  #handleUpdates(): void {
+    for (const verb of Object.keys(operatorUpdates) as Verb[]) {
+      setHandler(operatorUpdates[verb], (word: OperatorWord) => this.#take(verb, word), {
+        description: DESCRIPTIONS[verb],
+        validator: (word: OperatorWord): void => {
+          const why = objection(this.#run, verb, word);
+          if (why !== undefined) throw ApplicationFailure.nonRetryable(why, 'WordRefused');
+        },
+      });
+    }
+  }
+
+  #change(how: (run: Run) => Run): void {
+    if (!this.#run) return;
+    this.#run = how(this.#run);
+    this.#dirty = true;
+  }
+
+  #ignore(input: IgnoredInput): void {
+    log.warn('ignored an input that cannot be read', { ...input });
+    if (this.#run) this.#change((run) => ignoring(run, input));
+    else this.#early.push(input);
+  }
+
+  #receive(message: PlanMessage): void {
+    const now = Date.now();
+    this.#run = this.#run
+      ? receivePlan(this.#run, message, now, uses)
+      : this.#early.reduce(ignoring, begin(message, now));
+    this.#dirty = true;
+  }
+
+  /** Ends the run; without a plan there is nothing to end but the workflow. */
+  #end(type: OutcomeType, message: string, how: (run: Run) => Run): void {
+    if (this.#run) this.#change(how);
+    else this.#finish = { outcome: withoutPlan(type, message, this.#began, Date.now()) };
+  }
+
+  #progress(): Progress {
+    if (!this.#run) throw ApplicationFailure.nonRetryable('the run has no plan yet', 'NoPlan');
+    return progressOf(this.#run, this.#outcome);
+  }
+
+  /** Carries out an operator's command that the validator accepted. */
+  #take(verb: Verb, word: OperatorWord): WordAccepted {
+    if (!this.#run) throw ApplicationFailure.nonRetryable('the run has no plan yet', 'WordRefused');
+    this.#relay(this.#run, verb, word);
+    const { run, message } = speak(this.#run, verb, word, Date.now(), uses);
+    this.#run = run;
+    this.#dirty = true;
+    return { message };
+  }
+
+  /** Relays a command that concerns a whole tree to the nested groups whose runs are asked at the moment. */
+  #relay(from: Run, verb: Verb, word: OperatorWord): void {
     if (verb !== 'pause' && verb !== 'resume' && verb !== 'abort') return;
     const recorded: RecordedWord = { ...word, verb, at: Date.now() };
     for (const { key, member } of membersOf(from.plan)) {
-      if (!member.plan || !from.members[key]?.operation) continue;
-      relays += 1;
-      getExternalWorkflowHandle(workflowId(from.plan.namespace, member.name))
-        .signal(relay, recorded)
-        .catch((error: unknown) =>
-          log.warn('a nested group did not hear the word', { member: key, verb, error }),
-        )
-        .finally(() => {
-          relays -= 1;
-          dirty = true;
-        });
+      if (!member.plan || !own(from.members, key)?.operation) continue;
+      this.#delayEnd(
+        getExternalWorkflowHandle(workflowId(from.plan.namespace, member.name)).signal(relay, recorded),
+        (error) => log.warn('failed to relay a command to a nested group', { member: key, verb, error }),
+      );
     }
   }
+
+  /** Lets the end of the run wait for `promise`. */
+  #delayEnd(promise: Promise<void>, failed: (error: unknown) => void): void {
+    this.#awaited += 1;
+    promise.catch(failed).finally(() => {
+      this.#awaited -= 1;
+      this.#dirty = true;
+    });
+  }
+
+  /** W5. `error` is what Temporal says of the cancellation. */
+  cancel(error: unknown): void {
+    if (!patched(CHANGES.cancelEnds)) {
+      for (const scope of Object.values(this.#scopes)) scope.cancel();
+      this.#finish = { failure: error };
+      return;
+    }
+    const message = error instanceof CancelledFailure ? error.message : 'Cancellation requested';
+    const nested = this.#run;
+    this.#end('Cancelled', message, (run) => end(run, 'Cancelled', message));
+    if (!nested || !this.#run) return;
+    this.#delayEnd(
+      scheduleCancellation().then((raw) => {
+        const parsed = parse('cancellation', raw);
+        if ('why' in parsed) throw new TypeError(parsed.why);
+        this.#cancelledBy(parsed.value, nested);
+      }),
+      (failure) => {
+        log.warn('failed to find out who cancelled the run', { error: failure });
+        this.#cancelledBy({ identity: 'unknown', reason: '' }, nested);
+      },
+    );
+  }
+
+  /** Puts on record who cancelled, and aborts what the run has asked of nested groups. */
+  #cancelledBy({ identity, reason }: Cancellation, before: Run): void {
+    const word: OperatorWord = {
+      actor: fitText(identity, MESSAGE_BYTES),
+      reason: fitText(reason, MESSAGE_BYTES) || 'Request Cancellation',
+    };
+    this.#relay(before, 'abort', word);
+    this.#change((run) => ({
+      ...run,
+      words: remember(run.words, { ...word, verb: 'abort', at: Date.now() }),
+      ending: { ...run.ending, outcome: 'Cancelled', message: `Cancelled by ${word.actor}: ${word.reason}` },
+    }));
+  }
+
+  // ---- Activities ----------------------------------------------------------------------------------------------------------------------
 
   /**
    * Follows an activity in a scope of its own, so that it can be cancelled. One promise and no chain of them: a thousand members may start
    * together, and each promise costs the workflow thread a stack trace.
    */
-  function follow<T>(
-    activityId: string,
-    activity: () => Promise<T>,
-    done: (result: T) => void,
-    failed: (failure: OperationFailure) => void,
-  ): void {
+  #follow(start: Start, done: (raw: unknown) => void, failed: (failure: OperationFailure) => void): void {
+    const { activityId } = start;
     const scope = new CancellationScope();
-    scopes[activityId] = scope;
-    scope.run(activity).then(
-      (result) => {
-        delete scopes[activityId];
-        done(result);
-      },
-      (error: unknown) => {
-        delete scopes[activityId];
-        if (!isCancellation(error)) failed(failureOf(error));
-      },
-    );
+    this.#scopes[activityId] = scope;
+    scope
+      .run(() => schedule(start))
+      .then(
+        (raw) => {
+          delete this.#scopes[activityId];
+          done(raw);
+        },
+        (error: unknown) => {
+          delete this.#scopes[activityId];
+          if (!isCancellation(error)) failed(failureOf(error));
+        },
+      );
   }
 
   /** Schedules an activity; its end changes the state. */
-  function launch(start: Start): void {
-    const { activityId } = start;
-    const ended = (end: { result: OperationResult } | { failure: OperationFailure }): void => {
-      ends.push({ activityId, at: Date.now(), ...end });
-      dirty = true;
+  #launch(start: Start): void {
+    const { activityId, activity } = start;
+    if (activity === 'place' || (activity === 'confirm' && start.input.activity === 'place'))
+      return this.#follow(
+        start,
+        (raw) => {
+          const read = readPlaces(start, raw, uses);
+          if ('result' in read) this.#change((run) => placed(run, activityId, read.result, Date.now()));
+          else {
+            this.#ignore({ at: Date.now(), what: activityId, why: read.unconfirmed });
+            this.#change((run) => placesUnconfirmed(run, activityId));
+          }
+        },
+        (failure) => this.#change((run) => placementFailed(run, activityId, failure)),
+      );
+    if (activity === 'release')
+      return this.#follow(
+        start,
+        (raw) => {
+          const read = readRelease(start, raw, uses);
+          const answer = 'result' in read ? { free: read.result } : { failure: read.unconfirmed };
+          this.#change((run) => released(run, activityId, answer));
+        },
+        ({ message }) => this.#change((run) => released(run, activityId, { failure: message })),
+      );
+    const ended = (how: ReturnType<typeof readOperation> | { failure: OperationFailure }): void => {
+      this.#ends.push({ activityId, at: Date.now(), ...how });
+      this.#dirty = true;
     };
-    const park = (failure: OperationFailure): void => ended({ failure });
-    switch (start.activity) {
-      case 'place':
-        return follow(
-          activityId,
-          () => schedule(start, PLACE_TIMEOUT).place(start.input),
-          (results) => run && change(placed(run, activityId, results)),
-          ({ message }) => run && change(placementFailed(run, activityId, message)),
-        );
-      case 'release':
-        return follow(
-          activityId,
-          () => schedule(start, RELEASE_TIMEOUT, RELEASE_TIMEOUT).release(start.input),
-          (free) => run && change(released(run, activityId, { free })),
-          ({ message }) => run && change(released(run, activityId, { failure: message })),
-        );
-      case 'powerGroup':
-        return follow(
-          activityId,
-          () => schedule(start, GROUP_TIMEOUT).powerGroup(start.input),
-          ({ outcome }) => ended({ result: { kind: 'VirtualMachineGroup', outcome } }),
-          park,
-        );
-      case 'powerOn':
-      case 'powerOff':
-      case 'suspend':
-        return follow(
-          activityId,
-          () => schedule(start, powerTimeout(start.input))[start.activity](start.input),
-          ({ status, acted }) => ended({ result: { kind: 'VirtualMachine', status, acted } }),
-          park,
-        );
+    this.#follow(
+      start,
+      (raw) => ended(readOperation(start, raw, uses)),
+      (failure) => ended({ failure }),
+    );
+  }
+
+  // ---- The loop ------------------------------------------------------------------------------------------------------------------------
+
+  /** Decides and acts until the run has ended. */
+  async drive(): Promise<RunOutcome> {
+    const timer = new DelayTimer(() => (this.#dirty = true));
+    const shown = new ShownAttributes();
+    for (const each of this.#run ? openStarts(this.#run, uses) : []) this.#launch(each);
+    for (;;) {
+      await condition(() => this.#finish !== undefined || (this.#dirty && this.#run !== undefined));
+      if (this.#finish) return finished(this.#finish);
+      const outcome = this.#decide(timer, shown);
+      if (outcome) return outcome;
+      if (workflowInfo().continueAsNewSuggested && this.#awaited === 0) await this.#continueAsNew();
     }
   }
 
-  const timer = delayTimer(() => (dirty = true));
-  const shown = attributesShown();
-  for (const each of run ? openStarts(run) : []) launch(each);
-
-  for (;;) {
-    await condition(() => dirty && run !== undefined);
-    dirty = false;
-    if (owesRelease(run as Run) && !patched(GIVES_BACK)) run = keepClaims(run as Run);
-    const decision = decide(operationsEnded(run as Run, ends), Date.now());
-    ends = [];
-    run = decision.run;
-    for (const activityId of decision.cancel) scopes[activityId]?.cancel();
-    for (const each of decision.start) launch(each);
+  #decide(timer: DelayTimer, shown: ShownAttributes): RunOutcome | undefined {
+    this.#dirty = false;
+    const decision = decide(operationsEnded(this.#run as Run, this.#ends, uses), Date.now(), uses);
+    this.#ends = [];
+    this.#run = decision.run;
+    for (const activityId of decision.cancel) own(this.#scopes, activityId)?.cancel();
+    for (const each of decision.start) this.#launch(each);
     timer.set(decision.wake);
-    if (decision.outcome && relays === 0) {
-      outcome = decision.outcome;
-      shown.show(run, outcome);
-      setCurrentDetails(detailsOf(run, outcome));
-      return outcome;
-    }
-    shown.show(run);
-    setCurrentDetails(detailsOf(run));
-    if (workflowInfo().continueAsNewSuggested && relays === 0) {
-      await continueAsNew<typeof virtualMachineGroup>({ ...start, run });
-    }
+    if (decision.outcome && this.#awaited === 0) this.#outcome = decision.outcome;
+    shown.show(this.#run, this.#outcome);
+    setCurrentDetails(detailsOf(this.#run, this.#outcome));
+    return this.#outcome;
+  }
+
+  async #continueAsNew(): Promise<void> {
+    const run = carried(this.#run as Run);
+    if (run) await continueAsNew<typeof virtualMachineGroup>({ ...this.#start, run });
+    else log.warn('the state of the run is too large to continue as new; the history grows on');
   }
 }
 
-/** Runs that an older build has ended gave no place back, and replay so. */
-const GIVES_BACK = 'ended-runs-give-places-back';
-/** Milliseconds that a placement may take. */
-const PLACE_TIMEOUT = 600_000;
-/** Milliseconds that all attempts to give places back may take together, also where no worker takes them: the run is to end soon. */
-const RELEASE_TIMEOUT = 15_000;
-/** A nested group may wait for an operator for as long as it takes; milliseconds. */
-const GROUP_TIMEOUT = 365 * 86_400_000;
-
-/** The activity keeps these times itself; this is only the backstop. Milliseconds. */
-function powerTimeout({ operationTimeout, gateTimeout, guestShutdownTimeout }: PowerInput): number {
-  return operationTimeout + gateTimeout + guestShutdownTimeout + 60_000;
+function finished(finish: { outcome: RunOutcome } | { failure: unknown }): RunOutcome {
+  if ('outcome' in finish) return finish.outcome;
+  throw finish.failure;
 }
 
-/** The activities, with the options of one that is to start now. Times of one attempt and of all in milliseconds; absent: no limit. */
-function schedule(
-  { activityId, summary }: Start,
-  startToCloseTimeout: number,
-  scheduleToCloseTimeout?: number,
-): Activities {
-  return proxyActivities<Activities>({
-    heartbeatTimeout: HEARTBEAT_TIMEOUT,
-    // A newer operation outranks an older one on the platform, so nothing has to wait for the old one to notice.
-    cancellationType: ActivityCancellationType.TRY_CANCEL,
-    // The budget is counted by the activity, which sets each pause; the policy here rules only attempts that were lost with their worker.
-    retry: { initialInterval: '1s', backoffCoefficient: 1 },
-    startToCloseTimeout,
-    ...(scheduleToCloseTimeout !== undefined && { scheduleToCloseTimeout }),
-    activityId,
-    summary,
-  });
-}
-
-/** What an activity's last failure says. */
-function failureOf(error: unknown): OperationFailure {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof ApplicationFailure) {
-    const details = cause.details?.[0] as GiveUpDetails | undefined;
-    return { class: cause.type ?? 'Error', message: cause.message, failures: details?.failures ?? [] };
-  }
-  return { class: 'Error', message: cause instanceof Error ? cause.message : String(cause), failures: [] };
-}
-
-/** One timer at most, for the delay that runs; it is left alone while its end stays the same. */
-function delayTimer(over: () => void): { set(wake: { at: number; summary: string } | undefined): void } {
-  let armed: { at: number; scope: CancellationScope } | undefined;
+/** The outcome of a run that never had a plan. */
+function withoutPlan(outcome: OutcomeType, message: string, startedAt: number, endedAt: number): RunOutcome {
   return {
-    set(wake) {
-      if (armed?.at === wake?.at) return;
-      armed?.scope.cancel();
-      armed = undefined;
-      if (!wake) return;
-      const scope = new CancellationScope();
-      const mine = { at: wake.at, scope };
-      armed = mine;
-      scope
-        .run(() => sleep(Math.max(1, wake.at - Date.now()), { summary: wake.summary }))
-        .then(() => {
-          if (armed === mine) armed = undefined;
-          over();
-        })
-        .catch((error: unknown) => {
-          if (!isCancellation(error)) throw error;
-        });
-    },
-  };
-}
-
-/** Keeps the search attributes up to date: one command where something changed, none otherwise. */
-function attributesShown(): { show(run: Run, outcome?: RunOutcome): void } {
-  let last = startedWith();
-  return {
-    show(run, outcome) {
-      const next = attributesOf(run, outcome);
-      if (JSON.stringify(next) === JSON.stringify(last)) return;
-      last = next;
-      upsertSearchAttributes([
-        { key: searchAttributeKeys.phase, value: next.phase },
-        { key: searchAttributeKeys.powerState, value: next.powerState },
-        { key: searchAttributeKeys.parked, value: next.parked.length > 0 ? next.parked : null },
-      ]);
-    },
-  };
-}
-
-interface Attributes {
-  phase: string;
-  powerState: string;
-  parked: string[];
-}
-
-/** Most parked members that are listed in the search attribute. */
-const LISTED = 50;
-
-function attributesOf(run: Run, outcome?: RunOutcome): Attributes {
-  const phase = phaseOf(run);
-  return {
-    // Placement is short and shows on the timeline: no command for it.
-    phase: outcome?.outcome ?? (phase === 'Placing' ? 'PoweringOn' : phase),
-    powerState: run.plan.powerState,
-    parked: parkedMembers(run).slice(0, LISTED),
-  };
-}
-
-/** What the starter of the run has set already. */
-function startedWith(): Attributes {
-  const { typedSearchAttributes: given } = workflowInfo();
-  return {
-    phase: given.get<'KEYWORD'>(searchAttributeKeys.phase) ?? '',
-    powerState: given.get<'KEYWORD'>(searchAttributeKeys.powerState) ?? '',
-    parked: given.get<'KEYWORD_LIST'>(searchAttributeKeys.parked) ?? [],
+    outcome,
+    message: `${message}; the run never received a plan`,
+    revision: '',
+    generation: 0,
+    lineage: '',
+    powerState: 'Unchanged',
+    startedAt,
+    endedAt,
+    operations: 0,
+    exceptions: [],
+    observed: {},
+    placements: {},
+    corrections: {},
+    words: [],
   };
 }

@@ -1,12 +1,16 @@
 /**
  * What operators may say to a run, and what it changes. Pure.
  */
+import { own } from '../api/own';
+import { byteLength } from '../api/text';
+import { CHANGES, usesAll, type Uses } from './changes';
 import type { OperatorWord, RecordedWord, Verb } from './messages';
+import { placeAgain } from './placing';
 import { memberKey, workflowId, type MemberKey, type Plan } from './plan';
-import { end, membersOf, remember, type MemberState, type Run } from './run';
+import { drop, end, membersOf, remember, type MemberState, type Run } from './state';
 
-/** Longest reason or actor that is taken, in characters: words stay in the history and in the record. */
-const LONGEST = 1000;
+/** Longest reason or actor that is accepted, in bytes: commands stay in the history and in the record. */
+const LONGEST = 1_000;
 
 /**
  * Why a word cannot be taken now, in words for the person who said it; undefined where it can. Synchronous, so that it can serve as an
@@ -17,15 +21,19 @@ export function objection(run: Run | undefined, verb: Verb, word: OperatorWord):
   for (const field of ['actor', 'reason'] as const) {
     const text: unknown = word[field];
     if (typeof text !== 'string' || text.trim() === '') return `${field} is missing: it goes on record`;
-    if (text.length > LONGEST) return `${field} is longer than ${LONGEST} characters`;
+    if (byteLength(text) > LONGEST) return `${field} is longer than ${LONGEST} bytes`;
   }
+  const member: unknown = word.member;
+  if (member !== undefined && (typeof member !== 'string' || member.length > LONGEST))
+    return 'member is not the name of a VM, or Kind/name';
   if (!run) return 'the run has no plan yet; try again in a moment';
   if (run.ending) return `the run is ending: ${run.ending.message}`;
   if (verb === 'skipDelay') return run.stages.some(inDelay) ? undefined : 'no delay is running';
   if (verb === 'pause' || verb === 'resume' || verb === 'abort') return undefined;
   if (word.member === undefined || word.member === '') {
     if (verb === 'retryMember') {
-      return Object.values(run.members).some(canRetry) ? undefined : 'no member is parked or failing';
+      const any = isPlacingInVain(run) || Object.values(run.members).some(canRetry);
+      return any ? undefined : 'no member is parked or failing';
     }
     return 'member is missing: name a VM, or Kind/name';
   }
@@ -38,7 +46,7 @@ function objectionToMember(
   name: string,
 ): string | undefined {
   const key = findMember(run.plan, name);
-  const state = key === undefined ? undefined : run.members[key];
+  const state = key === undefined ? undefined : own(run.members, key);
   if (key === undefined || !state) {
     const group = groupOf(run.plan, name);
     return group
@@ -58,6 +66,11 @@ function canRetry(state: MemberState): boolean {
   return (
     Boolean(state.parked ?? state.leftAlone ?? state.word) || (state.operation?.attempts.length ?? 0) > 0
   );
+}
+
+/** Whether the open call for places has failed before: a retry makes it at once. */
+function isPlacingInVain({ placement }: Run): boolean {
+  return placement.activityId !== undefined && placement.attempts.length > 0;
 }
 
 /** Whether a stage's delay runs. */
@@ -87,7 +100,13 @@ function groupOf(plan: Plan, name: string): Plan | undefined {
 }
 
 /** The run after a word that nothing speaks against, and what to answer. */
-export function speak(run: Run, verb: Verb, word: OperatorWord, now: number): { run: Run; message: string } {
+export function speak(
+  run: Run,
+  verb: Verb,
+  word: OperatorWord,
+  now: number,
+  uses: Uses = usesAll,
+): { run: Run; message: string } {
   const recorded: RecordedWord = { verb, actor: word.actor, reason: word.reason, at: now };
   if (word.member !== undefined) recorded.member = word.member;
   const said: Run = { ...run, words: remember(run.words, recorded) };
@@ -116,7 +135,11 @@ export function speak(run: Run, verb: Verb, word: OperatorWord, now: number): { 
     case 'retryMember': {
       const keys = named(said, word);
       const ready = keys.filter((key) => canRetry(said.members[key] as MemberState));
-      return { run: change(said, ready, retry), message: `Retrying ${ready.join(', ')}.` };
+      const next = change(said, ready, retry);
+      const placing = !word.member && isPlacingInVain(next);
+      if (placing) placeAgain(next);
+      const what = [...(placing ? ['placement'] : []), ...shownNames(ready)];
+      return { run: next, message: `Retrying ${what.join(', ')}.` };
     }
     case 'skipMember':
     case 'markReady': {
@@ -125,6 +148,9 @@ export function speak(run: Run, verb: Verb, word: OperatorWord, now: number): { 
       const next = change(said, keys, (state) => {
         state.word = { verb, actor: word.actor, reason: word.reason, at: now };
       });
+      // An open call asks for its place too.
+      if (verb === 'skipMember' && next.placement.activityId !== undefined && uses(CHANGES.placesFollow))
+        placeAgain(next);
       return { run: next, message: `${keys.join(', ')} ${outcome}.` };
     }
   }
@@ -136,12 +162,28 @@ function named(run: Run, word: OperatorWord): MemberKey[] {
   return key === undefined ? [] : [key];
 }
 
+/** Most names in the answer to one command. */
+const SHOWN = 20;
+
+function shownNames(keys: readonly MemberKey[]): string[] {
+  const more = keys.length - SHOWN;
+  return more > 0 ? [...keys.slice(0, SHOWN), `and ${more} more`] : [...keys];
+}
+
 function retry(state: MemberState, next: Run, key: MemberKey): void {
+  if (state.leftAlone?.reason === 'NoRoom') findRoom(next, key);
   delete state.parked;
   delete state.leftAlone;
   delete state.word;
   delete state.drifted;
   next.corrections = Object.fromEntries(Object.entries(next.corrections).filter(([other]) => other !== key));
+}
+
+/** Lets an optional VM be placed once more, by this run if its parent's run has found no room. */
+function findRoom(run: Run, name: string): void {
+  const { [name]: _found, ...roomless } = run.roomless ?? {};
+  run.roomless = roomless;
+  run.placedByParent = false;
 }
 
 /** Changes members; each gives its open operation up. */
@@ -153,11 +195,7 @@ function change(
   const next: Run = { ...run, members: { ...run.members }, dropped: [...run.dropped] };
   for (const key of keys) {
     const state = { ...(run.members[key] as MemberState) };
-    if (state.operation) {
-      next.dropped.push(state.operation.activityId);
-      delete state.operation;
-      state.uncertain = true;
-    }
+    if (state.operation) drop(next, state);
     how(state, next, key);
     next.members[key] = state;
   }

@@ -372,10 +372,10 @@ test('a guest that ignores shutdown is forced after its time, and a soft one is 
     expect(asked.error?.message).toContain('did not happen within 0.3 s');
   }));
 
-test('placement: all or none, sticky; NoCapacity is retried without end, other classes by the budget', () =>
+test('placement: all or none, sticky; a lack of room and a platform that is away are retried without end', () =>
   bench(
     inventory({}, [{ name: 'host-1', zone: 'zone-a', pool: 'pool-a', cpus: 4, memory: 2 ** 40 }]),
-    async ({ activities, desk }) => {
+    async ({ activities, desk, simulator }) => {
       const retry = { maximumAttempts: 1, initialInterval: 10, maximumInterval: 20 };
       const place = (names: string[]): Promise<unknown> =>
         environmentOf()
@@ -386,9 +386,18 @@ test('placement: all or none, sticky; NoCapacity is retried without end, other c
         { answer: 'Refused' },
       ]);
       const first = await place(['a', 'b']);
-      expect(first).toMatchObject([{ vm: vm('a'), placement: { node: 'host-1' } }, { vm: vm('b') }]);
+      expect(first).toMatchObject({
+        results: [{ vm: vm('a'), placement: { node: 'host-1' } }, { vm: vm('b') }],
+      });
       expect(await place(['a', 'b'])).toEqual(first);
       expect(await place(['a', 'a'])).toMatchObject({ type: 'Permanent', nonRetryable: true });
+      await simulator.close();
+      const away = {
+        type: 'Transient',
+        nonRetryable: false,
+        message: expect.stringContaining('ECONNREFUSED') as unknown,
+      };
+      expect(await place(['d'])).toMatchObject(away);
     },
   ));
 

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import type { PowerState } from '../../api';
 import { memberKey, type Plan, type PlanMember, type PlanTier, type Verb } from '../../workflows';
-import type { Decision } from '../../workflows/decide';
+import { workOf, type Decision } from '../../workflows/decide';
 import { progressOf } from '../../workflows/progress';
-import type { MemberState, Run } from '../../workflows/run';
+import type { MemberState, Run } from '../../workflows/state';
 import { plan, SECOND, tier, vm } from './plans';
 import { World, type Fate } from './world';
 import { propertyRuns } from '../support/property-runs';
@@ -249,9 +249,9 @@ class Play {
     this.claim(open <= run.plan.policy.maxConcurrentOperations, `D5: ${open} operations are open`);
     for (const start of decision.start) this.checkClaims(start);
     for (const start of decision.start) {
-      const { activity } = start;
+      const { activity, input } = workOf(start);
       if (activity === 'place' || activity === 'powerGroup' || activity === 'release') continue;
-      this.checkStart(run, start.input.vm.name, start.input.powerState);
+      this.checkStart(run, input.vm.name, input.powerState);
     }
     for (const [position, stage] of run.stages.entries()) {
       const fresh = this.releasedAt[position] === undefined && stage.releasedAt !== undefined;
@@ -261,7 +261,8 @@ class Play {
   }
 
   /** D8. */
-  private checkClaims({ activity, input }: Decision['start'][number]): void {
+  private checkClaims(start: Decision['start'][number]): void {
+    const { activity, input } = workOf(start);
     switch (activity) {
       case 'place':
         for (const { vm: asked } of input.requests) this.unused.add(asked.name);

@@ -2,7 +2,9 @@
 import type { PlanTier } from '../../workflows';
 import { progressOf } from '../../workflows/progress';
 import { decide } from '../../workflows/decide';
-import { begin, released, withdrawn } from '../../workflows/run';
+import { released } from '../../workflows/placing';
+import { begin } from '../../workflows/run';
+import { withdrawn } from '../../workflows/state';
 import { group, MINUTE, plan, SECOND, seen, tier, vm } from './plans';
 import { waves, World } from './world';
 
@@ -49,6 +51,8 @@ describe('D6: placing', () => {
           ],
         },
       },
+      // It has its place.
+      { activityId: 'power-on/b' },
     ]);
   });
 
@@ -610,7 +614,7 @@ describe('changes in the middle', () => {
     );
     const { start } = decide(run, 5_000);
     expect(start).toHaveLength(500);
-    for (const { input } of start) expect('operation' in input && input.operation.sequence).toBe(5_000);
+    for (const { input } of start) expect(input).toMatchObject({ operation: { sequence: 5_000 } });
   });
 
   it('D2: a longer delay counts from the same moment; a shorter one that is over ends at once', () => {
@@ -627,14 +631,28 @@ describe('changes in the middle', () => {
     expect(world.pass().outcome?.outcome).toBe('Converged');
   });
 
-  it('R1: the same plan again changes nothing, an older one is ignored', () => {
+  it('R1: the same plan again changes nothing, an older one is refused and shown', () => {
     const world = new World(() => ({ takes: 10_000 })).send(plan(threeTiers(), { generation: 5 }));
     world.pass(world.now + 5000);
     const before = JSON.stringify(world.run);
     world.send(plan(threeTiers(), { generation: 5 }));
-    world.send(plan(threeTiers(), { generation: 4, powerState: 'PoweredOff', revision: 'old' }));
     expect(JSON.stringify(world.run)).toBe(before);
+    world.send(plan(threeTiers(), { generation: 4, powerState: 'PoweredOff', revision: 'old' }));
+    const { refusedPlan, ...rest } = world.run ?? {};
+    expect(JSON.stringify(rest)).toBe(before);
+    expect(refusedPlan).toEqual({ revision: 'old', generation: 4, at: world.now });
     expect(world.cancelled).toEqual([]);
+  });
+
+  it('R1: an older plan that names the plan in force as replaced is taken', () => {
+    const world = new World(() => ({ takes: 10_000 }));
+    world.send(plan(threeTiers(), { generation: 5 }), { digest: 'five' });
+    const older = plan(threeTiers(), { generation: 4, powerState: 'PoweredOff', revision: 'old' });
+    world.send(older, { digest: 'four', supersedes: 'another' });
+    expect(world.run).toMatchObject({ planDigest: 'five', refusedPlan: { digest: 'four' } });
+    world.send(older, { digest: 'four', supersedes: 'five' });
+    expect(world.run).toMatchObject({ planDigest: 'four', plan: { powerState: 'PoweredOff' } });
+    expect(world.run).not.toHaveProperty('refusedPlan');
   });
 
   it('R2: a late result of an operation that was given up changes nothing', () => {

@@ -3,20 +3,13 @@
  */
 import { memberKey, type PlanMessage, type RunOutcome, type Verb } from '../../workflows';
 import type { Plan } from '../../workflows';
-import type { ReleaseInput } from '../../activities';
+import type { PlacementRequest, PlacementResult, ReleaseInput } from '../../activities';
 import type { PowerState } from '../../api';
-import { decide, type Decision, type Start } from '../../workflows/decide';
-import {
-  attemptReported,
-  begin,
-  membersOf,
-  operationDone,
-  operationFailed,
-  placed,
-  receivePlan,
-  released,
-  type Run,
-} from '../../workflows/run';
+import { decide, workOf, type Decision, type Start } from '../../workflows/decide';
+import { attemptReported, operationDone, operationsEnded } from '../../workflows/operations';
+import { placed, released } from '../../workflows/placing';
+import { begin, receivePlan } from '../../workflows/run';
+import { membersOf, type Run } from '../../workflows/state';
 import { objection, speak } from '../../workflows/words';
 import { status } from './plans';
 
@@ -52,6 +45,8 @@ export class World {
   states: Record<string, PowerState> = {};
   /** When each VM came into its state. */
   since: Record<string, number> = {};
+  /** Names of the optional VMs for which there is no room. */
+  full: string[] = [];
   #open: Open[] = [];
   #wake: { at: number; summary: string } | undefined;
 
@@ -126,22 +121,22 @@ export class World {
   private effectOfCancelled(id: string): void {
     const open = this.#open.find(({ start }) => start.activityId === id);
     if (!open || !this.cancelledTakesEffect(id)) return;
-    const { activity } = open.start;
+    const { activity, input } = workOf(open.start);
     if (activity === 'place' || activity === 'powerGroup' || activity === 'release') return;
-    this.states[open.start.input.vm.name] = open.start.input.powerState;
-    this.since[open.start.input.vm.name] = this.now;
+    this.states[input.vm.name] = input.powerState;
+    this.since[input.vm.name] = this.now;
   }
 
   private open(start: Start): void {
     if (this.openIds.includes(start.activityId)) throw new Error(`${start.activityId} is open twice`);
-    const isPower = start.activity !== 'place' && start.activity !== 'release';
+    const work = workOf(start);
+    const isPower = work.activity !== 'place' && work.activity !== 'release';
     const fate = isPower ? this.fate(start.activityId, start) : { takes: 0 };
     const member = isPower ? (start.activityId.split('/')[1] ?? '') : '';
-    if (start.activity === 'release') this.released.push(start.input);
-    if (start.activity !== 'place' && start.activity !== 'release') {
-      const powerState =
-        start.activity === 'powerGroup' ? start.input.plan.powerState : start.input.powerState;
-      const key = start.activity === 'powerGroup' ? `VirtualMachineGroup/${start.input.plan.name}` : member;
+    if (work.activity === 'release') this.released.push(work.input);
+    if (work.activity !== 'place' && work.activity !== 'release') {
+      const powerState = work.activity === 'powerGroup' ? work.input.plan.powerState : work.input.powerState;
+      const key = work.activity === 'powerGroup' ? `VirtualMachineGroup/${work.input.plan.name}` : member;
       this.asked.push({
         at: this.now,
         activityId: start.activityId,
@@ -150,8 +145,16 @@ export class World {
         powerState,
       });
     }
-    if ('fence' in start.input && start.input.fence) this.fenced.push(start.activityId);
+    if ('fence' in work.input && work.input.fence) this.fenced.push(start.activityId);
     this.#open.push({ start, fate, endsAt: this.now + ('takes' in fate ? fate.takes : fate.failsAfter) });
+  }
+
+  private place(requests: readonly PlacementRequest[]): PlacementResult[] {
+    return requests.map(({ vm, optional }) =>
+      optional && this.full.includes(vm.name)
+        ? { vm, unplaced: 'no host has room' }
+        : { vm, placement: { zoneID: 'zone-a' } },
+    );
   }
 
   /** When something happens next; undefined: nothing will by itself. */
@@ -179,36 +182,38 @@ export class World {
     this.#open = this.#open.filter((each) => each !== open);
     const run = this.run as Run;
     const { start, fate } = open;
-    if (start.activity === 'place') {
-      const results = start.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: 'zone-a' } }));
-      this.run = placed(run, start.activityId, results);
+    const work = workOf(start);
+    if (work.activity === 'place') {
+      const results = this.place(work.input.requests);
+      this.run = placed(run, start.activityId, results, this.now);
       return;
     }
-    if (start.activity === 'release') {
-      this.run = released(run, start.activityId, { free: start.input.vms });
+    if (work.activity === 'release') {
+      this.run = released(run, start.activityId, { free: work.input.vms });
       return;
     }
     if ('failsAfter' in fate) {
       const failure = { class: fate.class, message: `${start.activityId} failed`, failures: [] };
-      this.run = operationFailed(run, start.activityId, failure, this.now);
+      const end = { activityId: start.activityId, at: this.now, failure };
+      this.run = operationsEnded(run, [end], () => true);
       return;
     }
-    if (start.activity === 'powerGroup') {
+    if (work.activity === 'powerGroup') {
       this.run = operationDone(
         run,
         start.activityId,
-        { kind: 'VirtualMachineGroup', outcome: nestedOutcome(start.input.plan, this.now) },
+        { kind: 'VirtualMachineGroup', outcome: nestedOutcome(work.input.plan, this.now) },
         this.now,
       );
       return;
     }
-    const { name } = start.input.vm;
+    const { name } = work.input.vm;
     const before = this.states[name];
-    const stays = start.input.powerState === 'Suspended' && before === 'PoweredOff';
-    this.states[name] = stays ? 'PoweredOff' : start.input.powerState;
+    const stays = work.input.powerState === 'Suspended' && before === 'PoweredOff';
+    this.states[name] = stays ? 'PoweredOff' : work.input.powerState;
     const acted = before !== this.states[name];
     if (acted) this.since[name] = this.now;
-    const observed = status(this.states[name], this.now, start.input.powerState === 'PoweredOn');
+    const observed = status(this.states[name], this.now, work.input.powerState === 'PoweredOn');
     observed.since = this.since[name] ?? 0;
     this.run = operationDone(
       run,

@@ -1,0 +1,214 @@
+/**
+ * Runs on a real server under bad input and bad days: every case runs at the same time in one system, in a namespace of its own.
+ * G2, G3, G7, and OPERATIONS-1 through the whole product.
+ */
+import { ApplicationFailure } from '@temporalio/common';
+import type { SimulatedFault } from '../../api';
+import {
+  activityPaused,
+  applyPlan,
+  attemptFailed,
+  progress,
+  searchAttributeKeys,
+  withdraw,
+  workflowId,
+  WORKFLOW_TYPE,
+  type Progress,
+} from '../../workflows/messages';
+import { groupWithVms, policyManifest, type GroupShape } from '../support/manifests';
+import { effects, startSystem, times, type System } from '../support/system';
+import { startTemporal, type TestTemporal } from '../support/temporal';
+
+jest.setTimeout(240_000);
+
+const LONG_NAMES = Array.from(
+  { length: 55 },
+  (_, at) => `erp-production-database-replica-number-${String(at).padStart(3, '0')}`,
+);
+
+const faults: SimulatedFault[] = [
+  ...LONG_NAMES.map((name): SimulatedFault => ({ type: 'PermanentError', vm: `many-parked/${name}` })),
+  { type: 'Stuck', vm: 'cancelled/a' },
+  { type: 'Stuck', vm: 'by-hand/db', times: 1 },
+  { type: 'GuestIgnoresShutdown', vm: 'forced/db' },
+];
+
+let temporal: TestTemporal;
+let system: System;
+const cases: { body: () => Promise<void>; done: Promise<void> }[] = [];
+
+/** A test whose body begins with all the others. */
+function together(name: string, body: () => Promise<void>): void {
+  const mine: (typeof cases)[number] = { body, done: Promise.resolve() };
+  cases.push(mine);
+  it(name, () => mine.done);
+}
+
+beforeAll(async () => {
+  temporal = await startTemporal();
+  system = await startSystem(temporal, {}, { faults });
+  for (const each of cases) {
+    each.done = each.body();
+    // It is reported by its own test.
+    each.done.catch(() => undefined);
+  }
+});
+afterAll(async () => {
+  await Promise.allSettled(cases.map(({ done }) => done));
+  await system?.stop();
+  await temporal?.stop();
+});
+
+function write(namespace: string, shape: Partial<GroupShape>, policy: Record<string, unknown> = {}): void {
+  system.write(
+    `${namespace}-policy.yaml`,
+    policyManifest(namespace, 'default', { retry: { maximumAttempts: 1 }, ...policy }),
+  );
+  const group = { namespace, name: 'app', powerState: 'PoweredOn', tiers: [], ...shape };
+  system.write(`${namespace}.yaml`, groupWithVms(group));
+}
+
+function progressOf(namespace: string): Promise<Progress | undefined> {
+  return system
+    .handle(namespace, 'app')
+    .query(progress)
+    .catch(() => undefined);
+}
+
+/** Waits until a member is in a phase. */
+function phase(namespace: string, member: string, wanted: string): Promise<unknown> {
+  return system.until(async () => {
+    const found = (await progressOf(namespace))?.members.find((each) => each.member === member);
+    return found?.phase === wanted ? found : undefined;
+  }, `${namespace}/${member} to be ${wanted}`);
+}
+
+together('55 parked VMs with names of 42 characters: the run goes on and can be retried', async () => {
+  write('many-parked', { tiers: [{ members: LONG_NAMES }] }, { maxConcurrentOperations: 100 });
+  await system.until(async () => {
+    const found = await progressOf('many-parked');
+    return found?.members.every((member) => member.phase === 'Parked') || undefined;
+  }, 'all to be parked');
+  const handle = system.handle('many-parked', 'app');
+  const { status, typedSearchAttributes } = await handle.describe();
+  expect(status.name).toBe('RUNNING');
+  const listed = typedSearchAttributes.get(searchAttributeKeys.parked) ?? [];
+  expect(listed.length).toBeGreaterThan(20);
+  expect(Buffer.byteLength(JSON.stringify(listed))).toBeLessThan(2_048);
+  expect(await system.say('many-parked', 'app', 'retryMember')).toMatch(/^Retrying .* and 35 more\.$/);
+});
+
+together('W4: signals that cannot be read are shown, and the run goes on', async () => {
+  write('unreadable', { tiers: [{ members: ['a'], delay: '6s' }, { members: ['b'] }] });
+  await phase('unreadable', 'a', 'Done');
+  const handle = system.handle('unreadable', 'app');
+  const anything = [undefined, null, {}, [], 'x'] as never[];
+  for (const { name } of [applyPlan, withdraw, attemptFailed, activityPaused])
+    for (const input of anything) await handle.signal(name, input);
+  await handle.signal('noSuchSignal', { a: 1 });
+  const ignored = await system.until(async () => {
+    const found = (await progressOf('unreadable'))?.ignored ?? [];
+    return found.length >= 20 ? found : undefined;
+  }, 'the ignored signals');
+  expect(ignored.at(-1)).toMatchObject({ what: 'noSuchSignal', why: 'unknown signal' });
+  expect((await system.outcome('unreadable', 'app')).outcome).toBe('Converged');
+});
+
+together('W5: Request Cancellation ends like abort, with the identity that asked', async () => {
+  write('cancelled', { tiers: [{ members: ['a'] }, { members: ['b', 'c'] }] }, { operationTimeout: '10m' });
+  await phase('cancelled', 'a', 'InProgress');
+  const handle = system.handle('cancelled', 'app');
+  await handle.cancel();
+  const outcome = await system.outcome('cancelled', 'app');
+  const identity = temporal.client.options.identity;
+  expect(outcome).toMatchObject({
+    outcome: 'Cancelled',
+    message: expect.stringContaining(`Cancelled by ${identity}`) as string,
+    words: [{ verb: 'abort', actor: identity }],
+    released: ['b', 'c'],
+  });
+  expect((await handle.describe()).status.name).toBe('COMPLETED');
+  const standing = (await system.console.standing()).map(({ state }) => state.vm);
+  expect(standing.filter(({ namespace }) => namespace === 'cancelled').map(({ name }) => name)).toEqual([
+    'a',
+  ]);
+});
+
+together(
+  'OPERATIONS-1: an activity completed by hand counts only as far as the platform confirms it',
+  async () => {
+    write('by-hand', { tiers: [{ members: ['db'] }, { members: ['next'] }] }, { operationTimeout: '10m' });
+    await phase('by-hand', 'db', 'InProgress');
+    // The operation is stuck; a person says that it is done.
+    const activity = { workflowId: workflowId('by-hand', 'app'), activityId: 'power-on/db' };
+    await temporal.client.activity.complete(activity, {
+      status: { powerState: 'PoweredOn', at: 1 },
+      acted: true,
+    });
+    expect((await system.outcome('by-hand', 'app')).outcome).toBe('Converged');
+    const journal = await system.journal();
+    expect(effects(journal, 'by-hand')).toEqual(['PoweredOn db', 'PoweredOn next']);
+    const { db, next } = times(journal, 'by-hand', 'PoweredOn');
+    expect(next?.asked).toBeGreaterThanOrEqual(db?.effect ?? Infinity);
+  },
+);
+
+together('an activity failed by hand parks its member with a class and a message', async () => {
+  write('failed-by-hand', { tiers: [{ members: ['db'] }] }, { gate: 'Condition/Never', gateTimeout: '10m' });
+  await phase('failed-by-hand', 'db', 'InProgress');
+  const activity = { workflowId: workflowId('failed-by-hand', 'app'), activityId: 'power-on/db' };
+  await temporal.client.activity.fail(activity, ApplicationFailure.nonRetryable(''));
+  await phase('failed-by-hand', 'db', 'Parked');
+  const [member] = (await progressOf('failed-by-hand'))?.members ?? [];
+  expect(member?.lastError?.class).not.toBe('');
+  expect(member?.lastError?.message).not.toBe('');
+});
+
+together('RUN-1: Soft hangs, so force it: the new mode of the group is used at once', async () => {
+  const tiers = [{ members: ['db'] }];
+  const patience = { operationTimeout: '10m', guestShutdownTimeout: '10m' };
+  write('forced', { tiers }, patience);
+  await system.outcome('forced', 'app');
+  write('forced', { tiers, powerState: 'PoweredOff', more: { powerOffMode: 'Soft' } }, patience);
+  await system.until(async () => {
+    const found = await progressOf('forced');
+    return found?.powerState === 'PoweredOff' && found.members[0]?.phase === 'InProgress' ? found : undefined;
+  }, 'the soft power-off');
+  const began = Date.now();
+  write('forced', { tiers, powerState: 'PoweredOff', more: { powerOffMode: 'Hard' } }, patience);
+  const { outcome, endedAt } = await system.outcome('forced', 'app', began);
+  expect(outcome).toBe('Converged');
+  expect(endedAt - began).toBeLessThan(60_000);
+  expect(effects(await system.journal(), 'forced')).toEqual(['PoweredOn db', 'PoweredOff db']);
+});
+
+together('a VM named constructor is placed, powered on and healed', async () => {
+  write('names', { tiers: [{ members: ['constructor'] }] });
+  const first = await system.outcome('names', 'app');
+  expect(first.outcome).toBe('Converged');
+  await system.console.power({ namespace: 'names', name: 'constructor' }, 'PoweredOff');
+  const healed = await system.outcome('names', 'app', first.endedAt);
+  expect(healed).toMatchObject({ outcome: 'Converged', operations: 1 });
+});
+
+together('a workflow started by hand without a plan can be cancelled, and says what it lacks', async () => {
+  const { taskQueue } = await system
+    .until(async () => (await temporal.client.workflow.count()).count > 0 || undefined, 'any run')
+    .then(() => system.until(() => runTaskQueue(), 'a run of the system'));
+  const handle = await temporal.client.workflow.start(WORKFLOW_TYPE, {
+    taskQueue,
+    workflowId: workflowId('by-hand-start', 'app'),
+    args: [],
+  });
+  await handle.signal(applyPlan, {} as never);
+  await handle.cancel();
+  expect(await handle.result()).toMatchObject({
+    outcome: 'Cancelled',
+    message: expect.stringContaining('the run never received a plan') as string,
+  });
+});
+
+async function runTaskQueue(): Promise<{ taskQueue: string } | undefined> {
+  for await (const { taskQueue } of temporal.client.workflow.list()) return { taskQueue };
+  return undefined;
+}

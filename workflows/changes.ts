@@ -1,0 +1,29 @@
+/**
+ * Behaviour that came after the first runs were recorded. A run that an older build has begun goes on without it: with it, its replay would
+ * differ from its history.
+ *
+ * The planner asks only where the behaviours differ, so a run that never meets the difference has no marker in its history.
+ */
+export const CHANGES = {
+  /** A run that is ended gives back the places that were only promised. */
+  givesBack: 'ended-runs-give-places-back',
+  /** A VM that has its place is started while others still wait for theirs. */
+  placedStart: 'placed-members-start',
+  /** An open operation whose mode, gate or times were changed is replaced by one with the new settings. */
+  settingsFollow: 'operations-follow-settings',
+  /** Places are asked for again once fewer are needed, or once no parent has settled them. */
+  placesFollow: 'places-follow-decisions',
+  /** A result that does not name its operation, or an outcome of another plan, is confirmed before it counts. */
+  resultsConfirmed: 'results-are-confirmed',
+  /** Cancelling the workflow ends the run like `abort`. */
+  cancelEnds: 'cancellation-ends-the-run',
+} as const;
+
+/** Id of one change, as the history has it. */
+export type Change = (typeof CHANGES)[keyof typeof CHANGES];
+
+/** Whether this run may use a change: `patched` in the workflow. */
+export type Uses = (change: Change) => boolean;
+
+/** For runs that have no history: forecasts and tests. */
+export const usesAll: Uses = () => true;

@@ -1,0 +1,95 @@
+/** How the activities of a run are scheduled. */
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  ApplicationFailure,
+  proxyActivities,
+} from '@temporalio/workflow';
+import type { Activities, ConfirmInput, PowerInput } from '../activities';
+import { workOf, type Start } from './decide';
+import type { OperationFailure } from './operations';
+import { readFailure } from './results';
+
+/** Milliseconds without a heartbeat after which an attempt counts as lost, and another worker takes it over. */
+const HEARTBEAT_TIMEOUT = 5_000;
+/** Milliseconds that one attempt of a placement may take. */
+const PLACE_TIMEOUT = 600_000;
+/** Milliseconds that all attempts of an activity may take together that only the end of a run waits for, also if no worker takes them. */
+const LAST_TIMEOUT = 15_000;
+/** A nested group may wait for an operator for a long time; milliseconds. */
+const GROUP_TIMEOUT = 365 * 86_400_000;
+
+/** Times of one attempt and of all together, in milliseconds; absent: no limit. */
+interface Limits {
+  startToCloseTimeout: number;
+  scheduleToCloseTimeout?: number;
+}
+
+/** Schedules an activity; resolves with its result, which may be anything. */
+export function schedule(start: Start): Promise<unknown> {
+  const { activityId, summary } = start;
+  const activities = proxy({ activityId, summary }, limitsOf(start));
+  switch (start.activity) {
+    case 'confirm':
+      return activities.confirm(start.input);
+    case 'place':
+      return activities.place(start.input);
+    case 'release':
+      return activities.release(start.input);
+    case 'powerGroup':
+      return activities.powerGroup(start.input);
+    case 'powerOn':
+    case 'powerOff':
+    case 'suspend':
+      return activities[start.activity](start.input);
+  }
+}
+
+/** Schedules the activity that reads from the history who cancelled the run. */
+export function scheduleCancellation(): Promise<unknown> {
+  const named = { activityId: 'cancellation', summary: 'find out who cancelled the run' };
+  return proxy(named, {
+    startToCloseTimeout: LAST_TIMEOUT,
+    scheduleToCloseTimeout: LAST_TIMEOUT,
+  }).cancellation();
+}
+
+function limitsOf(start: Start): Limits {
+  const work: ConfirmInput | { activity: 'release' } = workOf(start);
+  switch (work.activity) {
+    case 'place':
+      return { startToCloseTimeout: PLACE_TIMEOUT };
+    case 'release':
+      return { startToCloseTimeout: LAST_TIMEOUT, scheduleToCloseTimeout: LAST_TIMEOUT };
+    case 'powerGroup':
+      return { startToCloseTimeout: GROUP_TIMEOUT };
+    case 'powerOn':
+    case 'powerOff':
+    case 'suspend':
+      return { startToCloseTimeout: powerTimeout(work.input) };
+  }
+}
+
+/** The activity keeps these times itself; this is only the backstop. Milliseconds. */
+function powerTimeout({ operationTimeout, gateTimeout, guestShutdownTimeout }: PowerInput): number {
+  return operationTimeout + gateTimeout + guestShutdownTimeout + 60_000;
+}
+
+function proxy(named: { activityId: string; summary: string }, limits: Limits): Activities {
+  return proxyActivities<Activities>({
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    // A newer operation outranks an older one on the platform, so nothing has to wait for the old one to notice.
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    // The budget is counted by the activity, which sets each pause; the policy here rules only attempts that were lost with their worker.
+    retry: { initialInterval: '1s', backoffCoefficient: 1 },
+    ...limits,
+    ...named,
+  });
+}
+
+/** What an activity's last failure says. */
+export function failureOf(error: unknown): OperationFailure {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof ApplicationFailure) return readFailure(cause.type, cause.message, cause.details?.[0]);
+  return readFailure('Error', cause instanceof Error ? cause.message : String(cause), undefined);
+}

@@ -1,0 +1,231 @@
+/**
+ * What the workflow accepts from outside: signals, results of activities and details of failures. Anybody who may reach the Temporal server
+ * may send any JSON, so nothing is used before it was parsed here.
+ *
+ * Unknown fields are left alone: a newer build may send them. (Valibot and not Zod: every run evaluates its modules again, and Zod's take
+ * fifty times as long.)
+ */
+import * as v from 'valibot';
+import type {
+  Cancellation,
+  GiveUpDetails,
+  PlaceResult,
+  PowerGroupResult,
+  PowerResult,
+  ReleaseResult,
+} from '../activities';
+import type { AttemptReport, PauseReport, PlanMessage, RecordedWord } from './messages';
+
+/** Milliseconds: no time and no duration is longer than what JavaScript's `Date` reaches. */
+const LONGEST = 8.64e15;
+/** A sequence beyond this is no sequence of ours, and would leave no room for a greater one. */
+export const MAX_SEQUENCE = 2 ** 52;
+/** Nested groups on top of each other, one more than manifests may have. */
+const MAX_DEPTH = 17;
+const MAX_ITEMS = 10_000;
+
+const text = v.pipe(v.string(), v.maxLength(100_000));
+const label = v.pipe(v.string(), v.maxLength(1_000));
+/** A DNS subdomain (RFC 1123), as Kubernetes names objects. */
+const name = v.pipe(v.string(), v.maxLength(253), v.regex(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/));
+const moment = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(LONGEST));
+const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
+const sequence = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_SEQUENCE));
+const mode = v.picklist(['Hard', 'Soft', 'TrySoft']);
+const powerState = v.picklist(['PoweredOn', 'PoweredOff', 'Suspended']);
+const desired = v.picklist(['PoweredOn', 'PoweredOff', 'Suspended', 'Unchanged']);
+const texts = v.record(v.string(), v.string());
+
+function list<T extends v.GenericSchema>(item: T): v.GenericSchema {
+  return v.pipe(v.array(item), v.maxLength(MAX_ITEMS));
+}
+
+const placement = v.looseObject({ zoneID: v.string() });
+
+const status = v.looseObject({
+  powerState,
+  at: moment,
+  since: v.exactOptional(moment),
+  ready: v.exactOptional(v.boolean()),
+  conditions: v.exactOptional(list(label)),
+  placement: v.exactOptional(placement),
+});
+
+const seenByRules = {
+  labels: v.exactOptional(texts),
+  affinity: v.exactOptional(list(v.looseObject({ selector: v.looseObject({}) }))),
+};
+
+const retry = v.looseObject({
+  maximumAttempts: v.pipe(count, v.minValue(1)),
+  initialInterval: moment,
+  maximumInterval: moment,
+});
+
+const policy = v.looseObject({
+  operationTimeout: moment,
+  retry,
+  maxConcurrentOperations: v.pipe(count, v.minValue(1)),
+  guestShutdownTimeout: moment,
+  drift: v.looseObject({ action: v.picklist(['Enforce', 'Report']), maxCorrections: count, window: moment }),
+});
+
+const setAside = v.looseObject({
+  reason: v.picklist(['Parked', 'Skipped', 'MarkedReady', 'Drifted', 'DriftLimit', 'NoRoom']),
+  message: text,
+});
+
+function member(depth: number): v.GenericSchema {
+  return v.looseObject({
+    kind: v.picklist(['VirtualMachine', 'VirtualMachineGroup']),
+    name,
+    uid: v.exactOptional(label),
+    link: v.picklist(['Linked', 'NotFound', 'NotMember']),
+    optional: v.exactOptional(v.literal(true)),
+    powerOffMode: v.exactOptional(mode),
+    suspendMode: v.exactOptional(mode),
+    requests: v.exactOptional(
+      v.looseObject({ cpus: v.number(), memory: v.number(), zone: v.exactOptional(label), ...seenByRules }),
+    ),
+    observed: v.exactOptional(status),
+    drifted: v.exactOptional(v.literal(true)),
+    recovered: v.exactOptional(v.literal(true)),
+    setAside: v.exactOptional(setAside),
+    convergedAt: v.exactOptional(moment),
+    plan: v.exactOptional(v.lazy(() => nestedPlan(depth + 1))),
+  });
+}
+
+/** Schemas of nested plans by depth, made once they are needed. */
+const nested: v.GenericSchema[] = [];
+
+function nestedPlan(depth: number): v.GenericSchema {
+  return (nested[depth] ??= depth < MAX_DEPTH ? plan(depth) : v.never('groups are nested too deeply'));
+}
+
+function plan(depth: number): v.GenericSchema {
+  const tier = v.looseObject({
+    powerOnDelay: moment,
+    powerOffDelay: v.nullable(moment),
+    gate: v.pipe(label, v.regex(/^(None|PoweredOn|Ready|Condition\/.+)$/)),
+    gateTimeout: moment,
+    whenParked: v.picklist(['Hold', 'Continue', 'Fail']),
+    quorum: v.exactOptional(count),
+    members: list(member(depth)),
+  });
+  return v.looseObject({
+    namespace: name,
+    name,
+    uid: label,
+    revision: label,
+    lineage: text,
+    generation: v.pipe(v.number(), v.finite()),
+    root: name,
+    powerState: desired,
+    placesAhead: v.exactOptional(v.literal(true)),
+    powerOffMode: v.exactOptional(mode),
+    suspendMode: v.exactOptional(mode),
+    forceSync: v.exactOptional(label),
+    syncedAs: v.exactOptional(label),
+    tiers: list(tier),
+    policy,
+    beside: v.exactOptional(list(v.looseObject({ name, uid: label, ...seenByRules }))),
+    corrections: v.exactOptional(v.record(v.string(), list(moment))),
+  });
+}
+
+const planMessage = v.looseObject({
+  plan: plan(1),
+  cause: v.picklist(['SpecChanged', 'MembersChanged', 'Drift', 'Recovered', 'ForceSync', 'Parent', 'Asked']),
+  digest: v.exactOptional(label),
+  supersedes: v.exactOptional(label),
+  actor: v.exactOptional(text),
+  reason: v.exactOptional(text),
+  placed: v.exactOptional(v.literal(true)),
+});
+
+const attempt = v.looseObject({
+  attempt: count,
+  at: moment,
+  class: label,
+  message: text,
+  retryAt: v.exactOptional(moment),
+});
+
+const recordedWord = v.looseObject({
+  verb: v.picklist(['pause', 'resume', 'retryMember', 'skipMember', 'markReady', 'skipDelay', 'abort']),
+  member: v.exactOptional(label),
+  actor: text,
+  reason: text,
+  at: moment,
+});
+
+const vm = v.looseObject({ namespace: name, name, uid: label });
+
+const outcome = v.looseObject({
+  outcome: v.picklist(['Converged', 'ConvergedWithExceptions', 'Failed', 'Cancelled', 'Superseded']),
+  message: v.string(),
+  revision: label,
+  generation: v.number(),
+  planDigest: v.exactOptional(label),
+  lineage: text,
+  powerState: desired,
+  operations: count,
+  observed: v.record(v.string(), status),
+});
+
+/** What each input must look like. */
+const schemas = {
+  applyPlan: planMessage,
+  withdraw: v.looseObject({ reason: text }),
+  attemptFailed: v.looseObject({ activityId: label, attempt }),
+  activityPaused: v.looseObject({
+    activityId: label,
+    paused: v.nullable(v.looseObject({ at: moment, by: text, reason: text })),
+  }),
+  relay: recordedWord,
+  power: v.looseObject({ status, acted: v.boolean(), operation: v.exactOptional(label) }),
+  powerGroup: v.looseObject({ outcome, operation: v.exactOptional(label) }),
+  place: v.looseObject({
+    operation: label,
+    results: list(v.union([v.looseObject({ vm, placement }), v.looseObject({ vm, unplaced: text })])),
+  }),
+  /** Of a worker of an older build. */
+  placeBefore: list(v.looseObject({ vm, placement })),
+  release: v.looseObject({ operation: label, free: list(vm) }),
+  releaseBefore: list(vm),
+  cancellation: v.looseObject({ identity: text, reason: text }),
+  giveUp: v.looseObject({
+    failures: list(attempt),
+    recorded: v.exactOptional(v.looseObject({ sequence, caller: text })),
+  }),
+} as const satisfies Record<string, v.GenericSchema>;
+
+/** Type of each input that was accepted. */
+export interface Inputs {
+  applyPlan: PlanMessage;
+  withdraw: { reason: string };
+  attemptFailed: AttemptReport;
+  activityPaused: PauseReport;
+  relay: RecordedWord;
+  power: PowerResult;
+  powerGroup: PowerGroupResult;
+  place: PlaceResult;
+  placeBefore: PlaceResult['results'];
+  release: ReleaseResult;
+  releaseBefore: ReleaseResult['free'];
+  cancellation: Cancellation;
+  giveUp: GiveUpDetails;
+}
+
+/** An input that was accepted, or why it was not. */
+export type Parsed<T> = { value: T } | { why: string };
+
+/** Checks an input against its schema. The value is the input itself, not a copy. */
+export function parse<K extends keyof Inputs>(kind: K, input: unknown): Parsed<Inputs[K]> {
+  const { success, issues } = v.safeParse(schemas[kind], input, { abortEarly: true });
+  if (success) return { value: input as Inputs[K] };
+  const [{ message }] = issues;
+  const path = v.getDotPath(issues[0]);
+  return { why: path === null ? message : `${path}: ${message}` };
+}

@@ -1,0 +1,283 @@
+/**
+ * The state of one run: plain JSON, so that it survives continue-as-new. Every member of it that is keyed by a name is read with `own`.
+ */
+import type { PowerState, VirtualMachineStatus } from '../api';
+import { fitText, jsonLength } from '../api/text';
+import type {
+  Attempt,
+  Cause,
+  ExceptionReason,
+  IgnoredInput,
+  MemberPhase,
+  OutcomeType,
+  PausedBy,
+  RecordedWord,
+  RefusedPlan,
+  RunPlacement,
+} from './messages';
+import {
+  memberKey,
+  type MemberKey,
+  type Plan,
+  type PlanMember,
+  type PlanTier,
+  type SetAsideReason,
+} from './plan';
+
+/** One step of the walk through the tiers: the tiers that are released together. */
+export interface Stage {
+  /** Indexes into `plan.tiers`. */
+  tiers: number[];
+  /** Milliseconds between "the stage before is done" and the release of this one. */
+  delay: number;
+  /** When the delay ends; set once it has begun. */
+  dueAt?: number;
+  releasedAt?: number;
+  doneAt?: number;
+}
+
+/** An open power operation of one member. */
+export interface OpenOperation {
+  activityId: string;
+  sequence: number;
+  powerState: PowerState;
+  since: number;
+  /** An earlier operation was given up and may still be carried out by somebody: see {@link PowerInput.fence}. */
+  fence?: true;
+  /** Attempts that have failed so far. */
+  attempts: Attempt[];
+  /** Paused from outside. */
+  paused?: PausedBy;
+  /** The last result was not this operation's own: the platform is asked before anything counts. */
+  confirms?: true;
+}
+
+/** What a run knows of one member. */
+export interface MemberState {
+  phase: MemberPhase;
+  /** Since when it has been in this phase. */
+  since: number;
+  operation?: OpenOperation;
+  observed?: VirtualMachineStatus;
+  /** An operation was cancelled or given up and nobody has looked since: what is observed says nothing. */
+  uncertain?: true;
+  /** Every member is to be looked at once more (force sync). */
+  forced?: true;
+  /** When the gate was reached. */
+  reachedAt?: number;
+  parked?: { class: string; message: string; at: number };
+  /** How often an operation of this group's own earlier runs outranked this run's; reset once one has ended otherwise. */
+  outranked?: number;
+  /** The next operation confirms what the last one claimed. */
+  confirms?: true;
+  word?: { verb: 'skipMember' | 'markReady'; actor: string; reason: string; at: number };
+  leftAlone?: { reason: SetAsideReason; message: string; at: number };
+  /** It left its desired state behind the group's back, and the correction has not begun. */
+  drifted?: true;
+  /** Of a nested group: exceptions of its own last run. */
+  exceptions?: string;
+}
+
+/** The places that a run has asked for. */
+export interface Claims {
+  /** Of the last question, or of the release: the platform refuses what comes late. Grows across runs too, as it is a time. */
+  sequence: number;
+  /** Uids of the VMs that were not asked for power since, by name: their room is only promised. */
+  vms: Record<string, string>;
+  /** Once the run is to give them back. */
+  release?: {
+    activityId?: string;
+    /** Names of those that were found to have no place. */
+    free?: string[];
+    /** Why nobody knows. */
+    failure?: string;
+  };
+}
+
+/** The placement of everything that has no place. */
+export interface Placing {
+  /** While it is open. */
+  activityId?: string;
+  since?: number;
+  attempts: Attempt[];
+  /** All places are settled. */
+  done: boolean;
+  paused?: PausedBy;
+  confirms?: true;
+  /** As {@link MemberState.outranked}. */
+  outranked?: number;
+}
+
+/** The state of one run. */
+export interface Run {
+  startedAt: number;
+  /** When the desired power state of the present plan came into force. */
+  planAt: number;
+  plan: Plan;
+  cause: Cause;
+  stages: Stage[];
+  members: Record<MemberKey, MemberState>;
+  /** Digest of the plan in force. */
+  planDigest?: string;
+  /** Set while the last plan that came is one that was refused. */
+  refusedPlan?: RefusedPlan;
+  placement: Placing;
+  placements: Record<MemberKey, RunPlacement>;
+  /** Absent: nothing was asked for, or by an older build. */
+  claims?: Claims;
+  /** VMs whose places this run was about to give back: what was observed of them before says nothing. */
+  unsure?: Record<string, true>;
+  /** Optional VMs of the tree for which there was no room, by name, with the platform's reason. */
+  roomless?: Record<string, string>;
+  /** A parent's run has placed the whole tree. */
+  placedByParent: boolean;
+  paused: boolean;
+  /** Set once the run is to end. */
+  ending?: { outcome: OutcomeType; message: string; release?: true };
+  words: RecordedWord[];
+  /** Times of the corrections of drift, by member. */
+  corrections: Record<MemberKey, number[]>;
+  /**
+   * Of the operations that were opened last, by one decision: those of different VMs may share it. So it follows the clock however many they are,
+   * and the next run, which starts from the clock, is never behind it.
+   */
+  sequence: number;
+  /** How often an activity id was used. */
+  activityIds: Record<string, number>;
+  operations: number;
+  /** Activities whose operations were given up, to be cancelled. */
+  dropped: string[];
+  /** Messages and results that could not be read, the last ones. */
+  ignored?: IgnoredInput[];
+}
+
+/** Most operator commands that are kept, and bytes that they may take as JSON. The history has all of them. */
+const WORDS = { count: 100, bytes: 64_000 };
+/** Failed attempts of one operation that are kept, the last ones. */
+const ATTEMPTS = 20;
+/** Unreadable inputs that are kept, the last ones. */
+const IGNORED = 20;
+/** Bytes of one message of an error that a run keeps. */
+export const MESSAGE_BYTES = 1_000;
+
+/** A member with its place in its plan. */
+export interface PlacedMember {
+  key: MemberKey;
+  member: PlanMember;
+  tier: PlanTier;
+  /** Of the tier, from 0. */
+  index: number;
+}
+
+/** What {@link membersOf} has found: a plan never changes, and each decision asks for its members several times. */
+const known = new WeakMap<Plan, readonly PlacedMember[]>();
+
+/** Every member of a plan, in boot order. */
+export function membersOf(plan: Plan): readonly PlacedMember[] {
+  let members = known.get(plan);
+  if (!members) {
+    members = plan.tiers.flatMap((tier, index) =>
+      tier.members.map((member) => ({ key: memberKey(member), member, tier, index })),
+    );
+    known.set(plan, members);
+  }
+  return members;
+}
+
+/** The order in which the tiers are walked for the plan's power state. */
+export function stagesOf(plan: Plan): Stage[] {
+  const all = plan.tiers.map((_, index) => index);
+  switch (plan.powerState) {
+    case 'PoweredOn':
+      return plan.tiers.map((tier, index) => ({ tiers: [index], delay: tier.powerOnDelay }));
+    case 'PoweredOff':
+      return plan.tiers.some((tier) => tier.powerOffDelay !== null)
+        ? all.reverse().map((index) => ({ tiers: [index], delay: plan.tiers[index]?.powerOffDelay ?? 0 }))
+        : [{ tiers: all, delay: 0 }];
+    case 'Suspended':
+    case 'Unchanged':
+      return [{ tiers: all, delay: 0 }];
+  }
+}
+
+/** Gives a member's open operation up: how far it came is unknown. */
+export function drop(run: Run, state: MemberState): void {
+  if (state.operation) run.dropped.push(state.operation.activityId);
+  delete state.operation;
+  state.uncertain = true;
+}
+
+/** When a VM that was not touched came into its state; 0 for one that was never seen, `now` if it is unknown. */
+export function reachedSince(observed: VirtualMachineStatus | undefined, now: number): number {
+  return observed ? Math.min(now, observed.since ?? now) : 0;
+}
+
+/** A failed attempt as a run keeps it. */
+export function keptAttempts(attempts: readonly Attempt[], attempt: Attempt): Attempt[] {
+  return [...attempts, { ...attempt, message: fitText(attempt.message, MESSAGE_BYTES) }].slice(-ATTEMPTS);
+}
+
+/** Adds an operator command to the record. */
+export function remember(words: readonly RecordedWord[], word: RecordedWord): RecordedWord[] {
+  const kept = [...words, word].slice(-WORDS.count);
+  while (kept.length > 1 && jsonLength(kept) > WORDS.bytes) kept.shift();
+  return kept;
+}
+
+/** The run after an input that could not be read. */
+export function ignoring(run: Run, input: IgnoredInput): Run {
+  const entry = { ...input, what: fitText(input.what, 300), why: fitText(input.why, 300) };
+  return { ...run, ignored: [...(run.ignored ?? []), entry].slice(-IGNORED) };
+}
+
+/** The run after its group was deleted, or a parent has taken over. */
+export function withdrawn(run: Run, reason: string): Run {
+  return end(run, 'Superseded', reason);
+}
+
+/** The run once it is to end from outside: nothing more starts, open operations are given up, promised room is given back. */
+export function end(run: Run, outcome: OutcomeType, message: string): Run {
+  const next: Run = {
+    ...run,
+    members: {},
+    dropped: [...run.dropped],
+    ending: { outcome, message: fitText(message, MESSAGE_BYTES), release: true },
+  };
+  for (const [key, old] of Object.entries(run.members)) {
+    const state = { ...old };
+    if (state.operation) drop(next, state);
+    next.members[key] = state;
+  }
+  if (run.placement.activityId !== undefined) {
+    next.dropped.push(run.placement.activityId);
+    next.placement = { attempts: run.placement.attempts, done: run.placement.done };
+  }
+  return next;
+}
+
+/** Names of the members to which an exception applies, with the reason. */
+export function exceptionOf(
+  state: MemberState,
+  member: PlanMember,
+): { reason: ExceptionReason; message: string } | undefined {
+  if (state.word?.verb === 'skipMember') {
+    return { reason: 'Skipped', message: `skipped by ${state.word.actor}: ${state.word.reason}` };
+  }
+  if (state.word?.verb === 'markReady') {
+    return { reason: 'MarkedReady', message: `marked ready by ${state.word.actor}: ${state.word.reason}` };
+  }
+  if (state.leftAlone) return { reason: state.leftAlone.reason, message: state.leftAlone.message };
+  if (state.parked) return { reason: 'Parked', message: `${state.parked.class}: ${state.parked.message}` };
+  if (member.link === 'NotFound')
+    return { reason: 'NotFound', message: `${member.kind} ${member.name} does not exist` };
+  if (member.link === 'NotMember') {
+    return {
+      reason: 'NotMember',
+      message: `spec.groupName of ${member.kind} ${member.name} does not name this group`,
+    };
+  }
+  if (state.operation) return { reason: 'InProgress', message: 'its operation was still open' };
+  if (state.reachedAt === undefined) return { reason: 'NotStarted', message: 'its turn did not come' };
+  if (state.exceptions !== undefined) return { reason: 'GroupHasExceptions', message: state.exceptions };
+  return undefined;
+}

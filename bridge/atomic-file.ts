@@ -1,14 +1,14 @@
 /** Files that a reader sees whole or not at all, also after a crash. */
+import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-let counter = 0;
-
 /** Replaces a file in one step; makes its folder. Rejects with the error of the file system. */
 export async function writeAtomically(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  // Short, also where the name of the file is as long as names can be.
-  const draft = join(dirname(path), `.${process.pid}.${(counter += 1)}.tmp`);
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true });
+  // Short, also where the name of the file is as long as names can be. Two containers may have the same pids.
+  const draft = join(folder, `.${randomBytes(8).toString('hex')}.tmp`);
   try {
     const file = await open(draft, 'w');
     try {
@@ -22,6 +22,14 @@ export async function writeAtomically(path: string, text: string): Promise<void>
     await rm(draft, { force: true });
     throw error;
   }
+  await syncFolder(folder);
+}
+
+/** Makes a new name in a folder outlast a loss of power. Some file systems do that by themselves and refuse to be asked. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined);
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
 }
 
 /** Text of a file; undefined where there is none. Rejects with any other error of the file system. */

@@ -1,21 +1,12 @@
 /**
  * The data folder: where everything lives that has to outlast a process.
  *
- * D1: at most one process works on a data folder. Its lock names the process by pid and start time, so the lock of a killed process, even
- *     one whose pid was given away again, does not keep anybody out.
+ * D1: at most one process works on a data folder, also where two containers share it; the lock of a killed process is taken over (LOCK-1 and
+ *     LOCK-2 of files/lock.ts).
  */
-import {
-  closeSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { LockedError, takeLock } from '../files';
 import { CliError } from './errors';
 import { startedAt } from './processes';
 
@@ -101,33 +92,46 @@ export function writeRecord(folder: DataFolder, record: UpRecord): void {
 }
 
 /**
- * Makes this process the only one that works on the folder (D1); creates the folder.
+ * Makes this process the only one that works on the folder (D1); creates the folder. If another process takes the folder over, this one is
+ * asked to end, as by SIGTERM.
  *
  * @returns what frees it again.
  * @throws CliError when another process works on it, or the folder cannot be written.
  */
-export function lockFolder(folder: DataFolder, command: UpRecord['command']): () => void {
-  const processStart = startedAt(process.pid) ?? '';
-  const mine = JSON.stringify({ pid: process.pid, processStart, command });
-  const draft = `${folder.lock}.${process.pid}`;
+export async function lockFolder(
+  folder: DataFolder,
+  command: UpRecord['command'],
+): Promise<() => Promise<void>> {
   try {
     mkdirSync(folder.dir, { recursive: true });
-    writeFileSync(draft, mine);
+    const lock = await takeLock(folder.lock, {
+      note: { command },
+      onLost: () => process.kill(process.pid, 'SIGTERM'),
+    });
+    return () => lock.release();
   } catch (error: unknown) {
+    if (error instanceof LockedError) throw inUse(folder, error);
     throw new CliError(
       `the data folder ${folder.dir} cannot be written`,
       ['choose another one with --data DIR'],
       { cause: error },
     );
   }
-  try {
-    while (!link(draft, folder.lock)) breakStaleLock(folder);
-  } finally {
-    rmSync(draft, { force: true });
+}
+
+function inUse({ dir }: DataFolder, { pid, note, isHere }: LockedError): CliError {
+  const command = typeof note['command'] === 'string' ? note['command'] : 'up';
+  if (!isHere) {
+    return new CliError(
+      `vmgroup ${command} works on ${dir} already, in another container or on another host`,
+      ['stop it there', 'or start this one on data of its own: --data DIR'],
+    );
   }
-  return () => {
-    if (readLock(folder) === mine) rmSync(folder.lock, { force: true });
-  };
+  return new CliError(`vmgroup ${command} works on ${dir} already (pid ${pid})`, [
+    'look at it from here: vmgroup watch',
+    `stop it: kill ${pid}`,
+    'or start this one on data of its own: --data DIR',
+  ]);
 }
 
 /** A log file to append to; one that has grown beyond 20 MB is put aside first, in place of the one put aside before. */
@@ -140,54 +144,4 @@ export function openLog(file: string): number {
 /** Closes what {@link openLog} opened. */
 export function closeLog(descriptor: number): void {
   closeSync(descriptor);
-}
-
-function readLock(folder: DataFolder): string | undefined {
-  try {
-    return readFileSync(folder.lock, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-/** Removes the lock of a process that no longer runs; throws where it runs. */
-function breakStaleLock(folder: DataFolder): void {
-  const found = readLock(folder);
-  if (found === undefined) return;
-  const { pid, processStart, command } = parseLock(found);
-  if (pid !== undefined && startedAt(pid) === processStart) {
-    throw new CliError(`vmgroup ${command} works on ${folder.dir} already (pid ${pid})`, [
-      'look at it from here: vmgroup watch',
-      `stop it: kill ${pid}`,
-      'or start this one on data of its own: --data DIR',
-    ]);
-  }
-  // Whoever moves the file owns what was in it: if it is not the stale one, another process was faster, and gets it back.
-  const aside = `${folder.lock}.stale.${process.pid}`;
-  try {
-    renameSync(folder.lock, aside);
-  } catch {
-    return;
-  }
-  if (readFileSync(aside, 'utf8') !== found) link(aside, folder.lock);
-  rmSync(aside, { force: true });
-}
-
-function parseLock(text: string): { pid?: number; processStart?: string; command?: string } {
-  try {
-    return JSON.parse(text) as { pid: number; processStart: string; command: string };
-  } catch {
-    return {};
-  }
-}
-
-/** A file's second name, made only where there is no such file: what `open` with `wx` is, but never seen half written. */
-function link(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error: unknown) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
 }

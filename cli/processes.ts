@@ -1,29 +1,13 @@
 /** What the operating system knows of other processes: needed where a process was killed and left something behind. */
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ps, startedAt } from '../files';
+
+export { startedAt };
 
 /** Whether a process with this id runs (a zombie does not). */
 export function isRunning(pid: number): boolean {
   return startedAt(pid) !== undefined;
-}
-
-/**
- * When a process started, in the system's own spelling: with the pid it names one process for good, also after the number was given to
- * another. Undefined where no such process runs.
- */
-export function startedAt(pid: number): string | undefined {
-  if (!Number.isInteger(pid) || pid <= 0) return undefined;
-  if (process.platform !== 'linux') return ps(pid, 'lstart');
-  try {
-    // The name in parentheses may hold spaces; state is the first field after it, the start time the 20th.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return fields[0] === 'Z' ? undefined : `${bootId()} ${fields[19]}`;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The command line of a process; empty where no such process runs. */
@@ -51,25 +35,5 @@ export async function endProcess(pid: number, patience: number): Promise<void> {
       return;
     }
     for (const until = Date.now() + time; Date.now() < until && !gone();) await sleep(25);
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
-  }
-}
-
-function ps(pid: number, column: string): string | undefined {
-  try {
-    const answer = execFileSync('ps', ['-o', `${column}=`, '-p', String(pid)], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return answer.trim() || undefined;
-  } catch {
-    return undefined;
   }
 }

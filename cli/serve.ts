@@ -38,7 +38,7 @@ export async function serve(parts: Parts, paths: string[], options: ServeOptions
   const closers: (() => Promise<unknown>)[] = [];
   // Two bridges at once do no harm, but two that write status into one folder would undo each other's words.
   if (parts !== 'worker' && options.source === 'directory')
-    closers.push(takeFolder(parts, paths, options, target));
+    closers.push(await takeFolder(parts, paths, options, target));
   const running: Running = {};
   const sdkMetricsAddress = parts === 'bridge' ? undefined : `127.0.0.1:${await freePort(0)}`;
   const health = await startHealthPage(parts, options, running, sdkMetricsAddress);
@@ -211,14 +211,14 @@ function bridgeNotReady({ bridge, waitsFor }: Running): string | undefined {
 }
 
 /** Locks the data folder and says there what runs; returns how to give it back. */
-function takeFolder(
+async function takeFolder(
   parts: 'bridge' | 'serve',
   paths: string[],
   options: ServeOptions,
   target: TemporalTarget,
-): () => Promise<void> {
+): Promise<() => Promise<void>> {
   const folder = dataFolder(options.data);
-  const unlock = lockFolder(folder, parts);
+  const unlock = await lockFolder(folder, parts);
   writeRecord(folder, {
     pid: process.pid,
     processStart: startedAt(process.pid) ?? '',
@@ -227,5 +227,5 @@ function takeFolder(
     temporal: { address: target.address, namespace: target.namespace },
     simulator: { address: options.simulator ?? '' },
   });
-  return async () => unlock();
+  return unlock;
 }

@@ -52,7 +52,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   const inventory = inventoryOf(manifests);
   if (manifests.manifests.groups.length === 0 && !existsSync(folder.lastValid))
     throw noGroups(paths, manifests.problems);
-  const unlock = lockFolder(folder, 'up');
+  const unlock = await lockFolder(folder, 'up');
   const session: Session = {
     paths,
     options,
@@ -61,7 +61,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
     logger: fileLogger(folder),
     display: heavy.live().display(options.output),
     signal,
-    closers: [async () => unlock()],
+    closers: [unlock],
   };
   let verdict: Verdict | undefined;
   try {

@@ -26,7 +26,7 @@ import type { SimulatedInventory } from '../../api';
 import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange } from '../../http';
 import type { Solve } from '../../placement';
 import { PlatformError, type FailureClass } from '../platform';
-import { takeLock } from './lock';
+import { lockJournal } from './lock';
 import { Machine } from './machine';
 import {
   JOURNAL_PAGE,
@@ -96,16 +96,19 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   });
   const address = `http://${server.address}`;
   try {
-    // The lock names the address at which its holder answers, so the server listens before it holds the lock.
-    const unlock = await takeLock(options.dataDir, { pid: process.pid, instance, address });
+    const onBroken = once(options.onBroken);
+    // The lock names the address of its holder, so the server listens before it holds the lock.
+    const lock = await lockJournal(options.dataDir, address, () =>
+      onBroken(new Error(`another process has taken over ${options.dataDir}, while this one was paused`)),
+    );
     try {
-      const running = await Machine.open(journal, options.inventory, once(options.onBroken), options.solve);
+      const running = await Machine.open(journal, options.inventory, onBroken, options.solve);
       opened(running);
       const close = async (): Promise<void> => {
         closing.abort();
         await running.close();
         await server.close();
-        await unlock();
+        await lock.release();
       };
       let closed: Promise<void> | undefined;
       return {
@@ -116,7 +119,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
         close: () => (closed ??= close()),
       };
     } catch (error: unknown) {
-      await unlock();
+      await lock.release();
       throw error;
     }
   } catch (error: unknown) {

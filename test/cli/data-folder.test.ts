@@ -28,48 +28,36 @@ async function sleeper() {
 }
 
 describe('D1: one process a data folder', () => {
-  test('the second is refused, and told who is there', () => {
+  test('the second is refused, and told who is there', async () => {
     const folder = freshFolder();
-    const free = lockFolder(folder, 'up');
-    expect(() => lockFolder(folder, 'up')).toThrow(
+    const free = await lockFolder(folder, 'up');
+    await expect(lockFolder(folder, 'up')).rejects.toThrow(
       `vmgroup up works on ${folder.dir} already (pid ${process.pid})`,
     );
-    free();
+    await free();
     expect(existsSync(folder.lock)).toBe(false);
-    lockFolder(folder, 'serve')();
+    await (
+      await lockFolder(folder, 'serve')
+    )();
   });
 
-  test('the lock of a killed process is taken over', async () => {
+  test('a lock that an earlier version has left counts while its process runs', async () => {
     const folder = freshFolder();
     const child = await sleeper();
     const processStart = startedAt(child.pid ?? 0);
     writeFileSync(folder.lock, JSON.stringify({ pid: child.pid, processStart, command: 'up' }));
-    expect(() => lockFolder(folder, 'up')).toThrow(`pid ${child.pid}`);
+    await expect(lockFolder(folder, 'up')).rejects.toThrow(`pid ${child.pid}`);
     child.kill('SIGKILL');
     await once(child, 'exit');
-    const free = lockFolder(folder, 'up');
+    const free = await lockFolder(folder, 'up');
     expect(JSON.parse(readFileSync(folder.lock, 'utf8'))).toMatchObject({ pid: process.pid });
-    free();
+    await free();
   });
 
-  test('a pid that now belongs to another process keeps nobody out', async () => {
-    const folder = freshFolder();
-    const child = await sleeper();
-    writeFileSync(folder.lock, JSON.stringify({ pid: child.pid, processStart: 'long ago', command: 'up' }));
-    expect(() => lockFolder(folder, 'up')()).not.toThrow();
-    child.kill('SIGKILL');
-  });
-
-  test.each(['', 'no json', '{}'])('a lock file with the content %j is taken over', (content) => {
-    const folder = freshFolder();
-    writeFileSync(folder.lock, content);
-    expect(() => lockFolder(folder, 'up')()).not.toThrow();
-  });
-
-  test('a folder that cannot be made is an error with a way out', () => {
+  test('a folder that cannot be made is an error with a way out', async () => {
     const folder = freshFolder();
     writeFileSync(path.join(folder.dir, 'file'), '');
-    expect(() => lockFolder(dataFolder(path.join(folder.dir, 'file', 'below')), 'up')).toThrow(
+    await expect(lockFolder(dataFolder(path.join(folder.dir, 'file', 'below')), 'up')).rejects.toThrow(
       'cannot be written',
     );
   });

@@ -10,6 +10,7 @@ import { startTemporal } from '../test/support/temporal';
 import { workflowId } from '../workflows';
 import { report, run } from './figures';
 import { historiesOf, type HistoryEvent } from './history';
+import { callsOf } from './server-calls';
 
 const TIERS = [
   { members: ['db-1', 'db-2'], delay: '2s' },
@@ -41,16 +42,6 @@ function actionsOf(history: readonly HistoryEvent[]): [string, number][] {
     ['children, two each', 2 * count((event) => event.startChildWorkflowExecutionInitiatedEventAttributes)],
     ['local activities and other markers', count((event) => event.markerRecordedEventAttributes)],
   ];
-}
-
-/** How often the server was called, by its own count. */
-async function callsOf(port: number, operation: string): Promise<number> {
-  const page = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return page
-    .split('\n')
-    .filter((line) => line.startsWith('service_requests{'))
-    .filter((line) => line.includes(`operation="${operation}"`) && line.includes('service_name="frontend"'))
-    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
 async function main(): Promise<void> {

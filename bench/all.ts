@@ -5,6 +5,7 @@ import Table from 'cli-table3';
 
 const BENCHMARKS = [
   'actions',
+  'idle',
   'start',
   'step-overhead',
   'remaining-delay',

@@ -243,7 +243,7 @@ const NOTHING: Manifests = { groups: [], virtualMachines: [], classes: [], polic
 
 function readEntry(ref: ObjectRef, object: KubernetesObject, before: Entry | undefined): Entry {
   const { uid = '', generation = 0, finalizers = [] } = object.metadata;
-  const { read, findings } = readResource(object);
+  const { read, findings } = readResource(asOnServer(object));
   const slim = read && slimmed(read, object);
   // U2; another object of the same name starts anew.
   const valid = before?.uid === uid ? before.valid : undefined;
@@ -255,6 +255,17 @@ function readEntry(ref: ObjectRef, object: KubernetesObject, before: Entry | und
     ...(valid && { valid }),
     findings,
     mark: JSON.stringify([uid, findings, slim ? markOf(slim) : generation, finalizers.includes(FINALIZER)]),
+  };
+}
+
+/** An object without what its cache keeps beside it. */
+function asOnServer({ apiVersion, kind, metadata, spec, status }: KubernetesObject): KubernetesObject {
+  return {
+    ...(apiVersion !== undefined && { apiVersion }),
+    ...(kind !== undefined && { kind }),
+    metadata,
+    ...(spec !== undefined && { spec }),
+    ...(status !== undefined && { status }),
   };
 }
 

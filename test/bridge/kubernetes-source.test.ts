@@ -84,3 +84,20 @@ test('U3: an invalid object that comes, goes, or is made anew changes what is sa
   await until(() => state?.unusable?.get('shop/parent')?.generation === 2);
   await source.stop();
 });
+
+test('what a cache keeps beside a group is no unknown field of it', async () => {
+  const groups = memory<GroupObject>();
+  const source = kubernetesSource({
+    ...{ groups, machines: memory(), classes: memory(), policies: memory() },
+    stop: async () => undefined,
+  });
+  let state: SourceState | undefined;
+  await source.start((next) => void (state = next));
+  groups.put({
+    ...group('app', { powerState: 'PoweredOn' }),
+    other: { manager: 'manager', active: true, at: 1 },
+  });
+  await until(() => state?.index.groups.has('shop/app') === true);
+  expect(state?.problems).toEqual([]);
+  await source.stop();
+});

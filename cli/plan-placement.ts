@@ -37,9 +37,10 @@ export function placerOn(inventory: SimulatedInventory, there: readonly PlacedVm
     const placed = [...standing.values()].filter(({ uid }) => !placing.has(uid));
     const answer = heavy.placement().solvePlacement(placementProblem(inventory, vms, placed));
     if (answer.type !== 'Placed') return answer;
-    for (const [index, { placement }] of answer.placements.entries()) {
-      const vm = vms[index];
-      if (vm) standing.set(vm.uid, { ...vm, placement });
+    const asked = new Map(vms.map((vm) => [vm.uid, vm]));
+    for (const { uid, placement } of answer.placements) {
+      const vm = asked.get(uid);
+      if (vm) standing.set(uid, { ...vm, placement });
     }
     return answer;
   };
@@ -70,7 +71,11 @@ export function placementText(answer: PlannedPlacement): string {
     ],
     places,
   );
-  const note = answer.search.stoppedByClock ? `\n  ${heavy.placement().STOPPED_BY_CLOCK}\n` : '';
+  const left = (answer.unplaced ?? []).map(
+    ({ name, message }) => `  no place for optional ${name}: ${message}\n`,
+  );
+  const clock = answer.search.stoppedByClock ? `\n  ${heavy.placement().STOPPED_BY_CLOCK}\n` : '';
+  const note = left.join('') + clock;
   if (answer.rules.length === 0) return shown + note;
   const rules = table<RuleOutcome>(
     [

@@ -15,6 +15,15 @@ export class Budget {
     this.#end = performance.now() + milliseconds;
   }
 
+  /** What `search` does with at most `limit` steps of its own, until the clock of this budget ends; its steps count here too. */
+  spend<T>(limit: number, search: (part: Budget) => T): T {
+    const part = new Budget(limit, this.#end - performance.now());
+    const result = search(part);
+    this.steps += part.steps;
+    this.stoppedByClock ||= part.stoppedByClock;
+    return result;
+  }
+
   /** Whether no step is left. The clock is only looked at now and then. */
   get isOver(): boolean {
     if (this.steps >= this.limit || this.stoppedByClock) return true;

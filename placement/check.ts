@@ -21,7 +21,7 @@ interface Standing {
   isHidden: boolean;
 }
 
-/** What is wrong with places for the VMs of a problem, in words; nothing: they may stand. */
+/** What is wrong with places for the VMs of a problem, in words; nothing: they may stand. An optional VM may have none. */
 export function mistakes(problem: PlacementProblem, placements: readonly VmPlacement[]): string[] {
   const places = new Map(placements.map(({ uid, placement }) => [uid, placement]));
   const zoneOf = new Map(problem.hosts.map(({ name, zone }) => [name, zone]));
@@ -37,7 +37,9 @@ export function mistakes(problem: PlacementProblem, placements: readonly VmPlace
   });
   const there = problem.placed.map((vm) => stand(vm, false, vm.placement.zoneID, vm.placement.node));
   return [
-    ...problem.vms.filter(({ uid }) => !places.has(uid)).map((vm) => `${nameOf(vm)} has no place`),
+    ...problem.vms
+      .filter(({ uid, optional }) => !optional && !places.has(uid))
+      .map((vm) => `${nameOf(vm)} has no place`),
     ...fresh.flatMap((one) => wrongPlace(problem, one, zoneOf)),
     ...overcommitted(problem, fresh, there),
     ...brokenRules(fresh, there),

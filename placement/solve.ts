@@ -14,12 +14,14 @@ import { chooseDatastores } from './datastores';
 import { explain } from './explain';
 import { exhaust } from './exact';
 import { polish, repair } from './improve';
+import { placeOptional, type Attempt } from './optional';
 import { conflictMessage } from './message';
 import { readProblem, type Model } from './model';
 import { layOut, type Network } from './network';
 import type {
   Infeasible,
   Placed,
+  PlacedVm,
   PlacementAnswer,
   PlacementProblem,
   SearchRecord,
@@ -60,18 +62,42 @@ const FIRST_ATTEMPTS = 4;
  * @throws Error when two VMs share a uid, two hosts or zones share a name, or a zone that hides its hosts has one.
  */
 export function solvePlacement(problem: PlacementProblem): PlacementAnswer {
-  const { steps = STEPS, safetyStop = SAFETY_STOP, seed = 1 } = problem;
+  const { steps = STEPS, safetyStop = SAFETY_STOP } = problem;
   const budget = new Budget(steps, safetyStop);
+  if (problem.vms.some(({ optional }) => optional))
+    return { ...placeOptional(problem, budget, searchAll, assess), search: recordOf(budget) };
+  const attempt = searchAll(problem, budget);
+  return attempt.type === 'Placed' ? attempt.answer : attempt.answer();
+}
+
+/** Searches for places of all VMs. */
+function searchAll(problem: PlacementProblem, budget: Budget): Attempt {
   const model = readProblem(problem);
-  const found = findPlaces(model, seed, budget);
+  const found = findPlaces(model, problem.seed ?? 1, budget);
   switch (found.type) {
     case 'Found':
-      return placed(model, found.assignment, budget);
+      return { type: 'Placed', answer: placed(model, found.assignment, budget) };
     case 'None':
-      return infeasible(model, budget);
+      return { type: 'NotPlaced', answer: () => infeasible(model, budget) };
     case 'Unknown':
-      return undecided(model, budget);
+      return { type: 'NotPlaced', answer: () => undecided(model, budget) };
   }
+}
+
+/** The answer with these places for all VMs of a problem. */
+function assess(problem: PlacementProblem, places: readonly PlacedVm[], budget: Budget): Placed {
+  const model = readProblem(problem);
+  const spots = new Map(
+    model.spots.map(({ zone, host }, at) => [spotName(model.zones[zone]!, host), at] as const),
+  );
+  const assignment = new Assignment(layOut(model, { room: true, preferred: true }), new Balance(model));
+  const at = new Map(places.map(({ uid, placement: { zoneID, node } }) => [uid, spotName(zoneID, node)]));
+  for (const [vm, { uid }] of problem.vms.entries()) assignment.place(vm, spots.get(at.get(uid)!)!);
+  return placed(model, assignment, budget);
+}
+
+function spotName(zone: string, host: string | undefined): string {
+  return host === undefined ? `zone ${zone}` : `host ${host}`;
 }
 
 /**

@@ -190,3 +190,28 @@ test(
     }),
   300_000,
 );
+
+test('an optional VM without room does not fail the call: the answer and the journal say why it has no place', () =>
+  withFolder(async (dataDir) => {
+    const small = inventory({}, hosts(['zone-a/a'], 4));
+    const simulator = await startSimulator({ dataDir, inventory: small });
+    const platform = new SimulatedPlatform(simulator.address);
+    const vms = [
+      placement('report', { cpus: 2, optional: true }),
+      placement('db', { cpus: 4 }),
+      placement('spare', { cpus: 0, memory: 0, optional: true }),
+    ];
+    const [report, db, spare] = await platform.place(vms, { caller: 'test' });
+    expect(report).toEqual({
+      vm: vms[0]?.vm,
+      unplaced: 'there is not enough room: a in zone-a lacks 2 cpus for prod/report',
+    });
+    expect([db?.placement?.node, spare?.placement?.node]).toEqual(['a', 'a']);
+    // Asked again, those that have their place keep it.
+    expect(await platform.place(vms, { caller: 'test', seed: 2 })).toEqual([report, db, spare]);
+    await platform.close();
+    await simulator.close();
+    const again = await startSimulator({ dataDir });
+    expect(again.machine.standing().map(({ state }) => state.vm.name)).toEqual(['db', 'spare']);
+    await again.close();
+  }));

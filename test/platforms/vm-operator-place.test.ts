@@ -359,3 +359,19 @@ describe('P8: giving back', () => {
     });
   });
 });
+
+test('an optional VM without room, or without any zone, does not fail the call, and nothing is written on it', async () => {
+  const vms = [await desk.manifest('report'), await desk.manifest('db')];
+  const [report, db] = vms as [VirtualMachineRef, VirtualMachineRef];
+  const requests = [asks(report, { optional: true }), asks(db)];
+  await withProcess(cluster.kubeconfig(), async ({ platform }) => {
+    expect(await platform.place(requests.slice(0, 1), HELD)).toEqual([
+      { vm: report, unplaced: expect.stringMatching(/^namespace prod may use no zone/) as string },
+    ]);
+    await zone('zone-a', { memory: { limit: '4Gi' } });
+    const [without, placed] = await platform.place(requests, HELD);
+    expect(without?.unplaced).toBe('there is not enough room: zone-a lacks 4 GiB for prod/report');
+    expect(placed?.placement?.zoneID).toBe('zone-a');
+    expect((await desk.get('report')).metadata.annotations).toBeUndefined();
+  });
+});

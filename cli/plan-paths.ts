@@ -32,7 +32,7 @@ type Known = Partial<Pick<PlatformView, 'observe' | 'placesAhead'>>;
  * taken to be off where they are to be powered on, and on otherwise, and are placed on the inventory among the manifests. On a cluster its
  * platform is looked at. The VMs of one group are placed after those of another.
  *
- * @throws CliError when there is nothing to plan.
+ * @throws CliError when there is nothing to plan, or the inventory is invalid.
  */
 export async function planPaths(paths: string[], options: PlanOptions): Promise<void> {
   const { manifests, known, place } = usesFiles('plan', paths, options)
@@ -60,9 +60,9 @@ interface Given {
 }
 
 async function fromFiles(paths: string[]): Promise<Given> {
-  const { manifests, problems } = await readManifests(paths, { streams: true });
-  for (const problem of problems) process.stderr.write(formatProblem(problem) + '\n');
-  return { manifests, known: {}, place: placerOf(manifests) };
+  const parsed = await readManifests(paths, { streams: true });
+  for (const problem of parsed.problems) process.stderr.write(formatProblem(problem) + '\n');
+  return { manifests: parsed.manifests, known: {}, place: placerOf(parsed) };
 }
 
 async function fromCluster(options: PlanOptions): Promise<Given> {

@@ -1,8 +1,9 @@
 /** Where runs would place VMs: the solver is asked as the simulated platform asks it. */
-import { DEFAULT_INVENTORY, type Manifests, type SimulatedInventory } from '../api';
+import { DEFAULT_INVENTORY, type Manifests, type ParsedManifests, type SimulatedInventory } from '../api';
 import type { PlaceInput } from '../activities';
 import type { PlacedVm, PlacementAnswer, RuleOutcome, VmPlacement } from '../placement';
 import * as heavy from './heavy';
+import { inventoryOf } from './inventory';
 import { table } from './output';
 
 /** What nobody could be asked, and why. */
@@ -17,10 +18,21 @@ export type PlannedPlacement = PlacementAnswer | NotKnown;
 /** Places VMs group after group; each counts those that came before. */
 export type Placer = (asked: PlaceInput) => PlannedPlacement | Promise<PlannedPlacement>;
 
-/** A placer on the inventory among the manifests, else the default one; VMs whose status has `uniqueID` and `zone` stand where they are. */
-export function placerOf(manifests: Manifests): Placer {
-  const [inventory = DEFAULT_INVENTORY] = manifests.inventories;
-  return placerOn(inventory, standingVms(manifests));
+/**
+ * A placer on the inventory among the manifests, else the built-in one; VMs whose status has `uniqueID` and `zone` stand where they are. Where
+ * a file could not be read an inventory may be in it, so no place is known.
+ *
+ * @throws CliError as {@link inventoryOf}.
+ */
+export function placerOf(parsed: Pick<ParsedManifests, 'manifests' | 'problems'>): Placer {
+  const inventory = inventoryOf(parsed);
+  const unread = parsed.problems.find(({ severity, object }) => severity === 'Error' && !object);
+  if (!inventory && unread)
+    return () => ({
+      type: 'NotKnown',
+      message: `${unread.file} could not be read, and a SimulatedInventory may be in it`,
+    });
+  return placerOn(inventory ?? DEFAULT_INVENTORY, standingVms(parsed.manifests));
 }
 
 /** A placer on an inventory, on which some VMs stand. What is said of those beside the VMs to be placed counts from then on. */

@@ -1,5 +1,4 @@
 /** `vmgroup simulator`. */
-import type { SimulatedInventory } from '../api';
 import type { Logger } from 'pino';
 import { pino } from 'pino';
 import type { JournalLine, Simulator, VmController } from '../platforms/simulated';
@@ -8,6 +7,7 @@ import type { ConsoleOptions, SimulatorRunOptions } from './commands/simulator';
 import { dataFolder, readLiveRecord } from './data-folder';
 import { CliError, EXIT, messageOf } from './errors';
 import * as heavy from './heavy';
+import { inventoryOf } from './inventory';
 import { readManifests } from './manifest-files';
 import { print, table } from './output';
 import { LOG_FORMAT } from './parts';
@@ -77,26 +77,6 @@ function toldOnce(logger: Logger): (error: unknown, about: string) => void {
       'not done on the API server, tried again',
     );
   };
-}
-
-/**
- * The inventory among manifests; undefined where there is none.
- *
- * @throws CliError when there are several: which one holds would be a guess.
- */
-export function inventoryOf({
-  manifests,
-}: {
-  manifests: { inventories: SimulatedInventory[] };
-}): SimulatedInventory | undefined {
-  const [first, second] = manifests.inventories;
-  if (first && second) {
-    throw new CliError(
-      `two SimulatedInventories: ${first.namespace}/${first.name} and ${second.namespace}/${second.name}`,
-      ['leave one of them; it says what the whole simulated platform consists of'],
-    );
-  }
-  return first;
 }
 
 const STATE = { on: 'PoweredOn', off: 'PoweredOff', suspend: 'Suspended' } as const;

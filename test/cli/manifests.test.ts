@@ -280,3 +280,30 @@ describe('the command line', () => {
     expect(stderr).not.toContain('@temporalio');
   });
 });
+
+describe('an inventory that cannot be used', () => {
+  test.each([
+    ['plan', ['plan']],
+    ['up', ['up', '--exit-when-converged']],
+    ['simulator', ['simulator', '--port', '0']],
+  ])('an invalid one is an error of %s, and no other hosts take its place', async (_name, command) => {
+    const file = path.join(dir, 'invalid-inventory.yaml');
+    writeFileSync(file, PLACED.replace('cpus: 8', 'cpus: -8'));
+    const { code, stdout, stderr } = await vmgroup([...command, file, ...dataOf(command)]);
+    expect(code).toBe(1);
+    expect(stdout).not.toMatch(/zone-a|Placed/);
+    expect(stderr).toContain('the SimulatedInventory two-hosts is invalid');
+  });
+
+  test('where a file cannot be read, plan knows no place', async () => {
+    const folder = mkdtempSync(path.join(dir, 'broken-'));
+    writeFileSync(path.join(folder, 'good.yaml'), GOOD);
+    writeFileSync(path.join(folder, 'broken.yaml'), 'kind: [');
+    const { stdout } = await vmgroup(['plan', folder]);
+    expect(stdout).toMatch(/placement: not known: .*broken\.yaml could not be read/);
+  });
+
+  function dataOf([command]: string[]): string[] {
+    return command === 'plan' ? [] : ['--data', mkdtempSync(path.join(dir, 'data-'))];
+  }
+});

@@ -86,8 +86,8 @@ export function danglingOwners(options: DanglingOwnersOptions): DanglingOwners {
   }
 
   async function look(): Promise<void> {
-    if (!isLeader()) return;
     for (const uid of cascaded) if (owned.of(uid).length === 0) cascaded.delete(uid);
+    if (!isLeader()) return;
     for (const uid of owned.uids().filter(isDangling)) {
       if (await isGone(uid))
         await Promise.all(owned.of(uid).map((each) => queue.add(() => release(each, uid))));

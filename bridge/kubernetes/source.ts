@@ -165,6 +165,7 @@ export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
       settle(space, [...changes.values()]);
       index = withNamespace(index, before.manifests, space.manifests);
       for (const change of changes.values()) concerned(change, before, space, touched);
+      if (space.entries.size === 0) spaces.delete(namespace);
       if (JSON.stringify(before.problems) !== JSON.stringify(space.problems)) {
         problemsChanged = true;
         for (const { object } of [...before.problems, ...space.problems]) {

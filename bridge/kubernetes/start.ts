@@ -153,6 +153,7 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
   });
   const contested = new Map<string, number>();
   objects.groups.onChange(({ key, object }) => {
+    if (!object) contested.delete(key);
     if (!object?.other?.active || !isLeader()) return;
     if (Date.now() - (contested.get(key) ?? 0) < CONTEST_PAUSE) return;
     contested.set(key, Date.now());

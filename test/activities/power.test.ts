@@ -1,7 +1,8 @@
 /** The power activities on a real simulated platform, one attempt after the other as Temporal would start them. */
 import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
 import type { PowerState } from '../../api';
-import { eventually, inventory, placement, power, vm, withFaults } from '../platforms/fixtures';
+import { inventory, placement, power, vm, withFaults } from '../platforms/fixtures';
+import { until } from '../support/until';
 import { attempt, attempts, bench, copyOf, environmentOf, powerInput, story } from './fixtures';
 
 test('a VM is powered on and confirmed, with one call and one effect', () =>
@@ -200,7 +201,7 @@ test('A2, A4: a reset ends the running attempt at once; the next one asks anew w
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
-      void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
+      void until(async () => story(await desk.journal(), 'db').length === 1).then(() =>
         environment.cancel('RESET', new ActivityCancellationDetails({ reset: true })),
       );
     });
@@ -214,7 +215,7 @@ test.each(['CANCELLED', 'WORKER_SHUTDOWN', 'PAUSED'] as const)('A4: %s is not a 
   bench(inventory({ powerOnTime: 400 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
-      void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
+      void until(async () => story(await desk.journal(), 'db').length === 1).then(() =>
         environment.cancel(
           reason,
           new ActivityCancellationDetails({ cancelRequested: reason === 'CANCELLED' }),
@@ -288,7 +289,7 @@ test('a VM that was never placed parks with what to do', () =>
 test('an operation that fails on the platform brings its class; the next attempt asks under a new id', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
-    void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
+    void until(async () => story(await desk.journal(), 'db').length === 1).then(() =>
       desk.fail(vm('db'), 'Transient', 'the host is rebooting'),
     );
     const all = await attempts(activities.powerOn, powerInput('db'));
@@ -300,7 +301,7 @@ test('an operation that fails on the platform brings its class; the next attempt
 test('A8: a newer operation takes over, before and in the middle of the wait', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
-    void eventually(async () => story(await desk.journal(), 'db').length === 1).then(() =>
+    void until(async () => story(await desk.journal(), 'db').length === 1).then(() =>
       platform.power(power('db', 'PoweredOff', { id: 'newer', sequence: 101 })),
     );
     const { error } = await attempt(activities.powerOn, powerInput('db'));
@@ -337,7 +338,7 @@ test('A8: a fence for a VM that the platform does not have is done', () =>
 test('a VM that is deleted meanwhile is a permanent failure', () =>
   bench(withFaults({ type: 'Stuck' }), async ({ activities, platform, observer, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
-    void eventually(() => observer.get(vm('db'))?.operation !== undefined).then(() => desk.delete(vm('db')));
+    void until(() => observer.get(vm('db'))?.operation !== undefined).then(() => desk.delete(vm('db')));
     const { error } = await attempt(activities.powerOn, powerInput('db'));
     expect(error).toMatchObject({ type: 'Permanent', nonRetryable: true });
     expect(error?.message).toContain(
@@ -348,7 +349,7 @@ test('a VM that is deleted meanwhile is a permanent failure', () =>
 test('a VM that leaves its state before it is ready is brought back', () =>
   bench(inventory({ readyTime: 200 }), async ({ activities, platform, observer, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
-    void eventually(() => observer.get(vm('db'))?.status.powerState === 'PoweredOn').then(() =>
+    void until(() => observer.get(vm('db'))?.status.powerState === 'PoweredOn').then(() =>
       desk.power(vm('db'), 'PoweredOff'),
     );
     const all = await attempts(activities.powerOn, powerInput('db', { gate: 'Ready' }));
@@ -411,7 +412,7 @@ async function detailsAt(
   await new Promise<void>((resolve) => {
     void attempt(activity, powerInput(name), 1, undefined, (environment) => {
       environment.on('heartbeat', (beat: unknown) => (details = copyOf(beat)));
-      void eventually(when).then(() => {
+      void until(when).then(() => {
         // Its last words never arrive.
         const last = details;
         environment.removeAllListeners('heartbeat');

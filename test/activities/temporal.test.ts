@@ -3,7 +3,8 @@ import { type Client, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker, Runtime, DefaultLogger } from '@temporalio/worker';
 import { createActivities } from '../../activities';
 import { workflowId, type Plan } from '../../workflows/messages';
-import { eventually, inventory, placement, withFaults } from '../platforms/fixtures';
+import { inventory, placement, withFaults } from '../platforms/fixtures';
+import { until } from '../support/until';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { bench, powerInput, story, type Bench } from './fixtures';
 import type { finish as Finish, oneGroup, onePowerOn, Told } from './workflows';
@@ -114,7 +115,7 @@ test.each(['while it waits for its retry', 'while it runs'])('A2: the pending ac
           }),
         ],
       });
-      await eventually(async () =>
+      await until(async () =>
         waits ? (await pendingAttempt(handle)) === 2 : story(await parts.desk.journal(), 'db').length > 0,
       );
       await client.workflowService.resetActivity({
@@ -145,7 +146,7 @@ test('A6: a worker that goes away in the middle is followed by another one, with
         workflowId: `power-${counter}`,
         args: [powerInput('db')],
       });
-      await eventually(async () => story(await parts.desk.journal(), 'db').length > 0);
+      await until(async () => story(await parts.desk.journal(), 'db').length > 0);
     });
     await withWorker(parts, taskQueue, async () => {
       const told = (await handle?.result()) as Told;
@@ -167,7 +168,7 @@ test('A4: a cancelled run ends the activity', () =>
         workflowId: `power-${counter}`,
         args: [powerInput('db')],
       });
-      await eventually(async () => story(await parts.desk.journal(), 'db').length > 0);
+      await until(async () => story(await parts.desk.journal(), 'db').length > 0);
       await handle.cancel();
       expect(await handle.result()).toMatchObject({ cancelled: true, reports: [] });
     });
@@ -205,7 +206,7 @@ const finish = 'finish' satisfies (typeof Finish)['name'];
 /** Waits until the stand-in has continued as new. */
 async function continued(client: Client, name: string): Promise<WorkflowHandle> {
   const handle = client.workflow.getHandle(workflowId('prod', name));
-  await eventually(async () => {
+  await until(async () => {
     const events = (await handle.fetchHistory().catch(() => undefined))?.events ?? [];
     return (events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId ?? '') !== '';
   });
@@ -277,7 +278,7 @@ test('a nested run that somebody terminates is asked again', () =>
       });
       const first = await continued(client, name);
       await first.terminate('by mistake');
-      await eventually(async () => (await first.describe()).status.name === 'RUNNING');
+      await until(async () => (await first.describe()).status.name === 'RUNNING');
       await (
         await continued(client, name)
       ).signal(finish, { outcome: 'ConvergedWithExceptions', message: 'ok' });

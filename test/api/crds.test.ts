@@ -7,6 +7,7 @@ import { stringify } from 'yaml';
 import { crds, parseManifests } from '../../api';
 import { crdFiles } from '../../cli/crds';
 import { startCluster, type Printed, type TestCluster } from '../support/kubernetes';
+import { until } from '../support/until';
 
 const root = path.join(__dirname, '../..');
 const crdFolder = path.join(root, 'deploy/crds');
@@ -490,10 +491,10 @@ test('C4: a group that names itself and was stored before the rule keeps its sta
   await crd(without);
   const bad = manifest(group, 'selfish', { groupName: 'selfish' });
   // The API server takes a new schema after a moment.
-  await eventually(async () => (await apply(bad)).code === 0);
+  await until(async () => (await apply(bad)).code === 0);
   await crd(own);
   const worse = manifest(group, 'selfish-too', { groupName: 'selfish-too' });
-  await eventually(async () => (await apply(worse, '--dry-run=server')).code !== 0);
+  await until(async () => (await apply(worse, '--dry-run=server')).code !== 0);
 
   const patch = (...args: string[]): Promise<Printed> =>
     cluster.kubectl(['patch', 'vmg', 'selfish', '-n', 'default', '--type=merge', ...args]);
@@ -505,10 +506,3 @@ test('C4: a group that names itself and was stored before the rule keeps its sta
   const again = await patch('-p', '{"spec":{"groupName":"selfish"}}');
   expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('cannot have itself as a member')]);
 });
-
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await condition()); tries += 1) {
-    if (tries > 100) throw new Error('waited in vain');
-    await new Promise((over) => setTimeout(over, 100));
-  }
-}

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keyQueue } from '../../kubernetes/key-queue';
-import { eventually } from '../platforms/fixtures';
+import { until } from '../support/until';
 
 /** A queue whose work waits until it is let go. */
 function bench(concurrency: number) {
@@ -20,12 +20,12 @@ function bench(concurrency: number) {
 test('a key that waits is worked on once, one that is worked on once more', async () => {
   const { queue, begun, end } = bench(1);
   for (const key of ['a', 'b', 'b', 'b', 'a', 'a']) queue.add(key);
-  await eventually(() => begun.length === 1);
+  await until(() => begun.length === 1);
   queue.add('a');
   end('a');
-  await eventually(() => begun.length === 2);
+  await until(() => begun.length === 2);
   end('b');
-  await eventually(() => begun.length === 3);
+  await until(() => begun.length === 3);
   end('a');
   await queue.stop();
   expect(begun).toEqual(['a', 'b', 'a']);
@@ -34,11 +34,11 @@ test('a key that waits is worked on once, one that is worked on once more', asyn
 test('no more at once than allowed, and each key by itself', async () => {
   const { queue, begun, end } = bench(2);
   for (const key of ['a', 'b', 'c']) queue.add(key);
-  await eventually(() => begun.length === 2);
+  await until(() => begun.length === 2);
   await sleep(20);
   expect(begun).toEqual(['a', 'b']);
   end('b');
-  await eventually(() => begun.length === 3);
+  await until(() => begun.length === 3);
   expect(begun[2]).toBe('c');
   end('a');
   end('c');
@@ -50,7 +50,7 @@ test('an earlier time stays, a later one does not put it off; what waits at the 
   queue.add('a', 60_000);
   queue.add('a', 5);
   queue.add('a', 60_000);
-  await eventually(() => begun.length === 1);
+  await until(() => begun.length === 1);
   end('a');
   queue.add('b', 60_000);
   await queue.stop();

@@ -86,8 +86,3 @@ export async function withFolder(use: (folder: string) => Promise<void>): Promis
     await rm(folder, { recursive: true, force: true });
   }
 }
-
-/** Waits until `condition` holds; the test's own time-out is the limit. */
-export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}

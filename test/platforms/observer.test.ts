@@ -1,6 +1,7 @@
 /** The shared watch, on a platform whose stream the test breaks at will. */
 import { Observer, type Platform, type VirtualMachineState, type WatchSink } from '../../platforms';
-import { eventually, vm } from './fixtures';
+import { vm } from './fixtures';
+import { until } from '../support/until';
 
 /** A platform that only watches; each watch stays open until the test ends it. */
 class ScriptedPlatform implements Platform {
@@ -20,7 +21,7 @@ class ScriptedPlatform implements Platform {
   close = (): Promise<void> => Promise.resolve();
 
   async sink(index: number): Promise<WatchSink> {
-    await eventually(() => this.watches.length > index);
+    await until(() => this.watches.length > index);
     return this.watches[index]?.sink as WatchSink;
   }
 }

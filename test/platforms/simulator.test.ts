@@ -14,7 +14,8 @@ import {
   type Simulator,
   type SimulatorOptions,
 } from '../../platforms/simulated';
-import { eventually, GIB, inventory, placement, power, vm, withFaults, withFolder } from './fixtures';
+import { GIB, inventory, placement, power, vm, withFaults, withFolder } from './fixtures';
+import { until } from '../support/until';
 
 interface Bench {
   simulator: Simulator;
@@ -203,7 +204,7 @@ test('the console acts behind the back: power, a failing operation, delete, faul
       'there is no host to place on',
     );
     await desk.delete(vm('web'));
-    await eventually(() => observer.get(vm('web')) === undefined);
+    await until(() => observer.get(vm('web')) === undefined);
     expect(await platform.read(vm('web'))).toBeUndefined();
     await expect(desk.power(vm('web'), 'PoweredOn')).rejects.toThrow('the platform has no VM prod/web');
   }));
@@ -251,7 +252,7 @@ test('P8: promised room is given back: it is told, others get it, a late call is
       const vms = [vm('on'), vm('off'), vm('never')];
       expect(await platform.release(vms, { ...mine, sequence: 2 })).toEqual([vm('off'), vm('never')]);
       expect(await platform.release(vms, { ...mine, sequence: 2 })).toEqual([vm('off'), vm('never')]);
-      await eventually(() => observer.get(vm('off')) === undefined);
+      await until(() => observer.get(vm('off')) === undefined);
       expect(await platform.place([placement('next')], other)).toHaveLength(1);
     });
     await bench({ dataDir: folder }, async ({ platform, desk }) => {
@@ -307,7 +308,7 @@ test('J1, L2, M2: after kill -9 in the middle everything answered is in the jour
         () => unknown.push(name),
       );
     });
-    await eventually(() => answered.length > 20);
+    await until(() => answered.length > 20);
     child.kill('SIGKILL');
     await once(child, 'exit');
     await Promise.all(calls);
@@ -358,7 +359,7 @@ test.each(['SIGKILL', 'SIGSTOP'] as const)('a watch notices a simulator that get
     const observer = new Observer(platform, { onBroken: (error) => broken.push(String(error)) });
     await observer.synced();
     child.kill(signal);
-    await eventually(() => broken.length > 0);
+    await until(() => broken.length > 0);
     expect(observer.live).toBe(false);
     expect(broken[0]).toMatch(signal === 'SIGSTOP' ? /no heartbeat for \d+ ms/ : /watch of .* broke/);
     await observer.close();
@@ -375,9 +376,9 @@ test('the watch survives restarts of the simulator and learns what happened mean
     const platform = new SimulatedPlatform(first.address);
     const observer = new Observer(platform);
     await platform.place([placement('db'), placement('web')], { caller: 'test' });
-    await eventually(() => observer.list().length === 2);
+    await until(() => observer.list().length === 2);
     await first.close();
-    await eventually(() => !observer.live);
+    await until(() => !observer.live);
     const between = await startSimulator({ dataDir: folder });
     const desk = new SimulatorConsole(between.address);
     await desk.delete(vm('web'));
@@ -386,7 +387,7 @@ test('the watch survives restarts of the simulator and learns what happened mean
     await between.close();
     const second = await startSimulator({ dataDir: folder, port });
     await observer.until(vm('db'), isOn, never);
-    await eventually(() => observer.live);
+    await until(() => observer.live);
     expect(observer.get(vm('web'))).toBeUndefined();
     await observer.close();
     await platform.close();

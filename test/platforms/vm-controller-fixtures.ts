@@ -18,7 +18,8 @@ import {
   type VmController,
 } from '../../platforms/simulated';
 import { startCluster, type TestCluster } from '../support/kubernetes';
-import { eventually, inventory } from './fixtures';
+import { inventory } from './fixtures';
+import { until } from '../support/until';
 
 const root = join(__dirname, '../..');
 
@@ -113,7 +114,7 @@ export class Stage {
   /** Waits until a VM is as described; returns it. */
   async until(name: string, holds: (vm: VirtualMachineObject) => boolean): Promise<VirtualMachineObject> {
     let vm = await this.read(name);
-    await eventually(async () => {
+    await until(async () => {
       vm = await this.read(name);
       return holds(vm);
     });

@@ -10,7 +10,7 @@ import { RESOURCES, type ApiServer, type VirtualMachineObject } from '../../kube
 import { readJournal, type JournalLine } from '../../platforms/simulated';
 import { buildWhenStale, start } from '../cli/vmgroup';
 import type { TestCluster } from '../support/kubernetes';
-import { eventually } from './fixtures';
+import { until } from '../support/until';
 import { startVmCluster } from './vm-controller-fixtures';
 
 const USER = 'system:serviceaccount:vmgroup-system:vmgroup-simulator';
@@ -90,12 +90,16 @@ function run(): { kill: () => Promise<void>; stop: () => Promise<string>; addres
 }
 
 async function untilAll(powerState: string): Promise<void> {
-  await eventually(async () => {
-    const { items } = await cluster.api.list(RESOURCES.virtualMachines, { namespace });
-    return items.every(
-      ({ status }) => (status as VirtualMachineObject['status'] | undefined)?.powerState === powerState,
-    );
-  });
+  await until(
+    async () => {
+      const { items } = await cluster.api.list(RESOURCES.virtualMachines, { namespace });
+      return items.every(
+        ({ status }) => (status as VirtualMachineObject['status'] | undefined)?.powerState === powerState,
+      );
+    },
+    `all VMs to be ${powerState}`,
+    { seconds: 100 },
+  );
 }
 
 test('C1: killed in the middle of creating, of power-on and of power-off, it does nothing twice', async () => {
@@ -117,10 +121,10 @@ test('C1: killed in the middle of creating, of power-on and of power-off, it doe
     (await journal()).filter((line) => line.type === 'effect' && line.effect === effect).length;
   let simulator = run();
   await simulator.address;
-  await eventually(async () => (await journal()).some((line) => line.type === 'call'));
+  await until(async () => (await journal()).some((line) => line.type === 'call'));
   await simulator.kill();
   simulator = run();
-  await eventually(async () => (await effects('PoweredOn')) > 5);
+  await until(async () => (await effects('PoweredOn')) > 5);
   await simulator.kill();
   simulator = run();
   await untilAll('PoweredOn');
@@ -130,7 +134,7 @@ test('C1: killed in the middle of creating, of power-on and of power-off, it doe
       { namespace, name },
       { spec: { powerState: 'PoweredOff' } },
     );
-  await eventually(async () =>
+  await until(async () =>
     (await journal()).some((line) => line.type === 'call' && line.operation === 'PoweredOff'),
   );
   await sleep(20);
@@ -161,13 +165,13 @@ test('the rights that its page names are enough', async () => {
     metadata: { namespace, name: 'lost', labels: { 'topology.kubernetes.io/zone': 'nowhere' } },
     spec: {},
   });
-  await eventually(async () => {
+  await until(async () => {
     const { items } = await cluster.api.list(RESOURCES.events, { namespace });
     return (items as { series?: unknown }[]).some(({ series }) => series !== undefined);
   });
   for (const name of ['lost', 'vm-0']) {
     await cluster.api.delete(RESOURCES.virtualMachines, { namespace, name });
-    await eventually(
+    await until(
       async () => (await cluster.api.get(RESOURCES.virtualMachines, { namespace, name })) === undefined,
     );
   }

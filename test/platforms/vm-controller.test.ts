@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RESOURCES, type ApiServer, type VirtualMachineObject } from '../../kubernetes';
 import type { TestCluster } from '../support/kubernetes';
-import { eventually, inventory, withFaults } from './fixtures';
+import { inventory, withFaults } from './fixtures';
+import { until } from '../support/until';
 import { condition, findCondition, Stage, startVmCluster } from './vm-controller-fixtures';
 
 let cluster: TestCluster & { api: ApiServer };
@@ -104,7 +105,7 @@ describe('creation', () => {
       reason: 'NotReady',
       message: expect.stringContaining('pinned to zone zone-z, where there is no host') as string,
     });
-    await eventually(async () => (await stage.warnings('lost')).length > 0);
+    await until(async () => (await stage.warnings('lost')).length > 0);
     expect(await stage.warnings('lost')).toMatchObject([{ type: 'Warning', reason: 'CreateFailure' }]);
   });
 
@@ -261,7 +262,7 @@ describe('power', () => {
     });
     await stage.until('db', isReady);
     await stage.simulator.machine.consolePower({ namespace: stage.namespace, name: 'db' }, 'PoweredOff');
-    await eventually(
+    await until(
       async () => (await stage.told('db')).at(-1) === '=> Ready' && (await stage.told('db')).length > 4,
     );
     expect((await stage.told('db')).slice(4)).toEqual([
@@ -277,9 +278,9 @@ describe('power', () => {
   test('D2: power-off in the middle of power-on waits for its end', async () => {
     const stage = await started({ inventory: inventory({ powerOnTime: 300, readyTime: 60_000 }) });
     await stage.vm('db', { powerOffMode: 'Hard' });
-    await eventually(async () => (await stage.told('db')).includes('PoweredOn Accepted'));
+    await until(async () => (await stage.told('db')).includes('PoweredOn Accepted'));
     await stage.patch('db', { spec: { powerState: 'PoweredOff' } });
-    await eventually(async () => (await stage.told('db')).includes('=> PoweredOff'));
+    await until(async () => (await stage.told('db')).includes('=> PoweredOff'));
     expect(await stage.told('db')).toEqual([
       'place Placed',
       'PoweredOn Accepted',
@@ -301,11 +302,11 @@ describe('power', () => {
       await stage.patch(name, { spec: { powerState: 'PoweredOff' } });
     }
     await stage.untilPower('try', 'PoweredOff');
-    await eventually(async () => (await stage.warnings('soft')).length > 0);
+    await until(async () => (await stage.warnings('soft')).length > 0);
     expect(await stage.warnings('soft')).toMatchObject([
       { reason: 'UpdateFailure', note: expect.stringContaining('waiting for the guest') as string },
     ]);
-    await eventually(
+    await until(
       async () => (await stage.told('soft')).filter((line) => line === 'PoweredOff Soft Accepted').length > 1,
     );
     await stage.patch('soft', { spec: { powerOffMode: 'Hard' } });
@@ -355,7 +356,7 @@ describe('power', () => {
       metadata: { annotations: { [key]: 'soon' } },
       spec: { powerState: 'PoweredOff' },
     });
-    await eventually(async () => (await stage.warnings('db')).length > 0);
+    await until(async () => (await stage.warnings('db')).length > 0);
     expect(await stage.warnings('db')).toMatchObject([
       {
         reason: 'UpdateFailure',
@@ -386,7 +387,7 @@ describe('failures', () => {
     const told = await stage.told('db');
     expect(told.filter((line) => line === 'PoweredOn Refused')).toHaveLength(7);
     expect(told.filter((line) => line === '=> PoweredOn')).toHaveLength(1);
-    await eventually(async () => (await stage.warnings('db'))[0]?.series?.count === 7);
+    await until(async () => (await stage.warnings('db'))[0]?.series?.count === 7);
     expect(await stage.warnings('db')).toMatchObject([
       {
         type: 'Warning',
@@ -402,7 +403,7 @@ describe('failures', () => {
   test('an operation that fails in the middle is tried again as another one', async () => {
     const stage = await started({ inventory: withFaults({ type: 'Stuck', times: 1 }) });
     await stage.vm('db');
-    await eventually(async () => (await stage.told('db')).includes('PoweredOn Accepted'));
+    await until(async () => (await stage.told('db')).includes('PoweredOn Accepted'));
     await stage.simulator.machine.consoleFail(
       { namespace: stage.namespace, name: 'db' },
       { class: 'Transient', message: 'the host went away' },
@@ -411,7 +412,7 @@ describe('failures', () => {
     expect(await stage.told('db')).toEqual(
       expect.arrayContaining(['PoweredOn Accepted', 'failed', 'PoweredOn Accepted', '=> PoweredOn']),
     );
-    await eventually(async () => (await stage.warnings('db'))[0]?.note === 'the host went away');
+    await until(async () => (await stage.warnings('db'))[0]?.note === 'the host went away');
   });
 
   test('C3: what others write over the status is put right', async () => {
@@ -450,7 +451,7 @@ describe('deletion', () => {
     await stage.until('db', isReady);
     const key = { namespace: stage.namespace, name: 'db' };
     await stage.api.delete(RESOURCES.virtualMachines, key);
-    await eventually(async () => (await stage.api.get(RESOURCES.virtualMachines, key)) === undefined);
+    await until(async () => (await stage.api.get(RESOURCES.virtualMachines, key)) === undefined);
     expect((await stage.told('db')).at(-1)).toBe('deleted');
     const second = await stage.vm('db');
     const vm = await stage.until('db', isReady);
@@ -472,12 +473,12 @@ describe('deletion', () => {
     await stage.vm('web');
     for (const name of ['db', 'web']) await stage.until(name, isReady);
     await force('db');
-    await eventually(async () => (await stage.told('db')).at(-1) === 'deleted');
+    await until(async () => (await stage.told('db')).at(-1) === 'deleted');
     await stage.stop();
     await force('web');
-    await eventually(async () => (await stage.api.get(RESOURCES.virtualMachines, key('web'))) === undefined);
+    await until(async () => (await stage.api.get(RESOURCES.virtualMachines, key('web'))) === undefined);
     await stage.start();
-    await eventually(async () => (await stage.told('web')).at(-1) === 'deleted');
+    await until(async () => (await stage.told('web')).at(-1) === 'deleted');
   });
 });
 
@@ -490,7 +491,7 @@ test('Zones: in each namespace with VMs or groups, after the inventory; that of 
   });
   await stage.vm('db');
   const zone = (name: string) => stage.api.get(RESOURCES.zones, { namespace: stage.namespace, name });
-  await eventually(async () => (await zone('zone-a')) !== undefined);
+  await until(async () => (await zone('zone-a')) !== undefined);
   expect(await zone('zone-a')).toMatchObject({
     spec: {
       availabilityZoneReference: { name: 'zone-a' },
@@ -502,7 +503,7 @@ test('Zones: in each namespace with VMs or groups, after the inventory; that of 
   const [host] = inventory().hosts;
   if (!host) throw new Error('no host');
   await stage.simulator.setInventory(inventory({}, [{ ...host, zone: 'zone-c', pool: 'pool-c' }]));
-  await eventually(async () => (await zone('zone-c')) !== undefined && (await zone('zone-a')) === undefined);
+  await until(async () => (await zone('zone-c')) !== undefined && (await zone('zone-a')) === undefined);
   expect(await zone('zone-b')).toMatchObject({ spec: { managedVMs: { poolMoIDs: ['of-another'] } } });
 });
 

@@ -12,7 +12,7 @@ import {
 import { Observer, type VirtualMachineRef } from '../../platforms';
 import { VmOperatorPlatform, type VmOperatorOptions } from '../../platforms/vm-operator';
 import type { TestCluster } from '../support/kubernetes';
-import { eventually } from './fixtures';
+import { until } from '../support/until';
 import { startVmCluster } from './vm-controller-fixtures';
 
 /** A cluster with our CRDs, and those of both kinds of zones. */
@@ -37,7 +37,7 @@ export async function startZonedCluster(): Promise<TestCluster> {
   });
   // A new resource is not served at once.
   for (const resource of [RESOURCES.availabilityZones, RESOURCES.zones, RESOURCES.virtualMachines]) {
-    await eventually(() =>
+    await until(() =>
       cluster.api.list(resource).then(
         () => true,
         () => false,

@@ -7,7 +7,8 @@ import { RESOURCES, leaseLocks, type ApiServer, type HeldLock } from '../../kube
 import type { PlacementRequest, VirtualMachineRef } from '../../platforms';
 import { PLACEMENT_LEASE } from '../../platforms/vm-operator/platform';
 import type { TestCluster } from '../support/kubernetes';
-import { eventually, GIB } from './fixtures';
+import { GIB } from './fixtures';
+import { until } from '../support/until';
 import { Desk, startZonedCluster, withProcess } from './vm-operator-fixtures';
 
 const PLACEMENT = 'vmgroup.dev/placement';
@@ -91,7 +92,7 @@ test('a process that was paused between its search and its writes takes back wha
       const paused = new Promise<void>((resolve) => (resume = resolve));
       a.api.before = (call) => (call.startsWith('PATCH') ? paused : Promise.resolve());
       const lost = a.platform.place([asks(late)], one);
-      await eventually(() => a.api.calls.includes('PATCH virtualmachines'));
+      await until(() => a.api.calls.includes('PATCH virtualmachines'));
       // As after its lease has run out: this one's clock is not asked.
       await desk.api.delete(RESOURCES.leases, LEASE);
       const [other] = await b.platform.place([asks(early)], two);
@@ -182,7 +183,7 @@ describe('the lock itself', () => {
       await new Promise((resolve) => lock.signal.addEventListener('abort', resolve, { once: true }));
       told = performance.now();
     });
-    await eventually(() => held !== undefined);
+    await until(() => held !== undefined);
     let taken = Infinity;
     await locksOf('next').withLock('prod', () => {
       taken = performance.now();
@@ -201,7 +202,7 @@ describe('the lock itself', () => {
     await locksOf('holder').withLock('prod', async (lock) => {
       const before = await versions();
       const waiting = locksOf('other').withLock('prod', () => Promise.resolve(), cancel.signal);
-      await eventually(async () => (await versions()) !== before);
+      await until(async () => (await versions()) !== before);
       cancel.abort(new Error('cancelled'));
       await expect(waiting).rejects.toThrow('cancelled');
       expect(lock.signal.aborted).toBe(false);

@@ -15,7 +15,7 @@ import { VmOperatorPlatform } from '../../platforms/vm-operator';
 import { attempt, attempts, powerInput } from '../activities/fixtures';
 import { startFaultProxy } from '../support/fault-proxy';
 import type { TestCluster } from '../support/kubernetes';
-import { eventually } from './fixtures';
+import { until } from '../support/until';
 import { condition, Desk, startZonedCluster, withProcess } from './vm-operator-fixtures';
 
 let cluster: TestCluster;
@@ -64,13 +64,13 @@ test('the watch reports every VM, then each change, a deletion, and another VM o
       },
       stop.signal,
     );
-    await eventually(() => told.includes('synced'));
+    await until(() => told.includes('synced'));
     await desk.status(name, { powerState: 'PoweredOn' });
-    await eventually(() => observer.get(vm)?.status.powerState === 'PoweredOn');
+    await until(() => observer.get(vm)?.status.powerState === 'PoweredOn');
     await desk.delete(name);
-    await eventually(() => observer.get(vm) === undefined);
+    await until(() => observer.get(vm) === undefined);
     await desk.manifest(name);
-    await eventually(() => told.length >= 5);
+    await until(() => told.length >= 5);
     stop.abort();
     await watching;
     expect(told).toEqual([
@@ -138,7 +138,7 @@ test('P6: a power operation is one PATCH and nothing else; the apply time of the
   await withProcess(admin(), async ({ activities, api }) => {
     const operation = { id: 'power-on/db@7', sequence: 7 };
     const running = attempt(activities.powerOn, powerInput(name, { vm, operation }));
-    await eventually(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
+    await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
     const { metadata, spec } = await desk.get(name);
     expect(spec).toEqual({ powerState: 'PoweredOn', className: 'small', powerOffMode: 'Soft' });
     expect(Object.keys(metadata.annotations ?? {}).sort()).toEqual(['kept', OPERATION]);
@@ -330,7 +330,7 @@ test('P5: an echo from before an operation does not end it', async () => {
         });
         await platform.read(vm);
         const ended = attempt(activities.powerOn, powerInput(name, { vm }));
-        await eventually(async () => (await desk.record(name, OPERATION)) !== null);
+        await until(async () => (await desk.record(name, OPERATION)) !== null);
         // Until the lagging cache has told all that it has to tell.
         await new Promise((resolve) => setTimeout(resolve, 1_200));
         expect(states).not.toContain('PoweredOn');
@@ -411,7 +411,7 @@ test('a VM that is deleted in the middle ends the operation', async () => {
   const vm = await desk.vm(name);
   await withProcess(admin(), async ({ activities }) => {
     const running = attempt(activities.powerOn, powerInput(name, { vm }));
-    await eventually(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
+    await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
     await desk.delete(name);
     expect((await running).error).toMatchObject({ type: 'Permanent', nonRetryable: true });
   });
@@ -422,7 +422,7 @@ test('somebody changes the power state in the middle: the attempt fails, with wh
   const vm = await desk.vm(name);
   await withProcess(admin(), async ({ activities }) => {
     const running = attempt(activities.powerOn, powerInput(name, { vm }));
-    await eventually(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
+    await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
     await desk.edit(name, { spec: { powerState: 'PoweredOff' } });
     const first = await running;
     expect(first.error).toMatchObject({
@@ -432,7 +432,7 @@ test('somebody changes the power state in the middle: the attempt fails, with wh
       ) as string,
     });
     const second = attempt(activities.powerOn, powerInput(name, { vm }), 2, first.details);
-    await eventually(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
+    await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
     await desk.obey(name);
     expect((await second).result).toMatchObject({ acted: true, status: { powerState: 'PoweredOn' } });
     expect(await desk.record(name, OPERATION)).toMatchObject({
@@ -448,7 +448,7 @@ test('a VM on its way elsewhere by hand is not there, though it still looks so',
   await desk.edit(name, { spec: { powerState: 'PoweredOff' } });
   await withProcess(admin(), async ({ activities }) => {
     const running = attempt(activities.powerOn, powerInput(name, { vm }));
-    await eventually(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
+    await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
     await desk.status(name, { powerState: 'PoweredOff' });
     await desk.obey(name);
     expect((await running).result).toMatchObject({ acted: true, status: { powerState: 'PoweredOn' } });
@@ -471,9 +471,7 @@ test('held: the operation stays open, the time-out says who holds it and what to
     });
     const next = attempt(activities.powerOn, powerInput(name, { vm }), 2, late.details);
     await desk.edit(name, { metadata: { annotations: { 'vmoperator.vmware.com/paused': '' } } });
-    await eventually(
-      () => observer.get(vm)?.operation?.hold?.includes('vmoperator.vmware.com/paused') === true,
-    );
+    await until(() => observer.get(vm)?.operation?.hold?.includes('vmoperator.vmware.com/paused') === true);
     await desk.edit(name, {
       metadata: { annotations: { 'vmoperator.vmware.com/paused': null, [check]: null } },
     });
@@ -493,7 +491,7 @@ test('a warning of VM Operator without an effect fails each attempt with the cau
         retry: { maximumAttempts: 2, initialInterval: 1, maximumInterval: 1 },
       });
       const running = attempts(activities.powerOn, input);
-      await eventually(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
+      await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
       await desk.warn(
         vm,
         'the object has been modified; please apply your changes to the latest version and try again',
@@ -518,7 +516,7 @@ test('a warning that VM Operator gets over is no failure', async () => {
     admin(),
     async ({ activities }) => {
       const running = attempt(activities.powerOn, powerInput(name, { vm }));
-      await eventually(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
+      await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
       await desk.warn(vm, 'the host did not answer');
       await desk.obey(name);
       expect((await running).result).toMatchObject({ status: { powerState: 'PoweredOn' }, failures: [] });
@@ -597,7 +595,7 @@ test('what admission refuses parks at once with the words of the server', async 
   for (const object of [policy, binding])
     await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(object) });
   const vm = await desk.vm(name);
-  await eventually(async () => {
+  await until(async () => {
     const tried = desk.edit(name, { spec: { powerState: 'PoweredOn' } });
     return tried.then(
       () => desk.edit(name, { spec: { powerState: 'PoweredOff' } }).then(() => false),
@@ -618,9 +616,9 @@ test('the API server is killed in the middle: the watch breaks, comes back, and 
   const vm = await desk.vm(name);
   await withProcess(admin(), async ({ activities, observer, platform }) => {
     const running = attempt(activities.powerOn, powerInput(name, { vm, operationTimeout: 60_000 }));
-    await eventually(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
+    await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
     await cluster.killApiServer();
-    await eventually(() => !observer.live);
+    await until(() => !observer.live);
     await expect(
       platform.power(request(vm, 'PoweredOff', { operation: { id: 'x', sequence: 9 } })),
     ).rejects.toMatchObject({ failureClass: 'Transient' });
@@ -631,6 +629,6 @@ test('the API server is killed in the middle: the watch breaks, comes back, and 
       status: { powerState: 'PoweredOn' },
       failures: [],
     });
-    await eventually(() => observer.live);
+    await until(() => observer.live);
   });
 }, 120_000);

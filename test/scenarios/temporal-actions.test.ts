@@ -8,10 +8,13 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { temporal as api } from '@temporalio/proto';
 import { requestRun, type GroupView } from '../../bridge';
 import { dataFolder } from '../../cli/data-folder';
 import { examineRuns } from '../../cli/doctor-runs';
 import type { Finding } from '../../cli/doctor';
+import { groupLines } from '../../cli/group-text';
+import { paintFor } from '../../cli/paint';
 import { findTemporalCli } from '../../cli/temporal-cli';
 import type { MemberProgress } from '../../workflows/messages';
 import { groupWithVms, policyManifest } from '../support/manifests';
@@ -20,18 +23,25 @@ import { startTemporal, type TestTemporal } from '../support/temporal';
 
 jest.setTimeout(180_000);
 
+const { WorkflowTaskFailedCause } = api.api.enums.v1;
+
 let temporal: TestTemporal;
 let system: System;
 let tool: string;
 const cases: { body: () => Promise<void>; done: Promise<void> }[] = [];
 const rows: string[] = [];
 
-/** A test of one row of the table, whose body begins with all the others. */
-function row(name: string, body: () => Promise<void>): void {
+/** A test whose body begins with all the others. */
+function together(name: string, body: () => Promise<void>): void {
   const mine: (typeof cases)[number] = { body, done: Promise.resolve() };
   cases.push(mine);
-  rows.push(name);
   it(name, () => mine.done);
+}
+
+/** A test of one row of the table. */
+function row(name: string, body: () => Promise<void>): void {
+  rows.push(name);
+  together(name, body);
 }
 
 beforeAll(async () => {
@@ -174,6 +184,40 @@ row('temporal workflow terminate', async () => {
   await expectDone(ns);
 });
 
+row('temporal workflow cancel', async () => {
+  const ns = 'cancel';
+  await begin(ns);
+  await run('workflow', 'cancel', '-w', idOf(ns));
+  const { run: ended } = await isPhase(ns, 'Cancelled');
+  expect(ended?.outcome).toMatchObject({ outcome: 'Cancelled' });
+  expect(ended?.outcome?.words).toMatchObject([
+    { verb: 'abort', actor: expect.stringMatching(/^temporal-cli:/) as string },
+  ]);
+  expect(await held(ns)).toEqual(['first', 'stuck']);
+  expect(await asked(ns)).toEqual(['PoweredOn first', 'PoweredOn stuck']);
+  await retry(ns);
+  await expectDone(ns);
+});
+
+row('temporal workflow signal', async () => {
+  const ns = 'signal';
+  await begin(ns);
+  const signal = (name: string, ...input: string[]) =>
+    run('workflow', 'signal', '-w', idOf(ns), '--name', name, ...input);
+  await signal('withdraw');
+  await signal('applyPlan', '--input', '{}');
+  await signal('attemptFailed');
+  await signal('nonsense', '--input', '[1]');
+  const ignored = await system.until(() => {
+    const found = view(ns)?.run?.progress?.ignored ?? [];
+    return found.length >= 4 ? found : undefined;
+  }, 'the run to show what it ignored');
+  expect(ignored.map(({ what }) => what)).toEqual(['withdraw', 'applyPlan', 'attemptFailed', 'nonsense']);
+  expect(await doctor(ns)).toBeUndefined();
+  await tryAgain(ns);
+  await expectDone(ns);
+});
+
 row('temporal workflow reset', async () => {
   const ns = 'reset';
   const before = await begin(ns);
@@ -264,6 +308,15 @@ row('temporal activity pause', async () => {
     cure: unpause,
     facts: { kind: 'ActivityPaused', activityId: 'power-on/stuck', commands: [unpause] },
   });
+  const shown = await system.until(() => {
+    const found = view(ns);
+    return found?.run?.health?.paused.length ? found : undefined;
+  }, 'the view to show the pause');
+  const picture = groupLines(shown, { now: Date.now(), paint: paintFor({ isTTY: false }), width: 200 });
+  expect(picture.map((line) => line.trim())).toContain(`→ ${unpause}`);
+  expect(
+    system.events.filter(({ reason, object }) => reason === 'RunPaused' && object.namespace === ns),
+  ).toHaveLength(1);
   // Neither time-outs nor operator commands touch a paused activity.
   await sleep(3_000);
   expect(await asked(ns)).toEqual(['PoweredOn first', 'PoweredOn stuck']);
@@ -315,6 +368,17 @@ row('temporal activity fail', async () => {
   await expectDone(ns);
 });
 
+row('temporal activity complete', async () => {
+  const ns = 'complete';
+  await begin(ns);
+  // Only the platform says that a VM is on: the operation is asked for again, and the next tier waits.
+  await run('activity', 'complete', '-w', idOf(ns), ...POWER_ON, '--result', '{}');
+  await isPhase(ns, 'Converged');
+  const order = await asked(ns);
+  expect(order.at(-1)).toBe('PoweredOn last');
+  expect(order.filter((line) => line === 'PoweredOn stuck')).toHaveLength(2);
+});
+
 row('temporal workflow terminate --query', async () => {
   const ns = 'batch';
   await begin(ns);
@@ -333,6 +397,47 @@ row('temporal activity unpause --query', async () => {
   const query = `TemporalPauseInfo IS NOT NULL AND WorkflowId = '${idOf(ns)}'`;
   await run('activity', 'unpause', '--query', query, '--yes');
   await goOn(ns);
+});
+
+/** Fails the workflow tasks of a task queue, as a worker with an error in its workflow code does, until `signal` aborts. */
+async function failTasks(taskQueue: string, message: string, signal: AbortSignal): Promise<void> {
+  const { client } = temporal;
+  const cause = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE;
+  const at = { namespace: 'default', identity: 'broken' };
+  while (!signal.aborted) {
+    const { taskToken } = await client
+      .withDeadline(Date.now() + 5_000, () =>
+        client.workflowService.pollWorkflowTaskQueue({ ...at, taskQueue: { name: taskQueue } }),
+      )
+      .catch(() => ({ taskToken: undefined }));
+    if (!taskToken?.length) continue;
+    // Refused once the run is terminated.
+    await client.workflowService
+      .respondWorkflowTaskFailed({ ...at, taskToken, cause, failure: { message } })
+      .catch(() => undefined);
+  }
+}
+
+together('a run whose workflow task fails is a problem, and its way out works', async () => {
+  const id = idOf('wedged');
+  const stop = new AbortController();
+  const failing = failTasks('broken', 'it does not work', stop.signal);
+  await temporal.client.workflow.start('virtualMachineGroup', { workflowId: id, taskQueue: 'broken' });
+  const found = await system.until(() => doctor('wedged'), 'doctor to see the run');
+  expect(found).toMatchObject({
+    result: 'problem',
+    message: expect.stringMatching(
+      /^the workflow task of the run fails since .*Z, attempt \d+, so the run takes no step: WORKFLOW_WORKER_UNHANDLED_FAILURE: it does not work$/,
+    ) as string,
+    cure: `temporal workflow terminate -w ${id} --reason TEXT, then vmgroup retry wedged/app --reason TEXT`,
+  });
+  await run('workflow', 'terminate', '-w', id, '--reason', 'test');
+  await system.until(
+    async () => ((await doctor('wedged')) === undefined ? true : undefined),
+    'the run to be over',
+  );
+  stop.abort();
+  await failing;
 });
 
 /** The commands in the first column of the table. */

@@ -21,7 +21,7 @@ function isChosenHere(checker, type) {
 
 /** `record[key] = value` reads nothing. */
 function isWrittenOnly(node) {
-  const { parent } = node;
+  const parent = node.parent.type === 'ChainExpression' ? node.parent.parent : node.parent;
   return (
     (parent.type === 'AssignmentExpression' && parent.left === node && parent.operator === '=') ||
     (parent.type === 'UnaryExpression' && parent.operator === 'delete')

@@ -5,6 +5,7 @@
  * SIZE-1: whatever the members are called and whatever errors say, what a run of 2,000 VMs sends fits. The history has every text in full
  *     (cut at {@link MESSAGE_BYTES} an error).
  */
+import { own } from '../api/own';
 import { fitJson, fitList, fitText } from '../api/text';
 import type { Progress, RunException, RunOutcome } from './messages';
 import { machinesOf, type Plan } from './plan';
@@ -217,7 +218,7 @@ function column<T>(values: Readonly<Record<string, T>>, keys: readonly string[])
   const rest: Record<string, T> = { ...values };
   const found = keys.map((key) => {
     if (!Object.hasOwn(rest, key)) return null;
-    const value = rest[key] as T;
+    const value = own(rest, key) as T;
     delete rest[key];
     return value;
   });

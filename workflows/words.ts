@@ -134,7 +134,7 @@ export function speak(
       };
     case 'retryMember': {
       const keys = named(said, word);
-      const ready = keys.filter((key) => canRetry(said.members[key] as MemberState));
+      const ready = keys.filter((key) => canRetry(own(said.members, key) as MemberState));
       const next = change(said, ready, retry);
       const placing = !word.member && isPlacingInVain(next);
       if (placing) placeAgain(next);
@@ -194,7 +194,7 @@ function change(
 ): Run {
   const next: Run = { ...run, members: { ...run.members }, dropped: [...run.dropped] };
   for (const key of keys) {
-    const state = { ...(run.members[key] as MemberState) };
+    const state = { ...(own(run.members, key) as MemberState) };
     if (state.operation) drop(next, state);
     how(state, next, key);
     next.members[key] = state;

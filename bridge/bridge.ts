@@ -204,8 +204,8 @@ class RunningBridge implements Bridge {
     const trouble = this.#options.source.trouble?.();
     if (trouble !== undefined) return { ready: false, message: trouble };
     if (!this.#synced) return { ready: false, message: 'the platform has not reported all VMs yet' };
-    if (!this.#mayLead()) return { ready: true, message: 'ready to take over: another bridge leads' };
     if (!this.#runs.reachable()) return { ready: false, message: 'Temporal does not answer' };
+    if (!this.#mayLead()) return { ready: true, message: 'ready to take over: another bridge leads' };
     const unknown = [...this.#index.groups.values()].filter((group) => !this.#runs.get(group)).length;
     if (unknown > 0) return { ready: false, message: `the last runs of ${unknown} groups are not known yet` };
     return { ready: true, message: 'ready' };

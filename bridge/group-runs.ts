@@ -6,13 +6,14 @@
  *     nothing: a run that was found or started later is never overwritten.
  * RUNS-3: a run is withdrawn once: the server keeps the signal until a worker takes it.
  * RUNS-4: a run is told of paused activities once it has answered everything that it was sent, and of each change once.
+ * RUNS-5: whether the server answers is known also while there is nothing to ask it.
  */
 import type { PausedBy, PlanMessage } from '../workflows/messages';
 import { objectKey, type ObjectKey } from './manifest-index';
 import { pauseReports } from './pauses';
 import type { RunState } from './reconcile';
 import { followRun, type RunFollower } from './run-follower';
-import type { DescribedRun, GroupName, TemporalRuns } from './temporal-runs';
+import { isUnanswered, type DescribedRun, type GroupName, type TemporalRuns } from './temporal-runs';
 
 export type { GroupName } from './temporal-runs';
 
@@ -47,6 +48,8 @@ export interface GroupRunsOptions {
   onReachable: (reachable: boolean, error?: unknown) => void;
 }
 
+/** Milliseconds between two looks whether the server answers. */
+const PING_INTERVAL = 5_000;
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 2_000;
 
@@ -75,6 +78,7 @@ class Runs implements GroupRuns {
 
   constructor(options: GroupRunsOptions) {
     this.#options = options;
+    this.#track(this.#watchServer());
   }
 
   get(group: GroupName): RunState | undefined {
@@ -233,6 +237,16 @@ class Runs implements GroupRuns {
     }
   }
 
+  /** RUNS-5. */
+  async #watchServer(): Promise<void> {
+    const { signal } = this.#closing;
+    for (;;) {
+      await pause(PING_INTERVAL, signal);
+      if (signal.aborted) return;
+      await this.#call(() => this.#options.temporal.ping()).catch(() => undefined);
+    }
+  }
+
   #track(task: Promise<void>): void {
     this.#tasks.add(task);
     void task.finally(() => this.#tasks.delete(task));
@@ -249,7 +263,8 @@ class Runs implements GroupRuns {
     }
   }
 
-  #setReachable(reachable: boolean, error?: unknown): void {
+  #setReachable(answered: boolean, error?: unknown): void {
+    const reachable = answered || !isUnanswered(error);
     if (reachable === this.#reachable || this.#closing.signal.aborted) return;
     this.#reachable = reachable;
     this.#options.onReachable(reachable, error);

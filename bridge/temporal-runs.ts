@@ -63,6 +63,8 @@ export interface RunEvents {
 
 /** The calls. */
 export interface TemporalRuns {
+  /** Resolves if the server answers; no billable action. */
+  ping(): Promise<void>;
   /** The latest execution of the group's workflow; undefined: the server knows of none. */
   describe(group: GroupName): Promise<DescribedRun | undefined>;
   /** What a completed execution left; undefined: nothing. */
@@ -103,6 +105,10 @@ export function temporalRuns(client: Client, taskQueue: string): TemporalRuns {
     client.withDeadline(Date.now() + timeout, make);
 
   return {
+    ping: async () => {
+      await within(CALL_TIMEOUT, () => client.workflowService.getSystemInfo({}));
+    },
+
     describe: (group) =>
       unlessMissing(() =>
         within(CALL_TIMEOUT, async () => describedRun(client, await handleOf(group).describe())),
@@ -194,6 +200,15 @@ const INVALID_ARGUMENT = 3;
 
 function isStatus(error: unknown, code: number): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** Codes of gRPC for a call that no server has answered: cancelled, deadline exceeded, unavailable. */
+const UNANSWERED: ReadonlySet<unknown> = new Set([1, 4, 14]);
+
+/** Whether a call failed because no server answered it; one that refuses it does. */
+export function isUnanswered(error: unknown): boolean {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return !(cause instanceof Error && 'code' in cause) || UNANSWERED.has(cause.code);
 }
 
 /** Thrown where a call was not answered in time. */

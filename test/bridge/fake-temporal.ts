@@ -67,6 +67,11 @@ export class FakeTemporal implements TemporalRuns {
     return is;
   }
 
+  /** Not among the calls: it comes all the time. */
+  async ping(): Promise<void> {
+    if (this.down) throw new Error('connection refused');
+  }
+
   describe(_group: GroupName): Promise<DescribedRun | undefined> {
     return this.#call('describe', () => {
       const run = this.runs.at(-1);

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { groupRuns, type GroupRuns } from '../../bridge/group-runs';
-import { runEvents, temporalRuns } from '../../bridge/temporal-runs';
+import { isUnanswered, runEvents, temporalRuns } from '../../bridge/temporal-runs';
 import { resolveTrees } from '../../bridge';
 import type { Plan, PlanMessage } from '../../workflows/messages';
 import { FakeTemporal } from './fake-temporal';
@@ -87,6 +87,31 @@ describe('RUNS-2: a run that was opened later is never overwritten', () => {
     answer();
     await looking;
     expect(runs.get(APP)).toBeUndefined();
+  });
+});
+
+describe('RUNS-5: whether the server answers', () => {
+  test('is known also while no run is open', async () => {
+    server.down = true;
+    await pass(10_000);
+    expect(runs.reachable()).toBe(false);
+    server.down = false;
+    await pass(10_000);
+    expect(reachable).toEqual([false, true]);
+  });
+
+  test.each([
+    ['refuses a call', 3, false],
+    ['has too much to do', 8, false],
+    ['is unavailable', 14, true],
+    ['does not answer in time', 4, true],
+  ])('a server that %s', (_what, code, unanswered) => {
+    const cause = Object.assign(new Error('gRPC'), { code });
+    expect([isUnanswered(cause), isUnanswered(new Error('Failed to signal', { cause }))]).toEqual([
+      unanswered,
+      unanswered,
+    ]);
+    expect(isUnanswered(new Error('connection refused'))).toBe(true);
   });
 });
 

@@ -8,7 +8,10 @@ import {
   type RunState,
   type Sent,
 } from '../../bridge';
-import type { Plan, RunOutcome } from '../../workflows/messages';
+import { begin, receivePlan } from '../../workflows';
+import type { Plan, PlanMessage, RunOutcome } from '../../workflows/messages';
+import { progressOf as progressOfRun } from '../../workflows/progress';
+import type { Run } from '../../workflows/state';
 import { group, manifests, observing, outcome, policy, progressOf, seen, tier, vm } from './fixtures';
 
 const on = { powerState: 'PoweredOn' as const };
@@ -476,5 +479,53 @@ describe('nested groups', () => {
     );
     const own: RunState = { ...foreign, progress: progressOf(child) };
     expect(cause(decide(all, withRuns({ app: closed(outcome(all)), child: own })))).toBeUndefined();
+  });
+});
+
+describe('C7: a plan that the run refuses as older, by what the run makes of it', () => {
+  const edited = (powerState: 'PoweredOn' | 'PoweredOff', generation: number): Plan =>
+    planOf(B_OFF, {
+      ...base,
+      groups: [group('app', [tier(['a', 'b'])], { powerState, generation, revision: `app@${powerState}` })],
+    });
+  const open = (run: Run): RunState => ({
+    phase: 'Open',
+    runId: 'r1',
+    startedAt: 10,
+    progress: progressOfRun(run),
+  });
+  const messageOf = ({ send }: Decision): PlanMessage => {
+    if (!send) throw new Error('nothing to send');
+    return send;
+  };
+
+  it('is sent once, then after a while as the one that replaces its plan, which the run takes', () => {
+    const on = edited('PoweredOn', 1_000);
+    const begun = begin(messageOf(decide(on, knowing(NONE))), 1);
+    // The clock of the source was set back, or a backup was restored.
+    const off = edited('PoweredOff', 900);
+    const remembered = sentOf(on);
+    const first = decide(off, knowing(open(begun), { sent: remembered }));
+    const refusing = receivePlan(begun, messageOf(first), 2);
+    expect(refusing.plan.powerState).toBe('PoweredOn');
+
+    const sent = { ...(first.sent as Sent), runId: 'r1' };
+    const waiting = decide(off, knowing(open(refusing), { sent, refusedFor: 4_000 }));
+    expect(waiting).toMatchObject({ refused: { retryIn: 6_000 } });
+    expect(waiting.why).toContain('refuses the plan of generation 900 as older');
+    const again = decide(off, knowing(open(refusing), { sent, refusedFor: 10_000 }));
+    const taken = receivePlan(refusing, messageOf(again), 3);
+    expect(taken.plan.powerState).toBe('PoweredOff');
+    const after = decide(off, knowing(open(taken), { sent: { ...(again.sent as Sent), runId: 'r1' } }));
+    expect([after.send, after.refused]).toEqual([undefined, undefined]);
+  });
+
+  it('is sent at once where an operator asks', () => {
+    const begun = begin(messageOf(decide(edited('PoweredOn', 1_000), knowing(NONE))), 1);
+    const off = edited('PoweredOff', 900);
+    const refusing = receivePlan(begun, messageOf(decide(off, knowing(open(begun)))), 2);
+    const asked = { actor: 'ann', reason: 'now' };
+    const decision = decide(off, knowing(open(refusing), { sent: sentOf(off), asked }));
+    expect(receivePlan(refusing, messageOf(decision), 3).plan.powerState).toBe('PoweredOff');
   });
 });

@@ -1,19 +1,28 @@
 /** What the API server answers when it refuses, or that it did not answer. */
 
+/**
+ * Milliseconds that a server is believed in `Retry-After`. Whoever waits longer does not notice that the server has recovered; a proxy may ask
+ * for days.
+ */
+const LONGEST_RETRY_AFTER = 60_000;
+
 /** Thrown by every call to the API server that does not succeed. */
 export class KubernetesError extends Error {
   override readonly name = 'KubernetesError';
+  /** Milliseconds after which the server wants to be asked again, where it said so: at most a minute. */
+  readonly retryAfter: number | undefined;
   constructor(
     message: string,
     /** HTTP status; 0 where no answer came. */
     readonly code: number,
     /** Reason of the server's `Status`: `NotFound`, `Conflict`, `Forbidden`, `Expired`, ...; empty where it gave none. */
     readonly reason: string,
-    /** Milliseconds after which the server wants to be asked again, where it said so: at most a minute. */
-    readonly retryAfter?: number,
+    retryAfter?: number,
     options?: ErrorOptions,
   ) {
     super(message, options);
+    this.retryAfter =
+      retryAfter === undefined ? undefined : Math.min(Math.max(retryAfter, 0), LONGEST_RETRY_AFTER);
   }
 
   /** The object, or the resource as a whole, does not exist. */
@@ -45,12 +54,6 @@ export interface Status {
   details?: { retryAfterSeconds?: number };
 }
 
-/**
- * Milliseconds that a server is believed in `Retry-After`. Whoever waits longer does not notice that the server has recovered; a proxy may ask
- * for days.
- */
-const LONGEST_RETRY_AFTER = 60_000;
-
 /** The error for an answer that is not 2xx. `what` names the call: `GET virtualmachines prod/db`. */
 export function answerError(
   what: string,
@@ -65,7 +68,7 @@ export function answerError(
     `${what}: the API server answered ${code}: ${said}`,
     code,
     status.reason ?? '',
-    Number.isFinite(seconds) ? Math.min(Math.max(seconds * 1000, 0), LONGEST_RETRY_AFTER) : undefined,
+    Number.isFinite(seconds) ? seconds * 1000 : undefined,
   );
 }
 

@@ -4,11 +4,12 @@
  */
 import type { PlaceInput } from '../activities';
 import { formatDuration } from '../api/duration';
+import { usesAll } from './changes';
 import { decide, powerStateOf, workOf, type Start } from './decide';
 import type { RunOutcome } from './messages';
 import { gateCondition, type Plan } from './plan';
 import { progressOf } from './progress';
-import { operationDone } from './operations';
+import { operationsEnded, type OperationResult } from './operations';
 import { placed } from './placing';
 import { begin } from './run';
 import type { Run } from './state';
@@ -48,10 +49,10 @@ const ROUNDS = 1_000_000;
 /** Forecasts the run of a plan that starts at `now`, milliseconds since the Unix epoch. */
 export function forecast(plan: Plan, now: number, placedByParent = false): Forecast {
   const result: Forecast = { steps: [], end: 0, waits: [], places: [] };
-  let run: Run = begin(
-    { plan, cause: 'SpecChanged', ...(placedByParent ? { placed: true as const } : {}) },
-    now,
-  );
+  // Operations take no time, so how many may be open at once changes nothing but the number of rounds.
+  const policy = { ...plan.policy, maxConcurrentOperations: Number.MAX_SAFE_INTEGER };
+  const placedAlready = placedByParent ? { placed: true as const } : {};
+  let run: Run = begin({ plan: { ...plan, policy }, cause: 'SpecChanged', ...placedAlready }, now);
   let time = now;
   let open: { start: Start; endsAt: number }[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -69,7 +70,8 @@ export function forecast(plan: Plan, now: number, placedByParent = false): Forec
       result.steps.push(waitStep(run, time - now, decision.wake.summary));
     }
     time = Math.max(time, next);
-    for (const { start } of open.filter(({ endsAt }) => endsAt <= time)) run = ended(run, start, time);
+    const over = open.filter(({ endsAt }) => endsAt <= time).map(({ start }) => start);
+    run = allEnded(run, over, time);
     open = open.filter(({ endsAt }) => endsAt > time);
   }
   result.end = time - now;
@@ -128,25 +130,31 @@ function waitStep(run: Run, at: number, summary: string): ForecastStep {
   return { at, group: run.plan.name, tier: stage?.tiers[0] ?? 0, action: 'Wait', why: summary };
 }
 
-function ended(run: Run, start: Start, now: number): Run {
+/** The run after these activities have ended; operations are ended together, as each look at a large run takes long. */
+function allEnded(run: Run, starts: readonly Start[], now: number): Run {
+  let next = run;
+  for (const start of starts) {
+    const work = workOf(start);
+    if (work.activity !== 'place') continue;
+    const results = work.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: '' } }));
+    next = placed(next, start.activityId, results, now);
+  }
+  const ends = starts.flatMap((start) => {
+    const result = resultOf(start, now);
+    return result ? [{ activityId: start.activityId, at: now, result }] : [];
+  });
+  return operationsEnded(next, ends, usesAll);
+}
+
+/** What an operation comes to; undefined for what is none. */
+function resultOf(start: Start, now: number): OperationResult | undefined {
   const work = workOf(start);
   switch (work.activity) {
     case 'place':
-      return placed(
-        run,
-        start.activityId,
-        work.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: '' } })),
-        now,
-      );
     case 'release':
-      return run;
+      return undefined;
     case 'powerGroup':
-      return operationDone(
-        run,
-        start.activityId,
-        { kind: 'VirtualMachineGroup', outcome: asForecast(work.input.plan, now) },
-        now,
-      );
+      return { kind: 'VirtualMachineGroup', outcome: asForecast(work.input.plan, now) };
     case 'powerOn':
     case 'powerOff':
     case 'suspend': {
@@ -157,7 +165,7 @@ function ended(run: Run, start: Start, now: number): Run {
         ready: work.input.powerState === 'PoweredOn',
         conditions: [gateCondition(work.input.gate) ?? []].flat(),
       };
-      return operationDone(run, start.activityId, { kind: 'VirtualMachine', status, acted: true }, now);
+      return { kind: 'VirtualMachine', status, acted: true };
     }
   }
 }

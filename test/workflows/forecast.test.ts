@@ -66,4 +66,20 @@ describe('forecast', () => {
   it('names what the run would wait for', () => {
     expect(forecast(plan([tier([vm('ghost', { link: 'NotFound' })])]), 0).waits).toEqual(['ghost missing.']);
   });
+
+  it('takes time in proportion to the members', () => {
+    const timeOf = (count: number): number => {
+      const large = plan([tier(Array.from({ length: count }, (_, at) => vm(`vm-${at}`)))]);
+      const times = [1, 2, 3].map(() => {
+        const before = process.cpuUsage();
+        expect(forecast(large, 0).steps).toHaveLength(count + 1);
+        const { user, system } = process.cpuUsage(before);
+        return user + system;
+      });
+      return Math.min(...times);
+    };
+    timeOf(500);
+    // Eight times the members: 8 where it is in proportion, 64 where it is quadratic.
+    expect(timeOf(4_000) / timeOf(500)).toBeLessThan(32);
+  });
 });

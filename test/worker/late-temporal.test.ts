@@ -9,6 +9,7 @@ import { startSimulator, type Simulator } from '../../platforms/simulated';
 import { buildWhenStale, start } from '../cli/vmgroup';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy';
 import { startTemporal, type TestTemporal } from '../support/temporal';
+import { until } from '../support/until';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-late-'));
 let temporal: TestTemporal;
@@ -64,11 +65,6 @@ async function run(parts: 'serve' | 'worker' | 'bridge', proxy: TcpProxy): Promi
   };
 }
 
-async function until(isTrue: () => boolean | Promise<boolean>, saying: () => string): Promise<void> {
-  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(50)) if (await isTrue()) return;
-  throw new Error(saying());
-}
-
 /** Temporal is away from the moment at which connection number `at` is opened. */
 async function cutAt(at: number): Promise<TcpProxy> {
   return startTcpProxy(temporal.address, (proxy, number) => number === at && proxy.cut());
@@ -84,13 +80,21 @@ test.each([
   async (parts, at) => {
     const proxy = await cutAt(at);
     const started = await run(parts, proxy);
-    await until(() => started.output().includes('failed to reach Temporal, retrying'), started.output);
+    await until(
+      () => started.output().includes('failed to reach Temporal, retrying'),
+      'the process to notice',
+      { context: started.output },
+    );
     expect(await started.ready()).toMatch(/^503 .*no Temporal server answers at 127/);
     await sleep(3_000);
     expect(started.exitCode()).toBeNull();
     proxy.restore();
-    await until(() => started.output().includes('"msg":"ready"'), started.output);
-    await until(async () => (await started.ready()).startsWith('200'), started.output);
+    await until(() => started.output().includes('"msg":"ready"'), 'the process to be ready', {
+      context: started.output,
+    });
+    await until(async () => (await started.ready()).startsWith('200'), '/readyz to answer 200', {
+      context: started.output,
+    });
     // One line when the wait begins, one when it ends.
     expect(started.output().match(/failed to reach Temporal, retrying/g)).toHaveLength(1);
     expect(started.output().match(/reached Temporal"/g)).toHaveLength(1);
@@ -103,7 +107,11 @@ test.each([
 test('a signal ends the wait', async () => {
   const proxy = await cutAt(2);
   const started = await run('serve', proxy);
-  await until(() => started.output().includes('failed to reach Temporal, retrying'), started.output);
+  await until(
+    () => started.output().includes('failed to reach Temporal, retrying'),
+    'the process to notice',
+    { context: started.output },
+  );
   const at = Date.now();
   expect(await started.stop()).toBe(0);
   expect(Date.now() - at).toBeLessThan(10_000);
@@ -113,7 +121,7 @@ test('a signal ends the wait', async () => {
 test('connections that break at any moment of the start end nothing', async () => {
   const proxy = await startTcpProxy(temporal.address);
   const started = await run('serve', proxy);
-  await until(() => proxy.connections() > 0, started.output);
+  await until(() => proxy.connections() > 0, 'a connection', { context: started.output });
   for (let times = 0; times < 12; times += 1) {
     proxy.cut();
     await sleep(40);
@@ -126,7 +134,9 @@ test('connections that break at any moment of the start end nothing', async () =
       },
     );
   }
-  await until(async () => (await started.ready()).startsWith('200'), started.output);
+  await until(async () => (await started.ready()).startsWith('200'), '/readyz to answer 200', {
+    context: started.output,
+  });
   expect(await started.stop()).toBe(0);
   await proxy.close();
 }, 120_000);

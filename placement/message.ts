@@ -1,5 +1,5 @@
 /** A conflict in one sentence for people. */
-import type { Model } from './model';
+import type { Bond, Model } from './model';
 import type { Conflict, ConflictRule, MissingRoom, VmRef } from './problem';
 import { selectorWords } from './selectors';
 
@@ -8,7 +8,13 @@ const MOST = 5;
 
 /** Says what conflicts, with names and numbers. */
 export function conflictMessage(model: Model, conflict: Conflict): string {
-  const { rules, capacity } = conflict;
+  const message = messageOf(model, conflict);
+  return conflict.minimal || conflict.rules.length < 2
+    ? message
+    : `${message}; some of these rules may not matter: the search for the fewest ended first`;
+}
+
+function messageOf(model: Model, { rules, capacity }: Conflict): string {
   if (model.usable.every((usable) => !usable)) return nowhere(model);
   const room = capacity && capacity.length > 0 ? roomMissing(capacity) : undefined;
   if (room !== undefined)
@@ -89,10 +95,13 @@ function exclusion(model: Model, rules: ConflictRule[]): string | undefined {
   const [at] = bonds;
   if (bonds.size !== 1 || at === undefined) return undefined;
   const bond = model.bonds[at]!;
-  const involved = new Set([
-    ...bond.matched.map((entity) => nameOf(model.entities[entity]!)),
-    ...rules.map(({ vm }) => nameOf(vm)),
-  ]);
+  const matched = new Set(bond.matched);
+  const holders = new Set(rules.map(({ vm }) => model.entities.findIndex((entity) => entity.uid === vm.uid)));
+  const all = [...new Set([...matched, ...holders])];
+  // Two of them exclude each other where one has the rule and the other is selected: of those that are not both, there may be one.
+  const isMutual = all.filter((entity) => !matched.has(entity) || !holders.has(entity)).length <= 1;
+  if (!isMutual) return besidePlaced(model, rules, bond, all);
+  const involved = new Set(all.map((entity) => nameOf(model.entities[entity]!)));
   const places = new Set(
     model.spots.flatMap(({ zone, host }, spot) => (model.usable[spot] ? [bond.overZones ? zone : host] : [])),
   );
@@ -101,6 +110,15 @@ function exclusion(model: Model, rules: ConflictRule[]): string | undefined {
     `${listed([...involved])} may not share a ${what}, and there ${places.size === 1 ? 'is' : 'are'} ${places.size} ${what}` +
     `${places.size === 1 ? '' : 's'} for them, under ${listed(rules.map(ruleWords))}`
   );
+}
+
+/** One VM to be placed that the places of others rule out; undefined: it is not so simple. */
+function besidePlaced(model: Model, rules: ConflictRule[], bond: Bond, all: number[]): string | undefined {
+  const [fresh, ...more] = all.filter((entity) => entity < model.size);
+  if (fresh === undefined || more.length > 0) return undefined;
+  const others = all.filter((entity) => entity !== fresh).map((entity) => nameOf(model.entities[entity]!));
+  const what = bond.overZones ? 'zone' : 'host';
+  return `there is no ${what} for ${nameOf(model.entities[fresh]!)} without ${listed(others, 'or')}, under ${listed(rules.map(ruleWords))}`;
 }
 
 function listed(names: string[], word = 'and'): string {

@@ -120,7 +120,10 @@ export interface RuleOutcome {
 
 /** How good an answer is; 1 is the best that can be thought of. */
 export interface PlacementScore {
-  /** `(preferred.weight + (spread + load) / 2) / (preferred.terms + 1)`: no balance is worth a preferred rule. */
+  /**
+   * `(preferred.weight + (spread + load) / 2) / (preferred.terms + 1)`: balance is worth less than a whole preferred rule, but may be worth the
+   * share of one.
+   */
   total: number;
   preferred: {
     /** Preferred rules that select another VM, equal ones of a VM once: those in `kept` and `broken`, and those left to the platform. */

@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseManifests } from '../../api';
 import { solvePlacement, type Infeasible, type Placed, type PlacementProblem } from '../../placement';
+import { conflictMessage } from '../../placement/message';
+import { readProblem } from '../../placement/model';
 import { mistakes } from './checker';
 import { GiB, HOST, hosts, placedVm, problem, selecting, term, vm, ZONE } from './problems';
 
@@ -320,4 +322,61 @@ test('a budget that ends without an answer or a proof says that', () => {
     }),
   );
   expect(answer.type).toBe('Undecided');
+});
+
+describe('the words of a conflict', () => {
+  const license = { app: 'license' };
+  const web = { app: 'web' };
+  const apart = term('AntiAffinity', ZONE, web);
+
+  test('placed VMs that each exclude a new one are not said to exclude each other', () => {
+    const answer = solvePlacement(
+      problem({
+        vms: [vm('web-1', { labels: web })],
+        placed: [
+          placedVm('license-1', 'a/h', { labels: license, affinity: [apart] }),
+          placedVm('license-2', 'b/g', { labels: license, affinity: [apart] }),
+        ],
+        hosts: hosts(['a/h', 'b/g']),
+      }),
+    );
+    expect('message' in answer && answer.message).toBe(
+      'there is no zone for shop/web-1 without shop/license-1 or shop/license-2, ' +
+        `under ${apart.path} of shop/license-1 and ${apart.path} of shop/license-2`,
+    );
+  });
+
+  test('where the fewest rules were not found, the message says so', () => {
+    const vms = ['a', 'b'].map((name) => vm(name, { labels: web, affinity: [apart] }));
+    const model = readProblem(problem({ vms, hosts: hosts(['a/h']) }));
+    const rules = vms.map((each) => ({
+      vm: { namespace: 'shop', name: each.name, uid: each.uid },
+      type: 'AntiAffinity' as const,
+      path: apart.path,
+    }));
+    const end = '; some of these rules may not matter: the search for the fewest ended first';
+    expect(conflictMessage(model, { rules, minimal: false }).endsWith(end)).toBe(true);
+    expect(conflictMessage(model, { rules, minimal: true })).not.toContain(end);
+  });
+});
+
+test('R5: a share of a preferred anti-affinity may give way to an even load, a whole rule does not', () => {
+  const db = { app: 'db' };
+  const all = (count: number): string => {
+    const apart = term('AntiAffinity', ZONE, db, 'Preferred');
+    const vms = Array.from({ length: count }, (_, at) =>
+      vm(`db-${at}`, {
+        cpus: 3,
+        memory: 3 * GiB,
+        labels: at === 0 ? { app: 'lone' } : db,
+        ...(at === 0 && { affinity: [apart] }),
+      }),
+    );
+    const answer = solvePlacement(problem({ vms, hosts: hosts(['a/h', 'a/i', 'b/g', 'b/f'], 9, 9 * GiB) }));
+    return answer.type === 'Placed' ? (answer.rules[0]?.outcome ?? '') : answer.type;
+  };
+  // One other VM: the rule is kept.
+  expect(all(2)).toBe('Kept');
+  // Five others, as in the documentation: an even load is worth the share of one.
+  expect(all(6)).toBe('Broken');
 });

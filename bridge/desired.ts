@@ -21,14 +21,16 @@ export function isSameDesired(
   );
 }
 
-/** Exceptions that stay until the desired state changes or a person acts. */
-const LASTING: ReadonlySet<ExceptionReason> = new Set<SetAsideReason>([
-  'Parked',
-  'Skipped',
-  'MarkedReady',
-  'Drifted',
-  'DriftLimit',
-]);
+/** Exceptions that stay until the desired state changes or a person acts. A record, so that none can be forgotten. */
+const SET_ASIDE: Record<SetAsideReason, true> = {
+  Parked: true,
+  Skipped: true,
+  MarkedReady: true,
+  Drifted: true,
+  DriftLimit: true,
+  NoRoom: true,
+};
+const LASTING: ReadonlySet<string> = new Set(Object.keys(SET_ASIDE));
 /** Exceptions that stay where the run had nothing to do at all: one more run would end the same way. */
 const UNSTARTED: ReadonlySet<ExceptionReason> = new Set(['NotStarted', 'InProgress']);
 

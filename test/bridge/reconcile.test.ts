@@ -9,7 +9,7 @@ import {
   type Sent,
 } from '../../bridge';
 import { begin, receivePlan } from '../../workflows';
-import type { Plan, PlanMessage, RunOutcome } from '../../workflows/messages';
+import type { Plan, PlanMessage, RunException, RunOutcome } from '../../workflows/messages';
 import { progressOf as progressOfRun } from '../../workflows/progress';
 import type { Run } from '../../workflows/state';
 import { group, manifests, observing, outcome, policy, progressOf, seen, tier, vm } from './fixtures';
@@ -115,9 +115,7 @@ describe('no run is open', () => {
     ...base,
     policies: [policy('default', { drift: { action: 'Report', maxCorrections: 3, window: 1 } })],
   });
-  const exception = (
-    reason: 'Parked' | 'Skipped' | 'MarkedReady' | 'Drifted' | 'DriftLimit' | 'NotFound' | 'NotStarted',
-  ) =>
+  const exception = (reason: RunException['reason']) =>
     outcome(bOff, {
       outcome: 'ConvergedWithExceptions',
       observed: { a: seen('PoweredOn') },
@@ -150,6 +148,7 @@ describe('no run is open', () => {
     ['C2: skipped', bOff, knowing(closed(exception('Skipped'))), undefined],
     ['C2: marked ready', bOff, knowing(closed(exception('MarkedReady'))), undefined],
     ['C2: drift that was reported', bOff, knowing(closed(exception('Drifted'))), undefined],
+    ['C2: an optional member without room', bOff, knowing(closed(exception('NoRoom'))), undefined],
     ['C2: drift limit', bOff, knowing(closed(exception('DriftLimit'))), undefined],
     [
       'an exception that is over starts one: it appeared',

@@ -266,7 +266,34 @@ test.each(['Failed', 'Cancelled', 'Superseded'])(
     }),
 );
 
-test('a nested run that somebody terminates is asked again', () =>
+test.each([{ powerState: 'PoweredOff' as const }, { revision: 'another' }, { lineage: 'another' }])(
+  'A10: a nested run that converged over another plan (%j) is asked again',
+  (other) =>
+    bench(inventory(), async (parts) => {
+      const taskQueue = `activities-${++counter}`;
+      const name = `child-${counter}`;
+      await withWorker(parts, taskQueue, async (client) => {
+        const parent = await client.workflow.start<typeof oneGroup>('oneGroup', {
+          taskQueue,
+          workflowId: `parent-${counter}`,
+          args: [groupInput(name)],
+        });
+        const first = await continued(client, name);
+        const { runId } = await first.describe();
+        await first.signal(finish, { outcome: 'Converged', message: 'over another plan', ...other });
+        await until(async () => (await first.describe()).runId !== runId);
+        await (await continued(client, name)).signal(finish, { outcome: 'Converged', message: 'done' });
+        expect((await parent.result()).result).toMatchObject({
+          outcome: { message: 'done', powerState: 'PoweredOn' },
+          failures: [
+            { attempt: 1, class: 'Transient', message: expect.stringContaining('another plan') as string },
+          ],
+        });
+      });
+    }),
+);
+
+test('a nested run that is terminated is asked again', () =>
   bench(inventory(), async (parts) => {
     const taskQueue = `activities-${++counter}`;
     const name = `child-${counter}`;

@@ -57,19 +57,27 @@ export function oneGroup(input: PowerGroupInput): Promise<Told> {
   return told(() => powerGroup(input));
 }
 
-/** Ends the stand-in below. */
-export const finish = defineSignal<[Pick<RunOutcome, 'outcome' | 'message'>]>('finish');
+/** How a run is to end; what is left out is as the plan has it. */
+type Ending = Pick<RunOutcome, 'outcome' | 'message'> & Partial<RunOutcome>;
 
-/** Stands in for a group's run: continues as new once, then ends as it is told. */
-export async function virtualMachineGroup(start: RunStart & { plans?: number }): Promise<unknown> {
+/** Ends the stand-in below. */
+export const finish = defineSignal<[Ending]>('finish');
+
+/** Stands in for a group's run: continues as new once, then ends as the signal says. */
+export async function virtualMachineGroup(
+  start: RunStart & { plans?: number; desired?: Partial<RunOutcome> },
+): Promise<unknown> {
   let plans = start.plans ?? 0;
   const heard: PlanMessage[] = [];
-  let outcome: Pick<RunOutcome, 'outcome' | 'message'> | undefined;
+  let outcome: Ending | undefined;
   setHandler(applyPlan, (message) => void heard.push(message));
   setHandler(finish, (said) => void (outcome = said));
   await condition(() => plans + heard.length > 0);
   plans += heard.length;
-  if (start.plans === undefined) await continueAsNew<typeof virtualMachineGroup>({ ...start, plans });
+  const { revision, lineage, powerState } = heard.at(-1)?.plan ?? {};
+  const desired = start.desired ?? ({ revision, lineage, powerState } as Partial<RunOutcome>);
+  if (start.plans === undefined)
+    await continueAsNew<typeof virtualMachineGroup>({ ...start, plans, desired });
   await condition(() => outcome !== undefined);
-  return { ...outcome, plans, namespace: start.namespace, name: start.name };
+  return { ...desired, ...outcome, plans, namespace: start.namespace, name: start.name };
 }

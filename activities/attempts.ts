@@ -87,6 +87,8 @@ export async function inAttempts<P extends object, R>(
   const reset = memory.failures.at(-1);
   if (reset?.class === RESET && reset.at >= began) await tell(options, context, reset);
   const beat = (): void => context.heartbeat({ ...memory });
+  // An operator may reset the activity before the first interval is over: the next attempt sees that by this beat.
+  beat();
   const timer = setInterval(beat, HEARTBEAT_INTERVAL);
   try {
     return await work({

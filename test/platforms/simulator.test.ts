@@ -114,7 +114,7 @@ test('P2, S1: a power-on is turned round in the middle, and the older decision t
     await platform.place([placement('db')], { caller: 'test' });
     await platform.power(power('db', 'PoweredOn', { id: 'on', sequence: 5 }));
     const turned = await platform.power(power('db', 'PoweredOff', { id: 'off', sequence: 6 }));
-    expect(turned.operation).toEqual({ id: 'off', sequence: 6, phase: 'Done' });
+    expect(turned.operation).toEqual({ id: 'off', sequence: 6, caller: 'test', phase: 'Done' });
     await expect(platform.power(power('db', 'PoweredOn', { id: 'late', sequence: 5 }))).rejects.toMatchObject(
       {
         failureClass: 'Superseded',

@@ -54,7 +54,7 @@ function operation(written: Written, over: Partial<Circumstances> & { warnedAt?:
   };
 }
 
-const base = { id: 'op', sequence: 1 };
+const base = { id: 'op', sequence: 1, caller: 'c' };
 const seconds = (after: number): { now: number } => ({ now: NOW + after * 1_000 });
 
 test.each<[string, Written, Parameters<typeof operation>[1], object]>([

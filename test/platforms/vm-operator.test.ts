@@ -119,11 +119,16 @@ test('what is observed: power state, place, readiness; a VM that is not created 
         ready: false,
         at: state.status.at,
         placement: { zoneID: 'zone-a', node: 'host-1' },
+        version: expect.stringMatching(/^\d+$/) as string,
       },
     });
     expect(state.status.at).toBeGreaterThanOrEqual(before);
     const { status } = (await platform.read(other)) as VirtualMachineState;
-    expect(status).toEqual({ powerState: 'PoweredOff', at: status.at });
+    expect(status).toEqual({
+      powerState: 'PoweredOff',
+      at: status.at,
+      version: expect.any(String) as string,
+    });
     expect(await platform.read({ ...vm, uid: 'another' })).toBeUndefined();
     expect(await platform.read({ ...vm, name: 'nobody' })).toBeUndefined();
   });
@@ -176,7 +181,12 @@ test.each([
   const vm = await desk.vm(name, 'PoweredOn', { spec: { powerOffMode: 'TrySoft', suspendMode: 'Soft' } });
   await withProcess(admin(), async ({ platform }) => {
     const state = await platform.power(request(vm, powerState, { ...(mode && { mode }) }));
-    expect(state.operation).toEqual({ id: `op-${name}`, sequence: 10, phase: 'InProgress' });
+    expect(state.operation).toEqual({
+      id: `op-${name}`,
+      sequence: 10,
+      caller: 'vmgroup/prod/shop',
+      phase: 'InProgress',
+    });
     expect((await desk.get(name)).spec).toEqual({ className: 'small', ...spec });
   });
 });

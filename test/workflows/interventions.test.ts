@@ -203,7 +203,7 @@ describe('fencing', () => {
 describe('clocks and other plans', () => {
   it('D2: a clock that goes back a day makes no delay longer than itself', () => {
     const tiers = [
-      tier([seen('db', 'PoweredOn')]),
+      tier([seen('db', 'PoweredOn', NOW)]),
       tier([seen('app', 'PoweredOff')], { powerOnDelay: 30 * SECOND }),
     ];
     const run = decide(begin({ plan: plan(tiers), cause: 'SpecChanged' }, NOW), NOW).run;

@@ -44,13 +44,13 @@ const SAFETY_STOP = 10_000;
 /** Between the seeds of two searches for one answer. */
 const SEED_STEP = 7_919;
 
-/** Parts of the budget, each of which one seed has to find first places. */
-const SLICES = 8;
-
 /** Searches in a row that bring no better places before there is no more. */
 const PATIENCE = 3;
 
-/** Steps of the first round of repair. */
+/** Repairs in a row, at most, before a proof is tried again. */
+const REPAIRS = 2;
+
+/** Steps of one repair. */
 const ROUND = 30_000;
 
 /** Attempts before the rules are looked at without room, and VMs are put where they break least. */
@@ -118,15 +118,11 @@ type Places = { type: 'Found'; assignment: Assignment } | { type: 'None' } | { t
 /** Searches with one seed after another, until the best places are proven, the budget is over, or more seeds bring nothing. */
 function findPlaces(model: Model, seed: number, budget: Budget): Places {
   const network = layOut(model, { room: true, preferred: true });
-  const total = budget.limit;
   let best: Assignment | undefined;
   let idle = 0;
   for (let attempt = 0; !budget.isOver || attempt === 0; attempt += 1) {
     const random = new Random(seed + attempt * SEED_STEP);
-    // A search that found nothing so far is given up for the next seed; the last one may use all that is left.
-    budget.limit = best ? total : Math.min(total, budget.steps + Math.ceil(total / SLICES));
     const verdict = firstPlaces(model, network, random, budget);
-    budget.limit = total;
     if (verdict.type === 'None') return verdict;
     if (verdict.type === 'Unknown') continue;
     const assignment = new Assignment(network, new Balance(model));
@@ -150,9 +146,13 @@ function firstPlaces(model: Model, network: Network, random: Random, budget: Bud
   const rulesAlone = layOut(model, { room: false, preferred: false });
   if (search(rulesAlone, undefined, random, budget, FIRST_ATTEMPTS).type === 'None') return { type: 'None' };
   // Repair finds what is tight, search proves what is impossible: by turns, each time longer.
-  const repairing = new Assignment(layOut(model, { room: true, preferred: false }));
+  const required = layOut(model, { room: true, preferred: false });
   for (let round = 1; !budget.isOver; round *= 2) {
-    if (repair(repairing, random, budget, ROUND * round)) return { type: 'Found', spotOf: repairing.spotOf };
+    // Several short repairs, each from the start, find what one long one does not.
+    for (let start = 0; start < Math.min(round, REPAIRS); start += 1) {
+      const repairing = new Assignment(required);
+      if (repair(repairing, random, budget, ROUND)) return { type: 'Found', spotOf: repairing.spotOf };
+    }
     const verdict = search(network, balance, random, budget, FIRST_ATTEMPTS + 2 * round);
     if (verdict.type !== 'Unknown') return verdict;
   }

@@ -8,7 +8,7 @@ import { uncheckedLookup } from './scripts/lint-lookup.mjs';
  * types alone.
  */
 const doors = {
-  api: ['api', 'api/duration', 'api/own', 'api/text'],
+  api: ['api', 'api/duration', 'api/later', 'api/own', 'api/text'],
   placement: ['placement'],
   kubernetes: ['kubernetes'],
   http: ['http'],

@@ -8,7 +8,7 @@
  * A8: an older operation gives way to a newer one (`Superseded`).
  */
 import type { Context } from '@temporalio/activity';
-import type { PowerMode, PowerState, VirtualMachineStatus } from '../api';
+import { isLater, type PowerMode, type PowerState, type VirtualMachineStatus } from '../api';
 import {
   PlatformError,
   virtualMachineKey,
@@ -220,7 +220,7 @@ function isNewer(
   accepted: VirtualMachineState,
 ): boolean {
   const id = state.operation?.id;
-  return (id !== undefined && isOwn(input, run, id)) || state.status.at > accepted.status.at;
+  return (id !== undefined && isOwn(input, run, id)) || isLater(state.status, accepted.status);
 }
 
 function refuseSuperseded({ vm, operation }: PowerInput, state: VirtualMachineState): void {

@@ -11,8 +11,9 @@
  *     finds it there and fences off whatever was on its way, and the run goes on.
  * C7: what an open run goes by is what it says itself, not what was sent to it. A plan that it refuses as older, although the source has it
  *     now (a clock or a backup was set back), is sent again after a while, as the one that replaces exactly the plan of the run.
+ * C8: a plan that Temporal would refuse for its size is not sent, and the status says what to do.
  */
-import { isLater, own, type VirtualMachineStatus } from '../api';
+import { isLater, jsonLength, own, type VirtualMachineStatus } from '../api';
 import {
   isInState,
   meetsGate,
@@ -110,7 +111,12 @@ export interface Decision {
   stopped: boolean;
   /** The open run goes by another plan than the one that it was sent: it has refused that as older, or lost it (C7). */
   refused?: RefusedDecision;
+  /** The plan is too large to be sent (C8). */
+  tooLarge?: true;
 }
+
+/** Bytes of the largest plan that is sent: Temporal takes 2 MB in one signal. */
+export const PLAN_BYTES = 1_900_000;
 
 /** See {@link Decision.refused}. */
 export interface RefusedDecision {
@@ -122,9 +128,18 @@ export interface RefusedDecision {
 export function decide(plan: Plan, knowledge: Knowledge): Decision {
   const run = knowledge.runOf(plan.name);
   const missed = findMissed(plan, knowledge);
+  const bytes = jsonLength(plan);
+  if (bytes > PLAN_BYTES) return { why: tooLargeText(bytes), missed, stopped: false, tooLarge: true };
   const view: View = { plan, knowledge, digest: planDigest(plan), missed };
   if (knowledge.asked) return sendAsked(view, run, knowledge.asked);
   return run.phase === 'Open' ? decideOpen(view, run) : decideClosed(view, run);
+}
+
+function tooLargeText(bytes: number): string {
+  return (
+    `the plan of this tree of groups takes ${bytes} bytes and Temporal takes ${PLAN_BYTES}, so it is not sent: ` +
+    `split the group, or take labels and affinity rules off its VMs`
+  );
 }
 
 /** A person who asks does not have to wait until a plan that was refused is sent again. */

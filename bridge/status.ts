@@ -182,7 +182,8 @@ function factsOf(input: StatusInput): Facts {
 
 /** S5. */
 function troublesOf({ group, run, decision }: StatusInput): Pick<Facts, 'pausedActivities' | 'troubles'> {
-  if (run.phase !== 'Open') return { pausedActivities: new Map(), troubles: [] };
+  const tooLarge = decision?.tooLarge ? [{ reason: 'PlanTooLarge', message: decision.why }] : [];
+  if (run.phase !== 'Open') return { pausedActivities: new Map(), troubles: tooLarge };
   const { health, progress } = run;
   const id = workflowId(group.namespace, group.name);
   const findings = health ? healthFindings(group, id, health) : [];
@@ -197,6 +198,7 @@ function troublesOf({ group, run, decision }: StatusInput): Pick<Facts, 'pausedA
         .filter((found) => !isOfMember(found))
         .map((found) => ({ reason: found.kind, message: withCure(found) })),
       ...(refused ? [refused] : []),
+      ...tooLarge,
     ],
   };
 }

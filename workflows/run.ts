@@ -7,6 +7,7 @@
  * RUN-2: what a parent has settled counts only while there is a parent.
  */
 import type { VirtualMachineStatus } from '../api';
+import { isLater } from '../api/later';
 import { own } from '../api/own';
 import { fitText } from '../api/text';
 import { CHANGES, usesAll, type Uses } from './changes';
@@ -253,7 +254,7 @@ function readVm(
     delete state.parked;
   }
   if (state.operation) return state;
-  if (member.observed && (!state.observed || member.observed.at > state.observed.at))
+  if (member.observed && (!state.observed || isLater(member.observed, state.observed)))
     state.observed = member.observed;
   const there = isInState(run.plan.powerState, state.observed);
   if (!there) {

@@ -61,6 +61,19 @@ const cause = (decision: Decision) => decision.send?.cause;
 const NONE: RunState = { phase: 'None' };
 const observedOn = { a: seen('PoweredOn'), b: seen('PoweredOn') };
 
+test('C8: a plan that Temporal would refuse for its size is not sent, and says what to do', () => {
+  const plan = planOf({});
+  const [first] = plan.tiers;
+  const members = Array.from({ length: 8_000 }, (_, at) => ({
+    ...{ kind: 'VirtualMachine' as const, name: `vm-${at}`.padEnd(200, 'm'), uid: `uid-${at}` },
+    link: 'Linked' as const,
+  }));
+  const decision = decide({ ...plan, tiers: first ? [{ ...first, members }] : [] }, knowing(NONE));
+  expect(decision).toMatchObject({ tooLarge: true, stopped: false });
+  expect(decision.send).toBeUndefined();
+  expect(decision.why).toMatch(/^the plan of this tree of groups takes \d+ bytes .*: split the group/);
+});
+
 describe('C5: VMs that come into being only once they are placed', () => {
   const from = manifests({
     groups: [group('app', [tier(['g:child', 'a'])]), group('child', [tier(['b'])], { groupName: 'app' })],

@@ -83,6 +83,7 @@ it('there is an example of every case of the manual', () => {
     'mixed-members',
     'nested',
     'three-tier-app',
+    'vm-operator',
   ]);
 });
 

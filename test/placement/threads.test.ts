@@ -1,6 +1,7 @@
 /** The solver in threads, from source and as built: THREADS-1 to THREADS-3. */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { applications } from '../../bench/placement-problems';
 import { solveInThread, solvePlacement } from '../../placement';
 import { buildWhenStale } from '../cli/vmgroup';
@@ -48,6 +49,21 @@ test('THREADS-2: a call that is cancelled ends at once, also where it waits for 
   for (const outcome of await outcomes)
     expect(outcome).toMatchObject({ status: 'rejected', reason: { message: 'cancelled' } });
   expect((await solveInThread(small)).type).toBe('Placed');
+}, 30_000);
+
+test('THREADS-1: a third problem waits until one of two is done', async () => {
+  // As many threads as there would be without the limit are started first, so that the third is not just slow to start.
+  await Promise.all([small, small, small].map((each) => solveInThread(each)));
+  const [one, other] = [new AbortController(), new AbortController()];
+  const held = Promise.allSettled(
+    [one, other].map(({ signal }) => solveInThread({ ...large, steps: 1e9, safetyStop: 60_000 }, signal)),
+  );
+  const third = solveInThread(small);
+  expect(await Promise.race([third, sleep(1_000, 'waits')])).toBe('waits');
+  one.abort();
+  expect((await third).type).toBe('Placed');
+  other.abort();
+  await held;
 }, 30_000);
 
 test('what the solver refuses is refused, and the thread goes on', async () => {

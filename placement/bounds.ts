@@ -1,4 +1,5 @@
 /** Counting that proves a problem to be without solution where a search would take for ever. */
+import { NOWHERE, type Assignment } from './assignment';
 import type { Domains } from './propagate';
 import { inSet, type Network } from './network';
 
@@ -7,6 +8,9 @@ const MAX_ZONES = 6;
 
 /** Up to so many sizes of VMs are looked at. */
 const MAX_SIZES = 24;
+
+/** Up to so many pairs of a VM and a spot the room that is left is counted while a search goes on; beyond, that takes too long. */
+const MAX_PAIRS = 10_000;
 
 /**
  * Whether VMs that can only come into certain zones ask for more than these have: in sum, in VMs over a certain size (a host takes only a whole
@@ -100,4 +104,72 @@ function placesIn(network: Network, bond: number, zones: number): number {
           count += network.isHidden[spot] ? Infinity : 1;
   }
   return count;
+}
+
+/**
+ * Whether the VMs that are not placed yet fit in sum into the room that is left: those that can only come into one zone into that of the
+ * zone, and all of them together.
+ */
+export class RoomLeft {
+  readonly #reach: Float64Array;
+  /** By zone, and last for all zones: what VMs need that cannot come elsewhere, and the room that they can come to. */
+  readonly #needs: Float64Array;
+  readonly #rooms: Float64Array;
+
+  constructor(
+    readonly network: Network,
+    readonly assignment: Assignment,
+    readonly domains: Domains,
+  ) {
+    this.#reach = new Float64Array(network.spots);
+    this.#needs = new Float64Array(network.zones + 1);
+    this.#rooms = new Float64Array(network.zones + 1);
+  }
+
+  /** False is a proof: no solution goes on from here. */
+  isEnough(): boolean {
+    const { cpus, memory, size, spots } = this.network;
+    if (size * spots > MAX_PAIRS) return true;
+    const { freeCpus, freeMemory } = this.assignment;
+    return this.#suffices(cpus, freeCpus) && this.#suffices(memory, freeMemory);
+  }
+
+  #suffices(needOf: Float64Array, free: Float64Array): boolean {
+    const { network, assignment } = this;
+    const reach = this.#reach.fill(0);
+    const needs = this.#needs.fill(0);
+    const rooms = this.#rooms.fill(0);
+    const all = network.zones;
+    for (let vm = 0; vm < network.size; vm++) {
+      const need = needOf[vm]!;
+      if (need === 0 || assignment.spotOf[vm] !== NOWHERE) continue;
+      const zone = this.#addReach(vm, need);
+      needs[all]! += need;
+      if (zone !== -1) needs[zone]! += need;
+    }
+    for (let spot = 0; spot < network.spots; spot++) {
+      // Room that no VM can come to any more is lost.
+      const room = Math.min(Math.max(0, free[spot]!), reach[spot]!);
+      rooms[network.zoneOf[spot]!]! += room;
+      rooms[all]! += room;
+    }
+    for (let zone = 0; zone <= all; zone++) if (needs[zone]! > rooms[zone]!) return false;
+    return true;
+  }
+
+  /** Adds a VM's need to each spot that it can come to. Returns the zone of all of them; -1: there are several. */
+  #addReach(vm: number, need: number): number {
+    const { words, zoneOf } = this.network;
+    let only = -2;
+    for (let word = 0; word < words; word++) {
+      let bits = this.domains.bits[vm * words + word]!;
+      for (; bits !== 0; bits &= bits - 1) {
+        const spot = word * 32 + 31 - Math.clz32(bits & -bits);
+        this.#reach[spot]! += need;
+        const zone = zoneOf[spot]!;
+        only = only === -2 || only === zone ? zone : -1;
+      }
+    }
+    return only;
+  }
 }

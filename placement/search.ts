@@ -7,7 +7,7 @@
  */
 import { NOWHERE, Assignment, REQUIRED } from './assignment';
 import type { Balance } from './balance';
-import { countsProveNone } from './bounds';
+import { countsProveNone, RoomLeft } from './bounds';
 import type { Budget } from './budget';
 import { inSet, placeOf, type Network } from './network';
 import { Domains } from './propagate';
@@ -22,8 +22,12 @@ type Order = 'Best' | 'Tightest' | 'Chance';
 
 const ORDERS: Order[] = ['Best', 'Tightest', 'Best', 'Chance'];
 
-/** Failures after which the first attempt starts again; grows by half with each. */
+/** Failures after which the first attempt starts again, and how that grows with each. */
 const FIRST_LIMIT = 60;
+const GROWTH = 1.5;
+
+/** Failures of an attempt before it counts the room that is left after each VM: where less fails, that costs more than it saves. */
+const FEW_FAILURES = 10;
 
 /** Searches until there is a verdict or the budget is over. */
 export function search(
@@ -33,21 +37,45 @@ export function search(
   budget: Budget,
   attempts = Infinity,
 ): Verdict {
-  const weights = new Float64Array(network.size).fill(1);
-  const classes = likenessOf(network, 'Required');
-  let limit = FIRST_LIMIT;
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const order = ORDERS[attempt % ORDERS.length]!;
-    const assignment = new Assignment(network, balance?.());
-    const descent = new Descent(network, assignment, classes, weights, order, random, budget);
-    if (attempt === 0 && !descent.canBegin()) return { type: 'None' };
-    const verdict = descent.run(Math.floor(limit));
-    if (verdict !== undefined) return verdict;
-    // The first descent always gets to its end: without it there is nothing.
-    if (budget.isOver) break;
-    limit *= 1.5;
+  return new Search(network, balance, random, budget).run(attempts);
+}
+
+/** A search in parts: each goes on with the weights that failures have given to VMs, and with longer attempts. */
+export class Search {
+  readonly #weights: Float64Array;
+  readonly #classes: Likeness;
+  #attempt = 0;
+  #limit = FIRST_LIMIT;
+
+  constructor(
+    readonly network: Network,
+    readonly balance: (() => Balance) | undefined,
+    readonly random: Random,
+    readonly budget: Budget,
+  ) {
+    this.#weights = new Float64Array(network.size).fill(1);
+    this.#classes = likenessOf(network, 'Required');
   }
-  return { type: 'Unknown' };
+
+  /** Makes attempts until there is a verdict, so many are made, so many steps are taken, or the budget is over. */
+  run(attempts: number, steps = Infinity): Verdict {
+    const { network, balance, random, budget } = this;
+    const lastAttempt = this.#attempt + attempts;
+    const lastStep = budget.steps + steps;
+    while (this.#attempt < lastAttempt && budget.steps < lastStep) {
+      const order = ORDERS[this.#attempt % ORDERS.length]!;
+      const assignment = new Assignment(network, balance?.());
+      const descent = new Descent(network, assignment, this.#classes, this.#weights, order, random, budget);
+      if (this.#attempt === 0 && !descent.canBegin()) return { type: 'None' };
+      this.#attempt += 1;
+      const verdict = descent.run(Math.floor(this.#limit));
+      if (verdict !== undefined) return verdict;
+      // The first descent always gets to its end: without it there is nothing.
+      if (budget.isOver) break;
+      this.#limit *= GROWTH;
+    }
+    return { type: 'Unknown' };
+  }
 }
 
 /** Places that keep all required rules, drawn by chance; undefined: a short search came by none. */
@@ -68,6 +96,7 @@ export function draw(
 /** One walk down, and back up at failures. */
 class Descent {
   readonly #domains: Domains;
+  readonly #remaining: RoomLeft;
   /** By level: the VM, the moment before it was placed, the spots that were tried, and the level before with the like of it. */
   readonly #vmAt: Int32Array;
   readonly #markAt: Int32Array;
@@ -87,6 +116,7 @@ class Descent {
     readonly budget: Budget,
   ) {
     this.#domains = new Domains(network, assignment);
+    this.#remaining = new RoomLeft(network, assignment, this.#domains);
     this.#vmAt = new Int32Array(network.size);
     this.#markAt = new Int32Array(network.size);
     this.#tried = new Uint32Array(network.size * network.words);
@@ -120,12 +150,13 @@ class Descent {
       this.#tried[level * network.words + (spot >>> 5)]! |= 1 << (spot & 31);
       this.#markAt[level] = this.#domains.mark();
       assignment.place(vm, spot);
-      if (this.#domains.placed(vm, spot)) {
+      const holds = this.#domains.placed(vm, spot);
+      if (holds && (failures < FEW_FAILURES || this.#remaining.isEnough())) {
         if (level + 1 === network.size) return { type: 'Found', spotOf: assignment.spotOf };
         this.#open(++level, vm);
         continue;
       }
-      this.weights[this.#domains.blamed]! += 1;
+      this.weights[holds ? vm : this.#domains.blamed]! += 1;
       this.#takeBack(level);
       failures += 1;
       if (failures > limit || (failures > 1 && budget.isOver)) return undefined;

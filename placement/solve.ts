@@ -29,7 +29,7 @@ import type {
 } from './problem';
 import { Random } from './random';
 import { Outcome } from './score';
-import { search, type Verdict } from './search';
+import { Search, search, type Verdict } from './search';
 
 /** What people are to know of an answer with `stoppedByClock`. The messages of those without places say it. */
 export const STOPPED_BY_CLOCK =
@@ -139,21 +139,22 @@ function findPlaces(model: Model, seed: number, budget: Budget): Places {
 
 /** First places that keep all rules, or the proof that there are none. */
 function firstPlaces(model: Model, network: Network, random: Random, budget: Budget): Verdict {
-  const balance = (): Balance => new Balance(model);
-  const first = search(network, balance, random, budget, FIRST_ATTEMPTS);
+  const searching = new Search(network, () => new Balance(model), random, budget);
+  const first = searching.run(FIRST_ATTEMPTS);
   if (first.type !== 'Unknown') return first;
   // Rules that contradict each other are found sooner where room does not matter.
   const rulesAlone = layOut(model, { room: false, preferred: false });
   if (search(rulesAlone, undefined, random, budget, FIRST_ATTEMPTS).type === 'None') return { type: 'None' };
-  // Repair finds what is tight, search proves what is impossible: by turns, each time longer.
+  // Repair finds what is tight, search proves what is impossible: by turns, with as many steps for each.
   const required = layOut(model, { room: true, preferred: false });
-  for (let round = 1; !budget.isOver; round *= 2) {
+  while (!budget.isOver) {
+    const before = budget.steps;
     // Several short repairs, each from the start, find what one long one does not.
-    for (let start = 0; start < Math.min(round, REPAIRS); start += 1) {
+    for (let start = 0; start < REPAIRS; start += 1) {
       const repairing = new Assignment(required);
       if (repair(repairing, random, budget, ROUND)) return { type: 'Found', spotOf: repairing.spotOf };
     }
-    const verdict = search(network, balance, random, budget, FIRST_ATTEMPTS + 2 * round);
+    const verdict = searching.run(Infinity, budget.steps - before);
     if (verdict.type !== 'Unknown') return verdict;
   }
   return { type: 'Unknown' };

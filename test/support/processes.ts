@@ -105,8 +105,24 @@ export interface Installation {
   stop(): Promise<void>;
 }
 
-/** Starts an installation on an empty folder of manifests. `behavior` is that of a SimulatedInventory, as written in a manifest. */
-export async function startInstallation(behavior: Record<string, unknown>): Promise<Installation> {
+/** A process of an installation. */
+export type Part = 'simulator' | 'worker' | 'bridge';
+
+/** What moves the clock of a process by a number of milliseconds. */
+function shifted(shift: number | undefined): NodeJS.ProcessEnv {
+  if (shift === undefined) return {};
+  const preload = path.join(__dirname, 'shifted-clock.js');
+  return { NODE_OPTIONS: `--require ${preload}`, TEST_CLOCK_SHIFT: String(shift) };
+}
+
+/**
+ * Starts an installation on an empty folder of manifests. `behavior` is that of a SimulatedInventory, as written in a manifest; `shifts`
+ * moves the clocks of processes, in milliseconds.
+ */
+export async function startInstallation(
+  behavior: Record<string, unknown>,
+  shifts: Partial<Record<Part, number>> = {},
+): Promise<Installation> {
   buildWhenStale();
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-processes-'));
   mkdirSync(path.join(dir, 'manifests'));
@@ -123,14 +139,20 @@ export async function startInstallation(behavior: Record<string, unknown>): Prom
       ['simulator', 'run', 'inventory.yaml', '--data', 'simulator', '--port', '0'],
       dir,
       /^http:.*\n/m,
+      shifted(shifts.simulator),
     ),
   ]);
   const address = simulator.output().split('\n')[0] ?? '';
   const reach = ['--temporal', temporal.address, '--simulator', address];
   const startBridge = (data: string): Promise<Command> =>
-    startCommand(['bridge', 'manifests', '--data', data, ...reach], dir, /"msg":"ready"/);
+    startCommand(
+      ['bridge', 'manifests', '--data', data, ...reach],
+      dir,
+      /"msg":"ready"/,
+      shifted(shifts.bridge),
+    );
   const [worker, bridge] = await Promise.all([
-    startCommand(['worker', ...reach], dir, /"msg":"ready"/),
+    startCommand(['worker', ...reach], dir, /"msg":"ready"/, shifted(shifts.worker)),
     startBridge('bridge'),
   ]);
   const console = new SimulatorConsole(address);

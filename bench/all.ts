@@ -6,6 +6,7 @@ import Table from 'cli-table3';
 const BENCHMARKS = [
   'actions',
   'idle',
+  'size',
   'start',
   'step-overhead',
   'remaining-delay',

@@ -238,3 +238,9 @@ test('events of both kinds are read; what says nothing of power is not', () => {
   expect(warningOf({ ...event, note: later } as never)).toBeUndefined();
   expect(warningOf({ ...event, regarding: {} } as never)).toBeUndefined();
 });
+
+test.each([1e300, 2 ** 53, -1, 1.5, '7'])('a forged sequence (%p) is not read', (sequence) => {
+  const forged = { uid: 'u', id: 'x', sequence, powerState: 'PoweredOn', caller: 'c', at: at(0) };
+  const annotations = { 'vmgroup.dev/operation': JSON.stringify(forged) };
+  expect(operation({ is: 'PoweredOn', annotations })).toEqual({});
+});

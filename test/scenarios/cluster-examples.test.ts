@@ -7,6 +7,7 @@ import path from 'node:path';
 import { parseManifests } from '../../api';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterSystem, type GroupStatusOnServer } from '../support/cluster-system';
+import { classManifest } from '../support/manifests';
 import { effects } from '../support/system';
 
 jest.setTimeout(400_000);
@@ -26,6 +27,21 @@ const { manifests } = parseManifests(
 const roots = manifests.groups.filter(({ groupName }) => groupName === undefined);
 const standingBy = roots.filter(({ powerState }) => powerState === 'PoweredOff');
 
+/** The classes that examples name and do not bring: an administrator has put them into the namespace. */
+function providedClasses(): string {
+  const key = (namespace: string, name: string): string => `${namespace}/${name}`;
+  const own = new Set(manifests.classes.map(({ namespace, name }) => key(namespace, name)));
+  const missing = new Set(
+    manifests.virtualMachines.flatMap(({ namespace, className }) =>
+      className === undefined || own.has(key(namespace, className)) ? [] : [key(namespace, className)],
+    ),
+  );
+  return [...missing]
+    .map((each) => each.split('/'))
+    .map(([namespace = '', name = '']) => classManifest(namespace, name, { cpus: 2, memory: '4Gi' }))
+    .join('---\n');
+}
+
 let system: ClusterSystem;
 /** Status of each standing group before it was powered on. */
 const standing: Record<string, GroupStatusOnServer | undefined> = {};
@@ -35,6 +51,7 @@ beforeAll(async () => {
   await system.startBridge();
   const namespaces = new Set(manifests.groups.map(({ namespace }) => namespace));
   await Promise.all([...namespaces].map((name) => system.kubectl(['create', 'namespace', name])));
+  await system.kubectl(['apply', '--server-side', '-f', '-'], providedClasses());
   for (const folder of folders) {
     const files = ['-f', path.join(EXAMPLES, folder)];
     await system.kubectl(['apply', '--server-side', '--validate=strict', ...files]);

@@ -10,7 +10,7 @@ import type { VirtualMachineStatus } from '../api';
 import { own } from '../api/own';
 import { fitText } from '../api/text';
 import { CHANGES, type Uses } from './changes';
-import type { Attempt, AttemptReport, PauseReport, PausedBy, RunOutcome } from './messages';
+import type { AttemptReport, PauseReport, PausedBy, RunOutcome } from './messages';
 import { MAX_OUTRANKED, outranks } from './outranked';
 import { workflowId } from './plan';
 import {
@@ -20,6 +20,7 @@ import {
   MESSAGE_BYTES,
   reachedSince,
   type MemberState,
+  type OperationFailure,
   type PlacedMember,
   type Run,
 } from './state';
@@ -28,15 +29,6 @@ import {
 export type OperationResult =
   | { kind: 'VirtualMachine'; status: VirtualMachineStatus; acted: boolean }
   | { kind: 'VirtualMachineGroup'; outcome: RunOutcome };
-
-/** Why an operation was given up. */
-export interface OperationFailure {
-  class: string;
-  message: string;
-  failures: Attempt[];
-  /** With class `Superseded`: the operation that the platform has on record instead. */
-  recorded?: { sequence: number; caller: string };
-}
 
 /** The end of one operation: it reached its gate, was given up, or ended with a result that is not its own. */
 export type OperationEnd = { activityId: string; at: number } & (

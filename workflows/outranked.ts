@@ -2,8 +2,8 @@
  * Calls that a platform refuses because it has a greater sequence on record. Sequences follow the Temporal server's clock, so a clock that
  * was ahead once leaves records that outrank every later call. Pure.
  */
-import type { OperationFailure } from './operations';
 import { MAX_SEQUENCE } from './schemas';
+import type { OperationFailure } from './state';
 
 /** How often in a row a run goes past a record of its own group by itself; after that an operator has to. */
 export const MAX_OUTRANKED = 3;

@@ -8,10 +8,16 @@
 import type { PlacementResult, VirtualMachineRef } from '../activities';
 import { own } from '../api/own';
 import { fitText } from '../api/text';
-import type { OperationFailure } from './operations';
 import { MAX_OUTRANKED, outranks } from './outranked';
 import { workflowId } from './plan';
-import { membersOf, MESSAGE_BYTES, type Claims, type Placing, type Run } from './state';
+import {
+  membersOf,
+  MESSAGE_BYTES,
+  type Claims,
+  type OperationFailure,
+  type Placing,
+  type Run,
+} from './state';
 
 /** Drops the open call for places, so that one with the present needs is made. */
 export function placeAgain(run: Run): void {

@@ -5,8 +5,9 @@
 import type { PlacementResult, VirtualMachineRef } from '../activities';
 import { CHANGES, type Uses } from './changes';
 import { workOf, type Start } from './decide';
-import type { OperationFailure, OperationResult } from './operations';
+import type { OperationResult } from './operations';
 import { parse, type Parsed } from './schemas';
+import type { OperationFailure } from './state';
 
 /** A result that counts, or why it does not. */
 export type Read<T> = { result: T } | { unconfirmed: string };

@@ -7,8 +7,8 @@ import {
 } from '@temporalio/workflow';
 import type { Activities, ConfirmInput, PowerInput } from '../activities';
 import { workOf, type Start } from './decide';
-import type { OperationFailure } from './operations';
 import { readFailure } from './results';
+import type { OperationFailure } from './state';
 
 /** Milliseconds without a heartbeat after which an attempt counts as lost, and another worker takes it over. */
 const HEARTBEAT_TIMEOUT = 5_000;

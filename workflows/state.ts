@@ -52,6 +52,15 @@ export interface OpenOperation {
   confirms?: true;
 }
 
+/** Why an operation was given up. */
+export interface OperationFailure {
+  class: string;
+  message: string;
+  failures: Attempt[];
+  /** With class `Superseded`: the operation that the platform has on record instead. */
+  recorded?: { sequence: number; caller: string };
+}
+
 /** What a run knows of one member. */
 export interface MemberState {
   phase: MemberPhase;

@@ -52,13 +52,7 @@ import {
   type Verb,
   type WordAccepted,
 } from './messages';
-import {
-  attemptReported,
-  operationsEnded,
-  pauseReported,
-  type OperationEnd,
-  type OperationFailure,
-} from './operations';
+import { attemptReported, operationsEnded, pauseReported, type OperationEnd } from './operations';
 import { placed, placementFailed, placesUnconfirmed, released } from './placing';
 import { workflowId } from './plan';
 import { detailsOf, progressOf } from './progress';
@@ -67,7 +61,16 @@ import { begin, receivePlan } from './run';
 import { failureOf, schedule, scheduleCancellation } from './schedule';
 import { parse, type Inputs } from './schemas';
 import { carried, unpacked } from './size';
-import { end, ignoring, membersOf, MESSAGE_BYTES, remember, withdrawn, type Run } from './state';
+import {
+  end,
+  ignoring,
+  membersOf,
+  MESSAGE_BYTES,
+  remember,
+  withdrawn,
+  type OperationFailure,
+  type Run,
+} from './state';
 import { objection, speak } from './words';
 
 /** What each verb does, for the picker in the UI. */

@@ -44,7 +44,10 @@ function start(apart = false): { child: ChildProcess; said: string[]; answer: ()
 
 /** Namespaces take root, or a kernel that grants them to anybody. */
 const canUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
-const apart = canUnshare ? test : test.skip;
+function apart(name: string, body: () => Promise<void>, timeout?: number): void {
+  if (canUnshare) test(name, body, timeout);
+  else test.skip(`${name} (skipped: this machine grants no pid namespaces)`, body, timeout);
+}
 
 test('LOCK-1: the second is refused, with the note of the first; released it can be taken again', async () => {
   const lock = await take();

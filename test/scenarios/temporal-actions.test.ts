@@ -144,6 +144,14 @@ async function isPhase(namespace: string, phase: string): Promise<GroupView> {
   }, `${namespace}/app to be ${phase}`);
 }
 
+/** Waits until the run has closed: it shows its last phase already while it gives places back. */
+async function endsAs(namespace: string, phase: string): Promise<GroupView> {
+  return system.until(() => {
+    const found = view(namespace);
+    return found?.phase === phase && found.run?.endedAt !== undefined ? found : undefined;
+  }, `the run of ${namespace}/app to end as ${phase}`);
+}
+
 /** Names of the VMs that have room on the platform. */
 async function held(namespace: string): Promise<string[]> {
   const standing = await system.console.standing();
@@ -156,7 +164,7 @@ const asked = async (namespace: string): Promise<string[]> => accepted(await sys
 
 /** Each VM is on, and none was asked more often than its failures explain. */
 async function expectDone(namespace: string, stuckAsked = 2): Promise<void> {
-  await isPhase(namespace, 'Converged');
+  await endsAs(namespace, 'Converged');
   const stuck = Array.from({ length: stuckAsked }, () => 'PoweredOn stuck');
   expect(await asked(namespace)).toEqual(['PoweredOn first', ...stuck, 'PoweredOn last']);
 }
@@ -171,7 +179,7 @@ row('temporal workflow terminate', async () => {
   const ns = 'terminate';
   await begin(ns);
   await run('workflow', 'terminate', '-w', idOf(ns), '--reason', 'test');
-  const stopped = await isPhase(ns, 'Cancelled');
+  const stopped = await endsAs(ns, 'Cancelled');
   expect(stopped.message).toMatch(
     /^stopped \(TERMINATED.*\): nothing starts until the desired state changes/,
   );
@@ -188,7 +196,7 @@ row('temporal workflow cancel', async () => {
   const ns = 'cancel';
   await begin(ns);
   await run('workflow', 'cancel', '-w', idOf(ns));
-  const { run: ended } = await isPhase(ns, 'Cancelled');
+  const { run: ended } = await endsAs(ns, 'Cancelled');
   expect(ended?.outcome).toMatchObject({ outcome: 'Cancelled' });
   expect(ended?.outcome?.words).toMatchObject([
     { verb: 'abort', actor: expect.stringMatching(/^temporal-cli:/) as string },
@@ -231,7 +239,7 @@ row('temporal workflow reset --type FirstWorkflowTask', async () => {
   const before = await begin(ns);
   await run('workflow', 'reset', '-w', idOf(ns), '--type', 'FirstWorkflowTask', '--reason', 'test');
   await anotherRun(ns, before);
-  await isPhase(ns, 'Converged');
+  await endsAs(ns, 'Converged');
   expect((await asked(ns)).filter((line) => !line.endsWith(' stuck'))).toEqual([
     'PoweredOn first',
     'PoweredOn last',
@@ -243,7 +251,7 @@ row('temporal workflow delete', async () => {
   const before = await begin(ns);
   await run('workflow', 'delete', '-w', idOf(ns), '--yes');
   await anotherRun(ns, before);
-  await isPhase(ns, 'Converged');
+  await endsAs(ns, 'Converged');
   expect((await asked(ns)).filter((line) => !line.endsWith(' stuck'))).toEqual([
     'PoweredOn first',
     'PoweredOn last',
@@ -289,7 +297,7 @@ row('temporal workflow update execute', async () => {
   const update = ['workflow', 'update', 'execute', '-w', idOf(ns), '--name', 'skipMember', '--input'];
   await expect(run(...update, '{"member":"stuck"}')).rejects.toThrow('actor');
   await run(...update, JSON.stringify({ member: 'stuck', actor: 'anna', reason: 'test' }));
-  await isPhase(ns, 'ConvergedWithExceptions');
+  await endsAs(ns, 'ConvergedWithExceptions');
   expect(view(ns)?.run?.outcome?.words).toMatchObject([
     { verb: 'skipMember', actor: 'anna', member: 'stuck' },
   ]);
@@ -373,7 +381,7 @@ row('temporal activity complete', async () => {
   await begin(ns);
   // Only the platform says that a VM is on: the operation is asked for again, and the next tier waits.
   await run('activity', 'complete', '-w', idOf(ns), ...POWER_ON, '--result', '{}');
-  await isPhase(ns, 'Converged');
+  await endsAs(ns, 'Converged');
   const order = await asked(ns);
   expect(order.at(-1)).toBe('PoweredOn last');
   expect(order.filter((line) => line === 'PoweredOn stuck')).toHaveLength(2);
@@ -384,7 +392,7 @@ row('temporal workflow terminate --query', async () => {
   await begin(ns);
   const query = `WorkflowId = '${idOf(ns)}' AND ExecutionStatus = 'Running'`;
   await run('workflow', 'terminate', '--query', query, '--reason', 'test', '--yes');
-  expect((await isPhase(ns, 'Cancelled')).run).toMatchObject({ closedAs: 'TERMINATED' });
+  expect((await endsAs(ns, 'Cancelled')).run).toMatchObject({ closedAs: 'TERMINATED' });
   await retry(ns);
   await expectDone(ns);
 });

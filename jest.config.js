@@ -16,7 +16,7 @@ function project(tier) {
     },
     // These packages ship ES modules only, which Jest's loader cannot require untransformed.
     transformIgnorePatterns: [
-      '/node_modules/(?!(@kubernetes/client-node|socks-proxy-agent|agent-base|http-proxy-agent|https-proxy-agent|openid-client|oauth4webapi|jose|fast-check|pure-rand|chokidar|readdirp|p-queue|p-timeout|eventemitter3|log-update|ansi-escapes|cli-cursor|restore-cursor|slice-ansi|string-width|strip-ansi|wrap-ansi|is-fullwidth-code-point|get-east-asian-width|ansi-styles|ansi-regex|onetime|mimic-function|environment)/)',
+      '/node_modules/(?!(@kubernetes/client-node|socks-proxy-agent|agent-base|http-proxy-agent|https-proxy-agent|openid-client|oauth4webapi|jose|fast-check|pure-rand|chokidar|readdirp|p-map|p-queue|p-retry|p-timeout|is-network-error|eventemitter3|log-update|ansi-escapes|cli-cursor|restore-cursor|slice-ansi|string-width|strip-ansi|wrap-ansi|is-fullwidth-code-point|get-east-asian-width|ansi-styles|ansi-regex|onetime|mimic-function|environment)/)',
     ],
   };
 }

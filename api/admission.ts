@@ -17,6 +17,7 @@ import { own } from './own';
 import { type Finding, formatPath, type ObjectRef, type Path, refKey } from './problem';
 import { readResource, type Resource } from './resource';
 import { checkRules } from './rules';
+import { firstFew } from './text';
 
 /** `request` of an `AdmissionReview` (admission.k8s.io/v1): what of it matters. */
 export interface AdmissionRequest {
@@ -148,7 +149,11 @@ function verdict(now: Word[], before: Word[]): AdmissionVerdict {
     ...brought.filter(({ severity }) => severity === 'Warning').map(({ text }) => text),
     ...stillWrong.map(({ text }) => `still wrong: ${text}`),
   ];
-  return { allowed: problems.length === 0, problems: atMost(problems), warnings: atMost(warnings) };
+  return {
+    allowed: problems.length === 0,
+    problems: firstFew(problems, MAX_WORDS),
+    warnings: firstFew(warnings, MAX_WORDS),
+  };
 }
 
 /** What is there now and was not before, and what was there before too. */
@@ -164,11 +169,6 @@ function compare(now: Word[], before: Word[]): { brought: Word[]; left: Word[] }
     (count > 0 ? left : brought).push(word);
   }
   return { brought, left };
-}
-
-function atMost(words: string[]): string[] {
-  if (words.length <= MAX_WORDS) return words;
-  return [...words.slice(0, MAX_WORDS), `and ${words.length - MAX_WORDS} more`];
 }
 
 /** Whether rules between objects may say something new. Most updates of VMs set a power state, and there are many. */

@@ -39,7 +39,7 @@ export { manifestsOf, problemOf, readResource, type Resource } from './resource'
 export { checkRules, sameToRules, type RuleContext } from './rules';
 export { DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
 export { DEFAULT_INVENTORY, simulatedInventorySchema } from './simulated-inventory';
-export { byteLength, fitJson, fitList, fitText, jsonLength } from './text';
+export { byteLength, firstFew, fitJson, fitList, fitText, jsonLength, listed } from './text';
 export { virtualMachineSchema } from './virtual-machine';
 export { virtualMachineClassSchema } from './virtual-machine-class';
 export { POLICY_ANNOTATION, virtualMachineGroupSchema } from './virtual-machine-group';

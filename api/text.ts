@@ -1,4 +1,22 @@
-/** Text and lists that must fit into a number of bytes. Pure, and without Node: the workflow uses it too. */
+/** Lists of names in one text, and texts and lists cut to a number of bytes. Pure, and without Node: the workflow uses it too. */
+
+/** The first `most` texts, then `and 3 more` in place of the others. */
+export function firstFew(texts: readonly string[], most: number): string[] {
+  const left = texts.length - most;
+  return left > 0 ? [...texts.slice(0, most), `and ${left} more`] : [...texts];
+}
+
+/**
+ * Names in one text: `a, b, c`, and `a, b and 3 more` when there are more than `most`.
+ *
+ * @param lastWord What goes before the last name when all are shown, as in `a, b or c`; and before `3 more`. Without it, a comma and `and`.
+ */
+export function listed(names: readonly string[], most: number, lastWord?: 'and' | 'or'): string {
+  const left = names.length - most;
+  if (left > 0) return `${names.slice(0, most).join(', ')} ${lastWord ?? 'and'} ${left} more`;
+  if (lastWord === undefined || names.length < 2) return names.join(', ');
+  return `${names.slice(0, -1).join(', ')} ${lastWord} ${names.at(-1)}`;
+}
 
 /** Bytes that `text` takes in UTF-8. A lone surrogate counts 3, as the replacement character that is written for it. */
 export function byteLength(text: string): number {

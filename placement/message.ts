@@ -1,9 +1,10 @@
 /** A conflict in one sentence for people. */
+import { listed } from '../api';
 import type { Bond, Model } from './model';
 import type { Conflict, ConflictRule, MissingRoom, VmRef } from './problem';
 import { selectorWords } from './selectors';
 
-/** So many names are listed; the rest is counted. */
+/** Most names in one list. */
 const MOST = 5;
 
 /** Says what conflicts, with names and numbers. */
@@ -20,10 +21,10 @@ function messageOf(model: Model, { rules, capacity }: Conflict): string {
   if (room !== undefined)
     return rules.length === 0
       ? `there is not enough room: ${room}`
-      : `${room}, under ${listed(rules.map(ruleWords))}`;
+      : `${room}, under ${inWords(rules.map(ruleWords))}`;
   const [only] = rules;
   if (only && rules.length === 1) return alone(model, only);
-  return exclusion(model, rules) ?? `these rules cannot hold together: ${listed(rules.map(ruleWords))}`;
+  return exclusion(model, rules) ?? `these rules cannot hold together: ${inWords(rules.map(ruleWords))}`;
 }
 
 /** Amounts such as `12 GiB` and `1.5 cpus`. */
@@ -41,7 +42,7 @@ function gibibytes(bytes: number): string {
 }
 
 function roomMissing(capacity: MissingRoom[]): string {
-  return listed(
+  return inWords(
     capacity.map((missing) => {
       const [first] = missing.vms;
       const place = missing.host === undefined ? missing.zone : `${missing.host} in ${missing.zone}`;
@@ -60,7 +61,7 @@ function ruleWords({ vm, type, path }: ConflictRule): string {
 
 function nowhere({ problem, spots }: Model): string {
   if (spots.length === 0) return 'there is no host to place on';
-  return `no datastore with free space serves a zone of the hosts (${listed(problem.datastores.map(({ name }) => name))})`;
+  return `no datastore with free space serves a zone of the hosts (${inWords(problem.datastores.map(({ name }) => name))})`;
 }
 
 /** One rule that cannot hold by itself. */
@@ -79,8 +80,8 @@ function alone(model: Model, rule: ConflictRule): string {
     .map((other) => nameOf(model.entities[other]!));
   const where = bond.overZones ? 'zone' : 'host';
   return bond.isAffinity
-    ? `${rule.path} of ${name} cannot hold: it can come into no ${where} with ${listed(others, 'or')}`
-    : `${rule.path} of ${name} cannot hold: there is no ${where} for it without ${listed(others, 'or')}`;
+    ? `${rule.path} of ${name} cannot hold: it can come into no ${where} with ${inWords(others, 'or')}`
+    : `${rule.path} of ${name} cannot hold: there is no ${where} for it without ${inWords(others, 'or')}`;
 }
 
 /** VMs that all exclude each other, and too few places for them. */
@@ -107,8 +108,8 @@ function exclusion(model: Model, rules: ConflictRule[]): string | undefined {
   );
   const what = bond.overZones ? 'zone' : 'host';
   return (
-    `${listed([...involved])} may not share a ${what}, and there ${places.size === 1 ? 'is' : 'are'} ${places.size} ${what}` +
-    `${places.size === 1 ? '' : 's'} for them, under ${listed(rules.map(ruleWords))}`
+    `${inWords([...involved])} may not share a ${what}, and there ${places.size === 1 ? 'is' : 'are'} ${places.size} ${what}` +
+    `${places.size === 1 ? '' : 's'} for them, under ${inWords(rules.map(ruleWords))}`
   );
 }
 
@@ -118,10 +119,9 @@ function besidePlaced(model: Model, rules: ConflictRule[], bond: Bond, all: numb
   if (fresh === undefined || more.length > 0) return undefined;
   const others = all.filter((entity) => entity !== fresh).map((entity) => nameOf(model.entities[entity]!));
   const what = bond.overZones ? 'zone' : 'host';
-  return `there is no ${what} for ${nameOf(model.entities[fresh]!)} without ${listed(others, 'or')}, under ${listed(rules.map(ruleWords))}`;
+  return `there is no ${what} for ${nameOf(model.entities[fresh]!)} without ${inWords(others, 'or')}, under ${inWords(rules.map(ruleWords))}`;
 }
 
-function listed(names: string[], word = 'and'): string {
-  const shown = names.length > MOST + 1 ? [...names.slice(0, MOST), `${names.length - MOST} more`] : names;
-  return shown.length < 2 ? shown.join('') : `${shown.slice(0, -1).join(', ')} ${word} ${shown.at(-1)}`;
+function inWords(names: string[], lastWord: 'and' | 'or' = 'and'): string {
+  return listed(names, MOST, lastWord);
 }

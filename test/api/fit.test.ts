@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { byteLength, fitJson, fitList, fitText, jsonLength, own } from '../../api';
+import { byteLength, firstFew, fitJson, fitList, fitText, jsonLength, listed, own } from '../../api';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 80 });
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -36,6 +36,25 @@ describe('G2: text fits into bytes', () => {
     expect(fitJson('x'.repeat(8), 100, [halved])).toBe('x'.repeat(8));
     expect(fitJson('x'.repeat(8), 6, [halved, halved])).toBe('x'.repeat(4));
     expect(jsonLength(undefined)).toBe(0);
+  });
+});
+
+describe('the first few names', () => {
+  it('lists all of them when there are few, and counts the rest', () => {
+    expect(listed([], 2)).toBe('');
+    expect(listed(['a', 'b'], 2)).toBe('a, b');
+    expect(listed(['a', 'b', 'c'], 2)).toBe('a, b and 1 more');
+  });
+
+  it('puts a word before the last name, on request', () => {
+    expect(listed(['a'], 2, 'or')).toBe('a');
+    expect(listed(['a', 'b', 'c'], 3, 'or')).toBe('a, b or c');
+    expect(listed(['a', 'b', 'c', 'd'], 2, 'or')).toBe('a, b or 2 more');
+  });
+
+  it('leaves it to the caller how texts are joined', () => {
+    expect(firstFew(['a', 'b'], 2)).toEqual(['a', 'b']);
+    expect(firstFew(['a', 'b', 'c'], 1).join('; ')).toBe('a; and 2 more');
   });
 });
 

@@ -12,6 +12,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { Group, Problem } from '../api';
+import { WorkQueue } from '../kubernetes';
 import { Asks } from './asks';
 import {
   groupObject,
@@ -53,7 +54,6 @@ import type { Source, SourceState, UnusableGroup } from './source';
 import { runOfView, unusableView, type GroupView } from './status';
 import type { StatusStore } from './status-store';
 import { temporalRuns, type TemporalRuns } from './temporal-runs';
-import { workQueue, type WorkQueue } from './work-queue';
 
 export type { Observations, VirtualMachineName } from './observed-vms';
 
@@ -115,6 +115,8 @@ const GATHER = 50;
 const SHARE = 5;
 /** Groups that are looked up at the same time. */
 const LOOKUPS = 20;
+/** Trees that are reconciled at the same time. */
+const TREES = 200;
 
 /** Starts a bridge; resolves once it watches. Rejects if the source cannot be read at all. */
 export function startBridge(options: BridgeOptions): Promise<Bridge> {
@@ -176,11 +178,12 @@ class RunningBridge implements Bridge {
         if (reachable) this.#touchAll();
       },
     });
-    this.#queue = workQueue(
-      (key) => this.#work(key),
-      (key, error, retryIn) =>
+    this.#queue = new WorkQueue({
+      concurrency: TREES,
+      work: (key) => this.#work(key),
+      onError: (key, error, retryIn) =>
         options.logger.warn({ group: key, error: describe(error), retryIn }, 'reconcile failed, requeued'),
-    );
+    });
   }
 
   async start(): Promise<void> {

@@ -8,8 +8,8 @@
 import { createHash } from 'node:crypto';
 import type { ApiServer, KubernetesObject } from './api-server';
 import { KubernetesError } from './error';
-import { keyQueue } from './key-queue';
 import { RESOURCES } from './resources';
+import { WorkQueue } from './work-queue';
 
 /** What {@link eventWriter} needs. */
 export interface EventWriterOptions {
@@ -76,11 +76,15 @@ interface Series {
 export function eventWriter({ api, controller, instance, pause, onError }: EventWriterOptions): EventWriter {
   const known = new Map<string, Series>();
   const buckets = new Map<string, { tokens: number; at: number }>();
-  const queue = keyQueue(CONCURRENCY, async (id) => {
-    const series = known.get(id);
-    if (!series) return;
-    await bring(series);
-    if (series.count > series.tried) queue.add(id, untilNext(series));
+  const queue = new WorkQueue({
+    concurrency: CONCURRENCY,
+    work: async (id) => {
+      const series = known.get(id);
+      if (!series) return;
+      await bring(series);
+      if (series.count > series.tried) queue.add(id, untilNext(series));
+    },
+    onError: (_id, error) => onError(error),
   });
 
   function write(object: KubernetesObject, event: ObjectEvent): void {

@@ -11,7 +11,6 @@ export {
 } from './api-server';
 export { KubernetesError } from './error';
 export { eventWriter, type EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';
-export { keyQueue, type KeyQueue } from './key-queue';
 export {
   leaseLocks,
   LockTimeoutError,
@@ -32,3 +31,4 @@ export {
   type VirtualMachineCacheOptions,
   type VirtualMachineObject,
 } from './virtual-machine';
+export { doublingPause, keyQueue, WorkQueue, type WorkQueueOptions } from './work-queue';

@@ -8,9 +8,9 @@
 import type { SimulatedHost, SimulatedInventory } from '../../api';
 import {
   KubernetesError,
-  keyQueue,
   RESOURCES,
   resourceCache,
+  WorkQueue,
   type ApiServer,
   type KubernetesObject,
 } from '../../kubernetes';
@@ -87,17 +87,18 @@ export function publishZones(options: ZonePublisherOptions): ZonePublisher {
     }),
     onListenerError: (error) => onError(error, ''),
   });
-  const queue = keyQueue(CONCURRENCY, async (namespace) => {
-    if (!isUsed(namespace)) return;
-    await zones.synced();
-    try {
+  const queue = new WorkQueue({
+    concurrency: CONCURRENCY,
+    work: async (namespace) => {
+      if (!isUsed(namespace)) return;
+      await zones.synced();
       await publish(namespace);
-    } catch (error: unknown) {
-      // Z2
-      const absent = error instanceof KubernetesError && error.isNotFound;
-      if (!absent) onError(error, namespace);
-      queue.add(namespace, absent ? ABSENT : RETRY);
-    }
+    },
+    // Z2
+    onError: (namespace, error) => {
+      if (!isAbsent(error)) onError(error, namespace);
+    },
+    pause: (_failures, error) => (isAbsent(error) ? ABSENT : RETRY),
   });
   zones.onChange(({ key }) => queue.add(key.split('/', 1)[0] ?? ''));
 
@@ -122,6 +123,11 @@ export function publishZones(options: ZonePublisherOptions): ZonePublisher {
       await Promise.all([queue.stop(), zones.stop()]);
     },
   };
+}
+
+/** The API server has no such resource. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof KubernetesError && error.isNotFound;
 }
 
 /** Our fields of a spec as one text. */

@@ -9,7 +9,6 @@ import {
   type GroupView,
   type RunRequest,
 } from '../../bridge';
-import { workQueue } from '../../bridge/work-queue';
 import { until } from '../support/until';
 
 let folder: string;
@@ -117,48 +116,5 @@ describe('requests for a run', () => {
     await until(async () => refused.length === 2 && (await readdir(folder)).length === 0);
     await watching.stop();
     expect(refused).toContain('no such group');
-  });
-});
-
-describe('workQueue', () => {
-  test('a key that is added while it waits is done once, while it is worked on once more, never twice at a time', async () => {
-    const done: string[] = [];
-    let open = 0;
-    let most = 0;
-    const queue = workQueue(
-      async (key) => {
-        most = Math.max(most, (open += 1));
-        if (done.length === 0) queue.add(key);
-        await new Promise((over) => setTimeout(over, 20));
-        open -= 1;
-        done.push(key);
-      },
-      () => undefined,
-    );
-    queue.add('a');
-    queue.add('a');
-    queue.add('a', 10);
-    await until(() => done.length >= 2);
-    await queue.stop();
-    expect(done).toEqual(['a', 'a']);
-    expect(most).toBe(1);
-  });
-
-  test('what fails comes back, other keys go on meanwhile', async () => {
-    const errors: number[] = [];
-    const done: string[] = [];
-    const queue = workQueue(
-      async (key) => {
-        if (key === 'a' && errors.length < 2) throw new Error('away');
-        done.push(key);
-      },
-      (_key, _error, retryIn) => errors.push(retryIn),
-    );
-    queue.add('a');
-    queue.add('b');
-    await until(() => done.length === 2);
-    await queue.stop();
-    expect(done).toEqual(['b', 'a']);
-    expect(errors).toEqual([250, 500]);
   });
 });

@@ -1,6 +1,6 @@
 /** Builds `dist/`: compiles every folder, then bundles the workflow once so that no worker has to do it at start. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
@@ -12,6 +12,12 @@ execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'ts
   cwd: root,
   stdio: 'inherit',
 });
+
+// The compiler leaves the output of deleted sources, and `model.js` of before would win over a folder `model/`.
+for (const file of readdirSync(path.join(root, 'dist'), { recursive: true })) {
+  const source = file.replace(/\.js(\.map)?$/, '.ts');
+  if (source !== file && !existsSync(path.join(root, source))) rmSync(path.join(root, 'dist', file));
+}
 
 const { bundleWorkflowCode, DefaultLogger } = require('@temporalio/worker');
 const { code } = await bundleWorkflowCode({

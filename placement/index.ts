@@ -3,4 +3,4 @@ export type * from './problem';
 export { mistakes } from './check';
 export { selects } from './selectors';
 export { solveChecked, solvePlacement, STOPPED_BY_CLOCK } from './solve';
-export { solveInThread, type Solve } from './threads';
+export { solveInThread, type Solve } from './thread';

@@ -4,7 +4,7 @@
  * OPTIONAL-1: they never cost another VM its place: where all have room together, all are placed together; else the others come first.
  * OPTIONAL-2: one is only left out where it was tried by itself, next to all that are placed, unless the budget ended before.
  */
-import type { Budget } from './budget';
+import type { Budget } from './search';
 import type { Placed, PlacementAnswer, PlacementProblem, PlacementVm, PlacedVm, UnplacedVm } from './problem';
 
 /** What came of a search for all VMs of a problem. */

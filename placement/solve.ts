@@ -6,18 +6,22 @@
  * L3: the same problem gets the same answer, unless the safety stop ended the search, which the answer says.
  * L4: of up to eight VMs no answer has a better score, unless the steps ended first.
  */
-import { Assignment, DUST } from './assignment';
-import { Balance } from './balance';
-import { Budget } from './budget';
+import {
+  Assignment,
+  Budget,
+  DUST,
+  exhaust,
+  polish,
+  Random,
+  repair,
+  Search,
+  search,
+  type Verdict,
+} from './search';
+import { Balance, layOut, type Model, type Network, readProblem } from './model';
 import { mistakes } from './check';
-import { chooseDatastores } from './datastores';
-import { explain } from './explain';
-import { exhaust } from './exact';
-import { polish, repair } from './improve';
+import { chooseDatastores, conflictMessage, explain, Outcome } from './answer';
 import { placeOptional, type Attempt } from './optional';
-import { conflictMessage } from './message';
-import { readProblem, type Model } from './model';
-import { layOut, type Network } from './network';
 import type {
   Infeasible,
   Placed,
@@ -27,9 +31,6 @@ import type {
   SearchRecord,
   Undecided,
 } from './problem';
-import { Random } from './random';
-import { Outcome } from './score';
-import { Search, search, type Verdict } from './search';
 
 /** What people are to know of an answer with `stoppedByClock`. The messages of those without places say it. */
 export const STOPPED_BY_CLOCK =

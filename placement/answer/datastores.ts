@@ -1,5 +1,5 @@
 /** Which datastore each VM gets. What its disks take is not known here, so VMs are dealt out in proportion to free space. */
-import type { Model } from './model';
+import type { Model } from '../model';
 
 /** By VM; undefined where the problem names no datastores. */
 export function chooseDatastores(

@@ -4,15 +4,9 @@
  * E1: the rules that are named are without solution by themselves (with the VMs' requests where room is missing).
  * E2: where `minimal` is set, each of them was left out once, and a solution of the others was found.
  */
-import { Assignment } from './assignment';
-import { Balance } from './balance';
-import { Budget } from './budget';
-import { improve } from './improve';
-import { readProblem, type Model, type Rule } from './model';
-import { layOut } from './network';
-import type { Conflict, ConflictRule, MissingRoom, PlacementProblem, VmRef } from './problem';
-import { Random } from './random';
-import { search, type Verdict } from './search';
+import { Assignment, Budget, improve, Random, search, type Verdict } from '../search';
+import { Balance, layOut, type Model, readProblem, type Rule } from '../model';
+import type { Conflict, ConflictRule, MissingRoom, PlacementProblem, VmRef } from '../problem';
 
 /** Steps that one question may take, and milliseconds. */
 const STEPS = 100_000;

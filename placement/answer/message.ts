@@ -1,8 +1,8 @@
 /** A conflict in one sentence for people. */
-import { listed } from '../api';
-import type { Bond, Model } from './model';
-import type { Conflict, ConflictRule, MissingRoom, VmRef } from './problem';
-import { selectorWords } from './selectors';
+import { listed } from '../../api';
+import type { Bond, Model } from '../model';
+import type { Conflict, ConflictRule, MissingRoom, VmRef } from '../problem';
+import { selectorWords } from '../selectors';
 
 /** Most names in one list. */
 const MOST = 5;

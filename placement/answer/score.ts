@@ -1,7 +1,6 @@
 /** What became of the rules, and how good it is. */
-import type { Balance } from './balance';
-import type { Model, Term } from './model';
-import type { PlacementScore, RuleOutcome, RuleOutcomeType } from './problem';
+import type { Balance, Model, Term } from '../model';
+import type { PlacementScore, RuleOutcome, RuleOutcomeType } from '../problem';
 
 /** The final places, by entity, with what they tell of each term. */
 export class Outcome {

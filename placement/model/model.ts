@@ -4,9 +4,9 @@
  * Entities are the VMs to be placed, then the placed ones. A spot is what a VM is put on: a host, or a zone whose hosts cannot be seen. A
  * bond is all equal terms of VMs of one namespace: who holds them, and whom they select.
  */
-import type { AffinityTerm, Placement } from '../api';
-import type { PlacedVm, PlacementProblem, PlacementVm } from './problem';
-import { LabelIndex, selectorText } from './selectors';
+import type { AffinityTerm, Placement } from '../../api';
+import type { PlacedVm, PlacementProblem, PlacementVm } from '../problem';
+import { LabelIndex, selectorText } from '../selectors';
 
 /** A place for VMs. */
 export interface Spot {

@@ -1,8 +1,7 @@
 /**
  * VMs on spots, all of them or some, with what that breaks: counted as VMs come and go, so that a search sees the effect of a move at once.
  */
-import type { Balance } from './balance';
-import { HOLDS, MATCHES, placeOf, type Network } from './network';
+import { type Balance, HOLDS, MATCHES, type Network, placeOf } from '../model';
 
 /** What missing room, and what a broken required rule, weighs against one preferred rule. */
 export const ROOM = 10;

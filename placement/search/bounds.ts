@@ -1,7 +1,7 @@
 /** Counting that proves a problem to be without solution where a search would take for ever. */
 import { NOWHERE, type Assignment } from './assignment';
-import type { Domains } from './propagate';
-import { inSet, type Network } from './network';
+import type { Domains } from './domains';
+import { inSet, type Network } from '../model';
 
 /** Up to so many zones every set of zones is looked at; beyond, each zone and all of them. */
 const MAX_ZONES = 6;

@@ -5,7 +5,7 @@
  *     is none.
  */
 import { NOWHERE, type Assignment } from './assignment';
-import { HOLDS, MATCHES, placeOf, type Network } from './network';
+import { HOLDS, MATCHES, placeOf, type Network } from '../model';
 
 /** The spots of each VM, with an undo. */
 export class Domains {

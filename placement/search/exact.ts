@@ -3,11 +3,9 @@
  * required rule, except for what cannot be better than the best so far, and for mirror images of what was looked at.
  */
 import { Assignment, DUST, NOWHERE } from './assignment';
-import type { Balance } from './balance';
+import { type Balance, HOLDS, likenessOf, MATCHES, type Network, placeOf } from '../model';
 import type { Budget } from './budget';
-import { likenessOf } from './likeness';
-import { HOLDS, MATCHES, placeOf, type Network } from './network';
-import { Domains } from './propagate';
+import { Domains } from './domains';
 
 /** Up to so many VMs the proof is tried. It is nearly always come to with 8, with 12 every other time, with more seldom. */
 const MOST_VMS = 12;

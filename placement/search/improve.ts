@@ -2,12 +2,10 @@
  * Makes a complete assignment better by small changes: one VM to another spot, two VMs in each other's place, a VM with those bound to its
  * host. A change is taken when it is no worse than what stood a while ago (late acceptance), so that the walk gets over small hills.
  */
-import type { Assignment } from './assignment';
-import { DUST, NOWHERE } from './assignment';
-import type { Balance } from './balance';
+import { type Assignment, DUST, NOWHERE } from './assignment';
+import { type Balance, HOLDS, inSet, type Network } from '../model';
 import type { Budget } from './budget';
 import { repack } from './exact';
-import { HOLDS, inSet, type Network } from './network';
 import type { Random } from './random';
 import { draw } from './search';
 

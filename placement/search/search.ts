@@ -6,12 +6,10 @@
  * S2: `None` is a proof: all that was left out is known to be no solution (N1) or to have a mirror image that was searched.
  */
 import { NOWHERE, Assignment, REQUIRED } from './assignment';
-import type { Balance } from './balance';
+import { type Balance, inSet, type Likeness, likenessOf, type Network, placeOf } from '../model';
 import { countsProveNone, RoomLeft } from './bounds';
 import type { Budget } from './budget';
-import { inSet, placeOf, type Network } from './network';
-import { Domains } from './propagate';
-import { likenessOf, type Likeness } from './likeness';
+import { Domains } from './domains';
 import type { Random } from './random';
 
 /** What a search came to. */

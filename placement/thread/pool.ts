@@ -8,7 +8,7 @@
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import PQueue from 'p-queue';
-import type { PlacementAnswer, PlacementProblem } from './problem';
+import type { PlacementAnswer, PlacementProblem } from '../problem';
 
 /** Solves a problem. Rejects with the reason of `signal` once it aborts. */
 export type Solve = (problem: PlacementProblem, signal?: AbortSignal) => Promise<PlacementAnswer>;

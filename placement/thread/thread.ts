@@ -1,8 +1,8 @@
 /** The solver as a thread: solves the problems that it is sent, one after another. */
 import { parentPort } from 'node:worker_threads';
-import type { PlacementProblem } from './problem';
-import { solveChecked } from './solve';
-import type { ThreadReply } from './threads';
+import type { PlacementProblem } from '../problem';
+import { solveChecked } from '../solve';
+import type { ThreadReply } from './pool';
 
 parentPort?.on('message', (problem: PlacementProblem) => parentPort?.postMessage(replyTo(problem)));
 

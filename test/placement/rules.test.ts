@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseManifests } from '../../api';
 import { solvePlacement, type Infeasible, type Placed, type PlacementProblem } from '../../placement';
-import { conflictMessage } from '../../placement/message';
+import { conflictMessage } from '../../placement/answer';
 import { readProblem } from '../../placement/model';
 import { mistakes } from './checker';
 import { GiB, HOST, hosts, placedVm, problem, selecting, term, vm, ZONE } from './problems';

@@ -11,9 +11,8 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { FailureClass } from '../platforms';
-import { attemptFailed, type Attempt } from '../workflows/messages';
+import { attemptFailed, type Attempt, type GiveUpDetails, type RetryBudget } from '../contract';
 import { classify, NEXT_STEP, RESET, WORKER_LOST, type Failure } from './failures';
-import type { GiveUpDetails, RetryBudget } from './types';
 
 /** Milliseconds between two heartbeats; Temporal sends only some of them. */
 const HEARTBEAT_INTERVAL = 1_000;

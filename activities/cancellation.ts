@@ -1,7 +1,7 @@
 /** Finds out who asked for the cancellation of a run: workflow code cannot see that, its history has it. */
 import { Context } from '@temporalio/activity';
 import type { ActivityDependencies } from './power';
-import type { Cancellation } from './types';
+import type { Cancellation } from '../contract';
 
 /** The last events of a history that are searched. */
 const SEARCHED = 1_000;

@@ -1,6 +1,7 @@
 /** What each class of failure means for the next attempt: the one table. Its class is the `type` of the failure in the history. */
 import { fitText } from '../api/text';
-import { PlatformError, type FailureClass, type Outranking } from '../platforms';
+import { PlatformError, type FailureClass } from '../platforms';
+import { type Outranking } from '../contract';
 
 /** What happens after a failed attempt. */
 export type NextStep =

@@ -4,12 +4,11 @@ import { place } from './place';
 import { power, type ActivityDependencies } from './power';
 import { powerGroup } from './power-group';
 import { release } from './release';
-import type { Activities, ConfirmInput, PlaceResult, PowerGroupResult, PowerResult } from './types';
+import type { Activities, ConfirmInput, PlaceResult, PowerGroupResult, PowerResult } from '../contract';
 
 export type { ActivityLogger } from './attempts';
 export { NEXT_STEP, RESET, WORKER_LOST, type NextStep } from './failures';
 export type { ActivityDependencies } from './power';
-export * from './types';
 
 /** The activities of a worker on one platform. */
 export function createActivities(dependencies: ActivityDependencies): Activities {

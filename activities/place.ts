@@ -2,7 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { inAttempts } from './attempts';
 import type { ActivityDependencies } from './power';
-import type { PlaceInput, PlaceResult } from './types';
+import type { PlaceInput, PlaceResult } from '../contract';
 
 /**
  * The activity `place`. Waits without end for room (`NoCapacity`) and for a platform that is away (`Transient`, `Throttled`), each attempt on

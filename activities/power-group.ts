@@ -14,10 +14,12 @@ import {
   WORKFLOW_TYPE,
   type Plan,
   type RunOutcome,
-} from '../workflows/messages';
+  type GiveUpDetails,
+  type PowerGroupInput,
+  type PowerGroupResult,
+} from '../contract';
 import { inAttempts, type AttemptRun } from './attempts';
 import type { ActivityDependencies } from './power';
-import type { GiveUpDetails, PowerGroupInput, PowerGroupResult } from './types';
 
 /** What an attempt hands to the next. */
 interface PowerGroupProgress {

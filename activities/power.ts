@@ -17,9 +17,8 @@ import {
   type Platform,
   type VirtualMachineState,
 } from '../platforms';
-import { gateCondition, meetsGate, observedForGate } from '../workflows/messages';
+import { gateCondition, meetsGate, observedForGate, type PowerInput, type PowerResult } from '../contract';
 import { inAttempts, type ActivityLogger, type AttemptRun } from './attempts';
-import type { PowerInput, PowerResult } from './types';
 import { waitFor, type Patience } from './waiting';
 
 /** What the activities work with. */

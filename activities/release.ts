@@ -1,7 +1,7 @@
 /** Gives back places that were only promised. May be repeated: what is free stays free, and what was taken since is not touched. */
 import { inAttempts } from './attempts';
 import type { ActivityDependencies } from './power';
-import type { ReleaseInput, ReleaseResult } from './types';
+import type { ReleaseInput, ReleaseResult } from '../contract';
 
 /** The activity `release`. Resolves with the VMs that have no place now. */
 export function release(

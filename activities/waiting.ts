@@ -1,5 +1,6 @@
 /** Waits for a VM on the shared watch, with a limit that survives the worker. */
-import type { Observer, Platform, VirtualMachineRef, VirtualMachineState } from '../platforms';
+import type { Observer, Platform, VirtualMachineState } from '../platforms';
+import type { VirtualMachineRef } from '../contract';
 
 /** Milliseconds that an attempt which takes over late still waits: the change may be on its way. */
 const GRACE = 2_000;

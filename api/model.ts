@@ -35,6 +35,12 @@ export interface Tier {
   powerOffDelay: number | null;
 }
 
+/** Names an object of a known kind. */
+export interface ObjectName {
+  namespace: string;
+  name: string;
+}
+
 /** What every object of the internal form carries. */
 export interface ObjectMeta {
   namespace: string;

@@ -7,7 +7,7 @@ import { freePort } from '../cli/temporal-server';
 import { groupWithVms } from '../test/support/manifests';
 import { startSystem } from '../test/support/system';
 import { startTemporal } from '../test/support/temporal';
-import { workflowId } from '../workflows';
+import { workflowId } from '../contract';
 import { report, run } from './figures';
 import { historiesOf, type HistoryEvent } from './history';
 import { callsOf } from './server-calls';

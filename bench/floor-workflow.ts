@@ -1,6 +1,6 @@
 /** The floor: the least that a workflow can do for a list of tiers. What our workflow takes beyond this is its price. */
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
-import type { Activities, PowerInput } from '../activities';
+import type { Activities, PowerInput } from '../contract';
 
 const { powerOn } = proxyActivities<Activities>({
   heartbeatTimeout: '5s',

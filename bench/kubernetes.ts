@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectKubernetes, RESOURCES, type KubernetesObject } from '../kubernetes';
-import { workflowId } from '../workflows/messages';
+import { workflowId } from '../contract';
 import { buildWhenStale } from '../test/cli/vmgroup';
 import { startCluster, type TestCluster } from '../test/support/kubernetes';
 import { startCommand, type Command } from '../test/support/processes';

@@ -1,7 +1,13 @@
 /** Runs of our workflow and of the floor over the same VMs, on the same worker. */
 import type { WorkflowHandle } from '@temporalio/client';
-import type { PowerInput } from '../activities';
-import { applyPlan, startOptions, WORKFLOW_TYPE, type Plan, type RunStart } from '../workflows/messages';
+import {
+  type PowerInput,
+  applyPlan,
+  startOptions,
+  WORKFLOW_TYPE,
+  type Plan,
+  type RunStart,
+} from '../contract';
 import { plan, tier, vm } from '../test/workflows/plans';
 import type { floor } from './floor-workflow';
 import type { Lab } from './lab';

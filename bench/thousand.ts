@@ -3,7 +3,8 @@
  * included. Floor: a plain loop over the same 1,000 activities, placed before. Ours and the floor take turns.
  */
 import { group, tier } from '../test/workflows/plans';
-import { begin, decide, workflowId, type Plan } from '../workflows';
+import { begin, decide } from '../workflows';
+import { workflowId, type Plan } from '../contract';
 import { ratioOfMedians, report, rounds, run, spread, withSpread, type Figure } from './figures';
 import { brokenOff, historiesOf, workflowTasks, type HistoryEvent } from './history';
 import { startLab, type Lab } from './lab';

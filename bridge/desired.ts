@@ -9,7 +9,7 @@ import {
   type RunException,
   type RunOutcome,
   type SetAsideReason,
-} from '../workflows/messages';
+} from '../contract';
 
 /** Whether an outcome belongs to the desired state of the plan. */
 export function isSameDesired(

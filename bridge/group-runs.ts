@@ -8,7 +8,7 @@
  * RUNS-4: a run is told of paused activities once it has answered everything that it was sent, and of each change once.
  * RUNS-5: whether the server answers is known also while there is nothing to ask it.
  */
-import type { PausedBy, PlanMessage } from '../workflows/messages';
+import type { PausedBy, PlanMessage } from '../contract';
 import { objectKey, type ObjectKey } from './manifest-index';
 import { pauseReports } from './pauses';
 import type { RunState } from './reconcile';

@@ -8,7 +8,7 @@
  *     since: it may have been deleted.
  */
 import { isLater, own, type VirtualMachine, type VirtualMachineStatus } from '../api';
-import type { RunOutcome } from '../workflows/messages';
+import type { RunOutcome } from '../contract';
 import type { RunState } from './reconcile';
 
 /** Names one VM. */

@@ -6,7 +6,7 @@
  * PASS-2: what is shown is shown of every group, whatever could not be looked up or sent.
  */
 import type { Group, PowerState, Problem, VirtualMachine, VirtualMachineStatus } from '../api';
-import { memberKey, type Plan, type PlanMember, type RunOutcome } from '../workflows/messages';
+import { memberKey, type Plan, type PlanMember, type RunOutcome } from '../contract';
 import { driverOf, objectKey, parentOf, type ManifestIndex, type ObjectKey } from './manifest-index';
 import { decide, type Decision, type RunState, type Sent } from './reconcile';
 import { plansOf, resolvePlan, resolveTiers, type World } from './resolve';

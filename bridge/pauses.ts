@@ -1,5 +1,5 @@
 /** What a run is to be told of activities that were paused in Temporal, of which it sees no event. Pure. */
-import type { PausedBy, PauseReport, Progress } from '../workflows/messages';
+import type { PausedBy, PauseReport, Progress } from '../contract';
 import type { RunHealth } from './run-health';
 
 /** What was reported last, by activity id; null: not paused any more. */

@@ -28,7 +28,7 @@ import {
   type PlanTier,
   type Progress,
   type RunOutcome,
-} from '../workflows/messages';
+} from '../contract';
 import { excusedMembers, isSameDesired, planDigest, wantsDigest } from './desired';
 import type { FollowedRun } from './run-follower';
 import type { Asker } from './sync-asker';

@@ -31,7 +31,7 @@ import {
   type PlanTier,
   type RunException,
   type RunOutcome,
-} from '../workflows/messages';
+} from '../contract';
 import { excusedMembers, setAside, standingExceptions } from './desired';
 import {
   compareNames,

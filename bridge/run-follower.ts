@@ -6,7 +6,7 @@
  *     message. What does not answer is probed without cost until it does.
  * FOLLOW-3: following a run takes no more memory the longer it is open.
  */
-import type { Progress } from '../workflows/messages';
+import type { Progress } from '../contract';
 import type { RunHealth } from './run-health';
 import type { DescribedRun, GroupName, TemporalRuns } from './temporal-runs';
 

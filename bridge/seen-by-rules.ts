@@ -1,7 +1,7 @@
 /** What affinity rules see of VMs: only what some rule in the namespace asks for, since it travels in plans and stays in histories. */
 import { own, type LabelSelector, type VirtualMachine } from '../api';
 import { selects } from '../placement';
-import type { Plan, SeenByRules } from '../workflows/messages';
+import type { Plan, SeenByRules } from '../contract';
 import type { ManifestIndex } from './manifest-index';
 
 /** What rules see of a VM. */

@@ -37,7 +37,7 @@ import {
   type RunException,
   type RunOutcome,
   type RunPhase,
-} from '../workflows/messages';
+} from '../contract';
 import { isSameDesired } from './desired';
 import type { Decision, RunState, Sent } from './reconcile';
 import type { ResolvedMember, ResolvedTier } from './resolve';

@@ -23,7 +23,7 @@ import {
   type Progress,
   type RunOutcome,
   type RunStart,
-} from '../workflows/messages';
+} from '../contract';
 import { readRunHealth } from './read-run-health';
 import type { RunHealth } from './run-health';
 

@@ -1,6 +1,6 @@
 /** A group as lines of text for a terminal: header, tiers with bars, members. Pure. */
 import type { GroupView, HealthFinding, MemberStatus } from '../bridge';
-import type { MemberProgress, MemberPhase, Progress, TierProgress } from '../workflows/messages';
+import type { MemberProgress, MemberPhase, Progress, TierProgress } from '../contract';
 import * as heavy from './heavy';
 import { elapsed } from './output';
 import type { Paint } from './paint';

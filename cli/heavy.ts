@@ -8,7 +8,7 @@ import type * as Simulated from '../platforms/simulated';
 import type * as VmOperator from '../platforms/vm-operator';
 import type * as Workflows from '../workflows';
 import type * as Live from './display';
-import type * as Messages from '../workflows/messages';
+import type * as Messages from '../contract';
 import type * as Worker from '../worker';
 import type * as Client from '@temporalio/client';
 import type * as Common from '@temporalio/common';
@@ -17,8 +17,8 @@ import type * as Proto from '@temporalio/common/lib/proto-utils';
 
 /** The worker, and connections to Temporal. */
 export const worker = (): typeof Worker => require('../worker') as typeof Worker;
-/** The message definitions of the workflow. */
-export const messages = (): typeof Messages => require('../workflows/messages') as typeof Messages;
+/** The messages of a run, as values. */
+export const messages = (): typeof Messages => require('../contract') as typeof Messages;
 /** The bridge, and what it has written. */
 export const bridge = (): typeof Bridge => require('../bridge') as typeof Bridge;
 /** The client of an API server. */

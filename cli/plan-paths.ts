@@ -2,7 +2,7 @@
 import type { Group, Manifests, PowerState, VirtualMachine, VirtualMachineStatus } from '../api';
 import { formatDuration, formatProblem } from '../api';
 import type { Forecast, ForecastStep } from '../workflows';
-import type { Plan } from '../workflows/messages';
+import type { Plan } from '../contract';
 import type { PlanOptions } from './commands/manifests';
 import type { GroupName } from './commands/views';
 import { CliError } from './errors';

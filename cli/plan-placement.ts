@@ -1,6 +1,6 @@
 /** Where runs would place VMs: the solver is asked as the simulated platform asks it. */
 import { DEFAULT_INVENTORY, type Manifests, type ParsedManifests, type SimulatedInventory } from '../api';
-import type { PlaceInput } from '../activities';
+import type { PlaceInput } from '../contract';
 import type { PlacedVm, PlacementAnswer, RuleOutcome, VmPlacement } from '../placement';
 import * as heavy from './heavy';
 import { inventoryOf } from './inventory';

@@ -2,7 +2,7 @@
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import type { GroupPhase, GroupView } from '../bridge';
 import type { TemporalClient } from '../worker';
-import type { Progress, RunOutcome } from '../workflows/messages';
+import type { Progress, RunOutcome } from '../contract';
 import type { SourceOptions } from './cluster';
 import { messageOf } from './errors';
 import { groupName } from './group-text';

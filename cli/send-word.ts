@@ -1,6 +1,6 @@
 /** Sends an operator's word to the open run of a group. */
 import type { Client } from '@temporalio/client';
-import type { OperatorWord, Verb, WordAccepted } from '../workflows/messages';
+import type { OperatorCommand, OperatorVerb, CommandAccepted } from '../contract';
 import type { WordOptions } from './commands/words';
 import { CliError, messageOf } from './errors';
 import * as heavy from './heavy';
@@ -19,12 +19,12 @@ const TRIES = 3;
  * @throws CliError when there is no run to hear it, it refuses, or nobody answers.
  */
 export async function sendWord(
-  verb: Verb,
+  verb: OperatorVerb,
   group: { namespace: string; name: string },
   member: string | undefined,
   options: WordOptions,
 ): Promise<void> {
-  const word: OperatorWord = {
+  const word: OperatorCommand = {
     ...(member !== undefined && { member }),
     actor: options.actor,
     reason: options.reason,
@@ -46,10 +46,10 @@ export async function sendWord(
 
 async function deliver(
   client: Client,
-  verb: Verb,
+  verb: OperatorVerb,
   group: { namespace: string; name: string },
-  word: OperatorWord,
-): Promise<WordAccepted> {
+  word: OperatorCommand,
+): Promise<CommandAccepted> {
   const { operatorUpdates, workflowId } = heavy.messages();
   const handle = client.workflow.getHandle(workflowId(group.namespace, group.name));
   for (let attempt = 1; ; attempt++) {

@@ -5,13 +5,8 @@
  * O2: a VM that the new watch does not list any more counts as deleted.
  * O3: an event wakes those who wait for that VM and nobody else.
  */
-import {
-  PlatformError,
-  type Platform,
-  type VirtualMachineRef,
-  type VirtualMachineState,
-  type WatchSink,
-} from './platform';
+import { PlatformError, type Platform, type VirtualMachineState, type WatchSink } from './platform';
+import { type VirtualMachineRef } from '../contract';
 
 /** One change, as listeners get it. */
 export type VirtualMachineEvent =

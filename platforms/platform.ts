@@ -8,22 +8,15 @@
  * P8: `release` takes back room that is only promised: given by a `place` of the same caller with a smaller sequence, to a VM that does not
  *     exist yet and that nothing was asked of. A `place` of that caller with a smaller sequence that comes later is refused (`Superseded`).
  */
-import type { AffinityTerm, Placement, PowerMode, PowerState, VirtualMachineStatus } from '../api';
-
-/** Names one VM on the platform. */
-export interface VirtualMachineRef {
-  namespace: string;
-  name: string;
-  uid: string;
-}
-
-/** Identifies one power operation of one VM. */
-export interface Operation {
-  /** Unique for the intent; the same in every attempt that has not been given up. */
-  id: string;
-  /** Grows with every operation on a VM, across runs. */
-  sequence: number;
-}
+import type { PowerMode, PowerState, VirtualMachineStatus } from '../api';
+import type {
+  Neighbour,
+  Operation,
+  Outranking,
+  PlacementRequest,
+  PlacementResult,
+  VirtualMachineRef,
+} from '../contract';
 
 /** Asks for one change of power state. */
 export interface PowerRequest {
@@ -37,29 +30,6 @@ export interface PowerRequest {
   guestShutdownTimeout: number;
   /** Who asks, for the platform's own records: `vmgroup/<namespace>/<group>`. */
   caller: string;
-}
-
-/** What a VM asks of a host. */
-export interface PlacementRequest {
-  vm: VirtualMachineRef;
-  cpus: number;
-  /** Bytes. */
-  memory: number;
-  /** Zone the VM is pinned to. */
-  zone?: string;
-  /** Labels that affinity rules select by. */
-  labels?: Record<string, string>;
-  /** The VM's own rules. */
-  affinity?: AffinityTerm[];
-  /** The VM is placed after all others of the call, where there is room; without room it does not fail the call. */
-  optional?: true;
-}
-
-/** A VM that is not to be placed, as affinity rules see it: a platform that cannot see that itself is told. */
-export interface Neighbour {
-  vm: VirtualMachineRef;
-  labels?: Record<string, string>;
-  affinity?: AffinityTerm[];
 }
 
 /** How VMs are to be placed. */
@@ -84,27 +54,6 @@ export interface ReleaseOptions {
   caller: string;
   /** Greater than in every call for placement that it undoes. */
   sequence: number;
-}
-
-/** The outcome of a placement for one VM: its place, or for an optional VM the reason why it has none. */
-export type PlacementResult = PlacedVirtualMachine | UnplacedVirtualMachine;
-
-/** A VM that has its place. */
-export interface PlacedVirtualMachine {
-  vm: VirtualMachineRef;
-  placement: Placement;
-  /** What people should know of it: rules that the platform has to keep by itself, a search that the clock ended. */
-  note?: string;
-  unplaced?: undefined;
-}
-
-/** An optional VM for which there is no room. */
-export interface UnplacedVirtualMachine {
-  vm: VirtualMachineRef;
-  placement?: undefined;
-  note?: undefined;
-  /** Why: the missing room, or the rules that conflict. */
-  unplaced: string;
 }
 
 /** What the platform knows of one VM. */
@@ -182,21 +131,6 @@ export interface Platform {
  */
 export type FailureClass =
   'Transient' | 'Throttled' | 'NoCapacity' | 'OperationTimeout' | 'GateTimeout' | 'Permanent' | 'Superseded';
-
-/** No sequence is greater: a record with a greater one is not one of ours, and is not read. Leaves room for times in milliseconds. */
-export const MAX_SEQUENCE = 2 ** 52;
-
-/** Whether a number may be the sequence of a call. */
-export function isSequence(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_SEQUENCE;
-}
-
-/** What outranks a call that was refused as `Superseded`. */
-export interface Outranking {
-  sequence: number;
-  /** Who made that call; empty if the platform does not say. */
-  caller: string;
-}
 
 /** Thrown by a {@link Platform} when it refuses or fails. */
 export class PlatformError extends Error {

@@ -7,7 +7,7 @@
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { own } from '../api';
-import { searchAttributeKeys } from '../workflows/messages';
+import { searchAttributeKeys } from '../contract';
 
 const { IndexedValueType } = temporal.api.enums.v1;
 type Type = temporal.api.enums.v1.IndexedValueType;

@@ -1,8 +1,7 @@
 /** The search attributes of a run: one command if something changed, none otherwise. */
 import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { RunOutcome } from './messages';
+import { type RunOutcome, searchAttributeKeys } from '../contract';
 import { parkedMembers, phaseOf } from './progress';
-import { searchAttributeKeys } from './search-attributes';
 import { fitParked } from './size';
 import type { Run } from './state';
 

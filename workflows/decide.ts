@@ -17,20 +17,16 @@ import type { PowerState } from '../api';
 import { formatDuration } from '../api/duration';
 import { own } from '../api/own';
 import { fitText } from '../api/text';
-import type {
-  Activities,
-  ConfirmInput,
-  Neighbour,
-  PlaceInput,
-  PlacementRequest,
-  PowerGroupInput,
-  PowerInput,
-  ReleaseInput,
-} from '../activities';
-import { CHANGES, usesAll, type Uses } from './changes';
-import type { RunOutcome } from './messages';
-import { claimed, owesRelease } from './placing';
 import {
+  type Activities,
+  type ConfirmInput,
+  type Neighbour,
+  type PlaceInput,
+  type PlacementRequest,
+  type PowerGroupInput,
+  type PowerInput,
+  type ReleaseInput,
+  type RunOutcome,
   machinesOf,
   memberKey,
   operationSettings,
@@ -39,10 +35,12 @@ import {
   type Plan,
   type PlanMember,
   type PlanTier,
-} from './plan';
+} from '../contract';
+import { CHANGES, usesAll, type Uses } from './changes';
+import { claimed, owesRelease } from './placing';
 import { fitOutcome } from './size';
 import { exceptionOf, membersOf, type MemberState, type Run, type Stage } from './state';
-import { inDelay } from './words';
+import { inDelay } from './operator-commands';
 
 /** One activity to schedule. */
 export type Start = { activityId: string; summary: string } & (

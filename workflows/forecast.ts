@@ -2,12 +2,10 @@
  * The dry run: what a plan would do, step by step, asked of the same planner that runs it. Operations take no time here, so each time is
  * the earliest possible one.
  */
-import type { PlaceInput } from '../activities';
+import { type PlaceInput, type RunOutcome, gateCondition, type Plan } from '../contract';
 import { formatDuration } from '../api/duration';
 import { usesAll } from './changes';
 import { decide, powerStateOf, workOf, type Start } from './decide';
-import type { RunOutcome } from './messages';
-import { gateCondition, type Plan } from './plan';
 import { progressOf } from './progress';
 import { operationsEnded, type OperationResult } from './operations';
 import { placed } from './placing';

@@ -1,5 +1,4 @@
-/** Deterministic orchestration: the workflow of a group, the planner that it drives, and the messages that it understands. */
-export * from './messages';
+/** Deterministic orchestration: the workflow of a group, and the planner that it drives. */
 export { decide, type Decision, type Start } from './decide';
 export { forecast, type Forecast, type ForecastStep } from './forecast';
 export { begin, receivePlan } from './run';

@@ -10,9 +10,14 @@ import type { VirtualMachineStatus } from '../api';
 import { own } from '../api/own';
 import { fitText } from '../api/text';
 import { CHANGES, type Uses } from './changes';
-import type { AttemptReport, PauseReport, PausedBy, RunOutcome } from './messages';
+import {
+  type AttemptReport,
+  type PauseReport,
+  type PausedBy,
+  type RunOutcome,
+  workflowId,
+} from '../contract';
 import { MAX_OUTRANKED, outranks } from './outranked';
-import { workflowId } from './plan';
 import {
   ignoring,
   keptAttempts,

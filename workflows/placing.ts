@@ -5,11 +5,10 @@
  * PLACING-1: a call that is refused because of a greater sequence of this group's own is repeated with one greater still: no clock that
  *     was once ahead shuts a group out.
  */
-import type { PlacementResult, VirtualMachineRef } from '../activities';
+import { type PlacementResult, type VirtualMachineRef, workflowId } from '../contract';
 import { own } from '../api/own';
 import { fitText } from '../api/text';
 import { MAX_OUTRANKED, outranks } from './outranked';
-import { workflowId } from './plan';
 import {
   membersOf,
   MESSAGE_BYTES,

@@ -2,9 +2,19 @@
 import { formatDuration } from '../api/duration';
 import { own } from '../api/own';
 import { byteLength, fitText } from '../api/text';
-import type { MemberPhase, MemberProgress, Progress, RunOutcome, RunPhase, TierProgress } from './messages';
-import { gateCondition, memberKey, type PlanMember, type PlanTier } from './plan';
-import { RUNNING_PHASE } from './start-options';
+import {
+  type MemberPhase,
+  type MemberProgress,
+  type Progress,
+  type RunOutcome,
+  type RunPhase,
+  type TierProgress,
+  gateCondition,
+  memberKey,
+  type PlanMember,
+  type PlanTier,
+  RUNNING_PHASE,
+} from '../contract';
 import { BUDGET, fitProgress } from './size';
 import { membersOf, type MemberState, type Run, type Stage } from './state';
 

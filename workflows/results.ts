@@ -2,7 +2,7 @@
  * What the end of an activity comes to. A person may complete or fail any activity by hand, with any result: only a result that names its
  * own operation counts (OPERATIONS-1). Pure.
  */
-import type { PlacementResult, VirtualMachineRef } from '../activities';
+import type { PlacementResult, VirtualMachineRef } from '../contract';
 import { CHANGES, type Uses } from './changes';
 import { workOf, type Start } from './decide';
 import type { OperationResult } from './operations';

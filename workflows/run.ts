@@ -11,9 +11,9 @@ import { isLater } from '../api/later';
 import { own } from '../api/own';
 import { fitText } from '../api/text';
 import { CHANGES, usesAll, type Uses } from './changes';
-import type { PlanMessage, RecordedWord } from './messages';
-import { claimAgain, placeAgain } from './placing';
 import {
+  type PlanMessage,
+  type RecordedCommand,
   desireOf,
   isInState,
   meetsGate,
@@ -25,7 +25,8 @@ import {
   type Plan,
   type PlanMember,
   type PlanTier,
-} from './plan';
+} from '../contract';
+import { claimAgain, placeAgain } from './placing';
 import {
   drop,
   membersOf,
@@ -133,7 +134,7 @@ function isAsked({ cause, actor }: PlanMessage, forced: boolean): boolean {
   return cause === 'Asked' || (forced && actor !== undefined);
 }
 
-function askedWord({ actor = 'unknown', reason = '' }: PlanMessage, now: number): RecordedWord {
+function askedWord({ actor = 'unknown', reason = '' }: PlanMessage, now: number): RecordedCommand {
   return {
     verb: 'retryMember',
     actor: fitText(actor, MESSAGE_BYTES),

@@ -5,7 +5,7 @@ import {
   ApplicationFailure,
   proxyActivities,
 } from '@temporalio/workflow';
-import type { Activities, ConfirmInput, PowerInput } from '../activities';
+import type { Activities, ConfirmInput, PowerInput } from '../contract';
 import { workOf, type Start } from './decide';
 import { readFailure } from './results';
 import type { OperationFailure } from './state';

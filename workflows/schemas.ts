@@ -13,8 +13,11 @@ import type {
   PowerGroupResult,
   PowerResult,
   ReleaseResult,
-} from '../activities';
-import type { AttemptReport, PauseReport, PlanMessage, RecordedWord } from './messages';
+  AttemptReport,
+  PauseReport,
+  PlanMessage,
+  RecordedCommand,
+} from '../contract';
 
 /** Milliseconds: no time and no duration is longer than what JavaScript's `Date` reaches. */
 const LONGEST = 8.64e15;
@@ -207,7 +210,7 @@ export interface Inputs {
   withdraw: { reason: string };
   attemptFailed: AttemptReport;
   activityPaused: PauseReport;
-  relay: RecordedWord;
+  relay: RecordedCommand;
   power: PowerResult;
   powerGroup: PowerGroupResult;
   place: PlaceResult;

@@ -7,8 +7,7 @@
  */
 import { own } from '../api/own';
 import { fitJson, fitList, fitText } from '../api/text';
-import type { Progress, RunException, RunOutcome } from './messages';
-import { machinesOf, type Plan } from './plan';
+import { type Progress, type RunException, type RunOutcome, machinesOf, type Plan } from '../contract';
 import { membersOf, type MemberState, type Run } from './state';
 
 /** Budgets in bytes of JSON. Temporal's own limits: 2,048 an attribute, 20 KB of details, 2 MB a payload, 4 MB an answer. */

@@ -3,26 +3,24 @@
  */
 import type { PowerState, VirtualMachineStatus } from '../api';
 import { fitText, jsonLength } from '../api/text';
-import type {
-  Attempt,
-  Cause,
-  ExceptionReason,
-  IgnoredInput,
-  MemberPhase,
-  OutcomeType,
-  PausedBy,
-  RecordedWord,
-  RefusedPlan,
-  RunPlacement,
-} from './messages';
 import {
+  type Attempt,
+  type Cause,
+  type ExceptionReason,
+  type IgnoredInput,
+  type MemberPhase,
+  type OutcomeType,
+  type PausedBy,
+  type RecordedCommand,
+  type RefusedPlan,
+  type RunPlacement,
   memberKey,
   type MemberKey,
   type Plan,
   type PlanMember,
   type PlanTier,
   type SetAsideReason,
-} from './plan';
+} from '../contract';
 
 /** One step of the walk through the tiers: the tiers that are released together. */
 export interface Stage {
@@ -143,7 +141,7 @@ export interface Run {
   paused: boolean;
   /** Set once the run is to end. */
   ending?: { outcome: OutcomeType; message: string; release?: true };
-  words: RecordedWord[];
+  words: RecordedCommand[];
   /** Times of the corrections of drift, by member. */
   corrections: Record<MemberKey, number[]>;
   /**
@@ -227,7 +225,7 @@ export function keptAttempts(attempts: readonly Attempt[], attempt: Attempt): At
 }
 
 /** Adds an operator command to the record. */
-export function remember(words: readonly RecordedWord[], word: RecordedWord): RecordedWord[] {
+export function remember(words: readonly RecordedCommand[], word: RecordedCommand): RecordedCommand[] {
   const kept = [...words, word].slice(-WORDS.count);
   while (kept.length > 1 && jsonLength(kept) > WORDS.bytes) kept.shift();
   return kept;

@@ -26,14 +26,8 @@ import {
   workflowInfo,
   type SignalDefinition,
 } from '@temporalio/workflow';
-import type { Cancellation } from '../activities';
-import { own } from '../api/own';
-import { fitText } from '../api/text';
-import { ShownAttributes } from './attributes';
-import { CHANGES, type Uses } from './changes';
-import { decide, openStarts, type Start } from './decide';
-import { DelayTimer } from './delay-timer';
 import {
+  type Cancellation,
   activityPaused,
   applyPlan,
   attemptFailed,
@@ -42,25 +36,31 @@ import {
   relay,
   withdraw,
   type IgnoredInput,
-  type OperatorWord,
+  type OperatorCommand,
   type OutcomeType,
   type PlanMessage,
   type Progress,
-  type RecordedWord,
+  type RecordedCommand,
   type RunOutcome,
   type RunStart,
-  type Verb,
-  type WordAccepted,
-} from './messages';
+  type OperatorVerb,
+  type CommandAccepted,
+  workflowId,
+} from '../contract';
+import { own } from '../api/own';
+import { fitText } from '../api/text';
+import { ShownAttributes } from './attributes';
+import { CHANGES, type Uses } from './changes';
+import { decide, openStarts, type Start } from './decide';
+import { DelayTimer } from './delay-timer';
 import { attemptReported, operationsEnded, pauseReported, type OperationEnd } from './operations';
 import { placed, placementFailed, placesUnconfirmed, released } from './placing';
-import { workflowId } from './plan';
 import { detailsOf, progressOf } from './progress';
 import { readOperation, readPlaces, readRelease } from './results';
 import { begin, receivePlan } from './run';
 import { failureOf, schedule, scheduleCancellation } from './schedule';
 import { parse, type Inputs } from './schemas';
-import { carried, unpacked } from './size';
+import { carried, unpacked, type CarriedRun } from './size';
 import {
   end,
   ignoring,
@@ -71,10 +71,10 @@ import {
   type OperationFailure,
   type Run,
 } from './state';
-import { objection, speak } from './words';
+import { refusalOf, applyCommand } from './operator-commands';
 
 /** What each verb does, for the picker in the UI. */
-const DESCRIPTIONS: Record<Verb, string> = {
+const DESCRIPTIONS: Record<OperatorVerb, string> = {
   pause: 'Starts nothing new until resume. {actor, reason}',
   resume: 'Continues after pause. {actor, reason}',
   retryMember:
@@ -116,12 +116,23 @@ class GroupRun {
   constructor(start: RunStart) {
     // A workflow may be started by hand, with any argument or none.
     this.#start = { ...(start as RunStart | undefined) } as RunStart;
-    this.#run = this.#start.run && unpacked(this.#start.run);
+    if (this.#start.run !== undefined) this.#takeOver(this.#start.run);
     this.#handleSignals();
     this.#handleUpdates();
     setHandler(progress, () => this.#progress(), {
       description: 'Where the run stands, and what each member waits for.',
     });
+  }
+
+  /** State comes from the execution that continued as new, and from nobody else. */
+  #takeOver(run: unknown): void {
+    if (workflowInfo().continuedFromExecutionRunId !== undefined) this.#run = unpacked(run as CarriedRun);
+    else
+      this.#early.push({
+        at: this.#began,
+        what: 'run',
+        why: 'only a run that continues as new hands its state over',
+      });
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------------------------------
@@ -147,7 +158,7 @@ class GroupRun {
     );
     this.#on(relay, 'relay', "A parent group relays an operator's command.", (word) => {
       // One that does not apply here is no error.
-      if (this.#run && objection(this.#run, word.verb, word) === undefined) this.#take(word.verb, word);
+      if (this.#run && refusalOf(this.#run, word.verb, word) === undefined) this.#take(word.verb, word);
     });
     setDefaultSignalHandler((name) => this.#ignore({ at: Date.now(), what: name, why: 'unknown signal' }));
   }
@@ -168,11 +179,11 @@ class GroupRun {
   }
 
   #handleUpdates(): void {
-    for (const verb of Object.keys(operatorUpdates) as Verb[]) {
-      setHandler(operatorUpdates[verb], (word: OperatorWord) => this.#take(verb, word), {
+    for (const verb of Object.keys(operatorUpdates) as OperatorVerb[]) {
+      setHandler(operatorUpdates[verb], (word: OperatorCommand) => this.#take(verb, word), {
         description: DESCRIPTIONS[verb],
-        validator: (word: OperatorWord): void => {
-          const why = objection(this.#run, verb, word);
+        validator: (word: OperatorCommand): void => {
+          const why = refusalOf(this.#run, verb, word);
           if (why !== undefined) throw ApplicationFailure.nonRetryable(why, 'WordRefused');
         },
       });
@@ -211,19 +222,19 @@ class GroupRun {
   }
 
   /** Carries out an operator's command that the validator accepted. */
-  #take(verb: Verb, word: OperatorWord): WordAccepted {
+  #take(verb: OperatorVerb, word: OperatorCommand): CommandAccepted {
     if (!this.#run) throw ApplicationFailure.nonRetryable('the run has no plan yet', 'WordRefused');
     this.#relay(this.#run, verb, word);
-    const { run, message } = speak(this.#run, verb, word, Date.now(), uses);
+    const { run, message } = applyCommand(this.#run, verb, word, Date.now(), uses);
     this.#run = run;
     this.#dirty = true;
     return { message };
   }
 
   /** Relays a command that concerns a whole tree to the nested groups whose runs are asked at the moment. */
-  #relay(from: Run, verb: Verb, word: OperatorWord): void {
+  #relay(from: Run, verb: OperatorVerb, word: OperatorCommand): void {
     if (verb !== 'pause' && verb !== 'resume' && verb !== 'abort') return;
-    const recorded: RecordedWord = { ...word, verb, at: Date.now() };
+    const recorded: RecordedCommand = { ...word, verb, at: Date.now() };
     for (const { key, member } of membersOf(from.plan)) {
       if (!member.plan || !own(from.members, key)?.operation) continue;
       this.#delayEnd(
@@ -268,7 +279,7 @@ class GroupRun {
 
   /** Puts on record who cancelled, and aborts what the run has asked of nested groups. */
   #cancelledBy({ identity, reason }: Cancellation, before: Run): void {
-    const word: OperatorWord = {
+    const word: OperatorCommand = {
       actor: fitText(identity, MESSAGE_BYTES),
       reason: fitText(reason, MESSAGE_BYTES) || 'Request Cancellation',
     };

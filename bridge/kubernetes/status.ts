@@ -5,7 +5,7 @@
  * the bridge has to remember across its own restarts and after Temporal has forgotten the run.
  */
 import { fitText } from '../../api';
-import type { RunOutcome } from '../../workflows/messages';
+import type { RunOutcome } from '../../contract';
 import type { KubernetesObject } from '../../kubernetes';
 import type { Sent } from '../reconcile';
 import {

@@ -3,37 +3,38 @@ import { Argument } from 'commander';
 import type { Command } from 'commander';
 import { defaultActor } from '../actor';
 import { sendWord } from '../send-word';
-import type { Verb } from '../../workflows/messages';
+import type { OperatorVerb } from '../../contract';
 import { parseGroupName } from '../output';
 import { withSource } from '../cluster';
 import { withReach } from '../reach';
 import type { WhereOptions } from '../view-source';
 
 /** A command, the Update behind it, and whether it can, must or cannot name a member. */
-const WORDS: { name: string; verb: Verb; member: 'none' | 'optional' | 'required'; does: string }[] = [
-  { name: 'pause', verb: 'pause', member: 'none', does: 'start nothing new in the open run until resume' },
-  { name: 'resume', verb: 'resume', member: 'none', does: 'go on after pause' },
-  {
-    name: 'retry',
-    verb: 'retryMember',
-    member: 'optional',
-    does: 'try a parked member again, or all that are parked; after the end of a run, ask for a new one',
-  },
-  { name: 'skip', verb: 'skipMember', member: 'required', does: 'go on without a member' },
-  {
-    name: 'mark-ready',
-    verb: 'markReady',
-    member: 'required',
-    does: 'count a member as having reached its gate',
-  },
-  { name: 'skip-delay', verb: 'skipDelay', member: 'none', does: 'end the delay that the run waits for' },
-  {
-    name: 'abort',
-    verb: 'abort',
-    member: 'none',
-    does: 'end the run; nothing starts by itself until the desired state changes or somebody asks',
-  },
-];
+const WORDS: { name: string; verb: OperatorVerb; member: 'none' | 'optional' | 'required'; does: string }[] =
+  [
+    { name: 'pause', verb: 'pause', member: 'none', does: 'start nothing new in the open run until resume' },
+    { name: 'resume', verb: 'resume', member: 'none', does: 'go on after pause' },
+    {
+      name: 'retry',
+      verb: 'retryMember',
+      member: 'optional',
+      does: 'try a parked member again, or all that are parked; after the end of a run, ask for a new one',
+    },
+    { name: 'skip', verb: 'skipMember', member: 'required', does: 'go on without a member' },
+    {
+      name: 'mark-ready',
+      verb: 'markReady',
+      member: 'required',
+      does: 'count a member as having reached its gate',
+    },
+    { name: 'skip-delay', verb: 'skipDelay', member: 'none', does: 'end the delay that the run waits for' },
+    {
+      name: 'abort',
+      verb: 'abort',
+      member: 'none',
+      does: 'end the run; nothing starts by itself until the desired state changes or somebody asks',
+    },
+  ];
 
 /** Options of each word. */
 export interface WordOptions extends WhereOptions {

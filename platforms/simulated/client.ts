@@ -3,15 +3,13 @@ import { createInterface } from 'node:readline';
 import {
   PlatformError,
   type PlaceOptions,
-  type PlacementRequest,
-  type PlacementResult,
   type Platform,
   type PowerRequest,
   type ReleaseOptions,
-  type VirtualMachineRef,
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
+import { type PlacementRequest, type PlacementResult, type VirtualMachineRef } from '../../contract';
 import { Caller } from './http-call';
 import type { WatchLine } from './protocol';
 

@@ -18,15 +18,8 @@ import {
   type SimulatedInventory,
 } from '../../api';
 import { STOPPED_BY_CLOCK, type PlacementAnswer, type PlacementProblem } from '../../placement';
-import type {
-  FailureClass,
-  Neighbour,
-  PlacementRequest,
-  PowerRequest,
-  ReleaseOptions,
-  VirtualMachineRef,
-  VirtualMachineState,
-} from '../platform';
+import type { FailureClass, PowerRequest, ReleaseOptions, VirtualMachineState } from '../platform';
+import type { Neighbour, PlacementRequest, VirtualMachineRef } from '../../contract';
 import { draw, drawTime } from './dice';
 import {
   CONSOLE,

@@ -13,7 +13,8 @@ import type {
   SimulatedFaultType,
   SimulatedInventory,
 } from '../../api';
-import type { FailureClass, Outranking } from '../platform';
+import type { FailureClass } from '../platform';
+import type { Outranking } from '../../contract';
 
 /** What a call for a change of power state was answered. */
 export type PowerAnswer =

@@ -8,16 +8,8 @@
  */
 import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import { solveInThread, type Solve } from '../../placement';
-import type {
-  FailureClass,
-  Outranking,
-  PlacementRequest,
-  PlacementResult,
-  PowerRequest,
-  ReleaseOptions,
-  VirtualMachineRef,
-  VirtualMachineState,
-} from '../platform';
+import type { FailureClass, PowerRequest, ReleaseOptions, VirtualMachineState } from '../platform';
+import type { Outranking, PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import { PlatformError } from '../platform';
 import {
   acceptedOperations,

@@ -6,7 +6,7 @@
  */
 import type { SimulatedInventory } from '../../api';
 import type { PlacedVm, PlacementProblem, PlacementVm } from '../../placement';
-import type { PlacementRequest } from '../platform';
+import type { PlacementRequest } from '../../contract';
 
 /** A VM as the solver is told of it. Its name stands for its uid: no name is there twice, and under a new uid it takes the old one's place. */
 export function placementVm({

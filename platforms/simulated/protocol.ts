@@ -1,16 +1,14 @@
 /** What travels between the simulated platform and those who call it: JSON over HTTP on loopback, the watch as lines of JSON. */
 import { z } from 'zod';
 import { SIMULATED_FAULT_TYPES, type AffinityTerm, type SimulatedInventory } from '../../api';
+import { type FailureClass, type PowerRequest, type VirtualMachineState } from '../platform';
 import {
   MAX_SEQUENCE,
-  type FailureClass,
   type Neighbour,
   type Outranking,
   type PlacementRequest,
-  type PowerRequest,
   type VirtualMachineRef,
-  type VirtualMachineState,
-} from '../platform';
+} from '../../contract';
 import type { SeenByRules } from './entries';
 
 /** One line of the watch. */

@@ -25,7 +25,8 @@ import {
   type ObjectCondition,
   type VirtualMachineObject,
 } from '../../kubernetes';
-import { PlatformError, type VirtualMachineRef } from '../platform';
+import { PlatformError } from '../platform';
+import { type VirtualMachineRef } from '../../contract';
 import { APPLY_TIME } from '../vm-operator/annotations';
 import { VM_CONTROLLER } from './entries';
 import { keyOf } from './engine';

@@ -1,7 +1,7 @@
 /** What stands on a VirtualMachine beside its fields: our own record of what was asked and decided, and what holds VM Operator back. */
 import { own, type Placement, type PowerState } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
-import { isSequence } from '../platform';
+import { isSequence } from '../../contract';
 
 /** The last power operation that was accepted for the VM; JSON. */
 export const OPERATION = 'vmgroup.dev/operation';

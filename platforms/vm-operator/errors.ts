@@ -3,10 +3,10 @@ import { KubernetesError } from '../../kubernetes';
 import { PlatformError } from '../platform';
 
 /** Verbs of the API server that the platform needs; RBAC's names. */
-export type Verb = 'get' | 'list' | 'patch' | 'get, create and update';
+export type OperatorVerb = 'get' | 'list' | 'patch' | 'get, create and update';
 
 /** The error of a platform for what went wrong in a call. `verb` and `resource` name the right that it takes. */
-export function platformError(error: unknown, verb: Verb, resource: string): PlatformError {
+export function platformError(error: unknown, verb: OperatorVerb, resource: string): PlatformError {
   if (error instanceof PlatformError) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof KubernetesError)) return failure('Transient', message, error);

@@ -8,7 +8,8 @@
  */
 import type { Placement, PowerState, VirtualMachineStatus } from '../../api';
 import type { ObjectCondition, VirtualMachineObject } from '../../kubernetes';
-import type { VirtualMachineRef, VirtualMachineState } from '../platform';
+import type { VirtualMachineState } from '../platform';
+import type { VirtualMachineRef } from '../../contract';
 import {
   isPaused,
   isPowerState,

@@ -23,7 +23,8 @@ import {
   type PlacementZone,
   type Solve,
 } from '../../placement';
-import { PlatformError, type PlacementRequest, type PlaceOptions } from '../platform';
+import { PlatformError, type PlaceOptions } from '../platform';
+import { type PlacementRequest } from '../../contract';
 import { PLACEMENT, placementText, recordedPlacement } from './annotations';
 import { isUnconfirmed, keptPlacement } from './decide';
 import { platformError } from './errors';

@@ -34,14 +34,12 @@ import {
   PlatformError,
   type PlaceOptions,
   type Platform,
-  type PlacementRequest,
-  type PlacementResult,
   type PowerRequest,
   type ReleaseOptions,
-  type VirtualMachineRef,
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
+import { type PlacementRequest, type PlacementResult, type VirtualMachineRef } from '../../contract';
 import { PLACEMENT } from './annotations';
 import {
   decidePlace,

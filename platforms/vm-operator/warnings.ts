@@ -3,7 +3,8 @@
  * (`UpdateFailure`, `CreateFailure`; pkg/record of VM Operator).
  */
 import type { KubernetesObject } from '../../kubernetes';
-import type { FailureClass, VirtualMachineRef } from '../platform';
+import type { FailureClass } from '../platform';
+import type { VirtualMachineRef } from '../../contract';
 
 /** Selects the Warning events of VirtualMachines. */
 export const WARNINGS_OF_MACHINES = 'type=Warning,regarding.kind=VirtualMachine';

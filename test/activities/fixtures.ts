@@ -1,6 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { createActivities, type Activities, type PowerInput, type PowerResult } from '../../activities';
+import { createActivities } from '../../activities';
+import { type Activities, type PowerInput, type PowerResult } from '../../contract';
 import type { SimulatedInventory } from '../../api';
 import { Observer } from '../../platforms';
 import {

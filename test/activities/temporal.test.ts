@@ -2,7 +2,7 @@
 import { type Client, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker, Runtime, DefaultLogger } from '@temporalio/worker';
 import { createActivities } from '../../activities';
-import { workflowId, type Plan } from '../../workflows/messages';
+import { workflowId, type Plan } from '../../contract';
 import { inventory, placement, withFaults } from '../platforms/fixtures';
 import { until } from '../support/until';
 import { startTemporal, type TestTemporal } from '../support/temporal';

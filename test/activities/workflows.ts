@@ -9,15 +9,17 @@ import {
   proxyActivities,
   setHandler,
 } from '@temporalio/workflow';
-import type { Activities, PowerGroupInput, PowerInput } from '../../activities';
 import {
+  type Activities,
+  type PowerGroupInput,
+  type PowerInput,
   applyPlan,
   attemptFailed,
   type AttemptReport,
   type PlanMessage,
   type RunOutcome,
   type RunStart,
-} from '../../workflows/messages';
+} from '../../contract';
 
 export interface Told {
   result?: unknown;

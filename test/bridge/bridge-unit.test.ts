@@ -8,7 +8,7 @@ import {
 } from '../../bridge';
 import { startBridgeWith } from '../../bridge/bridge';
 import type { Manifests, VirtualMachineStatus } from '../../api';
-import type { PlanMessage, Progress } from '../../workflows/messages';
+import type { PlanMessage, Progress } from '../../contract';
 import { FakeTemporal } from './fake-temporal';
 import { group, manifests, outcome, progressOf, seen, tier, vm } from './fixtures';
 

@@ -16,7 +16,7 @@ import {
 import { startPlatform, watchSimulator, type RunningPlatform } from '../../cli/parts';
 import { SimulatorConsole } from '../../platforms/simulated';
 import { startWorker, type RunningWorker } from '../../worker';
-import { operatorUpdates, workflowId } from '../../workflows/messages';
+import { operatorUpdates, workflowId } from '../../contract';
 import { groupManifest, groupWithVms, policyManifest, vmManifest } from '../support/manifests';
 import { accepted } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';

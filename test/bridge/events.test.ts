@@ -1,6 +1,6 @@
 import { indexManifests, resolveTrees, type GroupView, type RunHealth } from '../../bridge';
 import { manifestEvents, problemEvents, viewEvents } from '../../bridge/events';
-import type { MemberPhase, Plan, RunOutcome } from '../../workflows/messages';
+import type { MemberPhase, Plan, RunOutcome } from '../../contract';
 import { group, manifests, NS, outcome, progressOf, tier, vm } from './fixtures';
 
 const from = manifests({

@@ -1,7 +1,7 @@
 /** A Temporal server in a test's hands: what the bridge asks of it, answered from a table. */
 import type { RunHealth } from '../../bridge';
 import type { DescribedRun, GroupName, RunEvents, TemporalRuns } from '../../bridge/temporal-runs';
-import type { PauseReport, PlanMessage, Progress, RunOutcome } from '../../workflows/messages';
+import type { PauseReport, PlanMessage, Progress, RunOutcome } from '../../contract';
 
 export interface FakeRun {
   runId: string;

@@ -11,7 +11,7 @@ import type {
   VirtualMachine,
   VirtualMachineStatus,
 } from '../../api';
-import type { Plan, Progress, RunOutcome } from '../../workflows/messages';
+import type { Plan, Progress, RunOutcome } from '../../contract';
 
 export const NS = 'prod';
 

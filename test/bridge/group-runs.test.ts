@@ -3,7 +3,7 @@ import type { temporal } from '@temporalio/proto';
 import { groupRuns, type GroupRuns } from '../../bridge/group-runs';
 import { isUnanswered, runEvents, temporalRuns } from '../../bridge/temporal-runs';
 import { resolveTrees } from '../../bridge';
-import type { Plan, PlanMessage } from '../../workflows/messages';
+import type { Plan, PlanMessage } from '../../contract';
 import { FakeTemporal } from './fake-temporal';
 import { group, manifests, outcome, progressOf, tier, vm } from './fixtures';
 

@@ -2,7 +2,7 @@ import type { VirtualMachineStatus } from '../../api';
 import type { RunState } from '../../bridge';
 import { ObservedVms, WATCH_LAG } from '../../bridge/observed-vms';
 import { resolveTrees } from '../../bridge';
-import type { Plan } from '../../workflows/messages';
+import type { Plan } from '../../contract';
 import { group, manifests, outcome, seen, tier, vm } from './fixtures';
 
 const a = vm('a', 'app');

@@ -1,6 +1,6 @@
 import { resolveTrees, type RunHealth } from '../../bridge';
 import { pauseReports } from '../../bridge/pauses';
-import type { Plan } from '../../workflows/messages';
+import type { Plan } from '../../contract';
 import { group, manifests, progressOf, tier, vm } from './fixtures';
 
 const [plan] = resolveTrees(

@@ -9,7 +9,7 @@ import {
   type Sent,
 } from '../../bridge';
 import { begin, receivePlan } from '../../workflows';
-import type { Plan, PlanMessage, RunException, RunOutcome } from '../../workflows/messages';
+import type { Plan, PlanMessage, RunException, RunOutcome } from '../../contract';
 import { progressOf as progressOfRun } from '../../workflows/progress';
 import type { Run } from '../../workflows/state';
 import { group, manifests, observing, outcome, policy, progressOf, seen, tier, vm } from './fixtures';

@@ -8,7 +8,7 @@ import {
   resolveTrees,
   topOf,
 } from '../../bridge';
-import { memberKey, type Plan } from '../../workflows/messages';
+import { memberKey, type Plan } from '../../contract';
 import { group, manifests, NS, observing, outcome, policy, POLICY, seen, tier, vm } from './fixtures';
 
 function planOf(from: Manifests, name = 'app', world = {}): Plan {

@@ -1,7 +1,7 @@
 /** The documented and the shipped spelling of one group give the same plan. */
 import { parseManifests } from '../../api';
 import { resolveTrees } from '../../bridge';
-import type { Plan } from '../../workflows/messages';
+import type { Plan } from '../../contract';
 
 const member = (name: string): string => `      - name: ${name}\n        kind: VirtualMachine\n`;
 

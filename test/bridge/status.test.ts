@@ -11,7 +11,7 @@ import {
   type RunState,
 } from '../../bridge';
 import type { Group, Manifests } from '../../api';
-import type { MemberProgress, Plan, Progress, RunOutcome } from '../../workflows/messages';
+import type { MemberProgress, Plan, Progress, RunOutcome } from '../../contract';
 import { group, manifests, NS, observing, outcome, policy, progressOf, seen, tier, vm } from './fixtures';
 
 const on = { powerState: 'PoweredOn' as const };

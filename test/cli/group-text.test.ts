@@ -2,7 +2,7 @@ import type { GroupView } from '../../bridge';
 import { asTrees, groupLines } from '../../cli/group-text';
 import { paintFor } from '../../cli/paint';
 import { verdictOf } from '../../cli/verdict';
-import type { MemberProgress, Progress } from '../../workflows/messages';
+import type { MemberProgress, Progress } from '../../contract';
 
 const NOW = 1_700_000_000_000;
 const paint = paintFor({ isTTY: false });

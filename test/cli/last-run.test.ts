@@ -2,7 +2,7 @@
 import { isWorthAsking, statusText, withRun, type LastRun, type StoredGroup } from '../../cli/last-run';
 import { storedGroup } from '../../cli/stored-group';
 import type { GroupView } from '../../bridge';
-import type { Progress, RunOutcome } from '../../workflows/messages';
+import type { Progress, RunOutcome } from '../../contract';
 
 const condition = (type: string, status: string, reason: string) => ({
   type,

@@ -11,7 +11,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { ROLE, type Process } from '../../cli/permissions';
-import { workflowId } from '../../workflows/messages';
+import { workflowId } from '../../contract';
 import { buildWhenStale } from '../cli/vmgroup';
 import { auditArguments, requestsOf } from '../support/audit';
 import { grantsOf, podOf, rendered, type Manifest } from '../support/deploy';

@@ -34,7 +34,7 @@ import {
 import { PERMISSIONS } from '../../cli/permissions';
 import { buildProgram } from '../../cli/program';
 import { RESOURCES } from '../../kubernetes';
-import { operatorUpdates, searchAttributeKeys, WORKFLOW_TYPE } from '../../workflows/messages';
+import { operatorUpdates, searchAttributeKeys, WORKFLOW_TYPE } from '../../contract';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { findKubernetesParts } from '../support/kubernetes-parts';
 import {
@@ -259,28 +259,29 @@ const WORDS_OF_KUBERNETES = [
 ];
 
 describe('D4: the reference names', () => {
-  const messages = 'workflows/messages.ts';
+  const outcome = 'contract/outcome.ts';
+  const progress = 'contract/progress.ts';
   const status = 'bridge/status.ts';
   test.each([
-    ['status', 'phases of a group', [...unionOf(status, 'GroupPhase'), ...unionOf(messages, 'RunPhase')]],
-    ['status', 'phases of a member', unionOf(messages, 'MemberPhase')],
-    ['status', 'phases of a tier', fieldOf(messages, 'TierProgress', 'phase')],
-    ['status', 'outcomes', unionOf(messages, 'OutcomeType')],
-    ['status', 'exceptions', unionOf(messages, 'ExceptionReason')],
+    ['status', 'phases of a group', [...unionOf(status, 'GroupPhase'), ...unionOf(progress, 'RunPhase')]],
+    ['status', 'phases of a member', unionOf(progress, 'MemberPhase')],
+    ['status', 'phases of a tier', fieldOf(progress, 'TierProgress', 'phase')],
+    ['status', 'outcomes', unionOf(outcome, 'OutcomeType')],
+    ['status', 'exceptions', unionOf(outcome, 'ExceptionReason')],
     ['status', 'condition types', fieldOf(status, 'Condition', 'type')],
     ['status', 'reasons of conditions', argumentsOf(status, 'finding', 2)],
     ['status', 'events', unionOf('bridge/events.ts', 'EventReason')],
     [
       'status',
       'fields of the outcome',
-      fieldsOf(messages, 'RunOutcome').filter((name) => name !== 'forceSync'),
+      fieldsOf(outcome, 'RunOutcome').filter((name) => name !== 'forceSync'),
     ],
-    ['messages', 'causes', unionOf(messages, 'Cause')],
+    ['messages', 'causes', unionOf('contract/messages.ts', 'Cause')],
     ['messages', 'Updates', Object.keys(operatorUpdates)],
     ['messages', 'signals', ['applyPlan', 'withdraw', 'attemptFailed', 'relay']],
     ['messages', 'search attributes', Object.values(searchAttributeKeys).map(({ name }) => name)],
     ['messages', 'the workflow type', [WORKFLOW_TYPE]],
-    ['messages', 'activities', fieldsOf('activities/types.ts', 'Activities')],
+    ['messages', 'activities', fieldsOf('contract/activities.ts', 'Activities')],
     [
       'errors',
       'classes of failures',
@@ -296,7 +297,7 @@ describe('D4: the reference names', () => {
   test('messages.md: fields of the progress', () => {
     const code = codeOf('docs/reference/messages.md').map((name) => name.replace(/(\[\]|\?)$/, ''));
     for (const type of ['Progress', 'TierProgress', 'MemberProgress'])
-      expect(fieldsOf(messages, type).filter((name) => !code.includes(name))).toEqual([]);
+      expect(fieldsOf(progress, type).filter((name) => !code.includes(name))).toEqual([]);
   });
 
   test('errors.md: exit codes', () => {

@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
-import { workflowId } from '../../workflows/messages';
+import { workflowId } from '../../contract';
 import { groupManifest, groupWithVms, policyManifest, vmManifest, type GroupShape } from '../support/manifests';
 import { effects, startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';

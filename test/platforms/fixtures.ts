@@ -5,7 +5,8 @@ import type { SimulatedFault, SimulatedInventory } from '../../api';
 import { solveChecked } from '../../placement';
 import { decidePlace } from '../../platforms/simulated/engine';
 import type { PlaceCall } from '../../platforms/simulated';
-import type { PlacementRequest, PowerRequest, VirtualMachineRef } from '../../platforms';
+import type { PowerRequest } from '../../platforms';
+import type { PlacementRequest, VirtualMachineRef } from '../../contract';
 
 export const GIB = 1024 ** 3;
 

@@ -1,6 +1,6 @@
 /** Places on the simulated platform: the solver's answers, and the check that each has to pass. */
 import { DEFAULT_INVENTORY, type AffinityTerm, type SimulatedHost } from '../../api';
-import type { PlacementRequest } from '../../platforms';
+import type { PlacementRequest } from '../../contract';
 import { SimulatedPlatform, startSimulator, type PlaceCall } from '../../platforms/simulated';
 import { apply, emptyState, type EngineState } from '../../platforms/simulated/engine';
 import { mistakes } from '../../placement';

@@ -1,5 +1,6 @@
 /** VirtualMachines on a real API server, where the test plays VM Operator. */
-import { createActivities, type Activities } from '../../activities';
+import { createActivities } from '../../activities';
+import { type Activities, type VirtualMachineRef } from '../../contract';
 import {
   connectKubernetes,
   RESOURCES,
@@ -9,7 +10,7 @@ import {
   type ResourceCache,
   type VirtualMachineObject,
 } from '../../kubernetes';
-import { Observer, type VirtualMachineRef } from '../../platforms';
+import { Observer } from '../../platforms';
 import { VmOperatorPlatform, type VmOperatorOptions } from '../../platforms/vm-operator';
 import type { TestCluster } from '../support/kubernetes';
 import { until } from '../support/until';

@@ -1,6 +1,6 @@
 /** Places in zones, on a real API server. */
 import { RESOURCES, trimVirtualMachine, type KubernetesObject } from '../../kubernetes';
-import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../platforms';
+import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import type { TestCluster } from '../support/kubernetes';
 import { GIB } from './fixtures';
 import { previewPlaces, type Lister } from '../../platforms/vm-operator';

@@ -4,7 +4,7 @@
  * A process that is paused or cut off is one whose calls are held up or refused here, as its timers are.
  */
 import { RESOURCES, leaseLocks, type ApiServer, type HeldLock } from '../../kubernetes';
-import type { PlacementRequest, VirtualMachineRef } from '../../platforms';
+import type { PlacementRequest, VirtualMachineRef } from '../../contract';
 import { PLACEMENT_LEASE } from '../../platforms/vm-operator/platform';
 import type { TestCluster } from '../support/kubernetes';
 import { GIB } from './fixtures';

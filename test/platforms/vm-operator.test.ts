@@ -5,12 +5,8 @@ import {
   type ResourceCache,
   type VirtualMachineObject,
 } from '../../kubernetes';
-import {
-  Observer,
-  type PowerRequest,
-  type VirtualMachineRef,
-  type VirtualMachineState,
-} from '../../platforms';
+import { Observer, type PowerRequest, type VirtualMachineState } from '../../platforms';
+import { type VirtualMachineRef } from '../../contract';
 import { VmOperatorPlatform } from '../../platforms/vm-operator';
 import { attempt, attempts, powerInput } from '../activities/fixtures';
 import { startFaultProxy } from '../support/fault-proxy';

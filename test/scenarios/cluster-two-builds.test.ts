@@ -15,7 +15,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { stringify } from 'yaml';
 import { connectKubernetes, RESOURCES, type ApiServer } from '../../kubernetes';
 import { SimulatorConsole } from '../../platforms/simulated';
-import { workflowId, type PlanMessage } from '../../workflows/messages';
+import { workflowId, type PlanMessage } from '../../contract';
 import { auditArguments, requestsOf } from '../support/audit';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 import { groupManifest, type GroupShape } from '../support/manifests';

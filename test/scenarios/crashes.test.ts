@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { temporal } from '@temporalio/proto';
 import type { PowerState } from '../../api';
 import type { JournalLine } from '../../platforms/simulated';
-import type { RunOutcome } from '../../workflows/messages';
+import type { RunOutcome } from '../../contract';
 import { groupWithVms } from '../support/manifests';
 import { startInstallation, type Installation, type Victim } from '../support/processes';
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { editPowerState, parseManifests } from '../../api';
-import type { RunOutcome } from '../../workflows/messages';
+import type { RunOutcome } from '../../contract';
 import { effects, startSystem, times, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 

@@ -1,6 +1,6 @@
 /** What the history of a run holds, and that a run outlives its history. */
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
-import { workflowId } from '../../workflows/messages';
+import { workflowId } from '../../contract';
 import { groupManifest, groupWithVms, policyManifest, vmManifest } from '../support/manifests';
 import { accepted, effects, startSystem, times, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';

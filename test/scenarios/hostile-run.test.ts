@@ -14,7 +14,7 @@ import {
   workflowId,
   WORKFLOW_TYPE,
   type Progress,
-} from '../../workflows/messages';
+} from '../../contract';
 import { groupWithVms, policyManifest, type GroupShape } from '../support/manifests';
 import { effects, startSystem, times, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';

@@ -6,7 +6,7 @@ import pino from 'pino';
 import { Observer } from '../../platforms';
 import { SimulatedPlatform, startSimulator, type Simulator } from '../../platforms/simulated';
 import { startWorker, type RunningWorker } from '../../worker';
-import { operatorUpdates, progress, startOptions, WORKFLOW_TYPE, type RunOutcome } from '../../workflows';
+import { operatorUpdates, progress, startOptions, WORKFLOW_TYPE, type RunOutcome } from '../../contract';
 import { carried } from '../../workflows/size';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { troubled, VMS } from '../workflows/troubled';

@@ -2,7 +2,7 @@
 import { groupWithVms } from '../support/manifests';
 import { startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
-import { workflowId } from '../../workflows/messages';
+import { workflowId } from '../../contract';
 
 jest.setTimeout(180_000);
 

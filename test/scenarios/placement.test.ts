@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
-import type { RunOutcome } from '../../workflows/messages';
+import type { RunOutcome } from '../../contract';
 import {
   classManifest,
   groupManifest,

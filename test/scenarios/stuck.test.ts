@@ -5,9 +5,8 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { SimulatedFault } from '../../api';
 import { DEFAULT_INVENTORY } from '../../api';
-import type { GiveUpDetails } from '../../activities';
+import type { GiveUpDetails, AttemptReport, MemberProgress, RunOutcome } from '../../contract';
 import type { PowerCall } from '../../platforms/simulated';
-import type { AttemptReport, MemberProgress, RunOutcome } from '../../workflows/messages';
 import {
   groupManifest,
   groupWithVms,

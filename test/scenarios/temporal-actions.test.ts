@@ -16,7 +16,7 @@ import type { Finding } from '../../cli/doctor';
 import { groupLines } from '../../cli/group-text';
 import { paintFor } from '../../cli/paint';
 import { findTemporalCli } from '../../cli/temporal-cli';
-import type { MemberProgress } from '../../workflows/messages';
+import type { MemberProgress } from '../../contract';
 import { groupWithVms, policyManifest } from '../support/manifests';
 import { accepted, startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';

@@ -9,7 +9,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { stringify } from 'yaml';
 import type { SimulatedFault } from '../../api';
 import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
-import { workflowId, type RunOutcome } from '../../workflows/messages';
+import { workflowId, type RunOutcome } from '../../contract';
 import { buildWhenStale, start as spawnCommand } from '../cli/vmgroup';
 import { startTemporal, type TestTemporal } from './temporal';
 import { until } from './until';

@@ -10,7 +10,7 @@ import { dataFolder } from '../../cli/data-folder';
 import { startBridgeOn, startPlatform, type RunningBridge, type RunningPlatform } from '../../cli/parts';
 import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
 import { startWorker, type RunningWorker } from '../../worker';
-import { operatorUpdates, workflowId, type RunOutcome, type Verb } from '../../workflows/messages';
+import { operatorUpdates, workflowId, type RunOutcome, type OperatorVerb } from '../../contract';
 import type { Behavior } from './manifests';
 import type { TestTemporal } from './temporal';
 import { until } from './until';
@@ -30,7 +30,7 @@ export interface System {
   journal(): Promise<JournalLine[]>;
   view(namespace: string, name: string): GroupView | undefined;
   handle(namespace: string, name: string): WorkflowHandle;
-  say(namespace: string, name: string, verb: Verb, member?: string): Promise<string>;
+  say(namespace: string, name: string, verb: OperatorVerb, member?: string): Promise<string>;
   /** {@link until}, `seconds` at most (90), with the last events in its error. */
   until<T>(
     look: () => T | Promise<T>,

@@ -9,8 +9,8 @@ import { begin, receivePlan } from '../../workflows/run';
 import { parse, type Inputs } from '../../workflows/schemas';
 import { carried, unpacked } from '../../workflows/size';
 import { membersOf, withdrawn, type Run } from '../../workflows/state';
-import { objection, speak } from '../../workflows/words';
-import type { OperatorWord, Plan, Verb } from '../../workflows';
+import { refusalOf, applyCommand } from '../../workflows/operator-commands';
+import type { OperatorCommand, Plan, OperatorVerb } from '../../contract';
 import { propertyRuns } from '../support/property-runs';
 import { group, plan, seen, tier, vm } from './plans';
 
@@ -81,7 +81,15 @@ const message = fc
   .chain((kind) =>
     fc.tuple(fc.constant(kind), fc.oneof(fc.jsonValue(), damaged(valid[kind]), fc.constant(undefined))),
   );
-const verbs: Verb[] = ['pause', 'resume', 'retryMember', 'skipMember', 'markReady', 'skipDelay', 'abort'];
+const verbs: OperatorVerb[] = [
+  'pause',
+  'resume',
+  'retryMember',
+  'skipMember',
+  'markReady',
+  'skipDelay',
+  'abort',
+];
 const command = fc.tuple(
   fc.constantFrom(...verbs),
   fc.oneof(
@@ -155,8 +163,8 @@ test('no message, result or command makes a run throw', () => {
           if ('message' in input) run = handled(run, ...input.message);
           else {
             const [verb, word] = input.command;
-            const why = objection(run, verb, word as OperatorWord);
-            if (why === undefined) run = speak(run, verb, word as OperatorWord, NOW, uses).run;
+            const why = refusalOf(run, verb, word as OperatorCommand);
+            if (why === undefined) run = applyCommand(run, verb, word as OperatorCommand, NOW, uses).run;
             else expect(why).not.toBe('');
           }
           run = decide(run, NOW, uses).run;

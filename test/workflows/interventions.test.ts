@@ -1,5 +1,5 @@
 /** What operators, other plans and clocks do to a run: settings, skips, room, fencing, parents. */
-import type { PlanMember } from '../../workflows';
+import type { PlanMember } from '../../contract';
 import { decide, workOf } from '../../workflows/decide';
 import { operationsEnded } from '../../workflows/operations';
 import { placementFailed } from '../../workflows/placing';

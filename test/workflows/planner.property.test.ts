@@ -1,7 +1,7 @@
 /** The planner's guarantees over random groups, faults, changes of mind, drift, and words of operators. */
 import fc from 'fast-check';
 import type { PowerState } from '../../api';
-import { memberKey, type Plan, type PlanMember, type PlanTier, type Verb } from '../../workflows';
+import { memberKey, type Plan, type PlanMember, type PlanTier, type OperatorVerb } from '../../contract';
 import { workOf, type Decision } from '../../workflows/decide';
 import { progressOf } from '../../workflows/progress';
 import type { MemberState, Run } from '../../workflows/state';
@@ -31,7 +31,7 @@ type Event =
   | { kind: 'drift'; member: number; powerState: PowerState }
   | { kind: 'same' }
   | { kind: 'force' }
-  | { kind: 'word'; verb: Verb; member: number };
+  | { kind: 'word'; verb: OperatorVerb; member: number };
 
 const shape: fc.Arbitrary<Shape> = fc.record({
   tiers: fc.array(
@@ -69,7 +69,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   fc.constant({ kind: 'force' as const }),
   fc.record({
     kind: fc.constant('word' as const),
-    verb: fc.constantFrom<Verb>(
+    verb: fc.constantFrom<OperatorVerb>(
       'pause',
       'resume',
       'retryMember',

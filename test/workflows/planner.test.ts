@@ -1,5 +1,5 @@
 /** The planner's rules, one table or case a rule. */
-import type { PlanTier } from '../../workflows';
+import type { PlanTier } from '../../contract';
 import { progressOf } from '../../workflows/progress';
 import { decide } from '../../workflows/decide';
 import { released } from '../../workflows/placing';

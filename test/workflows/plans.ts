@@ -1,6 +1,6 @@
 /** Builds plans for tests of the planner. */
 import type { PowerState, VirtualMachineStatus } from '../../api';
-import type { Plan, PlanMember, PlanTier } from '../../workflows';
+import type { Plan, PlanMember, PlanTier } from '../../contract';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;

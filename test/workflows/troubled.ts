@@ -1,11 +1,11 @@
 /** Runs of many VMs in which everything goes wrong, with the longest names and messages there are. */
-import type { Attempt } from '../../workflows';
+import type { Attempt } from '../../contract';
 import { decide } from '../../workflows/decide';
 import { attemptReported, operationsEnded, pauseReported } from '../../workflows/operations';
 import { placed } from '../../workflows/placing';
 import { begin } from '../../workflows/run';
 import { ignoring, membersOf, type MemberState, type Run } from '../../workflows/state';
-import { speak } from '../../workflows/words';
+import { applyCommand } from '../../workflows/operator-commands';
 import { plan, seen, tier, vm } from './plans';
 
 export const NOW = 1_700_000_000_000;
@@ -73,7 +73,7 @@ export const troubles = {
     const member = keys[0];
     return member === undefined
       ? run
-      : speak({ ...run, members }, 'skipMember', { ...word, member }, NOW).run;
+      : applyCommand({ ...run, members }, 'skipMember', { ...word, member }, NOW).run;
   },
   unread: (run: Run): Run =>
     Array.from({ length: 30 }).reduce<Run>(

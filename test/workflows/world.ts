@@ -1,16 +1,23 @@
 /**
  * A small world in which tests drive the planner: virtual time, VMs that take time to switch, and a record of what was asked when.
  */
-import { memberKey, type PlanMessage, type RunOutcome, type Verb } from '../../workflows';
-import type { Plan } from '../../workflows';
-import type { PlacementRequest, PlacementResult, ReleaseInput } from '../../activities';
+import {
+  memberKey,
+  type PlanMessage,
+  type RunOutcome,
+  type OperatorVerb,
+  type Plan,
+  type PlacementRequest,
+  type PlacementResult,
+  type ReleaseInput,
+} from '../../contract';
 import type { PowerState } from '../../api';
 import { decide, workOf, type Decision, type Start } from '../../workflows/decide';
 import { attemptReported, operationDone, operationsEnded } from '../../workflows/operations';
 import { placed, released } from '../../workflows/placing';
 import { begin, receivePlan } from '../../workflows/run';
 import { membersOf, type Run } from '../../workflows/state';
-import { objection, speak } from '../../workflows/words';
+import { refusalOf, applyCommand } from '../../workflows/operator-commands';
 import { status } from './plans';
 
 /** What happens to an operation: it takes time, or it is given up after a time. */
@@ -77,12 +84,12 @@ export class World {
     }
   }
 
-  say(verb: Verb, member?: string): string | undefined {
+  say(verb: OperatorVerb, member?: string): string | undefined {
     const word = { actor: 'alice', reason: 'test', ...(member === undefined ? {} : { member }) };
-    const why = objection(this.run, verb, word);
+    const why = refusalOf(this.run, verb, word);
     if (why !== undefined) return why;
     if (!this.run) throw new Error('no run');
-    this.run = speak(this.run, verb, word, this.now).run;
+    this.run = applyCommand(this.run, verb, word, this.now).run;
     this.step();
     return undefined;
   }

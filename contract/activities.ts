@@ -1,5 +1,8 @@
-/** Inputs and results of the activities, as workflows see them. */
+/** The activities of a group's workflow: their inputs and results. */
 import type { Gate, PowerMode, PowerState, VirtualMachineStatus } from '../api';
+import type { Attempt } from './messages';
+import type { RunOutcome } from './outcome';
+import type { Plan } from './plan';
 import type {
   Neighbour,
   Operation,
@@ -7,10 +10,7 @@ import type {
   PlacementRequest,
   PlacementResult,
   VirtualMachineRef,
-} from '../platforms';
-import type { Attempt, Plan, RunOutcome } from '../workflows/messages';
-
-export type { Neighbour, Operation, PlacementRequest, PlacementResult, VirtualMachineRef };
+} from './platform-calls';
 
 /** Retry budget of one operation; milliseconds. */
 export interface RetryBudget {

@@ -4,9 +4,16 @@
 import { own } from '../api/own';
 import { byteLength } from '../api/text';
 import { CHANGES, usesAll, type Uses } from './changes';
-import type { OperatorWord, RecordedWord, Verb } from './messages';
+import {
+  type OperatorCommand,
+  type RecordedCommand,
+  type OperatorVerb,
+  memberKey,
+  workflowId,
+  type MemberKey,
+  type Plan,
+} from '../contract';
 import { placeAgain } from './placing';
-import { memberKey, workflowId, type MemberKey, type Plan } from './plan';
 import { drop, end, membersOf, remember, type MemberState, type Run } from './state';
 
 /** Longest reason or actor that is accepted, in bytes: commands stay in the history and in the record. */
@@ -16,7 +23,11 @@ const LONGEST = 1_000;
  * Why a word cannot be taken now, in words for the person who said it; undefined where it can. Synchronous, so that it can serve as an
  * Update's validator.
  */
-export function objection(run: Run | undefined, verb: Verb, word: OperatorWord): string | undefined {
+export function refusalOf(
+  run: Run | undefined,
+  verb: OperatorVerb,
+  word: OperatorCommand,
+): string | undefined {
   if (typeof word !== 'object' || word === null) return 'say it with one object: {member?, actor, reason}';
   for (const field of ['actor', 'reason'] as const) {
     const text: unknown = word[field];
@@ -100,14 +111,14 @@ function groupOf(plan: Plan, name: string): Plan | undefined {
 }
 
 /** The run after a word that nothing speaks against, and what to answer. */
-export function speak(
+export function applyCommand(
   run: Run,
-  verb: Verb,
-  word: OperatorWord,
+  verb: OperatorVerb,
+  word: OperatorCommand,
   now: number,
   uses: Uses = usesAll,
 ): { run: Run; message: string } {
-  const recorded: RecordedWord = { verb, actor: word.actor, reason: word.reason, at: now };
+  const recorded: RecordedCommand = { verb, actor: word.actor, reason: word.reason, at: now };
   if (word.member !== undefined) recorded.member = word.member;
   const said: Run = { ...run, words: remember(run.words, recorded) };
   const by = `${word.actor}: ${word.reason}`;
@@ -156,7 +167,7 @@ export function speak(
   }
 }
 
-function named(run: Run, word: OperatorWord): MemberKey[] {
+function named(run: Run, word: OperatorCommand): MemberKey[] {
   if (!word.member) return Object.keys(run.members);
   const key = findMember(run.plan, word.member);
   return key === undefined ? [] : [key];

@@ -1,6 +1,6 @@
 /** How a run is started: the same from the bridge, a parent's run and the command. */
 import { TypedSearchAttributes } from '@temporalio/common';
-import type { RunPhase } from './messages';
+import type { RunPhase } from './progress';
 import { searchAttributeKeys } from './search-attributes';
 import { workflowId, type DesiredPowerState, type Plan } from './plan';
 

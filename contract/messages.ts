@@ -1,0 +1,88 @@
+/** What is said to a group's workflow: the signals, and the argument that starts it. */
+import { defineSignal } from '@temporalio/workflow';
+import type { RecordedCommand } from './operator-commands';
+import type { Plan } from './plan';
+
+/** The workflow type. */
+export const WORKFLOW_TYPE = 'virtualMachineGroup';
+
+/** Why a plan was sent. */
+export type Cause =
+  /** The group's, its policy's or a parent's desired state changed. */
+  | 'SpecChanged'
+  /** A member joined, left, came into being or was deleted. */
+  | 'MembersChanged'
+  /** A VM was changed behind the group's back. */
+  | 'Drift'
+  /** A parked VM was observed where it belongs. */
+  | 'Recovered'
+  /** `nextForcePowerStateSyncTime`. */
+  | 'ForceSync'
+  /** A parent's run asks. */
+  | 'Parent'
+  /** A person asks, with `actor` and `reason`. */
+  | 'Asked';
+
+/** Argument of {@link applyPlan}. */
+export interface PlanMessage {
+  plan: Plan;
+  cause: Cause;
+  /** Names the plan for the sender, who compares it with `Progress.planDigest`. */
+  digest?: string;
+  /** Digest of the plan in force that this one replaces, also where this one's generation is smaller. */
+  supersedes?: string;
+  /** Who asks, and why; with cause `Asked`, and with `ForceSync` where it is known. */
+  actor?: string;
+  reason?: string;
+  /** The run that asks has placed the VMs of the whole tree already. */
+  placed?: true;
+}
+
+/** Argument of the workflow. */
+export interface RunStart {
+  namespace: string;
+  name: string;
+  /** State carried over from the execution that continued as new. Only the workflow reads it. */
+  run?: unknown;
+}
+
+/** One failed attempt of an operation. */
+export interface Attempt {
+  attempt: number;
+  at: number;
+  class: string;
+  message: string;
+  /** When the next attempt is due; absent: there is none. */
+  retryAt?: number;
+}
+
+/** Argument of {@link attemptFailed}: what an activity tells while it goes on retrying. */
+export interface AttemptReport {
+  activityId: string;
+  attempt: Attempt;
+}
+
+/** Who paused an activity from outside; times in milliseconds since the epoch. */
+export interface PausedBy {
+  at: number;
+  by: string;
+  reason: string;
+}
+
+/** Argument of {@link activityPaused}. */
+export interface PauseReport {
+  activityId: string;
+  /** `null`: it is not paused any more. */
+  paused: PausedBy | null;
+}
+
+/** Gives a run its plan; also starts it (signal-with-start). Sending the same plan twice changes nothing. */
+export const applyPlan = defineSignal<[PlanMessage]>('applyPlan');
+/** The group is gone, or a parent has taken over: the run ends as `Superseded`. */
+export const withdraw = defineSignal<[{ reason: string }]>('withdraw');
+/** An activity tells of a failed attempt while it goes on retrying. */
+export const attemptFailed = defineSignal<[AttemptReport]>('attemptFailed');
+/** An activity of the run was paused or unpaused from outside: Temporal leaves no event of it. Sent by the bridge. */
+export const activityPaused = defineSignal<[PauseReport]>('activityPaused');
+/** A parent's run hands an operator's word on. */
+export const relay = defineSignal<[RecordedCommand]>('relay');

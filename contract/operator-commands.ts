@@ -1,0 +1,36 @@
+/** Operator commands: the Updates that a person sends to a run, through `vmgroup` or the Temporal UI. */
+import { defineUpdate } from '@temporalio/workflow';
+
+/** Argument of every operator Update. */
+export interface OperatorCommand {
+  /** Name of a VM, or `Kind/name`. */
+  member?: string;
+  actor: string;
+  reason: string;
+}
+
+/** The operators' verbs. */
+export type OperatorVerb =
+  'pause' | 'resume' | 'retryMember' | 'skipMember' | 'markReady' | 'skipDelay' | 'abort';
+
+/** An operator's word as it stands on record. */
+export interface RecordedCommand extends OperatorCommand {
+  verb: OperatorVerb;
+  at: number;
+}
+
+/** Answer of every operator Update. */
+export interface CommandAccepted {
+  message: string;
+}
+
+/** The operators' Updates, by verb. */
+export const operatorUpdates = {
+  pause: defineUpdate<CommandAccepted, [OperatorCommand]>('pause'),
+  resume: defineUpdate<CommandAccepted, [OperatorCommand]>('resume'),
+  retryMember: defineUpdate<CommandAccepted, [OperatorCommand]>('retryMember'),
+  skipMember: defineUpdate<CommandAccepted, [OperatorCommand]>('skipMember'),
+  markReady: defineUpdate<CommandAccepted, [OperatorCommand]>('markReady'),
+  skipDelay: defineUpdate<CommandAccepted, [OperatorCommand]>('skipDelay'),
+  abort: defineUpdate<CommandAccepted, [OperatorCommand]>('abort'),
+} as const satisfies Record<OperatorVerb, unknown>;

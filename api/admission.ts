@@ -12,11 +12,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ReadObject } from './kinds';
 import type { Manifests } from './model';
-import { neighboursOf } from './neighbours';
+import { checkRules, neighboursOf } from './rules';
 import { own } from './own';
 import { type Finding, formatPath, type ObjectRef, type Path, refKey } from './problem';
 import { readResource, type Resource } from './resource';
-import { checkRules } from './rules';
 import { firstFew } from './text';
 
 /** `request` of an `AdmissionReview` (admission.k8s.io/v1): what of it matters. */

@@ -1,6 +1,5 @@
 /** The resources: their internal form, parsing of every accepted version and spelling, validation. */
 export * from './model';
-export { formatDuration, parseDuration } from './duration';
 export {
   patchAdmission,
   reviewAdmission,
@@ -10,10 +9,26 @@ export {
 } from './admission';
 export { canonicalText } from './canonical';
 export { crds, type CustomResourceDefinition } from './crds';
-export { editPowerState } from './edit';
-export { decodeText } from './encoding';
-export { DEFAULT_NAMESPACE, type Kind, type ObjectFinding, type ReadObject } from './kinds';
+export { formatDuration, parseDuration } from './duration';
 export {
+  DEFAULT_INVENTORY,
+  DEFAULT_NAMESPACE,
+  DEFAULT_POLICY,
+  parseQuantity,
+  POLICY_ANNOTATION,
+  sequencePolicySchema,
+  simulatedInventorySchema,
+  virtualMachineClassSchema,
+  virtualMachineGroupSchema,
+  virtualMachineSchema,
+  type Kind,
+  type ObjectFinding,
+  type ReadObject,
+} from './kinds';
+export { isLater, type Observed } from './later';
+export {
+  decodeText,
+  editPowerState,
   MAX_DOCUMENTS,
   MAX_FILE_SIZE,
   parseManifests,
@@ -21,6 +36,7 @@ export {
   type ManifestFile,
   type ParsedManifests,
 } from './manifests';
+export { own } from './own';
 export {
   formatPath,
   formatProblem,
@@ -32,14 +48,6 @@ export {
   type Position,
   type Problem,
 } from './problem';
-export { isLater, type Observed } from './later';
-export { own } from './own';
-export { parseQuantity } from './quantity';
 export { manifestsOf, problemOf, readResource, type Resource } from './resource';
 export { checkRules, sameToRules, type RuleContext } from './rules';
-export { DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
-export { DEFAULT_INVENTORY, simulatedInventorySchema } from './simulated-inventory';
 export { byteLength, firstFew, fitJson, fitList, fitText, jsonLength, listed } from './text';
-export { virtualMachineSchema } from './virtual-machine';
-export { virtualMachineClassSchema } from './virtual-machine-class';
-export { POLICY_ANNOTATION, virtualMachineGroupSchema } from './virtual-machine-group';

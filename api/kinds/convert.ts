@@ -1,7 +1,7 @@
 /** What the conversions of all kinds have in common. */
-import { parseDuration } from './duration';
-import type { ObjectMeta } from './model';
-import type { Finding, Path } from './problem';
+import { parseDuration } from '../duration';
+import type { ObjectMeta } from '../model';
+import type { Finding, Path } from '../problem';
 
 /** Notes something wrong that no schema can say; an error unless it says otherwise. */
 export type Report = (

@@ -16,11 +16,10 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
-import { isMapping } from './convert';
-import { nameObject } from './kinds';
+import { isMapping, nameObject } from '../kinds';
 import { withTypeOf } from './lists';
-import type { PowerState } from './model';
-import { refKey } from './problem';
+import type { PowerState } from '../model';
+import { refKey } from '../problem';
 import { composeDocuments, readDocuments } from './yaml';
 
 /** A piece of text to put in the place of another. */

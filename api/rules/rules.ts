@@ -4,12 +4,10 @@
  * R1: each group that breaks a rule has an error of its own, so that leaving out what has an error leaves out all of it: every group on a
  *     cycle, and both groups that list the same member.
  */
-import type { Group, Manifests, MemberRef, VirtualMachine } from './model';
-import type { ReadObject } from './kinds';
+import type { Group, Manifests, MemberRef, VirtualMachine } from '../model';
+import { didYouMean, POLICY_ANNOTATION, type ReadObject } from '../kinds';
 import { cyclesOf, depthsOf, graphOf, MAX_GROUP_DEPTH } from './group-graph';
-import { formatPath, type Finding, type Locate, type ObjectRef, type Path, refKey } from './problem';
-import { didYouMean } from './suggest';
-import { POLICY_ANNOTATION } from './virtual-machine-group';
+import { formatPath, type Finding, type Locate, type ObjectRef, type Path, refKey } from '../problem';
 
 /** What the rules look at besides the objects themselves. */
 export interface RuleContext {

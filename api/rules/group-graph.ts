@@ -1,6 +1,6 @@
 /** The graph of groups: who contains whom, by `groupName` or by `bootOrder`. No recursion: a chain of groups may be long. */
-import type { Group } from './model';
-import type { Path } from './problem';
+import type { Group } from '../model';
+import type { Path } from '../problem';
 
 /** Groups on top of each other, counted with the topmost one. */
 export const MAX_GROUP_DEPTH = 16;

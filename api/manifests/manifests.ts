@@ -7,10 +7,9 @@
  * M4: what is neither read nor wrong is counted by its kind, or a warning.
  */
 import { LineCounter } from 'yaml';
-import { isMapping } from './convert';
-import { nameObject, type ObjectFinding, type ReadObject, recognize } from './kinds';
+import { isMapping, nameObject, type ObjectFinding, type ReadObject, recognize } from '../kinds';
 import { isList, withTypeOf } from './lists';
-import type { Manifests } from './model';
+import type { Manifests } from '../model';
 import {
   type Finding,
   formatPath,
@@ -20,9 +19,9 @@ import {
   type Position,
   type Problem,
   refKey,
-} from './problem';
-import { manifestsOf } from './resource';
-import { checkRules } from './rules';
+} from '../problem';
+import { manifestsOf } from '../resource';
+import { checkRules } from '../rules';
 import { readDocuments, type TextDocument } from './yaml';
 
 /** One file's text. */

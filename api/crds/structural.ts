@@ -1,6 +1,6 @@
 /** Turns the JSON Schema of a zod schema into a structural schema, which is what a CustomResourceDefinition takes. */
 import { z } from 'zod';
-import { present } from './convert';
+import { present } from '../kinds';
 
 /** A structural schema (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/). */
 export interface StructuralSchema {

@@ -8,12 +8,15 @@
  */
 import { z } from 'zod';
 import { virtualMachineGroupStatusSchema, virtualMachineStatusSchema } from './resource-status';
-import { sequencePolicySchema } from './sequence-policy';
+import {
+  sequencePolicySchema,
+  virtualMachineClassSchema,
+  virtualMachineGroupSchema,
+  virtualMachineSchema,
+  VM_OPERATOR,
+  VMGROUP,
+} from '../kinds';
 import { structuralSchema, withoutKeywords, type StructuralSchema } from './structural';
-import { virtualMachineSchema } from './virtual-machine';
-import { virtualMachineClassSchema } from './virtual-machine-class';
-import { virtualMachineGroupSchema } from './virtual-machine-group';
-import { VM_OPERATOR, VMGROUP } from './kinds';
 
 /** A column of `kubectl get`. */
 interface Column {

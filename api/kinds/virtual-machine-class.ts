@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Convert } from './convert';
 import { looseMetadata, quantity } from './fields';
-import type { VirtualMachineClass } from './model';
+import type { VirtualMachineClass } from '../model';
 import { parseQuantity } from './quantity';
 
 /** A `VirtualMachineClass` of vmoperator.vmware.com, v1alpha1 to v1alpha6. */

@@ -1,10 +1,10 @@
 /** VirtualMachineGroup in both spellings found in the field (the documented `delay`, the shipped `powerOnDelay` and `powerOffDelay`). */
 import { z } from 'zod';
 import { nonEmpty, present, type Convert } from './convert';
-import { parseDuration } from './duration';
+import { parseDuration } from '../duration';
 import { listMap, MAX_LIST, serverRules } from './server-checks';
 import { duration, fields, metadata, name, optionalName } from './fields';
-import type { Group, MemberRef, Tier } from './model';
+import type { Group, MemberRef, Tier } from '../model';
 
 /** Annotation of a group that names its SequencePolicy. */
 export const POLICY_ANNOTATION = 'vmgroup.dev/policy';

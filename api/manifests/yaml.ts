@@ -18,7 +18,7 @@ import {
   Parser,
   type YAMLMap,
 } from 'yaml';
-import type { Path } from './problem';
+import type { Path } from '../problem';
 
 /** Values that the documents of one file may expand to. A megabyte without aliases holds about half as many. */
 export const MAX_NODES = 1_000_000;

@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import type { Report } from './convert';
 import { expected, fields } from './fields';
-import type { AffinityTerm, LabelSelector } from './model';
-import { formatPath, type Path } from './problem';
+import type { AffinityTerm, LabelSelector } from '../model';
+import { formatPath, type Path } from '../problem';
 import { keepUnknown } from './server-checks';
 
 const HOSTNAME = 'kubernetes.io/hostname';

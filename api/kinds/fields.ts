@@ -1,8 +1,8 @@
 /** The pieces that the schemas are built of, and the messages of what does not fit them. */
 import { z } from 'zod';
-import { parseDuration } from './duration';
-import { own } from './own';
-import type { Path } from './problem';
+import { parseDuration } from '../duration';
+import { own } from '../own';
+import type { Path } from '../problem';
 import { parseQuantity } from './quantity';
 import { durationChecks, nameChecks, optionalNameChecks, positiveDurationChecks } from './server-checks';
 import { closest, didYouMean } from './suggest';

@@ -4,7 +4,7 @@ import { optionalDuration, present, reportDuplicates, type Convert, type Report 
 import { duration, fields, metadata, name, positiveDuration } from './fields';
 import { isDuration, listMap, MAX_LIST, serverRules } from './server-checks';
 import { didYouMean } from './suggest';
-import type { Gate, SequencePolicy, SequencePolicySpec } from './model';
+import type { Gate, SequencePolicy, SequencePolicySpec } from '../model';
 import { memberKind, toMember } from './virtual-machine-group';
 
 /** What holds for a group without a policy, and for each field that a policy leaves out. Durations in milliseconds. */

@@ -1,8 +1,6 @@
 /** `status` of the resources, as an API server takes it. What the bridge writes fits; manifests are not read by these. */
 import { z } from 'zod';
-import { listMap } from './server-checks';
-import { memberKind, powerState } from './virtual-machine-group';
-import { virtualMachineSchema } from './virtual-machine';
+import { listMap, memberKind, powerState, virtualMachineSchema } from '../kinds';
 
 const time = z.string().meta({ format: 'date-time' });
 

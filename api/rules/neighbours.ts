@@ -1,7 +1,7 @@
 /** What of a namespace one object has to do with, so that the rules need not look at all of it for one change. */
-import type { ReadObject } from './kinds';
-import type { Group, Manifests, MemberRef, VirtualMachine } from './model';
-import type { ObjectRef } from './problem';
+import type { ReadObject } from '../kinds';
+import type { Group, Manifests, MemberRef, VirtualMachine } from '../model';
+import type { ObjectRef } from '../problem';
 
 /** The objects that rules can find something about together with one object, without itself. */
 export interface Neighbours {

@@ -4,8 +4,8 @@ import { affinitySchema, convertAffinity } from './affinity';
 import { isMapping, nonEmpty, present, type Convert } from './convert';
 import { looseMetadata, optionalName } from './fields';
 import { serverRules } from './server-checks';
-import type { Placement, VirtualMachine } from './model';
-import { own } from './own';
+import type { Placement, VirtualMachine } from '../model';
+import { own } from '../own';
 import { powerMode, powerState } from './virtual-machine-group';
 
 /** Label that pins a VM to a zone; also the topology key of zones. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { canonicalText } from './canonical';
+import { canonicalText } from '../canonical';
 import type { Convert } from './convert';
 import { readBySchema, type Mismatch } from './fields';
 import type {
@@ -12,9 +12,9 @@ import type {
   SimulatedInventory,
   VirtualMachine,
   VirtualMachineClass,
-} from './model';
-import { own } from './own';
-import type { Finding, ObjectRef } from './problem';
+} from '../model';
+import { own } from '../own';
+import type { Finding, ObjectRef } from '../problem';
 import { convertPolicy, sequencePolicySchema } from './sequence-policy';
 import { convertInventory, simulatedInventorySchema } from './simulated-inventory';
 import { closest } from './suggest';

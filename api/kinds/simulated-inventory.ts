@@ -1,7 +1,7 @@
 /** SimulatedInventory: what the simulated platform consists of and how it behaves. */
 import { z } from 'zod';
 import { present, reportDuplicates, type Convert, type Report } from './convert';
-import { parseDuration } from './duration';
+import { parseDuration } from '../duration';
 import { duration, fields, metadata, positiveDuration, quantity } from './fields';
 import {
   SIMULATED_FAULT_TYPES,
@@ -10,7 +10,7 @@ import {
   type SimulatedHost,
   type SimulatedInventory,
   type SimulatedTime,
-} from './model';
+} from '../model';
 import { parseQuantity } from './quantity';
 import { powerState } from './virtual-machine-group';
 

@@ -1,6 +1,5 @@
 /** Lists of objects: `List`, and typed lists such as `VirtualMachineGroupList`. */
-import { isMapping } from './convert';
-import { itemKind } from './kinds';
+import { isMapping, itemKind } from '../kinds';
 
 /** A `List`, as `kubectl get -o yaml` writes it, or a list of one of our kinds, as an API server answers. */
 export function isList(value: unknown): value is Record<string, unknown> {

@@ -1,0 +1,27 @@
+/** The kinds: one schema and one conversion into the internal form each, and which of them a value is of. */
+export { isMapping, present } from './convert';
+export {
+  DEFAULT_NAMESPACE,
+  itemKind,
+  nameObject,
+  recognize,
+  VM_OPERATOR,
+  VMGROUP,
+  type Kind,
+  type Kinds,
+  type ObjectFinding,
+  type ReadObject,
+} from './kinds';
+export { parseQuantity } from './quantity';
+export { DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
+export { listMap } from './server-checks';
+export { DEFAULT_INVENTORY, simulatedInventorySchema } from './simulated-inventory';
+export { didYouMean } from './suggest';
+export { virtualMachineSchema } from './virtual-machine';
+export { virtualMachineClassSchema } from './virtual-machine-class';
+export {
+  memberKind,
+  POLICY_ANNOTATION,
+  powerState,
+  virtualMachineGroupSchema,
+} from './virtual-machine-group';

@@ -11,6 +11,7 @@ export {
 } from './api-server';
 export { KubernetesError } from './error';
 export { eventWriter, type EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';
+export { LEADER_WRITE_TIMEOUT, LeaderElection, type LeaderElectionOptions } from './leader-election';
 export {
   leaseLocks,
   LockTimeoutError,

@@ -1,20 +1,20 @@
 /**
- * A lock across processes, for work of some seconds: a Lease in the namespace that the work is about.
+ * A lock across processes, for work of some seconds: a Lease in the namespace of the work.
  *
- * LOCK-1: no two holders are told by {@link HeldLock.isHeld} that they held it without a break while their work overlapped: a lease that
- *         another process took over in between has another holder then, whatever the clocks say.
- * LOCK-2: a holder that is paused or cut off is told by `signal` before its lease is over, unless it is paused at that moment: so work that
- *         must not overlap asks `isHeld` once it is done, and undoes itself where it is not.
- * LOCK-3: the lease of a holder that died is over within {@link SECONDS}, by the clock of who waits for it.
- * LOCK-4: a process that always has work leaves the others a gap.
+ * LEASELOCK-1: {@link HeldLock.isHeld} is never true for two holders whose work overlapped: a lease that another process acquired in
+ *     between has another holder, whatever the clocks say.
+ * LEASELOCK-2: `signal` aborts before the lease of a holder that is cut off is over. It cannot for a process that is paused at that moment,
+ *     so work that must not overlap calls `isHeld` once it is done, and undoes itself if the lock was lost.
+ * LEASELOCK-3: the lease of a holder that died is over after {@link SECONDS}, by the clock of the process that waits for it.
+ * LEASELOCK-4: a process that always has work leaves the others a gap.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
-import type { ApiServer, KubernetesObject } from './api-server';
+import type { ApiServer } from './api-server';
+import { since, type Moment } from './clocks';
 import { KubernetesError } from './error';
-import { LeaseObserver, leaseOf, leaseSpecOf, moment, since, type LeaseSpec, type Moment } from './lease';
-import { RESOURCES } from './resources';
+import { Lease } from './lease';
 
 /** What {@link leaseLocks} needs. */
 export interface LeaseLockOptions {
@@ -36,15 +36,15 @@ export interface HeldLock {
 /** Locks of one process, one for each namespace. */
 export interface LeaseLocks {
   /**
-   * Does `work` under the lock of a namespace, after what waits for it in this process.
+   * Does `work` under the lock of a namespace, after earlier calls of this process for the same namespace.
    *
-   * @throws KubernetesError where the lease cannot be read or written, LockTimeoutError where another process holds it for too long, the
-   *   reason of `signal` once that aborts.
+   * @throws KubernetesError when the lease cannot be read or written, LockTimeoutError when another process holds it for too long, the
+   *   reason of `signal` when that aborts.
    */
   withLock<T>(namespace: string, work: (lock: HeldLock) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
-/** Thrown where another process holds the lock for longer than {@link PATIENCE}. */
+/** Thrown when the lock could not be acquired within {@link PATIENCE}. */
 export class LockTimeoutError extends Error {
   override readonly name = 'LockTimeoutError';
 }
@@ -55,12 +55,12 @@ const SECONDS = 8;
 const BELIEF = 5_000;
 /** Milliseconds between two renewals. */
 const RENEWAL = 2_000;
-/** Milliseconds between two looks at a lease of another process, give or take a half. */
+/** Milliseconds between two tries to acquire the lock, plus or minus a half. */
 const LOOK = 200;
 /** Milliseconds of work without a gap after which a process leaves one, and how long that is. */
 const STREAK = 2_000;
 const GAP = 2 * LOOK;
-/** Milliseconds that another process is waited for. */
+/** Milliseconds to wait for the lock. */
 const PATIENCE = 60_000;
 const CALL_TIMEOUT = 3_000;
 
@@ -77,18 +77,16 @@ export function leaseLocks(options: LeaseLockOptions): LeaseLocks {
 }
 
 class NamespaceLock {
-  readonly #api: ApiServer;
-  readonly #key: { namespace: string; name: string };
-  readonly #process: string;
+  readonly #options: LeaseLockOptions;
+  readonly #namespace: string;
   readonly #queue = new PQueue({ concurrency: 1 });
-  /** When the lock was last released, and since when this process has had it with hardly a break. */
+  /** When the lock was last released, and since when this process has had it without a gap. */
   #released = -Infinity;
   #streakBegan = 0;
 
-  constructor({ api, name, identity }: LeaseLockOptions, namespace: string) {
-    this.#api = api;
-    this.#key = { namespace, name };
-    this.#process = identity;
+  constructor(options: LeaseLockOptions, namespace: string) {
+    this.#options = options;
+    this.#namespace = namespace;
   }
 
   run<T>(work: (lock: HeldLock) => Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -106,7 +104,7 @@ class NamespaceLock {
     }
   }
 
-  /** LOCK-4. */
+  /** LEASELOCK-4. */
   async #leaveGap(signal?: AbortSignal): Promise<void> {
     const now = performance.now();
     if (now - this.#released > GAP) this.#streakBegan = now;
@@ -115,131 +113,85 @@ class NamespaceLock {
     this.#streakBegan = performance.now();
   }
 
-  async #acquire(signal?: AbortSignal): Promise<Held> {
-    // Unique for each time the lock is taken: a lease that somebody else has had in between is not taken for our own.
-    const identity = `${this.#process}_${randomUUID()}`;
-    const observer = new LeaseObserver();
+  async #acquire(signal?: AbortSignal): Promise<AcquiredLock> {
+    const { api, name, identity } = this.#options;
+    const lease = new Lease({
+      ...{ api, namespace: this.#namespace, name, seconds: SECONDS, timeout: CALL_TIMEOUT },
+      // Unique for each time the lock is acquired: a lease that another process has had in between is not taken for our own.
+      identity: `${identity}_${randomUUID()}`,
+    });
     const began = performance.now();
     for (;;) {
       signal?.throwIfAborted();
-      const call = moment();
-      const lease = await this.#api.get(RESOURCES.leases, this.#key, {
-        timeout: CALL_TIMEOUT,
-        ...(signal && { signal }),
-      });
-      if (!lease || isFree(lease, identity, observer.see(lease, call.running))) {
-        const taken = await this.#write(leaseOf(this.#key, identity, SECONDS, lease), lease !== undefined);
-        if (taken) return new Held(this.#api, this.#key, identity, taken, call);
-      } else if (performance.now() - began > PATIENCE) throw this.#timedOut(lease);
+      const acquired = await lease.acquire(signal).catch(undefinedIfOvertaken);
+      const what = `Lease ${this.#namespace}/${name}`;
+      if (acquired) return new AcquiredLock(lease, what, acquired);
+      if (performance.now() - began > PATIENCE) {
+        const holder = lease.holder ?? 'other processes';
+        throw new LockTimeoutError(`${what} has been held by ${holder} for more than ${PATIENCE / 1000} s`);
+      }
       await sleep(LOOK * (0.5 + Math.random()), undefined, signal && { signal }).catch(() => undefined);
     }
   }
-
-  /** Undefined: another process was faster. Not to be cut off: a lease that was taken has to be released. */
-  async #write(lease: KubernetesObject, exists: boolean): Promise<KubernetesObject | undefined> {
-    const options = { timeout: CALL_TIMEOUT };
-    try {
-      return exists
-        ? await this.#api.replace(RESOURCES.leases, lease, options)
-        : await this.#api.create(RESOURCES.leases, lease, options);
-    } catch (error: unknown) {
-      if (error instanceof KubernetesError && (error.isConflict || error.isNotFound)) return undefined;
-      throw error;
-    }
-  }
-
-  #timedOut(lease: KubernetesObject): LockTimeoutError {
-    const { namespace, name } = this.#key;
-    return new LockTimeoutError(
-      `Lease ${namespace}/${name} has been held by ${leaseSpecOf(lease).holderIdentity} for more than ${PATIENCE / 1000} s`,
-    );
-  }
 }
 
-/** A lease that was taken; it is renewed until it is released. */
-class Held implements HeldLock {
+/** Another process was faster. */
+function undefinedIfOvertaken(error: unknown): undefined {
+  if (error instanceof KubernetesError && (error.isConflict || error.isNotFound)) return undefined;
+  throw error;
+}
+
+/** A lock that was acquired; its lease is renewed until it is released. */
+class AcquiredLock implements HeldLock {
   readonly #controller = new AbortController();
   readonly signal = this.#controller.signal;
-  #lease: KubernetesObject;
+  readonly #lease: Lease;
+  readonly #what: string;
   #renewedAt: Moment;
-  #lost = false;
   #timer: NodeJS.Timeout;
-  #renewing: Promise<void> = Promise.resolve();
+  #renewing: Promise<void> | undefined;
 
-  constructor(
-    readonly api: ApiServer,
-    readonly key: { namespace: string; name: string },
-    readonly identity: string,
-    lease: KubernetesObject,
-    renewedAt: Moment,
-  ) {
+  constructor(lease: Lease, what: string, renewedAt: Moment) {
     this.#lease = lease;
+    this.#what = what;
     this.#renewedAt = renewedAt;
     this.#timer = setInterval(() => this.#beat(), RENEWAL / 2);
   }
 
   async isHeld(): Promise<boolean> {
-    if (this.#lost) return false;
-    const lease = await this.api.get(RESOURCES.leases, this.key, { timeout: CALL_TIMEOUT });
-    // Nobody writes this name for us once another process has had the lease.
-    const held = lease !== undefined && leaseSpecOf(lease).holderIdentity === this.identity;
+    if (this.signal.aborted) return false;
+    // No process writes our name again once another one has had the lease.
+    const held = await this.#lease.isHeld();
     if (!held) this.#lose();
     return held;
   }
 
-  /** Gives the lease back; where that fails it runs out. */
+  /** Releases the lease; one that cannot be released runs out. */
   async release(): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewing;
-    if (this.#lost) return;
-    const { metadata } = this.#lease;
-    const spec: LeaseSpec = { ...leaseSpecOf(this.#lease), holderIdentity: '', leaseDurationSeconds: 1 };
-    const options = { timeout: CALL_TIMEOUT };
-    await this.api.replace(RESOURCES.leases, { metadata, spec }, options).catch(() => undefined);
+    if (!this.signal.aborted) await this.#lease.release().catch(() => undefined);
   }
 
   #beat(): void {
     const age = since(this.#renewedAt);
     if (age > BELIEF) return this.#lose();
     if (age < RENEWAL) return;
-    this.#renewing = this.#renewing.then(() => this.#renew());
+    this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined));
   }
 
   async #renew(): Promise<void> {
-    if (this.#lost || since(this.#renewedAt) < RENEWAL) return;
-    const call = moment();
     try {
-      const lease = leaseOf(this.key, this.identity, SECONDS, this.#lease);
-      this.#lease = await this.api.replace(RESOURCES.leases, lease, { timeout: CALL_TIMEOUT });
-      this.#renewedAt = call;
-    } catch (error: unknown) {
-      if (error instanceof KubernetesError && (error.isConflict || error.isNotFound)) await this.#lookAgain();
-    }
-  }
-
-  /** The lease has changed: the answer to a renewal of ours may have been lost, or another process has it. */
-  async #lookAgain(): Promise<void> {
-    const call = moment();
-    try {
-      const lease = await this.api.get(RESOURCES.leases, this.key, { timeout: CALL_TIMEOUT });
-      if (!lease || leaseSpecOf(lease).holderIdentity !== this.identity) return this.#lose();
-      this.#lease = lease;
+      const renewed = await this.#lease.renew();
+      if (renewed) this.#renewedAt = renewed;
+      else this.#lose();
     } catch {
-      // The next renewal tries again, until the belief ends.
+      // The next beat tries again, until the belief ends.
     }
-    if (since(call) > BELIEF) this.#lose();
   }
 
   #lose(): void {
-    this.#lost = true;
     clearInterval(this.#timer);
-    const { namespace, name } = this.key;
-    this.#controller.abort(new Error(`Lease ${namespace}/${name} was lost while it was needed`));
+    this.#controller.abort(new Error(`${this.#what} was lost while it was needed`));
   }
-}
-
-/** Whether a lease is nobody's, ours (the answer to our write was lost), or over. */
-function isFree(lease: KubernetesObject, identity: string, unchanged: number): boolean {
-  const { holderIdentity, leaseDurationSeconds = SECONDS } = leaseSpecOf(lease);
-  return !holderIdentity || holderIdentity === identity || unchanged > leaseDurationSeconds * 1000;
 }

@@ -1,14 +1,29 @@
 /**
- * Leases (coordination.k8s.io): how one is read, taken and found to be over.
+ * One Lease (coordination.k8s.io) as one process acquires, renews and releases it.
  *
- * Clocks of two machines are not compared: a lease of another process is over once it has not changed for its duration, by our own clock. Of
- * our own, two clocks count, whichever has gone further: the running time may stand still while a machine is suspended, and the day's time may
- * be set back.
+ * LEASE-1: clocks of two machines are not compared. The lease of another process is over once it has not changed for its duration, by our own
+ *     clock.
+ * LEASE-2: a lease is good from the moment at which the call began that wrote it, however late the answer comes.
  */
-import type { KubernetesObject } from './api-server';
+import type { ApiServer, KubernetesObject } from './api-server';
+import { moment, type Moment } from './clocks';
+import { RESOURCES } from './resources';
 
-/** The spec of a Lease. */
-export interface LeaseSpec {
+/** What a {@link Lease} needs. */
+export interface LeaseOptions {
+  api: ApiServer;
+  namespace: string;
+  name: string;
+  /** Who we are; unique. */
+  identity: string;
+  /** Seconds that the lease is good for after it was written. */
+  seconds: number;
+  /** Milliseconds that one call may take. */
+  timeout: number;
+  fieldManager?: string;
+}
+
+interface LeaseSpec {
   holderIdentity?: string;
   leaseDurationSeconds?: number;
   acquireTime?: string;
@@ -16,47 +31,103 @@ export interface LeaseSpec {
   leaseTransitions?: number;
 }
 
-/** A moment by two clocks, in milliseconds. */
-export interface Moment {
-  running: number;
-  day: number;
-}
+/** A Lease. Every call rejects with a `KubernetesError` when the API server refuses it or does not answer. */
+export class Lease {
+  readonly #options: LeaseOptions;
+  /** As it was last read or written. */
+  #last: KubernetesObject | undefined;
+  /** Since when it has not changed, by the clock of running time. */
+  #unchangedSince = 0;
 
-/** Now. */
-export function moment(): Moment {
-  return { running: performance.now(), day: Date.now() };
-}
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
 
-/** Milliseconds since then, by the clock that has gone further. */
-export function since({ running, day }: Moment): number {
-  return Math.max(performance.now() - running, Date.now() - day);
-}
+  /** Who held it when it was last read or written; undefined: no process, or not known. */
+  get holder(): string | undefined {
+    return (this.#last && specOf(this.#last).holderIdentity) || undefined;
+  }
 
-/** The spec of a Lease. */
-export function leaseSpecOf(lease: KubernetesObject): LeaseSpec {
-  return lease.spec ?? {};
-}
+  /**
+   * Acquires or renews the lease unless another process holds it. Returns when its term began (LEASE-2), or undefined if another process
+   * holds it. Rejects with a conflict, or with code 404, if another process wrote it at the same time. `signal` ends only the reading: a lease
+   * that was written has to be released.
+   */
+  async acquire(signal?: AbortSignal): Promise<Moment | undefined> {
+    const begun = moment();
+    const lease = await this.#read(signal);
+    if (lease) this.#note(lease, begun);
+    if (lease && !this.#isFree(lease, begun)) return undefined;
+    await this.#write(lease, begun);
+    return begun;
+  }
 
-/** Finds leases that are over, from what is seen of them over time. */
-export class LeaseObserver {
-  #seen: { version: string | undefined; at: number } | undefined;
+  /** As {@link acquire}, but a lease that is no longer ours is left alone, even if it is free again. */
+  async renew(): Promise<Moment | undefined> {
+    const begun = moment();
+    const lease = await this.#read();
+    if (!lease || !this.#isOurs(lease)) return undefined;
+    await this.#write(lease, begun);
+    return begun;
+  }
 
-  /** Notes a lease that was read when `performance.now()` was `now`. Returns for how many milliseconds it has stood unchanged. */
-  see({ metadata: { resourceVersion } }: KubernetesObject, now: number): number {
-    if (this.#seen?.version !== resourceVersion || !this.#seen)
-      this.#seen = { version: resourceVersion, at: now };
-    return now - this.#seen.at;
+  /** Whether we hold it now, by the API server's word. */
+  async isHeld(): Promise<boolean> {
+    const lease = await this.#read();
+    return lease !== undefined && this.#isOurs(lease);
+  }
+
+  /** Gives the lease back, so that another process need not wait for its end. */
+  async release(): Promise<void> {
+    if (!this.#last || !this.#isOurs(this.#last)) return;
+    const spec: LeaseSpec = { ...specOf(this.#last), holderIdentity: '', leaseDurationSeconds: 1 };
+    const { api, timeout } = this.#options;
+    await api.replace(RESOURCES.leases, { metadata: this.#last.metadata, spec }, { timeout });
+  }
+
+  #read(signal?: AbortSignal): Promise<KubernetesObject | undefined> {
+    const { api, namespace, name, timeout } = this.#options;
+    return api.get(RESOURCES.leases, { namespace, name }, { timeout, ...(signal && { signal }) });
+  }
+
+  async #write(before: KubernetesObject | undefined, begun: Moment): Promise<void> {
+    const { api, timeout, fieldManager } = this.#options;
+    const options = { timeout, ...(fieldManager !== undefined && { fieldManager }) };
+    const lease = leaseOf(this.#options, before);
+    const written = before
+      ? await api.replace(RESOURCES.leases, lease, options)
+      : await api.create(RESOURCES.leases, lease, options);
+    this.#note(written, begun);
+  }
+
+  #note(lease: KubernetesObject, { running }: Moment): void {
+    if (!this.#last || this.#last.metadata.resourceVersion !== lease.metadata.resourceVersion)
+      this.#unchangedSince = running;
+    this.#last = lease;
+  }
+
+  /** Whether no process holds it, we do (the answer to our write was lost), or it is over (LEASE-1). */
+  #isFree(lease: KubernetesObject, { running }: Moment): boolean {
+    const { holderIdentity, leaseDurationSeconds = this.#options.seconds } = specOf(lease);
+    if (!holderIdentity || this.#isOurs(lease)) return true;
+    return running - this.#unchangedSince > leaseDurationSeconds * 1000;
+  }
+
+  #isOurs(lease: KubernetesObject): boolean {
+    return specOf(lease).holderIdentity === this.#options.identity;
   }
 }
 
-/** A Lease of ours, `seconds` long, in place of the one that was read; only times for people are in it. */
-export function leaseOf(
-  key: { namespace: string; name: string },
-  identity: string,
-  seconds: number,
+function specOf(lease: KubernetesObject): LeaseSpec {
+  return lease.spec ?? {};
+}
+
+/** The lease as ours, in place of the one that was read. The times in it are for people only. */
+function leaseOf(
+  { namespace, name, identity, seconds }: LeaseOptions,
   before: KubernetesObject | undefined,
 ): KubernetesObject {
-  const { holderIdentity, acquireTime, leaseTransitions = 0 } = before ? leaseSpecOf(before) : {};
+  const { holderIdentity, acquireTime, leaseTransitions = 0 } = before ? specOf(before) : {};
   const now = new Date().toISOString().replace('Z', '000Z');
   const same = holderIdentity === identity;
   const spec: LeaseSpec = {
@@ -67,5 +138,5 @@ export function leaseOf(
     leaseTransitions: leaseTransitions + (same || !before ? 0 : 1),
   };
   const resourceVersion = before?.metadata.resourceVersion;
-  return { metadata: { ...key, ...(resourceVersion !== undefined && { resourceVersion }) }, spec };
+  return { metadata: { namespace, name, ...(resourceVersion !== undefined && { resourceVersion }) }, spec };
 }

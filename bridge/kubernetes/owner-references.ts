@@ -1,12 +1,12 @@
 /** Owner references from members to their group: reading, adding, removing. References to other kinds of owners are left alone. */
 import {
   KubernetesError,
+  LEADER_WRITE_TIMEOUT,
   RESOURCES,
   type ApiServer,
   type KubernetesObject,
   type Resource,
 } from '../../kubernetes';
-import { WRITE_TIMEOUT } from './lease';
 import { FIELD_MANAGER } from './field-manager';
 
 type Metadata = KubernetesObject['metadata'];
@@ -41,7 +41,7 @@ export async function addOwner(
     return await api.apply(
       resource,
       { metadata: { ...namesOf(metadata), ownerReferences: [owner] } },
-      { fieldManager: OWNER_MANAGER, timeout: WRITE_TIMEOUT },
+      { fieldManager: OWNER_MANAGER, timeout: LEADER_WRITE_TIMEOUT },
     );
   } catch (error: unknown) {
     // An apply with a uid is refused as a conflict where no object has it.
@@ -69,7 +69,7 @@ export async function removeOwner(
       resource,
       { name, ...(namespace !== undefined && { namespace }) },
       { metadata: { uid, resourceVersion, ownerReferences } },
-      { fieldManager: FIELD_MANAGER, timeout: WRITE_TIMEOUT },
+      { fieldManager: FIELD_MANAGER, timeout: LEADER_WRITE_TIMEOUT },
     );
   } catch (error: unknown) {
     if (!(error instanceof KubernetesError && error.isNotFound)) throw error;

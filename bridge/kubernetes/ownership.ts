@@ -14,6 +14,7 @@ import PQueue from 'p-queue';
 import type { Group, PowerState } from '../../api';
 import {
   KubernetesError,
+  LEADER_WRITE_TIMEOUT,
   RESOURCES,
   type ApiServer,
   type KubernetesObject,
@@ -23,7 +24,6 @@ import type { GroupName } from '../group-runs';
 import { objectKey, type ObjectKey } from '../manifest-index';
 import type { Ownership } from '../ownership';
 import type { ResolvedTier } from '../resolve';
-import { WRITE_TIMEOUT } from './lease';
 import type { ClusterObjects } from './objects';
 import type { OwnedObject, OwnedObjects } from './owned-objects';
 import { addOwner, isOwnedBy, removeOwner } from './owner-references';
@@ -113,7 +113,7 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
       return await api.apply(
         RESOURCES.virtualMachineGroups,
         { metadata: { namespace, name, uid, finalizers: [FINALIZER] } },
-        { fieldManager: FINALIZER_MANAGER, timeout: WRITE_TIMEOUT },
+        { fieldManager: FINALIZER_MANAGER, timeout: LEADER_WRITE_TIMEOUT },
       );
     } catch (error: unknown) {
       // A group that is being deleted takes no finalizer; the server calls that invalid, as it does other things.
@@ -189,7 +189,7 @@ export function kubernetesOwnership(options: KubernetesOwnershipOptions): Owners
     await ignoringMissing(
       api.merge(RESOURCES.virtualMachineGroups, group, patch, {
         fieldManager: FIELD_MANAGER,
-        timeout: WRITE_TIMEOUT,
+        timeout: LEADER_WRITE_TIMEOUT,
       }),
     );
   }

@@ -1,13 +1,12 @@
 /** A bridge on a cluster: source, status, marks, events and lease put together. */
 import { POLICY_ANNOTATION } from '../../api';
-import type { ApiServer, KubernetesObject } from '../../kubernetes';
+import { LeaderElection, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import { startBridge, type Bridge, type BridgeOptions } from '../bridge';
 import type { BridgeEvent } from '../events';
 import { groupObject } from '../events';
 import { splitKey } from '../manifest-index';
 import { eventRecorder } from './event-recorder';
 import { danglingOwners } from './dangling-owners';
-import { holdLease } from './lease';
 import { clusterObjects, type Objects } from './objects';
 import { ownedObjects } from './owned-objects';
 import { kubernetesOwnership } from './ownership';
@@ -77,25 +76,25 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
   });
   const source = kubernetesSource(objects);
   let refresh = (): void => undefined;
-  const lease = holdLease({
+  const election = new LeaderElection({
     api,
     namespace: leaseNamespace,
     name: LEASE_NAME,
     identity,
-    onChange: (holding) => {
+    onChange: (leading) => {
       logger.info(
         { identity, lease: `${leaseNamespace}/${LEASE_NAME}` },
-        holding ? 'leading' : 'not leading',
+        leading ? 'leading' : 'not leading',
       );
-      if (holding) {
+      if (leading) {
         statusStore.lead();
         dangling.look();
       }
       refresh();
     },
-    onError: warn('the lease could not be had or kept, trying again'),
+    onError: warn('failed to acquire or renew the lease, retrying'),
   });
-  const isLeader = (): boolean => lease.holding();
+  const isLeader = (): boolean => election.isLeader();
   const statusStore = kubernetesStatusStore({
     api,
     groups: objects.groups,
@@ -168,6 +167,7 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
       message,
     });
   });
+  election.start();
   const { client, taskQueue, observations, placesAhead = false, onView } = options;
   const bridge = await startBridge({
     source,
@@ -200,7 +200,7 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
       await bridge.stop();
       await dangling.stop();
       await recorder.stop();
-      await lease.stop();
+      await election.stop();
     },
   };
 }

@@ -14,12 +14,11 @@
  * STORE-7: a status that the server finds too large is made smaller until it fits.
  */
 import PQueue from 'p-queue';
-import { KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
+import { KubernetesError, LEADER_WRITE_TIMEOUT, RESOURCES, type ApiServer } from '../../kubernetes';
 import { objectKey, type ObjectKey } from '../manifest-index';
 import type { GroupView } from '../status';
 import type { StatusStore } from '../status-store';
 import { FIELD_MANAGER } from './field-manager';
-import { WRITE_TIMEOUT } from './lease';
 import type { ClusterObjects } from './objects';
 import { storedStatus, viewOfObject } from './status';
 import { statusDigest } from './status-digest';
@@ -221,7 +220,7 @@ export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): Ku
       const stored = await api.apply(
         RESOURCES.virtualMachineGroups,
         { metadata: { namespace, name, uid }, status },
-        { fieldManager: FIELD_MANAGER, subresource: 'status', timeout: WRITE_TIMEOUT },
+        { fieldManager: FIELD_MANAGER, subresource: 'status', timeout: LEADER_WRITE_TIMEOUT },
       );
       slot.written = { view, wanted: digest, stored: statusDigest(stored) };
       giveAnotherTry(slot);

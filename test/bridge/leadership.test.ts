@@ -1,11 +1,10 @@
 /**
- * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: E1 of the lease, N1 of the marks, T2 and
+ * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: LEADER-1, N1 of the marks, T2 and
  * T3 of the status.
  */
 import path from 'node:path';
 import type { Group } from '../../api';
 import { resolveTiers, type GroupView } from '../../bridge';
-import { holdLease, type HeldLease } from '../../bridge/kubernetes/lease';
 import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
 import { ownedObjects } from '../../bridge/kubernetes/owned-objects';
 import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
@@ -14,6 +13,7 @@ import { kubernetesStatusStore, pauseAfter } from '../../bridge/kubernetes/statu
 import type { ManifestIndex } from '../../bridge/manifest-index';
 import {
   connectKubernetes,
+  LeaderElection,
   RESOURCES,
   resourceCache,
   type ApiServer,
@@ -65,23 +65,24 @@ function pause(time: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, time);
 }
 
-describe('E1: what a process that was paused believes of its lease', () => {
-  let lease: HeldLease | undefined;
+describe('LEADER-1: what a process that was paused believes of its lease', () => {
+  let election: LeaderElection | undefined;
   let told: boolean[];
-  /** Strives for a lease; returns whether it is held. */
+  /** Takes part in an election; returns whether it is won. */
   function hold(name: string, of: ApiServer = api): () => boolean {
-    const held = holdLease({
+    const started = new LeaderElection({
       api: of,
       namespace: 'default',
       name,
       identity: `${name}-1`,
-      onChange: (holding) => told.push(holding),
+      onChange: (leading) => told.push(leading),
     });
-    lease = held;
-    return () => held.holding();
+    started.start();
+    election = started;
+    return () => started.isLeader();
   }
   beforeEach(() => (told = []));
-  afterEach(() => lease?.stop());
+  afterEach(() => election?.stop());
 
   test('the first thing that it does when it wakes up finds the belief over; it is told, and comes back with the next renewal', async () => {
     const holding = hold('paused');

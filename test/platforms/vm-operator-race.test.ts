@@ -124,7 +124,7 @@ test('where it dies before that, the next attempt of its call finds what it wrot
   });
 }, 60_000);
 
-test('LOCK-3: a holder that died delays the others by some seconds, whatever its clock said', async () => {
+test('LEASELOCK-3: a holder that died delays the others by some seconds, whatever its clock said', async () => {
   const vm = await database('db');
   const spec = {
     holderIdentity: 'dead',
@@ -147,7 +147,7 @@ describe('the lock itself', () => {
   const locksOf = (identity: string, api: ApiServer = desk.api): ReturnType<typeof leaseLocks> =>
     leaseLocks({ api, name: PLACEMENT_LEASE, identity });
 
-  test('LOCK-1: work under it never overlaps, in one process or several', async () => {
+  test('LEASELOCK-1: work under it never overlaps, in one process or several', async () => {
     const processes = [locksOf('a'), locksOf('b'), locksOf('c')];
     let inside = 0;
     let most = 0;
@@ -164,7 +164,7 @@ describe('the lock itself', () => {
     expect(most).toBe(1);
   }, 60_000);
 
-  test('LOCK-2: a holder that is cut off is told before the lease is over; another one has it then', async () => {
+  test('LEASELOCK-2: a holder that is cut off is told before the lease is over; another one has it then', async () => {
     let cut = false;
     const refuse = async <T>(call: () => Promise<T>): Promise<T> => {
       if (cut) throw new Error('cut off');

@@ -1,0 +1,119 @@
+/**
+ * Leader election: the process that holds a Lease leads.
+ *
+ * LEADER-1: at most one process believes that it leads, also one that was paused and wakes up. The belief ends {@link DURATION} minus
+ *     {@link BELIEF} before the lease does.
+ * LEADER-2: a leader that dies is followed by another one within {@link DURATION} and a few seconds; one that stops releases the lease.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ApiServer } from './api-server';
+import { since, type Moment } from './clocks';
+import { KubernetesError } from './error';
+import { Lease } from './lease';
+
+/** What {@link LeaderElection} needs. */
+export interface LeaderElectionOptions {
+  api: ApiServer;
+  /** Namespace and name of the Lease. */
+  namespace: string;
+  name: string;
+  /** Unique name of this process. */
+  identity: string;
+  /** Called when this process begins to lead, and when it no longer does. */
+  onChange: (leading: boolean) => void;
+  /** Called when the lease could not be acquired, renewed or released; this is retried. */
+  onError?: (error: unknown) => void;
+}
+
+/** Seconds that the lease is good for after it was renewed. */
+const DURATION = 15;
+/** Milliseconds after a renewal in which we believe to lead. */
+const BELIEF = 10_000;
+/** Milliseconds between two renewals, or two tries to acquire the lease. */
+const PERIOD = 2_500;
+const CALL_TIMEOUT = 4_000;
+/**
+ * Milliseconds that a write may take which only the leader may make: begun in the last moment of {@link BELIEF}, it ends before another
+ * process can lead.
+ */
+export const LEADER_WRITE_TIMEOUT = 4_000;
+
+/** One process that takes part in the election. */
+export class LeaderElection {
+  readonly #options: LeaderElectionOptions;
+  readonly #lease: Lease;
+  readonly #closing = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #renewedAt: Moment | undefined;
+  /** What `onChange` was called with last. */
+  #believed = false;
+  #beliefEnds: NodeJS.Timeout | undefined;
+
+  constructor(options: LeaderElectionOptions) {
+    const { api, namespace, name, identity } = options;
+    this.#options = options;
+    this.#lease = new Lease({
+      ...{ api, namespace, name, identity, fieldManager: identity },
+      ...{ seconds: DURATION, timeout: CALL_TIMEOUT },
+    });
+  }
+
+  /** Takes part from now on. */
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Whether this process leads. */
+  isLeader(): boolean {
+    return this.#renewedAt !== undefined && since(this.#renewedAt) < BELIEF;
+  }
+
+  /** Releases the lease (LEADER-2). */
+  async stop(): Promise<void> {
+    this.#closing.abort();
+    clearTimeout(this.#beliefEnds);
+    await this.#running;
+    const led = this.isLeader();
+    this.#lose();
+    if (led) await this.#lease.release().catch((error: unknown) => this.#options.onError?.(error));
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await this.#attempt();
+      await sleep(PERIOD * (0.9 + Math.random() / 5), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #attempt(): Promise<void> {
+    try {
+      const begun = await this.#lease.acquire();
+      if (begun) this.#renewed(begun);
+      // LEADER-1: the lease was deleted or edited before ours was over.
+      else this.#lose();
+    } catch (error: unknown) {
+      const overtaken = error instanceof KubernetesError && error.isConflict;
+      if (!overtaken) this.#options.onError?.(error);
+    }
+  }
+
+  #renewed(at: Moment): void {
+    this.#renewedAt = at;
+    clearTimeout(this.#beliefEnds);
+    if (!this.#closing.signal.aborted) this.#beliefEnds = setTimeout(() => this.#report(), BELIEF + 50);
+    this.#report();
+  }
+
+  #lose(): void {
+    this.#renewedAt = undefined;
+    this.#report();
+  }
+
+  #report(): void {
+    const leading = this.isLeader();
+    if (leading === this.#believed) return;
+    this.#believed = leading;
+    this.#options.onChange(leading);
+  }
+}

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import pino from 'pino';
 import { DEFAULT_INVENTORY } from '../api';
-import { startPlatform } from '../cli/parts';
+import { startPlatform } from '../cli/runtime/parts';
 import { SimulatorConsole } from '../platforms/simulated';
 import { buildWhenStale } from '../test/cli/vmgroup';
 import { startTemporal, type TestTemporal } from '../test/support/temporal';

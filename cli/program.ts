@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
-import { registerDoctor } from './commands/doctor';
+import { registerDoctor } from './doctor';
 import { registerManifests, registerPower } from './commands/manifests';
-import { registerRuns } from './commands/runs';
-import { registerServe } from './commands/serve';
-import { registerSimulator } from './commands/simulator';
-import { registerUp } from './commands/up';
-import { registerViews } from './commands/views';
-import { registerWords } from './commands/words';
+import { registerRuns } from './export';
+import { registerServe } from './serve';
+import { registerSimulator } from './simulator';
+import { registerUp } from './up';
+import { registerViews } from './get';
+import { registerWords } from './operator-commands';
 
 const EXIT_CODES = `
 Exit codes:

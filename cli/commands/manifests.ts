@@ -1,16 +1,16 @@
 /** `validate`, `plan` and `power`: commands that work on manifests, or on the objects of a cluster. */
 import { Argument, Option } from 'commander';
 import type { Command } from 'commander';
-import { defaultActor } from '../actor';
+import { defaultActor } from '../options/actor';
 import type { PowerState } from '../../api';
-import { outputOption, parseGroupName } from '../output';
-import { planPaths } from '../plan-paths';
-import { withSource, type SourceOptions } from '../cluster';
-import { setPower } from '../set-power';
-import type { WhereOptions } from '../view-source';
-import { withData } from '../reach';
-import { validate } from '../validate';
-import type { GroupName } from './views';
+import { outputOption, parseGroupName } from '../output/output';
+import { planPaths } from '../plan/plan';
+import { withSource, type SourceOptions } from '../connections/cluster';
+import { setPower } from '../power/power';
+import type { WhereOptions } from '../groups/views';
+import { withData } from '../connections/temporal';
+import { validate } from '../validate/validate';
+import type { GroupName } from '../get';
 
 /** Options of `plan`. */
 export interface PlanOptions extends SourceOptions {

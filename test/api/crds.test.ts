@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { crds, parseManifests } from '../../api';
-import { crdFiles } from '../../cli/crds';
+import { crdFiles } from '../../cli/crds/crds';
 import { startCluster, type Printed, type TestCluster } from '../support/kubernetes';
 import { until } from '../support/until';
 

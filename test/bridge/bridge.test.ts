@@ -13,7 +13,7 @@ import {
   type GroupView,
   type StatusStore,
 } from '../../bridge';
-import { startPlatform, watchSimulator, type RunningPlatform } from '../../cli/parts';
+import { startPlatform, watchSimulator, type RunningPlatform } from '../../cli/runtime/parts';
 import { SimulatorConsole } from '../../platforms/simulated';
 import { startWorker, type RunningWorker } from '../../worker';
 import { operatorUpdates, workflowId } from '../../contract';

@@ -3,7 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
-import { connectCluster, watchedNamespaces, withCluster, type ClusterOptions } from '../../cli/cluster';
+import {
+  connectCluster,
+  watchedNamespaces,
+  withCluster,
+  type ClusterOptions,
+} from '../../cli/connections/cluster';
 import { CliError } from '../../cli/errors';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-cluster-'));

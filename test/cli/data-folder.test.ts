@@ -10,8 +10,8 @@ import {
   readRecord,
   writeRecord,
   type UpRecord,
-} from '../../cli/data-folder';
-import { endProcess, isRunning, startedAt } from '../../cli/processes';
+} from '../../cli/data-folder/data-folder';
+import { endProcess, isRunning, startedAt } from '../../cli/temporal-server/processes';
 
 const made: string[] = [];
 function freshFolder() {

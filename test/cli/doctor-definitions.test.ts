@@ -1,6 +1,6 @@
 /** What doctor says about CustomResourceDefinitions. */
 import { crds } from '../../api';
-import { judgeDefinition } from '../../cli/doctor-definitions';
+import { judgeDefinition } from '../../cli/doctor/definitions';
 import { RESOURCES, type KubernetesObject, type Resource } from '../../kubernetes';
 import {
   OUR_STATUS_FIELDS,

@@ -1,7 +1,7 @@
 import type { GroupView } from '../../bridge';
-import { asTrees, groupLines } from '../../cli/group-text';
-import { paintFor } from '../../cli/paint';
-import { verdictOf } from '../../cli/verdict';
+import { asTrees, groupLines } from '../../cli/groups/group-text';
+import { paintFor } from '../../cli/output/colours';
+import { verdictOf } from '../../cli/up/verdict';
 import type { MemberProgress, Progress } from '../../contract';
 
 const NOW = 1_700_000_000_000;

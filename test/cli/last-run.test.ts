@@ -1,6 +1,12 @@
 /** Views of groups with what Temporal says of their runs. */
-import { isWorthAsking, statusText, withRun, type LastRun, type StoredGroup } from '../../cli/last-run';
-import { storedGroup } from '../../cli/stored-group';
+import {
+  isWorthAsking,
+  statusText,
+  withRun,
+  type LastRun,
+  type StoredGroup,
+} from '../../cli/groups/last-run';
+import { storedGroup } from '../../cli/groups/stored-group';
 import type { GroupView } from '../../bridge';
 import type { Progress, RunOutcome } from '../../contract';
 

@@ -1,6 +1,6 @@
 /** `vmgroup plan` on a cluster with VM Operator, for which the simulator stands in: it tells where a run would place VMs. */
 import { stringify } from 'yaml';
-import { findTemporalCli } from '../../cli/temporal-cli';
+import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
 import type { ClusterUser } from '../support/kubernetes';
 import { groupManifest, vmManifest, webServerManifest } from '../support/manifests';

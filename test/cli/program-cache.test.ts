@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { install, isExecutable } from '../../cli/program-cache';
+import { install, isExecutable } from '../../cli/temporal-server/program-cache';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-cache-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

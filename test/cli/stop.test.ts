@@ -1,6 +1,6 @@
 /** How a process ends. */
 import { pino } from 'pino';
-import { closeAll } from '../../cli/stop';
+import { closeAll } from '../../cli/runtime/stop';
 
 test('parts are closed the last one first, and one that hangs or fails does not hold up the end', async () => {
   const [closed, warned]: [string[], string[]] = [[], []];

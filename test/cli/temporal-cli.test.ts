@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { findTemporalCli, TEMPORAL_CLI_VERSION } from '../../cli/temporal-cli';
+import { findTemporalCli, TEMPORAL_CLI_VERSION } from '../../cli/temporal-server/temporal-cli';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-cli-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

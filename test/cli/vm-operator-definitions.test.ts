@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { GroupView } from '../../bridge';
-import { findTemporalCli } from '../../cli/temporal-cli';
+import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
 import { groupWithVms } from '../support/manifests';
 import { asYaml, vmOperatorGroups } from '../support/vm-operator-definitions';

@@ -1,12 +1,12 @@
 /**
  * What is shipped in `deploy/`.
  *
- * Y1: a role has the verbs of `cli/permissions.ts`, and no other.
+ * Y1: a role has the verbs of `cli/doctor/permissions.ts`, and no other.
  * Y2: every container runs without privileges, on a root that is read-only, and is asked how it is.
  * Y3: every command of a container is one that the program takes.
  */
 import type { Command } from 'commander';
-import { PERMISSIONS, ROLE, type Process } from '../../cli/permissions';
+import { PERMISSIONS, ROLE, type Process } from '../../cli/doctor/permissions';
 import { buildProgram } from '../../cli/program';
 import { RESOURCES } from '../../kubernetes';
 import { SHUTDOWN_FORCE_TIME } from '../../worker/start-worker';

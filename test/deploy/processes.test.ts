@@ -10,7 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { ROLE, type Process } from '../../cli/permissions';
+import { ROLE, type Process } from '../../cli/doctor/permissions';
 import { workflowId } from '../../contract';
 import { buildWhenStale } from '../cli/vmgroup';
 import { auditArguments, requestsOf } from '../support/audit';

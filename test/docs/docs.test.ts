@@ -31,7 +31,7 @@ import {
   simulatedInventorySchema,
   virtualMachineGroupSchema,
 } from '../../api';
-import { PERMISSIONS } from '../../cli/permissions';
+import { PERMISSIONS } from '../../cli/doctor/permissions';
 import { buildProgram } from '../../cli/program';
 import { RESOURCES } from '../../kubernetes';
 import { operatorUpdates, searchAttributeKeys, WORKFLOW_TYPE } from '../../contract';
@@ -377,7 +377,6 @@ describe('D4: the reference names', () => {
     ...[
       'api',
       'cli',
-      'cli/commands',
       'placement',
       'platforms/vm-operator',
       'platforms/simulated',
@@ -387,7 +386,7 @@ describe('D4: the reference names', () => {
     ...['bridge', 'bridge/kubernetes', 'workflows', 'worker'],
   ]
     .flatMap((folder) =>
-      readdirSync(path.join(root, folder)).flatMap((file) =>
+      readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).flatMap((file) =>
         file.endsWith('.ts') ? [textOf(path.join(folder, file))] : [],
       ),
     )

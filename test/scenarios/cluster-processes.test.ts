@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from '../../cli/temporal-server/temporal-server';
 import { connectKubernetes, RESOURCES, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import { SimulatorConsole } from '../../platforms/simulated';
 import { buildWhenStale } from '../cli/vmgroup';

@@ -9,8 +9,13 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { DEFAULT_INVENTORY } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
-import { followCluster, startBridgeOnCluster, type FollowedCluster } from '../../cli/cluster-parts';
-import { watchPlatform, watchSimulator, type RunningBridge, type RunningPlatform } from '../../cli/parts';
+import { followCluster, startBridgeOnCluster, type FollowedCluster } from '../../cli/runtime/cluster-parts';
+import {
+  watchPlatform,
+  watchSimulator,
+  type RunningBridge,
+  type RunningPlatform,
+} from '../../cli/runtime/parts';
 import {
   connectKubernetes,
   RESOURCES,

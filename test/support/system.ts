@@ -6,8 +6,13 @@ import type { WorkflowHandle } from '@temporalio/client';
 import pino from 'pino';
 import { DEFAULT_INVENTORY } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
-import { dataFolder } from '../../cli/data-folder';
-import { startBridgeOn, startPlatform, type RunningBridge, type RunningPlatform } from '../../cli/parts';
+import { dataFolder } from '../../cli/data-folder/data-folder';
+import {
+  startBridgeOn,
+  startPlatform,
+  type RunningBridge,
+  type RunningPlatform,
+} from '../../cli/runtime/parts';
 import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
 import { startWorker, type RunningWorker } from '../../worker';
 import { operatorUpdates, workflowId, type RunOutcome, type OperatorVerb } from '../../contract';

@@ -7,7 +7,7 @@
 import { Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { installRuntime } from './runtime';
-import { workflowSource } from './workflow-source';
+import { workflowSource, type WorkflowSource } from './workflow-source';
 
 /** One history to replay. */
 export interface RecordedHistory {
@@ -25,8 +25,11 @@ export interface ReplayResult {
   difference?: string;
 }
 
-/** Replays each history, in order. */
-export async function replayHistories(histories: RecordedHistory[]): Promise<ReplayResult[]> {
+/** Replays each history, in order; `workflows` where the code is not that of this build. */
+export async function replayHistories(
+  histories: RecordedHistory[],
+  workflows: WorkflowSource = workflowSource(),
+): Promise<ReplayResult[]> {
   const failedTasks: string[] = [];
   installRuntime(
     pino(
@@ -37,7 +40,7 @@ export async function replayHistories(histories: RecordedHistory[]): Promise<Rep
   const results: ReplayResult[] = [];
   for (const { name, workflowId, history } of histories) {
     failedTasks.length = 0;
-    const difference = (await replayOne(workflowId, history)) ?? failedTasks[0];
+    const difference = (await replayOne(workflows, workflowId, history)) ?? failedTasks[0];
     results.push({ name, ...(difference !== undefined && { difference }) });
   }
   return results;
@@ -55,9 +58,13 @@ function messageIn(line: string): string {
     : `${msg} ${typeof detail === 'string' ? detail : JSON.stringify(detail)}`;
 }
 
-async function replayOne(workflowId: string, history: unknown): Promise<string | undefined> {
+async function replayOne(
+  workflows: WorkflowSource,
+  workflowId: string,
+  history: unknown,
+): Promise<string | undefined> {
   try {
-    await Worker.runReplayHistory(workflowSource(), history, workflowId);
+    await Worker.runReplayHistory(workflows, history, workflowId);
     return undefined;
   } catch (error: unknown) {
     return error instanceof Error ? error.message : String(error);

@@ -6,14 +6,14 @@
  * W2: `shutdown` comes back within {@link SHUTDOWN_FORCE_TIME} and a second, whatever the activities do.
  */
 import type { Client } from '@temporalio/client';
-import { NativeConnection, TransportError, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, TransportError, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities';
 import type { Observer, Platform } from '../platforms';
 import type { TemporalTarget } from './connection';
 import { TemporalUnreachable } from './connection';
 import { installRuntime } from './runtime';
-import { workflowSource } from './workflow-source';
+import { workflowSource, type WorkflowSource } from './workflow-source';
 
 /** The task queue of all groups, unless told otherwise. */
 export const TASK_QUEUE = 'vmgroup';
@@ -27,7 +27,7 @@ export interface StartWorkerOptions {
   /** Default {@link TASK_QUEUE}. */
   taskQueue?: string;
   /** Workflow code to run; default: that of this build. */
-  workflows?: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
+  workflows?: WorkflowSource;
   platform: Platform;
   /** The shared watch of `platform`. */
   observer: Observer;

@@ -1,18 +1,23 @@
 /** The activities under a real Temporal server: what survives between attempts, resets, lost workers, nested groups. */
 import { type Client, type WorkflowHandle } from '@temporalio/client';
-import { NativeConnection, Worker, Runtime, DefaultLogger } from '@temporalio/worker';
+import { NativeConnection, Worker, Runtime, DefaultLogger, type WorkflowBundle } from '@temporalio/worker';
 import { createActivities } from '../../activities';
 import { workflowId, type Plan } from '../../contract';
 import { inventory, placement, withFaults } from '../platforms/fixtures';
 import { until } from '../support/until';
 import { startTemporal, type TestTemporal } from '../support/temporal';
+import { bundleWorkflows } from '../support/workflow-bundle';
 import { bench, powerInput, story, type Bench } from './fixtures';
 import type { finish as Finish, oneGroup, onePowerOn, Told } from './workflows';
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 let temporal: TestTemporal;
-beforeAll(async () => (temporal = await startTemporal()), 180_000);
+let workflows: WorkflowBundle;
+beforeAll(async () => {
+  temporal = await startTemporal();
+  workflows = await bundleWorkflows(require.resolve('./workflows'));
+}, 180_000);
 afterAll(() => temporal.stop());
 
 let counter = 0;
@@ -26,7 +31,7 @@ async function withWorker(
   const worker = await Worker.create({
     connection,
     taskQueue,
-    workflowsPath: require.resolve('./workflows'),
+    workflowBundle: workflows,
     activities: createActivities({ platform, observer, client: temporal.client }),
     maxHeartbeatThrottleInterval: '1s',
     defaultHeartbeatThrottleInterval: '1s',

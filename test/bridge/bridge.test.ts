@@ -21,6 +21,7 @@ import { groupManifest, groupWithVms, policyManifest, vmManifest } from '../supp
 import { accepted } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { until } from '../support/until';
+import { workflowBundle } from '../support/workflow-bundle';
 
 const QUEUE = 'test-bridge';
 const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
@@ -55,6 +56,7 @@ beforeAll(async () => {
       namespace: 'default',
       connectionOptions: { address: temporal.address },
     },
+    workflows: await workflowBundle(),
     taskQueue: QUEUE,
     platform: platform.platform,
     observer: platform.observer,

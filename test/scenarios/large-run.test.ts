@@ -9,6 +9,7 @@ import { startWorker, type RunningWorker } from '../../worker';
 import { operatorUpdates, progress, startOptions, WORKFLOW_TYPE, type RunOutcome } from '../../contract';
 import { carried } from '../../workflows/size';
 import { startTemporal, type TestTemporal } from '../support/temporal';
+import { workflowBundle } from '../support/workflow-bundle';
 import { troubled, VMS } from '../workflows/troubled';
 
 jest.setTimeout(240_000);
@@ -32,6 +33,7 @@ beforeAll(async () => {
   const { address, client } = temporal;
   worker = await startWorker({
     target: { address, namespace: 'default', connectionOptions: { address } },
+    workflows: await workflowBundle(),
     ...{ taskQueue: TASK_QUEUE, platform, observer, client, logger: pino({ level: 'silent' }) },
   });
 });

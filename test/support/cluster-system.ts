@@ -35,6 +35,7 @@ import { startCluster, type TestCluster } from './kubernetes';
 import type { Behavior } from './manifests';
 import { startTemporal, type TestTemporal } from './temporal';
 import { until } from './until';
+import { workflowBundle } from './workflow-bundle';
 
 /** Quick VMs: a test should not wait for what it does not test. */
 const QUICK: Behavior = { powerOnTime: 150, readyTime: 50, powerOffTime: 100, guestShutdownTime: 100 };
@@ -140,6 +141,7 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
       namespace: 'default',
       connectionOptions: { address: temporal.address },
     },
+    workflows: await workflowBundle(),
     taskQueue,
     platform: platform.platform,
     observer: platform.observer,

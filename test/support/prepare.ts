@@ -1,10 +1,11 @@
 /**
- * Installs what system tests need, before the first of them begins: Jest's global set-up of that tier, and by itself `npm run test:parts`.
- * What is there already is only looked up.
+ * Gets ready what tests on servers need, before the first of them begins: Jest's global set-up of their tiers. By itself it only installs the
+ * parts, which is `npm run test:parts`. What is there already is only looked up.
  */
 import { explain } from '../../cli/errors';
 import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
 import { prepareKubernetesParts } from './kubernetes-parts';
+import { shareWorkflowBundle } from './workflow-bundle';
 
 /** Where a part is and how it came there. */
 interface Part {
@@ -12,8 +13,14 @@ interface Part {
   from: string;
 }
 
+/** Installs the parts and bundles the workflows; ends the process on an error. */
+export default async function prepare(): Promise<void> {
+  await installParts();
+  await shareWorkflowBundle();
+}
+
 /** Installs what is missing, one part after the other; writes to standard error what takes long, and ends the process on an error. */
-export default async function prepare(): Promise<Record<string, Part>> {
+async function installParts(): Promise<Record<string, Part>> {
   const onProgress = (message: string): void => void process.stderr.write(`${message}\n`);
   try {
     const temporal = await findTemporalCli({ onProgress });
@@ -26,7 +33,7 @@ export default async function prepare(): Promise<Record<string, Part>> {
 }
 
 async function print(): Promise<void> {
-  for (const [name, { path, from }] of Object.entries(await prepare()))
+  for (const [name, { path, from }] of Object.entries(await installParts()))
     process.stderr.write(`${name}: ${path} (${from})\n`);
 }
 

@@ -19,6 +19,7 @@ import { operatorUpdates, workflowId, type RunOutcome, type OperatorVerb } from 
 import type { Behavior } from './manifests';
 import type { TestTemporal } from './temporal';
 import { until } from './until';
+import { workflowBundle } from './workflow-bundle';
 
 /** Quick VMs: a test should not wait for what it does not test. */
 const QUICK: Behavior = { powerOnTime: 200, readyTime: 100, powerOffTime: 100, guestShutdownTime: 150 };
@@ -79,6 +80,7 @@ export async function startSystem(
       namespace: 'default',
       connectionOptions: { address: temporal.address },
     },
+    workflows: await workflowBundle(),
     taskQueue,
     platform: platform.platform,
     observer: platform.observer,

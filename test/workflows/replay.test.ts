@@ -4,7 +4,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { replayHistories, type RecordedHistory } from '../../worker';
+import { replayHistories, type RecordedHistory, type ReplayResult } from '../../worker';
+import { workflowBundle } from '../support/workflow-bundle';
 
 const FOLDER = path.join(__dirname, '../histories');
 const files = readdirSync(FOLDER).filter((file) => file.endsWith('.json'));
@@ -48,8 +49,12 @@ it('there is a history of every kind of run', () => {
   );
 });
 
+async function replay(history: RecordedHistory): Promise<ReplayResult[]> {
+  return replayHistories([history], await workflowBundle());
+}
+
 it.each(files)('%s replays', async (file) => {
-  expect(await replayHistories([read(file)])).toEqual([{ name: file }]);
+  expect(await replay(read(file))).toEqual([{ name: file }]);
 });
 
 it.each(['power-on.json', 'parked-open.json'])('a changed order of steps fails: %s', async (file) => {
@@ -63,6 +68,6 @@ it.each(['power-on.json', 'parked-open.json'])('a changed order of steps fails: 
   }
   first.activityTaskScheduledEventAttributes.activityId = 'power-on/db-2';
   second.activityTaskScheduledEventAttributes.activityId = 'power-on/db-1';
-  const [result] = await replayHistories([recorded]);
+  const [result] = await replay(recorded);
   expect(result?.difference).toMatch(/activity/i);
 });

@@ -1,3 +1,4 @@
+const os = require('node:os');
 const path = require('node:path');
 const tiers = require('./test/tiers');
 
@@ -23,8 +24,13 @@ function project(tier) {
 
 /** @type {import('jest').Config} */
 module.exports = {
-  projects: [project('unit'), { ...project('system'), globalSetup: '<rootDir>/test/support/prepare.ts' }],
+  projects: [
+    project('unit'),
+    { ...project('temporal'), globalSetup: '<rootDir>/test/support/set-up-temporal.ts' },
+    { ...project('cluster'), globalSetup: '<rootDir>/test/support/set-up-cluster.ts' },
+  ],
   testTimeout: 60_000,
+  testSequencer: '<rootDir>/test/sequencer.js',
   // Most tests wait for servers and virtual machines, not for a core.
-  maxWorkers: '100%',
+  maxWorkers: os.availableParallelism() + 2,
 };

@@ -1,7 +1,11 @@
 /**
- * The two tiers of tests. A unit test starts no other program: nothing that it imports, directly or not, imports `node:child_process`.
- * All others are system tests, which need the parts that `test/support/prepare.ts` installs. So the imports of a test decide, and no list
- * has to be kept.
+ * The tiers of tests, by what a test needs:
+ *
+ * - `unit`: nothing. None of its imports, direct or not, is `node:child_process`.
+ * - `temporal`: other programs, such as a Temporal dev server or the built command.
+ * - `cluster`: parts of Kubernetes too, because it imports `test/support/kubernetes-parts.ts`.
+ *
+ * The imports of a test decide, so no list has to be kept.
  */
 const fs = require('node:fs');
 const path = require('node:path');
@@ -9,6 +13,8 @@ const path = require('node:path');
 /** `import`, `export … from` and `require`; what is imported for its types alone is gone at run time. */
 const IMPORT =
   /^\s*(?:import|export)\s+(?!type\s)(?:[\w*{][^;'"]*?\sfrom\s+)?['"]([^'"]+)['"]|\b(?:require|import)\(\s*['"]([^'"]+)['"]/gm;
+
+const KUBERNETES_PARTS = path.join(__dirname, 'support/kubernetes-parts.ts');
 
 /** @type {Map<string, string[]>} */
 const known = new Map();
@@ -36,22 +42,27 @@ function isFile(file) {
   return fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true;
 }
 
-/** @param {string} test */
-function startsPrograms(test) {
+/** @param {string} test @returns {Set<string>} what a test imports, directly or not. */
+function allImportsOf(test) {
   const seen = new Set([test]);
   for (const each of seen) {
-    if (each.replace('node:', '') === 'child_process') return true;
     if (/\.[cm]?[jt]s$/.test(each) && isFile(each)) for (const next of importsOf(each)) seen.add(next);
   }
-  return false;
+  return seen;
 }
 
-const tests = fs
-  .readdirSync(__dirname, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.test.ts'))
-  .map((name) => path.join(__dirname, name));
+/** @param {string} test @returns {'unit' | 'temporal' | 'cluster'} */
+function tierOf(test) {
+  const imports = allImportsOf(test);
+  if (imports.has(KUBERNETES_PARTS)) return 'cluster';
+  return imports.has('node:child_process') || imports.has('child_process') ? 'temporal' : 'unit';
+}
 
-module.exports = {
-  unit: tests.filter((test) => !startsPrograms(test)),
-  system: tests.filter(startsPrograms),
-};
+/** @type {Record<'unit' | 'temporal' | 'cluster', string[]>} paths of the tests of each tier. */
+const tiers = { unit: [], temporal: [], cluster: [] };
+for (const name of fs.readdirSync(__dirname, { recursive: true, encoding: 'utf8' })) {
+  const test = path.join(__dirname, name);
+  if (name.endsWith('.test.ts')) tiers[tierOf(test)].push(test);
+}
+
+module.exports = tiers;

@@ -1,11 +1,10 @@
 /**
- * Gets ready what tests on servers need, before the first of them begins: Jest's global set-up of their tiers. By itself it only installs the
- * parts, which is `npm run test:parts`. What is there already is only looked up.
+ * Installs the programs that tests start and that the user does not have: before the first test of a tier begins, and by itself with
+ * `npm run test:parts`. What is there already is only looked up.
  */
 import { explain } from '../../cli/errors';
 import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
 import { prepareKubernetesParts } from './kubernetes-parts';
-import { shareWorkflowBundle } from './workflow-bundle';
 
 /** Where a part is and how it came there. */
 interface Part {
@@ -13,27 +12,33 @@ interface Part {
   from: string;
 }
 
-/** Installs the parts and bundles the workflows; ends the process on an error. */
-export default async function prepare(): Promise<void> {
-  await installParts();
-  await shareWorkflowBundle();
+/** Installs Temporal's CLI where it is missing. */
+export function installTemporal(): Promise<Part> {
+  return findTemporalCli({ onProgress });
 }
 
-/** Installs what is missing, one part after the other; writes to standard error what takes long, and ends the process on an error. */
-async function installParts(): Promise<Record<string, Part>> {
-  const onProgress = (message: string): void => void process.stderr.write(`${message}\n`);
+/** The same for all parts, one after the other. */
+export async function installParts(): Promise<Record<string, Part>> {
+  return { temporal: await installTemporal(), ...(await prepareKubernetesParts(onProgress)) };
+}
+
+/** What `install` resolves to. An error is written with its cure, without a stack that would hide it, and ends the process. */
+export async function orExplain<T>(install: () => Promise<T>): Promise<T> {
   try {
-    const temporal = await findTemporalCli({ onProgress });
-    return { temporal, ...(await prepareKubernetesParts(onProgress)) };
+    return await install();
   } catch (error: unknown) {
-    // Jest would print the stack of an error, and that hides the cure.
     process.stderr.write(explain(error));
     process.exit(1);
   }
 }
 
+/** Writes what takes long to standard error. */
+function onProgress(message: string): void {
+  process.stderr.write(`${message}\n`);
+}
+
 async function print(): Promise<void> {
-  for (const [name, { path, from }] of Object.entries(await installParts()))
+  for (const [name, { path, from }] of Object.entries(await orExplain(installParts)))
     process.stderr.write(`${name}: ${path} (${from})\n`);
 }
 

@@ -21,8 +21,9 @@ export function bundleWorkflows(workflowsPath: string): Promise<WorkflowBundle> 
   return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
 }
 
-/** Bundles for all processes that this one starts from now on, and removes the bundle when this one ends. */
+/** Bundles, once, for all processes that this one starts from now on; the bundle is removed when this one ends. */
 export async function shareWorkflowBundle(): Promise<void> {
+  if (process.env[VARIABLE] !== undefined) return;
   const { code } = await bundleWorkflows(require.resolve('../../workflows'));
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-workflows-'));
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));

@@ -12,12 +12,12 @@ const doors = {
   placement: ['placement'],
   kubernetes: ['kubernetes'],
   http: ['http'],
-  files: ['files'],
+  files: ['files', 'files/atomic-file'],
   contract: ['contract'],
   workflows: ['workflows'],
   platforms: ['platforms', 'platforms/simulated', 'platforms/vm-operator'],
   activities: ['activities'],
-  bridge: ['bridge', 'bridge/manifest-files'],
+  bridge: ['bridge', 'bridge/source'],
   worker: ['worker'],
   cli: ['cli'],
 };
@@ -31,7 +31,7 @@ const table = {
   workflows: { may: ['api', 'contract'], noBuiltins: true },
   platforms: { may: ['api', 'contract', 'placement', 'kubernetes', 'http', 'files'] },
   activities: { may: ['api', 'contract', 'platforms'] },
-  bridge: { may: ['api', 'contract', 'placement', 'kubernetes', 'http'] },
+  bridge: { may: ['api', 'contract', 'placement', 'kubernetes', 'http', 'files'] },
   worker: {
     may: [
       'api',

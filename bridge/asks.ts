@@ -1,5 +1,5 @@
 /** Operators' requests for runs that have not been sent yet, by the driver's group. */
-import type { ObjectKey } from './manifest-index';
+import type { ObjectKey } from './manifests';
 import type { Asker } from './sync-asker';
 
 interface Waiter {

@@ -33,7 +33,7 @@ import {
   emptyIndex,
   type ManifestIndex,
   type ObjectKey,
-} from './manifest-index';
+} from './manifests';
 import { ObservedVms, type Observations, type VirtualMachineName } from './observed-vms';
 import type { Ownership } from './ownership';
 import {

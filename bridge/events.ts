@@ -1,7 +1,7 @@
 /** What happened to groups, as events: found by comparing what was with what is. Pure. */
 import { formatProblem, type Group, type Problem } from '../api';
 import type { MemberProgress, Progress, TierProgress } from '../contract';
-import { splitKey, type ObjectKey } from './manifest-index';
+import { splitKey, type ObjectKey } from './manifests';
 import { healthFindings, type HealthFinding } from './health-findings';
 import type { RunHealth } from './run-health';
 import type { GroupView, RunView } from './status';

@@ -9,7 +9,7 @@
  * RUNS-5: whether the server answers is known also while there is nothing to ask it.
  */
 import type { PausedBy, PlanMessage } from '../contract';
-import { objectKey, type ObjectKey } from './manifest-index';
+import { objectKey, type ObjectKey } from './manifests';
 import { pauseReports } from './pauses';
 import type { RunState } from './reconcile';
 import { followRun, type RunFollower } from './run-follower';

@@ -15,7 +15,6 @@ export {
   type VirtualMachineName,
 } from './bridge';
 export { planDigest, wantsDigest } from './desired';
-export { directorySource, type DirectorySourceOptions } from './directory-source';
 export { viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
 export type { GroupName } from './group-runs';
 export { healthFindings, type HealthFinding } from './health-findings';
@@ -39,8 +38,7 @@ export {
   treeOf,
   type ManifestIndex,
   type ObjectKey,
-} from './manifest-index';
-export { manifestReader, readingProblems, type ManifestFile, type ManifestFiles } from './manifest-files';
+} from './manifests';
 export { decide, type Decision, type Knowledge, type Missed, type RunState, type Sent } from './reconcile';
 export {
   plansOf,
@@ -63,7 +61,16 @@ export {
   type TaskFailure,
 } from './run-health';
 export { stuckRuns, type StuckReason } from './stuck-runs';
-export type { Source, SourceState } from './source';
+export {
+  directorySource,
+  manifestReader,
+  readingProblems,
+  type DirectorySourceOptions,
+  type ManifestFile,
+  type ManifestFiles,
+  type Source,
+  type SourceState,
+} from './source';
 export { askerAnnotations } from './sync-asker';
 export {
   groupView,

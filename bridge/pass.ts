@@ -7,7 +7,7 @@
  */
 import type { Group, PowerState, Problem, VirtualMachine, VirtualMachineStatus } from '../api';
 import { memberKey, type Plan, type PlanMember, type RunOutcome } from '../contract';
-import { driverOf, objectKey, parentOf, type ManifestIndex, type ObjectKey } from './manifest-index';
+import { driverOf, objectKey, parentOf, type ManifestIndex, type ObjectKey } from './manifests';
 import { decide, type Decision, type RunState, type Sent } from './reconcile';
 import { plansOf, resolvePlan, resolveTiers, type World } from './resolve';
 import { groupView, runOfView, type GroupView } from './status';

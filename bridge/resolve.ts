@@ -33,14 +33,7 @@ import {
   type RunOutcome,
 } from '../contract';
 import { excusedMembers, setAside, standingExceptions } from './desired';
-import {
-  compareNames,
-  driverOf,
-  indexManifests,
-  objectKey,
-  policyOf,
-  type ManifestIndex,
-} from './manifest-index';
+import { compareNames, driverOf, indexManifests, objectKey, policyOf, type ManifestIndex } from './manifests';
 import { besideOf, seenByRules } from './seen-by-rules';
 
 /** What is known beside the manifests. All parts may be left out: then nothing was observed and nothing ever ran. */

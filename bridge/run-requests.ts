@@ -4,7 +4,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readIfThere, writeAtomically } from './atomic-file';
+import { readIfThere, writeAtomically } from '../files/atomic-file';
 
 const schema = z.strictObject({
   namespace: z.string().max(253),

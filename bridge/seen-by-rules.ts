@@ -2,7 +2,7 @@
 import { own, type LabelSelector, type VirtualMachine } from '../api';
 import { selects } from '../placement';
 import type { Plan, SeenByRules } from '../contract';
-import type { ManifestIndex } from './manifest-index';
+import type { ManifestIndex } from './manifests';
 
 /** What rules see of a VM. */
 export function seenByRules(index: ManifestIndex, vm: VirtualMachine): SeenByRules {

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { isMissing, writeAtomically } from './atomic-file';
-import { objectKey, type ObjectKey } from './manifest-index';
+import { isMissing, writeAtomically } from '../files/atomic-file';
+import { objectKey, type ObjectKey } from './manifests';
 import type { GroupView } from './status';
 
 /** Keeps the views of groups. */

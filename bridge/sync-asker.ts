@@ -7,7 +7,7 @@
  * A2: nor for a sync that was told already.
  */
 import type { Group } from '../api';
-import { treeOf, type ManifestIndex } from './manifest-index';
+import { treeOf, type ManifestIndex } from './manifests';
 import { forceSyncToken } from './resolve';
 
 /** Who asks for a run, and why. */

@@ -1,7 +1,7 @@
 /** Tells of transitions as Kubernetes Events on the objects concerned. The log has every one. */
 import { eventWriter, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import type { BridgeEvent, EventReason } from '../events';
-import { objectKey } from '../manifest-index';
+import { objectKey } from '../manifests';
 import type { ClusterObjects } from './objects';
 
 /** What {@link eventRecorder} needs. */

@@ -21,7 +21,7 @@ import {
   type Resource,
 } from '../../kubernetes';
 import type { GroupName } from '../group-runs';
-import { objectKey, type ObjectKey } from '../manifest-index';
+import { objectKey, type ObjectKey } from '../manifests';
 import type { Ownership } from '../ownership';
 import type { ResolvedTier } from '../resolve';
 import type { ClusterObjects } from './objects';

@@ -25,7 +25,7 @@ import {
   type VirtualMachine,
 } from '../../api';
 import type { KubernetesObject } from '../../kubernetes';
-import { emptyIndex, objectKey, withNamespace, type ObjectKey } from '../manifest-index';
+import { emptyIndex, objectKey, withNamespace, type ObjectKey } from '../manifests';
 import type { Source, SourceState, UnusableGroup } from '../source';
 import type { ClusterObjects, Objects } from './objects';
 import { FINALIZER } from './ownership';

@@ -4,7 +4,7 @@ import { LeaderElection, type ApiServer, type KubernetesObject } from '../../kub
 import { startBridge, type Bridge, type BridgeOptions } from '../bridge';
 import type { BridgeEvent } from '../events';
 import { groupObject } from '../events';
-import { splitKey } from '../manifest-index';
+import { splitKey } from '../manifests';
 import { eventRecorder } from './event-recorder';
 import { danglingOwners } from './dangling-owners';
 import { clusterObjects, type Objects } from './objects';

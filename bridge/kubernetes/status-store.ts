@@ -15,7 +15,7 @@
  */
 import PQueue from 'p-queue';
 import { KubernetesError, LEADER_WRITE_TIMEOUT, RESOURCES, type ApiServer } from '../../kubernetes';
-import { objectKey, type ObjectKey } from '../manifest-index';
+import { objectKey, type ObjectKey } from '../manifests';
 import type { GroupView } from '../status';
 import type { StatusStore } from '../status-store';
 import { FIELD_MANAGER } from './field-manager';

@@ -2,8 +2,8 @@
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import type { ParsedManifests, Problem } from '../../api';
 import { decodeText, parseManifests } from '../../api';
-import type { ManifestFile } from '../../bridge/manifest-files';
-import { manifestReader, readingProblems } from '../../bridge/manifest-files';
+import type { ManifestFile } from '../../bridge/source';
+import { manifestReader, readingProblems } from '../../bridge/source';
 import { isOnCluster, type SourceOptions } from '../connections/cluster';
 import { CliError, messageOf } from '../errors';
 

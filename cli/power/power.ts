@@ -4,7 +4,7 @@ import { readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promise
 import path from 'node:path';
 import type { PowerState } from '../../api';
 import { decodeText, editPowerState, formatProblem, parseManifests } from '../../api';
-import type { ManifestFile } from '../../bridge/manifest-files';
+import type { ManifestFile } from '../../bridge/source';
 import { askForRun } from '../new-run/ask-for-run';
 import { isOnCluster } from '../connections/cluster';
 import { setPowerOnCluster } from '../new-run/cluster';

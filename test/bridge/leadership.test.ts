@@ -10,7 +10,7 @@ import { ownedObjects } from '../../bridge/kubernetes/owned-objects';
 import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
 import { kubernetesSource } from '../../bridge/kubernetes/source';
 import { kubernetesStatusStore, pauseAfter } from '../../bridge/kubernetes/status-store';
-import type { ManifestIndex } from '../../bridge/manifest-index';
+import type { ManifestIndex } from '../../bridge/manifests/manifest-index';
 import {
   connectKubernetes,
   LeaderElection,

@@ -6,7 +6,7 @@ import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/obj
 import { ownedObjects } from '../../bridge/kubernetes/owned-objects';
 import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
 import { kubernetesSource, type KubernetesSource } from '../../bridge/kubernetes/source';
-import type { ManifestIndex } from '../../bridge/manifest-index';
+import type { ManifestIndex } from '../../bridge/manifests/manifest-index';
 import type { Ownership } from '../../bridge/ownership';
 import {
   connectKubernetes,

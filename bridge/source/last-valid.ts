@@ -5,8 +5,8 @@
  * L2: an object that is missing counts as deleted only once it has been missing for a while: editors and `git checkout` take a file away
  *     for a moment, and a writer can be half way through.
  */
-import { own, type Manifests, type Problem } from '../api';
-import { readIfThere, writeAtomically } from './atomic-file';
+import { own, type Manifests, type Problem } from '../../api';
+import { readIfThere, writeAtomically } from '../../files/atomic-file';
 import { isWithin } from './within';
 
 /** The last valid form of every object, and the file that each was in. */

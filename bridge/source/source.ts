@@ -1,6 +1,6 @@
 /** Where desired state is read and watched. */
-import type { Problem } from '../api';
-import type { ManifestIndex, ObjectKey } from './manifest-index';
+import type { Problem } from '../../api';
+import type { ManifestIndex, ObjectKey } from '../manifests';
 
 /** A group that exists and has no valid form: nothing is done with it but to say so. */
 export interface UnusableGroup {

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import type * as files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { writeAtomically } from '../../bridge/atomic-file';
+import { writeAtomically } from '../../files/atomic-file';
 
 /** What was opened and what was synced, in order. */
 const mockLog: string[] = [];

@@ -8,7 +8,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { own, parseManifests, type Manifests, type Problem } from '../api';
+import { own, parseManifests, type Manifests, type Problem } from '../../api';
 import { folderWatch } from './folder-watch';
 import { manifestReader, readingProblems, type ManifestFile, type ManifestFiles } from './manifest-files';
 import {
@@ -20,7 +20,7 @@ import {
   type LastValid,
   type Reading,
 } from './last-valid';
-import { indexManifests } from './manifest-index';
+import { indexManifests } from '../manifests';
 import type { Source, SourceState } from './source';
 
 /** What {@link directorySource} needs. Times are milliseconds. */

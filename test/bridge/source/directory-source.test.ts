@@ -3,8 +3,8 @@ import fs from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { directorySource, type DirectorySourceOptions, type Source, type SourceState } from '../../bridge';
-import { until } from '../support/until';
+import { directorySource, type DirectorySourceOptions, type Source, type SourceState } from '../../../bridge';
+import { until } from '../../support/until';
 
 let folder: string;
 let sources: Source[];

@@ -1,5 +1,5 @@
 /** Look-ups over one set of manifests: who is whose parent, who drives whom. */
-import type { Group, Manifests, SequencePolicy, VirtualMachine, VirtualMachineClass } from '../api';
+import type { Group, Manifests, SequencePolicy, VirtualMachine, VirtualMachineClass } from '../../api';
 
 /** Identifies an object within its kind: `namespace/name`. */
 export type ObjectKey = string;

@@ -7,8 +7,8 @@
 import type { Stats } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
-import { decodeText, MAX_FILE_SIZE, type Problem } from '../api';
-import { isMissing } from './atomic-file';
+import { decodeText, MAX_FILE_SIZE, type Problem } from '../../api';
+import { isMissing } from '../../files/atomic-file';
 import type { WatchedFolder } from './folder-watch';
 import { LinkReader } from './links';
 import {

@@ -7,7 +7,7 @@
  */
 import { watch, type FSWatcher } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { isMissing } from './atomic-file';
+import { isMissing } from '../../files/atomic-file';
 
 /** One folder to watch. */
 export interface WatchedFolder {

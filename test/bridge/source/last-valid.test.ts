@@ -1,6 +1,12 @@
-import type { Manifests, Problem } from '../../api';
-import { idsOf, mergeReading, NO_MANIFESTS, type LastValid, type Reading } from '../../bridge/last-valid';
-import { group, manifests, vm } from './fixtures';
+import type { Manifests, Problem } from '../../../api';
+import {
+  idsOf,
+  mergeReading,
+  NO_MANIFESTS,
+  type LastValid,
+  type Reading,
+} from '../../../bridge/source/last-valid';
+import { group, manifests, vm } from '../fixtures';
 
 const SETTLE = 1_000;
 const APP = 'VirtualMachineGroup/prod/app';

@@ -1,12 +1,13 @@
 /**
  * The admission webhook: answers an API server over HTTPS with `reviewAdmission` at `/validate` and `patchAdmission` at `/mutate`.
  *
- * W1: nothing that a client sends ends the process, and nothing takes longer or more memory than its limits.
- * W2: a new certificate is taken from its files without a connection breaking; a pair that does not fit keeps the old one.
+ * WEBHOOK-1: no request ends the process, or takes more time or memory than its limits allow.
+ * WEBHOOK-2: a renewed certificate is loaded from its files without breaking a connection; if certificate and key do not match, the old pair
+ *     stays.
  *
- * When it is down, the `failurePolicy` of its registration decides. `Ignore`: objects pass that the rules refuse; the bridge finds them, says so in
- * a condition and does nothing with them. `Fail`: no group or VM can be changed until it is back, by VM Operator neither. And
- * `nextForcePowerStateSyncTime: now` stays as it is written, which asks for one sync as well.
+ * While the webhook is down, the `failurePolicy` of its registration decides. `Ignore`: the API server accepts objects that break the rules;
+ * the bridge reports them in a condition and does nothing with them. `Fail`: nobody can change groups or VMs, including VM Operator. And
+ * `nextForcePowerStateSyncTime: now` stays as written, which asks for one sync as well.
  */
 import { readFileSync } from 'node:fs';
 import {

@@ -2,12 +2,12 @@
  * The bridge: keeps each group's run in step with the group's desired state, and its status with both. Each look at a tree is one pass:
  * what is known goes into {@link stepsOf}, which decides; what is decided is carried out here; {@link viewsOf} says what to show.
  *
- * B1: two bridges at once do no harm. Only the one that leads looks at runs and sends; everything that is sent may be sent twice: a run
+ * BRIDGE-1: two bridges at once do no harm. Only the one that leads looks at runs and sends; everything that is sent may be sent twice: a run
  *     takes the same plan as one, and there is one open run of a group at most.
- * B2: a restart loses nothing. What is wanted stands in the source, what is in the observations, what runs in Temporal; what was
+ * BRIDGE-2: a restart loses nothing. What is wanted stands in the source, what is in the observations, what runs in Temporal; what was
  *     sent is kept with the status, and forgetting it costs one more message.
- * B3: an invalid edit changes nothing but the problems that are shown.
- * B4: nothing is started before the source was read, the observations are complete and the last run is known, and nothing twice for
+ * BRIDGE-3: an invalid edit changes nothing but the problems that are shown.
+ * BRIDGE-4: nothing is started before the source was read, the observations are complete and the last run is known, and nothing twice for
  *     the same desired state.
  */
 import type { Client } from '@temporalio/client';
@@ -279,7 +279,7 @@ class RunningBridge implements Bridge {
     }
   }
 
-  /** B1: what this process knew before it led is old. */
+  /** BRIDGE-1: what this process knew before it led is old. */
   async #takeOver(): Promise<void> {
     await this.#remember();
     this.#touchAll();

@@ -1,17 +1,17 @@
 /**
- * Decides whether a driver's run is started or told something, and why. Pure.
+ * Decides whether a driver's run is started or sent a plan, and why. Pure.
  *
- * C1: no run is started for what is in its desired state already.
- * C2: members that the last run of the same desired state left as exceptions start nothing.
- * C3: after a run that was stopped (`Cancelled`, `Failed`, ended from outside) nothing starts until the desired state changes or
- *     somebody asks: not by an update of the bridge, nor by what another bridge has sent.
- * C5: where VMs come into being only once they are placed, one that has no place starts a run, whatever power state is wanted.
- * C4: with drift action `Report` a drifted VM starts nothing; a VM that joined and a changed desired state do.
- * C6: a VM that an open run has parked, and that is observed where it belongs after that, is told to the run once: it is tried again, which
- *     finds it there and fences off whatever was on its way, and the run goes on.
- * C7: what an open run goes by is what it says itself, not what was sent to it. A plan that it refuses as older, although the source has it
- *     now (a clock or a backup was set back), is sent again after a while, as the one that replaces exactly the plan of the run.
- * C8: a plan that Temporal would refuse for its size is not sent, and the status says what to do.
+ * RECONCILE-1: no run starts for members that are in their desired state already.
+ * RECONCILE-2: members that the last run of the same desired state left as exceptions start no run.
+ * RECONCILE-3: after a run that was stopped (`Cancelled`, `Failed`, ended from outside) no run starts until the desired state changes or an
+ *     operator asks. An upgrade of the bridge does not change that, nor does a plan that another bridge sent.
+ * RECONCILE-4: with drift action `Report` a drifted VM starts no run; a VM that joined and a changed desired state do.
+ * RECONCILE-5: on a platform that creates VMs only once they are placed, a VM without a place starts a run, whatever the power state.
+ * RECONCILE-6: an open run is told once of a VM that it has parked and that was observed in its desired state after that. The run tries the
+ *     VM again, which finds it there and fences off any operation still on its way, and goes on.
+ * RECONCILE-7: which plan an open run has is what the run itself says, not what was sent to it. A plan that the run refuses as older, although
+ *     the source has it now (a clock or a backup was set back), is sent again after a while, as the one that replaces the plan of the run.
+ * RECONCILE-8: a plan that is too large for Temporal is not sent, and the status says what to do.
  */
 import { isLater, jsonLength, own, type VirtualMachineStatus } from '../api';
 import {
@@ -107,11 +107,11 @@ export interface Decision {
   /** In words. */
   why: string;
   missed: Missed[];
-  /** Nothing starts until the desired state changes or somebody asks (C3). */
+  /** Nothing starts until the desired state changes or somebody asks (RECONCILE-3). */
   stopped: boolean;
-  /** The open run goes by another plan than the one that it was sent: it has refused that as older, or lost it (C7). */
+  /** The open run goes by another plan than the one that it was sent: it has refused that as older, or lost it (RECONCILE-7). */
   refused?: RefusedDecision;
-  /** The plan is too large to be sent (C8). */
+  /** The plan is too large to be sent (RECONCILE-8). */
   tooLarge?: true;
 }
 
@@ -189,7 +189,7 @@ function digestOf(
   return (unheard ? undefined : progress?.planDigest) ?? sent?.digest;
 }
 
-/** C7: the run has answered since it was sent this plan, and goes by another one. */
+/** RECONCILE-7: the run has answered since it was sent this plan, and goes by another one. */
 function isRefused(
   { plan, digest }: View,
   { progress, unheard }: RunState & { phase: 'Open' },
@@ -199,7 +199,7 @@ function isRefused(
   return progress.planDigest === undefined ? !isSameDesired(plan, progress) : progress.planDigest !== digest;
 }
 
-/** C7. */
+/** RECONCILE-7. */
 function decideRefused(view: View, { progress }: RunState & { phase: 'Open' }): Decision {
   const inForce = progress?.planDigest;
   const why = progress?.refusedPlan
@@ -296,7 +296,7 @@ function decideClosed(view: View, run: Exclude<RunState, { phase: 'Open' }>): De
   return send(view, 'Drift', driftText(missed));
 }
 
-/** C3. */
+/** RECONCILE-3. */
 function isStopped(view: View, run: RunState & { phase: 'Closed' }): boolean {
   const { plan } = view;
   const { sent } = view.knowledge;
@@ -377,7 +377,7 @@ function missedBelow(plan: Plan, knowledge: Knowledge, prefix: string, unchanged
   });
 }
 
-/** C5. The driver's run places its whole tree. */
+/** RECONCILE-5. The driver's run places its whole tree. */
 function needsPlace(plan: Plan, member: PlanMember, knowledge: Knowledge): boolean {
   if (!plan.placesAhead || member.observed?.placement) return false;
   const driver = knowledge.runOf(plan.root);
@@ -399,7 +399,7 @@ function missedInGroup(
   return foreign ? [...below, { path: `${path}/`, member: key, seen: 0, drifted: false }] : below;
 }
 
-/** C6: the paths of VMs that were observed where they belong after their run has parked them. */
+/** RECONCILE-6: the paths of VMs that were observed where they belong after their run has parked them. */
 function findRecovered(plan: Plan, knowledge: Knowledge, prefix = ''): string[] {
   const run = knowledge.runOf(plan.name);
   const members = saidOf(plan, run)?.members ?? [];
@@ -463,7 +463,7 @@ function sentOf({ plan, digest }: View, drifted: Missed[]): Sent {
   };
 }
 
-/** C6. */
+/** RECONCILE-6. */
 function sendRecovered(view: View, recovered: string[]): Decision {
   const { drift = {}, recovered: before = [] } = view.knowledge.sent ?? {};
   const why = `${names(recovered)} reached the desired state after being parked`;

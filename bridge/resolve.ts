@@ -1,11 +1,11 @@
 /**
  * Resolves groups, VMs, classes and policies into the plan of each run. Pure.
  *
- * R1: the driver of a tree is the topmost group with a power state; what is below it gets that state whatever its own says.
- * R2: only members that name the group are linked; a listed object that names no group or another is never touched.
- * R4: where VMs come into being only once they are placed, the topmost group of a tree that nobody drives drives it, leaves power alone, and
- *     leaves out the groups below it that have a power state: they are drivers of their own.
- * R3: a member that names the group and is not listed is powered after the last tier.
+ * RESOLVE-1: the driver of a tree is the topmost group with a power state; all groups below it get that state, whatever they say themselves.
+ * RESOLVE-2: only members that name the group are linked; a listed object that names no group or another one is never touched.
+ * RESOLVE-3: a member that names the group and is not listed is powered after the last tier.
+ * RESOLVE-4: on a platform that creates VMs only once they are placed, a tree without a driver is driven by its topmost group, which leaves
+ *     power alone and leaves out the groups below it that have a power state: they are drivers of their own.
  */
 import {
   DEFAULT_POLICY,
@@ -75,7 +75,7 @@ export function resolveTrees(manifests: Manifests, world: World = {}): Plan[] {
     .flatMap((group) => resolvePlan(index, group, world) ?? []);
 }
 
-/** The plan of one group as its own driver; undefined where it has no power state of its own, and but for R4. */
+/** The plan of one group as its own driver; undefined where it has no power state of its own, and but for RESOLVE-4. */
 export function resolvePlan(index: ManifestIndex, group: Group, world: World = {}): Plan | undefined {
   const powerState = group.powerState ?? (world.placesAhead ? 'Unchanged' : undefined);
   if (powerState === undefined) return undefined;
@@ -254,7 +254,7 @@ function planMember(
     base.optional = true;
   if (member.link !== 'Linked') return base;
   if (member.vm) return { ...base, ...machineParts(index, world, member.vm, inherited) };
-  // R4.
+  // RESOLVE-4.
   if (member.group?.powerState && inherited.powerState === 'Unchanged') return base;
   if (member.group && !inherited.above.includes(member.group)) {
     return { ...base, ...groupParts(index, world, member.group, inherited) };

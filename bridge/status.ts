@@ -1,13 +1,13 @@
 /**
- * The status of every group, from the group, what was observed of its members and its run. Pure.
+ * The status of every group, computed from the group, what was observed of its members, and its run. Pure.
  *
- * S1: a condition says only what was observed: an operator's word makes a tier go on, not a VM be on.
- * S2: status is right whether a run is open, has ended or never was.
- * S3: `lastTransitionTime` moves only when a condition's status moves.
- * S4: a group becomes ready when its run has ended, so that phase and `Ready` change together. One that was ready stays so while a run is
- *     open that finds nothing to do.
- * S5: what keeps a run from going on and it cannot report itself (a workflow task that fails, a pause, a plan that it refuses) is shown
- *     with the way out.
+ * STATUS-1: a condition says only what was observed: an operator command lets a tier go on, it does not make a VM count as powered on.
+ * STATUS-2: status is right whether a run is open, has ended or never was.
+ * STATUS-3: `lastTransitionTime` moves only when a condition's status moves.
+ * STATUS-4: a group becomes ready when its run has ended, so that phase and `Ready` change together. A ready group stays ready while a run is
+ *     open that has nothing to do.
+ * STATUS-5: what stops a run and the run cannot report itself (a failing workflow task, a pause, a plan that it refuses) is shown with the
+ *     commands that help.
  *
  * Field names are those of VirtualMachineGroup in vmoperator.vmware.com (v1alpha4 to v1alpha6); conditions are `metav1.Condition`.
  */
@@ -156,7 +156,7 @@ interface Facts extends StatusInput {
   placements: RunOutcome['placements'];
   /** Names of the VMs whose places were given back by the last run. */
   released: ReadonlySet<string>;
-  /** What is wrong with the open run (S5): with activities of members by their ids, and with the rest of it. */
+  /** What is wrong with the open run (STATUS-5): with activities of members by their ids, and with the rest of it. */
   pausedActivities: ReadonlyMap<string, HealthFinding>;
   troubles: Trouble[];
 }
@@ -180,7 +180,7 @@ function factsOf(input: StatusInput): Facts {
   };
 }
 
-/** S5. */
+/** STATUS-5. */
 function troublesOf({ group, run, decision }: StatusInput): Pick<Facts, 'pausedActivities' | 'troubles'> {
   const tooLarge = decision?.tooLarge ? [{ reason: 'PlanTooLarge', message: decision.why }] : [];
   if (run.phase !== 'Open') return { pausedActivities: new Map(), troubles: tooLarge };
@@ -596,7 +596,7 @@ function readyFinding(input: Facts, unready: Assessed[], total: number): Finding
   return finding('Ready', 'True', 'AllMembersReady', ALL_READY);
 }
 
-/** S4. */
+/** STATUS-4. */
 function isRunAhead({ run, previous }: Facts): boolean {
   const before = previous?.status.conditions.find(({ type }) => type === 'Ready');
   return run.phase === 'Open' && before?.status !== 'True';
@@ -617,7 +617,7 @@ function finding(
   return { type, status, reason, message };
 }
 
-/** S3. */
+/** STATUS-3. */
 function stamp(
   findings: Finding[],
   before: Condition[] | undefined,

@@ -1,10 +1,10 @@
 /**
- * Who asked for a force sync. `nextForcePowerStateSyncTime` has no place for that, so it stands in annotations of the group, written in one
- * request with the field. Pure.
+ * The operator who asked for a force sync. `nextForcePowerStateSyncTime` has no field for that, so actor and reason are annotations of the
+ * group, written in one request with it. Pure.
  *
- * A1: nobody is named for the sync of somebody else. The annotations name the revision that their own write makes: with the next write of
- *     the spec, whoever's it is, and in a copy of the object they say nothing.
- * A2: nor for a sync that was told already.
+ * ASKER-1: an operator is never named for another one's sync. The annotations name the revision that their own write creates, so they say
+ *     nothing once the spec was written again, and nothing in a copy of the object.
+ * ASKER-2: an operator is not named for a sync that was sent already.
  */
 import type { Group } from '../api';
 import { treeOf, type ManifestIndex } from './manifests';
@@ -48,7 +48,7 @@ export function syncAsker(index: ManifestIndex, driver: Group, told: string | un
   return undefined;
 }
 
-/** A1. */
+/** ASKER-1. */
 function askerOf({ annotations, uid, generation }: Group): Asker | undefined {
   const { [BY]: actor = '', [BECAUSE]: reason = '', [REVISION]: written } = annotations;
   if (written !== `${uid}:${generation}` || actor === '' || reason === '') return undefined;

@@ -1,10 +1,10 @@
 /**
  * The source `directory`: manifests in files and folders.
  *
- * D1: an invalid edit changes nothing and is reported (L1 of last-valid.ts).
- * D2: a file that is replaced, or gone for a moment, deletes nothing (L2).
- * D3: a change that the file system does not report is found all the same, by reading everything again every half minute.
- * D4: a path that leads elsewhere, since a link on its way was replaced, is read and watched there at once.
+ * DIRECTORY-1: an invalid edit changes nothing and is reported (LAST-VALID-1).
+ * DIRECTORY-2: a file that is replaced, or missing for a moment, deletes nothing (LAST-VALID-2).
+ * DIRECTORY-3: a change that the file system does not report is found by reading everything again every half minute.
+ * DIRECTORY-4: when a link on the way to a path is replaced, the path is read and watched at its new place at once.
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';

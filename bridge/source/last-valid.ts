@@ -1,9 +1,9 @@
 /**
  * Keeps the last valid form of every object of a folder.
  *
- * L1: an edit that makes an object invalid leaves its last valid form in force, also across a restart.
- * L2: an object that is missing counts as deleted only once it has been missing for a while: editors and `git checkout` take a file away
- *     for a moment, and a writer can be half way through.
+ * LAST-VALID-1: an edit that makes an object invalid leaves its last valid form in force, also across a restart.
+ * LAST-VALID-2: a missing object counts as deleted only once it has been missing for a while: editors and `git checkout` remove a file for a
+ *     moment, and a writer can be half way through.
  */
 import { own, type Manifests, type Problem } from '../../api';
 import { readIfThere, writeAtomically } from '../../files/atomic-file';
@@ -68,7 +68,7 @@ export interface Merged {
   missingSince: Record<string, number>;
 }
 
-/** Puts a reading over what was valid before. `settle`: milliseconds after which a missing object is deleted (L2). */
+/** Puts a reading over what was valid before. `settle`: milliseconds after which a missing object is deleted (LAST-VALID-2). */
 export function mergeReading(
   before: LastValid,
   reading: Reading,
@@ -112,7 +112,7 @@ export function mergeReading(
   };
 }
 
-/** Tells for an object that is not among the valid ones whether its last valid form stays (L1). */
+/** Tells for an object that is not among the valid ones whether its last valid form stays (LAST-VALID-1). */
 function keepers(reading: Reading): (id: string, file: string) => boolean {
   const errors = reading.problems.filter((problem) => problem.severity === 'Error');
   const ids = new Set(errors.flatMap((problem) => problemObject(problem) ?? []));

@@ -1,4 +1,4 @@
-/** The webhook's server by itself: W1 and W2 of `bridge/admission-server.ts`. */
+/** The webhook's server by itself: WEBHOOK-1 and WEBHOOK-2 of `bridge/admission-server.ts`. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request as httpsRequest } from 'node:https';
 import { connect as connectPlain } from 'node:net';
@@ -106,7 +106,7 @@ test('answers with the uid of the request, and tells what became of it', async (
   expect(reviews).toEqual(['/validate VirtualMachineGroup Denied', '/mutate VirtualMachineGroup Allowed']);
 });
 
-describe('W1: what is none of an API server', () => {
+describe('WEBHOOK-1: what is none of an API server', () => {
   const rows: [title: string, where: string, body: string | Buffer, status: number, message: string][] = [
     ['no JSON', '/validate', '{', 400, 'the body is no JSON'],
     ['nothing', '/mutate', '', 400, 'the body is no JSON'],
@@ -173,7 +173,7 @@ describe('W1: what is none of an API server', () => {
   });
 });
 
-test('W1: who does not go on is not waited for', async () => {
+test('WEBHOOK-1: who does not go on is not waited for', async () => {
   const [host, port] = server.address.split(':');
   const head = 'POST /validate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{';
   const answered = await new Promise<string>((closed, reject) => {
@@ -189,7 +189,7 @@ test('W1: who does not go on is not waited for', async () => {
   expect({ reviews, errors }).toEqual({ reviews: ['/validate  Refused'], errors: [] });
 });
 
-test('W1: as long as nothing is known the answer is an error, which failurePolicy decides about', async () => {
+test('WEBHOOK-1: as long as nothing is known the answer is an error, which failurePolicy decides about', async () => {
   known = () => {
     throw new Error('the first list is still under way');
   };
@@ -202,7 +202,7 @@ test('W1: as long as nothing is known the answer is an error, which failurePolic
   expect(errors).toEqual(['answering an API server at /validate: Error: the first list is still under way']);
 });
 
-test('W2: a new certificate is taken, and open connections go on', async () => {
+test('WEBHOOK-2: a new certificate is taken, and open connections go on', async () => {
   const serial = (): Promise<string> =>
     new Promise((resolve, reject) => {
       const [host, port] = server.address.split(':');

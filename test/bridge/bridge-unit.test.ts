@@ -131,7 +131,7 @@ const onePowered = (powerState: 'PoweredOn' | 'PoweredOff', generation = 1): Man
     virtualMachines: members,
   });
 
-describe('C7: what an open run goes by is what it says', () => {
+describe('RECONCILE-7: what an open run goes by is what it says', () => {
   test('a plan that the run has lost, as by a reset, is sent again', async () => {
     const { bridge } = await start(onePowered('PoweredOn'));
     expect(server.sent).toHaveLength(1);

@@ -193,7 +193,7 @@ test('a group comes up, tier by tier; then it is in its desired state, with stat
   expect(started.bridge.ready()).toEqual({ ready: true, message: 'ready' });
 });
 
-test('B1: two bridges at once do no harm', async () => {
+test('BRIDGE-1: two bridges at once do no harm', async () => {
   const folder = files('two');
   folder.put(
     'app.yaml',
@@ -226,7 +226,7 @@ test('B1: two bridges at once do no harm', async () => {
   ]);
 });
 
-test('B2, B4: a restart in the middle of a run goes on with it, one after it starts nothing', async () => {
+test('BRIDGE-2, BRIDGE-4: a restart in the middle of a run goes on with it, one after it starts nothing', async () => {
   const folder = files('restart');
   const store = fileStatusStore(join(dir, 'restart-status'));
   const shape = {
@@ -252,7 +252,7 @@ test('B2, B4: a restart in the middle of a run goes on with it, one after it sta
   expect(await operations('restart')).toEqual(['PoweredOn a', 'PoweredOn b']);
 });
 
-test('B2: what changed while no bridge was there is done by the next', async () => {
+test('BRIDGE-2: what changed while no bridge was there is done by the next', async () => {
   const folder = files('away');
   const shape = { namespace: 'away', name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a'] }] };
   folder.put('app.yaml', groupWithVms(shape));
@@ -265,7 +265,7 @@ test('B2: what changed while no bridge was there is done by the next', async () 
   expect(await operations('away')).toEqual(['PoweredOn a', 'PoweredOff a']);
 });
 
-test('B3: an invalid edit changes nothing and is told; what is drifted is brought back under the last valid form', async () => {
+test('BRIDGE-3: an invalid edit changes nothing and is told; what is drifted is brought back under the last valid form', async () => {
   const folder = files('invalid');
   const shape = { namespace: 'invalid', name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a'] }] };
   folder.put('app.yaml', groupManifest(shape));

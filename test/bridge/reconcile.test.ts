@@ -61,7 +61,7 @@ const cause = (decision: Decision) => decision.send?.cause;
 const NONE: RunState = { phase: 'None' };
 const observedOn = { a: seen('PoweredOn'), b: seen('PoweredOn') };
 
-test('C8: a plan that Temporal would refuse for its size is not sent, and says what to do', () => {
+test('RECONCILE-8: a plan that Temporal would refuse for its size is not sent, and says what to do', () => {
   const plan = planOf({});
   const [first] = plan.tiers;
   const members = Array.from({ length: 8_000 }, (_, at) => ({
@@ -74,7 +74,7 @@ test('C8: a plan that Temporal would refuse for its size is not sent, and says w
   expect(decision.why).toMatch(/^the plan of this tree of groups takes \d+ bytes .*: split the group/);
 });
 
-describe('C5: VMs that come into being only once they are placed', () => {
+describe('RECONCILE-5: VMs that come into being only once they are placed', () => {
   const from = manifests({
     groups: [group('app', [tier(['g:child', 'a'])]), group('child', [tier(['b'])], { groupName: 'app' })],
     virtualMachines: [vm('a', 'app'), vm('b', 'child')],
@@ -137,9 +137,9 @@ describe('no run is open', () => {
 
   const table: [string, Plan, Knowledge, string | undefined][] = [
     ['nothing ran yet and VMs are off', off, knowing(NONE), 'SpecChanged'],
-    ['C1: nothing ran yet and all is there', allOn, knowing(NONE), undefined],
+    ['RECONCILE-1: nothing ran yet and all is there', allOn, knowing(NONE), undefined],
     [
-      'C1: a new revision that is met already',
+      'RECONCILE-1: a new revision that is met already',
       allOn,
       knowing(closed(outcome(allOn, { revision: 'old' }))),
       undefined,
@@ -157,12 +157,12 @@ describe('no run is open', () => {
       knowing(closed(outcome(bOff, { observed: { a: seen('PoweredOn') } }))),
       'MembersChanged',
     ],
-    ['C2: parked', bOff, knowing(closed(exception('Parked'))), undefined],
-    ['C2: skipped', bOff, knowing(closed(exception('Skipped'))), undefined],
-    ['C2: marked ready', bOff, knowing(closed(exception('MarkedReady'))), undefined],
-    ['C2: drift that was reported', bOff, knowing(closed(exception('Drifted'))), undefined],
-    ['C2: an optional member without room', bOff, knowing(closed(exception('NoRoom'))), undefined],
-    ['C2: drift limit', bOff, knowing(closed(exception('DriftLimit'))), undefined],
+    ['RECONCILE-2: parked', bOff, knowing(closed(exception('Parked'))), undefined],
+    ['RECONCILE-2: skipped', bOff, knowing(closed(exception('Skipped'))), undefined],
+    ['RECONCILE-2: marked ready', bOff, knowing(closed(exception('MarkedReady'))), undefined],
+    ['RECONCILE-2: drift that was reported', bOff, knowing(closed(exception('Drifted'))), undefined],
+    ['RECONCILE-2: an optional member without room', bOff, knowing(closed(exception('NoRoom'))), undefined],
+    ['RECONCILE-2: drift limit', bOff, knowing(closed(exception('DriftLimit'))), undefined],
     [
       'an exception that is over starts one: it appeared',
       bOff,
@@ -177,40 +177,45 @@ describe('no run is open', () => {
       undefined,
     ],
     [
-      'C2 ends with the revision',
+      'RECONCILE-2 ends with the revision',
       bOff,
       knowing(closed({ ...exception('Parked'), revision: 'old' })),
       'SpecChanged',
     ],
-    ['C3: aborted', bOff, knowing(closed(outcome(bOff, { outcome: 'Cancelled' }))), undefined],
-    ['C3: failed', bOff, knowing(closed(outcome(bOff, { outcome: 'Failed' }))), undefined],
+    ['RECONCILE-3: aborted', bOff, knowing(closed(outcome(bOff, { outcome: 'Cancelled' }))), undefined],
+    ['RECONCILE-3: failed', bOff, knowing(closed(outcome(bOff, { outcome: 'Failed' }))), undefined],
     [
-      'C3: ended from outside',
+      'RECONCILE-3: ended from outside',
       bOff,
       knowing(closed(undefined, 'TERMINATED'), { sent: sentOf(bOff) }),
       undefined,
     ],
-    ['C3: ended from outside, nothing remembered', bOff, knowing(closed(undefined, 'TERMINATED')), undefined],
     [
-      'C3 ends with the desired state',
+      'RECONCILE-3: ended from outside, nothing remembered',
+      bOff,
+      knowing(closed(undefined, 'TERMINATED')),
+      undefined,
+    ],
+    [
+      'RECONCILE-3 ends with the desired state',
       bOff,
       knowing(closed(outcome(bOff, { outcome: 'Cancelled', powerState: 'PoweredOff' }))),
       'SpecChanged',
     ],
     [
-      'C3 ends with the membership',
+      'RECONCILE-3 ends with the membership',
       bOff,
       knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(onlyA) }),
       'MembersChanged',
     ],
     [
-      'C3 does not end with an update: plans of another build say other things',
+      'RECONCILE-3 does not end with an update: plans of another build say other things',
       bOff,
       knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(bOff, { digest: 'other' }) }),
       undefined,
     ],
     [
-      'C3 does not end with an update from a build that remembers less',
+      'RECONCILE-3 does not end with an update from a build that remembers less',
       bOff,
       knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: withoutWants }),
       undefined,
@@ -228,13 +233,13 @@ describe('no run is open', () => {
       'SpecChanged',
     ],
     [
-      'C3 does not end with a VM of somebody else that a rule selects',
+      'RECONCILE-3 does not end with a VM of somebody else that a rule selects',
       { ...bOff, beside: [{ name: 'x', uid: 'vm-x' }] },
       knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(bOff) }),
       undefined,
     ],
     [
-      'C3: another bridge has started the run that was stopped',
+      'RECONCILE-3: another bridge has started the run that was stopped',
       bOff,
       knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), {
         sent: sentOf(onlyA, { revision: 'old', runId: 'r0' }),
@@ -242,31 +247,31 @@ describe('no run is open', () => {
       undefined,
     ],
     [
-      'C4: drift is only reported by another build too',
+      'RECONCILE-4: drift is only reported by another build too',
       reporting,
       knowing(closed(outcome(reporting)), { sent: sentOf(reporting, { digest: 'other' }) }),
       undefined,
     ],
     [
-      'C3 ends when somebody asks',
+      'RECONCILE-3 ends when somebody asks',
       bOff,
       knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { asked: { actor: 'ann', reason: 'fixed' } }),
       'Asked',
     ],
     [
-      'C4: drift is only reported',
+      'RECONCILE-4: drift is only reported',
       reporting,
       knowing(closed(outcome(reporting, { observed: observedOn }))),
       undefined,
     ],
     [
-      'C4: a joined VM starts one all the same',
+      'RECONCILE-4: a joined VM starts one all the same',
       reporting,
       knowing(closed(outcome(reporting, { observed: { a: seen('PoweredOn') } }))),
       'MembersChanged',
     ],
     [
-      'C4: a changed desired state too',
+      'RECONCILE-4: a changed desired state too',
       reporting,
       knowing(closed(outcome(reporting, { revision: 'old' }))),
       'SpecChanged',
@@ -301,7 +306,7 @@ describe('no run is open', () => {
     expect(decision.why).not.toBe('');
   });
 
-  test('C3: what says too little of a stopped run is replaced, so that a join can be told from then on', () => {
+  test('RECONCILE-3: what says too little of a stopped run is replaced, so that a join can be told from then on', () => {
     const stopped = closed(outcome(bOff, { outcome: 'Cancelled' }));
     for (const sent of [undefined, withoutWants, sentOf(onlyA, { runId: 'r0' })]) {
       const kept = decide(bOff, knowing(stopped, { ...(sent && { sent }) })).sent;
@@ -410,7 +415,7 @@ describe('a run is open', () => {
     expect(cause(decide(of, knowledge))).toBe(expected);
   });
 
-  describe('C6: a VM that was parked, and is seen where it belongs', () => {
+  describe('RECONCILE-6: a VM that was parked, and is seen where it belongs', () => {
     const bOn = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200 }) });
     const parkedAt = (since: number): RunState => {
       const members = progressOf(plan).members.map((each) =>
@@ -446,7 +451,7 @@ describe('a run is open', () => {
     });
   });
 
-  test('B4: what was sent is not sent again', () => {
+  test('BRIDGE-4: what was sent is not sent again', () => {
     const first = decide(planOf({}), knowing(NONE));
     const sent = { ...(first.sent as Sent), runId: 'r1' };
     expect(
@@ -473,7 +478,7 @@ describe('nested groups', () => {
     expect(member?.plan?.tiers[0]?.members.map((each) => each.drifted)).toEqual([undefined, true]);
   });
 
-  test("C2: an exception of the child's own run", () => {
+  test("RECONCILE-2: an exception of the child's own run", () => {
     const last = closed(outcome(child, { exceptions: [{ member: 'b', reason: 'Parked', message: '' }] }));
     expect(cause(decide(plan, withRuns({ app: closed(outcome(plan)), child: last })))).toBeUndefined();
   });
@@ -494,7 +499,7 @@ describe('nested groups', () => {
   });
 });
 
-describe('C7: a plan that the run refuses as older, by what the run makes of it', () => {
+describe('RECONCILE-7: a plan that the run refuses as older, by what the run makes of it', () => {
   const edited = (powerState: 'PoweredOn' | 'PoweredOff', generation: number): Plan =>
     planOf(B_OFF, {
       ...base,

@@ -23,7 +23,7 @@ function members(plan: Plan): string[][] {
 
 const on = { powerState: 'PoweredOn' as const };
 
-describe('membership (R2, R3)', () => {
+describe('membership (RESOLVE-2, RESOLVE-3)', () => {
   const app = group('app', [tier(['db', 'stranger']), tier(['ghost', 'g:child'])], on);
   const from = manifests({
     groups: [app, group('child', [], { groupName: 'app' }), group('late', [], { groupName: 'app' })],
@@ -77,7 +77,7 @@ test('a place that the last run has just given back counts no more, in nested gr
   expect(places(false)).toEqual([true, true]);
 });
 
-describe('drivers (R1)', () => {
+describe('drivers (RESOLVE-1)', () => {
   const leaf = (over: Partial<Group> = {}) => group('leaf', [tier(['vm1'])], { groupName: 'mid', ...over });
   const table: { name: string; groups: Group[]; drivers: string[]; states: Record<string, string> }[] = [
     {

@@ -118,7 +118,7 @@ describe('GroupLinked of members', () => {
   });
 });
 
-describe('PowerStateSynced (S1, S2)', () => {
+describe('PowerStateSynced (STATUS-1, STATUS-2)', () => {
   const is = 'a is PoweredOff, the group wants PoweredOn';
   const suspended = { ...base, groups: [group('app', [tier(['a'])], { powerState: 'Suspended' as const })] };
   const table: [string, Case, string | undefined][] = [
@@ -161,7 +161,7 @@ describe('PowerStateSynced (S1, S2)', () => {
       `False PowerOperationFailed: ${is}: no disk`,
     ],
     [
-      'marked ready (S1)',
+      'marked ready (STATUS-1)',
       { run: exception('MarkedReady', 'marked ready by ann') },
       `False NotSynced: ${is}: marked ready by ann`,
     ],
@@ -292,7 +292,7 @@ describe('Ready', () => {
     expect(state({ ...placedOn, conditions: ['Booted'] })).toMatch(/^False RunOpen/);
   });
 
-  test('S4: it comes with the end of the run, and stays while a run finds nothing to do', () => {
+  test('STATUS-4: it comes with the end of the run, and stays while a run finds nothing to do', () => {
     const states = { a: placedOn };
     const run = open({ phase: 'InProgress' });
     const during = view({ states, run });
@@ -335,7 +335,7 @@ describe('Ready', () => {
   });
 });
 
-test('S3: lastTransitionTime moves only with the status', () => {
+test('STATUS-3: lastTransitionTime moves only with the status', () => {
   const first = view({ now: T0 });
   const second = view({ now: T0 + 5_000, previous: first, run: open({ phase: 'InProgress' }) });
   const third = view({
@@ -398,7 +398,7 @@ test('the view has what the CLI prints', () => {
   });
 });
 
-describe('S5: what a run cannot report itself', () => {
+describe('STATUS-5: what a run cannot report itself', () => {
   const health = (found: RunHealth) => (plan: Plan) => ({
     ...open({ phase: 'InProgress', activityId: 'power-on/a' })(plan),
     health: found,

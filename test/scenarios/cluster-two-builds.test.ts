@@ -3,9 +3,9 @@
  * the present build: an update, and the way back. Their plans differ in every group; see test/support/older-build.ts for what the older one
  * stands for.
  *
- * B1: two bridges at once do no harm, whatever they make of the same objects. Each VM gets the operations that its changes of state need.
+ * BRIDGE-1: two bridges at once do no harm, whatever they make of the same objects. Each VM gets the operations that its changes of state need.
  *     Only the one that leads sends and writes status; one of another build that takes over sends its plan to an open run once.
- * B2, C3: what the one leaves in the status of a group the other one goes on with; a group that was stopped stays stopped.
+ * BRIDGE-2, RECONCILE-3: what the one leaves in the status of a group the other one goes on with; a group that was stopped stays stopped.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -312,7 +312,7 @@ describe('both at once, the older one leading', () => {
     }
   });
 
-  test('C3: a run that an operator stops stays stopped', async () => {
+  test('RECONCILE-3: a run that an operator stops stays stopped', async () => {
     await apply('stopped');
     await delayed('stopped');
     await stopRun('stopped');
@@ -346,7 +346,7 @@ describe('the update: the older one stops', () => {
     expect(await operations('update')).toEqual(['PoweredOn a', 'PoweredOn b', 'PoweredOn c']);
   });
 
-  test('C3: what was stopped stays stopped, also for a bridge that has only read of it', async () => {
+  test('RECONCILE-3: what was stopped stays stopped, also for a bridge that has only read of it', async () => {
     await stop('present');
     await start('present');
     await until(async () => (statusWrites('present') > 0 ? true : undefined), 'it to write');
@@ -380,7 +380,7 @@ describe('the way back: the older one starts again, and the present one stops', 
     expect(await operations('back')).toEqual(['PoweredOn a', 'PoweredOff a']);
   });
 
-  test('C3: what was stopped stays stopped until its membership changes', async () => {
+  test('RECONCILE-3: what was stopped stays stopped until its membership changes', async () => {
     expect(await silence('stopped')).toBe(1);
     expect(await operations('stopped')).toEqual(['PoweredOn a']);
   });
@@ -395,7 +395,7 @@ describe('the way back: the older one starts again, and the present one stops', 
   });
 });
 
-test('C3 ends with a VM that joins, for a bridge of either build', async () => {
+test('RECONCILE-3 ends with a VM that joins, for a bridge of either build', async () => {
   await stop('older');
   await start('present');
   await silence('stopped');

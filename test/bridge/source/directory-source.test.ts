@@ -89,7 +89,7 @@ test('a single file, replaced again and again', async () => {
   expect(groups()).toEqual({ app: 'PoweredOn' });
 });
 
-test('D1: an invalid edit changes nothing and is reported; mending it does', async () => {
+test('DIRECTORY-1: an invalid edit changes nothing and is reported; mending it does', async () => {
   await put('app.yaml', group('PoweredOn') + '---\n' + group('PoweredOn', 'beside'));
   await begin();
   const before = [...now().index.groups.values()].find((each) => each.name === 'app');
@@ -109,7 +109,7 @@ test('D1: an invalid edit changes nothing and is reported; mending it does', asy
   expect(now().problems).toEqual([]);
 });
 
-test('D1: the last valid form is in force also after a restart', async () => {
+test('DIRECTORY-1: the last valid form is in force also after a restart', async () => {
   await put('app.yaml', group('PoweredOn'));
   await (await begin()).stop();
   await put('app.yaml', 'a: [broken');
@@ -127,7 +127,7 @@ test('a power state may not be emptied, also across a restart', async () => {
   expect(now().problems[0]).toMatchObject({ severity: 'Error', object: { name: 'app' } });
 });
 
-test('D2: a file that is gone for a moment deletes nothing; one that stays away does', async () => {
+test('DIRECTORY-2: a file that is gone for a moment deletes nothing; one that stays away does', async () => {
   await put('app.yaml', group('PoweredOn'));
   await put('other.yaml', group('PoweredOn', 'other'));
   await begin({ settle: 1_500 });
@@ -161,7 +161,7 @@ test('a folder that is lost deletes nothing', async () => {
   expect(groups()).toEqual({ app: 'PoweredOn' });
 });
 
-test('D3: a change that is not reported is found by reading again', async () => {
+test('DIRECTORY-3: a change that is not reported is found by reading again', async () => {
   await put('app.yaml', group('PoweredOn'));
   // What a file system without notifications does, such as one over the network.
   const silent = jest
@@ -173,7 +173,7 @@ test('D3: a change that is not reported is found by reading again', async () => 
   silent.mockRestore();
 });
 
-describe('D4: links', () => {
+describe('DIRECTORY-4: links', () => {
   const at = (...parts: string[]): string => join(folder, ...parts);
 
   /** Makes a link, or has it point elsewhere in one step. */

@@ -28,11 +28,11 @@ const appOnly: Manifests = { ...NO_MANIFESTS, groups: before.manifests.groups };
 const waited = { [APP]: 0, [A]: 0 };
 
 test.each<[string, Reading, Record<string, number>, string[], string[]]>([
-  ['L2: missing for the first time: it stays and waits', reading({}), {}, [APP, A], [APP, A]],
-  ['L2: missing long enough: deleted', reading({}), waited, [], []],
-  ['L2: missing, not long enough', reading({}), { [APP]: 4_500, [A]: 0 }, [APP], [APP]],
+  ['LAST-VALID-2: missing for the first time: it stays and waits', reading({}), {}, [APP, A], [APP, A]],
+  ['LAST-VALID-2: missing long enough: deleted', reading({}), waited, [], []],
+  ['LAST-VALID-2: missing, not long enough', reading({}), { [APP]: 4_500, [A]: 0 }, [APP], [APP]],
   [
-    'L1: an object with an error stays',
+    'LAST-VALID-1: an object with an error stays',
     reading({
       problems: [problem({ object: { kind: 'VirtualMachineGroup', namespace: 'prod', name: 'app' } })],
     }),
@@ -41,7 +41,7 @@ test.each<[string, Reading, Record<string, number>, string[], string[]]>([
     [],
   ],
   [
-    'L1: an error of a whole file keeps what was in it',
+    'LAST-VALID-1: an error of a whole file keeps what was in it',
     reading({ problems: [problem({})] }),
     waited,
     [APP],

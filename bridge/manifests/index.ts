@@ -1,17 +1,4 @@
-/** Desired state as read: objects by name, and who is whose parent. */
-export {
-  ancestry,
-  compareNames,
-  driverOf,
-  emptyIndex,
-  indexManifests,
-  objectKey,
-  parentOf,
-  policyOf,
-  splitKey,
-  topOf,
-  treeOf,
-  withNamespace,
-  type ManifestIndex,
-  type ObjectKey,
-} from './manifest-index';
+/** Desired state as read: objects by name, and the trees that groups form. */
+export { emptyIndex, indexManifests, withNamespace, type ManifestIndex } from './manifest-index';
+export { compareNames, objectKey, splitKey, type ObjectKey } from './object-key';
+export { ancestry, driverOf, parentOf, policyOf, topOf, treeOf } from './tree';

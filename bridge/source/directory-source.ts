@@ -8,19 +8,13 @@
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { own, parseManifests, type Manifests, type Problem } from '../../api';
-import { folderWatch } from './folder-watch';
-import { manifestReader, readingProblems, type ManifestFile, type ManifestFiles } from './manifest-files';
-import {
-  idsOf,
-  loadLastValid,
-  mergeReading,
-  NO_MANIFESTS,
-  saveLastValid,
-  type LastValid,
-  type Reading,
-} from './last-valid';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Manifests, Problem } from '../../api';
 import { indexManifests } from '../manifests';
+import { FolderWatch } from './folder-watch';
+import { loadLastValid, mergeReading, NO_MANIFESTS, saveLastValid, type LastValid } from './last-valid';
+import { manifestReader } from './manifest-files';
+import { ManifestParser } from './manifest-parser';
 import type { Source, SourceState } from './source';
 
 /** What {@link directorySource} needs. Times are milliseconds. */
@@ -29,176 +23,161 @@ export interface DirectorySourceOptions {
   paths: string[];
   /** File that keeps the last valid form of every object; absent: a restart forgets them. */
   lastValidFile?: string;
-  /** Folders below `paths` that hold something else, such as the data of the product. */
+  /** Folders below `paths` that hold no manifests, such as the data of the product. */
   ignore?: string[];
   /** Quiet time after a change before the files are read. */
   debounce?: number;
   /** How long an object must be missing to count as deleted. */
   settle?: number;
-  /** Pause between two readings where nothing was reported. */
+  /** Pause between two readings when no change was reported. */
   reread?: number;
-  /** Told of trouble with watching; the source goes on. */
+  /** Called when watching, reading or saving failed; the source goes on. */
   onWarning?: (message: string) => void;
 }
 
-/** Longest time that a stream of changes can put the reading off, in debounce times. */
+/** A continuous stream of changes puts the reading off by at most this many debounce times. */
 const MOST_DEBOUNCES = 10;
 
 /**
- * Makes a source of manifests in files and folders (`*.yaml`, `*.yml`, `*.json`, folders with all below; hidden ones left out).
- * `start` rejects where one of the paths does not exist.
+ * Makes a source of manifests in files and folders (`*.yaml`, `*.yml`, `*.json`, folders with everything below except hidden files).
+ * `start` rejects with the error of the file system if one of the paths does not exist.
  */
 export function directorySource(options: DirectorySourceOptions): Source {
-  const paths = options.paths.map((path) => resolve(path));
-  const { debounce = 100, settle = 1_000, reread = 30_000, onWarning = () => undefined } = options;
-  const reader = manifestReader(paths, options.ignore);
-  const parse = parser();
-
-  let lastValid: LastValid;
-  let saved = '';
-  let emitted = '';
-  let missingSince: Record<string, number> = {};
-  let timer: NodeJS.Timeout | undefined;
-  let firstEventAt: number | undefined;
-  let reading: Promise<void> | undefined;
-  let started = false;
-  let stopped = false;
-  let onChange: (state: SourceState) => void = () => undefined;
-
-  const watching = folderWatch(changed, onWarning);
-
-  async function readOnce(): Promise<Read> {
-    const found = await reader.read();
-    // What came into a new folder before it was watched is found by one more reading.
-    if (!stopped && (await watching.set(found.folders))) changed();
-    const at = Date.now();
-    const parsed = parse(found, lastValid.manifests);
-    const merged = mergeReading(lastValid, { ...parsed, at }, missingSince, settle);
-    ({ lastValid, missingSince } = merged);
-    await save();
-    return { manifests: lastValid.manifests, problems: parsed.problems, readAt: at };
-  }
-
-  async function save(): Promise<void> {
-    if (options.lastValidFile === undefined) return;
-    const text = JSON.stringify(lastValid);
-    if (text === saved) return;
-    try {
-      await saveLastValid(options.lastValidFile, lastValid);
-      saved = text;
-    } catch (error: unknown) {
-      onWarning(`The last valid manifests could not be kept for a restart: ${describe(error)}`);
-    }
-  }
-
-  function emit({ manifests, problems, readAt }: Read): void {
-    const content = JSON.stringify([manifests, problems]);
-    if (content === emitted || stopped) return;
-    emitted = content;
-    onChange({ index: indexManifests(manifests), problems, readAt });
-  }
-
-  function schedule(delay: number): void {
-    if (stopped || !started) return;
-    clearTimeout(timer);
-    timer = setTimeout(readNow, delay);
-  }
-
-  /** A change was reported: read once it is quiet, or after a while if it never is. */
-  function changed(): void {
-    const now = Date.now();
-    firstEventAt ??= now;
-    schedule(Math.max(0, Math.min(debounce, firstEventAt + MOST_DEBOUNCES * debounce - now)));
-  }
-
-  function readNow(): void {
-    if (reading) {
-      schedule(debounce);
-      return;
-    }
-    firstEventAt = undefined;
-    reading = readOnce()
-      .then(emit, (error: unknown) => onWarning(`Reading the manifests failed: ${describe(error)}`))
-      .finally(() => {
-        reading = undefined;
-        if (firstEventAt === undefined) schedule(pause());
-      });
-  }
-
-  /** Until the next reading if nothing is reported. */
-  function pause(): number {
-    return Object.keys(missingSince).length > 0 ? settle : reread;
-  }
-
-  async function start(listener: (state: SourceState) => void): Promise<void> {
-    for (const path of paths) await stat(path);
-    onChange = listener;
-    lastValid = options.lastValidFile
-      ? await loadLastValid(options.lastValidFile)
-      : { manifests: NO_MANIFESTS, files: {} };
-    let state = await readOnce();
-    // What the last process knew and is missing now may be on its way back: nothing is said before that is settled.
-    while (Object.keys(missingSince).length > 0 && !stopped) {
-      await new Promise((done) => setTimeout(done, settle));
-      state = await readOnce();
-    }
-    started = true;
-    emit(state);
-    schedule(firstEventAt === undefined ? reread : debounce);
-  }
-
-  async function stop(): Promise<void> {
-    stopped = true;
-    clearTimeout(timer);
-    watching.close();
-    await reading;
-  }
-
-  return { start, stop };
+  return new DirectorySource(options);
 }
 
-/** One reading, with what was valid before. */
+/** The result of one reading, merged with what was valid before. */
 interface Read {
   manifests: Manifests;
   problems: Problem[];
   readAt: number;
 }
 
-/** Parses readings; remembers which objects each file holds while its text is the same. */
-function parser(): (found: ManifestFiles, previous: Manifests) => Omit<Reading, 'at'> {
-  let known = new Map<string, { text: string; ids: string[] }>();
+class DirectorySource implements Source {
+  readonly #paths: string[];
+  readonly #lastValidFile: string | undefined;
+  readonly #debounce: number;
+  readonly #settle: number;
+  readonly #reread: number;
+  readonly #onWarning: (message: string) => void;
+  readonly #reader: ReturnType<typeof manifestReader>;
+  readonly #parser = new ManifestParser();
+  readonly #watch: FolderWatch;
+  #lastValid: LastValid = { manifests: NO_MANIFESTS, files: {} };
+  #saved = '';
+  #emitted = '';
+  /** Since when each missing object has been missing. */
+  #missingSince: Record<string, number> = {};
+  #timer: NodeJS.Timeout | undefined;
+  /** When the first change was reported that has not been read yet. */
+  #changedAt: number | undefined;
+  #reading: Promise<void> | undefined;
+  #started = false;
+  #stopped = false;
+  #onChange: (state: SourceState) => void = () => undefined;
 
-  function idsOfFile(file: ManifestFile): string[] {
-    const cached = known.get(file.path);
-    return cached?.text === file.text ? cached.ids : idsOf(parseManifests([file]).manifests);
+  constructor(options: DirectorySourceOptions) {
+    const { debounce = 100, settle = 1_000, reread = 30_000, onWarning = () => undefined } = options;
+    this.#paths = options.paths.map((path) => resolve(path));
+    this.#lastValidFile = options.lastValidFile;
+    this.#debounce = debounce;
+    this.#settle = settle;
+    this.#reread = reread;
+    this.#onWarning = onWarning;
+    this.#reader = manifestReader(this.#paths, options.ignore);
+    this.#watch = new FolderWatch(() => this.#changed(), onWarning);
   }
 
-  return (found, previous) => {
-    const { manifests, problems } = parseManifests(found.files, { previous });
-    const next: typeof known = new Map();
-    const files: Record<string, string> = {};
-    for (const file of found.files) {
-      const ids = idsOfFile(file);
-      next.set(file.path, { text: file.text, ids });
-      for (const id of ids) files[id] = own(files, id) ?? file.path;
+  async start(onChange: (state: SourceState) => void): Promise<void> {
+    for (const path of this.#paths) await stat(path);
+    this.#onChange = onChange;
+    if (this.#lastValidFile !== undefined) this.#lastValid = await loadLastValid(this.#lastValidFile);
+    let read = await this.#readOnce();
+    // An object that the last process knew and that is missing now may reappear: nothing is reported before that is settled.
+    while (this.#isMissingAny() && !this.#stopped) {
+      await sleep(this.#settle);
+      read = await this.#readOnce();
     }
-    known = next;
-    return {
-      manifests,
-      problems: [...problems, ...readingProblems(found).map(saysWhatHolds)],
-      files,
-      unreadable: [
-        ...found.unreadable.map(({ path }) => path),
-        ...found.unrendered.flatMap(({ covers }) => covers),
-      ],
-    };
-  };
+    this.#started = true;
+    this.#emit(read);
+    this.#schedule(this.#changedAt === undefined ? this.#reread : this.#debounce);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#watch.close();
+    await this.#reading;
+  }
+
+  #isMissingAny(): boolean {
+    return Object.keys(this.#missingSince).length > 0;
+  }
+
+  async #readOnce(): Promise<Read> {
+    const found = await this.#reader.read();
+    // A file that was written to a new folder before the folder was watched is found by one more reading.
+    if (!this.#stopped && (await this.#watch.set(found.folders))) this.#changed();
+    const at = Date.now();
+    const parsed = this.#parser.parse(found, this.#lastValid.manifests);
+    const merged = mergeReading(this.#lastValid, { ...parsed, at }, this.#missingSince, this.#settle);
+    this.#lastValid = merged.lastValid;
+    this.#missingSince = merged.missingSince;
+    await this.#save();
+    return { manifests: this.#lastValid.manifests, problems: parsed.problems, readAt: at };
+  }
+
+  async #save(): Promise<void> {
+    if (this.#lastValidFile === undefined) return;
+    const text = JSON.stringify(this.#lastValid);
+    if (text === this.#saved) return;
+    try {
+      await saveLastValid(this.#lastValidFile, this.#lastValid);
+      this.#saved = text;
+    } catch (error: unknown) {
+      this.#onWarning(`Failed to save the last valid manifests for a restart: ${errorText(error)}`);
+    }
+  }
+
+  #emit({ manifests, problems, readAt }: Read): void {
+    const content = JSON.stringify([manifests, problems]);
+    if (content === this.#emitted || this.#stopped) return;
+    this.#emitted = content;
+    this.#onChange({ index: indexManifests(manifests), problems, readAt });
+  }
+
+  #schedule(delay: number): void {
+    if (this.#stopped || !this.#started) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#readNow(), delay);
+  }
+
+  /** A change was reported: reads once it is quiet, or after a while if it never is. */
+  #changed(): void {
+    const now = Date.now();
+    this.#changedAt ??= now;
+    const latest = this.#changedAt + MOST_DEBOUNCES * this.#debounce;
+    this.#schedule(Math.max(0, Math.min(this.#debounce, latest - now)));
+  }
+
+  #readNow(): void {
+    if (this.#reading) {
+      this.#schedule(this.#debounce);
+      return;
+    }
+    this.#changedAt = undefined;
+    this.#reading = this.#readOnce()
+      .then(
+        (read) => this.#emit(read),
+        (error: unknown) => this.#onWarning(`Failed to read the manifests: ${errorText(error)}`),
+      )
+      .finally(() => {
+        this.#reading = undefined;
+        if (this.#changedAt === undefined) this.#schedule(this.#isMissingAny() ? this.#settle : this.#reread);
+      });
+  }
 }
 
-function saysWhatHolds(problem: Problem): Problem {
-  return { ...problem, message: `${problem.message}; what was read there before stays in force` };
-}
-
-function describe(error: unknown): string {
+function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,9 +1,9 @@
 /**
- * Watches folders, not files: a watch of a file follows its old content when the file is replaced, and loses the next replacement if that
- * comes soon after. A folder reports each.
+ * Watches folders, not files: the watch of a file follows the old content when the file is replaced, and misses the next replacement if it
+ * follows soon. The watch of a folder reports each replacement.
  *
- * A watch belongs to the folder that its path led to. When the path leads elsewhere, because a link was replaced or a folder was moved away,
- * {@link FolderWatch.set} watches the new one. The library chokidar does not notice that.
+ * A watch belongs to the folder that its path led to. When the path leads elsewhere, because a link was replaced or a folder was moved,
+ * {@link FolderWatch.set} watches the new folder. The library chokidar does neither: it watches each file, and keeps to the old folder.
  */
 import { watch, type FSWatcher } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -12,18 +12,11 @@ import { isMissing } from '../../files/atomic-file';
 /** One folder to watch. */
 export interface WatchedFolder {
   folder: string;
-  /** Only changes of the entry of this name count. Absent: of every entry. */
+  /** Only changes of this name in the folder count. Absent: of every name. */
   only?: string;
 }
 
-/** A set of watched folders. */
-export interface FolderWatch {
-  /** Watches these folders and no others from now on; tells whether one is new, so that what happened in it before may be unseen. */
-  set(folders: WatchedFolder[]): Promise<boolean>;
-  close(): void;
-}
-
-/** Entries of a folder whose changes count. */
+/** Names in a folder whose changes count. */
 type Names = Set<string> | 'all';
 
 interface Watched {
@@ -33,65 +26,73 @@ interface Watched {
   names: Names;
 }
 
-/** Makes a watch of no folder yet. `changed` is called on each change of an entry. */
-export function folderWatch(changed: () => void, onWarning: (message: string) => void): FolderWatch {
-  const watched = new Map<string, Watched>();
-  let closed = false;
+/** A set of watched folders, empty at first. */
+export class FolderWatch {
+  readonly #watched = new Map<string, Watched>();
+  readonly #onChange: () => void;
+  readonly #onWarning: (message: string) => void;
+  #closed = false;
 
-  function drop(folder: string): void {
-    watched.get(folder)?.watcher.close();
-    watched.delete(folder);
+  /** `onChange` is called on each change in a watched folder, `onWarning` when a folder cannot be watched. */
+  constructor(onChange: () => void, onWarning: (message: string) => void) {
+    this.#onChange = onChange;
+    this.#onWarning = onWarning;
   }
 
-  function add(folder: string, identity: string, names: Names): boolean {
-    try {
-      const watcher = watch(folder, (_event, name) => {
-        const { names: counting = 'all' } = watched.get(folder) ?? {};
-        // Without a name, or with that of the folder itself, anything may have happened.
-        if (counting === 'all' || name === null || counting.has(name)) changed();
-      });
-      watcher.on('error', (error) => {
-        drop(folder);
-        onWarning(`Watching ${folder} failed: ${error.message}`);
-        changed();
-      });
-      watched.set(folder, { watcher, identity, names });
-      return true;
-    } catch (error: unknown) {
-      // Gone since it was read: the next reading tells.
-      if (!isMissing(error))
-        onWarning(`Watching ${folder} failed: ${String(error)}; it is read from time to time`);
-      return false;
-    }
+  /** Watches these folders and no others. Resolves to whether one is new, so that earlier changes in it may have been missed. */
+  async set(folders: WatchedFolder[]): Promise<boolean> {
+    const wanted = namesByFolder(folders);
+    for (const folder of [...this.#watched.keys()]) if (!wanted.has(folder)) this.#drop(folder);
+    let isNew = false;
+    for (const [folder, names] of wanted) if (await this.#watchOne(folder, names)) isNew = true;
+    return isNew;
   }
 
-  /** Whether the watch is new, or counts more entries than before. */
-  async function watchOne(folder: string, names: Names): Promise<boolean> {
+  close(): void {
+    this.#closed = true;
+    for (const folder of [...this.#watched.keys()]) this.#drop(folder);
+  }
+
+  /** Whether the watch is new, or counts more names than before. */
+  async #watchOne(folder: string, names: Names): Promise<boolean> {
     const identity = await identityOf(folder);
-    if (closed) return false;
-    const before = watched.get(folder);
+    if (this.#closed) return false;
+    const before = this.#watched.get(folder);
     if (!before || before.identity !== identity) {
-      drop(folder);
-      return identity !== undefined && add(folder, identity, names);
+      this.#drop(folder);
+      return identity !== undefined && this.#add(folder, identity, names);
     }
     const grows = hasMore(names, before.names);
     before.names = names;
     return grows;
   }
 
-  return {
-    async set(folders) {
-      const wanted = namesByFolder(folders);
-      for (const folder of [...watched.keys()]) if (!wanted.has(folder)) drop(folder);
-      let isNew = false;
-      for (const [folder, names] of wanted) if (await watchOne(folder, names)) isNew = true;
-      return isNew;
-    },
-    close() {
-      closed = true;
-      for (const folder of [...watched.keys()]) drop(folder);
-    },
-  };
+  #add(folder: string, identity: string, names: Names): boolean {
+    try {
+      const watcher = watch(folder, (_event, name) => {
+        const { names: counting = 'all' } = this.#watched.get(folder) ?? {};
+        // Without a name anything may have happened.
+        if (counting === 'all' || name === null || counting.has(name)) this.#onChange();
+      });
+      watcher.on('error', (error) => {
+        this.#drop(folder);
+        this.#onWarning(`Failed to watch ${folder}: ${error.message}`);
+        this.#onChange();
+      });
+      this.#watched.set(folder, { watcher, identity, names });
+      return true;
+    } catch (error: unknown) {
+      // A folder that was deleted since it was read is missing from the next reading.
+      if (!isMissing(error))
+        this.#onWarning(`Failed to watch ${folder}: ${String(error)}; it is read every half minute instead`);
+      return false;
+    }
+  }
+
+  #drop(folder: string): void {
+    this.#watched.get(folder)?.watcher.close();
+    this.#watched.delete(folder);
+  }
 }
 
 function namesByFolder(folders: WatchedFolder[]): Map<string, Names> {

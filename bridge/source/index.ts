@@ -1,4 +1,5 @@
 /** Where desired state is read and watched: the port of a source, and the source that is a folder of manifests. */
 export { directorySource, type DirectorySourceOptions } from './directory-source';
-export { manifestReader, readingProblems, type ManifestFile, type ManifestFiles } from './manifest-files';
+export type { ManifestFile } from './manifest-file';
+export { manifestReader, readingProblems, type ManifestFiles } from './manifest-files';
 export type { Source, SourceState, UnusableGroup } from './source';

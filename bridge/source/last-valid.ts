@@ -48,7 +48,7 @@ function listsOf(): (keyof Manifests)[] {
   return Object.keys(KINDS) as (keyof Manifests)[];
 }
 
-/** What one reading of the files gave. */
+/** The result of one reading of the files. */
 export interface Reading {
   /** The valid objects. */
   manifests: Manifests;
@@ -112,7 +112,7 @@ export function mergeReading(
   };
 }
 
-/** Tells for an object that is not among the valid ones whether its last valid form stays (LAST-VALID-1). */
+/** For an object that is not valid now: whether its last valid form stays (LAST-VALID-1). */
 function keepers(reading: Reading): (id: string, file: string) => boolean {
   const errors = reading.problems.filter((problem) => problem.severity === 'Error');
   const ids = new Set(errors.flatMap((problem) => problemObject(problem) ?? []));
@@ -128,7 +128,7 @@ function problemObject(problem: Problem): string | undefined {
   return object && objectId(object.kind, object);
 }
 
-/** Reads what {@link saveLastValid} wrote; nothing where there is no such file, or none that can be read. */
+/** Reads what {@link saveLastValid} wrote; nothing if the file is missing or is not JSON. Rejects with other errors of the file system. */
 export async function loadLastValid(path: string): Promise<LastValid> {
   const text = await readIfThere(path);
   if (text === undefined) return { manifests: NO_MANIFESTS, files: {} };
@@ -140,7 +140,7 @@ export async function loadLastValid(path: string): Promise<LastValid> {
   }
 }
 
-/** Keeps the last valid form of everything for the next start. */
+/** Saves the last valid form of everything for the next start. Rejects with the error of the file system. */
 export async function saveLastValid(path: string, lastValid: LastValid): Promise<void> {
   await writeAtomically(path, `${JSON.stringify(lastValid)}\n`);
 }

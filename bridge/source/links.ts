@@ -1,4 +1,4 @@
-/** Symbolic links on the way to a file: a change of any of them leads the same path elsewhere. */
+/** Symbolic links on the way to a file: when one of them is replaced, the same path leads elsewhere. */
 import { readlink } from 'node:fs/promises';
 import { join, parse, resolve, sep } from 'node:path';
 
@@ -17,11 +17,11 @@ const MAX_LINKS = 40;
 export class LinkReader {
   readonly #targets = new Map<string, Promise<string | undefined>>();
 
-  /** Every link on the way from an absolute path to what it names. A loop of links ends after {@link MAX_LINKS}. */
+  /** Every link on the way from an absolute path to the file that it names. A loop of links ends after {@link MAX_LINKS}. */
   async follow(path: string): Promise<{ links: Link[]; real: string }> {
     const links: Link[] = [];
     const { root } = parse(path);
-    const rest = partsOf(path);
+    const rest = segmentsOf(path);
     let at = root;
     while (rest.length > 0 && links.length < MAX_LINKS) {
       const name = rest.shift() ?? '';
@@ -31,13 +31,13 @@ export class LinkReader {
         continue;
       }
       links.push({ folder: at, name });
-      rest.unshift(...partsOf(resolve(at, target)));
+      rest.unshift(...segmentsOf(resolve(at, target)));
       at = root;
     }
     return { links, real: at };
   }
 
-  /** Whether every link that was read still points to the same. */
+  /** Whether every link that was read still points to the same path. */
   async isCurrent(): Promise<boolean> {
     for (const [path, reading] of this.#targets) {
       const before = await reading;
@@ -53,14 +53,14 @@ export class LinkReader {
   }
 }
 
-function partsOf(path: string): string[] {
+function segmentsOf(path: string): string[] {
   return path
     .slice(parse(path).root.length)
     .split(sep)
-    .filter((part) => part !== '');
+    .filter((segment) => segment !== '');
 }
 
-/** What a link points to; undefined for anything else. What is wrong with a path shows when it is opened. */
+/** What a link points to; undefined for anything else. Other errors of a path show when it is opened. */
 function targetOf(path: string): Promise<string | undefined> {
   return readlink(path).catch(() => undefined);
 }

@@ -1,16 +1,15 @@
 /**
  * Finds and reads manifest files.
  *
- * A reading is of one moment as far as links are concerned: when one of them is replaced meanwhile, as git-sync does with all of its files at
- * once, everything is read again.
+ * All links are read as of one moment: if one is replaced during the reading, as git-sync does with all of its files at once, everything is
+ * read again.
  */
-import type { Stats } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
-import { decodeText, MAX_FILE_SIZE, type Problem } from '../../api';
-import { isMissing } from '../../files/atomic-file';
+import type { Problem } from '../../api';
 import type { WatchedFolder } from './folder-watch';
 import { LinkReader } from './links';
+import { lookAt, readWhole, type CachedFile, type ManifestFile } from './manifest-file';
 import {
   CHART_FILE,
   KUSTOMIZATION_FILES,
@@ -30,30 +29,19 @@ const MAX_FOLDERS = 10_000;
 
 const EXTENSIONS = new Set(['.yaml', '.yml', '.json']);
 
-/** One manifest file. */
-export interface ManifestFile {
-  path: string;
-  text: string;
-  /** Change time, milliseconds since the epoch. */
-  changedAt: number;
-}
-
 /** What was found under a set of paths. */
 export interface ManifestFiles {
   files: ManifestFile[];
-  /** Files and folders that are there and could not be read, with the reason: what they held is unknown. */
+  /** Files and folders that exist and could not be read, with the reason: what they hold is unknown. */
   unreadable: { path: string; message: string }[];
-  /** Folders that are not read, because what they hold must be rendered first. */
+  /** Folders that are not read, because their content must be rendered first. */
   unrendered: Unrendered[];
-  /** Where a change of what was found would show. */
+  /** Folders in which a change of what was found would show. */
   folders: WatchedFolder[];
 }
 
-/** A file as it was read last, so that an unchanged one is not read again. */
-type Cached = ManifestFile & { signature: string };
-
-/** Whether a path below `root` is looked at: a manifest by its ending, no part of it hidden, not under one of `ignore`. */
-export function isLookedAt(root: string, path: string, ignore: string[], isFile: boolean): boolean {
+/** Whether a path below `root` is read: a manifest by its ending, no part of it hidden, not below one of `ignore`. */
+export function isRead(root: string, path: string, ignore: string[], isFile: boolean): boolean {
   if (ignore.some((folder) => isWithin(folder, path))) return false;
   const below = relative(root, path);
   if (below === '') return true;
@@ -61,17 +49,17 @@ export function isLookedAt(root: string, path: string, ignore: string[], isFile:
   return !isFile || EXTENSIONS.has(extname(path).toLowerCase());
 }
 
-/** Most readings in a row while links are being replaced. */
+/** At most this many readings in a row while links are being replaced. */
 const MAX_READINGS = 3;
 
-/** Makes a reader of manifest files that keeps what did not change. `ignore` names folders that are left out. */
+/** Makes a reader of manifest files that reads unchanged files only once. `ignore` names folders that are left out. */
 export function manifestReader(paths: string[], ignore: string[] = []): { read(): Promise<ManifestFiles> } {
-  let cache = new Map<string, Cached>();
-  /** Roots that were folders: one that is gone is a lost mount, not a deletion of all that was in it. */
+  let cache = new Map<string, CachedFile>();
+  /** Roots that were folders: a missing one is a lost mount, not the deletion of everything in it. */
   const folders = new Set<string>();
 
   async function readOnce(links: LinkReader): Promise<ManifestFiles> {
-    const reading = new OneReading({ ignore, cache, folders, links });
+    const reading = new FolderWalk({ ignore, cache, folders, links });
     for (const root of paths) await reading.readRoot(root);
     cache = reading.next;
     return reading.result();
@@ -88,26 +76,29 @@ export function manifestReader(paths: string[], ignore: string[] = []): { read()
   };
 }
 
-/** What one reading shares with those before it. */
+/** What one walk shares with those before it. */
 interface Shared {
   ignore: string[];
-  cache: Map<string, Cached>;
+  cache: Map<string, CachedFile>;
   folders: Set<string>;
   links: LinkReader;
 }
 
 /** One walk through all roots. */
-class OneReading {
-  /** The files of this reading, for the next one. */
-  readonly next = new Map<string, Cached>();
+class FolderWalk {
+  /** The files of this walk, for the next one. */
+  readonly next = new Map<string, CachedFile>();
   readonly #found: ManifestFile[] = [];
   readonly #unreadable: ManifestFiles['unreadable'] = [];
   readonly #watched: WatchedFolder[] = [];
   readonly #kustomizations: Kustomization[] = [];
   readonly #charts: string[] = [];
   #folders = 0;
+  readonly #shared: Shared;
 
-  constructor(readonly shared: Shared) {}
+  constructor(shared: Shared) {
+    this.#shared = shared;
+  }
 
   async readRoot(root: string): Promise<void> {
     await this.#attempt(root, async () => {
@@ -140,9 +131,9 @@ class OneReading {
     }
   }
 
-  /** Watches every link on the way to a path, and the entry that it leads to. */
+  /** Watches every link on the way to a path, and the name that it leads to. */
   async #watchWayTo(path: string): Promise<void> {
-    const { links, real } = await this.shared.links.follow(resolve(path));
+    const { links, real } = await this.#shared.links.follow(resolve(path));
     for (const { folder, name } of links) this.#watched.push({ folder, only: name });
     this.#watched.push({ folder: dirname(real), only: basename(real) });
   }
@@ -150,14 +141,14 @@ class OneReading {
   /** @param above identities of the folders on the way to this path. */
   async #visit(root: string, path: string, above: readonly string[]): Promise<void> {
     if (this.next.has(path) || this.next.size >= MAX_FILES) return;
-    const { folders, ignore } = this.shared;
+    const { folders, ignore } = this.#shared;
     const { kind, identity } = await lookAt(path);
     if (kind === 'folder') {
       if (path === root) folders.add(root);
-      // A link to a folder that it lies in would be followed without end.
-      if (isLookedAt(root, path, ignore, false) && !above.includes(identity))
+      // A link to a folder that contains it would be followed without end.
+      if (isRead(root, path, ignore, false) && !above.includes(identity))
         await this.#visitFolder(root, path, [...above, identity]);
-    } else if (kind === 'file' && isLookedAt(root, path, ignore, true)) {
+    } else if (kind === 'file' && isRead(root, path, ignore, true)) {
       await this.#visitFile(path);
     } else if (path === root && folders.has(root)) {
       throw new Error('the folder is gone');
@@ -178,7 +169,7 @@ class OneReading {
       const below = join(path, entry.name);
       await this.#attempt(below, async () => {
         if (KUSTOMIZATION_FILES.includes(entry.name)) return this.#visitKustomization(root, path, below);
-        if (entry.isSymbolicLink() && isLookedAt(root, below, this.shared.ignore, false))
+        if (entry.isSymbolicLink() && isRead(root, below, this.#shared.ignore, false))
           await this.#watchWayTo(below);
         await this.#visit(root, below, above);
       });
@@ -186,14 +177,14 @@ class OneReading {
   }
 
   async #visitKustomization(root: string, folder: string, path: string): Promise<void> {
-    const file = await readWhole(path, this.shared.cache.get(path));
+    const file = await readWhole(path, this.#shared.cache.get(path));
     if (!file) return;
     this.next.set(path, file);
     this.#kustomizations.push(readKustomization(root, folder, file.text));
   }
 
   async #visitFile(path: string): Promise<void> {
-    const file = await readWhole(path, this.shared.cache.get(path));
+    const file = await readWhole(path, this.#shared.cache.get(path));
     if (!file) return;
     this.next.set(path, file);
     this.#found.push({ path, text: file.text, changedAt: file.changedAt });
@@ -209,46 +200,4 @@ export function readingProblems({ unreadable, unrendered }: ManifestFiles): Prob
     ...unreadable.map(({ path, message }) => problemOf(path, `cannot be read: ${message}`)),
     ...unrendered.map(({ path, message }) => problemOf(path, message)),
   ];
-}
-
-/** What is at a path, after links, with its device and inode. */
-async function lookAt(path: string): Promise<{ kind: 'file' | 'folder' | 'other'; identity: string }> {
-  try {
-    const stats = await stat(path);
-    const identity = `${stats.dev}:${stats.ino}`;
-    return { kind: stats.isDirectory() ? 'folder' : stats.isFile() ? 'file' : 'other', identity };
-  } catch (error: unknown) {
-    if (isMissing(error)) return { kind: 'other', identity: '' };
-    throw error;
-  }
-}
-
-/** Reads a file through one handle, so that text and times belong together also while it is replaced; undefined once it is gone. */
-async function readWhole(path: string, cached: Cached | undefined, tries = 3): Promise<Cached | undefined> {
-  let handle;
-  try {
-    handle = await open(path, 'r');
-  } catch (error: unknown) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-  try {
-    const before = await handle.stat();
-    const signature = signatureOf(before);
-    if (cached?.signature === signature) return cached;
-    if (before.size > MAX_FILE_SIZE) {
-      throw new Error(`${basename(path)} has ${before.size} bytes; ${MAX_FILE_SIZE} are allowed`);
-    }
-    const text = decodeText(await handle.readFile());
-    if (signatureOf(await handle.stat()) !== signature && tries > 1) {
-      return await readWhole(path, undefined, tries - 1);
-    }
-    return { path, text, changedAt: Math.round(before.ctimeMs), signature };
-  } finally {
-    await handle.close();
-  }
-}
-
-function signatureOf(stats: Stats): string {
-  return [stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs].join(':');
 }

@@ -1,4 +1,4 @@
-/** Folders that hold input of kustomize or Helm: what they describe is known only once it is rendered. */
+/** Folders that hold input of kustomize or Helm: which objects they describe is known only once they are rendered. */
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { isWithin } from './within';
@@ -18,14 +18,14 @@ export interface Kustomization {
   folder: string;
   /** Whether it only lists files and folders, so that these are what it renders to. */
   plain: boolean;
-  /** Absolute paths that it is made of. */
-  parts: string[];
+  /** Absolute paths of the files and folders that it includes. */
+  includes: string[];
 }
 
 /** Fields of a kustomization that change nothing. */
 const PLAIN_FIELDS = new Set(['apiVersion', 'kind', 'metadata', 'resources']);
 /** Fields that name files and folders, in a list. */
-const PART_FIELDS = ['resources', 'bases', 'components'];
+const INCLUDE_FIELDS = ['resources', 'bases', 'components'];
 
 /** Reads a kustomization in a folder below `root`. One that cannot be read is not plain. */
 export function readKustomization(root: string, folder: string, text: string): Kustomization {
@@ -33,30 +33,30 @@ export function readKustomization(root: string, folder: string, text: string): K
   try {
     content = parse(text, { logLevel: 'silent', maxAliasCount: 100 });
   } catch {
-    return { folder, plain: false, parts: [] };
+    return { folder, plain: false, includes: [] };
   }
-  if (typeof content !== 'object' || content === null) return { folder, plain: true, parts: [] };
+  if (typeof content !== 'object' || content === null) return { folder, plain: true, includes: [] };
   const fields = new Map(Object.entries(content));
-  const parts = PART_FIELDS.flatMap((field) => listOf(fields.get(field)));
+  const includes = INCLUDE_FIELDS.flatMap((field) => listOf(fields.get(field)));
   return {
     folder,
     plain:
       [...fields.keys()].every((field) => PLAIN_FIELDS.has(field)) &&
-      parts.every((part) => !isRemote(part) && isWithin(root, resolve(folder, part))),
-    parts: parts.filter((part) => !isRemote(part)).map((part) => resolve(folder, part)),
+      includes.every((path) => !isRemote(path) && isWithin(root, resolve(folder, path))),
+    includes: includes.filter((path) => !isRemote(path)).map((path) => resolve(folder, path)),
   };
 }
 
-/** A URL or a repository, in one of the spellings of kustomize. */
-function isRemote(part: string): boolean {
-  return /:\/\/|::|@|\?ref=|^(github|gitlab|bitbucket)\.\w+\//.test(part);
+/** Whether an include is a URL or a repository, in one of the spellings of kustomize. */
+function isRemote(path: string): boolean {
+  return /:\/\/|::|@|\?ref=|^(github|gitlab|bitbucket)\.\w+\//.test(path);
 }
 
 function listOf(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
-/** What must be rendered first, with the cure. */
+/** Folders that must be rendered first, with the command for it. */
 export interface Unrendered {
   /** The first of its folders. */
   path: string;
@@ -65,7 +65,7 @@ export interface Unrendered {
   covers: string[];
 }
 
-/** The kustomizations that are not plain, with everything that they are made of: one entry for all of them. */
+/** The kustomizations that are not plain, with everything that they include, as one item. */
 export function unrenderedKustomizations(found: readonly Kustomization[]): Unrendered[] {
   const roots = found.filter(({ plain }) => !plain);
   const [first] = roots;
@@ -75,7 +75,7 @@ export function unrenderedKustomizations(found: readonly Kustomization[]): Unren
   const visit = (path: string): void => {
     if (covers.has(path)) return;
     covers.add(path);
-    byFolder.get(path)?.parts.forEach(visit);
+    byFolder.get(path)?.includes.forEach(visit);
   };
   roots.forEach(({ folder }) => visit(resolve(folder)));
   const others = roots.length === 1 ? '' : ` (and ${roots.length - 1} more)`;
@@ -88,7 +88,7 @@ export function unrenderedKustomizations(found: readonly Kustomization[]): Unren
   ];
 }
 
-/** The charts among some folders: one entry for all of them. */
+/** The charts among some folders, as one item. */
 export function unrenderedCharts(folders: readonly string[]): Unrendered[] {
   const [first] = folders;
   if (first === undefined) return [];

@@ -1,7 +1,7 @@
-/** Paths that lie in others. */
+/** Paths below a folder. */
 import { resolve, sep } from 'node:path';
 
-/** Whether a path is a folder itself, or lies in it. */
+/** Whether a path is the folder itself or below it. */
 export function isWithin(folder: string, path: string): boolean {
   const absolute = resolve(path);
   const base = resolve(folder);

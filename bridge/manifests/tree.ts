@@ -1,0 +1,60 @@
+/** Trees of groups: the parent of a group, the driver of its run, the groups below it. */
+import type { Group, SequencePolicy } from '../../api';
+import type { ManifestIndex } from './manifest-index';
+import { compareNames, objectKey } from './object-key';
+
+/** The parent group; undefined where there is none or it does not exist. */
+export function parentOf(index: ManifestIndex, group: Group): Group | undefined {
+  if (group.groupName === undefined) return undefined;
+  return index.groups.get(objectKey({ namespace: group.namespace, name: group.groupName }));
+}
+
+/**
+ * The group and its ancestors, the group first. Ends where a group comes up a second time: validation refuses cycles, but an edit that
+ * is kept at its last valid form can close one.
+ */
+export function ancestry(index: ManifestIndex, group: Group): Group[] {
+  const chain: Group[] = [];
+  for (let at: Group | undefined = group; at && !chain.includes(at); at = parentOf(index, at)) chain.push(at);
+  return chain;
+}
+
+/** The group on top of the group's tree; the same for every group of it. */
+export function topOf(index: ManifestIndex, group: Group): Group {
+  const chain = ancestry(index, group);
+  const last = chain.at(-1) ?? group;
+  const above = parentOf(index, last);
+  if (!above) return last;
+  // A cycle: the first of it by name.
+  const [first = last] = chain
+    .slice(chain.indexOf(above))
+    .sort((a, b) => compareNames(objectKey(a), objectKey(b)));
+  return first;
+}
+
+/**
+ * The group whose run drives this one: the topmost of its ancestry with a power state. Where none has one: the topmost of all if VMs have to
+ * be placed ahead of any power state ({@link Plan.placesAhead}), else nobody.
+ */
+export function driverOf(index: ManifestIndex, group: Group, placesAhead = false): Group | undefined {
+  const powered = ancestry(index, group).findLast((ancestor) => ancestor.powerState !== undefined);
+  return powered ?? (placesAhead ? topOf(index, group) : undefined);
+}
+
+/** The group and every group below it, parents before children. */
+export function treeOf(index: ManifestIndex, top: Group): Group[] {
+  const tree: Group[] = [];
+  const queue = [top];
+  for (let group = queue.shift(); group; group = queue.shift()) {
+    if (tree.includes(group)) continue;
+    tree.push(group);
+    queue.push(...(index.childGroups.get(objectKey(group)) ?? []));
+  }
+  return tree;
+}
+
+/** The policy of a group: the one it names, else `default` of its namespace. Undefined: the built-in values. */
+export function policyOf(index: ManifestIndex, group: Group): SequencePolicy | undefined {
+  const named = group.policyName ?? 'default';
+  return index.policies.get(objectKey({ namespace: group.namespace, name: named }));
+}

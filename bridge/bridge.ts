@@ -13,7 +13,7 @@
 import type { Client } from '@temporalio/client';
 import type { Group, Problem } from '../api';
 import { WorkQueue } from '../kubernetes';
-import { Asks } from './asks';
+import { PendingRequests, type RunRequest } from './requests';
 import {
   groupObject,
   manifestEvents,
@@ -23,7 +23,7 @@ import {
   type EventObject,
   type Happening,
 } from './events';
-import { groupRuns, type GroupName, type GroupRuns } from './group-runs';
+import { groupRuns, type GroupName, type GroupRuns, temporalRuns, type TemporalRuns } from './runs';
 import {
   driverOf,
   objectKey,
@@ -47,13 +47,10 @@ import {
   type TreeSteps,
 } from './pass';
 import type { Decision, Sent } from './reconcile';
-import { resolveTiers } from './resolve';
-import type { RunRequest } from './run-requests';
+import { resolveTiers } from './plans';
 import { SendPace } from './send-pace';
 import type { Source, SourceState, UnusableGroup } from './source';
-import { runOfView, unusableView, type GroupView } from './status';
-import type { StatusStore } from './status-store';
-import { temporalRuns, type TemporalRuns } from './temporal-runs';
+import { runOfView, unusableView, type GroupView, type StatusStore } from './status';
 
 export type { Observations, VirtualMachineName } from './observed-vms';
 
@@ -145,7 +142,7 @@ class RunningBridge implements Bridge {
   readonly #runs: GroupRuns;
   readonly #vms: ObservedVms;
   readonly #queue: WorkQueue;
-  readonly #asks = new Asks();
+  readonly #asks = new PendingRequests();
   readonly #pace = new SendPace();
   /** What is shown of each group, and what was sent to its run last. */
   readonly #views = new Map<ObjectKey, GroupView>();

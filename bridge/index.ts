@@ -14,10 +14,7 @@ export {
   type Readiness,
   type VirtualMachineName,
 } from './bridge';
-export { planDigest, wantsDigest } from './desired';
 export { viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
-export type { GroupName } from './group-runs';
-export { healthFindings, type HealthFinding } from './health-findings';
 export {
   FIELD_MANAGER,
   FINALIZER,
@@ -39,28 +36,33 @@ export {
   type ManifestIndex,
   type ObjectKey,
 } from './manifests';
-export { decide, type Decision, type Knowledge, type Missed, type RunState, type Sent } from './reconcile';
 export {
+  planDigest,
   plansOf,
   resolvePlan,
   resolveQuorum,
   resolveTiers,
   resolveTrees,
+  wantsDigest,
   type ResolvedMember,
   type ResolvedTier,
   type World,
-} from './resolve';
-export { readRunHealth } from './read-run-health';
-export { requestRun, watchRequests, type RunRequest } from './run-requests';
+} from './plans';
+export { decide, type Decision, type Knowledge, type Missed, type Sent } from './reconcile';
+export { askerAnnotations, requestRun, watchRequests, type RunRequest } from './requests';
 export {
+  healthFindings,
+  readRunHealth,
   runHealth,
   type FailingWorkflowTask,
+  type GroupName,
+  type HealthFinding,
   type PausedActivity,
   type PausedRun,
   type RunHealth,
+  type RunState,
   type TaskFailure,
-} from './run-health';
-export { stuckRuns, type StuckReason } from './stuck-runs';
+} from './runs';
 export {
   directorySource,
   manifestReader,
@@ -71,9 +73,12 @@ export {
   type Source,
   type SourceState,
 } from './source';
-export { askerAnnotations } from './sync-asker';
 export {
+  fileStatusStore,
   groupView,
+  memoryStatusStore,
+  readViews,
+  stuckRuns,
   VIEW_API_VERSION,
   type Condition,
   type GroupPhase,
@@ -81,5 +86,6 @@ export {
   type GroupView,
   type MemberStatus,
   type RunView,
+  type StatusStore,
+  type StuckReason,
 } from './status';
-export { fileStatusStore, memoryStatusStore, readViews, type StatusStore } from './status-store';

@@ -9,7 +9,7 @@
  */
 import { isLater, own, type VirtualMachine, type VirtualMachineStatus } from '../api';
 import type { RunOutcome } from '../contract';
-import type { RunState } from './reconcile';
+import type { RunState } from './runs';
 
 /** Names one VM. */
 export interface VirtualMachineName {

@@ -1,7 +1,7 @@
 /** What a source's objects carry of the groups that they belong to; a folder's manifests carry nothing. */
 import type { Group, PowerState } from '../api';
-import type { GroupName } from './group-runs';
-import type { ResolvedTier } from './resolve';
+import type { GroupName } from './runs';
+import type { ResolvedTier } from './plans';
 
 /** Marks objects as belonging to a group, and takes the marks off. Everything may be asked again; what is there already costs nothing. */
 export interface Ownership {

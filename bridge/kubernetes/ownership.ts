@@ -20,10 +20,10 @@ import {
   type KubernetesObject,
   type Resource,
 } from '../../kubernetes';
-import type { GroupName } from '../group-runs';
+import type { GroupName } from '../runs';
 import { objectKey, type ObjectKey } from '../manifests';
 import type { Ownership } from '../ownership';
-import type { ResolvedTier } from '../resolve';
+import type { ResolvedTier } from '../plans';
 import type { ClusterObjects } from './objects';
 import type { OwnedObject, OwnedObjects } from './owned-objects';
 import { addOwner, isOwnedBy, removeOwner } from './owner-references';

@@ -16,8 +16,7 @@
 import PQueue from 'p-queue';
 import { KubernetesError, LEADER_WRITE_TIMEOUT, RESOURCES, type ApiServer } from '../../kubernetes';
 import { objectKey, type ObjectKey } from '../manifests';
-import type { GroupView } from '../status';
-import type { StatusStore } from '../status-store';
+import type { GroupView, StatusStore } from '../status';
 import { FIELD_MANAGER } from './field-manager';
 import type { ClusterObjects } from './objects';
 import { storedStatus, viewOfObject } from './status';

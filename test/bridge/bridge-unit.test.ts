@@ -9,7 +9,7 @@ import {
 import { startBridgeWith } from '../../bridge/bridge';
 import type { Manifests, VirtualMachineStatus } from '../../api';
 import type { PlanMessage, Progress } from '../../contract';
-import { FakeTemporal } from './fake-temporal';
+import { FakeTemporal } from './runs/fake-temporal';
 import { group, manifests, outcome, progressOf, seen, tier, vm } from './fixtures';
 
 const NOTHING: Record<string, VirtualMachineStatus> = {};

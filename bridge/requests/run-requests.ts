@@ -1,0 +1,56 @@
+/** How another process asks the bridge for a run: one small file a request, taken away once the run was asked for. */
+import { watch } from 'chokidar';
+import { mkdir, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readIfThere, writeAtomically } from '../../files/atomic-file';
+
+const schema = z.strictObject({
+  namespace: z.string().max(253),
+  name: z.string().max(253),
+  actor: z.string().max(256),
+  reason: z.string().max(1024),
+});
+
+/** Asks for a run of one group. */
+export type RunRequest = z.infer<typeof schema>;
+
+/** Drops a request for the bridge that watches `folder`. */
+export async function requestRun(folder: string, request: RunRequest): Promise<void> {
+  await writeAtomically(join(folder, `${randomUUID()}.json`), JSON.stringify(schema.parse(request)));
+}
+
+/**
+ * Hands each request in `folder` to `handle`, those that wait there already first. A request is taken away once `handle` resolved;
+ * where it rejects, or the file is no request, `onRefused` is told and the file goes too.
+ */
+export async function watchRequests(
+  folder: string,
+  handle: (request: RunRequest) => Promise<void>,
+  onRefused: (message: string) => void,
+): Promise<{ stop(): Promise<void> }> {
+  await mkdir(folder, { recursive: true });
+  async function take(path: string): Promise<void> {
+    try {
+      const text = await readIfThere(path);
+      if (text === undefined) return;
+      await handle(schema.parse(JSON.parse(text)));
+    } catch (error: unknown) {
+      onRefused(error instanceof Error ? error.message : String(error));
+    }
+    await rm(path, { force: true });
+  }
+
+  const watcher = watch(folder, { depth: 0 });
+  watcher.on('error', (error) => onRefused(String(error)));
+  watcher.on('add', (path) => {
+    if (!path.endsWith('.json')) return;
+    void take(path).catch((error: unknown) => onRefused(String(error)));
+  });
+  await new Promise<void>((ready) => watcher.once('ready', () => ready()));
+  return {
+    // What is open waits for Temporal perhaps; its file stays for the next start.
+    stop: () => watcher.close(),
+  };
+}

@@ -1,0 +1,14 @@
+/** The runs of groups as Temporal has them: finding, following and messaging them, and what keeps them from going on. */
+export { groupRuns, type GroupRuns } from './group-runs';
+export { healthFindings, type HealthFinding } from './health-findings';
+export { readRunHealth } from './read-run-health';
+export {
+  runHealth,
+  type FailingWorkflowTask,
+  type PausedActivity,
+  type PausedRun,
+  type RunHealth,
+  type TaskFailure,
+} from './run-health';
+export type { FollowedRun, RunState } from './run-state';
+export { temporalRuns, type GroupName, type TemporalRuns } from './temporal-runs';

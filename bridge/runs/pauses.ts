@@ -1,0 +1,32 @@
+/** What a run is to be told of activities that were paused in Temporal, of which it sees no event. Pure. */
+import type { PausedBy, PauseReport, Progress } from '../../contract';
+import type { RunHealth } from './run-health';
+
+/** What was reported last, by activity id; null: not paused any more. */
+export type ReportedPauses = ReadonlyMap<string, PausedBy | null>;
+
+/** The reports that the run has not been sent: of pauses that began, and of those that it knows and that are over. */
+export function pauseReports(
+  health: RunHealth | undefined,
+  progress: Progress,
+  reported: ReportedPauses,
+): PauseReport[] {
+  const paused = new Map(
+    (health?.paused ?? []).map(({ activityId, at, by, reason }) => [activityId, { at, by, reason }]),
+  );
+  const known = new Map<string, PausedBy | null>();
+  for (const member of progress.members) {
+    if (member.activityId !== undefined && member.paused) known.set(member.activityId, member.paused);
+  }
+  for (const [activityId, pause] of reported) known.set(activityId, pause);
+  const begun = [...paused].filter(([activityId, pause]) => !isSame(known.get(activityId), pause));
+  const over = [...known].filter(([activityId, pause]) => pause !== null && !paused.has(activityId));
+  return [
+    ...begun.map(([activityId, pause]) => ({ activityId, paused: pause })),
+    ...over.map(([activityId]) => ({ activityId, paused: null })),
+  ];
+}
+
+function isSame(known: PausedBy | null | undefined, now: PausedBy): boolean {
+  return known?.at === now.at && known.by === now.by && known.reason === now.reason;
+}

@@ -1,0 +1,296 @@
+/**
+ * What the bridge asks of Temporal about the runs of groups, one call each, so that what follows them can be tested without a server.
+ *
+ * A call that finds nothing answers `undefined` or does nothing; it rejects only where the server does not answer or refuses.
+ */
+import {
+  type Client,
+  WorkflowFailedError,
+  type WorkflowHandle,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
+import type { temporal } from '@temporalio/proto';
+import {
+  activityPaused,
+  applyPlan,
+  progress as progressQuery,
+  startOptions,
+  withdraw as withdrawSignal,
+  workflowId,
+  WORKFLOW_TYPE,
+  type PauseReport,
+  type PlanMessage,
+  type Progress,
+  type RunOutcome,
+  type RunStart,
+} from '../../contract';
+import { readRunHealth } from './read-run-health';
+import type { RunHealth } from './run-health';
+
+/** Names one group. */
+export interface GroupName {
+  namespace: string;
+  name: string;
+}
+
+/** The latest execution of a group's workflow, as `DescribeWorkflowExecution` has it: no billable action. Times in milliseconds. */
+export interface DescribedRun {
+  runId: string;
+  /** The same for all executions that continued as new from one another. */
+  firstRunId: string;
+  open: boolean;
+  /** Temporal's word: `RUNNING`, `COMPLETED`, `TERMINATED`, ... */
+  status: string;
+  startedAt: number;
+  closedAt?: number;
+  pendingActivities: number;
+  /** What is wrong with an open run that it cannot report itself. */
+  health: RunHealth;
+}
+
+/** New events of one execution. */
+export interface RunEvents {
+  count: number;
+  /** Where to go on; absent after the last event, and where everything has to be read again. */
+  next?: Uint8Array;
+  /** A workflow task was completed: what the run answers may have changed. */
+  changed: boolean;
+  /** A workflow task failed or timed out, and none was completed after it. */
+  troubled: boolean;
+  /** The execution is over; `continuedAs` is the one that goes on with it. */
+  closed?: { continuedAs?: string };
+}
+
+/** The calls. */
+export interface TemporalRuns {
+  /** Resolves if the server answers; no billable action. */
+  ping(): Promise<void>;
+  /** The latest execution of the group's workflow; undefined: the server knows of none. */
+  describe(group: GroupName): Promise<DescribedRun | undefined>;
+  /** What a completed execution left; undefined: nothing. */
+  outcome(group: GroupName, runId: string): Promise<RunOutcome | undefined>;
+  /** Waits for events after `from` (left out: from the first one), for as long as the server likes; undefined: there is no such execution. */
+  events(
+    group: GroupName,
+    runId: string,
+    from: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<RunEvents | undefined>;
+  /** Asks the open run where it stands: a billable action. Rejects too where no worker answers. */
+  progress(group: GroupName, signal: AbortSignal): Promise<Progress>;
+  /** Resolves where a worker answers for the run; no billable action. */
+  probe(group: GroupName, signal: AbortSignal): Promise<void>;
+  /** Starts or signals the run of the plan's group; resolves to the id of the execution that has the message. */
+  send(message: PlanMessage): Promise<string>;
+  /** Tells the open run that its group is gone. */
+  withdraw(group: GroupName, reason: string): Promise<void>;
+  /** Tells the open run that one of its activities was paused or unpaused. */
+  reportPause(group: GroupName, report: PauseReport): Promise<void>;
+}
+
+/** Longest time that one call may take, milliseconds. */
+const CALL_TIMEOUT = 5_000;
+/** Longest time that a query may take: without a worker it takes this long each time. */
+const QUERY_TIMEOUT = 3_000;
+/** Milliseconds that one wait for events may take; the server ends it much earlier. */
+const EVENTS_TIMEOUT = 90_000;
+/** Temporal's own query, which every workflow answers. */
+const METADATA_QUERY = '__temporal_workflow_metadata';
+
+/** The calls on a real server. */
+export function temporalRuns(client: Client, taskQueue: string): TemporalRuns {
+  const handleOf = (group: GroupName, runId?: string): WorkflowHandle =>
+    client.workflow.getHandle(workflowId(group.namespace, group.name), runId);
+  const within = <T>(timeout: number, make: () => Promise<T>): Promise<T> =>
+    client.withDeadline(Date.now() + timeout, make);
+
+  return {
+    ping: async () => {
+      await within(CALL_TIMEOUT, () => client.workflowService.getSystemInfo({}));
+    },
+
+    describe: (group) =>
+      unlessMissing(() =>
+        within(CALL_TIMEOUT, async () => describedRun(client, await handleOf(group).describe())),
+      ),
+
+    outcome: async (group, runId) => {
+      try {
+        const handle = client.workflow.getHandle(workflowId(group.namespace, group.name), runId, {
+          followRuns: false,
+        });
+        return (await within(CALL_TIMEOUT, () => handle.result())) as RunOutcome;
+      } catch (error: unknown) {
+        if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) return undefined;
+        throw error;
+      }
+    },
+
+    events: async (group, runId, from, signal) => {
+      const request = {
+        namespace: client.options.namespace,
+        execution: { workflowId: workflowId(group.namespace, group.name), runId },
+        waitNewEvent: true,
+        skipArchival: true,
+        ...(from && { nextPageToken: from }),
+      };
+      try {
+        const make = (own: AbortSignal): Promise<History> =>
+          client.withAbortSignal(own, () => client.workflowService.getWorkflowExecutionHistory(request));
+        return runEvents(await abortable(signal, EVENTS_TIMEOUT, make));
+      } catch (error: unknown) {
+        if (isStatus(error, NOT_FOUND)) return undefined;
+        if (from && isStatus(error, INVALID_ARGUMENT)) return { count: 1, changed: true, troubled: false };
+        if (error instanceof NoAnswer && !signal.aborted) {
+          return { count: 0, changed: false, troubled: false, ...(from && { next: from }) };
+        }
+        throw error;
+      }
+    },
+
+    progress: (group, signal) =>
+      abortable(signal, QUERY_TIMEOUT, (own) =>
+        within(QUERY_TIMEOUT, () => client.withAbortSignal(own, () => handleOf(group).query(progressQuery))),
+      ),
+
+    probe: async (group, signal) => {
+      await abortable(signal, QUERY_TIMEOUT, (own) =>
+        within(QUERY_TIMEOUT, () => client.withAbortSignal(own, () => handleOf(group).query(METADATA_QUERY))),
+      );
+    },
+
+    send: async (message) => {
+      const { plan } = message;
+      const handle = await within(CALL_TIMEOUT, () =>
+        client.workflow.signalWithStart(WORKFLOW_TYPE, {
+          ...startOptions(plan, taskQueue),
+          args: [{ namespace: plan.namespace, name: plan.name } satisfies RunStart],
+          signal: applyPlan,
+          signalArgs: [message],
+        }),
+      );
+      return handle.signaledRunId;
+    },
+
+    withdraw: async (group, reason) => {
+      await unlessMissing(() =>
+        within(CALL_TIMEOUT, () => handleOf(group).signal(withdrawSignal, { reason })),
+      );
+    },
+
+    reportPause: async (group, report) => {
+      await unlessMissing(() => within(CALL_TIMEOUT, () => handleOf(group).signal(activityPaused, report)));
+    },
+  };
+}
+
+/** Answers undefined for a workflow that the server does not know, or that has ended. */
+async function unlessMissing<T>(make: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await make();
+  } catch (error: unknown) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** Codes of gRPC: there is no such execution; the place to go on from is not valid any more. */
+const NOT_FOUND = 5;
+const INVALID_ARGUMENT = 3;
+
+function isStatus(error: unknown, code: number): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** Codes of gRPC for a call that no server has answered: cancelled, deadline exceeded, unavailable. */
+const UNANSWERED: ReadonlySet<unknown> = new Set([1, 4, 14]);
+
+/** Whether a call failed because no server answered it; one that refuses it does. */
+export function isUnanswered(error: unknown): boolean {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return !(cause instanceof Error && 'code' in cause) || UNANSWERED.has(cause.code);
+}
+
+/** Thrown where a call was not answered in time. */
+class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+}
+
+type Described = Awaited<ReturnType<WorkflowHandle['describe']>>;
+
+const OPEN: ReadonlySet<string> = new Set(['RUNNING', 'PAUSED', 'CONTINUED_AS_NEW']);
+
+async function describedRun(client: Client, described: Described): Promise<DescribedRun> {
+  const { runId, status, startTime, closeTime, raw } = described;
+  const open = OPEN.has(status.name);
+  return {
+    runId,
+    firstRunId: raw.workflowExecutionInfo?.firstRunId || runId,
+    open,
+    status: status.name,
+    startedAt: startTime.getTime(),
+    ...(closeTime && { closedAt: closeTime.getTime() }),
+    pendingActivities: raw.pendingActivities?.length ?? 0,
+    health: open ? await readRunHealth(client, described) : { paused: [] },
+  };
+}
+
+type History = temporal.api.workflowservice.v1.IGetWorkflowExecutionHistoryResponse;
+
+/** What a page of a history says. */
+export function runEvents({ history, nextPageToken }: History): RunEvents {
+  const found: RunEvents = { count: history?.events?.length ?? 0, changed: false, troubled: false };
+  for (const event of history?.events ?? []) {
+    if (event.workflowTaskCompletedEventAttributes) {
+      found.changed = true;
+      found.troubled = false;
+    }
+    if (event.workflowTaskFailedEventAttributes ?? event.workflowTaskTimedOutEventAttributes)
+      found.troubled = true;
+    const closed = closedBy(event);
+    if (closed) found.closed = closed;
+  }
+  if (nextPageToken && nextPageToken.length > 0) found.next = nextPageToken;
+  return found;
+}
+
+function closedBy(event: temporal.api.history.v1.IHistoryEvent): RunEvents['closed'] {
+  const continued = event.workflowExecutionContinuedAsNewEventAttributes;
+  if (continued) return { ...(continued.newExecutionRunId && { continuedAs: continued.newExecutionRunId }) };
+  const closed =
+    event.workflowExecutionCompletedEventAttributes ??
+    event.workflowExecutionFailedEventAttributes ??
+    event.workflowExecutionCanceledEventAttributes ??
+    event.workflowExecutionTerminatedEventAttributes ??
+    event.workflowExecutionTimedOutEventAttributes;
+  return closed ? {} : undefined;
+}
+
+/**
+ * Does something under a signal of its own that aborts with `signal`, and after `longest` milliseconds; rejects then. Temporal's client never
+ * takes its listeners off a signal, and each holds on to its call, so no signal may live longer than a few calls. `AbortSignal.any` would
+ * not do: Node keeps what it makes for as long as there are listeners.
+ */
+async function abortable<T>(
+  signal: AbortSignal,
+  longest: number,
+  make: (own: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const own = new AbortController();
+  const abort = (): void => own.abort();
+  // Raced too: a call that the client retries after an outage ignores its signal.
+  const aborted = new Promise<never>((_, reject) => {
+    own.signal.addEventListener('abort', () => reject(new NoAnswer(`no answer within ${longest / 1000} s`)), {
+      once: true,
+    });
+  });
+  const timer = setTimeout(abort, longest);
+  signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([make(own.signal), aborted]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+}

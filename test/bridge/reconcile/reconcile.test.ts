@@ -1,0 +1,548 @@
+import {
+  decide,
+  planDigest,
+  resolveTrees,
+  wantsDigest,
+  type Decision,
+  type Knowledge,
+  type RunState,
+  type Sent,
+} from '../../../bridge';
+import { begin, receivePlan } from '../../../workflows';
+import type { Plan, PlanMessage, RunException, RunOutcome } from '../../../contract';
+import { progressOf as progressOfRun } from '../../../workflows/progress';
+import type { Run } from '../../../workflows/state';
+import { group, manifests, observing, outcome, policy, progressOf, seen, tier, vm } from '../fixtures';
+
+const on = { powerState: 'PoweredOn' as const };
+const base = manifests({
+  groups: [group('app', [tier(['a', 'b'])], on)],
+  virtualMachines: [vm('a', 'app'), vm('b', 'app')],
+});
+const ALL_ON = { a: 'PoweredOn', b: 'PoweredOn' } as const;
+const B_OFF = { a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) } as const;
+
+function planOf(states: Parameters<typeof observing>[0], from = base): Plan {
+  const plan = resolveTrees(from, { observe: observing(states) }).find((each) => each.name === 'app');
+  if (!plan) throw new Error('no plan');
+  return plan;
+}
+
+function knowing(run: RunState, over: Partial<Knowledge> = {}): Knowledge {
+  return { runOf: (name) => (name === 'app' ? run : { phase: 'None' }), ...over };
+}
+
+function closed(last?: RunOutcome, closedAs = 'COMPLETED'): RunState {
+  return {
+    phase: 'Closed',
+    runId: 'r1',
+    startedAt: 10,
+    endedAt: 50,
+    closedAs,
+    ...(last && { outcome: last }),
+  };
+}
+
+function sentOf(plan: Plan, over: Partial<Sent> = {}): Sent {
+  return {
+    digest: planDigest(plan),
+    wants: wantsDigest(plan),
+    revision: plan.revision,
+    lineage: plan.lineage,
+    powerState: plan.powerState,
+    forceSync: plan.forceSync ?? '',
+    drift: {},
+    runId: 'r1',
+    ...over,
+  };
+}
+
+const cause = (decision: Decision) => decision.send?.cause;
+const NONE: RunState = { phase: 'None' };
+const observedOn = { a: seen('PoweredOn'), b: seen('PoweredOn') };
+
+test('RECONCILE-8: a plan that Temporal would refuse for its size is not sent, and says what to do', () => {
+  const plan = planOf({});
+  const [first] = plan.tiers;
+  const members = Array.from({ length: 8_000 }, (_, at) => ({
+    ...{ kind: 'VirtualMachine' as const, name: `vm-${at}`.padEnd(200, 'm'), uid: `uid-${at}` },
+    link: 'Linked' as const,
+  }));
+  const decision = decide({ ...plan, tiers: first ? [{ ...first, members }] : [] }, knowing(NONE));
+  expect(decision).toMatchObject({ tooLarge: true, stopped: false });
+  expect(decision.send).toBeUndefined();
+  expect(decision.why).toMatch(/^the plan of this tree of groups takes \d+ bytes .*: split the group/);
+});
+
+describe('RECONCILE-5: VMs that come into being only once they are placed', () => {
+  const from = manifests({
+    groups: [group('app', [tier(['g:child', 'a'])]), group('child', [tier(['b'])], { groupName: 'app' })],
+    virtualMachines: [vm('a', 'app'), vm('b', 'child')],
+  });
+  const ahead = (states: Parameters<typeof observing>[0]): Plan => {
+    const plans = resolveTrees(from, { observe: observing(states), placesAhead: true });
+    expect(plans.map(({ name, powerState }) => `${name} ${powerState}`)).toEqual(['app Unchanged']);
+    return plans[0] as Plan;
+  };
+  const placement = { zoneID: 'zone-a' };
+
+  it('one without a place starts a run, and no power state does', () => {
+    expect(cause(decide(ahead({}), knowing(NONE)))).toBe('SpecChanged');
+    const both = { a: seen('PoweredOn', { placement }), b: seen('PoweredOff', { placement }) };
+    expect(decide(ahead(both), knowing(NONE)).send).toBeUndefined();
+  });
+
+  it('one that the last run has placed starts none, but another one of the same name does', () => {
+    const plan = ahead({});
+    const placements = { a: { ...placement, uid: 'vm-a' }, b: { ...placement, uid: 'vm-b' } };
+    expect(decide(plan, knowing(closed(outcome(plan, { placements })))).send).toBeUndefined();
+    const other = { ...placements, b: { ...placement, uid: 'vm-of-yesterday' } };
+    expect(decide(plan, knowing(closed(outcome(plan, { placements: other })))).missed).toMatchObject([
+      { path: 'child/b' },
+    ]);
+  });
+
+  it('a group below with a power state of its own drives itself', () => {
+    const groups = [
+      group('app', [tier(['g:child', 'a'])]),
+      group('child', [tier(['b'])], { groupName: 'app', powerState: 'PoweredOff' }),
+    ];
+    const [app, child] = resolveTrees(manifests({ ...from, groups }), { placesAhead: true });
+    expect(app).toMatchObject({ name: 'app', powerState: 'Unchanged' });
+    expect(app?.tiers[0]?.members[0]).not.toHaveProperty('plan');
+    expect(child).toMatchObject({ name: 'child', powerState: 'PoweredOff', placesAhead: true });
+  });
+});
+
+describe('no run is open', () => {
+  const off = planOf({});
+  const bOff = planOf(B_OFF);
+  const allOn = planOf(ALL_ON);
+  const onlyA = planOf({}, { ...base, virtualMachines: [vm('a', 'app')] });
+  const { wants, ...withoutWants } = sentOf(bOff);
+  const forced = planOf(ALL_ON, {
+    ...base,
+    groups: [group('app', [tier(['a', 'b'])], { ...on, nextForcePowerStateSyncTime: 'now' })],
+  });
+  const reporting = planOf(B_OFF, {
+    ...base,
+    policies: [policy('default', { drift: { action: 'Report', maxCorrections: 3, window: 1 } })],
+  });
+  const exception = (reason: RunException['reason']) =>
+    outcome(bOff, {
+      outcome: 'ConvergedWithExceptions',
+      observed: { a: seen('PoweredOn') },
+      exceptions: [{ member: 'b', reason, message: '' }],
+    });
+
+  const table: [string, Plan, Knowledge, string | undefined][] = [
+    ['nothing ran yet and VMs are off', off, knowing(NONE), 'SpecChanged'],
+    ['RECONCILE-1: nothing ran yet and all is there', allOn, knowing(NONE), undefined],
+    [
+      'RECONCILE-1: a new revision that is met already',
+      allOn,
+      knowing(closed(outcome(allOn, { revision: 'old' }))),
+      undefined,
+    ],
+    [
+      'a new revision that is not met',
+      bOff,
+      knowing(closed(outcome(bOff, { revision: 'old' }))),
+      'SpecChanged',
+    ],
+    ['a VM left', bOff, knowing(closed(outcome(bOff, { observed: observedOn }))), 'Drift'],
+    [
+      'a VM joined',
+      bOff,
+      knowing(closed(outcome(bOff, { observed: { a: seen('PoweredOn') } }))),
+      'MembersChanged',
+    ],
+    ['RECONCILE-2: parked', bOff, knowing(closed(exception('Parked'))), undefined],
+    ['RECONCILE-2: skipped', bOff, knowing(closed(exception('Skipped'))), undefined],
+    ['RECONCILE-2: marked ready', bOff, knowing(closed(exception('MarkedReady'))), undefined],
+    ['RECONCILE-2: drift that was reported', bOff, knowing(closed(exception('Drifted'))), undefined],
+    ['RECONCILE-2: an optional member without room', bOff, knowing(closed(exception('NoRoom'))), undefined],
+    ['RECONCILE-2: drift limit', bOff, knowing(closed(exception('DriftLimit'))), undefined],
+    [
+      'an exception that is over starts one: it appeared',
+      bOff,
+      knowing(closed(exception('NotFound'))),
+      'MembersChanged',
+    ],
+    ['one whose turn did not come', bOff, knowing(closed(exception('NotStarted'))), 'MembersChanged'],
+    [
+      'but not again and again',
+      bOff,
+      knowing(closed({ ...exception('NotStarted'), operations: 0 })),
+      undefined,
+    ],
+    [
+      'RECONCILE-2 ends with the revision',
+      bOff,
+      knowing(closed({ ...exception('Parked'), revision: 'old' })),
+      'SpecChanged',
+    ],
+    ['RECONCILE-3: aborted', bOff, knowing(closed(outcome(bOff, { outcome: 'Cancelled' }))), undefined],
+    ['RECONCILE-3: failed', bOff, knowing(closed(outcome(bOff, { outcome: 'Failed' }))), undefined],
+    [
+      'RECONCILE-3: ended from outside',
+      bOff,
+      knowing(closed(undefined, 'TERMINATED'), { sent: sentOf(bOff) }),
+      undefined,
+    ],
+    [
+      'RECONCILE-3: ended from outside, nothing remembered',
+      bOff,
+      knowing(closed(undefined, 'TERMINATED')),
+      undefined,
+    ],
+    [
+      'RECONCILE-3 ends with the desired state',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled', powerState: 'PoweredOff' }))),
+      'SpecChanged',
+    ],
+    [
+      'RECONCILE-3 ends with the membership',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(onlyA) }),
+      'MembersChanged',
+    ],
+    [
+      'RECONCILE-3 does not end with an update: plans of another build say other things',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(bOff, { digest: 'other' }) }),
+      undefined,
+    ],
+    [
+      'RECONCILE-3 does not end with an update from a build that remembers less',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: withoutWants }),
+      undefined,
+    ],
+    [
+      'nor where such a run was ended from outside',
+      bOff,
+      knowing(closed(undefined, 'TERMINATED'), { sent: withoutWants }),
+      undefined,
+    ],
+    [
+      'but it ends with the desired state there too',
+      bOff,
+      knowing(closed(undefined, 'TERMINATED'), { sent: { ...withoutWants, revision: 'old' } }),
+      'SpecChanged',
+    ],
+    [
+      'RECONCILE-3 does not end with a VM of somebody else that a rule selects',
+      { ...bOff, beside: [{ name: 'x', uid: 'vm-x' }] },
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(bOff) }),
+      undefined,
+    ],
+    [
+      'RECONCILE-3: another bridge has started the run that was stopped',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), {
+        sent: sentOf(onlyA, { revision: 'old', runId: 'r0' }),
+      }),
+      undefined,
+    ],
+    [
+      'RECONCILE-4: drift is only reported by another build too',
+      reporting,
+      knowing(closed(outcome(reporting)), { sent: sentOf(reporting, { digest: 'other' }) }),
+      undefined,
+    ],
+    [
+      'RECONCILE-3 ends when somebody asks',
+      bOff,
+      knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { asked: { actor: 'ann', reason: 'fixed' } }),
+      'Asked',
+    ],
+    [
+      'RECONCILE-4: drift is only reported',
+      reporting,
+      knowing(closed(outcome(reporting, { observed: observedOn }))),
+      undefined,
+    ],
+    [
+      'RECONCILE-4: a joined VM starts one all the same',
+      reporting,
+      knowing(closed(outcome(reporting, { observed: { a: seen('PoweredOn') } }))),
+      'MembersChanged',
+    ],
+    [
+      'RECONCILE-4: a changed desired state too',
+      reporting,
+      knowing(closed(outcome(reporting, { revision: 'old' }))),
+      'SpecChanged',
+    ],
+    ['force sync of what is there', forced, knowing(closed(outcome(forced))), 'ForceSync'],
+    [
+      'force sync that was carried out',
+      forced,
+      knowing(closed(outcome(forced, { forceSync: 'now@app@1' }))),
+      undefined,
+    ],
+    [
+      'force sync that was sent',
+      forced,
+      knowing(closed(outcome(forced)), { sent: sentOf(forced) }),
+      undefined,
+    ],
+    ['withdrawn', bOff, knowing(closed(outcome(bOff, { outcome: 'Superseded' }))), 'MembersChanged'],
+  ];
+  test('who asked for a force sync goes with it, and with nothing else', () => {
+    const syncAsker = { actor: 'bob', reason: 'INC-4711' };
+    const sync = decide(forced, knowing(closed(outcome(forced)), { syncAsker }));
+    expect(sync.send).toMatchObject({ cause: 'ForceSync', ...syncAsker });
+    const other = decide(reporting, knowing(closed(outcome(reporting, { revision: 'old' })), { syncAsker }));
+    expect(other.send?.cause).toBe('SpecChanged');
+    expect(other.send).not.toHaveProperty('actor');
+  });
+
+  test.each(table)('%s', (_, plan, knowledge, expected) => {
+    const decision = decide(plan, knowledge);
+    expect(cause(decision)).toBe(expected);
+    expect(decision.why).not.toBe('');
+  });
+
+  test('RECONCILE-3: what says too little of a stopped run is replaced, so that a join can be told from then on', () => {
+    const stopped = closed(outcome(bOff, { outcome: 'Cancelled' }));
+    for (const sent of [undefined, withoutWants, sentOf(onlyA, { runId: 'r0' })]) {
+      const kept = decide(bOff, knowing(stopped, { ...(sent && { sent }) })).sent;
+      expect(kept).toMatchObject({ digest: planDigest(bOff), wants });
+    }
+    expect(decide(bOff, knowing(stopped, { sent: sentOf(bOff) })).sent).toBeUndefined();
+  });
+
+  test('who asks is on record', () => {
+    const asked = { actor: 'ann', reason: 'disk replaced' };
+    expect(decide(allOn, knowing(closed(outcome(allOn)), { asked })).send).toMatchObject({
+      ...asked,
+      cause: 'Asked',
+    });
+  });
+
+  test('drift is marked in the plan, a join is not', () => {
+    const drifted = decide(bOff, knowing(closed(outcome(bOff, { observed: observedOn })))).send?.plan;
+    expect(drifted?.tiers[0]?.members.map((member) => member.drifted)).toEqual([undefined, true]);
+    const joined = decide(bOff, knowing(closed(outcome(bOff)))).send?.plan;
+    expect(joined?.tiers[0]?.members.some((member) => member.drifted)).toBe(false);
+  });
+
+  test('gate None: the run may end before the VM is seen on', () => {
+    const loose = { ...base, policies: [policy('default', { gate: 'None' })] };
+    const plan = planOf({ a: 'PoweredOn' }, loose);
+    const run = closed(outcome(plan, { endedAt: 150 }));
+    expect(cause(decide(plan, knowing(run)))).toBeUndefined();
+    expect(cause(decide(planOf(B_OFF, loose), knowing(run)))).toBe('MembersChanged');
+  });
+
+  test('a member that is not linked starts nothing', () => {
+    const from = { ...base, virtualMachines: [vm('a', 'app'), vm('b')] };
+    expect(cause(decide(planOf({ a: 'PoweredOn' }, from), knowing(NONE)))).toBeUndefined();
+    const missing = { ...base, virtualMachines: [vm('a', 'app')] };
+    expect(cause(decide(planOf({ a: 'PoweredOn' }, missing), knowing(NONE)))).toBeUndefined();
+  });
+
+  test('suspended: a VM that is off is there', () => {
+    const from = { ...base, groups: [group('app', [tier(['a', 'b'])], { powerState: 'Suspended' })] };
+    expect(cause(decide(planOf({ a: 'Suspended' }, from), knowing(NONE)))).toBeUndefined();
+    expect(cause(decide(planOf({ a: 'PoweredOn' }, from), knowing(NONE)))).toBe('SpecChanged');
+  });
+});
+
+describe('a run is open', () => {
+  const plan = planOf(ALL_ON);
+  const open = (over = {}): RunState => ({
+    phase: 'Open',
+    runId: 'r1',
+    startedAt: 10,
+    progress: progressOf(plan, over),
+  });
+  const forced = { ...plan, forceSync: 'now@app@1' };
+  const grown = planOf(ALL_ON, {
+    ...base,
+    groups: base.groups,
+    virtualMachines: [...base.virtualMachines, vm('c', 'app')],
+  });
+  const bLeft = planOf(B_OFF);
+  const turnedTo = { revision: 'new', powerState: 'PoweredOff' } as const;
+  const turned: Plan = { ...plan, ...turnedTo };
+  const table: [string, Plan, Knowledge, string | undefined][] = [
+    ['nothing new', plan, knowing(open(), { sent: sentOf(plan) }), undefined],
+    ['after a restart that forgot, it is told once more', plan, knowing(open()), 'SpecChanged'],
+    ['told another run', plan, knowing(open(), { sent: sentOf(plan, { runId: 'r0' }) }), 'SpecChanged'],
+    ['a new revision', { ...plan, revision: 'new' }, knowing(open(), { sent: sentOf(plan) }), 'SpecChanged'],
+    [
+      'a parent that took over or let go',
+      { ...plan, lineage: 'x' },
+      knowing(open(), { sent: sentOf(plan) }),
+      'SpecChanged',
+    ],
+    ['a force sync', forced, knowing(open(), { sent: sentOf(plan) }), 'ForceSync'],
+    ['a VM that joined', grown, knowing(open(), { sent: sentOf(plan) }), 'MembersChanged'],
+    ['a VM that left its state after it was done', bLeft, knowing(open(), { sent: sentOf(plan) }), 'Drift'],
+    [
+      'what the run said before it was turned round is no drift',
+      turned,
+      knowing(open(), { sent: sentOf(turned) }),
+      undefined,
+    ],
+    [
+      'the same, told already',
+      bLeft,
+      knowing(open(), { sent: sentOf(plan, { drift: { b: 200 } }) }),
+      undefined,
+    ],
+    [
+      'an observation older than that',
+      planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 40 }) }),
+      knowing(open(), { sent: sentOf(plan) }),
+      undefined,
+    ],
+    [
+      'a VM on its way',
+      bLeft,
+      knowing(
+        open({ members: progressOf(plan).members.map((member) => ({ ...member, phase: 'InProgress' })) }),
+        { sent: sentOf(plan) },
+      ),
+      undefined,
+    ],
+  ];
+  test.each(table)('%s', (_, of, knowledge, expected) => {
+    expect(cause(decide(of, knowledge))).toBe(expected);
+  });
+
+  describe('RECONCILE-6: a VM that was parked, and is seen where it belongs', () => {
+    const bOn = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200 }) });
+    const parkedAt = (since: number): RunState => {
+      const members = progressOf(plan).members.map((each) =>
+        each.member === 'b' ? { ...each, phase: 'Parked' as const, since } : each,
+      );
+      return open({ members });
+    };
+
+    test('is told once, and marked', () => {
+      const first = decide(bOn, knowing(parkedAt(100), { sent: sentOf(plan) }));
+      expect(cause(first)).toBe('Recovered');
+      expect(first.send?.plan.tiers[0]?.members.map(({ recovered }) => recovered)).toEqual([undefined, true]);
+      const sent: Sent = { ...sentOf(plan), ...first.sent };
+      expect(sent).toMatchObject({ recovered: ['b'] });
+      expect(cause(decide(bOn, knowing(parkedAt(150), { sent })))).toBeUndefined();
+    });
+
+    test('not by what the run said of it before it was turned round', () => {
+      const back: Plan = { ...planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) }), ...turnedTo };
+      expect(cause(decide(back, knowing(parkedAt(100), { sent: sentOf(back) })))).toBeUndefined();
+    });
+
+    test('not by what was seen before, out of its state or short of its gate', () => {
+      const sent = sentOf(plan);
+      expect(cause(decide(bOn, knowing(parkedAt(300), { sent })))).toBeUndefined();
+      const off = planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) });
+      expect(cause(decide(off, knowing(parkedAt(100), { sent })))).toBeUndefined();
+      const gated = manifests({ ...base, policies: [policy('default', { gate: 'Ready' })] });
+      const unready = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200 }) }, gated);
+      expect(cause(decide(unready, knowing(parkedAt(100), { sent: sentOf(unready) })))).toBeUndefined();
+      const ready = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200, ready: true }) }, gated);
+      expect(cause(decide(ready, knowing(parkedAt(100), { sent: sentOf(ready) })))).toBe('Recovered');
+    });
+  });
+
+  test('BRIDGE-4: what was sent is not sent again', () => {
+    const first = decide(planOf({}), knowing(NONE));
+    const sent = { ...(first.sent as Sent), runId: 'r1' };
+    expect(
+      cause(decide(planOf({}), knowing({ phase: 'Open', runId: 'r1', startedAt: 1 }, { sent }))),
+    ).toBeUndefined();
+  });
+});
+
+describe('nested groups', () => {
+  const from = manifests({
+    groups: [group('app', [tier(['g:child'])], on), group('child', [tier(['a', 'b'])], { groupName: 'app' })],
+    virtualMachines: [vm('a', 'child'), vm('b', 'child')],
+  });
+  const plan = planOf(B_OFF, from);
+  const child = plan.tiers[0]?.members[0]?.plan as Plan;
+  const withRuns = (runs: Record<string, RunState>): Knowledge => ({ runOf: (name) => runs[name] ?? NONE });
+
+  test('a VM far below starts the run of the driver, marked on the way down', () => {
+    const last = closed(outcome(child, { observed: observedOn }));
+    const decision = decide(plan, withRuns({ app: closed(outcome(plan)), child: last }));
+    expect(cause(decision)).toBe('Drift');
+    const member = decision.send?.plan.tiers[0]?.members[0];
+    expect(member?.drifted).toBe(true);
+    expect(member?.plan?.tiers[0]?.members.map((each) => each.drifted)).toEqual([undefined, true]);
+  });
+
+  test("RECONCILE-2: an exception of the child's own run", () => {
+    const last = closed(outcome(child, { exceptions: [{ member: 'b', reason: 'Parked', message: '' }] }));
+    expect(cause(decide(plan, withRuns({ app: closed(outcome(plan)), child: last })))).toBeUndefined();
+  });
+
+  test('a run of the child under another driver is taken over', () => {
+    const all = planOf(ALL_ON, from);
+    const foreign: RunState = {
+      phase: 'Open',
+      runId: 'c1',
+      startedAt: 1,
+      progress: progressOf(child, { lineage: 'group-child' }),
+    };
+    expect(cause(decide(all, withRuns({ app: closed(outcome(all)), child: foreign })))).toBe(
+      'MembersChanged',
+    );
+    const own: RunState = { ...foreign, progress: progressOf(child) };
+    expect(cause(decide(all, withRuns({ app: closed(outcome(all)), child: own })))).toBeUndefined();
+  });
+});
+
+describe('RECONCILE-7: a plan that the run refuses as older, by what the run makes of it', () => {
+  const edited = (powerState: 'PoweredOn' | 'PoweredOff', generation: number): Plan =>
+    planOf(B_OFF, {
+      ...base,
+      groups: [group('app', [tier(['a', 'b'])], { powerState, generation, revision: `app@${powerState}` })],
+    });
+  const open = (run: Run): RunState => ({
+    phase: 'Open',
+    runId: 'r1',
+    startedAt: 10,
+    progress: progressOfRun(run),
+  });
+  const messageOf = ({ send }: Decision): PlanMessage => {
+    if (!send) throw new Error('nothing to send');
+    return send;
+  };
+
+  it('is sent once, then after a while as the one that replaces its plan, which the run takes', () => {
+    const on = edited('PoweredOn', 1_000);
+    const begun = begin(messageOf(decide(on, knowing(NONE))), 1);
+    // The clock of the source was set back, or a backup was restored.
+    const off = edited('PoweredOff', 900);
+    const remembered = sentOf(on);
+    const first = decide(off, knowing(open(begun), { sent: remembered }));
+    const refusing = receivePlan(begun, messageOf(first), 2);
+    expect(refusing.plan.powerState).toBe('PoweredOn');
+
+    const sent = { ...(first.sent as Sent), runId: 'r1' };
+    const waiting = decide(off, knowing(open(refusing), { sent, refusedFor: 4_000 }));
+    expect(waiting).toMatchObject({ refused: { retryIn: 6_000 } });
+    expect(waiting.why).toContain('refuses the plan of generation 900 as older');
+    const again = decide(off, knowing(open(refusing), { sent, refusedFor: 10_000 }));
+    const taken = receivePlan(refusing, messageOf(again), 3);
+    expect(taken.plan.powerState).toBe('PoweredOff');
+    const after = decide(off, knowing(open(taken), { sent: { ...(again.sent as Sent), runId: 'r1' } }));
+    expect([after.send, after.refused]).toEqual([undefined, undefined]);
+  });
+
+  it('is sent at once where an operator asks', () => {
+    const begun = begin(messageOf(decide(edited('PoweredOn', 1_000), knowing(NONE))), 1);
+    const off = edited('PoweredOff', 900);
+    const refusing = receivePlan(begun, messageOf(decide(off, knowing(open(begun)))), 2);
+    const asked = { actor: 'ann', reason: 'now' };
+    const decision = decide(off, knowing(open(refusing), { sent: sentOf(off), asked }));
+    expect(receivePlan(refusing, messageOf(decision), 3).plan.powerState).toBe('PoweredOff');
+  });
+});

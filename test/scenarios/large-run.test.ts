@@ -6,10 +6,10 @@ import pino from 'pino';
 import { Observer } from '../../platforms';
 import { SimulatedPlatform, startSimulator, type Simulator } from '../../platforms/simulated';
 import { startWorker, type RunningWorker } from '../../worker';
-import { operatorUpdates, progress, startOptions, WORKFLOW_TYPE, type RunOutcome } from '../../contract';
+import { operatorUpdates, progress, startOptions, type RunOutcome } from '../../contract';
 import { carried } from '../../workflows/size';
 import { startTemporal, type TestTemporal } from '../support/temporal';
-import { workflowBundle } from '../support/workflow-bundle';
+import { until } from '../support/until';
 import { troubled, VMS } from '../workflows/troubled';
 
 jest.setTimeout(240_000);
@@ -33,8 +33,8 @@ beforeAll(async () => {
   const { address, client } = temporal;
   worker = await startWorker({
     target: { address, namespace: 'default', connectionOptions: { address } },
-    workflows: await workflowBundle(),
     ...{ taskQueue: TASK_QUEUE, platform, observer, client, logger: pino({ level: 'silent' }) },
+    workflows: { workflowsPath: require.resolve('../support/workflows') },
   });
 });
 afterAll(async () => {
@@ -51,10 +51,16 @@ test('continues as new, answers commands and queries, and ends', async () => {
   const { plan } = state;
   const run = carried(state);
   if (!run) throw new Error('the state does not fit');
-  const handle = await temporal.client.workflow.start(WORKFLOW_TYPE, {
+  const { workflowId } = startOptions(plan, TASK_QUEUE);
+  const handed = await temporal.client.workflow.start('handOver', {
     ...startOptions(plan, TASK_QUEUE),
     args: [{ namespace: plan.namespace, name: plan.name, run }],
   });
+  const handle = temporal.client.workflow.getHandle(workflowId);
+  await until(async () => {
+    const { runId } = await handle.describe();
+    return runId !== handed.firstExecutionRunId || undefined;
+  }, 'the run to take the state over');
   const word = { actor: 'alice', reason: 'r'.repeat(900) };
   let { runId } = await handle.describe();
   const first = runId;

@@ -3,11 +3,13 @@
  * G2, G3, G7, and OPERATIONS-1 through the whole product.
  */
 import { ApplicationFailure } from '@temporalio/common';
+import fc from 'fast-check';
 import type { SimulatedFault } from '../../api';
 import {
   activityPaused,
   applyPlan,
   attemptFailed,
+  operatorUpdates,
   progress,
   searchAttributeKeys,
   withdraw,
@@ -16,6 +18,7 @@ import {
   type Progress,
 } from '../../contract';
 import { groupWithVms, policyManifest, type GroupShape } from '../support/manifests';
+import { propertyRuns } from '../support/property-runs';
 import { effects, startSystem, times, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 
@@ -29,6 +32,7 @@ const LONG_NAMES = Array.from(
 const faults: SimulatedFault[] = [
   ...LONG_NAMES.map((name): SimulatedFault => ({ type: 'PermanentError', vm: `many-parked/${name}` })),
   { type: 'Stuck', vm: 'cancelled/a' },
+  { type: 'Stuck', vm: 'fuzzed/a' },
   { type: 'Stuck', vm: 'by-hand/db', times: 1 },
   { type: 'GuestIgnoresShutdown', vm: 'forced/db' },
 ];
@@ -112,6 +116,53 @@ together('W4: signals that cannot be read are shown, and the run goes on', async
   }, 'the ignored signals');
   expect(ignored.at(-1)).toMatchObject({ what: 'noSuchSignal', why: 'unknown signal' });
   expect((await system.outcome('unreadable', 'app')).outcome).toBe('Converged');
+});
+
+together('G3: state that a person hands over with the start is shown, and has no effect', async () => {
+  const namespace = 'forged';
+  const id = workflowId(namespace, 'app');
+  const args = [{ namespace, name: 'app', run: { packed: null, plan: { tiers: 'none' }, members: 7 } }];
+  await temporal.client.workflow.start(WORKFLOW_TYPE, { workflowId: id, taskQueue: system.taskQueue, args });
+  write(namespace, { tiers: [{ members: ['a'], delay: '4s' }, { members: ['b'] }] });
+  await phase(namespace, 'a', 'Done');
+  expect((await progressOf(namespace))?.ignored).toMatchObject([{ what: 'run' }]);
+  expect((await system.outcome(namespace, 'app')).outcome).toBe('Converged');
+});
+
+/** Any argument of a message that does not happen to be one that ends the run. */
+const anyArgument = fc
+  .oneof(
+    fc.jsonValue(),
+    fc.record({ plan: fc.jsonValue(), cause: fc.string(), digest: fc.jsonValue() }),
+    fc.record({ activityId: fc.constantFrom('power-on/a', 'constructor', ''), attempt: fc.jsonValue() }),
+    fc.record({
+      actor: fc.jsonValue(),
+      reason: fc.jsonValue(),
+      member: fc.constantFrom('a', '__proto__', 1),
+    }),
+  )
+  .map((value) => JSON.parse(JSON.stringify(value)) as never);
+
+together('G3: generated signals, Updates and queries fail no workflow task', async () => {
+  const namespace = 'fuzzed';
+  write(namespace, { tiers: [{ members: ['a'] }, { members: ['b'] }] }, { operationTimeout: '10m' });
+  await phase(namespace, 'a', 'InProgress');
+  const handle = system.handle(namespace, 'app');
+  const answers = { taken: 0, refused: 0 };
+  const names = Object.keys(operatorUpdates).filter((verb) => verb !== 'abort' && verb !== 'skipMember');
+  for (const [at, argument] of fc.sample(anyArgument, { numRuns: propertyRuns(100), seed: 7 }).entries()) {
+    const signal = [applyPlan, attemptFailed, activityPaused][at % 3]?.name ?? '';
+    await handle.signal(signal, argument);
+    await handle.executeUpdate(names[at % names.length] ?? '', { args: [argument] }).then(
+      () => (answers.taken += 1),
+      () => (answers.refused += 1),
+    );
+    expect(await handle.query(progress.name, argument)).toMatchObject({ name: 'app' });
+  }
+  expect(answers.taken + answers.refused).toBe(propertyRuns(100));
+  const { events } = await handle.fetchHistory();
+  expect(events?.filter((event) => event.workflowTaskFailedEventAttributes)).toEqual([]);
+  expect((await handle.describe()).status.name).toBe('RUNNING');
 });
 
 together('W5: Request Cancellation ends like abort, with the identity that asked', async () => {

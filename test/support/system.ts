@@ -26,6 +26,7 @@ const QUICK: Behavior = { powerOnTime: 200, readyTime: 100, powerOffTime: 100, g
 
 export interface System {
   dir: string;
+  taskQueue: string;
   /** Logs and events, for a test that fails. */
   events: BridgeEvent[];
   console: SimulatorConsole;
@@ -107,6 +108,7 @@ export async function startSystem(
   const console = new SimulatorConsole(platform.address);
   return {
     dir,
+    taskQueue,
     events,
     console,
     address: platform.address,

@@ -1,67 +1,27 @@
-/** Calls to the API server, for any resource. Authentication, TLS and transport are client-node's. */
-import {
-  HttpMethod,
-  IsomorphicFetchHttpLibrary,
-  PatchStrategy,
-  RequestContext,
-  type KubeConfig,
-  type ResponseContext,
-} from '@kubernetes/client-node';
-import { authentication } from './authenticate';
-import { answerError, KubernetesError, noAnswerError, type Status } from './error';
+/** Calls to the API server, for any resource. */
+import { HttpMethod, PatchStrategy, type KubeConfig } from '@kubernetes/client-node';
+import { Connection, type Query } from './connection';
+import { KubernetesError } from './error';
+import type { KubernetesObject, ObjectList, WatchEvent } from './object';
 import { apiVersionOf, pathOf, type Resource } from './resources';
-
-/** An object as the API server sends it. */
-export interface KubernetesObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata: {
-    name: string;
-    namespace?: string;
-    uid?: string;
-    resourceVersion?: string;
-    generation?: number;
-    labels?: Record<string, string>;
-    annotations?: Record<string, string>;
-    finalizers?: string[];
-    ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
-    creationTimestamp?: string;
-    deletionTimestamp?: string;
-    managedFields?: { manager?: string; subresource?: string; operation?: string; time?: string }[];
-  };
-  spec?: unknown;
-  status?: unknown;
-}
-
-/** One page of a list. */
-export interface ObjectList {
-  metadata: { resourceVersion?: string; continue?: string };
-  items: KubernetesObject[];
-}
-
-/** One line of a watch. */
-export interface WatchEvent {
-  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
-  object: KubernetesObject;
-}
 
 /** Names one object. */
 export interface ObjectKeyParts {
-  /** Left out for resources that are not namespaced. */
+  /** Absent for resources that are not namespaced. */
   namespace?: string;
   name: string;
 }
 
-/** What every call can be given. */
+/** Options of every call. */
 export interface CallOptions {
   signal?: AbortSignal;
-  /** Milliseconds; 10 s where it is left out. */
+  /** Milliseconds; default 10 s. */
   timeout?: number;
 }
 
-/** What a list or a watch can be given. */
+/** Options of a list or a watch. */
 export interface ListOptions extends CallOptions {
-  /** Left out: all namespaces. */
+  /** Absent: all namespaces. */
   namespace?: string;
   limit?: number;
   continue?: string;
@@ -70,26 +30,26 @@ export interface ListOptions extends CallOptions {
   resourceVersion?: string;
 }
 
-/** What a write can be given. */
+/** Options of a write. */
 export interface WriteOptions extends CallOptions {
-  /** Left out: the object itself. */
+  /** Absent: the object itself. */
   subresource?: 'status';
   fieldManager?: string;
-  /** The server checks and answers as if it wrote, and does not. */
+  /** The server validates and answers as if it wrote, but does not write. */
   dryRun?: boolean;
 }
 
-/** An API server, as one user. Every method rejects with a {@link KubernetesError}. */
+/** An API server, as one user. Every method rejects with a `KubernetesError`. */
 export interface ApiServer {
   /** `https://host:port`. */
   readonly address: string;
-  /** Undefined where there is no such object. */
+  /** Undefined if there is no such object. */
   get(resource: Resource, key: ObjectKeyParts, options?: CallOptions): Promise<KubernetesObject | undefined>;
   list(resource: Resource, options?: ListOptions): Promise<ObjectList>;
   /**
-   * Reports what changes after `resourceVersion`, bookmarks too. Resolves when the stream ends, also for `signal`; rejects with code 410
-   * where that version is too old, and where the server does not take the watch within 10 s. A stream that is silent for 30 s ends. `onOpen`
-   * is told once the server has taken the watch.
+   * Reports changes after `resourceVersion`, and bookmarks. Resolves when the stream ends or `signal` aborts; a stream that is silent for 30 s
+   * ends. Rejects with code 410 when that version is too old, and when the server does not accept the watch within 10 s.
+   * `onOpen` is called once the server has accepted the watch.
    */
   watch(
     resource: Resource,
@@ -98,253 +58,120 @@ export interface ApiServer {
     onOpen?: () => void,
   ): Promise<void>;
   create(resource: Resource, object: KubernetesObject, options?: WriteOptions): Promise<KubernetesObject>;
-  /** Replaces the object; refused as a conflict where its `resourceVersion` is not the present one. */
+  /** Replaces the object. Rejects with a conflict if its `resourceVersion` is not the current one. */
   replace(resource: Resource, object: KubernetesObject, options?: WriteOptions): Promise<KubernetesObject>;
   /**
-   * Server-side apply: `object` holds just the fields that `fieldManager` owns; those it owned before and leaves out are taken away. With
-   * `metadata.uid` an object that is gone is not created anew, but refused as a conflict.
+   * Server-side apply: `object` holds only the fields that `fieldManager` owns; fields that it owned before and that are absent are removed.
+   * With `metadata.uid`, an object that is gone is not recreated: the call rejects with a conflict.
    */
   apply(
     resource: Resource,
     object: KubernetesObject,
     options: WriteOptions & { fieldManager: string },
   ): Promise<KubernetesObject>;
-  /** JSON merge patch; with `metadata.resourceVersion` in it, refused as a conflict where that is not the present one. */
+  /** JSON merge patch. Rejects with a conflict if it holds a `metadata.resourceVersion` that is not the current one. */
   merge(
     resource: Resource,
     key: ObjectKeyParts,
     patch: object,
     options?: WriteOptions,
   ): Promise<KubernetesObject>;
-  /** Nothing happens where there is no such object, or with `uid` another one. */
+  /** Does nothing if there is no such object, or with `uid` if it is another one. */
   delete(resource: Resource, key: ObjectKeyParts & { uid?: string }, options?: CallOptions): Promise<void>;
 }
 
-/** Milliseconds that one call may take, or the opening of a watch. */
-const CALL_TIMEOUT = 10_000;
-/** Milliseconds without a sign of life after which an open watch is given up. */
-const SILENCE = 30_000;
-
-/** Makes the calls of one user of one API server. */
+/**
+ * Makes the calls of one user of one API server.
+ *
+ * @throws Error when the configuration names no API server.
+ */
 export function apiServer(config: KubeConfig): ApiServer {
-  const http = new IsomorphicFetchHttpLibrary();
-  const authenticate = authentication(config);
-  const address = config.getCurrentCluster()?.server.replace(/\/+$/, '');
-  if (address === undefined) {
-    throw new Error('no API server is configured: set KUBECONFIG, or run in a pod with a service account');
-  }
-
-  /** Sends a request; its answer is still to be read. */
-  async function send(request: Request, signal: AbortSignal): Promise<ResponseContext> {
-    const { method, path, query = {}, body, contentType = 'application/json' } = request;
-    const url = new URL(address + path);
-    for (const [key, value] of Object.entries(query)) {
-      if (value !== undefined) url.searchParams.set(key, String(value));
-    }
-    const context = new RequestContext(url.toString(), method);
-    context.setHeaderParam('Accept', 'application/json');
-    if (body !== undefined) {
-      context.setHeaderParam('Content-Type', contentType);
-      context.setBody(JSON.stringify(body));
-    }
-    context.setSignal(signal);
-    await authenticate(context);
-    return http.send(context).toPromise();
-  }
-
-  async function call(request: Request): Promise<unknown> {
-    const { method, path, options = {} } = request;
-    const what = `${method} ${path}`;
-    const limit = timeLimit(options.timeout ?? CALL_TIMEOUT, options.signal);
-    try {
-      const response = await send(request, limit.signal);
-      const text = await response.body.text();
-      const { httpStatusCode: code, headers } = response;
-      if (code < 200 || code > 299) throw answerError(what, code, text, headers['retry-after']);
-      return JSON.parse(text);
-    } catch (error: unknown) {
-      throw error instanceof KubernetesError ? error : noAnswerError(what, error);
-    } finally {
-      limit.end();
-    }
-  }
-
-  async function watch(
-    resource: Resource,
-    { namespace, signal, resourceVersion, labelSelector, fieldSelector }: ListOptions,
-    onEvent: (event: WatchEvent) => void,
-    onOpen: () => void = () => undefined,
-  ): Promise<void> {
-    const path = pathOf(resource, namespace);
-    const what = `watch ${path}`;
-    const query = { watch: true, allowWatchBookmarks: true, resourceVersion, labelSelector, fieldSelector };
-    const limit = timeLimit(CALL_TIMEOUT, signal);
-    let opened = false;
-    try {
-      const response = await send({ method: HttpMethod.GET, path, query }, limit.signal);
-      const { httpStatusCode: code, headers, body } = response;
-      if (code !== 200) throw answerError(what, code, await body.text(), headers['retry-after']);
-      opened = true;
-      limit.begin(SILENCE);
-      onOpen();
-      for await (const line of linesOf(body.stream(), () => limit.begin(SILENCE))) {
-        if (limit.signal.aborted) return;
-        onEvent(eventOf(what, line));
-      }
-    } catch (error: unknown) {
-      if (signal?.aborted || (opened && limit.signal.aborted)) return;
-      throw error instanceof KubernetesError ? error : noAnswerError(what, error);
-    } finally {
-      limit.end();
-    }
-  }
-
-  function write(
-    method: HttpMethod,
-    resource: Resource,
-    key: ObjectKeyParts | undefined,
-    namespace: string | undefined,
-    { subresource, fieldManager, dryRun, ...options }: WriteOptions,
-    content: { body: object; contentType?: string; query?: Query },
-  ): Promise<KubernetesObject> {
-    return call({
-      method,
-      path: pathOf(resource, namespace, key?.name, subresource),
-      query: { ...content.query, fieldManager, dryRun: dryRun ? 'All' : undefined },
-      body: content.body,
-      ...(content.contentType !== undefined && { contentType: content.contentType }),
-      options,
-    }) as Promise<KubernetesObject>;
-  }
-
-  const typed = (resource: Resource, object: KubernetesObject): KubernetesObject => ({
-    ...object,
-    apiVersion: apiVersionOf(resource),
-    kind: resource.kind,
-  });
-
+  const connection = new Connection(config);
   return {
-    address,
-    get: async (resource, { namespace, name }, options) => {
-      try {
-        const path = pathOf(resource, namespace, name);
-        return (await call({
-          method: HttpMethod.GET,
-          path,
-          ...(options && { options }),
-        })) as KubernetesObject;
-      } catch (error: unknown) {
-        if (error instanceof KubernetesError && error.isNotFound) return undefined;
-        throw error;
-      }
-    },
-    list: async (resource, { namespace, signal, timeout, ...query } = {}) =>
-      (await call({
-        method: HttpMethod.GET,
-        path: pathOf(resource, namespace),
-        query,
-        options: { ...(signal && { signal }), ...(timeout !== undefined && { timeout }) },
-      })) as ObjectList,
-    watch,
-    create: (resource, object, options = {}) =>
-      write(HttpMethod.POST, resource, undefined, object.metadata.namespace, options, {
+    address: connection.address,
+    get: (resource, { namespace, name }, options) =>
+      unlessRefused(
+        connection.call({ method: HttpMethod.GET, path: pathOf(resource, namespace, name) }, options),
+        ({ isNotFound }) => isNotFound,
+      ) as Promise<KubernetesObject | undefined>,
+    list: (resource, { namespace, signal, timeout, ...query } = {}) =>
+      connection.call(
+        { method: HttpMethod.GET, path: pathOf(resource, namespace), query },
+        { ...(signal && { signal }), ...(timeout !== undefined && { timeout }) },
+      ) as Promise<ObjectList>,
+    watch: (
+      resource,
+      { namespace, signal, resourceVersion, labelSelector, fieldSelector },
+      onEvent,
+      onOpen,
+    ) =>
+      connection.watch(
+        pathOf(resource, namespace),
+        { resourceVersion, labelSelector, fieldSelector },
+        { ...(signal && { signal }), onEvent, ...(onOpen && { onOpen }) },
+      ),
+    create: (resource, object, options) =>
+      write(connection, HttpMethod.POST, { resource, namespace: object.metadata.namespace }, options, {
         body: typed(resource, object),
       }),
-    replace: (resource, object, options = {}) =>
-      write(HttpMethod.PUT, resource, object.metadata, object.metadata.namespace, options, {
+    replace: (resource, object, options) =>
+      write(connection, HttpMethod.PUT, { resource, ...object.metadata }, options, {
         body: typed(resource, object),
       }),
     apply: (resource, object, options) =>
-      write(HttpMethod.PATCH, resource, object.metadata, object.metadata.namespace, options, {
+      write(connection, HttpMethod.PATCH, { resource, ...object.metadata }, options, {
         body: typed(resource, object),
         contentType: PatchStrategy.ServerSideApply,
         query: { force: true },
       }),
-    merge: (resource, key, patch, options = {}) =>
-      write(HttpMethod.PATCH, resource, key, key.namespace, options, {
+    merge: (resource, key, patch, options) =>
+      write(connection, HttpMethod.PATCH, { resource, ...key }, options, {
         body: patch,
         contentType: PatchStrategy.MergePatch,
       }),
     delete: async (resource, { namespace, name, uid }, options) => {
-      try {
-        await call({
-          method: HttpMethod.DELETE,
-          path: pathOf(resource, namespace, name),
-          body: uid === undefined ? {} : { preconditions: { uid } },
-          ...(options && { options }),
-        });
-      } catch (error: unknown) {
-        const gone = error instanceof KubernetesError && (error.isNotFound || error.isConflict);
-        if (!gone) throw error;
-      }
+      const path = pathOf(resource, namespace, name);
+      const body = uid === undefined ? {} : { preconditions: { uid } };
+      await unlessRefused(
+        connection.call({ method: HttpMethod.DELETE, path, body }, options),
+        ({ isNotFound, isConflict }) => isNotFound || isConflict,
+      );
     },
   };
 }
 
-type Query = Record<string, string | number | boolean | undefined>;
-
-interface Request {
-  method: HttpMethod;
-  path: string;
-  query?: Query;
-  body?: object;
-  contentType?: string;
-  options?: CallOptions;
+/** What is written: an object, or for a creation a resource in a namespace. */
+interface Written {
+  resource: Resource;
+  namespace?: string | undefined;
+  name?: string;
 }
 
-/**
- * A signal that aborts with `signal`, and after `milliseconds`. `end` ends both: what is still open then is given up too, and nothing stays on
- * `signal`, which may live as long as the process (with `AbortSignal.any` something would).
- */
-function timeLimit(
-  milliseconds: number,
-  signal: AbortSignal | undefined,
-): { signal: AbortSignal; begin(milliseconds: number): void; end(): void } {
-  const own = new AbortController();
-  const abort = (): void => own.abort(signal?.reason);
-  let timer: NodeJS.Timeout | undefined;
-  const begin = (time: number): void => {
-    clearTimeout(timer);
-    timer = setTimeout(() => own.abort(new Error(`no answer for ${time / 1000} s`)), time);
-  };
-  begin(milliseconds);
-  signal?.addEventListener('abort', abort);
-  if (signal?.aborted) abort();
-  return {
-    signal: own.signal,
-    begin,
-    end: () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
-      own.abort();
-    },
-  };
+function write(
+  connection: Connection,
+  method: HttpMethod,
+  { resource, namespace, name }: Written,
+  { subresource, fieldManager, dryRun, ...options }: WriteOptions = {},
+  content: { body: object; contentType?: string; query?: Query },
+): Promise<KubernetesObject> {
+  const path = pathOf(resource, namespace, name, subresource);
+  const query = { ...content.query, fieldManager, dryRun: dryRun ? 'All' : undefined };
+  return connection.call({ ...content, method, path, query }, options) as Promise<KubernetesObject>;
 }
 
-/**
- * The lines of a stream; `onSign` is told of every piece.
- *
- * @throws Error where it ends in the middle of a line.
- */
-async function* linesOf(
-  stream: AsyncIterable<Uint8Array> | null,
-  onSign: () => void,
-): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const piece of stream ?? []) {
-    onSign();
-    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines.filter((line) => line !== '');
+function typed(resource: Resource, object: KubernetesObject): KubernetesObject {
+  return { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind };
+}
+
+/** The answer of a call; undefined if the server refuses it as expected. */
+async function unlessRefused(
+  answer: Promise<unknown>,
+  isExpected: (error: KubernetesError) => boolean,
+): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error: unknown) {
+    if (error instanceof KubernetesError && isExpected(error)) return undefined;
+    throw error;
   }
-  if (rest !== '') throw new Error(`the stream ended in the middle of a line: ${rest.slice(0, 100)}`);
-}
-
-/** @throws KubernetesError where the server ends the watch with this line, or it is none. */
-function eventOf(what: string, line: string): WatchEvent {
-  const { type, object } = JSON.parse(line) as { type: string; object: unknown };
-  if (type !== 'ERROR') return { type, object } as WatchEvent;
-  const { code = 500, reason = '', message = 'no message' } = object as Status;
-  throw new KubernetesError(`${what}: the API server ended it: ${message}`, code, reason);
 }

@@ -1,9 +1,9 @@
-/**
- * Time that passed on this machine, by two clocks: the running time may stand still while a machine is suspended, and the time of day may be
- * set back. The one that has gone further counts.
- */
+/** Clocks and timers of this machine. */
 
-/** A moment by both clocks, in milliseconds. */
+/**
+ * A moment by two clocks, in milliseconds: the running time may stand still while a machine is suspended, and the time of day may be set
+ * back.
+ */
 export interface Moment {
   running: number;
   day: number;
@@ -17,4 +17,15 @@ export function moment(): Moment {
 /** Milliseconds since then, by the clock that has gone further. */
 export function since({ running, day }: Moment): number {
   return Math.max(performance.now() - running, Date.now() - day);
+}
+
+/** Longest delay of a timer of Node, milliseconds. A timer with a longer one fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/**
+ * The delay of a timer for something that is due in so many milliseconds, also in the past or the far future. It may fire too early: its
+ * callback has to compare the time again.
+ */
+export function timerDelay(milliseconds: number): number {
+  return Math.min(Math.max(milliseconds, 0), LONGEST_TIMER);
 }

@@ -5,16 +5,16 @@ import { apiServer, type ApiServer } from './api-server';
 
 /** Where the API server is and who asks. */
 export interface ConnectOptions {
-  /** Path of a kubeconfig; left out: `KUBECONFIG`, then `~/.kube/config`, then the pod's service account. */
+  /** Path of a kubeconfig; default: `KUBECONFIG`, then `~/.kube/config`, then the pod's service account. */
   kubeconfig?: string;
-  /** Context of the kubeconfig; left out: the current one. */
+  /** Context of the kubeconfig; default: the current one. */
   context?: string;
 }
 
 /**
- * Reads the configuration; nothing is asked of the server yet.
+ * Reads the configuration. Makes no call yet.
  *
- * @throws Error where the kubeconfig cannot be read, or has no such context.
+ * @throws Error when the kubeconfig cannot be read, has no such context, or names no API server.
  */
 export function connectKubernetes(options: ConnectOptions = {}): ApiServer {
   const config = new KubeConfig();

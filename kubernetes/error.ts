@@ -1,21 +1,21 @@
-/** What the API server answers when it refuses, or that it did not answer. */
+/** Errors of calls to the API server: it refused the call, or did not answer. */
 
 /**
- * Milliseconds that a server is believed in `Retry-After`. Whoever waits longer does not notice that the server has recovered; a proxy may ask
- * for days.
+ * Longest `Retry-After` that is honored, milliseconds. A client that waits longer does not notice that the server has recovered, and a proxy
+ * may ask for days.
  */
 const LONGEST_RETRY_AFTER = 60_000;
 
 /** Thrown by every call to the API server that does not succeed. */
 export class KubernetesError extends Error {
   override readonly name = 'KubernetesError';
-  /** Milliseconds after which the server wants to be asked again, where it said so: at most a minute. */
+  /** `Retry-After` of the answer, milliseconds, at most a minute. */
   readonly retryAfter: number | undefined;
   constructor(
     message: string,
-    /** HTTP status; 0 where no answer came. */
+    /** HTTP status; 0 if no answer came. */
     readonly code: number,
-    /** Reason of the server's `Status`: `NotFound`, `Conflict`, `Forbidden`, `Expired`, ...; empty where it gave none. */
+    /** Reason of the server's `Status`: `NotFound`, `Conflict`, `Forbidden`, `Expired`, ...; empty if absent. */
     readonly reason: string,
     retryAfter?: number,
     options?: ErrorOptions,
@@ -30,7 +30,7 @@ export class KubernetesError extends Error {
     return this.code === 404;
   }
 
-  /** Somebody else changed the object, or it exists already. */
+  /** Another client changed the object, or it exists already. */
   get isConflict(): boolean {
     return this.code === 409;
   }
@@ -40,13 +40,13 @@ export class KubernetesError extends Error {
     return this.code === 410;
   }
 
-  /** The user may not do this. */
+  /** The user has no right to do this. */
   get isForbidden(): boolean {
     return this.code === 403 || this.code === 401;
   }
 }
 
-/** The server's `Status` object, as far as it is read. */
+/** The fields of the server's `Status` object that are read. */
 export interface Status {
   code?: number;
   reason?: string;
@@ -79,7 +79,7 @@ export function noAnswerError(what: string, cause: unknown): KubernetesError {
 
 function causeText(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  // fetch says "fetch failed" and keeps the reason to itself.
+  // The message of fetch is always "fetch failed"; its cause has the reason.
   return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
 }
 

@@ -1,26 +1,27 @@
 /**
  * Writes Kubernetes Events about objects.
  *
- * V1: an event never holds up or fails what it tells of.
- * V2: what repeats is counted in one Event, written now and then, and no object gets more than a few new ones a minute, so that a storm costs
- *     little. A few are written at a time.
+ * EVENT-1: an Event never delays or fails the work that it reports.
+ * EVENT-2: repetitions are counted in one Event, which is updated from time to time, and no object gets more than a few new Events a minute,
+ *     so that a storm costs little. A few are written at a time.
  */
 import { createHash } from 'node:crypto';
-import type { ApiServer, KubernetesObject } from './api-server';
+import type { ApiServer } from './api-server';
+import type { KubernetesObject } from './object';
 import { KubernetesError } from './error';
 import { RESOURCES } from './resources';
 import { WorkQueue } from './work-queue';
 
-/** What {@link eventWriter} needs. */
+/** What {@link EventWriter} needs. */
 export interface EventWriterOptions {
   api: ApiServer;
-  /** Who tells, as `reportingController`. */
+  /** `reportingController` of the Events. */
   controller: string;
   /** Name of this process. */
   instance: string;
   /** Milliseconds between two writes of one Event. */
   pause: number;
-  /** Told of an Event that could not be written; it is not tried again before it repeats. */
+  /** Called when an Event could not be written. It is not retried before it repeats. */
   onError: (error: unknown) => void;
 }
 
@@ -30,32 +31,25 @@ export interface ObjectEvent {
   reason: string;
   action: string;
   note: string;
-  /** What tells it from others of the same reason: two with the same subject are a repetition. */
+  /** Tells it from others of the same reason: two with the same subject are a repetition. */
   subject: string;
   /** Milliseconds since the epoch. */
   at: number;
-}
-
-/** Writes Events. */
-export interface EventWriter {
-  write(object: KubernetesObject, event: ObjectEvent): void;
-  /** Writes what waits. */
-  stop(): Promise<void>;
 }
 
 /** Events that are written at the same time. */
 const CONCURRENCY = 4;
 /** Milliseconds after which a repetition is a new Event. */
 const FORGET = 600_000;
-/** New events of one object: so many at once, and one more each so many milliseconds. */
+/** New Events of one object: so many at once, and one more every so many milliseconds. */
 const BURST = 25;
 const REFILL = 2_000;
-/** Longest note that the API server takes, and longest name of an instance, bytes. */
+/** Longest note that the API server accepts, and longest name of an instance, bytes. */
 const LONGEST_NOTE = 1_024;
 const LONGEST_INSTANCE = 128;
 /** Characters of the object's name in the name of its Event, which may have 253 in all. */
 const LONGEST_NAME = 200;
-/** Objects, and series of events, that are remembered. */
+/** Most objects, and most series, that are remembered. */
 const MOST = 10_000;
 
 /** One Event with its repetitions. */
@@ -68,110 +62,121 @@ interface Series {
   /** The count of the last try to write it, and when that was. */
   tried: number;
   triedAt: number;
-  /** The Event is there. */
-  isThere: boolean;
+  /** The Event was created. */
+  created: boolean;
 }
 
-/** Makes a writer. */
-export function eventWriter({ api, controller, instance, pause, onError }: EventWriterOptions): EventWriter {
-  const known = new Map<string, Series>();
-  const buckets = new Map<string, { tokens: number; at: number }>();
-  const queue = new WorkQueue({
-    concurrency: CONCURRENCY,
-    work: async (id) => {
-      const series = known.get(id);
-      if (!series) return;
-      await bring(series);
-      if (series.count > series.tried) queue.add(id, untilNext(series));
-    },
-    onError: (_id, error) => onError(error),
-  });
+/** Writes Events. */
+export class EventWriter {
+  readonly #options: EventWriterOptions;
+  readonly #queue: WorkQueue;
+  readonly #series = new Map<string, Series>();
+  /** EVENT-2: how many new Events an object may have, by its uid. */
+  readonly #tokens = new Map<string, { tokens: number; at: number }>();
 
-  function write(object: KubernetesObject, event: ObjectEvent): void {
+  constructor(options: EventWriterOptions) {
+    this.#options = options;
+    this.#queue = new WorkQueue({
+      concurrency: CONCURRENCY,
+      work: (id) => this.#work(id),
+      onError: (_id, error) => options.onError(error),
+    });
+  }
+
+  /** Writes an Event soon, or counts a repetition. */
+  write(object: KubernetesObject, event: ObjectEvent): void {
     const { uid = '', name } = object.metadata;
     const id = createHash('sha1')
       .update(JSON.stringify([uid, event.reason, event.type, event.subject]))
       .digest('hex')
       .slice(0, 16);
-    const series = known.get(id);
+    const series = this.#series.get(id);
     if (series && event.at - series.lastAt < FORGET) {
       series.count += 1;
       series.lastAt = event.at;
-      return queue.add(id, untilNext(series));
+      return this.#queue.add(id, this.#untilNext(series));
     }
-    if (!hasToken(uid, event.at)) return;
-    remember(known, id, {
-      ...{ object, first: event, lastAt: event.at, count: 1, tried: 0, triedAt: 0, isThere: false },
+    if (!this.#takeToken(uid, event.at)) return;
+    remember(this.#series, id, {
+      ...{ object, first: event, lastAt: event.at, count: 1, tried: 0, triedAt: 0, created: false },
       // No part of a name may end with a hyphen.
       name: `${name.slice(0, LONGEST_NAME).replace(/[-.]+$/, '')}.${id}.${event.at.toString(36)}`,
     });
-    queue.add(id);
+    this.#queue.add(id);
   }
 
-  /** V2. */
-  function hasToken(uid: string, now: number): boolean {
-    const bucket = buckets.get(uid) ?? { tokens: BURST, at: now };
+  /** Writes what is not written yet, and no more from now on. */
+  async stop(): Promise<void> {
+    await this.#queue.stop();
+    await Promise.all([...this.#series.values()].map((series) => this.#bringUpToDate(series)));
+  }
+
+  /** EVENT-2. */
+  #takeToken(uid: string, now: number): boolean {
+    const bucket = this.#tokens.get(uid) ?? { tokens: BURST, at: now };
     const tokens = Math.min(BURST, bucket.tokens + (now - bucket.at) / REFILL);
-    remember(buckets, uid, { tokens: Math.max(tokens - 1, 0), at: now });
+    remember(this.#tokens, uid, { tokens: Math.max(tokens - 1, 0), at: now });
     return tokens >= 1;
   }
 
-  /** V2. Milliseconds until the next write. */
-  function untilNext({ triedAt }: Series): number {
-    return Math.max(triedAt + pause - Date.now(), 0);
+  /** EVENT-2: milliseconds until the next write. */
+  #untilNext({ triedAt }: Series): number {
+    return Math.max(triedAt + this.#options.pause - Date.now(), 0);
   }
 
-  /** Writes an Event as it is now. V1. */
-  async function bring(series: Series): Promise<void> {
+  async #work(id: string): Promise<void> {
+    const series = this.#series.get(id);
+    if (!series) return;
+    await this.#bringUpToDate(series);
+    if (series.count > series.tried) this.#queue.add(id, this.#untilNext(series));
+  }
+
+  /** EVENT-1: does not reject. */
+  async #bringUpToDate(series: Series): Promise<void> {
     const { count, lastAt } = series;
     if (count === series.tried) return;
     series.tried = count;
     series.triedAt = Date.now();
     try {
-      if (!series.isThere) await create(series);
-      series.isThere = true;
+      if (!series.created) await this.#create(series);
+      series.created = true;
       if (count > 1) {
-        // The API server lets nothing else of an Event be changed: its note is that of the first one.
+        // The API server allows no other change of an Event: its note is that of the first one.
         const repetitions = { count, lastObservedTime: microTime(lastAt) };
-        await api.merge(RESOURCES.events, keyOf(series), { series: repetitions });
+        await this.#options.api.merge(RESOURCES.events, keyOf(series), { series: repetitions });
       }
     } catch (error: unknown) {
-      onError(error);
+      this.#options.onError(error);
     }
   }
 
-  async function create(series: Series): Promise<void> {
+  async #create(series: Series): Promise<void> {
     try {
-      await api.create(RESOURCES.events, eventOf(series));
+      await this.#options.api.create(RESOURCES.events, eventOf(series, this.#options));
     } catch (error: unknown) {
-      // It is there: the answer to an earlier try was lost.
+      // It exists: the answer to an earlier try was lost.
       if (!(error instanceof KubernetesError && error.isConflict)) throw error;
     }
   }
+}
 
-  function eventOf(series: Series): KubernetesObject {
-    const { object, first } = series;
-    const { apiVersion, kind, metadata } = object;
-    return {
-      metadata: keyOf(series),
-      eventTime: microTime(first.at),
-      reportingController: controller,
-      reportingInstance: shortened(instance, LONGEST_INSTANCE),
-      action: first.action,
-      reason: first.reason,
-      type: first.type,
-      note: shortened(first.note, LONGEST_NOTE),
-      regarding: { apiVersion, kind, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid },
-    } as KubernetesObject;
-  }
-
+function eventOf(
+  series: Series,
+  { controller, instance }: Pick<EventWriterOptions, 'controller' | 'instance'>,
+): KubernetesObject {
+  const { object, first } = series;
+  const { apiVersion, kind, metadata } = object;
   return {
-    write,
-    stop: async () => {
-      await queue.stop();
-      await Promise.all([...known.values()].map(bring));
-    },
-  };
+    metadata: keyOf(series),
+    eventTime: microTime(first.at),
+    reportingController: controller,
+    reportingInstance: shortened(instance, LONGEST_INSTANCE),
+    action: first.action,
+    reason: first.reason,
+    type: first.type,
+    note: shortened(first.note, LONGEST_NOTE),
+    regarding: { apiVersion, kind, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid },
+  } as KubernetesObject;
 }
 
 function keyOf({ object, name }: Series): { namespace: string; name: string } {
@@ -182,16 +187,16 @@ function keyOf({ object, name }: Series): { namespace: string; name: string } {
 function shortened(text: string, bytes: number): string {
   const encoded = Buffer.from(text);
   if (encoded.length <= bytes) return text;
-  // With `stream` the decoder keeps a character that was cut to itself.
+  // With `stream` the decoder leaves out a character that was cut.
   return `${new TextDecoder().decode(encoded.subarray(0, bytes - 3), { stream: true })}...`;
 }
 
-/** RFC 3339 with microseconds, which the API server demands. */
+/** RFC 3339 with microseconds, as the API server requires. */
 function microTime(time: number): string {
   return new Date(time).toISOString().replace('Z', '000Z');
 }
 
-/** Keeps an entry as the newest, and forgets the oldest where there are too many. */
+/** Keeps a value as the newest, and forgets the oldest if there are too many. */
 function remember<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key);
   map.set(key, value);

@@ -1,16 +1,9 @@
 /** The API server's client: connection, requests, errors, Events, and caches that follow resources for as long as the process lives. */
 export { connectKubernetes, inClusterNamespace, type ConnectOptions } from './connect';
-export {
-  type ApiServer,
-  type CallOptions,
-  type KubernetesObject,
-  type ListOptions,
-  type ObjectKeyParts,
-  type ObjectList,
-  type WatchEvent,
-} from './api-server';
+export { type ApiServer, type CallOptions, type ListOptions, type ObjectKeyParts } from './api-server';
+export { type KubernetesObject, type ObjectList, type WatchEvent } from './object';
 export { KubernetesError } from './error';
-export { eventWriter, type EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';
+export { EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';
 export { LEADER_WRITE_TIMEOUT, LeaderElection, type LeaderElectionOptions } from './leader-election';
 export {
   leaseLocks,
@@ -22,7 +15,7 @@ export {
 export { listObjects } from './list';
 export { RESOURCES, type Resource } from './resources';
 export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';
-export { timerDelay } from './timer';
+export { timerDelay } from './clocks';
 export { isOlder } from './version';
 export {
   trimVirtualMachine,
@@ -32,4 +25,4 @@ export {
   type VirtualMachineCacheOptions,
   type VirtualMachineObject,
 } from './virtual-machine';
-export { doublingPause, keyQueue, WorkQueue, type WorkQueueOptions } from './work-queue';
+export { doublingPause, WorkQueue, type WorkQueueOptions } from './work-queue';

@@ -5,7 +5,8 @@
  *     clock.
  * LEASE-2: a lease is good from the moment at which the call began that wrote it, however late the answer comes.
  */
-import type { ApiServer, KubernetesObject } from './api-server';
+import type { ApiServer } from './api-server';
+import type { KubernetesObject } from './object';
 import { moment, type Moment } from './clocks';
 import { RESOURCES } from './resources';
 

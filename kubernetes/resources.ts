@@ -1,4 +1,4 @@
-/** The resources that are read or written, each in the version that we speak. */
+/** The resources that are read or written, each in the version that is used. */
 
 /** One kind of resource on the API server. */
 export interface Resource {

@@ -1,9 +1,9 @@
-/** Which of two versions of an object is the older one. */
-import type { KubernetesObject } from './api-server';
+/** The order of versions of an object. */
+import type { KubernetesObject } from './object';
 
 /**
- * Whether the first is an older version of the same object than the second. The API server counts versions up for each resource
- * (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions); where one is no number, nothing is known.
+ * Whether the first is an older version of the same object than the second. The API server increases versions for each resource
+ * (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions); if one is no number, the order is not known, and this returns false.
  */
 export function isOlder(
   { metadata: a }: Pick<KubernetesObject, 'metadata'>,

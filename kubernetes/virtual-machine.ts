@@ -1,9 +1,10 @@
-/** VirtualMachines as every part of the process shares them: one list and watch, and only what is used of each object. */
-import type { ApiServer, KubernetesObject } from './api-server';
+/** The cache of VirtualMachines that all parts of a process share. It holds only the fields that are read. */
+import type { ApiServer } from './api-server';
+import type { KubernetesObject } from './object';
 import { resourceCache, type CacheOptions, type ResourceCache } from './resource-cache';
 import { RESOURCES } from './resources';
 
-/** A condition in the status of an object: `metav1.Condition`, as far as it is read. */
+/** A condition in the status of an object: the fields of `metav1.Condition` that are read. */
 export interface ObjectCondition {
   type: string;
   status: string;
@@ -13,7 +14,7 @@ export interface ObjectCondition {
   lastTransitionTime?: string;
 }
 
-/** What is kept of a VirtualMachine. The API server has checked the fields; what they say is up to the reader. */
+/** The fields of a VirtualMachine that are read. The API server has validated them against the CRD. */
 export interface VirtualMachineObject extends KubernetesObject {
   spec: {
     groupName?: string;
@@ -40,17 +41,17 @@ export interface VirtualMachineCacheOptions extends Pick<
   api: ApiServer;
 }
 
-/** Starts to follow the VirtualMachines, at once. One a process: whoever needs them shares it. */
+/** Starts to follow the VirtualMachines at once. A process needs one such cache. */
 export function virtualMachineCache(
   options: VirtualMachineCacheOptions,
 ): ResourceCache<VirtualMachineObject> {
   return resourceCache({ ...options, resource: RESOURCES.virtualMachines, trim: trimVirtualMachine });
 }
 
-/** A copy of the whole object in an annotation, as `kubectl apply` leaves it; nobody here reads it. */
+/** Annotation with a copy of the whole object, written by `kubectl apply`. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
-/** Leaves out of a VirtualMachine what nobody here reads. */
+/** Removes the fields of a VirtualMachine that are not read. */
 export function trimVirtualMachine(object: KubernetesObject): VirtualMachineObject {
   const { apiVersion, kind, metadata } = object;
   const spec = (object.spec ?? {}) as VirtualMachineObject['spec'];
@@ -75,14 +76,14 @@ export function trimVirtualMachine(object: KubernetesObject): VirtualMachineObje
   };
 }
 
-/** A copy with these fields alone, those of them that are there. */
+/** A copy with only these fields, if present. */
 function pick<T extends object, K extends keyof T>(from: T, ...keys: K[]): Pick<T, K> {
   return Object.fromEntries(
     keys.flatMap((key) => (from[key] === undefined ? [] : [[key, from[key]]])),
   ) as Pick<T, K>;
 }
 
-/** Annotations without the copy of the whole object that `kubectl apply` leaves there. */
+/** Annotations without the copy of the whole object that `kubectl apply` writes. */
 export function withoutLastApplied(annotations: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(annotations).filter(([key]) => key !== LAST_APPLIED));
 }

@@ -6,7 +6,7 @@
  * QUEUE-3: a key that fails is requeued, after a pause that grows with each failure in a row. The others go on meanwhile.
  */
 import PQueue from 'p-queue';
-import { timerDelay } from './timer';
+import { timerDelay } from './clocks';
 
 /** What a {@link WorkQueue} does with its keys. Times are milliseconds. */
 export interface WorkQueueOptions {
@@ -92,9 +92,4 @@ export class WorkQueue {
     onError(key, error, retryIn);
     this.add(key, retryIn);
   }
-}
-
-/** A {@link WorkQueue} whose work does not fail. */
-export function keyQueue(concurrency: number, work: (key: string) => Promise<void>): WorkQueue {
-  return new WorkQueue({ concurrency, work, onError: () => undefined });
 }

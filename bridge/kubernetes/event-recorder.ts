@@ -1,5 +1,5 @@
 /** Tells of transitions as Kubernetes Events on the objects concerned. The log has every one. */
-import { eventWriter, type ApiServer, type KubernetesObject } from '../../kubernetes';
+import { EventWriter, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import type { BridgeEvent, EventReason } from '../events';
 import { objectKey } from '../manifests';
 import type { ClusterObjects } from './objects';
@@ -36,7 +36,7 @@ const PAUSE = 5_000;
 /** Makes a recorder. */
 export function eventRecorder(options: EventRecorderOptions): EventRecorder {
   const { api, objects, isLeader, instance, onError = () => undefined } = options;
-  const writer = eventWriter({ api, controller: 'vmgroup.dev/bridge', instance, pause: PAUSE, onError });
+  const writer = new EventWriter({ api, controller: 'vmgroup.dev/bridge', instance, pause: PAUSE, onError });
 
   function objectOf({ object }: BridgeEvent): KubernetesObject | undefined {
     if (object.kind === 'VirtualMachineGroup') return objects.groups.get(objectKey(object));

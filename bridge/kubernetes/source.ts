@@ -1,7 +1,7 @@
 /**
  * The source `kubernetes`: desired state as objects on an API server.
  *
- * U1: nothing is missed and nothing ends it (K1 and K2 of kubernetes/resource-cache.ts); what is read is the present state, not events.
+ * U1: nothing is missed and nothing ends it (CACHE-1 and CACHE-2); what is read is the present state, not events.
  * U2: an object that is not valid changes nothing: its last valid form stays in force for as long as this process lives, and without one
  *     nothing is done with it but to say so.
  * U3: a change costs the work of its namespace, however many namespaces there are, and is told of as a change of the groups it concerns.

@@ -12,13 +12,13 @@ import { hostname } from 'node:os';
 import { readResource } from '../../api';
 import {
   KubernetesError,
-  eventWriter,
-  keyQueue,
+  EventWriter,
   RESOURCES,
   resourceCache,
   trimVirtualMachine,
   isOlder,
   virtualMachineCache,
+  WorkQueue,
   type ApiServer,
   type CacheChange,
   type KubernetesObject,
@@ -120,7 +120,7 @@ export function startVmController(options: VmControllerOptions): VmController {
   const entries = new Map<string, Entry>();
   const used = new Map<string, number>();
   // VM Operator too tells the cause of what does not work in Events on the VM.
-  const events = eventWriter({
+  const events = new EventWriter({
     api,
     controller: 'vmgroup.dev/simulator',
     instance: `${hostname().slice(0, 100)}-${process.pid}`,
@@ -133,7 +133,11 @@ export function startVmController(options: VmControllerOptions): VmController {
     inventory: () => machine.inventory,
     onError: (error, namespace) => onError(error, `zones of namespace ${namespace}`),
   });
-  const queue = keyQueue(CONCURRENCY, work);
+  const queue = new WorkQueue({
+    concurrency: CONCURRENCY,
+    work,
+    onError: (key, error) => onError(error, `VirtualMachine ${key}`),
+  });
   const ends: (() => void)[] = [
     machines.onChange(countNamespace),
     groups.onChange(countNamespace),

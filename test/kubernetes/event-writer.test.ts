@@ -2,12 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   connectKubernetes,
-  eventWriter,
+  EventWriter,
   RESOURCES,
   type ApiServer,
+  type KubernetesObject,
   type ObjectEvent,
 } from '../../kubernetes';
-import type { EventWriter, KubernetesObject } from '../../kubernetes';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 
 let cluster: TestCluster;
@@ -29,7 +29,7 @@ beforeEach(async () => {
 
 function writer(to = api, instance = 'test-1'): EventWriter {
   const told = { controller: 'vmgroup.dev/test', instance };
-  return eventWriter({ api: to, ...told, pause: 60_000, onError: (error) => errors.push(error) });
+  return new EventWriter({ api: to, ...told, pause: 60_000, onError: (error) => errors.push(error) });
 }
 
 function happened(over: Partial<ObjectEvent> = {}): ObjectEvent {
@@ -55,7 +55,7 @@ async function written(): Promise<Written[]> {
   return all.filter(({ regarding }) => regarding.uid === object.metadata.uid);
 }
 
-test('V2: a repetition is counted, also where its note is another one; another subject is an Event of its own', async () => {
+test('EVENT-2: a repetition is counted, also where its note is another one; another subject is an Event of its own', async () => {
   const events = writer();
   for (const note of ['attempt 1', 'attempt 2', 'attempt 3']) events.write(object, happened({ note }));
   events.write(object, happened({ subject: 'other', note: 'x'.repeat(2_000) }));
@@ -69,7 +69,7 @@ test('V2: a repetition is counted, also where its note is another one; another s
   expect(errors).toEqual([]);
 });
 
-test('V2: after a while it is a new one; a storm of new ones is bounded', async () => {
+test('EVENT-2: after a while it is a new one; a storm of new ones is bounded', async () => {
   const events = writer();
   const now = Date.now();
   events.write(object, happened({ at: now - 700_000 }));
@@ -81,7 +81,7 @@ test('V2: after a while it is a new one; a storm of new ones is bounded', async 
   expect(await written()).toHaveLength(27);
 });
 
-test('V1: what cannot be written is told, and waits for its repetition', async () => {
+test('EVENT-1: what cannot be written is told, and waits for its repetition', async () => {
   let refuses = true;
   const events = writer({
     ...api,
@@ -96,7 +96,7 @@ test('V1: what cannot be written is told, and waits for its repetition', async (
   expect(await written()).toMatchObject([{ note: 'no luck', series: { count: 2 } }]);
 });
 
-test('V2: long notes, names and instances are cut to what the API server takes, between characters', async () => {
+test('EVENT-2: long notes, names and instances are cut to what the API server takes, between characters', async () => {
   const name = `${'n'.repeat(199)}-${'n'.repeat(50)}`;
   object = await api.create(RESOURCES.leases, { metadata: { namespace: 'default', name } });
   const events = writer(api, 'i'.repeat(253));

@@ -139,36 +139,39 @@ test.each<{ name: string; fault: Parameters<FaultProxy['decide']>[0] }>([
   },
   { name: 'an answer that is no JSON', fault: () => ({ answer: 200, body: '<html>' }) },
   { name: 'connections that are cut', fault: () => 'cut' },
-])('K1, K2: $name: nothing is missed or told twice, and few calls are made meanwhile', async ({ fault }) => {
-  await make('one');
-  const { cache, changes } = follow();
-  await until(() => cache.live);
-  proxy.decide(fault);
-  proxy.cutAll();
-  proxy.forget();
-  await change('one', 1);
-  await make('two');
-  await remove('two');
-  await make('three');
-  await until(() => !cache.live);
-  await sleep(2_500);
-  // 50 to 100 ms, 100 to 200, ... and a list with its watch each time.
-  expect(proxy.calls().length).toBeGreaterThanOrEqual(2);
-  expect(proxy.calls().length).toBeLessThanOrEqual(16);
-  expect(cache.get('a/one')).toBeDefined();
-  await until(() => cache.error instanceof KubernetesError);
-  proxy.heal();
-  await until(() => cache.live);
-  await until(() => isTrue(cache));
-  expect(cache.error).toBeUndefined();
-  expect(told(changes, 'three')).toEqual([0]);
-  expect(told(changes, 'one').at(-1)).toBe(1);
-  await remove('one');
-  await remove('three');
-  await until(() => cache.size === 0);
-});
+])(
+  'CACHE-1, CACHE-2: $name: nothing is missed or told twice, and few calls are made meanwhile',
+  async ({ fault }) => {
+    await make('one');
+    const { cache, changes } = follow();
+    await until(() => cache.live);
+    proxy.decide(fault);
+    proxy.cutAll();
+    proxy.forget();
+    await change('one', 1);
+    await make('two');
+    await remove('two');
+    await make('three');
+    await until(() => !cache.live);
+    await sleep(2_500);
+    // 50 to 100 ms, 100 to 200, ... and a list with its watch each time.
+    expect(proxy.calls().length).toBeGreaterThanOrEqual(2);
+    expect(proxy.calls().length).toBeLessThanOrEqual(16);
+    expect(cache.get('a/one')).toBeDefined();
+    await until(() => cache.error instanceof KubernetesError);
+    proxy.heal();
+    await until(() => cache.live);
+    await until(() => isTrue(cache));
+    expect(cache.error).toBeUndefined();
+    expect(told(changes, 'three')).toEqual([0]);
+    expect(told(changes, 'one').at(-1)).toBe(1);
+    await remove('one');
+    await remove('three');
+    await until(() => cache.size === 0);
+  },
+);
 
-test('K2: a watch that is cut in the middle of a line goes on where it was, without a new list', async () => {
+test('CACHE-2: a watch that is cut in the middle of a line goes on where it was, without a new list', async () => {
   const { cache, changes } = follow();
   await until(() => cache.live);
   const { lists } = cache.counts;
@@ -188,7 +191,7 @@ test('K2: a watch that is cut in the middle of a line goes on where it was, with
   await remove('cut');
 });
 
-test('K1: a server that takes the watch and is silent is found out, told of, and followed again', async () => {
+test('CACHE-1: a server that takes the watch and is silent is found out, told of, and followed again', async () => {
   const { cache } = follow();
   await until(() => cache.live);
   proxy.decide(() => 'silent');
@@ -202,7 +205,7 @@ test('K1: a server that takes the watch and is silent is found out, told of, and
   await remove('unheard');
 }, 120_000);
 
-test('K1: one watch that is silent while the server answers is opened anew', async () => {
+test('CACHE-1: one watch that is silent while the server answers is opened anew', async () => {
   const { cache } = follow();
   await until(() => cache.live);
   const calls = proxy.calls().length;
@@ -216,7 +219,7 @@ test('K1: one watch that is silent while the server answers is opened anew', asy
   await remove('unheard');
 }, 120_000);
 
-test('K2: what was deleted while the server had forgotten is told', async () => {
+test('CACHE-2: what was deleted while the server had forgotten is told', async () => {
   await make('stays');
   await make('goes');
   await make('again', 'old');
@@ -238,7 +241,7 @@ test('K2: what was deleted while the server had forgotten is told', async () => 
   for (const name of ['stays', 'again', 'comes']) await remove(name);
 }, 120_000);
 
-test('K1: an API server that is killed and started again is followed again', async () => {
+test('CACHE-1: an API server that is killed and started again is followed again', async () => {
   const { cache } = follow();
   await until(() => cache.live);
   await cluster.killApiServer();
@@ -258,7 +261,7 @@ describe('more objects than a page', () => {
   beforeAll(() => each((name) => make(name)), 120_000);
   afterAll(() => each((name) => remove(name)), 120_000);
 
-  test('K2: all pages are read, and what changes between two of them is not missed', async () => {
+  test('CACHE-2: all pages are read, and what changes between two of them is not missed', async () => {
     const isNext = ({ path }: SeenCall): boolean => path.includes('continue=');
     proxy.forget();
     proxy.decide((call) => (isNext(call) ? { delay: 300 } : undefined));
@@ -276,7 +279,7 @@ describe('more objects than a page', () => {
     await remove('late');
   });
 
-  test('K2: a list whose continuation has expired is begun anew, and tells what is gone', async () => {
+  test('CACHE-2: a list whose continuation has expired is begun anew, and tells what is gone', async () => {
     const { cache } = follow();
     await cache.synced();
     expect(cache.size).toBe(1_200);
@@ -297,7 +300,7 @@ describe('more objects than a page', () => {
   }, 120_000);
 });
 
-test('K3: a listener or a trim that throws harms nobody else', async () => {
+test('CACHE-3: a listener or a trim that throws harms nobody else', async () => {
   const errors: unknown[] = [];
   const { cache, changes } = follow({
     trim: (object) => {
@@ -329,7 +332,7 @@ test('K3: a listener or a trim that throws harms nobody else', async () => {
   await remove('fine');
 });
 
-test('K2: two namespaces are followed apart, and nothing of a third', async () => {
+test('CACHE-2: two namespaces are followed apart, and nothing of a third', async () => {
   await kubectl('create', 'namespace', 'c');
   const { cache, changes } = follow({ namespaces: ['a', 'b'] });
   await until(() => cache.live);

@@ -42,7 +42,7 @@ const whole: KubernetesObject = {
   },
 };
 
-test('K4: of a VirtualMachine only what is read is kept', () => {
+test('CACHE-4: of a VirtualMachine only what is read is kept', () => {
   expect(trimVirtualMachine(whole)).toEqual({
     apiVersion: 'vmoperator.vmware.com/v1alpha6',
     kind: 'VirtualMachine',
@@ -74,7 +74,7 @@ test('K4: of a VirtualMachine only what is read is kept', () => {
   });
 });
 
-test('K4: a VirtualMachine without labels, spec or status is kept as one that says nothing', () => {
+test('CACHE-4: a VirtualMachine without labels, spec or status is kept as one that says nothing', () => {
   const bare = { metadata: { name: 'db', namespace: 'prod', uid: 'u-1' } };
   expect(trimVirtualMachine(bare)).toEqual({ ...bare, spec: {}, status: {} });
 });

@@ -1,0 +1,147 @@
+/**
+ * The connection of one user to one API server: authentication, time limits and errors of every call. TLS and transport are client-node's.
+ *
+ * client-node gives each call a connection pool of its own, so each would shake hands again: several times the cost of the call itself, on
+ * both sides. Here the pool is kept for as long as the certificates stay the same.
+ */
+import type { RequestOptions } from 'node:https';
+import {
+  HttpMethod,
+  IsomorphicFetchHttpLibrary,
+  RequestContext,
+  type KubeConfig,
+  type ResponseContext,
+} from '@kubernetes/client-node';
+import { answerError, KubernetesError, noAnswerError } from './error';
+import type { WatchEvent } from './object';
+import { TimeLimit } from './time-limit';
+import { eventOf, linesOf } from './watch-stream';
+
+/** Parameters of a call. */
+export type Query = Record<string, string | number | boolean | undefined>;
+
+/** One call. */
+export interface Request {
+  method: HttpMethod;
+  path: string;
+  query?: Query;
+  body?: object;
+  /** Of the body; default JSON. */
+  contentType?: string;
+}
+
+/** Who receives the events of a watch. */
+export interface WatchReceiver {
+  /** Ends the watch. */
+  signal?: AbortSignal;
+  onEvent: (event: WatchEvent) => void;
+  /** Called once the server has accepted the watch. */
+  onOpen?: () => void;
+}
+
+type Dispatcher = ReturnType<RequestContext['getDispatcher']>;
+
+/** Milliseconds that one call may take, or the opening of a watch. */
+const CALL_TIMEOUT = 10_000;
+/** Milliseconds without data after which an open watch is given up. */
+const SILENCE = 30_000;
+
+/** A connection. Calls reject with a {@link KubernetesError}. */
+export class Connection {
+  /** `https://host:port`. */
+  readonly address: string;
+  readonly #config: KubeConfig;
+  readonly #http = new IsomorphicFetchHttpLibrary();
+  /** The connection pool, and the certificates that it is for. */
+  #pool: { dispatcher: Dispatcher; certificates: string } | undefined;
+
+  /** @throws Error when the configuration names no API server. */
+  constructor(config: KubeConfig) {
+    const address = config.getCurrentCluster()?.server.replace(/\/+$/, '');
+    if (address === undefined) {
+      throw new Error('no API server is configured: set KUBECONFIG, or run in a pod with a service account');
+    }
+    this.address = address;
+    this.#config = config;
+  }
+
+  /** Makes one call; returns the JSON of the answer. */
+  async call(
+    request: Request,
+    { timeout = CALL_TIMEOUT, signal }: { timeout?: number; signal?: AbortSignal } = {},
+  ): Promise<unknown> {
+    const what = `${request.method} ${request.path}`;
+    const limit = new TimeLimit(timeout, signal);
+    try {
+      const response = await this.#send(request, limit.signal);
+      const text = await response.body.text();
+      const { httpStatusCode: code, headers } = response;
+      if (code < 200 || code > 299) throw answerError(what, code, text, headers['retry-after']);
+      return JSON.parse(text);
+    } catch (error: unknown) {
+      throw error instanceof KubernetesError ? error : noAnswerError(what, error);
+    } finally {
+      limit.end();
+    }
+  }
+
+  /** Watches; resolves when the stream ends, falls silent, or `signal` aborts. */
+  async watch(path: string, query: Query, { signal, onEvent, onOpen }: WatchReceiver): Promise<void> {
+    const what = `watch ${path}`;
+    const limit = new TimeLimit(CALL_TIMEOUT, signal);
+    let opened = false;
+    try {
+      const parameters = { watch: true, allowWatchBookmarks: true, ...query };
+      const response = await this.#send({ method: HttpMethod.GET, path, query: parameters }, limit.signal);
+      const { httpStatusCode: code, headers, body } = response;
+      if (code !== 200) throw answerError(what, code, await body.text(), headers['retry-after']);
+      opened = true;
+      limit.restart(SILENCE);
+      onOpen?.();
+      for await (const line of linesOf(body.stream(), () => limit.restart(SILENCE))) {
+        if (limit.signal.aborted) return;
+        onEvent(eventOf(what, line));
+      }
+    } catch (error: unknown) {
+      if (signal?.aborted || (opened && limit.signal.aborted)) return;
+      throw error instanceof KubernetesError ? error : noAnswerError(what, error);
+    } finally {
+      limit.end();
+    }
+  }
+
+  /** Sends a request. The body of its answer is still to be read. */
+  async #send(
+    { method, path, query = {}, body, contentType = 'application/json' }: Request,
+    signal: AbortSignal,
+  ): Promise<ResponseContext> {
+    const url = new URL(this.address + path);
+    for (const [key, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(key, String(value));
+    }
+    const context = new RequestContext(url.toString(), method);
+    context.setHeaderParam('Accept', 'application/json');
+    if (body !== undefined) {
+      context.setHeaderParam('Content-Type', contentType);
+      context.setBody(JSON.stringify(body));
+    }
+    context.setSignal(signal);
+    await this.#authenticate(context);
+    return this.#http.send(context).toPromise();
+  }
+
+  async #authenticate(context: RequestContext): Promise<void> {
+    const tls: RequestOptions = {};
+    await this.#config.applyToHTTPSOptions(tls);
+    const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = tls;
+    // Certificates change if a plugin or a file provides short-lived ones.
+    const certificates = JSON.stringify([ca, cert, key, pfx, passphrase, rejectUnauthorized, servername]);
+    await this.#config.applySecurityAuthentication(context);
+    if (this.#pool?.certificates !== certificates) {
+      const before = this.#pool?.dispatcher;
+      this.#pool = { dispatcher: context.getDispatcher(), certificates };
+      // Open calls end on it.
+      void before?.close();
+    } else if (this.#pool.dispatcher) context.setDispatcher(this.#pool.dispatcher);
+  }
+}

@@ -1,0 +1,35 @@
+/** Objects, lists and events as the API server sends them. */
+
+/** An object as the API server sends it. */
+export interface KubernetesObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid?: string;
+    resourceVersion?: string;
+    generation?: number;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    finalizers?: string[];
+    ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
+    creationTimestamp?: string;
+    deletionTimestamp?: string;
+    managedFields?: { manager?: string; subresource?: string; operation?: string; time?: string }[];
+  };
+  spec?: unknown;
+  status?: unknown;
+}
+
+/** One page of a list. */
+export interface ObjectList {
+  metadata: { resourceVersion?: string; continue?: string };
+  items: KubernetesObject[];
+}
+
+/** One event of a watch. */
+export interface WatchEvent {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
+  object: KubernetesObject;
+}

@@ -5,6 +5,7 @@ import type * as Kubernetes from '../kubernetes';
 import type * as Placement from '../placement';
 import type * as Platforms from '../platforms';
 import type * as Simulated from '../platforms/simulated';
+import type * as Simulator from '../simulator';
 import type * as VmOperator from '../platforms/vm-operator';
 import type * as Workflows from '../workflows';
 import type * as Live from './live-display/display';
@@ -29,7 +30,9 @@ export const placement = (): typeof Placement => require('../placement') as type
 export const live = (): typeof Live => require('./live-display/display') as typeof Live;
 /** The shared watch of a platform. */
 export const platforms = (): typeof Platforms => require('../platforms') as typeof Platforms;
-/** The simulated platform. */
+/** The simulated platform's process. */
+export const simulator = (): typeof Simulator => require('../simulator') as typeof Simulator;
+/** The simulated platform, to those who call it. */
 export const simulated = (): typeof Simulated => require('../platforms/simulated') as typeof Simulated;
 /** VMs that VM Operator keeps. */
 export const vmOperator = (): typeof VmOperator => require('../platforms/vm-operator') as typeof VmOperator;

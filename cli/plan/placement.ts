@@ -37,7 +37,7 @@ export function placerOf(parsed: Pick<ParsedManifests, 'manifests' | 'problems'>
 
 /** A placer on an inventory, on which some VMs stand. What is said of those beside the VMs to be placed counts from then on. */
 export function placerOn(inventory: SimulatedInventory, there: readonly PlacedVm[]): Placer {
-  const { placementProblem, placementVm } = lazy.simulated();
+  const { placementProblem, placementVm } = lazy.simulator();
   const standing = new Map(there.map((vm) => [vm.uid, vm]));
   return ({ requests, beside = [] }) => {
     for (const { vm, labels = {}, affinity = [] } of beside) {
@@ -59,7 +59,7 @@ export function placerOn(inventory: SimulatedInventory, there: readonly PlacedVm
 }
 
 function standingVms({ virtualMachines, classes }: Manifests): PlacedVm[] {
-  const { placementVm } = lazy.simulated();
+  const { placementVm } = lazy.simulator();
   return virtualMachines.flatMap(({ namespace, name, uid, className, labels, affinity, placed }) => {
     if (!placed) return [];
     const asks = classes.find((each) => each.namespace === namespace && each.name === className);

@@ -53,7 +53,7 @@ async function lookAtSimulator(cluster: ClusterManifests, address: string): Prom
 
 function placedVm({ state, ...asks }: StandingVm): PlacedVm {
   const { vm, status } = state;
-  return { ...lazy.simulated().placementVm({ vm, ...asks }), placement: status.placement ?? { zoneID: '' } };
+  return { ...lazy.simulator().placementVm({ vm, ...asks }), placement: status.placement ?? { zoneID: '' } };
 }
 
 /** Reads the zones with the rights of whoever plans. */

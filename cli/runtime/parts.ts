@@ -37,7 +37,7 @@ export async function startPlatform(options: {
 }): Promise<RunningPlatform> {
   const { dataDir, inventory, logger } = options;
   const simulator = await lazy
-    .simulated()
+    .simulator()
     .startSimulator({
       dataDir,
       ...(inventory && { inventory }),

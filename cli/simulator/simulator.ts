@@ -1,7 +1,8 @@
 /** `vmgroup simulator`. */
 import type { Logger } from 'pino';
 import { pino } from 'pino';
-import type { JournalLine, Simulator, VmController } from '../../platforms/simulated';
+import type { JournalLine } from '../../platforms/simulated';
+import type { Simulator, VmController } from '../../simulator';
 import { connectCluster, watchedNamespaces } from '../connections/cluster';
 import type { ConsoleOptions, SimulatorRunOptions } from '.';
 import { dataFolder, readLiveRecord } from '../data-folder/data-folder';
@@ -17,7 +18,7 @@ import { stopSignal, untilStopped } from '../runtime/stop';
 export async function runSimulator(paths: string[], options: SimulatorRunOptions): Promise<void> {
   const inventory =
     paths.length === 0 ? undefined : inventoryOf(await readManifests(paths, { streams: true }));
-  const { startSimulator } = lazy.simulated();
+  const { startSimulator } = lazy.simulator();
   const signal = stopSignal();
   const follow = options.kubernetes ? followCluster(options, signal) : undefined;
   const dataDir = dataFolder(options.data).simulator;
@@ -48,7 +49,7 @@ function followCluster(
   const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
   return ({ machine }) => {
     logger.info({ server: api.address, namespaces }, "stands in for VM Operator's VM controller");
-    const controller = lazy.simulated().startVmController({
+    const controller = lazy.simulator().startVmController({
       ...{ api, machine },
       ...(namespaces && { namespaces }),
       onError: toldOnce(logger),

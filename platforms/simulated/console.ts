@@ -1,7 +1,7 @@
 /** The simulated platform's console: what a person does behind the group's back, for demonstrations and drills. */
 import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import type { FailureClass, VirtualMachineState } from '../platform';
-import type { JournalLine } from './entries';
+import type { JournalLine } from './journal-lines';
 import { Caller } from './http-call';
 import { JOURNAL_PAGE, type StandingVm } from './protocol';
 

@@ -9,7 +9,7 @@ import {
   type PlacementRequest,
   type VirtualMachineRef,
 } from '../../contract';
-import type { SeenByRules } from './entries';
+import type { SeenByRules } from './journal-lines';
 
 /** One line of the watch. */
 export type WatchLine =

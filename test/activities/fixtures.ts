@@ -4,14 +4,9 @@ import { createActivities } from '../../activities';
 import { type Activities, type PowerInput, type PowerResult } from '../../contract';
 import type { SimulatedInventory } from '../../api';
 import { Observer } from '../../platforms';
-import {
-  SimulatedPlatform,
-  SimulatorConsole,
-  startSimulator,
-  type JournalLine,
-  type Simulator,
-} from '../../platforms/simulated';
-import { vm, withFolder } from '../platforms/fixtures';
+import { SimulatedPlatform, SimulatorConsole, type JournalLine } from '../../platforms/simulated';
+import { startSimulator, type Simulator } from '../../simulator';
+import { vm, withFolder } from '../simulator/fixtures';
 
 /** A real simulated platform with the activities on it. */
 export interface Bench {

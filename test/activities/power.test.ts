@@ -1,7 +1,7 @@
 /** The power activities on a real simulated platform, one attempt after the other as Temporal would start them. */
 import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
 import type { PowerState } from '../../api';
-import { inventory, placement, power, vm, withFaults } from '../platforms/fixtures';
+import { inventory, placement, power, vm, withFaults } from '../simulator/fixtures';
 import { until } from '../support/until';
 import { attempt, attempts, bench, copyOf, environmentOf, powerInput, story } from './fixtures';
 

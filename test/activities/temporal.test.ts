@@ -3,7 +3,7 @@ import { type Client, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker, Runtime, DefaultLogger, type WorkflowBundle } from '@temporalio/worker';
 import { createActivities } from '../../activities';
 import { workflowId, type Plan } from '../../contract';
-import { inventory, placement, withFaults } from '../platforms/fixtures';
+import { inventory, placement, withFaults } from '../simulator/fixtures';
 import { until } from '../support/until';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { bundleWorkflows } from '../support/workflow-bundle';

@@ -1,7 +1,7 @@
 /** Every HTTP server of vmgroup in one process, for tests that attack them. Sends their ports, and every error that they report. */
 import path from 'node:path';
 import { startAdmissionServer } from '../../bridge';
-import { startSimulator } from '../../platforms/simulated';
+import { startSimulator } from '../../simulator';
 import { startHealth } from '../../worker';
 import { createAuthority } from '../support/certificates';
 

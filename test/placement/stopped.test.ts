@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { placementText } from '../../cli/plan/placement';
 import { solvePlacement, STOPPED_BY_CLOCK, type PlacementProblem } from '../../placement';
-import { SimulatedPlatform, startSimulator } from '../../platforms/simulated';
+import { SimulatedPlatform } from '../../platforms/simulated';
+import { startSimulator } from '../../simulator';
 import { notesOf } from '../../platforms/vm-operator/place';
-import { inventory, placement, withFolder } from '../platforms/fixtures';
+import { inventory, placement, withFolder } from '../simulator/fixtures';
 import { GiB, HOST, hosts, problem, term, vm } from './problems';
 
 const web = { app: 'web' };

@@ -1,6 +1,6 @@
 /** The shared watch, on a platform whose stream the test breaks at will. */
 import { Observer, type Platform, type VirtualMachineState, type WatchSink } from '../../platforms';
-import { vm } from './fixtures';
+import { vm } from '../simulator/fixtures';
 import { until } from '../support/until';
 
 /** A platform that only watches; each watch stays open until the test ends it. */

@@ -14,7 +14,7 @@ import { Observer } from '../../platforms';
 import { VmOperatorPlatform, type VmOperatorOptions } from '../../platforms/vm-operator';
 import type { TestCluster } from '../support/kubernetes';
 import { until } from '../support/until';
-import { startVmCluster } from './vm-controller-fixtures';
+import { startVmCluster } from '../simulator/vm-controller-fixtures';
 
 /** A cluster with our CRDs, and those of both kinds of zones. */
 export async function startZonedCluster(): Promise<TestCluster> {

@@ -2,7 +2,7 @@
 import { RESOURCES, trimVirtualMachine, type KubernetesObject } from '../../kubernetes';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import type { TestCluster } from '../support/kubernetes';
-import { GIB } from './fixtures';
+import { GIB } from '../simulator/fixtures';
 import { previewPlaces, type Lister } from '../../platforms/vm-operator';
 import { Desk, startZonedCluster, withProcess } from './vm-operator-fixtures';
 

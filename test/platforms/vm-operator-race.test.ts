@@ -7,7 +7,7 @@ import { RESOURCES, leaseLocks, type ApiServer, type HeldLock } from '../../kube
 import type { PlacementRequest, VirtualMachineRef } from '../../contract';
 import { PLACEMENT_LEASE } from '../../platforms/vm-operator/platform';
 import type { TestCluster } from '../support/kubernetes';
-import { GIB } from './fixtures';
+import { GIB } from '../simulator/fixtures';
 import { until } from '../support/until';
 import { Desk, startZonedCluster, withProcess } from './vm-operator-fixtures';
 

@@ -1,8 +1,8 @@
 /** The platform `vm-operator` with the stand-in for VM Operator's VM controller: what one says the other understands. */
 import { RESOURCES } from '../../kubernetes';
 import { attempt, attempts, powerInput } from '../activities/fixtures';
-import { withFaults, withFolder } from './fixtures';
-import { Stage, startVmCluster } from './vm-controller-fixtures';
+import { withFaults, withFolder } from '../simulator/fixtures';
+import { Stage, startVmCluster } from '../simulator/vm-controller-fixtures';
 import { withProcess } from './vm-operator-fixtures';
 
 test('power on and off, and the cause of a power-on that fails', async () => {

@@ -23,12 +23,8 @@ import {
   type KubernetesObject,
   type Resource,
 } from '../../kubernetes';
-import {
-  SimulatorConsole,
-  startSimulator,
-  startVmController,
-  type JournalLine,
-} from '../../platforms/simulated';
+import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
+import { startSimulator, startVmController } from '../../simulator';
 import { startWorker } from '../../worker';
 import { startFaultProxy, type FaultProxy } from './fault-proxy';
 import { startCluster, type TestCluster } from './kubernetes';

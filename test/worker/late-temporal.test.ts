@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../cli/temporal-server/temporal-server';
-import { startSimulator, type Simulator } from '../../platforms/simulated';
+import { startSimulator, type Simulator } from '../../simulator';
 import { buildWhenStale, start } from '../cli/vmgroup';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy';
 import { startTemporal, type TestTemporal } from '../support/temporal';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SimulatedFault, SimulatedInventory } from '../../api';
 import { solveChecked } from '../../placement';
-import { decidePlace } from '../../platforms/simulated/engine';
+import { decidePlace } from '../../simulator/engine/engine';
 import type { PlaceCall } from '../../platforms/simulated';
 import type { PowerRequest } from '../../platforms';
 import type { PlacementRequest, VirtualMachineRef } from '../../contract';

@@ -7,7 +7,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Entry, JournalLine } from './entries';
+import type { Entry, JournalLine } from '../platforms/simulated';
 
 const LINE_FEED = 0x0a;
 

@@ -5,15 +5,8 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { Observer, PlatformError, type VirtualMachineState } from '../../platforms';
-import {
-  SimulatedPlatform,
-  SimulatorConsole,
-  SimulatorInUseError,
-  startSimulator,
-  type JournalLine,
-  type Simulator,
-  type SimulatorOptions,
-} from '../../platforms/simulated';
+import { SimulatedPlatform, SimulatorConsole, type JournalLine } from '../../platforms/simulated';
+import { SimulatorInUseError, startSimulator, type Simulator, type SimulatorOptions } from '../../simulator';
 import { GIB, inventory, placement, power, vm, withFaults, withFolder } from './fixtures';
 import { until } from '../support/until';
 

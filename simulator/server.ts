@@ -22,10 +22,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import type { SimulatedInventory } from '../../api';
-import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange } from '../../http';
-import type { Solve } from '../../placement';
-import { PlatformError, type FailureClass } from '../platform';
+import type { SimulatedInventory } from '../api';
+import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange } from '../http';
+import type { Solve } from '../placement';
+import { PlatformError, type FailureClass } from '../platforms';
 import { lockJournal } from './lock';
 import { Machine } from './machine';
 import {
@@ -40,7 +40,7 @@ import {
   releaseBody,
   type Refusal,
   type WatchLine,
-} from './protocol';
+} from '../platforms/simulated';
 
 /** What {@link startSimulator} starts with. */
 export interface SimulatorOptions {

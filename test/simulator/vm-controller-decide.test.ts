@@ -1,17 +1,11 @@
 /** What the stand-in for VM Operator's VM controller decides about one VM: tables. */
 import type { PowerState } from '../../api';
 import type { KubernetesObject, VirtualMachineObject } from '../../kubernetes';
-import type { VmRecord } from '../../platforms/simulated/engine';
+import type { VmRecord } from '../../simulator/engine/engine';
 import { PlatformError, type FailureClass } from '../../platforms';
-import {
-  decide,
-  isWokenBy,
-  sightOfGroup,
-  toldAs,
-  type Sight,
-} from '../../platforms/simulated/vm-controller-decide';
+import { decide, isWokenBy, sightOfGroup, toldAs, type Sight } from '../../simulator/vm-controller/decide';
 import { classifyWarning } from '../../platforms/vm-operator/warnings';
-import { zonesOf } from '../../platforms/simulated/zones';
+import { zonesOf } from '../../simulator/vm-controller/zones';
 import { inventory } from './fixtures';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');

@@ -12,9 +12,9 @@ import {
   find,
   report,
   type EngineState,
-} from '../../platforms/simulated/engine';
-import { draw, drawTime } from '../../platforms/simulated/dice';
-import { CONSOLE, type Effect, type Entry, type PowerCall } from '../../platforms/simulated/entries';
+} from '../../simulator/engine/engine';
+import { draw, drawTime } from '../../simulator/engine/dice';
+import { CONSOLE, type Effect, type Entry, type PowerCall } from '../../platforms/simulated';
 import { GIB, inventory, placement, placeNow, power, vm } from './fixtures';
 import { propertyRuns } from '../support/property-runs';
 

@@ -25,12 +25,12 @@ import {
   type ObjectCondition,
   type VirtualMachineObject,
 } from '../../kubernetes';
-import { PlatformError } from '../platform';
+import { PlatformError } from '../../platforms';
 import { type VirtualMachineRef } from '../../contract';
-import { APPLY_TIME } from '../vm-operator/annotations';
-import { VM_CONTROLLER } from './entries';
-import { keyOf } from './engine';
-import type { Machine } from './machine';
+import { APPLY_TIME } from '../../platforms/vm-operator';
+import { VM_CONTROLLER } from '../../platforms/simulated';
+import { keyOf } from '../engine';
+import type { Machine } from '../machine';
 import {
   CONDITION,
   decide,
@@ -46,7 +46,7 @@ import {
   type GroupSight,
   type Size,
   type WantedStatus,
-} from './vm-controller-decide';
+} from './decide';
 import { publishZones } from './zones';
 
 /** Field manager of everything that is applied. */

@@ -1,9 +1,9 @@
 /** The journal file by itself, and in pages over HTTP. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SimulatorConsole, startSimulator, type JournalLine } from '../../platforms/simulated';
-import type { Entry } from '../../platforms/simulated/entries';
-import { openJournal } from '../../platforms/simulated/journal';
+import { type Entry, type JournalLine, SimulatorConsole } from '../../platforms/simulated';
+import { startSimulator } from '../../simulator';
+import { openJournal } from '../../simulator/journal';
 import { inventory, withFolder } from './fixtures';
 
 /** Odd line ends within a text are no ends of a line. */

@@ -9,16 +9,16 @@
  */
 import { own, type Placement, type PowerMode, type PowerState } from '../../api';
 import type { KubernetesObject, ObjectCondition, VirtualMachineObject } from '../../kubernetes';
-import type { FailureClass, PlatformError } from '../platform';
+import type { FailureClass, PlatformError } from '../../platforms';
 import {
   APPLY_TIME,
   isPaused,
   isPowerState,
   powerOnChecks,
   recordedOperation,
-} from '../vm-operator/annotations';
-import { VM_CONTROLLER } from './entries';
-import type { VmRecord } from './engine';
+} from '../../platforms/vm-operator';
+import { VM_CONTROLLER } from '../../platforms/simulated';
+import type { VmRecord } from '../engine';
 
 /** Finalizer that VM Operator puts on each VirtualMachine. */
 export const VM_FINALIZER = 'vmoperator.vmware.com/virtualmachine';

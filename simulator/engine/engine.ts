@@ -18,24 +18,24 @@ import {
   type SimulatedInventory,
 } from '../../api';
 import { STOPPED_BY_CLOCK, type PlacementAnswer, type PlacementProblem } from '../../placement';
-import type { FailureClass, PowerRequest, ReleaseOptions, VirtualMachineState } from '../platform';
+import type { FailureClass, PowerRequest, ReleaseOptions, VirtualMachineState } from '../../platforms';
 import type { Neighbour, PlacementRequest, VirtualMachineRef } from '../../contract';
 import { draw, drawTime } from './dice';
 import {
   CONSOLE,
-  PLATFORM,
   type Deleted,
   type Effect,
   type Entry,
   type Failed,
   type PlaceCall,
   type PlacedVm,
+  PLATFORM,
   type PowerCall,
   type ReleaseCall,
   type SeenByRules,
-} from './entries';
+  type StandingVm,
+} from '../../platforms/simulated';
 import { placementProblem, placementVm } from './placing';
-import type { StandingVm } from './protocol';
 
 /** A call for a change of power state, as the engine takes it. */
 export interface EnginePowerRequest extends PowerRequest {

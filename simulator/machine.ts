@@ -6,11 +6,16 @@
  * M3: calls for placement are answered one after another, and an answer of the solver counts only where no host or VM has changed since it
  *     was asked: it runs in a thread of its own meanwhile.
  */
-import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
-import { solveInThread, type Solve } from '../../placement';
-import type { FailureClass, PowerRequest, ReleaseOptions, VirtualMachineState } from '../platform';
-import type { Outranking, PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
-import { PlatformError } from '../platform';
+import type { PowerState, SimulatedFault, SimulatedInventory } from '../api';
+import { solveInThread, type Solve } from '../placement';
+import {
+  type FailureClass,
+  PlatformError,
+  type PowerRequest,
+  type ReleaseOptions,
+  type VirtualMachineState,
+} from '../platforms';
+import type { Outranking, PlacementRequest, PlacementResult, VirtualMachineRef } from '../contract';
 import {
   acceptedOperations,
   apply,
@@ -32,9 +37,14 @@ import {
   type EngineState,
   type VmRecord,
 } from './engine';
-import { CONSOLE, type Entry, type JournalLine, type PlaceCall } from './entries';
+import {
+  CONSOLE,
+  type Entry,
+  type JournalLine,
+  type PlaceCall,
+  type StandingVm,
+} from '../platforms/simulated';
 import { openJournal, type Journal } from './journal';
-import type { StandingVm } from './protocol';
 
 /** Receives changes that are on disk. */
 export interface Watcher {

@@ -9,14 +9,14 @@ import {
   type ObjectCondition,
   type VirtualMachineObject,
 } from '../../kubernetes';
+import type { JournalLine } from '../../platforms/simulated';
 import {
   readJournal,
   startSimulator,
   startVmController,
-  type JournalLine,
   type Simulator,
   type VmController,
-} from '../../platforms/simulated';
+} from '../../simulator';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 import { inventory } from './fixtures';
 import { until } from '../support/until';

@@ -1,10 +1,11 @@
 /** Places on the simulated platform: the solver's answers, and the check that each has to pass. */
 import { DEFAULT_INVENTORY, type AffinityTerm, type SimulatedHost } from '../../api';
 import type { PlacementRequest } from '../../contract';
-import { SimulatedPlatform, startSimulator, type PlaceCall } from '../../platforms/simulated';
-import { apply, emptyState, type EngineState } from '../../platforms/simulated/engine';
+import { SimulatedPlatform, type PlaceCall } from '../../platforms/simulated';
+import { startSimulator } from '../../simulator';
+import { apply, emptyState, type EngineState } from '../../simulator/engine/engine';
 import { mistakes } from '../../placement';
-import { placementProblem, placementVm } from '../../platforms/simulated/placing';
+import { placementProblem, placementVm } from '../../simulator/engine/placing';
 import { GIB, inventory, placement, placeNow, withFolder } from './fixtures';
 
 const HOST = 'kubernetes.io/hostname';

@@ -13,7 +13,7 @@ Module._extensions['.ts'] = (module, filename) => {
   module._compile(code, filename);
 };
 
-const { startSimulator } = require(join(module.path, '../../platforms/simulated/index.ts'));
+const { startSimulator } = require(join(module.path, '../../simulator/index.ts'));
 const { inventory } = require(join(module.path, 'fixtures.ts'));
 
 void startSimulator({

@@ -46,7 +46,7 @@ import {
   type TreeFacts,
   type TreeSteps,
 } from './pass';
-import type { Decision, Sent } from './reconcile';
+import type { SendDecision, SentPlan } from './reconcile';
 import { resolveTiers } from './plans';
 import { SendPace } from './send-pace';
 import type { Source, SourceState, UnusableGroup } from './source';
@@ -146,7 +146,7 @@ class RunningBridge implements Bridge {
   readonly #pace = new SendPace();
   /** What is shown of each group, and what was sent to its run last. */
   readonly #views = new Map<ObjectKey, GroupView>();
-  readonly #sent = new Map<ObjectKey, Sent>();
+  readonly #sent = new Map<ObjectKey, SentPlan>();
   /** Revision of each group that was told of; undefined where only the group is remembered. */
   readonly #known = new Map<ObjectKey, string | undefined>();
   /** When each nested group's run was looked up last, as the state of its parent's run. */
@@ -447,7 +447,7 @@ class RunningBridge implements Bridge {
     if (asked) this.#asks.sent(key, asked);
   }
 
-  #noteRefusal(key: ObjectKey, { refused }: Decision): void {
+  #noteRefusal(key: ObjectKey, { refused }: SendDecision): void {
     if (!refused) this.#refused.delete(key);
     else if (!this.#refused.has(key)) this.#refused.set(key, performance.now());
   }

@@ -48,7 +48,13 @@ export {
   type ResolvedTier,
   type World,
 } from './plans';
-export { decide, type Decision, type Knowledge, type Missed, type Sent } from './reconcile';
+export {
+  chooseSend,
+  type DriverFacts,
+  type SendDecision,
+  type SentPlan,
+  type UnmetMember,
+} from './reconcile';
 export { askerAnnotations, requestRun, watchRequests, type RunRequest } from './requests';
 export {
   healthFindings,

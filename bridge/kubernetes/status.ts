@@ -7,7 +7,7 @@
 import { fitText } from '../../api';
 import type { RunOutcome } from '../../contract';
 import type { KubernetesObject } from '../../kubernetes';
-import type { Sent } from '../reconcile';
+import type { SentPlan } from '../reconcile';
 import {
   VIEW_API_VERSION,
   rfc3339,
@@ -42,7 +42,7 @@ export interface StoredRun {
   message?: string;
   exceptions?: RunOutcome['exceptions'];
   /** What the bridge remembers; no contract. */
-  memory: { run?: Remembered; sent?: Sent };
+  memory: { run?: Remembered; sent?: SentPlan };
 }
 
 /** A closed run without what stands elsewhere in the status. */
@@ -71,7 +71,7 @@ export function storedStatus(view: GroupView, bytes = STATUS_BYTES): StoredStatu
   return fitStatus(whole, bytes);
 }
 
-function storedRun(run: RunView | undefined, sent: Sent | undefined): StoredRun {
+function storedRun(run: RunView | undefined, sent: SentPlan | undefined): StoredRun {
   const outcome = run?.outcome;
   return {
     workflowId: run?.workflowId ?? '',

@@ -8,7 +8,7 @@
 import type { Group, PowerState, Problem, VirtualMachine, VirtualMachineStatus } from '../../api';
 import { memberKey, type Plan, type PlanMember, type RunOutcome } from '../../contract';
 import { driverOf, objectKey, parentOf, type ManifestIndex, type ObjectKey } from '../manifests';
-import { decide, type Decision, type Sent } from '../reconcile';
+import { chooseSend, type SendDecision, type SentPlan } from '../reconcile';
 import type { RunState } from '../runs';
 import { plansOf, resolvePlan, resolveTiers, type World } from '../plans';
 import { groupView, runOfView, type GroupView } from '../status';
@@ -25,7 +25,7 @@ export interface TreeFacts {
   /** What was shown of a group last. */
   viewOf: (key: ObjectKey) => GroupView | undefined;
   /** What was sent to a group's run last. */
-  sentOf: (key: ObjectKey) => Sent | undefined;
+  sentOf: (key: ObjectKey) => SentPlan | undefined;
   /** Who asks for a run of a driver. */
   askedOf: (key: ObjectKey) => Asker | undefined;
   /** Milliseconds since the open run of a driver was first seen to refuse its plan. */
@@ -46,7 +46,7 @@ export interface DriverStep {
   /** Who asks for a run; the decision takes it into account. */
   asked?: Asker;
   /** Absent: PASS-1. */
-  decision?: Decision;
+  decision?: SendDecision;
 }
 
 /** What is to be done about a tree. */
@@ -107,13 +107,13 @@ function lastOutcome(facts: TreeFacts, group: Group): RunOutcome | undefined {
   return run.phase === 'Closed' ? run.outcome : undefined;
 }
 
-function decideDriver(facts: TreeFacts, driver: Group, plan: Plan): Decision {
+function decideDriver(facts: TreeFacts, driver: Group, plan: Plan): SendDecision {
   const key = objectKey(driver);
   const sent = facts.sentOf(key);
   const asked = facts.askedOf(key);
   const asker = syncAsker(facts.index, driver, sent?.forceSync);
   const refusedFor = facts.refusedFor(key);
-  return decide(plan, {
+  return chooseSend(plan, {
     runOf: (name) => runOf(facts, { namespace: driver.namespace, name }),
     ...(sent && { sent }),
     ...(asked && { asked }),

@@ -1,2 +1,3 @@
 /** Decides what is sent to the run of a driver. */
-export { decide, type Decision, type Knowledge, type Missed, type Sent } from './reconcile';
+export { chooseSend } from './choose-send';
+export type { DriverFacts, SendDecision, SentPlan, UnmetMember } from './decision';

@@ -39,7 +39,7 @@ import {
   type RunPhase,
 } from '../../contract';
 import { isSameDesired, type ResolvedMember, type ResolvedTier } from '../plans';
-import type { Decision, Sent } from '../reconcile';
+import type { SendDecision, SentPlan } from '../reconcile';
 import { healthFindings, type HealthFinding, type RunHealth, type RunState } from '../runs';
 
 /** A Kubernetes `metav1.Condition`. */
@@ -111,7 +111,7 @@ export interface GroupView {
   /** What is wrong with the group's manifest; the last valid form is in force. */
   problems?: Problem[];
   /** What the bridge remembers across restarts. */
-  sent?: Sent;
+  sent?: SentPlan;
 }
 
 /** What the status of one group is computed from. */
@@ -127,7 +127,7 @@ export interface StatusInput {
   /** The run of the group's driver, which places the whole tree. */
   driverRun?: RunState;
   /** What the bridge decided, where the group is a driver. */
-  decision?: Decision;
+  decision?: SendDecision;
   /** The run of the group's driver is open, or about to start. */
   moving: boolean;
   /** Views of the nested groups, computed before. */
@@ -136,7 +136,7 @@ export interface StatusInput {
   parentExists: boolean;
   previous?: GroupView;
   problems: Problem[];
-  sent?: Sent;
+  sent?: SentPlan;
   /** Milliseconds since the epoch. */
   now: number;
 }
@@ -205,7 +205,7 @@ function withCure({ message, cure }: HealthFinding): string {
   return `${message}; way out: ${cure.join(', then ')}`;
 }
 
-function refusedTrouble({ namespace, name }: Group, { why, refused }: Decision): Trouble {
+function refusedTrouble({ namespace, name }: Group, { why, refused }: SendDecision): Trouble {
   const next =
     refused?.retryIn === undefined
       ? `way out: vmgroup abort ${namespace}/${name} --reason TEXT, then vmgroup retry ${namespace}/${name} --reason TEXT`

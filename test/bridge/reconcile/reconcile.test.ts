@@ -1,12 +1,12 @@
 import {
-  decide,
+  chooseSend,
   planDigest,
   resolveTrees,
   wantsDigest,
-  type Decision,
-  type Knowledge,
+  type SendDecision,
+  type DriverFacts,
   type RunState,
-  type Sent,
+  type SentPlan,
 } from '../../../bridge';
 import { begin, receivePlan } from '../../../workflows';
 import type { Plan, PlanMessage, RunException, RunOutcome } from '../../../contract';
@@ -28,7 +28,7 @@ function planOf(states: Parameters<typeof observing>[0], from = base): Plan {
   return plan;
 }
 
-function knowing(run: RunState, over: Partial<Knowledge> = {}): Knowledge {
+function knowing(run: RunState, over: Partial<DriverFacts> = {}): DriverFacts {
   return { runOf: (name) => (name === 'app' ? run : { phase: 'None' }), ...over };
 }
 
@@ -43,7 +43,7 @@ function closed(last?: RunOutcome, closedAs = 'COMPLETED'): RunState {
   };
 }
 
-function sentOf(plan: Plan, over: Partial<Sent> = {}): Sent {
+function sentOf(plan: Plan, over: Partial<SentPlan> = {}): SentPlan {
   return {
     digest: planDigest(plan),
     wants: wantsDigest(plan),
@@ -57,7 +57,7 @@ function sentOf(plan: Plan, over: Partial<Sent> = {}): Sent {
   };
 }
 
-const cause = (decision: Decision) => decision.send?.cause;
+const cause = (decision: SendDecision) => decision.send?.cause;
 const NONE: RunState = { phase: 'None' };
 const observedOn = { a: seen('PoweredOn'), b: seen('PoweredOn') };
 
@@ -68,7 +68,7 @@ test('RECONCILE-8: a plan that Temporal would refuse for its size is not sent, a
     ...{ kind: 'VirtualMachine' as const, name: `vm-${at}`.padEnd(200, 'm'), uid: `uid-${at}` },
     link: 'Linked' as const,
   }));
-  const decision = decide({ ...plan, tiers: first ? [{ ...first, members }] : [] }, knowing(NONE));
+  const decision = chooseSend({ ...plan, tiers: first ? [{ ...first, members }] : [] }, knowing(NONE));
   expect(decision).toMatchObject({ tooLarge: true, stopped: false });
   expect(decision.send).toBeUndefined();
   expect(decision.why).toMatch(/^the plan of this tree of groups takes \d+ bytes .*: split the group/);
@@ -87,17 +87,17 @@ describe('RECONCILE-5: VMs that come into being only once they are placed', () =
   const placement = { zoneID: 'zone-a' };
 
   it('one without a place starts a run, and no power state does', () => {
-    expect(cause(decide(ahead({}), knowing(NONE)))).toBe('SpecChanged');
+    expect(cause(chooseSend(ahead({}), knowing(NONE)))).toBe('SpecChanged');
     const both = { a: seen('PoweredOn', { placement }), b: seen('PoweredOff', { placement }) };
-    expect(decide(ahead(both), knowing(NONE)).send).toBeUndefined();
+    expect(chooseSend(ahead(both), knowing(NONE)).send).toBeUndefined();
   });
 
   it('one that the last run has placed starts none, but another one of the same name does', () => {
     const plan = ahead({});
     const placements = { a: { ...placement, uid: 'vm-a' }, b: { ...placement, uid: 'vm-b' } };
-    expect(decide(plan, knowing(closed(outcome(plan, { placements })))).send).toBeUndefined();
+    expect(chooseSend(plan, knowing(closed(outcome(plan, { placements })))).send).toBeUndefined();
     const other = { ...placements, b: { ...placement, uid: 'vm-of-yesterday' } };
-    expect(decide(plan, knowing(closed(outcome(plan, { placements: other })))).missed).toMatchObject([
+    expect(chooseSend(plan, knowing(closed(outcome(plan, { placements: other })))).unmet).toMatchObject([
       { path: 'child/b' },
     ]);
   });
@@ -135,7 +135,7 @@ describe('no run is open', () => {
       exceptions: [{ member: 'b', reason, message: '' }],
     });
 
-  const table: [string, Plan, Knowledge, string | undefined][] = [
+  const table: [string, Plan, DriverFacts, string | undefined][] = [
     ['nothing ran yet and VMs are off', off, knowing(NONE), 'SpecChanged'],
     ['RECONCILE-1: nothing ran yet and all is there', allOn, knowing(NONE), undefined],
     [
@@ -293,15 +293,18 @@ describe('no run is open', () => {
   ];
   test('who asked for a force sync goes with it, and with nothing else', () => {
     const syncAsker = { actor: 'bob', reason: 'INC-4711' };
-    const sync = decide(forced, knowing(closed(outcome(forced)), { syncAsker }));
+    const sync = chooseSend(forced, knowing(closed(outcome(forced)), { syncAsker }));
     expect(sync.send).toMatchObject({ cause: 'ForceSync', ...syncAsker });
-    const other = decide(reporting, knowing(closed(outcome(reporting, { revision: 'old' })), { syncAsker }));
+    const other = chooseSend(
+      reporting,
+      knowing(closed(outcome(reporting, { revision: 'old' })), { syncAsker }),
+    );
     expect(other.send?.cause).toBe('SpecChanged');
     expect(other.send).not.toHaveProperty('actor');
   });
 
   test.each(table)('%s', (_, plan, knowledge, expected) => {
-    const decision = decide(plan, knowledge);
+    const decision = chooseSend(plan, knowledge);
     expect(cause(decision)).toBe(expected);
     expect(decision.why).not.toBe('');
   });
@@ -309,24 +312,24 @@ describe('no run is open', () => {
   test('RECONCILE-3: what says too little of a stopped run is replaced, so that a join can be told from then on', () => {
     const stopped = closed(outcome(bOff, { outcome: 'Cancelled' }));
     for (const sent of [undefined, withoutWants, sentOf(onlyA, { runId: 'r0' })]) {
-      const kept = decide(bOff, knowing(stopped, { ...(sent && { sent }) })).sent;
+      const kept = chooseSend(bOff, knowing(stopped, { ...(sent && { sent }) })).sent;
       expect(kept).toMatchObject({ digest: planDigest(bOff), wants });
     }
-    expect(decide(bOff, knowing(stopped, { sent: sentOf(bOff) })).sent).toBeUndefined();
+    expect(chooseSend(bOff, knowing(stopped, { sent: sentOf(bOff) })).sent).toBeUndefined();
   });
 
   test('who asks is on record', () => {
     const asked = { actor: 'ann', reason: 'disk replaced' };
-    expect(decide(allOn, knowing(closed(outcome(allOn)), { asked })).send).toMatchObject({
+    expect(chooseSend(allOn, knowing(closed(outcome(allOn)), { asked })).send).toMatchObject({
       ...asked,
       cause: 'Asked',
     });
   });
 
   test('drift is marked in the plan, a join is not', () => {
-    const drifted = decide(bOff, knowing(closed(outcome(bOff, { observed: observedOn })))).send?.plan;
+    const drifted = chooseSend(bOff, knowing(closed(outcome(bOff, { observed: observedOn })))).send?.plan;
     expect(drifted?.tiers[0]?.members.map((member) => member.drifted)).toEqual([undefined, true]);
-    const joined = decide(bOff, knowing(closed(outcome(bOff)))).send?.plan;
+    const joined = chooseSend(bOff, knowing(closed(outcome(bOff)))).send?.plan;
     expect(joined?.tiers[0]?.members.some((member) => member.drifted)).toBe(false);
   });
 
@@ -334,21 +337,21 @@ describe('no run is open', () => {
     const loose = { ...base, policies: [policy('default', { gate: 'None' })] };
     const plan = planOf({ a: 'PoweredOn' }, loose);
     const run = closed(outcome(plan, { endedAt: 150 }));
-    expect(cause(decide(plan, knowing(run)))).toBeUndefined();
-    expect(cause(decide(planOf(B_OFF, loose), knowing(run)))).toBe('MembersChanged');
+    expect(cause(chooseSend(plan, knowing(run)))).toBeUndefined();
+    expect(cause(chooseSend(planOf(B_OFF, loose), knowing(run)))).toBe('MembersChanged');
   });
 
   test('a member that is not linked starts nothing', () => {
     const from = { ...base, virtualMachines: [vm('a', 'app'), vm('b')] };
-    expect(cause(decide(planOf({ a: 'PoweredOn' }, from), knowing(NONE)))).toBeUndefined();
+    expect(cause(chooseSend(planOf({ a: 'PoweredOn' }, from), knowing(NONE)))).toBeUndefined();
     const missing = { ...base, virtualMachines: [vm('a', 'app')] };
-    expect(cause(decide(planOf({ a: 'PoweredOn' }, missing), knowing(NONE)))).toBeUndefined();
+    expect(cause(chooseSend(planOf({ a: 'PoweredOn' }, missing), knowing(NONE)))).toBeUndefined();
   });
 
   test('suspended: a VM that is off is there', () => {
     const from = { ...base, groups: [group('app', [tier(['a', 'b'])], { powerState: 'Suspended' })] };
-    expect(cause(decide(planOf({ a: 'Suspended' }, from), knowing(NONE)))).toBeUndefined();
-    expect(cause(decide(planOf({ a: 'PoweredOn' }, from), knowing(NONE)))).toBe('SpecChanged');
+    expect(cause(chooseSend(planOf({ a: 'Suspended' }, from), knowing(NONE)))).toBeUndefined();
+    expect(cause(chooseSend(planOf({ a: 'PoweredOn' }, from), knowing(NONE)))).toBe('SpecChanged');
   });
 });
 
@@ -369,7 +372,7 @@ describe('a run is open', () => {
   const bLeft = planOf(B_OFF);
   const turnedTo = { revision: 'new', powerState: 'PoweredOff' } as const;
   const turned: Plan = { ...plan, ...turnedTo };
-  const table: [string, Plan, Knowledge, string | undefined][] = [
+  const table: [string, Plan, DriverFacts, string | undefined][] = [
     ['nothing new', plan, knowing(open(), { sent: sentOf(plan) }), undefined],
     ['after a restart that forgot, it is told once more', plan, knowing(open()), 'SpecChanged'],
     ['told another run', plan, knowing(open(), { sent: sentOf(plan, { runId: 'r0' }) }), 'SpecChanged'],
@@ -412,7 +415,7 @@ describe('a run is open', () => {
     ],
   ];
   test.each(table)('%s', (_, of, knowledge, expected) => {
-    expect(cause(decide(of, knowledge))).toBe(expected);
+    expect(cause(chooseSend(of, knowledge))).toBe(expected);
   });
 
   describe('RECONCILE-6: a VM that was parked, and is seen where it belongs', () => {
@@ -425,37 +428,37 @@ describe('a run is open', () => {
     };
 
     test('is told once, and marked', () => {
-      const first = decide(bOn, knowing(parkedAt(100), { sent: sentOf(plan) }));
+      const first = chooseSend(bOn, knowing(parkedAt(100), { sent: sentOf(plan) }));
       expect(cause(first)).toBe('Recovered');
       expect(first.send?.plan.tiers[0]?.members.map(({ recovered }) => recovered)).toEqual([undefined, true]);
-      const sent: Sent = { ...sentOf(plan), ...first.sent };
+      const sent: SentPlan = { ...sentOf(plan), ...first.sent };
       expect(sent).toMatchObject({ recovered: ['b'] });
-      expect(cause(decide(bOn, knowing(parkedAt(150), { sent })))).toBeUndefined();
+      expect(cause(chooseSend(bOn, knowing(parkedAt(150), { sent })))).toBeUndefined();
     });
 
     test('not by what the run said of it before it was turned round', () => {
       const back: Plan = { ...planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) }), ...turnedTo };
-      expect(cause(decide(back, knowing(parkedAt(100), { sent: sentOf(back) })))).toBeUndefined();
+      expect(cause(chooseSend(back, knowing(parkedAt(100), { sent: sentOf(back) })))).toBeUndefined();
     });
 
     test('not by what was seen before, out of its state or short of its gate', () => {
       const sent = sentOf(plan);
-      expect(cause(decide(bOn, knowing(parkedAt(300), { sent })))).toBeUndefined();
+      expect(cause(chooseSend(bOn, knowing(parkedAt(300), { sent })))).toBeUndefined();
       const off = planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) });
-      expect(cause(decide(off, knowing(parkedAt(100), { sent })))).toBeUndefined();
+      expect(cause(chooseSend(off, knowing(parkedAt(100), { sent })))).toBeUndefined();
       const gated = manifests({ ...base, policies: [policy('default', { gate: 'Ready' })] });
       const unready = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200 }) }, gated);
-      expect(cause(decide(unready, knowing(parkedAt(100), { sent: sentOf(unready) })))).toBeUndefined();
+      expect(cause(chooseSend(unready, knowing(parkedAt(100), { sent: sentOf(unready) })))).toBeUndefined();
       const ready = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200, ready: true }) }, gated);
-      expect(cause(decide(ready, knowing(parkedAt(100), { sent: sentOf(ready) })))).toBe('Recovered');
+      expect(cause(chooseSend(ready, knowing(parkedAt(100), { sent: sentOf(ready) })))).toBe('Recovered');
     });
   });
 
   test('BRIDGE-4: what was sent is not sent again', () => {
-    const first = decide(planOf({}), knowing(NONE));
-    const sent = { ...(first.sent as Sent), runId: 'r1' };
+    const first = chooseSend(planOf({}), knowing(NONE));
+    const sent = { ...(first.sent as SentPlan), runId: 'r1' };
     expect(
-      cause(decide(planOf({}), knowing({ phase: 'Open', runId: 'r1', startedAt: 1 }, { sent }))),
+      cause(chooseSend(planOf({}), knowing({ phase: 'Open', runId: 'r1', startedAt: 1 }, { sent }))),
     ).toBeUndefined();
   });
 });
@@ -467,11 +470,11 @@ describe('nested groups', () => {
   });
   const plan = planOf(B_OFF, from);
   const child = plan.tiers[0]?.members[0]?.plan as Plan;
-  const withRuns = (runs: Record<string, RunState>): Knowledge => ({ runOf: (name) => runs[name] ?? NONE });
+  const withRuns = (runs: Record<string, RunState>): DriverFacts => ({ runOf: (name) => runs[name] ?? NONE });
 
   test('a VM far below starts the run of the driver, marked on the way down', () => {
     const last = closed(outcome(child, { observed: observedOn }));
-    const decision = decide(plan, withRuns({ app: closed(outcome(plan)), child: last }));
+    const decision = chooseSend(plan, withRuns({ app: closed(outcome(plan)), child: last }));
     expect(cause(decision)).toBe('Drift');
     const member = decision.send?.plan.tiers[0]?.members[0];
     expect(member?.drifted).toBe(true);
@@ -480,7 +483,7 @@ describe('nested groups', () => {
 
   test("RECONCILE-2: an exception of the child's own run", () => {
     const last = closed(outcome(child, { exceptions: [{ member: 'b', reason: 'Parked', message: '' }] }));
-    expect(cause(decide(plan, withRuns({ app: closed(outcome(plan)), child: last })))).toBeUndefined();
+    expect(cause(chooseSend(plan, withRuns({ app: closed(outcome(plan)), child: last })))).toBeUndefined();
   });
 
   test('a run of the child under another driver is taken over', () => {
@@ -491,11 +494,11 @@ describe('nested groups', () => {
       startedAt: 1,
       progress: progressOf(child, { lineage: 'group-child' }),
     };
-    expect(cause(decide(all, withRuns({ app: closed(outcome(all)), child: foreign })))).toBe(
+    expect(cause(chooseSend(all, withRuns({ app: closed(outcome(all)), child: foreign })))).toBe(
       'MembersChanged',
     );
     const own: RunState = { ...foreign, progress: progressOf(child) };
-    expect(cause(decide(all, withRuns({ app: closed(outcome(all)), child: own })))).toBeUndefined();
+    expect(cause(chooseSend(all, withRuns({ app: closed(outcome(all)), child: own })))).toBeUndefined();
   });
 });
 
@@ -511,38 +514,41 @@ describe('RECONCILE-7: a plan that the run refuses as older, by what the run mak
     startedAt: 10,
     progress: progressOfRun(run),
   });
-  const messageOf = ({ send }: Decision): PlanMessage => {
+  const messageOf = ({ send }: SendDecision): PlanMessage => {
     if (!send) throw new Error('nothing to send');
     return send;
   };
 
   it('is sent once, then after a while as the one that replaces its plan, which the run takes', () => {
     const on = edited('PoweredOn', 1_000);
-    const begun = begin(messageOf(decide(on, knowing(NONE))), 1);
+    const begun = begin(messageOf(chooseSend(on, knowing(NONE))), 1);
     // The clock of the source was set back, or a backup was restored.
     const off = edited('PoweredOff', 900);
     const remembered = sentOf(on);
-    const first = decide(off, knowing(open(begun), { sent: remembered }));
+    const first = chooseSend(off, knowing(open(begun), { sent: remembered }));
     const refusing = receivePlan(begun, messageOf(first), 2);
     expect(refusing.plan.powerState).toBe('PoweredOn');
 
-    const sent = { ...(first.sent as Sent), runId: 'r1' };
-    const waiting = decide(off, knowing(open(refusing), { sent, refusedFor: 4_000 }));
+    const sent = { ...(first.sent as SentPlan), runId: 'r1' };
+    const waiting = chooseSend(off, knowing(open(refusing), { sent, refusedFor: 4_000 }));
     expect(waiting).toMatchObject({ refused: { retryIn: 6_000 } });
     expect(waiting.why).toContain('refuses the plan of generation 900 as older');
-    const again = decide(off, knowing(open(refusing), { sent, refusedFor: 10_000 }));
+    const again = chooseSend(off, knowing(open(refusing), { sent, refusedFor: 10_000 }));
     const taken = receivePlan(refusing, messageOf(again), 3);
     expect(taken.plan.powerState).toBe('PoweredOff');
-    const after = decide(off, knowing(open(taken), { sent: { ...(again.sent as Sent), runId: 'r1' } }));
+    const after = chooseSend(
+      off,
+      knowing(open(taken), { sent: { ...(again.sent as SentPlan), runId: 'r1' } }),
+    );
     expect([after.send, after.refused]).toEqual([undefined, undefined]);
   });
 
   it('is sent at once where an operator asks', () => {
-    const begun = begin(messageOf(decide(edited('PoweredOn', 1_000), knowing(NONE))), 1);
+    const begun = begin(messageOf(chooseSend(edited('PoweredOn', 1_000), knowing(NONE))), 1);
     const off = edited('PoweredOff', 900);
-    const refusing = receivePlan(begun, messageOf(decide(off, knowing(open(begun)))), 2);
+    const refusing = receivePlan(begun, messageOf(chooseSend(off, knowing(open(begun)))), 2);
     const asked = { actor: 'ann', reason: 'now' };
-    const decision = decide(off, knowing(open(refusing), { sent: sentOf(off), asked }));
+    const decision = chooseSend(off, knowing(open(refusing), { sent: sentOf(off), asked }));
     expect(receivePlan(refusing, messageOf(decision), 3).plan.powerState).toBe('PoweredOff');
   });
 });

@@ -53,7 +53,7 @@ function view(of: Case = {}): GroupView {
     ...(of.decision && {
       decision: {
         why: of.decision.why,
-        missed: [],
+        unmet: [],
         stopped: of.decision.stopped ?? false,
         ...(of.decision.send && plan && { send: { plan, cause: 'Drift' as const } }),
       },

@@ -1,10 +1,10 @@
 /**
  * Admission: what an API server asks before it stores one object, answered by the rules of `validate`. Pure.
  *
- * A1: what a request itself brings, and nothing else, denies it: an object that somebody else's change made invalid can be updated where that
+ * ADMISSION-1: what a request itself brings, and nothing else, denies it: an object that somebody else's change made invalid can be updated where that
  *     makes nothing worse. What is still wrong with it is told as a warning.
- * A2: an object that is being deleted can always be updated, so that finalizers come off.
- * A3: never throws, whatever the request holds.
+ * ADMISSION-2: an object that is being deleted can always be updated, so that finalizers come off.
+ * ADMISSION-3: never throws, whatever the request holds.
  *
  * Two requests at the same moment may each be right and wrong together (both list one member): admission sees neither in the other. The
  * readers of the objects hold the rules too, and find what got in.

@@ -1,10 +1,10 @@
 /**
  * Places VMs together: pure, the same answer for the same input on every machine.
  *
- * L1: a `Placed` answer keeps every required rule, of VMs placed before too, and overcommits nothing.
- * L2: an `Infeasible` answer is proven.
- * L3: the same problem gets the same answer, unless the safety stop ended the search, which the answer says.
- * L4: of up to eight VMs no answer has a better score, unless the steps ended first.
+ * SOLVE-1: a `Placed` answer keeps every required rule, of VMs placed before too, and overcommits nothing.
+ * SOLVE-2: an `Infeasible` answer is proven.
+ * SOLVE-3: the same problem gets the same answer, unless the safety stop ended the search, which the answer says.
+ * SOLVE-4: of up to eight VMs no answer has a better score, unless the steps ended first.
  */
 import {
   Assignment,

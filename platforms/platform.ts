@@ -1,11 +1,11 @@
 /**
  * What a platform is: the thing that really places VMs and switches their power.
  *
- * P1: `power` with an operation id that the platform has seen before is not carried out a second time.
- * P2: `power` with a smaller `sequence` than one the platform has seen for that VM is refused (`Superseded`), so a process that was
+ * PLATFORM-1: `power` with an operation id that the platform has seen before is not carried out a second time.
+ * PLATFORM-2: `power` with a smaller `sequence` than one the platform has seen for that VM is refused (`Superseded`), so a process that was
  *     paused and wakes up late cannot undo a newer decision.
- * P3: a state is only reported after it was observed.
- * P8: `release` takes back room that is only promised: given by a `place` of the same caller with a smaller sequence, to a VM that does not
+ * PLATFORM-3: a state is only reported after it was observed.
+ * PLATFORM-4: `release` takes back room that is only promised: given by a `place` of the same caller with a smaller sequence, to a VM that does not
  *     exist yet and that nothing was asked of. A `place` of that caller with a smaller sequence that comes later is refused (`Superseded`).
  */
 import type { PowerMode, PowerState, VirtualMachineStatus } from '../api';
@@ -104,7 +104,7 @@ export interface Platform {
     signal?: AbortSignal,
   ): Promise<PlacementResult[]>;
   /**
-   * Gives back the room of VMs that it was only promised to, P8; may be repeated. Resolves with those VMs that have no place now, also where
+   * Gives back the room of VMs that it was only promised to, PLATFORM-4; may be repeated. Resolves with those VMs that have no place now, also where
    * they had none before.
    */
   release(

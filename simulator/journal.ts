@@ -1,8 +1,8 @@
 /**
  * The journal file: one JSON object a line, only ever appended to.
  *
- * J1: `append` resolves once the line was written to the file, so it outlives kill -9 of this process (not a power cut: no fsync).
- * J2: a last line that a crash cut in half is cut off when the file is opened; its call was never answered.
+ * JOURNAL-1: `append` resolves once the line was written to the file, so it outlives kill -9 of this process (not a power cut: no fsync).
+ * JOURNAL-2: a last line that a crash cut in half is cut off when the file is opened; its call was never answered.
  */
 import { createReadStream } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';

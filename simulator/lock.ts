@@ -1,8 +1,8 @@
 /**
  * One process a journal.
  *
- * L1: while a simulator holds the lock, a second one on the same folder fails and names the holder, also from another container.
- * L2: the lock of a process that was killed is taken over.
+ * JOURNALLOCK-1: while a simulator holds the lock, a second one on the same folder fails and names the holder, also from another container.
+ * JOURNALLOCK-2: the lock of a process that was killed is taken over.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

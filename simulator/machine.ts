@@ -1,9 +1,9 @@
 /**
  * The engine at work: decides calls, writes them down, then answers; lets effects happen when they are due; tells watchers.
  *
- * M1: nothing is answered or told before its journal line was written (so what anybody saw is still true after kill -9).
- * M2: operations that were in progress at a crash go on with what was left of their time, at once where that is over.
- * M3: calls for placement are answered one after another, and an answer of the solver counts only where no host or VM has changed since it
+ * MACHINE-1: nothing is answered or told before its journal line was written (so what anybody saw is still true after kill -9).
+ * MACHINE-2: operations that were in progress at a crash go on with what was left of their time, at once where that is over.
+ * MACHINE-3: calls for placement are answered one after another, and an answer of the solver counts only where no host or VM has changed since it
  *     was asked: it runs in a thread of its own meanwhile.
  */
 import type { PowerState, SimulatedFault, SimulatedInventory } from '../api';
@@ -156,7 +156,7 @@ export class Machine {
     return { state: this.read(request.vm) ?? absent(request, this.#now()), lost };
   }
 
-  /** Answers a call for placement, after those that came before it; M3. */
+  /** Answers a call for placement, after those that came before it; MACHINE-3. */
   place(
     requests: readonly PlacementRequest[],
     options: EnginePlaceOptions,
@@ -248,7 +248,7 @@ export class Machine {
     });
   }
 
-  /** M3. */
+  /** MACHINE-3. */
   async #decidePlace(
     requests: readonly PlacementRequest[],
     options: EnginePlaceOptions,

@@ -1,8 +1,8 @@
 /**
  * Changes to manifests that a person wrote.
  *
- * E1: apart from the value that is set, the text stays as it is, byte for byte.
- * E2: after the change the text says what it said before in everything else, or nothing is changed.
+ * EDIT-1: apart from the value that is set, the text stays as it is, byte for byte.
+ * EDIT-2: after the change the text says what it said before in everything else, or nothing is changed.
  */
 import { isDeepStrictEqual } from 'node:util';
 import {

@@ -1,10 +1,10 @@
 /**
  * Manifests in files: parsing and validation of all of them together.
  *
- * M1: never throws, whatever the files hold.
- * M2: every problem of every file is reported, in the order of the files.
- * M3: nothing of an object with an error is among the manifests; every object without one is.
- * M4: what is neither read nor wrong is counted by its kind, or a warning.
+ * MANIFESTS-1: never throws, whatever the files hold.
+ * MANIFESTS-2: every problem of every file is reported, in the order of the files.
+ * MANIFESTS-3: nothing of an object with an error is among the manifests; every object without one is.
+ * MANIFESTS-4: what is neither read nor wrong is counted by its kind, or a warning.
  */
 import { LineCounter } from 'yaml';
 import { isMapping, nameObject, type ObjectFinding, type ReadObject, recognize } from '../kinds';
@@ -69,7 +69,7 @@ interface Entry {
  * Reads the manifests of all files: YAML and JSON, several documents a file, `List`s of objects, typed lists such as
  * `VirtualMachineGroupList`. Kinds of other products are counted and ignored.
  *
- * An object that is there twice is invalid in both places: which of them is meant is not known. Nothing is thrown (M1).
+ * An object that is there twice is invalid in both places: which of them is meant is not known. Nothing is thrown (MANIFESTS-1).
  *
  * @param options.previous The last valid state: a group's power state may not be emptied once it was set.
  * @param options.maxFileSize Bytes of one file; default {@link MAX_FILE_SIZE}.

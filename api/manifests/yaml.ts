@@ -1,8 +1,8 @@
 /**
  * Reads YAML (and so JSON) text into plain values of which each part's place in the text is known.
  *
- * Y1: never throws, whatever the text.
- * Y2: the work and the result are bounded by {@link MAX_NODES}, however aliases and merge keys multiply (YAML bombs).
+ * YAML-1: never throws, whatever the text.
+ * YAML-2: the work and the result are bounded by {@link MAX_NODES}, however aliases and merge keys multiply (YAML bombs).
  */
 import {
   Composer,

@@ -1,7 +1,7 @@
 /**
  * Rules between objects: pure, on the internal form, for manifests and admission alike.
  *
- * R1: each group that breaks a rule has an error of its own, so that leaving out what has an error leaves out all of it: every group on a
+ * RULES-1: each group that breaks a rule has an error of its own, so that leaving out what has an error leaves out all of it: every group on a
  *     cycle, and both groups that list the same member.
  */
 import type { Group, Manifests, MemberRef, VirtualMachine } from '../model';

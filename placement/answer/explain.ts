@@ -1,8 +1,8 @@
 /**
  * Why a problem has no answer: rules that cannot hold together, as few as can be found, and the room that would be enough.
  *
- * E1: the rules that are named are without solution by themselves (with the VMs' requests where room is missing).
- * E2: where `minimal` is set, each of them was left out once, and a solution of the others was found.
+ * EXPLAIN-1: the rules that are named are without solution by themselves (with the VMs' requests where room is missing).
+ * EXPLAIN-2: where `minimal` is set, each of them was left out once, and a solution of the others was found.
  */
 import { Assignment, Budget, improve, Random, search, type Verdict } from '../search';
 import { Balance, layOut, type Model, readProblem, type Rule } from '../model';

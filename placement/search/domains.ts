@@ -1,7 +1,7 @@
 /**
  * The spots that each VM may still stand on, narrowed after every step of a search.
  *
- * N1: a spot is only taken away where no solution of what was decided so far puts the VM there. So a VM without spots proves that there
+ * DOMAINS-1: a spot is only taken away where no solution of what was decided so far puts the VM there. So a VM without spots proves that there
  *     is none.
  */
 import { NOWHERE, type Assignment } from './assignment';

@@ -2,8 +2,8 @@
  * Finds a place for every VM, or proves that there is none: depth first, the VM with the fewest spots next, its best spot first, with
  * restarts that begin with the VMs at which the search failed before.
  *
- * S1: `Found` keeps every required rule and overcommits nothing.
- * S2: `None` is a proof: all that was left out is known to be no solution (N1) or to have a mirror image that was searched.
+ * SEARCH-1: `Found` keeps every required rule and overcommits nothing.
+ * SEARCH-2: `None` is a proof: all that was left out is known to be no solution (DOMAINS-1) or to have a mirror image that was searched.
  */
 import { NOWHERE, Assignment, REQUIRED } from './assignment';
 import { type Balance, inSet, type Likeness, likenessOf, type Network, placeOf } from '../model';

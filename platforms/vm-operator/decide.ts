@@ -1,14 +1,14 @@
 /**
  * What a call for a change of power or for a place writes on a VirtualMachine. Pure.
  *
- * P1: an operation id that stands on the VM, alone or among those given up, is not written again.
- * P2: a sequence smaller than the one that stands on the VM is refused. Every operation that is accepted leaves its own, also where the VM
+ * PLATFORM-1: an operation id that stands on the VM, alone or among those given up, is not written again.
+ * PLATFORM-2: a sequence smaller than the one that stands on the VM is refused. Every operation that is accepted leaves its own, also where the VM
  *     is in the state already: whoever carries an older one is refused from then on.
- * P4: the patch holds for the version that it was decided on: after any change in between it is a conflict, and decided anew.
- * P7: a VM that has its place keeps it, whoever decided that. Where it is to be held, one that VM Operator has not created is set to
+ * VMOPERATOR-1: the patch holds for the version that it was decided on: after any change in between it is a conflict, and decided anew.
+ * VMOPERATOR-2: a VM that has its place keeps it, whoever decided that. Where it is to be held, one that VM Operator has not created is set to
  *     `PoweredOff`: its webhook asks for `PoweredOn` where a manifest says nothing, and the VM would be powered on as soon as it is created, in
  *     no order. What an operation of ours has asked for stands.
- * P8: the place of a VM that VM Operator has not created, and of which no power was asked, is taken off the VM by who asked last for it. That
+ * PLATFORM-4: the place of a VM that VM Operator has not created, and of which no power was asked, is taken off the VM by who asked last for it. That
  *     he did stays on the VM, and refuses a call of his from before. VM Operator may be creating the VM at that moment, from the status of
  *     the group: then the VM's own zone says where it is, and it counts as placed.
  */
@@ -145,7 +145,7 @@ export interface PlaceIntent extends PlaceOptions {
 /**
  * Decides on one version of a VM.
  *
- * @throws PlatformError `Superseded` where the caller has given the place back since, P8; `Transient` where another caller has, of a VM that
+ * @throws PlatformError `Superseded` where the caller has given the place back since, PLATFORM-4; `Transient` where another caller has, of a VM that
  *   is given no other.
  */
 export function decidePlace(vm: VirtualMachineObject, intent: PlaceIntent): PlaceDecision {
@@ -176,7 +176,7 @@ export function decidePlace(vm: VirtualMachineObject, intent: PlaceIntent): Plac
 /**
  * A call that the caller has undone since.
  *
- * @throws PlatformError `Superseded`, P8.
+ * @throws PlatformError `Superseded`, PLATFORM-4.
  */
 export function refuseLate(vm: VirtualMachineObject, { caller, sequence = Infinity }: PlaceOptions): void {
   const claim = recordedClaim(vm);
@@ -240,7 +240,7 @@ export type ReleaseDecision =
   | { type: 'Free' }
   | { type: 'Patch'; patch: object };
 
-/** Decides on one version of a VM whether its place is taken off it, P8. */
+/** Decides on one version of a VM whether its place is taken off it, PLATFORM-4. */
 export function decideRelease(
   vm: VirtualMachineObject | undefined,
   release: ReleaseOptions,

@@ -1,10 +1,10 @@
 /**
  * What is observed of a VirtualMachine, read from one version of it. Pure.
  *
- * P3: the power state is `status.powerState`, which VM Operator writes after it has seen it on the VM. A VM that it has not created is off.
- * V1: an operation is done once spec and status both are where it leads; it has failed where somebody else has changed the spec before that,
+ * PLATFORM-3: the power state is `status.powerState`, which VM Operator writes after it has seen it on the VM. A VM that it has not created is off.
+ * OBSERVATION-1: an operation is done once spec and status both are where it leads; it has failed where somebody else has changed the spec before that,
  *     or where VM Operator has said that it cannot, and still has not after a while.
- * V2: `since` is never too early: VM Operator's times are whole seconds, rounded down.
+ * OBSERVATION-2: `since` is never too early: VM Operator's times are whole seconds, rounded down.
  */
 import type { Placement, PowerState, VirtualMachineStatus } from '../../api';
 import type { ObjectCondition, VirtualMachineObject } from '../../kubernetes';
@@ -108,7 +108,7 @@ export function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineSt
   };
 }
 
-/** V2. The condition names the state that it speaks of. */
+/** OBSERVATION-2. The condition names the state that it speaks of. */
 function sinceOf(vm: VirtualMachineObject, powerState: PowerState, at: number): number | undefined {
   const synced = conditionOf(vm, 'VirtualMachinePowerStateSynced');
   if (synced?.status !== 'True' || synced.message !== powerState) return undefined;
@@ -129,7 +129,7 @@ function conditionOf({ status }: VirtualMachineObject, type: string): ObjectCond
 
 // ---- The operation -----------------------------------------------------------------------------------------------------------------
 
-/** V1. */
+/** OBSERVATION-1. */
 function standingOf(vm: VirtualMachineObject, operation: RecordedOperation, facts: Circumstances): Standing {
   const { powerState } = operation;
   const there = powerStateOf(vm) === powerState;

@@ -2,12 +2,12 @@
  * VMs that VM Operator keeps (github.com/vmware-tanzu/vm-operator): power through `spec.powerState` of a VirtualMachine, its effect from
  * `status`. VM Operator's own VM controller does the work.
  *
- * P1, P2, P4, P7, P8: see decide.ts. What was asked stands on the VM itself, so it holds for every process and outlives each.
- * P3: see observe.ts.
- * P5: of two versions of a VM only the newer one is ever reported: what we wrote or read ourselves counts until the cache has caught up, and
+ * PLATFORM-1, PLATFORM-2, VMOPERATOR-1, VMOPERATOR-2, PLATFORM-4: see decide.ts. What was asked stands on the VM itself, so it holds for every process and outlives each.
+ * PLATFORM-3: see observe.ts.
+ * VMOPERATOR-3: of two versions of a VM only the newer one is ever reported: what we wrote or read ourselves counts until the cache has caught up, and
  *     an echo from before is dropped. `status.at` is the time at which a version arrived here.
- * P6: a power operation is one PATCH, and nothing else, where the cache is up to date.
- * P9: of several processes one at a time finds and writes new places in a namespace: the one that holds its lock. It reads the VMs from the API
+ * VMOPERATOR-4: a power operation is one PATCH, and nothing else, where the cache is up to date.
+ * VMOPERATOR-5: of several processes one at a time finds and writes new places in a namespace: the one that holds its lock. It reads the VMs from the API
  *     server, not from its cache. A process that lost the lock meanwhile, as it was paused, takes back what it wrote; where it dies before
  *     that, the next attempt of the call does.
  */
@@ -187,7 +187,7 @@ export class VmOperatorPlatform implements Platform {
     throw contended(vm, 'power state');
   }
 
-  /** VMs that have their place keep it; the others are placed under the lock of their namespace, P9. */
+  /** VMs that have their place keep it; the others are placed under the lock of their namespace, VMOPERATOR-5. */
   async place(
     requests: PlacementRequest[],
     options: PlaceOptions,
@@ -265,7 +265,7 @@ export class VmOperatorPlatform implements Platform {
     }
   }
 
-  /** P9. */
+  /** VMOPERATOR-5. */
   async #placeLocked(
     requests: readonly PlacementRequest[],
     options: PlaceOptions,
@@ -356,7 +356,7 @@ export class VmOperatorPlatform implements Platform {
     return results;
   }
 
-  /** P9. What cannot be taken back now, the next attempt of the call looks at. */
+  /** VMOPERATOR-5. What cannot be taken back now, the next attempt of the call looks at. */
   async #takeBack(written: readonly Written[]): Promise<void> {
     await eachOf(written, WRITERS, async ({ vm, intent, before }) => {
       for (let tries = 1; tries <= WRITES; tries += 1) {
@@ -367,7 +367,7 @@ export class VmOperatorPlatform implements Platform {
     });
   }
 
-  /** Lets a VM's place stand on the VM; P7. */
+  /** Lets a VM's place stand on the VM; VMOPERATOR-2. */
   async #settle(given: VirtualMachineObject, intent: PlaceIntent, signal?: AbortSignal): Promise<Placement> {
     const vm = refOf(given);
     let object: VirtualMachineObject | undefined = given;
@@ -380,7 +380,7 @@ export class VmOperatorPlatform implements Platform {
     throw contended(vm, 'place');
   }
 
-  /** Whether the VM has no place now; P8. */
+  /** Whether the VM has no place now; PLATFORM-4. */
   async #release(vm: VirtualMachineRef, options: ReleaseOptions, signal?: AbortSignal): Promise<boolean> {
     let object = await this.#current(vm, signal);
     for (let tries = 1; tries <= WRITES; tries += 1) {
@@ -439,7 +439,7 @@ export class VmOperatorPlatform implements Platform {
     return this.#machines.get(key);
   }
 
-  /** P5. Returns the newest version that is known, which need not be this one. */
+  /** VMOPERATOR-3. Returns the newest version that is known, which need not be this one. */
   #remember(object: VirtualMachineObject): VirtualMachineObject {
     const key = keyOf(object.metadata);
     const known = this.#newest(key);
@@ -451,7 +451,7 @@ export class VmOperatorPlatform implements Platform {
     return object;
   }
 
-  /** P5. */
+  /** VMOPERATOR-3. */
   #arrived({ key, object, previous }: CacheChange<VirtualMachineObject>): void {
     const ahead = this.#ahead.get(key);
     const fresh = ahead && Date.now() - ahead.at < LONGEST_LAG ? ahead.object : undefined;

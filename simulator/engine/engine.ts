@@ -2,11 +2,11 @@
  * The simulated platform as a state machine: its state is the fold of its journal ({@link apply}), and what happens next is decided by
  * pure functions of (state, call or time). No clock, no disk, no chance that could not be repeated.
  *
- * P1: an operation id that was accepted once has one effect at most.
- * P2: a smaller sequence than one seen for that VM is refused.
- * C1, C2: what stands on a host never exceeds it, and no required affinity rule is broken by placing (see placing.ts).
- * P8: only promised room is released, and only by who promised it last; a call for placement from before is refused from then on.
- * S1: of two operations on a VM only the later one takes effect, also where it came in the middle of the other.
+ * PLATFORM-1: an operation id that was accepted once has one effect at most.
+ * PLATFORM-2: a smaller sequence than one seen for that VM is refused.
+ * PLACING-1, PLACING-2: what stands on a host never exceeds it, and no required affinity rule is broken by placing (see placing.ts).
+ * PLATFORM-4: only promised room is released, and only by who promised it last; a call for placement from before is refused from then on.
+ * ENGINE-1: of two operations on a VM only the later one takes effect, also where it came in the middle of the other.
  */
 import {
   DEFAULT_INVENTORY,
@@ -102,7 +102,7 @@ export interface VmRecord extends SeenByRules {
   readonly version?: number;
 }
 
-/** What was ever asked of a VM; it outlives the VM, so that P1 and P2 do too. */
+/** What was ever asked of a VM; it outlives the VM, so that PLATFORM-1 and PLATFORM-2 do too. */
 export interface Ledger {
   /** Greatest sequence seen, and who had it. */
   sequence: number;
@@ -312,7 +312,7 @@ function twiceIn(asked: readonly PlacedVm[]): PlacedVm | undefined {
   });
 }
 
-/** What a call that gives places back is answered; P8. */
+/** What a call that gives places back is answered; PLATFORM-4. */
 export function decideRelease(
   state: EngineState,
   vms: readonly VirtualMachineRef[],

@@ -1,8 +1,8 @@
 /**
  * Where VMs go on the simulated platform.
  *
- * C1: what stands on a host never exceeds its `cpus` and `memory`; the reservation lasts as long as the VM exists, on or off.
- * C2: no VM is placed where a required rule of its own, or of a VM that is there, would be broken.
+ * PLACING-1: what stands on a host never exceeds its `cpus` and `memory`; the reservation lasts as long as the VM exists, on or off.
+ * PLACING-2: no VM is placed where a required rule of its own, or of a VM that is there, would be broken.
  */
 import type { SimulatedInventory } from '../../api';
 import type { PlacedVm, PlacementProblem, PlacementVm } from '../../placement';

@@ -2,10 +2,10 @@
  * What VM Operator's VM controller does about one VirtualMachine: a pure function of the object, its group, its class, the VM on the
  * platform, and time. What that controller demands and how it goes about power is described in the reference: the stand-in.
  *
- * D1: a VM of a group is not created before the group lists it, and the group's status has its entry with `uid`, `placement.zoneID` and
+ * STANDIN-5: a VM of a group is not created before the group lists it, and the group's status has its entry with `uid`, `placement.zoneID` and
  *     the conditions `PlacementReady` and `GroupLinked`; a label with its zone stands for the entry.
- * D2: while an operation is in progress on a VM no other is begun.
- * D3: before power is changed: the time in the apply-time annotation is waited for, a paused VM is left alone, a check stops power-on.
+ * STANDIN-6: while an operation is in progress on a VM no other is begun.
+ * STANDIN-7: before power is changed: the time in the apply-time annotation is waited for, a paused VM is left alone, a check stops power-on.
  */
 import { own, type Placement, type PowerMode, type PowerState } from '../../api';
 import type { KubernetesObject, ObjectCondition, VirtualMachineObject } from '../../kubernetes';
@@ -157,7 +157,7 @@ function linkOf({ object, group }: Sight): WantedCondition | undefined {
 
 // ---- Creating -------------------------------------------------------------------------------------------------------------------
 
-/** D1. */
+/** STANDIN-5. */
 function create(sight: Sight, link: WantedCondition | undefined): Part {
   const { object, size } = sight;
   if (isPaused(object)) return waiting('the VM is paused', []);
@@ -235,7 +235,7 @@ type PowerPart = Pick<Decision, 'acts' | 'failure' | 'wakeAt'>;
 
 const LEFT_ALONE: PowerPart = { acts: [] };
 
-/** D3. */
+/** STANDIN-7. */
 function decidePower(sight: Sight, machine: VmRecord, desired: PowerState | undefined): PowerPart {
   if (desired === undefined) return LEFT_ALONE;
   const written = desired === 'Suspended' ? undefined : sight.object.metadata.annotations?.[APPLY_TIME];
@@ -254,7 +254,7 @@ function changePower(sight: Sight, machine: VmRecord, desired: PowerState): Powe
   if (isPaused(sight.object)) return LEFT_ALONE;
   const failure = failureOf(sight, machine);
   if (failure && failure.id !== sight.told) return { acts: [], failure };
-  // D2
+  // STANDIN-6
   if (machine.pending && !failure) return { acts: [], ...wakeAtEnd(sight, machine) };
   if (machine.powerState === desired) return LEFT_ALONE;
   const change = allowed(sight.object, machine.powerState, desired);

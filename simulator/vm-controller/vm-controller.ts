@@ -2,11 +2,11 @@
  * Stands in for VM Operator's VM controller: follows the VirtualMachines of an API server, lets the simulated platform do what they ask
  * for, and drives their status. What to do about one VM is decided in vm-controller-decide.ts; here it is done.
  *
- * C1: nothing is done twice, also where this process is killed at any moment: what was accepted stands in the journal, and each decision
+ * STANDIN-1: nothing is done twice, also where this process is killed at any moment: what was accepted stands in the journal, and each decision
  *     starts from it.
- * C2: a VM is worked on by one piece of work at a time, and a bounded number of VMs at once; no VM waits for the power operation of another.
- * C3: nothing is written where nothing changed, and what others wrote over it is put right.
- * C4: whatever an object or the API server brings, the others are worked on.
+ * STANDIN-2: a VM is worked on by one piece of work at a time, and a bounded number of VMs at once; no VM waits for the power operation of another.
+ * STANDIN-3: nothing is written where nothing changed, and what others wrote over it is put right.
+ * STANDIN-4: whatever an object or the API server brings, the others are worked on.
  */
 import { hostname } from 'node:os';
 import { readResource } from '../../api';
@@ -207,7 +207,7 @@ export function startVmController(options: VmControllerOptions): VmController {
 
   // ---- Work on one VM -----------------------------------------------------------------------------------------------------------
 
-  /** C4. */
+  /** STANDIN-4. */
   async function work(key: string): Promise<void> {
     try {
       const object = machines.get(key);
@@ -317,7 +317,7 @@ export function startVmController(options: VmControllerOptions): VmController {
     delete entry.refused;
   }
 
-  /** C1: the number of what was accepted before, which stands in the journal, makes the id. */
+  /** STANDIN-1: the number of what was accepted before, which stands in the journal, makes the id. */
   async function power(entry: Entry, act: Act & { type: 'power' }): Promise<void> {
     const vm = refOf(entry.object);
     const sequence = machine.acceptedOperations(vm);
@@ -353,7 +353,7 @@ export function startVmController(options: VmControllerOptions): VmController {
 
   // ---- Status -------------------------------------------------------------------------------------------------------------------
 
-  /** C3. */
+  /** STANDIN-3. */
   async function writeStatus(entry: Entry, wanted: WantedStatus): Promise<void> {
     const present = ours(entry.object.status);
     const [goal, stands] = [canonical(wanted), canonical(present)];

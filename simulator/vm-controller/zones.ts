@@ -2,8 +2,8 @@
  * The zones of the simulated platform as `Zone` objects, as a vSphere Supervisor has them in each namespace: whoever places VMs reads
  * there which zones there are, and how much they hold.
  *
- * Z1: a Zone that somebody else made is never touched.
- * Z2: where the API server has no such resource, nothing happens but another look now and then.
+ * ZONES-1: a Zone that somebody else made is never touched.
+ * ZONES-2: where the API server has no such resource, nothing happens but another look now and then.
  */
 import type { SimulatedHost, SimulatedInventory } from '../../api';
 import {
@@ -94,7 +94,7 @@ export function publishZones(options: ZonePublisherOptions): ZonePublisher {
       await zones.synced();
       await publish(namespace);
     },
-    // Z2
+    // ZONES-2
     onError: (namespace, error) => {
       if (!isAbsent(error)) onError(error, namespace);
     },

@@ -1,4 +1,4 @@
-/** Admission without a server: A1 to A3 of `api/admission.ts`. */
+/** Admission without a server: ADMISSION-1 to ADMISSION-3 of `api/admission.ts`. */
 import fc from 'fast-check';
 import {
   checkRules,
@@ -255,7 +255,7 @@ describe('warnings', () => {
   });
 });
 
-test('A1: the part of the namespace that is looked at gives the answer that all of it would', () => {
+test('ADMISSION-1: the part of the namespace that is looked at gives the answer that all of it would', () => {
   const name = fc.constantFrom('g0', 'g1', 'g2', 'g3', 'g4');
   const member = fc.oneof(
     fc.constantFrom('x', 'z'),
@@ -288,7 +288,7 @@ test('A1: the part of the namespace that is looked at gives the answer that all 
   );
 });
 
-describe('A1: what somebody else brought does not deny it', () => {
+describe('ADMISSION-1: what somebody else brought does not deny it', () => {
   const [a, b] = [group('a', 'x', 'y'), group('b', 'x')];
 
   test('an update that makes nothing worse passes, with a warning', () => {
@@ -342,7 +342,7 @@ describe('A1: what somebody else brought does not deny it', () => {
   });
 });
 
-test('A2: deletes, and updates of what is being deleted, are allowed', () => {
+test('ADMISSION-2: deletes, and updates of what is being deleted, are allowed', () => {
   const broken = group('a', 'group:a');
   expect(reviewAdmission({ operation: 'DELETE', object: null, oldObject: broken }, known())).toEqual(fine);
   const leaving = { ...broken, metadata: { ...broken.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
@@ -358,7 +358,7 @@ test.each([
   {},
   { operation: 'CREATE' },
   { operation: 'UPDATE', object: [], oldObject: 7 },
-])('A3: a request that is %j does not throw', (request) => {
+])('ADMISSION-3: a request that is %j does not throw', (request) => {
   const asked = Object(request) as object;
   expect(typeof reviewAdmission(asked, known()).allowed).toBe('boolean');
   expect(patchAdmission(asked, 0)).toEqual([]);

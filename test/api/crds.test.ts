@@ -1,5 +1,5 @@
 /**
- * The CustomResourceDefinitions on a real API server: C1 to C3 of `api/crds.ts`.
+ * The CustomResourceDefinitions on a real API server: CRD-1 to CRD-3 of `api/crds.ts`.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -152,25 +152,28 @@ const SPECS: [title: string, kind: string, resource: string, spec: Record<string
   ],
 ];
 
-test.each(SPECS)('C1, C2: a round trip through every version keeps %s', async (_, kind, resource, spec) => {
-  const versions = ['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'];
-  for (const [index, version] of versions.entries()) {
-    const name = `trip-${index}`;
-    await mustWork(
-      ['apply', '--server-side', '--validate=strict', '-f', '-'],
-      manifest(kind, name, spec, version),
-    );
-    for (const other of versions) {
-      const found = await read(`${resource}.${other}.vmoperator.vmware.com`, name);
-      expect(found).toMatchObject({ apiVersion: `vmoperator.vmware.com/${other}`, spec });
-      expect(found.spec).toEqual(spec);
-      // Written back as it was read in the other version.
-      await mustWork(['replace', '-f', '-'], JSON.stringify(found));
+test.each(SPECS)(
+  'CRD-1, CRD-2: a round trip through every version keeps %s',
+  async (_, kind, resource, spec) => {
+    const versions = ['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'];
+    for (const [index, version] of versions.entries()) {
+      const name = `trip-${index}`;
+      await mustWork(
+        ['apply', '--server-side', '--validate=strict', '-f', '-'],
+        manifest(kind, name, spec, version),
+      );
+      for (const other of versions) {
+        const found = await read(`${resource}.${other}.vmoperator.vmware.com`, name);
+        expect(found).toMatchObject({ apiVersion: `vmoperator.vmware.com/${other}`, spec });
+        expect(found.spec).toEqual(spec);
+        // Written back as it was read in the other version.
+        await mustWork(['replace', '-f', '-'], JSON.stringify(found));
+      }
+      expect((await read(resource, name)).spec).toEqual(spec);
+      await mustWork(['delete', resource, name, '-n', 'default']);
     }
-    expect((await read(resource, name)).spec).toEqual(spec);
-    await mustWork(['delete', resource, name, '-n', 'default']);
-  }
-});
+  },
+);
 
 test('a member without a kind is a VirtualMachine', async () => {
   await apply(manifest('VirtualMachineGroup', 'kinds', { bootOrder: [{ members: [{ name: 'a' }] }] }));
@@ -356,13 +359,13 @@ const REFUSED: [title: string, kind: string, spec: unknown, message: string][] =
   ['an unknown field of a policy', policy, { retries: 3 }, 'spec.retries: field not declared in schema'],
 ];
 
-test.each(REFUSED)('C3: %s is refused, with its path', async (_, kind, spec, message) => {
+test.each(REFUSED)('CRD-3: %s is refused, with its path', async (_, kind, spec, message) => {
   const { stderr, code } = await apply(manifest(kind, 'refused', spec));
   expect(stderr).toContain(message);
   expect(code).toBe(1);
 });
 
-test('C3: a power state may change, and may not be emptied', async () => {
+test('CRD-3: a power state may change, and may not be emptied', async () => {
   const name = 'emptied';
   const write = (spec: unknown) =>
     cluster.kubectl(['replace', '-f', '-'], { input: manifest(group, name, spec) });
@@ -480,7 +483,7 @@ test('people see what matters', async () => {
     expect(explained).toMatch(new RegExp(`^ {2}${field}\\t<.+>\\n {4}\\S`, 'm'));
 });
 
-test('C4: a group that names itself and was stored before the rule keeps its status; it may be cured, and not be made so again', async () => {
+test('CRD-4: a group that names itself and was stored before the rule keeps its status; it may be cured, and not be made so again', async () => {
   const own = crds().find(({ spec }) => spec.names.kind === group);
   if (!own) throw new Error('no definition of groups');
   const text = JSON.stringify(own);

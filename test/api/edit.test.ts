@@ -1,4 +1,4 @@
-/** E1, E2: the power state is set, and every other byte stays. */
+/** EDIT-1, EDIT-2: the power state is set, and every other byte stays. */
 import fc from 'fast-check';
 import { editPowerState, parseManifests, type PowerState } from '../../api';
 import { documents, group, vm } from './support';

@@ -431,7 +431,7 @@ describe('what passes', () => {
   });
 });
 
-test('M3: an invalid object is left out, what stands beside it is not', () => {
+test('MANIFESTS-3: an invalid object is left out, what stands beside it is not', () => {
   const { manifests, problems } = parse(
     documents(
       group('bad', 'powerState: on'),

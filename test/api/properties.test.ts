@@ -1,4 +1,4 @@
-/** M1, Y1: nothing is thrown, whatever the text; both spellings of one group are one group. */
+/** MANIFESTS-1, YAML-1: nothing is thrown, whatever the text; both spellings of one group are one group. */
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { formatDuration, formatProblem, parseManifests } from '../../api';

@@ -97,7 +97,7 @@ describe('text that is too much', () => {
   test.each([
     ['aliases of lists', `a0: &a0 [x]\n${level((below) => `[${below}]`)}`],
     ['merges of mappings', `a0: &a0 {}\n${level((below) => `{<<: [${below}]}`)}`],
-  ])('Y2: a bomb of %s', (_, text) => {
+  ])('YAML-2: a bomb of %s', (_, text) => {
     expect(problemsOf(text)).toEqual([
       'a.yaml:1:1: aliases expand this file to more than 1,000,000 values: write it without so many aliases',
     ]);
@@ -187,7 +187,7 @@ describe('what YAML can do', () => {
     ]);
   });
 
-  test('M4: objects of other products are counted, also those in lists', () => {
+  test('MANIFESTS-4: objects of other products are counted, also those in lists', () => {
     const text = [
       'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n',
       'apiVersion: kubevirt.io/v1\nkind: VirtualMachineList\nitems: [{metadata: {name: a}}, {metadata: {name: b}}]\n',

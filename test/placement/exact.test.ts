@@ -1,4 +1,4 @@
-/** L2 and L4 against HiGHS, on problems with too many answers to try them all. */
+/** SOLVE-2 and SOLVE-4 against HiGHS, on problems with too many answers to try them all. */
 import fc from 'fast-check';
 import { solvePlacement, type PlacementProblem } from '../../placement';
 import { exactSolver } from './mip';
@@ -11,7 +11,7 @@ const ofHosts = (vms: number): fc.Arbitrary<PlacementProblem> =>
     .filter(({ hosts }) => hosts.length > 0)
     .map((problem) => ({ ...problem, placed: [], zones: [], datastores: [] }));
 
-test('L1, L2: there is an answer where HiGHS finds one, and none where it proves that', async () => {
+test('SOLVE-1, SOLVE-2: there is an answer where HiGHS finds one, and none where it proves that', async () => {
   const prove = await exactSolver();
   const seen = { Placed: 0, Infeasible: 0, Undecided: 0 };
   fc.assert(
@@ -27,7 +27,7 @@ test('L1, L2: there is an answer where HiGHS finds one, and none where it proves
   expect(Math.min(seen.Placed, seen.Infeasible)).toBeGreaterThan(propertyRuns(50));
 });
 
-test('L4: HiGHS finds no better answer for up to eight VMs', async () => {
+test('SOLVE-4: HiGHS finds no better answer for up to eight VMs', async () => {
   const prove = await exactSolver();
   let placed = 0;
   fc.assert(

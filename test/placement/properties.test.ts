@@ -1,4 +1,4 @@
-/** L1 to L4, E1 and E2 over arbitrary problems, against a checker and a search of their own. */
+/** SOLVE-1 to SOLVE-4, EXPLAIN-1 and EXPLAIN-2 over arbitrary problems, against a checker and a search of their own. */
 import fc from 'fast-check';
 import { solvePlacement, type ConflictRule, type PlacementProblem } from '../../placement';
 import { answers, mistakes, scoreOf, tryAll } from './checker';
@@ -7,7 +7,7 @@ import { propertyRuns } from '../support/property-runs';
 
 const RUNS = { numRuns: propertyRuns(1_000) };
 
-test('L1, L2: an answer is right, and where there is none, no answer is', () => {
+test('SOLVE-1, SOLVE-2: an answer is right, and where there is none, no answer is', () => {
   const seen = { Placed: 0, Infeasible: 0, Undecided: 0 };
   fc.assert(
     fc.property(anyProblem(), (problem) => {
@@ -23,7 +23,7 @@ test('L1, L2: an answer is right, and where there is none, no answer is', () => 
   expect(Math.min(seen.Placed, seen.Infeasible)).toBeGreaterThan(RUNS.numRuns / 4);
 });
 
-test('L3: the same problem, the same answer', () => {
+test('SOLVE-3: the same problem, the same answer', () => {
   fc.assert(
     fc.property(anyProblem(8), (problem) => {
       expect(solvePlacement(structuredClone(problem))).toEqual(solvePlacement(problem));
@@ -32,7 +32,7 @@ test('L3: the same problem, the same answer', () => {
   );
 });
 
-test('L4: no answer is better for a few VMs', () => {
+test('SOLVE-4: no answer is better for a few VMs', () => {
   fc.assert(
     fc.property(anyProblem(4), (problem) => {
       const answer = solvePlacement(problem);
@@ -47,7 +47,7 @@ test('L4: no answer is better for a few VMs', () => {
   );
 });
 
-test('E1, E2: the rules that are named conflict, and each of them is needed for it', () => {
+test('EXPLAIN-1, EXPLAIN-2: the rules that are named conflict, and each of them is needed for it', () => {
   fc.assert(
     fc.property(anyProblem(4), (problem) => {
       const answer = solvePlacement(problem);

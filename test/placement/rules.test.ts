@@ -37,13 +37,13 @@ function zoneOf(at: string | undefined): string {
 }
 
 const ROWS: Record<string, () => void> = {
-  R1: () => {
+  'PLACE-1': () => {
     const { at } = place({
       vms: [vm('cache', { affinity: [term('Affinity', HOST, db)] }), vm('db', { labels: db, cpus: 7 })],
     });
     expect(at['cache']).toBe(at['db']);
   },
-  R2: () => {
+  'PLACE-2': () => {
     const near = [term('Affinity', ZONE, db)];
     const { at } = place({
       vms: [vm('app', { cpus: 8, affinity: near }), vm('db', { labels: db, cpus: 8 })],
@@ -51,32 +51,32 @@ const ROWS: Record<string, () => void> = {
     expect(zoneOf(at['app'])).toBe(zoneOf(at['db']));
     expect(at['app']).not.toBe(at['db']);
   },
-  R3: () => {
+  'PLACE-3': () => {
     const vms = [1, 2, 3, 4].map((n) =>
       vm(`web-${n}`, { labels: web, affinity: [term('AntiAffinity', HOST, web)] }),
     );
     expect(new Set(Object.values(place({ vms }).at)).size).toBe(4);
   },
-  R4: () => {
+  'PLACE-4': () => {
     const vms = [1, 2].map((n) =>
       vm(`web-${n}`, { labels: web, affinity: [term('AntiAffinity', ZONE, web)] }),
     );
     const { at } = place({ vms });
     expect(zoneOf(at['web-1'])).not.toBe(zoneOf(at['web-2']));
   },
-  R5: () => {
+  'PLACE-5': () => {
     const apart = [term('AntiAffinity', ZONE, web, 'Preferred')];
     const vms = [1, 2, 3].map((n) => vm(`web-${n}`, { labels: web, affinity: apart }));
     const { score } = place({ vms, placed: [placedVm('big', 'zone-b/b1', { cpus: 8 })] });
     // Two zones: one VM can have one to itself, though zone-b is the fuller one.
     expect(score.preferred).toEqual({ terms: 3, kept: 1, broken: 2, weight: 2 });
   },
-  R6: () => {
+  'PLACE-6': () => {
     const alone = [term('AntiAffinity', ZONE, web)];
     const vms = [1, 2, 3].map((n) => vm(`web-${n}`, { namespace: `ns-${n}`, labels: web, affinity: alone }));
     expect(place({ vms }).rules.map(({ outcome }) => outcome)).toEqual(['NoMatch', 'NoMatch', 'NoMatch']);
   },
-  R7: () => {
+  'PLACE-7': () => {
     const both = term('Affinity', HOST, { app: 'db', role: 'primary' });
     const vms = [
       vm('cache', { affinity: [both] }),
@@ -86,7 +86,7 @@ const ROWS: Record<string, () => void> = {
     const { at } = place({ vms });
     expect(at['cache']).toBe(at['primary']);
   },
-  R8: () => {
+  'PLACE-8': () => {
     const chosenBy = (operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist', values: string[]): string[] => {
       const selector = { matchLabels: {}, matchExpressions: [{ key: 'app', operator, values }] };
       const vms = [
@@ -110,15 +110,15 @@ const ROWS: Record<string, () => void> = {
     expect(chosenBy('Exists', [])).toEqual(['a', 'b']);
     expect(chosenBy('DoesNotExist', [])).toEqual(['none']);
   },
-  R9: () => {
+  'PLACE-9': () => {
     const vms = [vm('web-1', { labels: web, affinity: [term('AntiAffinity', HOST, web)] })];
     expect(place({ vms, hosts: hosts(['zone-a/a1']) }).at).toEqual({ 'web-1': 'zone-a/a1' });
   },
-  R10: () => {
+  'PLACE-10': () => {
     const { rules } = place({ vms: [vm('web-1', { labels: web, affinity: [term('Affinity', HOST, web)] })] });
     expect(rules.map(({ outcome }) => outcome)).toEqual(['Kept']);
   },
-  R11: () => {
+  'PLACE-11': () => {
     const { message, conflict } = conflictOf({
       vms: [vm('cache', { affinity: [term('Affinity', HOST, db)] })],
     });
@@ -129,13 +129,13 @@ const ROWS: Record<string, () => void> = {
     const { rules } = place({ vms: [vm('cache', { affinity: [term('Affinity', HOST, db, 'Preferred')] })] });
     expect(rules.map(({ outcome }) => outcome)).toEqual(['NoMatch']);
   },
-  R12: () => {
+  'PLACE-12': () => {
     const vms = [1, 2, 3].map((n) =>
       vm(`web-${n}`, { cpus: 2, labels: web, affinity: [term('Affinity', HOST, web)] }),
     );
     expect(new Set(Object.values(place({ vms }).at)).size).toBe(1);
   },
-  R13: () => {
+  'PLACE-13': () => {
     const apart = [term('AntiAffinity', ZONE, web)];
     const vms = [vm('web-2', { labels: web })];
     const { at } = place({ vms, placed: [placedVm('web-1', 'zone-a/a1', { affinity: apart })] });
@@ -146,17 +146,17 @@ const ROWS: Record<string, () => void> = {
     });
     expect(zoneOf(other.at['web-2'])).toBe('zone-a');
   },
-  R14: () => {
+  'PLACE-14': () => {
     const waiting = placedVm('cache', 'zone-b/b2', { affinity: [term('Affinity', HOST, db)] });
     expect(place({ vms: [vm('db', { labels: db })], placed: [waiting] }).at['db']).toBe('zone-b/b2');
     place({ vms: [vm('other')], placed: [waiting] });
   },
-  R15: () => {
+  'PLACE-15': () => {
     const apart = { labels: web, affinity: [term('AntiAffinity', HOST, web)] };
     const placed = [placedVm('web-1', 'zone-a/a1', apart), placedVm('web-2', 'zone-a/a1', apart)];
     expect(place({ vms: [vm('web-3', apart)], placed }).at['web-3']).not.toBe('zone-a/a1');
   },
-  R16: () => {
+  'PLACE-16': () => {
     const vms = [1, 2, 3].map((n) =>
       vm(`web-${n}`, { labels: web, affinity: [term('AntiAffinity', ZONE, web)] }),
     );
@@ -166,7 +166,7 @@ const ROWS: Record<string, () => void> = {
       'shop/web-1, shop/web-2 and shop/web-3 may not share a zone, and there are 2 zones for them',
     );
   },
-  R17: () => {
+  'PLACE-17': () => {
     const { at } = place({
       vms: [vm('one', { zone: 'zone-b' })],
       placed: [placedVm('big', 'zone-b/b1', { cpus: 8 })],
@@ -176,7 +176,7 @@ const ROWS: Record<string, () => void> = {
     expect(conflict.rules).toMatchObject([{ vm: { name: 'one' }, type: 'Pin' }]);
     expect(message).toBe('shop/one is pinned to zone zone-x, where there is no host');
   },
-  R18: () => {
+  'PLACE-18': () => {
     const vms = Array.from({ length: 3 }, (_, n) => vm(`tenth-${n}`, { cpus: 0.1, memory: 0 }));
     place({ vms, hosts: hosts(['zone-a/a1'], 0.3) });
     const { message, conflict } = conflictOf({
@@ -191,19 +191,19 @@ const ROWS: Record<string, () => void> = {
     ]);
     expect(message).toMatch(/^b1 in zone-b lacks 12 GiB for shop\/db-2, under .*of shop\/db-2$/);
   },
-  R19: () => {
+  'PLACE-19': () => {
     const placed = [placedVm('big', 'zone-a/a1', { cpus: 99 })];
     place({ vms: [vm('one', { cpus: 0, memory: 0 })], placed, hosts: hosts(['zone-a/a1']) });
     const vms = FOUR.map((_, n) => vm(`one-${n}`, { cpus: 0, memory: 0 }));
     expect(new Set(Object.values(place({ vms }).at)).size).toBe(4);
   },
-  R20: () => {
+  'PLACE-20': () => {
     const placed = [placedVm('db', 'zone-a/gone', { labels: db, cpus: 99 })];
     const { at } = place({ vms: [vm('app', { affinity: [term('Affinity', ZONE, db)] })], placed });
     expect(zoneOf(at['app'])).toBe('zone-a');
     conflictOf({ vms: [vm('app', { affinity: [term('Affinity', HOST, db)] })], placed });
   },
-  R21: () => {
+  'PLACE-21': () => {
     const placed = [placedVm('db', 'zone-a', { labels: db })];
     place({
       vms: [vm('app', { affinity: [term('AntiAffinity', HOST, db)] })],
@@ -216,7 +216,7 @@ const ROWS: Record<string, () => void> = {
       hosts: hosts(['zone-a/a1']),
     });
   },
-  R22: () => {
+  'PLACE-22': () => {
     const zones = [{ name: 'east', cpus: 4, memory: 8 * GiB }, { name: 'west' }];
     const apart = { labels: web, affinity: [term('AntiAffinity', HOST, web)] };
     const vms = [
@@ -234,7 +234,7 @@ const ROWS: Record<string, () => void> = {
     const crowded = conflictOf({ vms: [vm('one', { cpus: 6 })], zones: zones.slice(0, 1), hosts: [] });
     expect(crowded.message).toBe('there is not enough room: east lacks 2 cpus for shop/one');
   },
-  R23: () => {
+  'PLACE-23': () => {
     const datastores = [
       { name: 'full', zones: ['zone-a'], free: 0 },
       { name: 'vsan', id: 'datastore-1', zones: ['zone-b'], free: 1 },
@@ -249,10 +249,12 @@ const ROWS: Record<string, () => void> = {
 };
 
 const page = readFileSync(path.join(__dirname, '../../docs/reference/placement.md'), 'utf8');
-const rows = [...page.matchAll(/^\| (R\d+) +\| (.+?) +\| (.+?) +\|$/gm)].map(([, id = '', text = '']) => ({
-  id,
-  text,
-}));
+const rows = [...page.matchAll(/^\| (PLACE-\d+) +\| (.+?) +\| (.+?) +\|$/gm)].map(
+  ([, id = '', text = '']) => ({
+    id,
+    text,
+  }),
+);
 
 test('every row has its test', () => {
   expect(rows.map(({ id }) => id)).toEqual(Object.keys(ROWS));
@@ -360,7 +362,7 @@ describe('the words of a conflict', () => {
   });
 });
 
-test('R5: a share of a preferred anti-affinity may give way to an even load, a whole rule does not', () => {
+test('PLACE-5: a share of a preferred anti-affinity may give way to an even load, a whole rule does not', () => {
   const db = { app: 'db' };
   const all = (count: number): string => {
     const apart = term('AntiAffinity', ZONE, db, 'Preferred');

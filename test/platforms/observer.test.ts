@@ -44,7 +44,7 @@ async function withObserver(
   }
 }
 
-test('O1: a watch that ends, fails or throws is opened again', () =>
+test('OBSERVER-1: a watch that ends, fails or throws is opened again', () =>
   withObserver(async (platform, observer) => {
     (await platform.sink(0)).synced();
     platform.watches[0]?.end();
@@ -60,7 +60,7 @@ test('O1: a watch that ends, fails or throws is opened again', () =>
     expect(observer.get(vm('a'))?.status.powerState).toBe('PoweredOn');
   }));
 
-test('O2: a VM that is not listed any more counts as deleted, a VM of a new uid as another one', () =>
+test('OBSERVER-2: a VM that is not listed any more counts as deleted, a VM of a new uid as another one', () =>
   withObserver(async (platform, observer) => {
     const events: string[] = [];
     observer.onChange((event) => events.push(`${event.type} ${event.vm.name} ${event.vm.uid}`));
@@ -85,7 +85,7 @@ test('O2: a VM that is not listed any more counts as deleted, a VM of a new uid 
     ]);
   }));
 
-test('O3: an event wakes only those who wait for that VM', () =>
+test('OBSERVER-3: an event wakes only those who wait for that VM', () =>
   withObserver(async (platform, observer) => {
     const sink = await platform.sink(0);
     const asked = new Map<string, number>();

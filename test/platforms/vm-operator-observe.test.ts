@@ -173,7 +173,7 @@ test.each<[string, Written, Parameters<typeof operation>[1], object]>([
   expect(operation(written, circumstances)).toEqual(expected);
 });
 
-test('V2: since when a VM is in its state: rounded up, never later than it was seen, and only of that state', () => {
+test('OBSERVATION-2: since when a VM is in its state: rounded up, never later than it was seen, and only of that state', () => {
   const synced = (message: string, lastTransitionTime: string): Written => ({
     is: 'PoweredOn',
     status: {

@@ -149,7 +149,7 @@ test('what an operation has asked to be on is not held off any more; what exists
   });
 });
 
-test('Z2: memory limits hold, with what is there and what is promised counted; all or none', async () => {
+test('memory limits hold, with what is there and what is promised counted; all or none', async () => {
   await zone('zone-a', { memory: { limit: '8Gi' } });
   await zone('zone-b', { memory: { limit: String(12 * GIB) } });
   await desk.vm('old', 'PoweredOn');
@@ -299,7 +299,7 @@ test('a VM that is gone, and another one of its name', async () => {
   });
 });
 
-describe('P8: giving back', () => {
+describe('PLATFORM-4: giving back', () => {
   const question = { ...HELD, sequence: 1 };
   const release = { caller: HELD.caller, sequence: 2 };
 

@@ -130,7 +130,7 @@ test('what is observed: power state, place, readiness; a VM that is not created 
   });
 });
 
-test('P6: a power operation is one PATCH and nothing else; the apply time of the group controller is taken off', async () => {
+test('VMOPERATOR-4: a power operation is one PATCH and nothing else; the apply time of the group controller is taken off', async () => {
   const name = fresh();
   const vm = await desk.vm(name, 'PoweredOff', {
     metadata: { annotations: { [APPLY_TIME]: '2030-01-01T00:00:00Z', kept: 'yes' } },
@@ -198,7 +198,7 @@ test('a VM that is off stays off when it is to be suspended, also where it was o
   });
 });
 
-test('P1: an operation id is written once, also by another process, also after it was given up', async () => {
+test('PLATFORM-1: an operation id is written once, also by another process, also after it was given up', async () => {
   const name = fresh();
   const vm = await desk.vm(name);
   await withProcess(admin(), (one) =>
@@ -224,7 +224,7 @@ test('P1: an operation id is written once, also by another process, also after i
   );
 });
 
-test('P2: an older operation is refused, by each process, with the names of both', async () => {
+test('PLATFORM-2: an older operation is refused, by each process, with the names of both', async () => {
   const name = fresh();
   const vm = await desk.vm(name);
   await withProcess(admin(), (one) =>
@@ -247,7 +247,7 @@ test('P2: an older operation is refused, by each process, with the names of both
   );
 });
 
-test('P2: two processes at the same moment: the newer operation stands, whoever came first', async () => {
+test('PLATFORM-2: two processes at the same moment: the newer operation stands, whoever came first', async () => {
   for (let round = 0; round < 5; round += 1) {
     const name = fresh();
     const vm = await desk.vm(name);
@@ -279,7 +279,7 @@ test('A8: a fence leaves its operation on a VM that is in the state already, and
   });
 });
 
-test('P4: somebody else writes in between: read again, decided again', async () => {
+test('VMOPERATOR-1: somebody else writes in between: read again, decided again', async () => {
   const name = fresh();
   const vm = await desk.vm(name);
   await withProcess(admin(), async ({ api, platform }) => {
@@ -300,7 +300,7 @@ test('P4: somebody else writes in between: read again, decided again', async () 
   });
 });
 
-test('P4: a newer operation that came in between wins', async () => {
+test('VMOPERATOR-1: a newer operation that came in between wins', async () => {
   const name = fresh();
   const vm = await desk.vm(name);
   await withProcess(admin(), (one) =>
@@ -317,7 +317,7 @@ test('P4: a newer operation that came in between wins', async () => {
   );
 });
 
-test('P5: an echo from before an operation does not end it', async () => {
+test('VMOPERATOR-3: an echo from before an operation does not end it', async () => {
   const name = fresh();
   const vm = await desk.vm(name, 'PoweredOn');
   await withProcess(admin(), async ({ machines }) => {

@@ -208,7 +208,7 @@ const releasedBy = (entry: Entry): string[] =>
 const isPowerEffect = (entry: Entry): entry is Effect => entry.type === 'effect' && entry.effect !== 'Ready';
 const isCall = (entry: Entry): entry is PowerCall => entry.type === 'call';
 
-test('P1: an operation id has one effect at most, and is accepted once at most', () => {
+test('PLATFORM-1: an operation id has one effect at most, and is accepted once at most', () => {
   check((made, steps) => {
     const journal = play(made, steps, () => undefined);
     const effects = journal.filter(isPowerEffect).filter((entry) => entry.operationId !== undefined);
@@ -222,7 +222,7 @@ test('P1: an operation id has one effect at most, and is accepted once at most',
   });
 });
 
-test('P2: a smaller sequence than one seen for that VM is refused, and nothing else is for that reason', () => {
+test('PLATFORM-2: a smaller sequence than one seen for that VM is refused, and nothing else is for that reason', () => {
   check((made, steps) => {
     const greatest = new Map<string, number>();
     for (const call of play(made, steps, () => undefined)) {
@@ -242,7 +242,7 @@ test('P2: a smaller sequence than one seen for that VM is refused, and nothing e
   });
 });
 
-test('S1: an effect is that of the last call that was accepted, or done at the console', () => {
+test('ENGINE-1: an effect is that of the last call that was accepted, or done at the console', () => {
   check((made, steps) => {
     const last = new Map<string, string | undefined>();
     for (const entry of play(made, steps, () => undefined)) {
@@ -257,7 +257,7 @@ test('S1: an effect is that of the last call that was accepted, or done at the c
   });
 });
 
-test('C1: no host is ever overcommitted, a zone pin holds, and a place is kept', () => {
+test('PLACING-1: no host is ever overcommitted, a zone pin holds, and a place is kept', () => {
   check((made, steps) => {
     const places = new Map<string, string>();
     play(made, steps, (state, entry) => {
@@ -279,7 +279,7 @@ test('C1: no host is ever overcommitted, a zone pin holds, and a place is kept',
   });
 });
 
-test('P8: only room that is promised still is released, by who asked last for it; what he asked before is refused from then on', () => {
+test('PLATFORM-4: only room that is promised still is released, by who asked last for it; what he asked before is refused from then on', () => {
   check((made, steps) => {
     /** Who asked last for the place of each VM that nothing has happened to; by name. */
     const promised = new Map<string, { uid: string; caller: string; sequence?: number }>();
@@ -467,7 +467,7 @@ describe('tables', () => {
     expect(state.vms.size).toBe(1);
   });
 
-  test('P8: what was released is free for others, once, and nobody else loses his', () => {
+  test('PLATFORM-4: what was released is free for others, once, and nobody else loses his', () => {
     const state = placed();
     const shop = { caller: 'shop', sequence: 5 };
     apply(state, placeNow(state, [placement('b'), placement('c')], shop, 2));

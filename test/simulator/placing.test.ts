@@ -47,7 +47,7 @@ function place(state: EngineState, requests: PlacementRequest[], beside: Placeme
   return call.vms.map(({ vm, placement }) => `${vm.slice(5)}=${placement?.node}`).join(' ');
 }
 
-test('C2: rules bind VMs placed together, and those that come later, in both directions', () => {
+test('PLACING-2: rules bind VMs placed together, and those that come later, in both directions', () => {
   const state = platformWith(['zone-a/a', 'zone-b/b']);
   const apart = rule('AntiAffinity', HOST, { app: 'web' });
   const together = rule('Affinity', HOST, { app: 'web' });
@@ -103,7 +103,7 @@ test('one host that is to take them, and no such host', () => {
   });
 });
 
-describe('C1 C2: an answer that breaks something is told by the check', () => {
+describe('PLACING-1 PLACING-2: an answer that breaks something is told by the check', () => {
   const world = inventory({}, hosts(['zone-a/a', 'zone-a/aa', 'zone-b/b'], 4));
   const web = { app: 'web' };
   const at = (node: string, zoneID = `zone-${node[0]}`): { zoneID: string; node: string } => ({

@@ -83,7 +83,7 @@ test('a VM is placed, powered on, becomes ready, is suspended and powered off; t
     ]);
   }));
 
-test('P1: a known operation id is answered and not carried out again, whoever asks and however often', () =>
+test('PLATFORM-1: a known operation id is answered and not carried out again, whoever asks and however often', () =>
   bench({}, async ({ platform, desk, observer }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const call = power('db', 'PoweredOn', { id: 'on' });
@@ -102,7 +102,7 @@ test('P1: a known operation id is answered and not carried out again, whoever as
     ]);
   }));
 
-test('P2, S1: a power-on is turned round in the middle, and the older decision that comes late is refused', () =>
+test('PLATFORM-2, ENGINE-1: a power-on is turned round in the middle, and the older decision that comes late is refused', () =>
   bench({ inventory: inventory({ powerOnTime: 50 }) }, async ({ platform, desk, observer }) => {
     await platform.place([placement('db')], { caller: 'test' });
     await platform.power(power('db', 'PoweredOn', { id: 'on', sequence: 5 }));
@@ -231,7 +231,7 @@ test('a restart goes on with operations in progress, keeps ids, sequences and pl
     expect(linesOf(journal, 'db').slice(0, 3)).toEqual(['on Accepted', 'on => PoweredOn', 'on => Ready']);
   }));
 
-test('P8: promised room is given back: it is told, others get it, a late call is refused, and a restart knows all of it', () =>
+test('PLATFORM-4: promised room is given back: it is told, others get it, a late call is refused, and a restart knows all of it', () =>
   withFolder(async (folder) => {
     const hosts = [{ name: 'host-1', zone: 'zone-a', pool: 'pool-a', cpus: 4, memory: 64 * GIB }];
     const mine = { caller: 'vmgroup/prod/shop', sequence: 1 };
@@ -263,7 +263,7 @@ test('P8: promised room is given back: it is told, others get it, a late call is
     });
   }));
 
-test('L1: a second simulator on the same folder is refused and names the holder', () =>
+test('JOURNALLOCK-1: a second simulator on the same folder is refused and names the holder', () =>
   bench({}, async ({ folder, simulator }) => {
     const second = startSimulator({ dataDir: folder });
     await expect(second).rejects.toThrow(SimulatorInUseError);
@@ -278,7 +278,7 @@ test('a damaged journal is named with its line and nothing is started', () =>
     await expect(startSimulator({ dataDir: folder })).rejects.toThrow(/damaged/);
   }));
 
-test('J1, L2, M2: after kill -9 in the middle everything answered is in the journal and every operation ends once', () =>
+test('JOURNAL-1, JOURNALLOCK-2, MACHINE-2: after kill -9 in the middle everything answered is in the journal and every operation ends once', () =>
   withFolder(async (folder) => {
     const names = Array.from({ length: 50 }, (_, index) => `vm-${index}`);
     const child = fork(join(__dirname, 'simulator-child.js'), [folder], {

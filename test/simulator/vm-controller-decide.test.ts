@@ -112,7 +112,7 @@ describe('power: what leads from one state to another', () => {
   });
 });
 
-describe('D3: what comes before power', () => {
+describe('STANDIN-7: what comes before power', () => {
   const soon = new Date(NOW + 1_000).toISOString();
   const over = new Date(NOW - 1_000).toISOString();
   const paused = { 'vmoperator.vmware.com/paused': '' };
@@ -197,7 +197,7 @@ describe('D3: what comes before power', () => {
   });
 });
 
-describe('D2: operations in progress, and such as failed', () => {
+describe('STANDIN-6: operations in progress, and such as failed', () => {
   const pending = {
     operationId: 'op-1',
     sequence: 0,

@@ -103,7 +103,7 @@ async function untilAll(powerState: string): Promise<void> {
   );
 }
 
-test('C1: killed in the middle of creating, of power-on and of power-off, it does nothing twice', async () => {
+test('STANDIN-1: killed in the middle of creating, of power-on and of power-off, it does nothing twice', async () => {
   mkdirSync(join(folder, 'data'));
   const behavior = { powerOnTime: { min: '10ms', max: '800ms' }, readyTime: '10ms', powerOffTime: '300ms' };
   const inventory = {

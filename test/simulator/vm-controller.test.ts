@@ -152,7 +152,7 @@ describe('creation', () => {
       message: 'VM Group placement is not ready',
     },
   ])(
-    "D1: not created while its entry in the group's status lacks $missing; then created there",
+    "STANDIN-5: not created while its entry in the group's status lacks $missing; then created there",
     async (row) => {
       const stage = await started();
       await stage.group('shop', [{ name: 'db' }]);
@@ -174,7 +174,7 @@ describe('creation', () => {
     },
   );
 
-  test('D1: a group that is missing or does not list the VM; the VM is woken when its status lists it', async () => {
+  test('STANDIN-5: a group that is missing or does not list the VM; the VM is woken when its status lists it', async () => {
     const stage = await started();
     const { metadata } = await stage.vm('db', { groupName: 'shop' });
     await stage.until('db', (vm) => condition(vm, 'GroupLinked') === 'False/NotFound');
@@ -275,7 +275,7 @@ describe('power', () => {
     expect(calls.map(({ caller }) => caller)).toEqual(['vmgroup/prod/shop', 'vm-controller']);
   });
 
-  test('D2: power-off in the middle of power-on waits for its end', async () => {
+  test('STANDIN-6: power-off in the middle of power-on waits for its end', async () => {
     const stage = await started({ inventory: inventory({ powerOnTime: 300, readyTime: 60_000 }) });
     await stage.vm('db', { powerOffMode: 'Hard' });
     await until(async () => (await stage.told('db')).includes('PoweredOn Accepted'));
@@ -313,7 +313,7 @@ describe('power', () => {
     await stage.untilPower('soft', 'PoweredOff');
   });
 
-  test('D3: a paused VM and a check are left alone in silence; when they go, power follows', async () => {
+  test('STANDIN-7: a paused VM and a check are left alone in silence; when they go, power follows', async () => {
     const stage = await started();
     const paused = { 'vmoperator.vmware.com/paused': 'true' };
     const check = { 'poweron.check.vmoperator.vmware.com/backup': 'running' };
@@ -338,7 +338,7 @@ describe('power', () => {
     for (const name of ['by-annotation', 'by-label', 'checked']) await stage.untilPower(name, 'PoweredOn');
   });
 
-  test('D3: the apply time is waited for, dropped when it is over, and told of where it is none', async () => {
+  test('STANDIN-7: the apply time is waited for, dropped when it is over, and told of where it is none', async () => {
     const stage = await started();
     const key = 'vmoperator.vmware.com.protected/apply-power-state-time';
     await stage.vm('db', { powerState: 'PoweredOff', powerOffMode: 'Hard' });
@@ -415,7 +415,7 @@ describe('failures', () => {
     await until(async () => (await stage.warnings('db'))[0]?.note === 'the host went away');
   });
 
-  test('C3: what others write over the status is put right', async () => {
+  test('STANDIN-3: what others write over the status is put right', async () => {
     const stage = await started();
     await stage.vm('db');
     await stage.until('db', isReady);
@@ -429,7 +429,7 @@ describe('failures', () => {
     expect(vm.status).toMatchObject({ other: 'kept' });
   });
 
-  test('C3: a VM at rest costs no write', async () => {
+  test('STANDIN-3: a VM at rest costs no write', async () => {
     const stage = await started();
     await stage.vm('db');
     await stage.until('db', isReady);
@@ -507,7 +507,7 @@ test('Zones: in each namespace with VMs or groups, after the inventory; that of 
   expect(await zone('zone-b')).toMatchObject({ spec: { managedVMs: { poolMoIDs: ['of-another'] } } });
 });
 
-test('C4: an API server that is killed and comes back: nothing is lost, nothing is done twice', async () => {
+test('STANDIN-4: an API server that is killed and comes back: nothing is lost, nothing is done twice', async () => {
   const stage = await started({ inventory: inventory({ powerOnTime: 200 }) });
   for (const name of ['a', 'b', 'c']) await stage.vm(name, { powerState: 'PoweredOff' });
   for (const name of ['a', 'b', 'c']) await stage.untilPower(name, 'PoweredOff');

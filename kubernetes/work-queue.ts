@@ -55,13 +55,28 @@ export class WorkQueue {
     this.#timers.set(key, { timer: setTimeout(() => this.#due(key), timerDelay(delay)), at });
   }
 
+  /** Works on all keys that wait, without their delay. Resolves once nothing is worked on; what is due later by then is dropped. */
+  async flush(): Promise<void> {
+    for (const [key, { timer }] of this.#timers) {
+      clearTimeout(timer);
+      this.#due(key);
+    }
+    await this.#running.onIdle();
+    this.#dropDelayed();
+  }
+
   /** Drops what waits. Resolves once nothing is worked on. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const { timer } of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    this.#dropDelayed();
+    this.#ready.clear();
     this.#running.clear();
     await this.#running.onIdle();
+  }
+
+  #dropDelayed(): void {
+    for (const { timer } of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
   }
 
   #due(key: string): void {
@@ -79,9 +94,10 @@ export class WorkQueue {
     } catch (error: unknown) {
       this.#failed(key, error);
     }
-    const again = this.#open.get(key) ?? Infinity;
+    const again = (this.#open.get(key) ?? Infinity) - performance.now();
     this.#open.delete(key);
-    if (again < Infinity) this.add(key, again - performance.now());
+    if (again <= 0 && !this.#stopped) this.#due(key);
+    else if (again < Infinity) this.add(key, again);
   }
 
   #failed(key: string, error: unknown): void {

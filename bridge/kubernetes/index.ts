@@ -8,5 +8,5 @@ export {
   type KubernetesBridgeOptions,
   type KubernetesFigures,
 } from './start';
-export { viewOfObject } from './status';
+export { viewOfObject } from './stored-status';
 export { FIELD_MANAGER } from './field-manager';

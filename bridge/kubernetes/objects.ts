@@ -9,7 +9,7 @@ import {
   type ResourceCache,
 } from '../../kubernetes';
 import { otherController, type OtherController } from './other-controller';
-import { statusDigest } from './status-digest';
+import { statusDigest } from './stored-status';
 
 /** A resource as it is followed. */
 export type Objects = ResourceCache<KubernetesObject>;

@@ -6,12 +6,10 @@ import type { BridgeEvent } from '../events';
 import { groupObject } from '../events';
 import { splitKey } from '../manifests';
 import { eventRecorder } from './event-recorder';
-import { danglingOwners } from './dangling-owners';
 import { clusterObjects, type Objects } from './objects';
-import { ownedObjects } from './owned-objects';
-import { kubernetesOwnership } from './ownership';
+import { danglingOwners, kubernetesOwnership, ownedObjects } from './ownership';
 import { kubernetesSource, type KubernetesSource } from './source';
-import { kubernetesStatusStore } from './status-store';
+import { kubernetesStatusStore } from './stored-status';
 
 /** What {@link startKubernetesBridge} needs. */
 export interface KubernetesBridgeOptions extends Pick<

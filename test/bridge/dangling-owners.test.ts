@@ -1,8 +1,8 @@
 /** Owner references to groups that are gone, on a real API server: OWN-6 to OWN-8. */
 import path from 'node:path';
-import { danglingOwners } from '../../bridge/kubernetes/dangling-owners';
+import { danglingOwners } from '../../bridge/kubernetes/ownership';
 import { clusterObjects } from '../../bridge/kubernetes/objects';
-import { ownedObjects } from '../../bridge/kubernetes/owned-objects';
+import { ownedObjects } from '../../bridge/kubernetes/ownership';
 import {
   connectKubernetes,
   RESOURCES,

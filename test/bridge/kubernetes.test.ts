@@ -1,4 +1,4 @@
-/** The bridge on a real API server: U1 to U3 of the source, T1 to T4 of the status, N1 to N4 of the marks. */
+/** The bridge on a real API server: U1 to U3 of the source, STORE-1 to STORE-4 of the status, N1 to N4 of the marks. */
 import { FINALIZER } from '../../bridge';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../support/cluster-system';
@@ -321,7 +321,7 @@ test('U2: an edit that is invalid is a condition with its path, changes nothing,
   expect(accepted(await system.journal(), 'invalid')).toEqual(['PoweredOn shared']);
 });
 
-test('T1: where nothing changes nothing is written', async () => {
+test('STORE-1: where nothing changes nothing is written', async () => {
   await system.apply(
     'quiet',
     groupWithVms({ namespace: 'quiet', name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a'] }] }),

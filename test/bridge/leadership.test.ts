@@ -1,15 +1,16 @@
 /**
- * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: LEADER-1, N1 of the marks, T2 and
- * T3 of the status.
+ * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: LEADER-1, N1 of the marks, STORE-2 and
+ * STORE-3 of the status.
  */
 import path from 'node:path';
 import type { Group } from '../../api';
 import { resolveTiers, type GroupView } from '../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
-import { ownedObjects } from '../../bridge/kubernetes/owned-objects';
+import { ownedObjects } from '../../bridge/kubernetes/ownership';
 import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
 import { kubernetesSource } from '../../bridge/kubernetes/source';
-import { kubernetesStatusStore, pauseAfter } from '../../bridge/kubernetes/status-store';
+import { kubernetesStatusStore } from '../../bridge/kubernetes/stored-status';
+import { pauseAfter } from '../../bridge/kubernetes/stored-status/status-slot';
 import type { ManifestIndex } from '../../bridge/manifests/manifest-index';
 import {
   connectKubernetes,
@@ -220,7 +221,7 @@ function follow(): Pick<ClusterObjects, 'groups' | 'stop'> {
   };
 }
 
-test('T2: status that waits when the lease goes is not written; whoever has it again writes it', async () => {
+test('STORE-2: status that waits when the lease goes is not written; whoever has it again writes it', async () => {
   const text = names.map((name) => groupManifest({ namespace: 'status', name, tiers: [] })).join('---\n');
   await apply('status', text);
   const { items } = await api.list(RESOURCES.virtualMachineGroups, { namespace: 'status' });
@@ -248,7 +249,7 @@ test('T2: status that waits when the lease goes is not written; whoever has it a
   await stop();
 });
 
-test('T3: status that the server finds invalid is tried again and told of once, and another one is tried at once', async () => {
+test('STORE-3: status that the server finds invalid is tried again and told of once, and another one is tried at once', async () => {
   await apply('invalid', groupManifest({ namespace: 'invalid', name: 'app', tiers: [] }));
   const group = { namespace: 'invalid', name: 'app' };
   const metadata = (await api.get(RESOURCES.virtualMachineGroups, group))?.metadata ?? { name: '' };
@@ -278,7 +279,7 @@ test('T3: status that the server finds invalid is tried again and told of once, 
 test.each([
   [false, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]],
   [true, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000]],
-])('T3: the pauses grow, where it is invalid (%s) to minutes', (isInvalid, pauses) => {
+])('STORE-3: the pauses grow, where it is invalid (%s) to minutes', (isInvalid, pauses) => {
   expect(pauses.map((_, at) => pauseAfter(at + 1, isInvalid))).toEqual(pauses);
   expect(pauseAfter(100, isInvalid)).toBe(isInvalid ? 300_000 : 10_000);
 });

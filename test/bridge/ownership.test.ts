@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Group } from '../../api';
 import { FINALIZER, resolveTiers } from '../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
-import { ownedObjects } from '../../bridge/kubernetes/owned-objects';
+import { ownedObjects } from '../../bridge/kubernetes/ownership';
 import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
 import { kubernetesSource, type KubernetesSource } from '../../bridge/kubernetes/source';
 import type { ManifestIndex } from '../../bridge/manifests/manifest-index';

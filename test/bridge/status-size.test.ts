@@ -1,9 +1,9 @@
-/** The size of a written status: STATUS-1 to STATUS-3. */
+/** The size of a written status: FIT-1 to STATUS-3. */
 import fc from 'fast-check';
 import { jsonLength } from '../../api';
 import type { Condition, GroupView, MemberStatus } from '../../bridge';
-import { storedStatus, viewOfObject } from '../../bridge/kubernetes/status';
-import { LEAST_STATUS_BYTES, STATUS_BYTES } from '../../bridge/kubernetes/status-size';
+import { storedStatus, viewOfObject } from '../../bridge/kubernetes/stored-status/stored-status';
+import { LEAST_STATUS_BYTES, STATUS_BYTES } from '../../bridge/kubernetes/stored-status/fit-status';
 import { propertyRuns } from '../support/property-runs';
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -103,7 +103,7 @@ const messages = fc.oneof(
   ),
 );
 
-test('STATUS-1: 2,000 members with names of 253 characters and errors of 4 KB fit', () => {
+test('FIT-1: 2,000 members with names of 253 characters and errors of 4 KB fit', () => {
   const view = viewOf({ members: 2_000, nameLength: 253, message: 'e'.repeat(4_096), failing: () => true });
   const status = storedStatus(view);
   expect(jsonLength(status)).toBeLessThanOrEqual(STATUS_BYTES);
@@ -111,7 +111,7 @@ test('STATUS-1: 2,000 members with names of 253 characters and errors of 4 KB fi
   expect(complete(status)).toMatch(/too large for the API server: messages are cut to \d+ bytes/);
 });
 
-test('STATUS-1: whatever the group is, its status fits, and every text of it is whole', () => {
+test('FIT-1: whatever the group is, its status fits, and every text of it is whole', () => {
   fc.assert(
     fc.property(
       fc.record({
@@ -132,7 +132,7 @@ test('STATUS-1: whatever the group is, its status fits, and every text of it is 
   );
 });
 
-test('STATUS-2: messages are cut evenly, and short ones stay whole', () => {
+test('FIT-2: messages are cut evenly, and short ones stay whole', () => {
   const view = viewOf({
     members: 1_000,
     nameLength: 40,
@@ -149,7 +149,7 @@ test('STATUS-2: messages are cut evenly, and short ones stay whole', () => {
   expect(jsonLength(status)).toBeGreaterThan(0.95 * STATUS_BYTES);
 });
 
-test('STATUS-2: members are the last to be left out, those at the end of the boot order first', () => {
+test('FIT-2: members are the last to be left out, those at the end of the boot order first', () => {
   const view = viewOf({ members: 1_000, nameLength: 63, message: 'e'.repeat(500), failing: (at) => at < 10 });
   const status = storedStatus(view, 100_000);
   expect(jsonLength(status)).toBeLessThanOrEqual(100_000);
@@ -162,7 +162,7 @@ test('STATUS-2: members are the last to be left out, those at the end of the boo
   );
 });
 
-test('STATUS-3: a status that fits says nothing, and reading one back leaves the condition out', () => {
+test('FIT-3: a status that fits says nothing, and reading one back leaves the condition out', () => {
   const small = viewOf({ members: 3, nameLength: 10, message: 'm', failing: () => true });
   expect(complete(storedStatus(small))).toBeUndefined();
   const large = viewOf({ members: 2_000, nameLength: 63, message: 'e'.repeat(500), failing: () => true });

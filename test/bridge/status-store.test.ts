@@ -1,9 +1,9 @@
-/** What the status store writes on a real API server that others write to as well: STORE-6, STORE-7 and T5. */
+/** What the status store writes on a real API server that others write to as well: STORE-6, STORE-7 and STORE-5. */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GroupView, MemberStatus } from '../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
-import { kubernetesStatusStore, type KubernetesStatusStore } from '../../bridge/kubernetes/status-store';
+import { kubernetesStatusStore, type KubernetesStatusStore } from '../../bridge/kubernetes/stored-status';
 import {
   connectKubernetes,
   KubernetesError,
@@ -246,7 +246,7 @@ test('STORE-7: a server that finds every status too large is asked ever more sel
   await store.flush();
 }, 30_000);
 
-test('T5: two groups whose writes meet the same undeclared field are both written at once, and nothing is reported', async () => {
+test('STORE-5: two groups whose writes meet the same undeclared field are both written at once, and nothing is reported', async () => {
   const sent: string[][] = [];
   const strict: ApiServer = {
     ...api,

@@ -129,3 +129,21 @@ test('QUEUE-3: a pause doubles up to the longest one', () => {
     250, 500, 1_000, 2_000, 2_000, 2_000,
   ]);
 });
+
+test('flush works on what waits at once, also on a key that is open, and drops what is due later', async () => {
+  const done: string[] = [];
+  const queue = new WorkQueue({
+    concurrency: 2,
+    work: async (key) => {
+      await sleep(20);
+      done.push(key);
+      if (key === 'later') queue.add(key, 60_000);
+    },
+    onError: () => undefined,
+  });
+  queue.add('open');
+  await sleep(10);
+  for (const key of ['open', 'later']) queue.add(key, key === 'later' ? 60_000 : 0);
+  await queue.flush();
+  expect(done.sort()).toEqual(['later', 'open', 'open']);
+});

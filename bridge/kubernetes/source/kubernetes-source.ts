@@ -23,12 +23,12 @@ import {
   type Problem,
   type ReadObject,
   type VirtualMachine,
-} from '../../api';
-import type { KubernetesObject } from '../../kubernetes';
-import { emptyIndex, objectKey, withNamespace, type ObjectKey } from '../manifests';
-import type { Source, SourceState, UnusableGroup } from '../source';
-import type { ClusterObjects, Objects } from './objects';
-import { FINALIZER } from './ownership';
+} from '../../../api';
+import type { KubernetesObject } from '../../../kubernetes';
+import { emptyIndex, objectKey, withNamespace, type ObjectKey } from '../../manifests';
+import type { Source, SourceState, UnusableGroup } from '../../source';
+import type { ClusterObjects, Objects } from '../objects';
+import { FINALIZER } from '../ownership';
 
 /** A source that can tell what it knows of one namespace. */
 export interface KubernetesSource extends Source {

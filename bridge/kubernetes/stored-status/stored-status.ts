@@ -4,10 +4,10 @@
  * Beside what VM Operator's own status has it holds `phase`, `message` and `readyMembers` for people, and `run`: the last run, with what
  * the bridge has to remember across its own restarts and after Temporal has forgotten the run.
  */
-import { fitText } from '../../api';
-import type { RunOutcome } from '../../contract';
-import type { KubernetesObject } from '../../kubernetes';
-import type { SentPlan } from '../reconcile';
+import { fitText } from '../../../api';
+import type { RunOutcome } from '../../../contract';
+import type { KubernetesObject } from '../../../kubernetes';
+import type { SentPlan } from '../../reconcile';
 import {
   VIEW_API_VERSION,
   rfc3339,
@@ -16,8 +16,8 @@ import {
   type GroupStatus,
   type GroupView,
   type RunView,
-} from '../status';
-import { fitStatus, STATUS_BYTES } from './status-size';
+} from '../../status';
+import { fitStatus, STATUS_BYTES } from './fit-status';
 
 /** A condition of a group: those of its view, and `StatusComplete=False` where the status was made smaller. */
 export type StoredCondition = Omit<Condition, 'type'> & { type: Condition['type'] | 'StatusComplete' };

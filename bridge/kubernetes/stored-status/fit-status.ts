@@ -1,14 +1,14 @@
 /**
  * Makes the status of a large group fit into what an API server takes. Pure.
  *
- * STATUS-1: the status never takes more than the bytes that it is given, whatever its members, names and messages are.
- * STATUS-2: what people act on goes last: long messages are cut evenly first, then what is fine is left out, then what the bridge can learn
+ * FIT-1: the status never takes more than the bytes that it is given, whatever its members, names and messages are.
+ * FIT-2: what people act on goes last: long messages are cut evenly first, then what is fine is left out, then what the bridge can learn
  *     again, and only then members, from the end of the boot order.
- * STATUS-3: a status that was made smaller says so in one condition.
+ * FIT-3: a status that was made smaller says so in one condition.
  */
-import { fitText } from '../../api';
-import type { MemberStatus } from '../status';
-import type { StoredCondition, StoredStatus } from './status';
+import { fitText } from '../../../api';
+import type { MemberStatus } from '../../status';
+import type { StoredCondition, StoredStatus } from './stored-status';
 
 /**
  * Bytes that a status may take at first. etcd takes 1.5 MiB for the whole object, in which `spec`, annotations and `managedFields` have to fit
@@ -151,7 +151,7 @@ function cut(message: string, bytes: number): string {
   return kept;
 }
 
-/** STATUS-3. */
+/** FIT-3. */
 function saysSo(smaller: StoredStatus, whole: StoredStatus, longest: number): StoredStatus {
   const left = whole.members.length - smaller.members.length;
   const said = [

@@ -11,7 +11,7 @@
  *     could be deleted with the reference in place, and the garbage collector would delete the member.
  */
 import PQueue from 'p-queue';
-import type { Group, PowerState } from '../../api';
+import type { Group, PowerState } from '../../../api';
 import {
   KubernetesError,
   LEADER_WRITE_TIMEOUT,
@@ -19,15 +19,15 @@ import {
   type ApiServer,
   type KubernetesObject,
   type Resource,
-} from '../../kubernetes';
-import type { GroupName } from '../runs';
-import { objectKey, type ObjectKey } from '../manifests';
-import type { Ownership } from '../ownership';
-import type { ResolvedTier } from '../plans';
-import type { ClusterObjects } from './objects';
+} from '../../../kubernetes';
+import type { GroupName } from '../../runs';
+import { objectKey, type ObjectKey } from '../../manifests';
+import type { Ownership } from '../../ownership';
+import type { ResolvedTier } from '../../plans';
+import type { ClusterObjects } from '../objects';
 import type { OwnedObject, OwnedObjects } from './owned-objects';
 import { addOwner, isOwnedBy, removeOwner } from './owner-references';
-import { FIELD_MANAGER } from './field-manager';
+import { FIELD_MANAGER } from '../field-manager';
 import { writtenMarks } from './written-marks';
 
 /** Finalizer of groups, as VM Operator has it. */

@@ -1,6 +1,6 @@
 /** What was written to objects and has not arrived over the watch yet. */
-import { isOlder, type KubernetesObject } from '../../kubernetes';
-import type { ClusterObjects } from './objects';
+import { isOlder, type KubernetesObject } from '../../../kubernetes';
+import type { ClusterObjects } from '../objects';
 
 /** Keeps what was written until the watch has it, so that nothing is written twice. */
 export interface WrittenMarks {

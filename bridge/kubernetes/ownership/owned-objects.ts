@@ -1,6 +1,6 @@
 /** Which objects have an owner reference to which group. */
-import { RESOURCES, type KubernetesObject, type Resource, type ResourceCache } from '../../kubernetes';
-import type { ClusterObjects } from './objects';
+import { RESOURCES, type KubernetesObject, type Resource, type ResourceCache } from '../../../kubernetes';
+import type { ClusterObjects } from '../objects';
 import { groupOwners } from './owner-references';
 
 /** An object with an owner reference to a group. */

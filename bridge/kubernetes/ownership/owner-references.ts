@@ -6,8 +6,8 @@ import {
   type ApiServer,
   type KubernetesObject,
   type Resource,
-} from '../../kubernetes';
-import { FIELD_MANAGER } from './field-manager';
+} from '../../../kubernetes';
+import { FIELD_MANAGER } from '../field-manager';
 
 type Metadata = KubernetesObject['metadata'];
 /** An owner reference. */

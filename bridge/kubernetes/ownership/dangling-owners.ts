@@ -13,8 +13,8 @@ import {
   type ApiServer,
   type KubernetesObject,
   type ResourceCache,
-} from '../../kubernetes';
-import type { ClusterObjects } from './objects';
+} from '../../../kubernetes';
+import type { ClusterObjects } from '../objects';
 import type { OwnedObject, OwnedObjects } from './owned-objects';
 import { groupOwners, removeOwner } from './owner-references';
 

@@ -1,0 +1,2 @@
+/** The source `kubernetes`. */
+export { kubernetesSource, type KubernetesSource } from './kubernetes-source';

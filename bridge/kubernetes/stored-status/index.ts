@@ -1,0 +1,8 @@
+/** The status of groups on their objects: what is written, how large it may be, and when. */
+export { statusDigest } from './status-digest';
+export {
+  kubernetesStatusStore,
+  type KubernetesStatusStore,
+  type KubernetesStatusStoreOptions,
+} from './status-store';
+export { viewOfObject } from './stored-status';

@@ -24,6 +24,11 @@ export function healthFindings(
   ];
 }
 
+/** The commands of a finding, in one text. */
+export function cureText({ cure }: HealthFinding): string {
+  return cure.join(', then ');
+}
+
 function failing(
   { namespace, name }: { namespace: string; name: string },
   workflowId: string,

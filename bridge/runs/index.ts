@@ -1,6 +1,6 @@
 /** The runs of groups as Temporal has them: finding, following and messaging them, and what keeps them from going on. */
 export { groupRuns, type GroupRuns } from './group-runs';
-export { healthFindings, type HealthFinding } from './health-findings';
+export { cureText, healthFindings, type HealthFinding } from './health-findings';
 export { readRunHealth } from './read-run-health';
 export {
   runHealth,

@@ -1,9 +1,10 @@
 /** The status of groups, and where it is kept. */
+export { rfc3339 } from './conditions';
+export { groupView, unusableView } from './group-view';
+export { runOfView } from './last-run';
+export { fileStatusStore, memoryStatusStore, readViews, type StatusStore } from './status-store';
+export { stuckRuns, type StuckReason } from './stuck-runs';
 export {
-  groupView,
-  rfc3339,
-  runOfView,
-  unusableView,
   VIEW_API_VERSION,
   type Condition,
   type GroupPhase,
@@ -11,6 +12,4 @@ export {
   type GroupView,
   type MemberStatus,
   type RunView,
-} from './status';
-export { fileStatusStore, memoryStatusStore, readViews, type StatusStore } from './status-store';
-export { stuckRuns, type StuckReason } from './stuck-runs';
+} from './view';

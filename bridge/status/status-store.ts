@@ -4,7 +4,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isMissing, writeAtomically } from '../../files/atomic-file';
 import { objectKey, type ObjectKey } from '../manifests';
-import type { GroupView } from './status';
+import type { GroupView } from './view';
 
 /** Keeps the views of groups. */
 export interface StatusStore {

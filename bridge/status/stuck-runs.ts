@@ -1,5 +1,5 @@
 /** Groups whose open runs do not go on for a reason that the runs cannot report themselves. Pure. */
-import type { GroupView } from './status';
+import type { GroupView } from './view';
 
 /** Reasons of conditions that say so. */
 export type StuckReason = 'WorkflowTaskFailing' | 'RunPaused' | 'ActivityPaused' | 'StalePlan';

@@ -1,0 +1,89 @@
+/** The condition `PowerStateSynced` of a VM. Pure. */
+import type { VirtualMachine } from '../../api';
+import {
+  isInState,
+  observedState,
+  type MemberKey,
+  type MemberProgress,
+  type Plan,
+  type RunException,
+} from '../../contract';
+import { condition, type UnstampedCondition } from './conditions';
+import { withCure, type StatusFacts } from './facts';
+import type { Condition } from './view';
+
+/** The condition of a VM under a plan that wants a power state. */
+export function powerCondition(
+  facts: StatusFacts,
+  plan: Plan,
+  key: MemberKey,
+  vm: VirtualMachine,
+): UnstampedCondition {
+  const observed = facts.observe(vm);
+  const state = observedState(observed);
+  if (isInState(plan.powerState, observed)) return metCondition(state === plan.powerState);
+  const mismatch = `${key} is ${state}, the group wants ${plan.powerState}`;
+  const progress = facts.progress.get(key);
+  if (progress) {
+    const paused = facts.pausedActivities.get(progress.activityId ?? '');
+    if (paused) return unmet(paused.kind, mismatch, withCure(paused));
+    return progressCondition(plan.powerState, mismatch, progress, facts.holdOf?.(vm));
+  }
+  const exception = facts.exceptions.get(key);
+  if (exception) return exceptionCondition(mismatch, exception);
+  if (facts.moving) return unmet('Pending', mismatch);
+  return unmet('NotSynced', mismatch, facts.decision?.why);
+}
+
+function metCondition(isSame: boolean): UnstampedCondition {
+  const type: Condition['type'] = 'PowerStateSynced';
+  if (isSame)
+    return condition(type, 'True', 'PowerStateMatches', 'Member power state matches group specification');
+  const message = 'Member was powered off and stays so while the group is suspended';
+  return condition(type, 'True', 'LeftPoweredOff', message);
+}
+
+function unmet(reason: string, mismatch: string, why?: string): UnstampedCondition {
+  return condition('PowerStateSynced', 'False', reason, why ? `${mismatch}: ${why}` : mismatch);
+}
+
+/** What the open run says. `hold`: what keeps the open operation from taking effect. */
+function progressCondition(
+  desired: Plan['powerState'],
+  mismatch: string,
+  progress: MemberProgress,
+  hold: string | undefined,
+): UnstampedCondition {
+  const { waitsFor, lastError } = progress;
+  switch (progress.phase) {
+    case 'Parked':
+      return unmet(
+        'PowerOperationFailed',
+        mismatch,
+        lastError ? errorText(lastError) : (waitsFor ?? 'parked'),
+      );
+    case 'Skipped':
+    case 'LeftAlone':
+      return unmet('NotSynced', mismatch, waitsFor ?? 'left as it is');
+    case 'Done':
+      return unmet('NotSynced', mismatch, 'it left the desired state');
+    case 'Pending':
+    case 'Missing':
+    case 'Queued':
+      return unmet('Pending', mismatch, waitsFor);
+    case 'InProgress': {
+      // Between two attempts the platform holds nothing: the error of the last attempt is still the cause.
+      const failed = lastError && `attempt ${(progress.attempt ?? 2) - 1} failed: ${errorText(lastError)}`;
+      // The message says already that it waits for the state that the group wants.
+      return unmet('Pending', mismatch, hold ?? failed ?? (waitsFor === desired ? undefined : waitsFor));
+    }
+  }
+}
+
+function errorText({ class: failureClass, message }: NonNullable<MemberProgress['lastError']>): string {
+  return `${failureClass}: ${message}`;
+}
+
+function exceptionCondition(mismatch: string, { reason, message }: RunException): UnstampedCondition {
+  return unmet(reason === 'Parked' ? 'PowerOperationFailed' : 'NotSynced', mismatch, message);
+}

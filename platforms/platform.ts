@@ -132,6 +132,11 @@ export interface Platform {
 export type FailureClass =
   'Transient' | 'Throttled' | 'NoCapacity' | 'OperationTimeout' | 'GateTimeout' | 'Permanent' | 'Superseded';
 
+/** Why a call for placement of `caller` is refused (`Superseded`) after its release, PLATFORM-4. `vm`: one of its VMs, `namespace/name`. */
+export function lateCallMessage(caller: string, vm: string): string {
+  return `${caller} released its places after it made this call, the place of VM ${vm} among them`;
+}
+
 /** Thrown by a {@link Platform} when it refuses or fails. */
 export class PlatformError extends Error {
   override readonly name = 'PlatformError';

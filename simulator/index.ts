@@ -1,6 +1,5 @@
 /** The simulated platform's own process, and the stand-in for VM Operator's VM controller. */
 export { placementProblem, placementVm } from './engine';
-export { readJournal } from './journal';
-export { SimulatorInUseError } from './lock';
-export { startSimulator, type Simulator, type SimulatorOptions } from './server';
+export { readJournal } from './machine';
+export { SimulatorInUseError, startSimulator, type Simulator, type SimulatorOptions } from './server';
 export { startVmController, type VmController, type VmControllerOptions } from './vm-controller';

@@ -1,7 +1,7 @@
 /** What `plan` learns of the platform of a cluster: what it observes of VMs, and where it would place them. */
 import type { VirtualMachine, VirtualMachineStatus } from '../../api';
 import type { PlacedVm } from '../../placement';
-import type { StandingVm } from '../../platforms/simulated';
+import type { PlatformVm } from '../../platforms/simulated';
 import { SIMULATOR_ADDRESS } from '../connections/cluster';
 
 import type { ClusterManifests } from '../manifests/cluster';
@@ -34,7 +34,7 @@ async function lookAtSimulator(cluster: ClusterManifests, address: string): Prom
   const console = new (lazy.simulated().SimulatorConsole)(address);
   try {
     const inventory = await console.inventory();
-    const standing = await console.standing();
+    const standing = await console.list();
     const states = new Map(standing.map(({ state }) => [state.vm.uid, state.status]));
     const place = placerOn(inventory, standing.map(placedVm));
     return {
@@ -51,7 +51,7 @@ async function lookAtSimulator(cluster: ClusterManifests, address: string): Prom
   }
 }
 
-function placedVm({ state, ...asks }: StandingVm): PlacedVm {
+function placedVm({ state, ...asks }: PlatformVm): PlacedVm {
   const { vm, status } = state;
   return { ...lazy.simulator().placementVm({ vm, ...asks }), placement: status.placement ?? { zoneID: '' } };
 }

@@ -3,7 +3,7 @@ import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import type { FailureClass, VirtualMachineState } from '../platform';
 import type { JournalLine } from './journal-lines';
 import { Caller } from './http-call';
-import { JOURNAL_PAGE, type StandingVm } from './protocol';
+import { JOURNAL_PAGE, type PlatformVm } from './protocol';
 
 /** Names a VM whatever its uid. */
 export interface NamedVm {
@@ -54,10 +54,10 @@ export class SimulatorConsole {
     return (answer as { inventory: SimulatedInventory }).inventory;
   }
 
-  /** The VMs that stand on the platform. */
-  async standing(): Promise<StandingVm[]> {
+  /** All VMs on the platform. */
+  async list(): Promise<PlatformVm[]> {
     const answer = await this.#caller.json({ method: 'GET', path: '/v1/vms' });
-    return (answer as { vms: StandingVm[] }).vms;
+    return (answer as { vms: PlatformVm[] }).vms;
   }
 
   /** The journal's lines after line number `since`, all at once. */

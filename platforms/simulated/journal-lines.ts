@@ -178,11 +178,11 @@ export interface InventorySet {
   inventory: SimulatedInventory;
 }
 
-/** What the engine decides. */
-export type Entry = PowerCall | Effect | Failed | PlaceCall | ReleaseCall | Deleted | InventorySet;
+/** One entry of the journal: what happened on the platform. */
+export type JournalEntry = PowerCall | Effect | Failed | PlaceCall | ReleaseCall | Deleted | InventorySet;
 
 /** One line of the journal. */
-export type JournalLine = Entry & { n: number };
+export type JournalLine = JournalEntry & { n: number };
 
 /** Caller of what a person does at the console, behind the group's back. */
 export const CONSOLE = 'console';

@@ -20,8 +20,8 @@ export type WatchLine =
   | { type: 'synced' }
   | { type: 'heartbeat' };
 
-/** A VM as it stands on the platform, with what the next placing counts of it. */
-export interface StandingVm extends SeenByRules {
+/** A VM on the platform, with what the next placement counts of it. */
+export interface PlatformVm extends SeenByRules {
   state: VirtualMachineState;
   cpus: number;
   /** Bytes. */

@@ -14,7 +14,13 @@
  */
 import type { Placement, PowerMode, PowerState } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
-import { PlatformError, type PlaceOptions, type PowerRequest, type ReleaseOptions } from '../platform';
+import {
+  lateCallMessage,
+  PlatformError,
+  type PlaceOptions,
+  type PowerRequest,
+  type ReleaseOptions,
+} from '../platform';
 import {
   APPLY_TIME,
   OPERATION,
@@ -182,12 +188,9 @@ export function refuseLate(vm: VirtualMachineObject, { caller, sequence = Infini
   const claim = recordedClaim(vm);
   if (recordedPlacement(vm) || claim?.caller !== caller || (claim.sequence ?? 0) <= sequence) return;
   const { namespace, name } = vm.metadata;
-  throw new PlatformError(
-    'Superseded',
-    `the places were given back by ${caller} after this call was made, for VM ${namespace}/${name} among others`,
-    undefined,
-    { recorded: { sequence: claim.sequence ?? 0, caller } },
-  );
+  throw new PlatformError('Superseded', lateCallMessage(caller, `${namespace}/${name}`), undefined, {
+    recorded: { sequence: claim.sequence ?? 0, caller },
+  });
 }
 
 function placeLost({ metadata: { namespace, name } }: VirtualMachineObject): PlatformError {

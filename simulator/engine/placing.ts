@@ -1,14 +1,9 @@
-/**
- * Where VMs go on the simulated platform.
- *
- * PLACING-1: what stands on a host never exceeds its `cpus` and `memory`; the reservation lasts as long as the VM exists, on or off.
- * PLACING-2: no VM is placed where a required rule of its own, or of a VM that is there, would be broken.
- */
+/** The problem that VMs on the simulated platform make for the solver. */
 import type { SimulatedInventory } from '../../api';
 import type { PlacedVm, PlacementProblem, PlacementVm } from '../../placement';
 import type { PlacementRequest } from '../../contract';
 
-/** A VM as the solver is told of it. Its name stands for its uid: no name is there twice, and under a new uid it takes the old one's place. */
+/** A VM of a problem. Its name stands for its uid: a VM of a new uid replaces the old one of its name. */
 export function placementVm({
   vm: { namespace, name },
   cpus,
@@ -25,7 +20,7 @@ export function placementVm({
   };
 }
 
-/** What the solver is asked for VMs on an inventory. */
+/** The problem of placing `vms` on an inventory, next to `placed`. */
 export function placementProblem(
   { hosts, datastores }: SimulatedInventory,
   vms: PlacementVm[],

@@ -179,7 +179,7 @@ together('W5: Request Cancellation ends like abort, with the identity that asked
     released: ['b', 'c'],
   });
   expect((await handle.describe()).status.name).toBe('COMPLETED');
-  const standing = (await system.console.standing()).map(({ state }) => state.vm);
+  const standing = (await system.console.list()).map(({ state }) => state.vm);
   expect(standing.filter(({ namespace }) => namespace === 'cancelled').map(({ name }) => name)).toEqual([
     'a',
   ]);

@@ -154,7 +154,7 @@ async function endsAs(namespace: string, phase: string): Promise<GroupView> {
 
 /** Names of the VMs that have room on the platform. */
 async function held(namespace: string): Promise<string[]> {
-  const standing = await system.console.standing();
+  const standing = await system.console.list();
   const names = standing.map(({ state }) => state.vm).filter((vm) => vm.namespace === namespace);
   return names.map(({ name }) => name).sort();
 }

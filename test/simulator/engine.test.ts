@@ -3,18 +3,19 @@ import * as fc from 'fast-check';
 import { SIMULATED_FAULT_TYPES, type SimulatedFault, type SimulatedInventory } from '../../api';
 import {
   apply,
-  decideConsole,
-  decideDelete,
-  decideDue,
-  decidePower,
-  decideRelease,
+  consoleChange,
+  deletion,
+  dueEffects,
+  answerPower,
+  answerRelease,
   emptyState,
   find,
-  report,
+  reportState,
   type EngineState,
-} from '../../simulator/engine/engine';
+} from '../../simulator/engine';
 import { draw, drawTime } from '../../simulator/engine/dice';
-import { CONSOLE, type Effect, type Entry, type PowerCall } from '../../platforms/simulated';
+import { CONSOLE, type Effect, type JournalEntry, type PowerCall } from '../../platforms/simulated';
+import { lateCallMessage } from '../../platforms';
 import { GIB, inventory, placement, placeNow, power, vm } from './fixtures';
 import { propertyRuns } from '../support/property-runs';
 
@@ -114,20 +115,20 @@ const make: fc.Arbitrary<SimulatedInventory> = fc
 function play(
   made: SimulatedInventory,
   steps: readonly Step[],
-  observe: (state: EngineState, entry: Entry) => void,
-): Entry[] {
+  observe: (state: EngineState, entry: JournalEntry) => void,
+): JournalEntry[] {
   const state = emptyState();
-  const journal: Entry[] = [];
+  const journal: JournalEntry[] = [];
   let now = 1;
   let lastUid = '1';
-  const commit = (entry: Entry | undefined): void => {
+  const commit = (entry: JournalEntry | undefined): void => {
     if (!entry) return;
     journal.push(entry);
     apply(state, entry);
     observe(state, entry);
   };
   const settle = (): void => {
-    for (let due = decideDue(state, now); due.length > 0; due = decideDue(state, now)) due.forEach(commit);
+    for (let due = dueEffects(state, now); due.length > 0; due = dueEffects(state, now)) due.forEach(commit);
   };
   commit({ type: 'inventory', at: now, caller: 'test', inventory: made });
   commit(
@@ -164,7 +165,7 @@ function play(
         break;
       case 'release':
         commit(
-          decideRelease(
+          answerRelease(
             state,
             each.names.map((vmName) => vm(vmName, each.uid)),
             each,
@@ -181,14 +182,14 @@ function play(
           vm: vm(each.name, record?.vm.uid ?? lastUid),
           guestShutdownTimeout: 30,
         };
-        commit(decidePower(state, power(each.name, powerState, over), now));
+        commit(answerPower(state, power(each.name, powerState, over), now));
         break;
       }
       case 'console':
-        if (record) commit(decideConsole(record, state, each.to, now));
+        if (record) commit(consoleChange(state, record, each.to, now));
         break;
       case 'delete':
-        if (record) commit(decideDelete(record, CONSOLE, now));
+        if (record) commit(deletion(record, CONSOLE, now));
         break;
     }
   }
@@ -201,12 +202,13 @@ function check(predicate: (made: SimulatedInventory, steps: Step[]) => void): vo
   });
 }
 
-const releasedBy = (entry: Entry): string[] =>
+const releasedBy = (entry: JournalEntry): string[] =>
   entry.type !== 'release'
     ? []
     : entry.vms.filter(({ answer }) => answer === 'Released').map((each) => `${each.vm}/${each.uid}`);
-const isPowerEffect = (entry: Entry): entry is Effect => entry.type === 'effect' && entry.effect !== 'Ready';
-const isCall = (entry: Entry): entry is PowerCall => entry.type === 'call';
+const isPowerEffect = (entry: JournalEntry): entry is Effect =>
+  entry.type === 'effect' && entry.effect !== 'Ready';
+const isCall = (entry: JournalEntry): entry is PowerCall => entry.type === 'call';
 
 test('PLATFORM-1: an operation id has one effect at most, and is accepted once at most', () => {
   check((made, steps) => {
@@ -341,7 +343,7 @@ test('effects follow each other: each starts where the one before ended, ready o
       at = entry.at;
       for (const record of state.vms.values()) {
         if (record.ready) expect(record.powerState).toBe('PoweredOn');
-        expect(report(record, at).status.powerState).toBe(record.powerState);
+        expect(reportState(record, at).status.powerState).toBe(record.powerState);
       }
       if (entry.type === 'deleted') states.delete(`${entry.vm}/${entry.uid}`);
       for (const key of releasedBy(entry)) states.delete(key);
@@ -360,7 +362,7 @@ test('a restart at any line of the journal gives the same state, through JSON to
     const journal = play(made, steps, (state) => snapshots.push(structuredClone(state)));
     const again = emptyState();
     journal.forEach((entry, index) => {
-      apply(again, JSON.parse(JSON.stringify(entry)) as Entry);
+      apply(again, JSON.parse(JSON.stringify(entry)) as JournalEntry);
       expect(again).toEqual(snapshots[index]);
     });
   });
@@ -369,7 +371,7 @@ test('a restart at any line of the journal gives the same state, through JSON to
 test('the same seed and calls give the same times, whatever other VMs do meanwhile', () => {
   check((made, steps) => {
     const withoutRandomFaults = { ...made, behavior: { ...made.behavior, faults: [] } };
-    const alone = (journal: Entry[]): unknown[] =>
+    const alone = (journal: JournalEntry[]): unknown[] =>
       journal
         .filter(isCall)
         .filter((call) => call.vm === 'prod/a')
@@ -394,7 +396,7 @@ describe('tables', () => {
   function bringTo(state: EngineState, powerState: PowerCall['operation']): void {
     const record = find(state, vm('a'));
     if (!record || record.powerState === powerState) return;
-    const effect = decideConsole(record, state, powerState, 2);
+    const effect = consoleChange(state, record, powerState, 2);
     if (effect) apply(state, effect);
   }
 
@@ -454,7 +456,7 @@ describe('tables', () => {
   ])('%s', (_name, from, powerState, mode, effectAfter, faults) => {
     const state = placed({ powerOffTime: 5, faults });
     bringTo(state, from);
-    const call = decidePower(state, power('a', powerState, { mode, guestShutdownTimeout: 100 }), 3);
+    const call = answerPower(state, power('a', powerState, { mode, guestShutdownTimeout: 100 }), 3);
     expect(call).toMatchObject({ answer: 'Accepted', from });
     expect(call.effectAfter).toBe(effectAfter);
   });
@@ -471,28 +473,28 @@ describe('tables', () => {
     const state = placed();
     const shop = { caller: 'shop', sequence: 5 };
     apply(state, placeNow(state, [placement('b'), placement('c')], shop, 2));
-    apply(state, decidePower(state, power('b', 'PoweredOn'), 3));
-    const call = decideRelease(state, [vm('a'), vm('b'), vm('c'), vm('d')], { ...shop, sequence: 6 }, 4);
+    apply(state, answerPower(state, power('b', 'PoweredOn'), 3));
+    const call = answerRelease(state, [vm('a'), vm('b'), vm('c'), vm('d')], { ...shop, sequence: 6 }, 4);
     expect(call.vms.map(({ vm: key, answer, message }) => [key, answer, message])).toEqual([
       ['prod/a', 'Kept', 'test asked for its place'],
-      ['prod/b', 'Kept', 'it was asked for power, or changed at the console'],
+      ['prod/b', 'Kept', 'it has a power operation, or its power was changed at the console'],
       ['prod/c', 'Released', undefined],
       ['prod/d', 'NoPlace', undefined],
     ]);
     expect(apply(state, call)).toEqual({ changed: [], deleted: [vm('c')] });
-    expect(decideRelease(state, [vm('c')], { ...shop, sequence: 6 }, 5).vms).toMatchObject([
+    expect(answerRelease(state, [vm('c')], { ...shop, sequence: 6 }, 5).vms).toMatchObject([
       { answer: 'NoPlace' },
     ]);
     expect(placeNow(state, [placement('c')], shop, 5)).toMatchObject({
       answer: 'Refused',
       class: 'Superseded',
-      message: 'the places were given back by shop after this call was made, for VM prod/c among others',
+      message: lateCallMessage('shop', 'prod/c'),
     });
     expect(placeNow(state, [placement('c')], { caller: 'other' }, 5).answer).toBe('Placed');
     // A later run of the same group counts on the place: what gives it back late does not.
     apply(state, placeNow(state, [placement('c')], { ...shop, sequence: 9 }, 6));
     apply(state, placeNow(state, [placement('c')], { ...shop, sequence: 10 }, 7));
-    const late = decideRelease(state, [vm('c')], { ...shop, sequence: 8 }, 8);
+    const late = answerRelease(state, [vm('c')], { ...shop, sequence: 8 }, 8);
     expect(late.vms).toMatchObject([
       { answer: 'Kept', message: 'its place was asked for later, or by an older version' },
     ]);

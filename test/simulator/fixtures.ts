@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SimulatedFault, SimulatedInventory } from '../../api';
 import { solveChecked } from '../../placement';
-import { decidePlace } from '../../simulator/engine/engine';
+import { answerPlace } from '../../simulator/engine';
 import type { PlaceCall } from '../../platforms/simulated';
 import type { PowerRequest } from '../../platforms';
 import type { PlacementRequest, VirtualMachineRef } from '../../contract';
@@ -52,11 +52,11 @@ export function placement(name: string, over: Partial<PlacementRequest> = {}): P
   return { vm: vm(name), cpus: 2, memory: 4 * GIB, ...over };
 }
 
-/** What a call for placement is answered, with the solver in this thread. */
-export function placeNow(...call: Parameters<typeof decidePlace>): PlaceCall {
-  const decision = decidePlace(...call);
-  if (decision.type === 'Answered') return decision.call;
-  return decision.conclude(solveChecked(decision.problem), call[3]);
+/** The answer to a call for placement, with the solver in this thread. */
+export function placeNow(...call: Parameters<typeof answerPlace>): PlaceCall {
+  const reply = answerPlace(...call);
+  if (reply.type === 'Answered') return reply.call;
+  return reply.conclude(solveChecked(reply.problem), call[3]);
 }
 
 let counter = 0;

@@ -1,13 +1,13 @@
 /** The journal file by itself, and in pages over HTTP. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Entry, type JournalLine, SimulatorConsole } from '../../platforms/simulated';
+import { type JournalEntry, type JournalLine, SimulatorConsole } from '../../platforms/simulated';
 import { startSimulator } from '../../simulator';
-import { openJournal } from '../../simulator/journal';
+import { openJournal } from '../../simulator/machine/journal';
 import { inventory, withFolder } from './fixtures';
 
 /** Odd line ends within a text are no ends of a line. */
-const entry = (at: number): Entry => ({
+const entry = (at: number): JournalEntry => ({
   ...{ type: 'inventory', at, caller: `\u2028 \u2029 \r ${'x'.repeat(at % 7)} é` },
   inventory: inventory(),
 });

@@ -3,9 +3,8 @@ import { DEFAULT_INVENTORY, type AffinityTerm, type SimulatedHost } from '../../
 import type { PlacementRequest } from '../../contract';
 import { SimulatedPlatform, type PlaceCall } from '../../platforms/simulated';
 import { startSimulator } from '../../simulator';
-import { apply, emptyState, type EngineState } from '../../simulator/engine/engine';
 import { mistakes } from '../../placement';
-import { placementProblem, placementVm } from '../../simulator/engine/placing';
+import { apply, emptyState, placementProblem, placementVm, type EngineState } from '../../simulator/engine';
 import { GIB, inventory, placement, placeNow, withFolder } from './fixtures';
 
 const HOST = 'kubernetes.io/hostname';
@@ -99,7 +98,7 @@ test('one host that is to take them, and no such host', () => {
   expect(on('b')).toMatchObject({ answer: 'Placed', vms: [{ placement: { zoneID: 'zone-b', node: 'b' } }] });
   expect(on('c')).toMatchObject({
     class: 'NoCapacity',
-    message: 'there is no host c, on which prod/x is to be',
+    message: 'there is no host c, on which prod/x must be placed',
   });
 });
 
@@ -213,6 +212,6 @@ test('an optional VM without room does not fail the call: the answer and the jou
     await platform.close();
     await simulator.close();
     const again = await startSimulator({ dataDir });
-    expect(again.machine.standing().map(({ state }) => state.vm.name)).toEqual(['db', 'spare']);
+    expect(again.machine.list().map(({ state }) => state.vm.name)).toEqual(['db', 'spare']);
     await again.close();
   }));

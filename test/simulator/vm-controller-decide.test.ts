@@ -1,7 +1,7 @@
 /** What the stand-in for VM Operator's VM controller decides about one VM: tables. */
 import type { PowerState } from '../../api';
 import type { KubernetesObject, VirtualMachineObject } from '../../kubernetes';
-import type { VmRecord } from '../../simulator/engine/engine';
+import type { VmRecord } from '../../simulator/engine';
 import { PlatformError, type FailureClass } from '../../platforms';
 import { decide, isWokenBy, sightOfGroup, toldAs, type Sight } from '../../simulator/vm-controller/decide';
 import { classifyWarning } from '../../platforms/vm-operator/warnings';

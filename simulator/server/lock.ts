@@ -6,7 +6,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LockedError, takeLock, type Lock } from '../files';
+import { LockedError, takeLock, type Lock } from '../../files';
 
 /** Thrown where another simulator works on the folder. */
 export class SimulatorInUseError extends Error {

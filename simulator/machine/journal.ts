@@ -7,7 +7,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Entry, JournalLine } from '../platforms/simulated';
+import type { JournalEntry, JournalLine } from '../../platforms/simulated';
 
 const LINE_FEED = 0x0a;
 
@@ -15,7 +15,7 @@ const LINE_FEED = 0x0a;
 export interface Journal {
   readonly path: string;
   /** Takes an entry, numbers it and resolves once it is in the file. Entries of one tick are written together. */
-  append(entry: Entry): Promise<void>;
+  append(entry: JournalEntry): Promise<void>;
   /** Reads up to `limit` lines after number `since`, of those that are in the file now. */
   read(since: number, limit: number): AsyncGenerator<JournalLine>;
   /** Waits for what is being written and closes the file. */
@@ -173,7 +173,7 @@ class JournalFile implements Journal {
     this.#last = places.count;
   }
 
-  append(entry: Entry): Promise<void> {
+  append(entry: JournalEntry): Promise<void> {
     if (this.#broken) return Promise.reject(this.#broken);
     this.#last += 1;
     this.#lines.push(`${JSON.stringify({ n: this.#last, ...entry })}\n`);

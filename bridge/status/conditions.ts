@@ -1,6 +1,6 @@
 /** Conditions, and the texts that several of them share. Pure. */
 import { firstFew, formatProblem, type Problem } from '../../api';
-import type { Condition } from './view';
+import type { Condition, ConditionReason } from './view';
 
 /** A condition without its time and generation. */
 export type UnstampedCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
@@ -9,7 +9,7 @@ export type UnstampedCondition = Pick<Condition, 'type' | 'status' | 'reason' | 
 export function condition(
   type: Condition['type'],
   status: Condition['status'],
-  reason: string,
+  reason: ConditionReason,
   message: string,
 ): UnstampedCondition {
   return { type, status, reason, message };

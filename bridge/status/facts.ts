@@ -12,7 +12,7 @@ import {
 import { isSameDesired, type ResolvedTier } from '../plans';
 import type { SendDecision, SentPlan } from '../reconcile';
 import { cureText, healthFindings, type HealthFinding, type RunState } from '../runs';
-import type { GroupView, MemberStatus } from './view';
+import type { ConditionReason, GroupView, MemberStatus } from './view';
 
 /** What {@link groupView} needs. */
 export interface StatusInput {
@@ -59,7 +59,7 @@ export interface StatusFacts extends StatusInput {
 
 /** Why a run does not go on, as reason and message of a condition. */
 export interface RunTrouble {
-  reason: string;
+  reason: ConditionReason;
   message: string;
 }
 
@@ -93,7 +93,9 @@ function troublesOf({
   run,
   decision,
 }: StatusInput): Pick<StatusFacts, 'pausedActivities' | 'troubles'> {
-  const tooLarge = decision?.tooLarge ? [{ reason: 'PlanTooLarge', message: decision.why }] : [];
+  const tooLarge: RunTrouble[] = decision?.tooLarge
+    ? [{ reason: 'PlanTooLarge', message: decision.why }]
+    : [];
   if (run.phase !== 'Open') return { pausedActivities: new Map(), troubles: tooLarge };
   const { health, progress } = run;
   const findings = health ? healthFindings(group, workflowId(group.namespace, group.name), health) : [];

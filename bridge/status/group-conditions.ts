@@ -8,7 +8,7 @@ import {
   type UnstampedCondition,
 } from './conditions';
 import type { StatusFacts } from './facts';
-import type { Condition } from './view';
+import type { Condition, ConditionReason } from './view';
 
 /** The conditions of a group with `total` members. `unready`: why members are not ready, one text each. */
 export function groupConditions(facts: StatusFacts, unready: string[], total: number): Condition[] {
@@ -31,7 +31,7 @@ function parentCondition({ group, parentExists }: StatusFacts): UnstampedConditi
 }
 
 function readyCondition(facts: StatusFacts, unready: string[], total: number): UnstampedCondition {
-  const notReady = (reason: string, message: string): UnstampedCondition =>
+  const notReady = (reason: ConditionReason, message: string): UnstampedCondition =>
     condition('Ready', 'False', reason, message);
   const { groupName } = facts.group;
   const members = unready.length === 0 ? ALL_READY : unreadyText(unready, total);

@@ -10,7 +10,7 @@ import {
 } from '../../contract';
 import { condition, type UnstampedCondition } from './conditions';
 import { withCure, type StatusFacts } from './facts';
-import type { Condition } from './view';
+import type { Condition, ConditionReason } from './view';
 
 /** The condition of a VM under a plan that wants a power state. */
 export function powerCondition(
@@ -43,7 +43,7 @@ function metCondition(isSame: boolean): UnstampedCondition {
   return condition(type, 'True', 'LeftPoweredOff', message);
 }
 
-function unmet(reason: string, mismatch: string, why?: string): UnstampedCondition {
+function unmet(reason: ConditionReason, mismatch: string, why?: string): UnstampedCondition {
   return condition('PowerStateSynced', 'False', reason, why ? `${mismatch}: ${why}` : mismatch);
 }
 

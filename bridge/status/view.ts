@@ -7,11 +7,36 @@ import type { OutcomeType, Progress, RunOutcome, RunPhase } from '../../contract
 import type { SentPlan } from '../reconcile';
 import type { RunHealth } from '../runs';
 
+/** Why a condition has its status. */
+export type ConditionReason =
+  | 'MemberLinked'
+  | 'NotFound'
+  | 'NotMember'
+  | 'PowerStateMatches'
+  | 'LeftPoweredOff'
+  | 'Pending'
+  | 'NotSynced'
+  | 'PowerOperationFailed'
+  | 'PlacementComputed'
+  | 'AlreadyPlaced'
+  | 'AllMembersReady'
+  | 'MembersNotReady'
+  | 'RunOpen'
+  | 'ParentNotFound'
+  | 'WorkflowTaskFailing'
+  | 'RunPaused'
+  | 'ActivityPaused'
+  | 'PlanTooLarge'
+  | 'StalePlan'
+  | 'Invalid'
+  /** The status was made smaller to fit into the API server. */
+  | 'TooLarge';
+
 /** A Kubernetes `metav1.Condition`. */
 export interface Condition {
   type: 'GroupLinked' | 'PowerStateSynced' | 'PlacementReady' | 'Ready';
   status: 'True' | 'False' | 'Unknown';
-  reason: string;
+  reason: ConditionReason;
   message: string;
   /** RFC 3339, whole seconds. */
   lastTransitionTime: string;

@@ -1,4 +1,4 @@
-import type { GroupView } from '../../bridge';
+import type { Condition, GroupView } from '../../bridge';
 import { asTrees, groupLines } from '../../cli/groups/group-text';
 import { paintFor } from '../../cli/output/colours';
 import { verdictOf } from '../../cli/up/verdict';
@@ -108,7 +108,7 @@ test('no line is wider than the terminal', () => {
 });
 
 test('without a run: members as they are', () => {
-  const condition = (status: 'True' | 'False', reason: string, message: string) => ({
+  const condition = (status: 'True' | 'False', reason: Condition['reason'], message: string) => ({
     ...{ type: 'PowerStateSynced' as const, status, reason, message },
     ...{ lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1 },
   });

@@ -50,7 +50,7 @@ import {
   type Block,
   type Shown,
 } from './documents';
-import { argumentsOf, fieldOf, fieldsOf, numbersOf, unionOf } from './source';
+import { fieldOf, fieldsOf, numbersOf, unionOf } from './source';
 
 const all = documents.flatMap((file) => blocksOf(file).map((block) => ({ file, block })));
 
@@ -261,7 +261,7 @@ const WORDS_OF_KUBERNETES = [
 describe('D4: the reference names', () => {
   const outcome = 'contract/outcome.ts';
   const progress = 'contract/progress.ts';
-  const status = 'bridge/status.ts';
+  const status = 'bridge/status/view.ts';
   test.each([
     ['status', 'phases of a group', [...unionOf(status, 'GroupPhase'), ...unionOf(progress, 'RunPhase')]],
     ['status', 'phases of a member', unionOf(progress, 'MemberPhase')],
@@ -269,8 +269,8 @@ describe('D4: the reference names', () => {
     ['status', 'outcomes', unionOf(outcome, 'OutcomeType')],
     ['status', 'exceptions', unionOf(outcome, 'ExceptionReason')],
     ['status', 'condition types', fieldOf(status, 'Condition', 'type')],
-    ['status', 'reasons of conditions', argumentsOf(status, 'finding', 2)],
-    ['status', 'events', unionOf('bridge/events.ts', 'EventReason')],
+    ['status', 'reasons of conditions', unionOf(status, 'ConditionReason')],
+    ['status', 'events', unionOf('bridge/events/events.ts', 'EventReason')],
     [
       'status',
       'fields of the outcome',

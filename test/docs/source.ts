@@ -41,29 +41,6 @@ export function fieldsOf(file: string, type: string): string[] {
   return found.members.flatMap((member) => (member.name ? [member.name.getText()] : []));
 }
 
-/** Every text that is given as the argument at `index` of the calls of a function, also by way of a constant or a choice. */
-export function argumentsOf(file: string, name: string, index: number): string[] {
-  const source = parse(file);
-  const texts = nodes(source, ts.isCallExpression)
-    .filter((call) => call.expression.getText() === name)
-    .flatMap((call) => {
-      const given = call.arguments[index];
-      if (!given) return [];
-      if (!ts.isIdentifier(given)) return literalsOf(given);
-      return nodes(source, ts.isVariableDeclaration)
-        .filter((constant) => constant.name.getText() === given.text)
-        .flatMap(({ initializer }) => (initializer ? literalsOf(initializer) : []));
-    });
-  return [...new Set(texts)];
-}
-
-function literalsOf(node: ts.Expression): string[] {
-  if (ts.isStringLiteral(node)) return [node.text];
-  return ts.isConditionalExpression(node)
-    ? [...literalsOf(node.whenTrue), ...literalsOf(node.whenFalse)]
-    : [];
-}
-
 /** The numbers of a constant object: `const NAME = { ok: 0 }`. */
 export function numbersOf(file: string, name: string): number[] {
   const found = nodes(parse(file), ts.isVariableDeclaration).find((each) => each.name.getText() === name);

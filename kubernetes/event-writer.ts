@@ -98,7 +98,13 @@ export class EventWriter {
     }
     if (!this.#takeToken(uid, event.at)) return;
     remember(this.#series, id, {
-      ...{ object, first: event, lastAt: event.at, count: 1, tried: 0, triedAt: 0, created: false },
+      object,
+      first: event,
+      lastAt: event.at,
+      count: 1,
+      tried: 0,
+      triedAt: 0,
+      created: false,
       // No part of a name may end with a hyphen.
       name: `${name.slice(0, LONGEST_NAME).replace(/[-.]+$/, '')}.${id}.${event.at.toString(36)}`,
     });

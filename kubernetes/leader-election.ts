@@ -53,8 +53,13 @@ export class LeaderElection {
     const { api, namespace, name, identity } = options;
     this.#options = options;
     this.#lease = new Lease({
-      ...{ api, namespace, name, identity, fieldManager: identity },
-      ...{ seconds: DURATION, timeout: CALL_TIMEOUT },
+      api,
+      namespace,
+      name,
+      identity,
+      fieldManager: identity,
+      seconds: DURATION,
+      timeout: CALL_TIMEOUT,
     });
   }
 

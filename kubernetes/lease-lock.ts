@@ -116,7 +116,11 @@ class NamespaceLock {
   async #acquire(signal?: AbortSignal): Promise<AcquiredLock> {
     const { api, name, identity } = this.#options;
     const lease = new Lease({
-      ...{ api, namespace: this.#namespace, name, seconds: SECONDS, timeout: CALL_TIMEOUT },
+      api,
+      namespace: this.#namespace,
+      name,
+      seconds: SECONDS,
+      timeout: CALL_TIMEOUT,
       // Unique for each time the lock is acquired: a lease that another process has had in between is not taken for our own.
       identity: `${identity}_${randomUUID()}`,
     });

@@ -1,4 +1,4 @@
-/** U3 of the source `kubernetes`: what is kept between two looks is never out of date. */
+/** SOURCE-3: what is kept between two looks is never out of date. */
 import type { SourceState } from '../../bridge';
 import { kubernetesSource } from '../../bridge/kubernetes/source';
 import type { GroupObject } from '../../bridge/kubernetes/objects';
@@ -51,7 +51,7 @@ const group = (name: string, spec: object, uid = name, generation = 1): GroupObj
   statusDigest: '',
 });
 
-test('U3: an invalid object that comes, goes, or is made anew changes what is said of those that name it', async () => {
+test('SOURCE-3: an invalid object that comes, goes, or is made anew changes what is said of those that name it', async () => {
   const groups = memory<GroupObject>();
   const source = kubernetesSource({
     ...{ groups, machines: memory(), classes: memory(), policies: memory() },

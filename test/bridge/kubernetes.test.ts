@@ -1,4 +1,4 @@
-/** The bridge on a real API server: U1 to U3 of the source, STORE-1 to STORE-4 of the status, N1 to N4 of the marks. */
+/** The bridge on a real API server: SOURCE-1 to SOURCE-3, STORE-1 to STORE-4 of the status, N1 to N4 of the marks. */
 import { FINALIZER } from '../../bridge';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../support/cluster-system';
@@ -82,7 +82,7 @@ test('VMs are powered on in order; status, owner references, finalizer and event
   expect(await system.kubectl(['-n', 'order', 'get', 'vmg'])).toMatch(/app +PoweredOn +Converged +3\/3/);
 });
 
-test('U1: power off is an edit of the spec, and ends in reverse order where a tier says so', async () => {
+test('SOURCE-1: power off is an edit of the spec, and ends in reverse order where a tier says so', async () => {
   const shape = {
     namespace: 'power-off',
     name: 'app',
@@ -291,7 +291,7 @@ test('N4: a nested group gets the power state of its parent when its turn comes,
   expect(accepted(await system.journal(), 'nested')).toEqual(['PoweredOn f', 'PoweredOn s']);
 });
 
-test('U2: an edit that is invalid is a condition with its path, changes nothing, and ends with its cure', async () => {
+test('SOURCE-2: an edit that is invalid is a condition with its path, changes nothing, and ends with its cure', async () => {
   const app = {
     namespace: 'invalid',
     name: 'app',

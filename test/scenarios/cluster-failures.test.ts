@@ -193,7 +193,7 @@ test('a silent API server is told of, and what was edited meanwhile is done', as
   proxy.decide(() => 'silent');
   await patch('silent', { powerState: 'PoweredOff' });
   const { message } = await untilReadiness(false, 90);
-  expect(message).toMatch(/^the API server cannot be followed since /);
+  expect(message).toMatch(/^lost the watch on the API server at /);
   expect(await operations('silent')).toEqual(POWERED_ON);
   proxy.heal();
   await converged('silent', 2);

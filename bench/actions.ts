@@ -3,7 +3,7 @@
  * counted from the history. What no history shows (heartbeats that reach the server, queries) is counted by the server and only reported.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../cli/temporal-server/temporal-server';
+import { freePort } from '../cli/temporal-server';
 import { groupWithVms } from '../test/support/manifests';
 import { startSystem } from '../test/support/system';
 import { startTemporal } from '../test/support/temporal';

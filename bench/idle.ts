@@ -3,7 +3,7 @@
  * `MINUTES` (default 2). Counted by the server: queries, signals, heartbeats, Updates; and events that cost, from the history.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../cli/temporal-server/temporal-server';
+import { freePort } from '../cli/temporal-server';
 import { groupManifest, groupWithVms, policyManifest } from '../test/support/manifests';
 import { startSystem } from '../test/support/system';
 import { startTemporal } from '../test/support/temporal';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import pino from 'pino';
 import { DEFAULT_INVENTORY } from '../api';
-import { startPlatform } from '../cli/runtime/parts';
+import { startSimulatedPlatform } from '../cli/runtime';
 import { SimulatorConsole } from '../platforms/simulated';
 import { buildWhenStale } from '../test/cli/vmgroup';
 import { startTemporal, type TestTemporal } from '../test/support/temporal';
@@ -16,7 +16,7 @@ import type { Behavior } from '../test/support/manifests';
 export interface Lab {
   temporal: TestTemporal;
   taskQueue: string;
-  platform: Awaited<ReturnType<typeof startPlatform>>['platform'];
+  platform: Awaited<ReturnType<typeof startSimulatedPlatform>>['platform'];
   console: SimulatorConsole;
   stop(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export async function startLab(behavior: Behavior): Promise<Lab> {
   const logger = pino({ level: process.env['BENCH_LOG'] ?? 'silent' });
   const inventory = { ...DEFAULT_INVENTORY, behavior: { ...DEFAULT_INVENTORY.behavior, ...behavior } };
   const temporal = await startTemporal();
-  const running = await startPlatform({ dataDir: dir, inventory, logger });
+  const running = await startSimulatedPlatform({ dataDir: dir, inventory, logger });
   const { platform, observer } = running;
   const taskQueue = 'bench';
   const worker = await startWorker({

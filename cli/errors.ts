@@ -1,31 +1,32 @@
-/** What a person gets to read when a command cannot do what was asked. */
+/** Errors of commands, and exit codes. */
 
 /** Exit codes of every command. */
 export const EXIT = {
   ok: 0,
-  /** Something failed, or what was asked for is not so. */
+  /** Something failed, or a problem was found. */
   failed: 1,
-  /** `--exit-when-converged`: converged, but for members that were left as they are. */
+  /** `--exit-when-converged`: converged, except for members that were left as they are. */
   exceptions: 2,
-  /** The command line is wrong. */
+  /** The command line is invalid. */
   usage: 64,
   /** Stopped by a signal (128 + SIGINT). */
   interrupted: 130,
 } as const;
 
-/** An error with its cause and the next step; printed without a stack. */
+/** An error for people: what happened to which object and why, and what to do. Printed without a stack. */
 export class CliError extends Error {
   override readonly name = 'CliError';
+  readonly exitCode: number;
+
   constructor(
     message: string,
-    /** What to do about it, one step a line. */
+    /** What to do about it: each step is printed on a line of its own. */
     readonly nextSteps: string[] = [],
     options?: ErrorOptions & { exitCode?: number },
   ) {
     super(message, options);
     this.exitCode = options?.exitCode ?? EXIT.failed;
   }
-  readonly exitCode: number;
 }
 
 /** The message of anything that was thrown, with the messages of its causes. */
@@ -35,7 +36,7 @@ export function messageOf(error: unknown): string {
   return cause === '' || error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }
 
-/** The lines that standard error gets for an error. */
+/** The lines that are printed to standard error for an error. */
 export function explain(error: unknown): string {
   const lines = [`error: ${messageOf(error)}`];
   if (error instanceof CliError) lines.push(...error.nextSteps.map((step) => `  → ${step}`));

@@ -5,7 +5,7 @@ import { CliError, EXIT, explain } from './errors';
 import { buildProgram } from './program';
 
 async function main(): Promise<void> {
-  // A reader that has seen enough (`vmgroup get vms | head`) is no error.
+  // A reader that has read enough (`vmgroup get vms | head`) is not an error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
     throw error;

@@ -1,30 +1,46 @@
-/** Every command of `vmgroup`, with its arguments and help. What a command does is in a file of its own. */
+/** The program `vmgroup`, with every command. A command's action is loaded when it runs. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
+import { registerCompletion } from './completion';
+import { registerCrds } from './crds';
 import { registerDoctor } from './doctor';
-import { registerManifests, registerPower } from './commands/manifests';
-import { registerRuns } from './export';
+import { registerExport } from './export';
+import { registerGet } from './get';
+import { registerOperatorCommands } from './operator-commands';
+import { registerPlan } from './plan';
+import { registerPower } from './power';
 import { registerServe } from './serve';
 import { registerSimulator } from './simulator';
 import { registerUp } from './up';
-import { registerViews } from './get';
-import { registerWords } from './operator-commands';
+import { registerValidate } from './validate';
+
+/** Adds commands to a program. */
+type Register = (program: Command) => void;
+
+const SECTIONS: readonly (readonly [heading: string, registers: readonly Register[]])[] = [
+  ['Start here:', [registerUp, registerValidate, registerPlan]],
+  ['Show:', [registerGet]],
+  ['Operate:', [registerPower, registerOperatorCommands]],
+  ['Evidence:', [registerExport]],
+  ['Processes:', [registerServe, registerSimulator]],
+  ['Set-up:', [registerDoctor, registerCrds, registerCompletion]],
+];
 
 const EXIT_CODES = `
 Exit codes:
-  0    done; with --exit-when-converged: every group converged
-  1    failed, or something is wrong; with --exit-when-converged: a run failed
-  2    --exit-when-converged: converged, but for members that were left as they are
-  64   the command line is wrong
+  0    success; with --exit-when-converged: every group converged
+  1    failure, or a problem was found; with --exit-when-converged: a run failed
+  2    --exit-when-converged: converged, except for members that were left as they are
+  64   invalid command line
   130  stopped by Ctrl-C before it was done
 
 Environment:
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS*   as Temporal's own tools read them
   VMGROUP_TEMPORAL_CLI   path of Temporal's command line tool, for vmgroup up
   VMGROUP_DATA           default of --data
-  VMGROUP_DEBUG          set to anything: errors come with their stack
-  NO_COLOR               no colours
+  VMGROUP_DEBUG          if set, errors are printed with their stack
+  NO_COLOR               if set, there are no colours
 `;
 
 /** Builds the program. */
@@ -36,31 +52,21 @@ export function buildProgram(): Command {
     .version(version(), '-V, --version')
     .addHelpText('after', EXIT_CODES)
     .showHelpAfterError('(add --help for all options)')
-    // Commands inherit this: an error of the command line is thrown to `main`, which gives it an exit code of its own.
+    // Commands inherit this: an invalid command line is thrown to `main`, which gives it an exit code of its own.
     .exitOverride();
-  const sections: [string, ((program: Command) => void)[]][] = [
-    ['Start here:', [registerUp, registerManifests]],
-    ['See:', [registerViews]],
-    ['Steer:', [registerPower, registerWords]],
-    ['Evidence:', [registerRuns]],
-    ['Processes:', [registerServe, registerSimulator]],
-    ['Set-up:', [registerDoctor]],
-  ];
-  for (const [heading, registers] of sections) {
+  for (const [heading, registers] of SECTIONS) {
     program.commandsGroup(heading);
     for (const register of registers) register(program);
   }
   return program;
 }
 
-/** The version in package.json, which is one folder up from here in a clone and two from the compiled command. */
+/** The version in package.json, one folder up in a clone and two folders up in `dist/`. */
 function version(): string {
   for (const up of ['../package.json', '../../package.json']) {
     try {
-      const { name, version } = JSON.parse(readFileSync(path.join(__dirname, up), 'utf8')) as Record<
-        string,
-        string
-      >;
+      const text = readFileSync(path.join(__dirname, up), 'utf8');
+      const { name, version } = JSON.parse(text) as Record<string, string>;
       if (name === 'vmgroup' && version) return version;
     } catch {
       continue;

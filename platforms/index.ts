@@ -1,3 +1,4 @@
 /** Platforms: what really places VMs and switches their power, behind one small interface. */
 export * from './platform';
 export * from './observer';
+export * from './observations';

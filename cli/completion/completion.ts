@@ -1,12 +1,11 @@
-/** Completion scripts for shells, made from the commands themselves. */
+/** Completion scripts for shells, generated from the commands. */
 import type { Command } from 'commander';
 
-/** Shells there is a script for. */
-export const SHELLS = ['bash', 'zsh', 'fish'] as const;
-/** One of {@link SHELLS}. */
-export type Shell = (typeof SHELLS)[number];
+/** Shells with a script. */
+export type Shell = 'bash' | 'zsh' | 'fish';
 
-interface Entry {
+/** A command, as the scripts complete it. */
+interface CompletedCommand {
   /** Words after `vmgroup`, such as `power on`. */
   path: string[];
   description: string;
@@ -16,19 +15,19 @@ interface Entry {
 
 /** The script for a shell. */
 export function completionScript(shell: Shell, program: Command): string {
-  const entries = collect(program, []);
+  const commands = collect(program, []);
   switch (shell) {
     case 'bash':
-      return bash(entries);
+      return bash(commands);
     case 'zsh':
       // The script of bash works in zsh once zsh reads its completions.
-      return `#compdef vmgroup\nautoload -U +X bashcompinit && bashcompinit\n${bash(entries)}`;
+      return `#compdef vmgroup\nautoload -U +X bashcompinit && bashcompinit\n${bash(commands)}`;
     case 'fish':
-      return fish(entries);
+      return fish(commands);
   }
 }
 
-function collect(command: Command, path: string[]): Entry[] {
+function collect(command: Command, path: string[]): CompletedCommand[] {
   const subcommands = command.commands.map((sub) => ({ name: sub.name(), description: sub.description() }));
   const options = command.options
     .filter((option) => !option.hidden)
@@ -36,17 +35,17 @@ function collect(command: Command, path: string[]): Entry[] {
       flags: [short, long].filter((flag) => flag !== undefined),
       description,
     }));
-  const entry = { path, description: command.description(), subcommands, options };
-  return [entry, ...command.commands.flatMap((sub) => collect(sub, [...path, sub.name()]))];
+  const completed = { path, description: command.description(), subcommands, options };
+  return [completed, ...command.commands.flatMap((sub) => collect(sub, [...path, sub.name()]))];
 }
 
-function bash(entries: Entry[]): string {
-  const cases = entries.map(({ path, subcommands, options }) => {
+function bash(commands: CompletedCommand[]): string {
+  const cases = commands.map(({ path, subcommands, options }) => {
     const words = [...subcommands.map(({ name }) => name), ...options.flatMap(({ flags }) => flags)];
     return `    '${path.join(' ')}') words='${words.join(' ')}' ;;`;
   });
   return `_vmgroup() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" at='' word words='' known=' ${entries.map(({ path }) => path.join('_')).join(' ')} '
+  local current="\${COMP_WORDS[COMP_CWORD]}" at='' word words='' known=' ${commands.map(({ path }) => path.join('_')).join(' ')} '
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$known" in *" \${at:+\${at// /_}_}$word "*) at="\${at:+$at }$word" ;; esac
   done
@@ -60,9 +59,9 @@ complete -o filenames -F _vmgroup vmgroup
 `;
 }
 
-function fish(entries: Entry[]): string {
+function fish(commands: CompletedCommand[]): string {
   const quote = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-  return entries
+  return commands
     .flatMap(({ path, subcommands, options }) => {
       const when =
         path.length === 0

@@ -1,172 +1,147 @@
-/** How a command reaches an API server. */
-import { InvalidArgumentError, Option } from 'commander';
-import type { Command } from 'commander';
-import type { ApiServer, Resource } from '../../kubernetes';
+/** Connections to the API server, and calls whose failures are explained. */
+import type { ApiServer, KubernetesObject, Resource } from '../../kubernetes';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
+import type { ClusterOptions } from '../options';
 
-/** Options of each command that talks to an API server. */
-export interface ClusterOptions {
-  kubeconfig?: string;
-  context?: string;
-  /** Empty or left out: all. */
-  watchNamespaces?: string[];
-}
+/** The address that client-node falls back to if no cluster is configured. */
+const UNCONFIGURED = 'http://localhost:8080';
 
-/** Options of each command that works on what a bridge keeps: in a data folder, or on a cluster. */
-export interface SourceOptions extends ClusterOptions {
-  source?: 'directory' | 'kubernetes';
-}
+/** Objects in a page of a list. */
+const PAGE_SIZE = 500;
 
-/** Adds `--source` and what {@link withCluster} adds. */
-export function withSource(command: Command): Command {
-  return withCluster(
-    command.addOption(
-      new Option(
-        '--source <kind>',
-        'where groups are: in manifests and a data folder, or objects of a cluster (default: of a cluster where --kubeconfig or --context names one)',
-      )
-        .choices(['directory', 'kubernetes'])
-        .env('VMGROUP_SOURCE'),
-    ),
-  );
-}
-
-/** Whether the groups of a command are objects of a cluster. Whoever names a cluster means it. */
-export function isOnCluster({ source, kubeconfig, context }: SourceOptions): boolean {
-  if (source !== undefined) return source === 'kubernetes';
-  return kubeconfig !== undefined || context !== undefined;
-}
-
-/** What a further command has to be given to reach the same cluster, with a blank before each; empty where the environment says it. */
-export function sameCluster({ kubeconfig, context }: SourceOptions): string {
-  const flags = [
-    ...(kubeconfig === undefined ? [] : [` --kubeconfig ${kubeconfig}`]),
-    ...(context === undefined || process.env['VMGROUP_CONTEXT'] === context ? [] : [` --context ${context}`]),
-  ];
-  if (flags.length > 0 || process.env['VMGROUP_SOURCE'] === 'kubernetes') return flags.join('');
-  return process.env['VMGROUP_CONTEXT'] ? '' : ' --source kubernetes';
-}
-
-/** Where `vmgroup simulator` listens unless it is told otherwise. */
-export const SIMULATOR_ADDRESS = 'http://127.0.0.1:7080';
-
-/** What client-node asks where no cluster is configured at all. */
-const NOWHERE = 'http://localhost:8080';
-
-/** Adds `--kubeconfig`, `--context` and `--watch-namespaces`. */
-export function withCluster(command: Command): Command {
-  return command
-    .option(
-      '--kubeconfig <path>',
-      "kubeconfig file (default: KUBECONFIG, else ~/.kube/config, else the pod's service account)",
-    )
-    .addOption(
-      new Option('--context <name>', 'context of the kubeconfig (default: the one it marks as current)').env(
-        'VMGROUP_CONTEXT',
-      ),
-    )
-    .addOption(
-      new Option('--watch-namespaces <names>', 'namespaces to work in, with commas between (default: all)')
-        .argParser(parseNamespaces)
-        .env('VMGROUP_WATCH_NAMESPACES'),
-    );
-}
+const LIST_CONTEXTS = 'kubectl config get-contexts lists the contexts of a kubeconfig';
+const OTHER_CLUSTER = 'or name another cluster: --kubeconfig PATH, --context NAME';
 
 /**
- * The API server that the options name; nothing is asked of it yet.
+ * The API server that the options name. Sends no request.
  *
- * @throws CliError with the cure where none is configured, or the kubeconfig cannot be read.
+ * @throws CliError if no API server is configured, or the kubeconfig cannot be read.
  */
-export function connectCluster(options: ClusterOptions): ApiServer {
+export function connectCluster({ kubeconfig, context }: ClusterOptions): ApiServer {
   let api: ApiServer;
   try {
     api = lazy.kubernetes().connectKubernetes({
-      ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
-      ...(options.context !== undefined && { context: options.context }),
+      ...(kubeconfig !== undefined && { kubeconfig }),
+      ...(context !== undefined && { context }),
     });
   } catch (error: unknown) {
-    const from = options.kubeconfig ?? process.env['KUBECONFIG'];
+    const file = kubeconfig ?? process.env['KUBECONFIG'];
     throw new CliError(
-      `the API server cannot be reached: ${messageOf(error)}${from ? ` (kubeconfig ${from})` : ''}`,
-      ['name a kubeconfig and a context of it: --kubeconfig PATH --context NAME', LIST_CONTEXTS],
+      `cannot connect to the API server: ${messageOf(error)}${file ? ` (kubeconfig ${file})` : ''}`,
+      ['name a kubeconfig and one of its contexts: --kubeconfig PATH --context NAME', LIST_CONTEXTS],
       { cause: error },
     );
   }
-  if (api.address !== NOWHERE || options.kubeconfig !== undefined || process.env['KUBECONFIG']) return api;
+  if (api.address !== UNCONFIGURED || kubeconfig !== undefined || process.env['KUBECONFIG']) return api;
   throw new CliError(
-    'no API server is configured: there is no kubeconfig, and this is not a pod of a cluster',
+    'no API server is configured: there is no kubeconfig, and this process does not run in a pod',
     ['name a kubeconfig: --kubeconfig PATH, or KUBECONFIG'],
   );
 }
 
-const LIST_CONTEXTS = 'kubectl config get-contexts lists the contexts of a kubeconfig';
-
-/** The namespaces to work in; undefined: all. */
-export function watchedNamespaces({ watchNamespaces = [] }: ClusterOptions): string[] | undefined {
-  return watchNamespaces.length === 0 ? undefined : watchNamespaces;
-}
-
-/** A call to the API server, for those who explain how it failed. */
+/** A call to the API server: its verb, and what it is about. */
 export interface ClusterCall {
   verb: 'get' | 'list' | 'watch' | 'patch';
   resource: Resource;
-  /** Left out: in all namespaces. */
+  /** Absent: all namespaces. */
   namespace?: string;
 }
 
-/** Makes a call; what the API server answers is explained to a person. */
+/**
+ * Makes a call to the API server.
+ *
+ * @throws CliError with the remedy if the server does not answer, refuses the credentials or the verb, or does not serve the resource;
+ *   otherwise the error of the call.
+ */
 export async function callCluster<T>(api: ApiServer, call: ClusterCall, make: () => Promise<T>): Promise<T> {
   try {
     return await make();
   } catch (error: unknown) {
-    throw clusterError(api, call, error);
+    throw explained(api, call, error);
   }
 }
 
-function clusterError(api: ApiServer, { verb, resource, namespace }: ClusterCall, error: unknown): unknown {
-  if (!(error instanceof lazy.kubernetes().KubernetesError)) return error;
-  const name = `${resource.plural}.${resource.group}`;
-  const options = { cause: error };
-  if (error.code === 0) {
-    return new CliError(`the API server ${api.address} does not answer`, [LIST_CONTEXTS, ANOTHER], options);
+/** The objects of a resource in some namespaces, or in all of them. Throws as {@link callCluster}. */
+export async function listObjects(
+  api: ApiServer,
+  resource: Resource,
+  namespaces: readonly string[] | undefined,
+): Promise<KubernetesObject[]> {
+  const objects: KubernetesObject[] = [];
+  for (const namespace of namespaces ?? [undefined]) {
+    let next: string | undefined;
+    do {
+      const where = { ...(namespace !== undefined && { namespace }) };
+      const page = await callCluster(api, { verb: 'list', resource, ...where }, () =>
+        api.list(resource, { ...where, limit: PAGE_SIZE, ...(next !== undefined && { continue: next }) }),
+      );
+      objects.push(...page.items);
+      next = page.metadata.continue || undefined;
+    } while (next !== undefined);
   }
-  if (error.code === 401)
-    return new CliError(`the API server ${api.address} does not take these credentials`, [ANOTHER], options);
-  if (error.isForbidden) {
-    const where = namespace === undefined ? '' : ` in namespace ${namespace}`;
-    const flag = namespace === undefined ? '--all-namespaces' : `-n ${namespace}`;
+  return objects;
+}
+
+/** {@link listObjects}; undefined if the API server does not serve the resource. */
+export async function listIfServed(
+  api: ApiServer,
+  resource: Resource,
+  namespaces: readonly string[] | undefined,
+): Promise<KubernetesObject[] | undefined> {
+  try {
+    return await listObjects(api, resource, namespaces);
+  } catch (error: unknown) {
+    const cause = error instanceof CliError ? error.cause : undefined;
+    if (cause instanceof lazy.kubernetes().KubernetesError && cause.isNotFound) return undefined;
+    throw error;
+  }
+}
+
+function explained(api: ApiServer, call: ClusterCall, error: unknown): unknown {
+  if (!(error instanceof lazy.kubernetes().KubernetesError)) return error;
+  const { verb, resource } = call;
+  const options = { cause: error };
+  if (error.code === 0)
     return new CliError(
-      `you may not ${verb} ${name}${where}`,
-      [
-        `ask whoever rules the cluster for the verb ${verb} on ${name}`,
-        `check it: kubectl auth can-i ${verb} ${name} ${flag}`,
-        ...(namespace === undefined
-          ? ['or name the namespaces that you may read: --watch-namespaces NAME']
-          : []),
-      ],
+      `the API server ${api.address} does not answer`,
+      [LIST_CONTEXTS, OTHER_CLUSTER],
       options,
     );
-  }
+  if (error.code === 401)
+    return new CliError(
+      `the API server ${api.address} does not accept these credentials`,
+      [OTHER_CLUSTER],
+      options,
+    );
+  if (error.isForbidden) return forbidden(call, options);
   if (error.isNotFound && verb !== 'patch') {
     return new CliError(
-      `the API server ${api.address} has no ${name} in version ${resource.version}`,
-      ['install what is missing: vmgroup crds | kubectl apply --server-side -f -', ANOTHER],
+      `the API server ${api.address} has no ${fullName(resource)} in version ${resource.version}`,
+      ['install what is missing: vmgroup crds | kubectl apply --server-side -f -', OTHER_CLUSTER],
       options,
     );
   }
   return error;
 }
 
-const ANOTHER = 'or name another cluster: --kubeconfig PATH, --context NAME';
+function forbidden({ verb, resource, namespace }: ClusterCall, options: ErrorOptions): CliError {
+  const name = fullName(resource);
+  const where = namespace === undefined ? '' : ` in namespace ${namespace}`;
+  const flag = namespace === undefined ? '--all-namespaces' : `-n ${namespace}`;
+  return new CliError(
+    `you may not ${verb} ${name}${where}`,
+    [
+      `ask a cluster administrator to grant the verb ${verb} on ${name}`,
+      `check it: kubectl auth can-i ${verb} ${name} ${flag}`,
+      ...(namespace === undefined
+        ? ['or name the namespaces that you may read: --watch-namespaces NAME']
+        : []),
+    ],
+    options,
+  );
+}
 
-/** RFC 1123 label, which is what a namespace is named by. */
-const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-
-function parseNamespaces(text: string): string[] {
-  const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
-  const wrong = names.find((name) => !NAMESPACE.test(name));
-  if (wrong !== undefined)
-    throw new InvalidArgumentError(`${JSON.stringify(wrong)} is no name of a namespace; write prod,staging`);
-  return names;
+function fullName({ plural, group }: Resource): string {
+  return `${plural}.${group}`;
 }

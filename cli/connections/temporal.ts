@@ -1,64 +1,49 @@
-/** How a command reaches the Temporal server that the groups run on. */
-import { Option } from 'commander';
-import type { Command } from 'commander';
+/** Connections to the Temporal server that the groups run on. */
 import type { TemporalClient, TemporalTarget } from '../../worker';
-import { isOnCluster, type SourceOptions } from './cluster';
-import { DEFAULT_DATA, dataFolder, readLiveRecord } from '../data-folder/data-folder';
+import { dataFolder, readLiveRecord } from '../data-folder';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
+import { isOnCluster, type GroupOptions } from '../options';
 
-/** Options of each command that talks to Temporal. */
-export interface ReachOptions {
-  data: string;
-  temporal?: string;
-  namespace?: string;
-}
-
-/** Adds `--data`. */
-export function withData(command: Command): Command {
-  return command.addOption(
-    new Option('--data <dir>', 'data folder of vmgroup up or serve')
-      .default(DEFAULT_DATA)
-      .env('VMGROUP_DATA'),
-  );
-}
-
-/** Adds `--data`, `--temporal` and `--namespace`. */
-export function withReach(command: Command): Command {
-  return withData(command)
-    .option(
-      '--temporal <host:port>',
-      'Temporal server (default: that of a running vmgroup up, else TEMPORAL_ADDRESS)',
-    )
-    .option('--namespace <name>', 'Temporal namespace (default: likewise, TEMPORAL_NAMESPACE)');
-}
+/** Longest wait for a server to answer, milliseconds. */
+const CONNECT_TIMEOUT = 5_000;
 
 /**
- * The server that flags name; else the one that a living `up` or `serve` on the data folder uses, unless groups are on a cluster; else what
- * the environment and Temporal's configuration file say.
+ * The Temporal server of a command: the one that the flags name; otherwise, unless the groups are on a cluster, the one of the `up` or
+ * `serve` that runs on the data folder; otherwise the one of the environment or of Temporal's configuration file.
  */
-export function findTarget(options: ReachOptions & SourceOptions): TemporalTarget {
+export function findTarget(options: GroupOptions): TemporalTarget {
   const running = isOnCluster(options) ? undefined : readLiveRecord(dataFolder(options.data))?.temporal;
   if (options.temporal === undefined && running !== undefined) {
     const { address, namespace } = running;
     if (running.pid !== undefined) return { address, namespace, connectionOptions: { address } };
     return lazy.worker().temporalTarget({ address, namespace: options.namespace ?? namespace });
   }
+  return namedTarget(options);
+}
+
+/** The Temporal server that the flags name, otherwise that of the environment or of Temporal's configuration file. */
+export function namedTarget({
+  temporal,
+  namespace,
+}: {
+  temporal?: string;
+  namespace?: string;
+}): TemporalTarget {
   return lazy.worker().temporalTarget({
-    ...(options.temporal !== undefined && { address: options.temporal }),
-    ...(options.namespace !== undefined && { namespace: options.namespace }),
+    ...(temporal !== undefined && { address: temporal }),
+    ...(namespace !== undefined && { namespace }),
   });
 }
 
-/** Runs `work` with a client of that server. */
-export async function withClient<T>(
-  options: ReachOptions,
-  work: (temporal: TemporalClient, target: TemporalTarget) => Promise<T>,
+/** Runs `work` with a client of the command's Temporal server. Throws as {@link connectTemporal}. */
+export async function withTemporalClient<T>(
+  options: GroupOptions,
+  work: (client: TemporalClient['client']) => Promise<T>,
 ): Promise<T> {
-  const target = findTarget(options);
-  const temporal = await connect(target);
+  const temporal = await connectTemporal(findTarget(options));
   try {
-    return await work(temporal, target);
+    return await work(temporal.client);
   } finally {
     await temporal.close();
   }
@@ -67,16 +52,16 @@ export async function withClient<T>(
 /**
  * Connects a client.
  *
- * @throws CliError with the cure when the server does not answer.
+ * @throws CliError if the server does not answer within 5 s.
  */
-export async function connect(target: TemporalTarget): Promise<TemporalClient> {
+export async function connectTemporal(target: TemporalTarget): Promise<TemporalClient> {
   try {
-    return await lazy.worker().connectClient(target, 5_000);
+    return await lazy.worker().connectClient(target, CONNECT_TIMEOUT);
   } catch (error: unknown) {
     throw new CliError(messageOf(error), [
-      'start one with everything else: vmgroup up PATH',
-      'or name one that runs: --temporal HOST:PORT (or TEMPORAL_ADDRESS)',
-      'vmgroup doctor tells what is wrong with the set-up',
+      'start a server with everything else: vmgroup up PATH',
+      'or name a running one: --temporal HOST:PORT (or TEMPORAL_ADDRESS)',
+      'vmgroup doctor checks the set-up',
     ]);
   }
 }

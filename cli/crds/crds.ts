@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { crds, type CustomResourceDefinition } from '../../api';
 import { CliError, messageOf } from '../errors';
 
-/** The text of each definition, by the name of its file. */
+/** The text of each CustomResourceDefinition, by the name of its file. */
 export function crdFiles(): Map<string, string> {
   return new Map(crds().map((crd) => [`${crd.spec.names.plural}.yaml`, textOf(crd)]));
 }
@@ -18,7 +18,7 @@ function textOf(crd: CustomResourceDefinition): string {
 /**
  * Prints the CustomResourceDefinitions, or writes one file each into a folder.
  *
- * @throws CliError when a file cannot be written.
+ * @throws CliError if a file cannot be written.
  */
 export function printCrds({ dir }: { dir?: string }): void {
   const files = crdFiles();
@@ -30,8 +30,8 @@ export function printCrds({ dir }: { dir?: string }): void {
     mkdirSync(dir, { recursive: true });
     for (const [name, text] of files) writeFileSync(path.join(dir, name), text);
   } catch (error: unknown) {
-    throw new CliError(`the definitions could not be written to ${dir}: ${messageOf(error)}`, [
-      'choose another --dir FOLDER, or leave it out to have them printed',
+    throw new CliError(`failed to write the definitions to ${dir}: ${messageOf(error)}`, [
+      'choose another --dir FOLDER, or omit it to print them',
     ]);
   }
   process.stderr.write(`${files.size} files in ${dir}\n`);

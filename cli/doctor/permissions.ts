@@ -1,21 +1,21 @@
 /**
  * What each process may do on the API server, and why: the one table behind the roles in `deploy/`, `vmgroup doctor` and the documentation.
  *
- * R1: every verb that a process calls is here, and no other.
+ * PERMISSIONS-1: every verb that a process calls is here, and no other.
  */
 import type { RESOURCES } from '../../kubernetes';
 
-/** A process with rights of its own. */
-export type Process = 'bridge' | 'worker' | 'simulator';
+/** A process with permissions of its own. */
+export type ClusterProcess = 'bridge' | 'worker' | 'simulator';
 
-/** Verbs on one resource, and what they are for. */
+/** Verbs on one resource, and their purpose. */
 export interface Permission {
   resource: keyof typeof RESOURCES;
   subresource?: 'status';
   verbs: readonly Verb[];
-  /** The one object of that name; a right to create cannot be limited so. */
+  /** The verbs are limited to the object of this name, except `create`, which cannot be limited. */
   name?: string;
-  /** `lease`: in the namespace of the Lease alone. Left out: in each namespace that is watched. */
+  /** `lease`: only in the namespace of the Lease. Absent: in each watched namespace. */
   where?: 'lease';
   reason: string;
 }
@@ -23,20 +23,20 @@ export interface Permission {
 /** A verb of RBAC. */
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
 
-/** Lists and follows a resource. */
-const FOLLOW = ['list', 'watch'] as const;
+/** The verbs to watch a resource. */
+const WATCH = ['list', 'watch'] as const;
 
 /** Name of the ServiceAccount, the ClusterRole and the Role of a process. */
-export const ROLE: Readonly<Record<Process, string>> = {
+export const ROLE: Readonly<Record<ClusterProcess, string>> = {
   bridge: 'vmgroup-bridge',
   worker: 'vmgroup-worker',
   simulator: 'vmgroup-simulator',
 };
 
-/** R1. */
-export const PERMISSIONS: Readonly<Record<Process, readonly Permission[]>> = {
+/** PERMISSIONS-1. */
+export const PERMISSIONS: Readonly<Record<ClusterProcess, readonly Permission[]>> = {
   bridge: [
-    { resource: 'virtualMachineGroups', verbs: FOLLOW, reason: 'read what is wanted' },
+    { resource: 'virtualMachineGroups', verbs: WATCH, reason: 'read desired state' },
     {
       resource: 'virtualMachineGroups',
       verbs: ['patch'],
@@ -48,31 +48,35 @@ export const PERMISSIONS: Readonly<Record<Process, readonly Permission[]>> = {
       verbs: ['patch'],
       reason: 'write status by server-side apply',
     },
-    { resource: 'virtualMachines', verbs: FOLLOW, reason: 'read members and what was observed of them' },
+    { resource: 'virtualMachines', verbs: WATCH, reason: 'read members and their observed state' },
     { resource: 'virtualMachines', verbs: ['patch'], reason: 'owner references of members' },
-    { resource: 'virtualMachineClasses', verbs: FOLLOW, reason: 'CPU and memory that a VM is placed by' },
-    { resource: 'sequencePolicies', verbs: FOLLOW, reason: 'read the policies that groups name' },
-    { resource: 'events', verbs: ['create', 'patch'], reason: 'tell of transitions, and count repetitions' },
+    { resource: 'virtualMachineClasses', verbs: WATCH, reason: 'CPU and memory for the placement of VMs' },
+    { resource: 'sequencePolicies', verbs: WATCH, reason: 'read the policies that groups name' },
+    { resource: 'events', verbs: ['create', 'patch'], reason: 'report transitions, and count repetitions' },
     {
       resource: 'leases',
       verbs: ['get', 'create', 'update'],
       name: 'vmgroup-bridge',
       where: 'lease',
-      reason: 'let one of several bridges write',
+      reason: 'elect the one of several bridges that writes',
     },
   ],
   worker: [
-    { resource: 'virtualMachines', verbs: FOLLOW, reason: 'see the effect of a power operation' },
+    { resource: 'virtualMachines', verbs: WATCH, reason: 'see the effect of a power operation' },
     {
       resource: 'virtualMachines',
       verbs: ['get'],
-      reason: 'read one anew where the watch may be behind',
+      reason: 'read a VM again if the watch may be behind',
     },
-    { resource: 'virtualMachines', verbs: ['patch'], reason: 'write the power state, and what was asked' },
-    { resource: 'virtualMachineClasses', verbs: ['list'], reason: 'CPU and memory that a VM is placed by' },
-    { resource: 'zones', verbs: ['list'], reason: 'zones that a namespace may use, and their room' },
+    {
+      resource: 'virtualMachines',
+      verbs: ['patch'],
+      reason: 'write the power state, and which operation asked for it',
+    },
+    { resource: 'virtualMachineClasses', verbs: ['list'], reason: 'CPU and memory for the placement of VMs' },
+    { resource: 'zones', verbs: ['list'], reason: 'zones that a namespace may use, and their capacity' },
     { resource: 'availabilityZones', verbs: ['list'], reason: 'zones of older set-ups' },
-    { resource: 'events', verbs: FOLLOW, reason: 'the cause of a failed power operation stands there' },
+    { resource: 'events', verbs: WATCH, reason: 'read the cause of a failed power operation' },
     {
       resource: 'leases',
       verbs: ['get', 'create', 'update'],
@@ -81,7 +85,7 @@ export const PERMISSIONS: Readonly<Record<Process, readonly Permission[]>> = {
     },
   ],
   simulator: [
-    { resource: 'virtualMachines', verbs: FOLLOW, reason: 'read what is wanted of each VM' },
+    { resource: 'virtualMachines', verbs: WATCH, reason: 'read the desired state of each VM' },
     {
       resource: 'virtualMachines',
       verbs: ['get'],
@@ -90,7 +94,7 @@ export const PERMISSIONS: Readonly<Record<Process, readonly Permission[]>> = {
     {
       resource: 'virtualMachines',
       verbs: ['patch'],
-      reason: 'finalizer, and annotations that were dealt with',
+      reason: 'finalizer, and removal of handled annotations',
     },
     {
       resource: 'virtualMachines',
@@ -98,14 +102,14 @@ export const PERMISSIONS: Readonly<Record<Process, readonly Permission[]>> = {
       verbs: ['patch'],
       reason: 'write status as VM Operator does',
     },
-    { resource: 'virtualMachineGroups', verbs: FOLLOW, reason: 'placement and links in their status' },
-    { resource: 'virtualMachineClasses', verbs: FOLLOW, reason: 'CPU and memory of a VM' },
-    { resource: 'zones', verbs: FOLLOW, reason: 'see which are there' },
+    { resource: 'virtualMachineGroups', verbs: WATCH, reason: 'placement and links in their status' },
+    { resource: 'virtualMachineClasses', verbs: WATCH, reason: 'CPU and memory of a VM' },
+    { resource: 'zones', verbs: WATCH, reason: 'read the existing zones' },
     {
       resource: 'zones',
       verbs: ['create', 'patch', 'delete'],
       reason: 'show the zones of the simulated platform',
     },
-    { resource: 'events', verbs: ['create', 'patch'], reason: 'tell why a VM does not power on' },
+    { resource: 'events', verbs: ['create', 'patch'], reason: 'report why a VM does not power on' },
   ],
 };

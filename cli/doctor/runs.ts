@@ -1,55 +1,54 @@
-/** What `vmgroup doctor` says about open runs: those that take no step, and what was paused in Temporal. */
+/** Checks of open runs: those whose workflow task fails, and what was paused in Temporal. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import pMap from 'p-map';
 import type { HealthFinding } from '../../bridge';
-import type { Finding } from './doctor';
 import { messageOf } from '../errors';
 import * as lazy from '../lazy';
+import type { CheckResult } from './check-result';
 
-/** Open runs that are looked at; those that were started last. */
+/** Most open runs that are checked: those that were started last. */
 const MOST_RUNS = 500;
-/** Runs that are asked for at the same time. */
-const AT_ONCE = 20;
-/** Findings that are shown one by one. */
-const MOST_SHOWN = 20;
-/** Longest wait for one answer, milliseconds. */
-const CALL_PATIENCE = 5_000;
+/** Runs that are checked at the same time. */
+const CONCURRENCY = 20;
+/** Most problems that are listed. */
+const MOST_LISTED = 20;
+/** Longest wait for an answer, milliseconds. */
+const CALL_TIMEOUT = 5_000;
 
-interface RunFinding extends HealthFinding {
+/** A problem of one run. */
+interface RunProblem extends HealthFinding {
   namespace: string;
   name: string;
   workflowId: string;
 }
 
-/** Looks at the open runs. Never rejects: what cannot be looked at is a finding. */
-export async function examineRuns(client: Client): Promise<Finding[]> {
+/** Checks the open runs. Never rejects: an error becomes a note. */
+export async function checkRuns(client: Client): Promise<CheckResult[]> {
   try {
     const open = await openRuns(client);
-    const found: RunFinding[] = [];
-    for (let at = 0; at < open.length; at += AT_ONCE) {
-      const some = await Promise.all(open.slice(at, at + AT_ONCE).map((run) => examineRun(client, run)));
-      found.push(...some.flat());
-    }
-    return [...found.slice(0, MOST_SHOWN).map(asFinding), summary(open.length, found)];
+    const problems = await pMap(open, (run) => checkRun(client, run), { concurrency: CONCURRENCY });
+    const all = problems.flat();
+    return [...all.slice(0, MOST_LISTED).map(asResult), summary(open.length, all)];
   } catch (error: unknown) {
-    return [{ check: 'runs', result: 'note', message: `not known: ${messageOf(error)}` }];
+    return [{ check: 'runs', result: 'note', message: `unknown: ${messageOf(error)}` }];
   }
 }
 
 async function openRuns(client: Client): Promise<WorkflowExecutionInfo[]> {
-  const query = `WorkflowType = '${lazy.messages().WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'`;
-  const found: WorkflowExecutionInfo[] = [];
+  const query = `WorkflowType = '${lazy.contract().WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'`;
+  const runs: WorkflowExecutionInfo[] = [];
   for await (const run of client.workflow.list({ query, pageSize: MOST_RUNS })) {
-    found.push(run);
-    if (found.length >= MOST_RUNS) break;
+    runs.push(run);
+    if (runs.length >= MOST_RUNS) break;
   }
-  return found;
+  return runs;
 }
 
-async function examineRun(client: Client, { workflowId }: WorkflowExecutionInfo): Promise<RunFinding[]> {
+async function checkRun(client: Client, { workflowId }: WorkflowExecutionInfo): Promise<RunProblem[]> {
   const [, namespace = '', name = ''] = workflowId.split('/');
   const { healthFindings, readRunHealth } = lazy.bridge();
   try {
-    const health = await client.withDeadline(Date.now() + CALL_PATIENCE, async () =>
+    const health = await client.withDeadline(Date.now() + CALL_TIMEOUT, async () =>
       readRunHealth(client, await client.workflow.getHandle(workflowId).describe()),
     );
     const findings = healthFindings({ namespace, name }, workflowId, health);
@@ -61,8 +60,8 @@ async function examineRun(client: Client, { workflowId }: WorkflowExecutionInfo)
   }
 }
 
-/** A pause is what an operator wanted; a run that takes no step is what no one wanted. */
-function asFinding({ kind, namespace, name, workflowId, activityId, message, cure }: RunFinding): Finding {
+/** A pause was an operator's decision, so it is a note; a failing workflow task is a problem. */
+function asResult({ kind, namespace, name, workflowId, activityId, message, cure }: RunProblem): CheckResult {
   return {
     check: `run ${namespace}/${name}`,
     result: kind === 'WorkflowTaskFailing' ? 'problem' : 'note',
@@ -72,20 +71,19 @@ function asFinding({ kind, namespace, name, workflowId, activityId, message, cur
   };
 }
 
-function summary(count: number, found: RunFinding[]): Finding {
-  const failing = found.filter(({ kind }) => kind === 'WorkflowTaskFailing').length;
-  const paused = found.length - failing;
-  const looked = count === MOST_RUNS ? `the ${MOST_RUNS} that were started last` : `${count} open`;
-  const parts = [
-    looked,
-    ...(failing > 0 ? [`the workflow task of ${failing} fails`] : []),
-    ...(paused > 0 ? [`${paused} pauses in Temporal`] : []),
-    ...(found.length > MOST_SHOWN ? [`${MOST_SHOWN} of ${found.length} findings are shown`] : []),
+function summary(open: number, problems: RunProblem[]): CheckResult {
+  const failing = problems.filter(({ kind }) => kind === 'WorkflowTaskFailing').length;
+  const paused = problems.length - failing;
+  const sentences = [
+    open === MOST_RUNS ? `only the ${MOST_RUNS} that were started last are checked` : `${open} open`,
+    ...(failing > 0 ? [`${failing} with a failing workflow task`] : []),
+    ...(paused > 0 ? [`${paused} paused in Temporal`] : []),
+    ...(problems.length > MOST_LISTED ? [`${MOST_LISTED} of ${problems.length} problems are listed`] : []),
   ];
   return {
     check: 'runs',
     result: failing > 0 ? 'problem' : paused > 0 ? 'note' : 'ok',
-    message: parts.join('; '),
-    facts: { open: count, failing, paused },
+    message: sentences.join('; '),
+    facts: { open, failing, paused },
   };
 }

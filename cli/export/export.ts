@@ -1,38 +1,30 @@
-/** `vmgroup export`: one file with the history of a run, as Temporal's own tools read it, and its record beside it. */
+/** `vmgroup export`: one file with the history of a run, in the format of Temporal's own tools, and its record. */
 import { writeFileSync } from 'node:fs';
-import type { ExportOptions } from '.';
+import type { Client } from '@temporalio/client';
+import { withTemporalClient } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import { table } from '../output/output';
-import { withClient } from '../connections/temporal';
-import { parseRunName } from './run-name';
-import type { RecordEntry } from './run-record';
-import { runRecord } from './run-record';
+import type { TemporalOptions } from '../options';
+import { table } from '../output';
+import { decodePayloads, historyAsJson, type History } from './history';
+import { parseRunName, type RunName } from './run-name';
+import { runRecord, type RecordLine } from './run-record';
+
+/** Options of `export`. */
+export interface ExportOptions extends TemporalOptions {
+  /** Path of the file. */
+  output?: string;
+}
 
 /**
  * Writes a run to a file or to standard output.
  *
- * @throws CliError when there is no such run, or the file cannot be written.
+ * @throws CliError if there is no such run, or the file cannot be written.
  */
 export async function exportRun(name: string, options: ExportOptions): Promise<void> {
-  const { workflowId, runId } = parseRunName(name);
-  const { history, execution } = await withClient(options, async ({ client }) => {
-    const handle = client.workflow.getHandle(workflowId, runId);
-    try {
-      const description = await handle.describe();
-      const found = { workflowId, runId: description.runId };
-      return {
-        history: await client.workflow.getHandle(workflowId, found.runId).fetchHistory(),
-        execution: found,
-      };
-    } catch (error: unknown) {
-      if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) throw error;
-      throw new CliError(`Temporal knows no run ${name}`, ['vmgroup get runs lists them'], { cause: error });
-    }
-  });
-  const { historyToJSON } = lazy.protoUtils();
-  const record = runRecord(history.events ?? [], lazy.decodePayloads);
-  const { events } = JSON.parse(historyToJSON(history)) as { events: unknown[] };
+  const { history, execution } = await withTemporalClient(options, (client) => fetchRun(client, name));
+  const record = runRecord(history.events ?? [], decodePayloads);
+  const { events } = historyAsJson(history);
   const text = JSON.stringify({ ...execution, record, events }, undefined, 2) + '\n';
   if (options.output === undefined) {
     process.stdout.write(text);
@@ -41,7 +33,7 @@ export async function exportRun(name: string, options: ExportOptions): Promise<v
   try {
     writeFileSync(options.output, text);
   } catch (error: unknown) {
-    throw new CliError(`${options.output} cannot be written: ${messageOf(error)}`, [], { cause: error });
+    throw new CliError(`failed to write ${options.output}: ${messageOf(error)}`, [], { cause: error });
   }
   process.stdout.write(recordTable(record));
   process.stderr.write(
@@ -49,8 +41,23 @@ export async function exportRun(name: string, options: ExportOptions): Promise<v
   );
 }
 
-function recordTable(record: RecordEntry[]): string {
-  return table<RecordEntry>(
+async function fetchRun(
+  client: Client,
+  name: string,
+): Promise<{ history: History; execution: Required<RunName> }> {
+  const { workflowId, runId } = parseRunName(name);
+  try {
+    const described = await client.workflow.getHandle(workflowId, runId).describe();
+    const handle = client.workflow.getHandle(workflowId, described.runId);
+    return { history: await handle.fetchHistory(), execution: { workflowId, runId: described.runId } };
+  } catch (error: unknown) {
+    if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) throw error;
+    throw new CliError(`Temporal has no run ${name}`, ['list the runs: vmgroup get runs'], { cause: error });
+  }
+}
+
+function recordTable(record: RecordLine[]): string {
+  return table<RecordLine>(
     [
       { head: 'TIME', of: ({ time }) => time },
       { head: 'WHO', of: ({ who }) => who },

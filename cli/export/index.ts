@@ -1,31 +1,25 @@
-/** `export` and `replay`: the history of a run as a file, and whether this build still runs it the same way. */
+/** `vmgroup export` and `replay`: their options. */
 import type { Command } from 'commander';
-import { exportRun } from './export';
-import { replayFiles } from './replay';
-import { withReach } from '../connections/temporal';
-import type { ReachOptions } from '../connections/temporal';
+import { withTemporal } from '../options';
+import type * as Export from './export';
+import type * as Replay from './replay';
 
-/** Options of `export`. */
-export interface ExportOptions extends ReachOptions {
-  output?: string;
-}
+const exporting = (): typeof Export => require('./export') as typeof Export;
+const replaying = (): typeof Replay => require('./replay') as typeof Replay;
 
 /** Adds the commands. */
-export function registerRuns(program: Command): void {
-  withReach(
+export function registerExport(program: Command): void {
+  withTemporal(
     program
       .command('export')
       .description('write the history of a run and its record (who, when, what)')
       .argument('<run>', 'NAMESPACE/NAME for the last run of a group, or WORKFLOW-ID[/RUN-ID]'),
   )
-    .option(
-      '-o, --output <file>',
-      'write the file and print the record; without it the JSON goes to standard output',
-    )
-    .action((run: string, options: ExportOptions) => exportRun(run, options));
+    .option('-o, --output <file>', 'write the JSON to a file and print the record (default: print the JSON)')
+    .action((run: string, options: Export.ExportOptions) => exporting().exportRun(run, options));
   program
     .command('replay')
-    .description('replay exported histories against this build; exit 1 where one differs')
+    .description('replay exported histories with this build; exit 1 if one takes other steps')
     .argument('<file...>', 'files of vmgroup export, temporal workflow show -o json or the UI')
-    .action((files: string[]) => replayFiles(files));
+    .action((files: string[]) => replaying().replayFiles(files));
 }

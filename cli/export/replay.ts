@@ -1,4 +1,4 @@
-/** `vmgroup replay`: does this build still take the same steps as the recorded runs? */
+/** `vmgroup replay`: whether this build takes the same steps as recorded runs. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RecordedHistory } from '../../worker';
@@ -6,9 +6,9 @@ import { CliError, EXIT } from '../errors';
 import * as lazy from '../lazy';
 
 /**
- * Replays each file and prints one line for it; the exit code is 1 when one differs.
+ * Replays each file, and prints a line for it.
  *
- * @throws CliError when a file is no history.
+ * @throws CliError if a file is not a history; with exit code 1 if a run takes other steps.
  */
 export async function replayFiles(files: string[]): Promise<void> {
   const histories = files.map(readHistory);
@@ -20,10 +20,8 @@ export async function replayFiles(files: string[]): Promise<void> {
   const different = results.filter(({ difference }) => difference !== undefined).length;
   if (different === 0) return;
   throw new CliError(
-    `${different} of ${results.length} recorded runs would take other steps in this build`,
-    [
-      'runs of the old build that are still open would stop: put the change behind patched(), or let them end first',
-    ],
+    `${different} of ${results.length} recorded runs take other steps in this build`,
+    ['open runs of the old build would stop: put the change behind patched(), or let them end first'],
     { exitCode: EXIT.failed },
   );
 }
@@ -33,16 +31,16 @@ function readHistory(file: string): RecordedHistory {
   try {
     parsed = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error: unknown) {
-    throw new CliError(`${file} cannot be read as JSON`, [], { cause: error });
+    throw new CliError(`failed to read ${file} as JSON`, [], { cause: error });
   }
   const { events, workflowId } = parsed as { events?: unknown; workflowId?: unknown };
   if (!Array.isArray(events))
-    throw new CliError(`${file} is no history: it has no list of events`, [
-      'files come from vmgroup export RUN -o FILE',
+    throw new CliError(`${file} is not a history: it has no list of events`, [
+      'create one: vmgroup export RUN -o FILE',
     ]);
   return {
     name: file,
-    // Only the UI and other tools leave it out; the run does not depend on it.
+    // Files of the UI and other tools have no workflow id; the run does not depend on it.
     workflowId: typeof workflowId === 'string' ? workflowId : path.basename(file, '.json'),
     history: { events },
   };

@@ -1,13 +1,13 @@
-/** The record of a run: who did what and when, read from its history alone. Pure. */
+/** The record of a run: who did what and when, read from nothing but its history. Pure. */
 import type { temporal } from '@temporalio/proto';
 import { own } from '../../api/own';
-import { elapsed } from '../output/output';
+import { elapsed } from '../output';
 
 /** One line of the record. */
-export interface RecordEntry {
+export interface RecordLine {
   /** ISO 8601, UTC. */
   time: string;
-  /** An operator, `vmgroup` (the run itself), or who sent the plan. */
+  /** An operator, `vmgroup` (the run itself), or the sender of the plan. */
   who: string;
   what: string;
   detail?: string;
@@ -15,66 +15,30 @@ export interface RecordEntry {
 
 type Event = temporal.api.history.v1.IHistoryEvent;
 type Decode = (payloads: temporal.api.common.v1.IPayloads | null | undefined) => unknown[];
+type Line = Omit<RecordLine, 'time'>;
 
-/** Reads the record from the events of a history. `decode` turns payloads into values. */
-export function runRecord(events: Event[], decode: Decode): RecordEntry[] {
+/** Reads the record from the events of a history. `decode` returns the values of payloads. */
+export function runRecord(events: Event[], decode: Decode): RecordLine[] {
   const byId = new Map(events.map((event) => [String(event.eventId), event]));
   return events.flatMap((event) => {
-    const entry = readEvent(event, byId, decode);
-    return entry ? [{ time: timeOf(event), ...entry }] : [];
+    const line =
+      readRequest(event, decode) ??
+      readActivity(event, byId) ??
+      readTimer(event, byId, decode) ??
+      readEnd(event, decode);
+    return line ? [{ time: timeOf(event), ...line }] : [];
   });
 }
 
-type Entry = Omit<RecordEntry, 'time'>;
-
-function readEvent(event: Event, byId: Map<string, Event>, decode: Decode): Entry | undefined {
-  const scheduled = (id: unknown) => activityName(byId.get(String(id)));
+/** What somebody asked of the run. */
+function readRequest(event: Event, decode: Decode): Line | undefined {
   if (event.workflowExecutionSignaledEventAttributes) {
     const { signalName, input } = event.workflowExecutionSignaledEventAttributes;
-    return signalEntry(signalName ?? '', decode(input)[0]);
+    return signalLine(signalName ?? '', decode(input)[0]);
   }
   if (event.workflowExecutionUpdateAcceptedEventAttributes) {
     const { acceptedRequest } = event.workflowExecutionUpdateAcceptedEventAttributes;
-    return wordEntry(acceptedRequest?.input?.name ?? '', decode(acceptedRequest?.input?.args)[0]);
-  }
-  if (event.activityTaskScheduledEventAttributes)
-    return { who: 'vmgroup', what: `asked: ${activityName(event)}` };
-  if (event.activityTaskCompletedEventAttributes) {
-    const { scheduledEventId } = event.activityTaskCompletedEventAttributes;
-    return { who: 'vmgroup', what: `done: ${scheduled(scheduledEventId)}` };
-  }
-  if (event.activityTaskFailedEventAttributes) {
-    const { scheduledEventId, failure } = event.activityTaskFailedEventAttributes;
-    return { who: 'vmgroup', what: `gave up: ${scheduled(scheduledEventId)}`, ...detail(failure?.message) };
-  }
-  if (event.activityTaskCanceledEventAttributes) {
-    const { scheduledEventId } = event.activityTaskCanceledEventAttributes;
-    return { who: 'vmgroup', what: `dropped: ${scheduled(scheduledEventId)}` };
-  }
-  return timerOrEnd(event, byId, decode);
-}
-
-function timerOrEnd(event: Event, byId: Map<string, Event>, decode: Decode): Entry | undefined {
-  if (event.timerStartedEventAttributes) {
-    const { startToFireTimeout } = event.timerStartedEventAttributes;
-    const time = elapsed(Number(startToFireTimeout?.seconds ?? 0) * 1000);
-    return { who: 'vmgroup', what: `delay of ${time} began`, ...detail(summaryOf(event, decode)) };
-  }
-  if (event.timerFiredEventAttributes) {
-    const started = byId.get(String(event.timerFiredEventAttributes.startedEventId));
-    return { who: 'vmgroup', what: 'delay ended', ...detail(started && summaryOf(started, decode)) };
-  }
-  if (event.timerCanceledEventAttributes) {
-    const started = byId.get(String(event.timerCanceledEventAttributes.startedEventId));
-    return { who: 'vmgroup', what: 'delay dropped', ...detail(started && summaryOf(started, decode)) };
-  }
-  if (event.workflowExecutionCompletedEventAttributes) {
-    const outcome = field(decode(event.workflowExecutionCompletedEventAttributes.result)[0]);
-    return { who: 'vmgroup', what: `ended: ${outcome('outcome') ?? 'done'}`, ...detail(outcome('message')) };
-  }
-  if (event.workflowExecutionTerminatedEventAttributes) {
-    const { identity, reason } = event.workflowExecutionTerminatedEventAttributes;
-    return { who: identity || 'Temporal', what: 'terminated', ...detail(reason) };
+    return commandLine(acceptedRequest?.input?.name ?? '', decode(acceptedRequest?.input?.args)[0]);
   }
   if (event.workflowExecutionCancelRequestedEventAttributes) {
     const { identity, cause } = event.workflowExecutionCancelRequestedEventAttributes;
@@ -83,7 +47,56 @@ function timerOrEnd(event: Event, byId: Map<string, Event>, decode: Decode): Ent
   return undefined;
 }
 
-function signalEntry(name: string, argument: unknown): Entry {
+function readActivity(event: Event, byId: Map<string, Event>): Line | undefined {
+  const who = 'vmgroup';
+  const scheduled = (id: unknown): string => activityName(byId.get(String(id)));
+  if (event.activityTaskScheduledEventAttributes) return { who, what: `asked: ${activityName(event)}` };
+  if (event.activityTaskCompletedEventAttributes) {
+    const { scheduledEventId } = event.activityTaskCompletedEventAttributes;
+    return { who, what: `done: ${scheduled(scheduledEventId)}` };
+  }
+  if (event.activityTaskFailedEventAttributes) {
+    const { scheduledEventId, failure } = event.activityTaskFailedEventAttributes;
+    return { who, what: `gave up: ${scheduled(scheduledEventId)}`, ...detail(failure?.message) };
+  }
+  if (event.activityTaskCanceledEventAttributes) {
+    const { scheduledEventId } = event.activityTaskCanceledEventAttributes;
+    return { who, what: `dropped: ${scheduled(scheduledEventId)}` };
+  }
+  return undefined;
+}
+
+function readTimer(event: Event, byId: Map<string, Event>, decode: Decode): Line | undefined {
+  const who = 'vmgroup';
+  const summary = (id: unknown): { detail?: string } => {
+    const started = byId.get(String(id));
+    return detail(started && summaryOf(started, decode));
+  };
+  if (event.timerStartedEventAttributes) {
+    const { startToFireTimeout } = event.timerStartedEventAttributes;
+    const time = elapsed(Number(startToFireTimeout?.seconds ?? 0) * 1000);
+    return { who, what: `delay of ${time} began`, ...detail(summaryOf(event, decode)) };
+  }
+  if (event.timerFiredEventAttributes)
+    return { who, what: 'delay ended', ...summary(event.timerFiredEventAttributes.startedEventId) };
+  if (event.timerCanceledEventAttributes)
+    return { who, what: 'delay dropped', ...summary(event.timerCanceledEventAttributes.startedEventId) };
+  return undefined;
+}
+
+function readEnd(event: Event, decode: Decode): Line | undefined {
+  if (event.workflowExecutionCompletedEventAttributes) {
+    const outcome = field(decode(event.workflowExecutionCompletedEventAttributes.result)[0]);
+    return { who: 'vmgroup', what: `ended: ${outcome('outcome') ?? 'done'}`, ...detail(outcome('message')) };
+  }
+  if (event.workflowExecutionTerminatedEventAttributes) {
+    const { identity, reason } = event.workflowExecutionTerminatedEventAttributes;
+    return { who: identity || 'Temporal', what: 'terminated', ...detail(reason) };
+  }
+  return undefined;
+}
+
+function signalLine(name: string, argument: unknown): Line {
   const of = field(argument);
   if (name === 'applyPlan') {
     const plan = field((argument as { plan?: unknown } | undefined)?.plan);
@@ -95,12 +108,12 @@ function signalEntry(name: string, argument: unknown): Entry {
     const what = `attempt ${attempt('attempt')} failed: ${of('activityId')}`;
     return { who: 'vmgroup', what, ...detail(`${attempt('class')}: ${attempt('message')}`) };
   }
-  if (name === 'relay') return wordEntry(of('verb') ?? name, argument);
+  if (name === 'relay') return commandLine(of('verb') ?? name, argument);
   return { who: 'bridge', what: name, ...detail(of('reason')) };
 }
 
-function wordEntry(verb: string, word: unknown): Entry {
-  const of = field(word);
+function commandLine(verb: string, command: unknown): Line {
+  const of = field(command);
   const member = of('member');
   return { who: of('actor') ?? '?', what: member ? `${verb} ${member}` : verb, ...detail(of('reason')) };
 }
@@ -124,7 +137,7 @@ function detail(text: string | null | undefined): { detail?: string } {
   return text ? { detail: text } : {};
 }
 
-/** Reads text and numbers out of a value of unknown shape. */
+/** Reads text and numbers from a value of unknown shape. */
 function field(value: unknown): (name: string) => string | undefined {
   return (name) => {
     const found = own((value ?? {}) as Record<string, unknown>, name);

@@ -1,70 +1,75 @@
-/** `get`, `describe`, `watch`: what is. */
-import { Argument } from 'commander';
+/** `vmgroup get`, `describe` and `watch`: their options. */
 import type { Command } from 'commander';
-import { describeGroup, getGroups, getRuns, getVirtualMachines } from './get';
-import { outputOption, parseGroupName } from '../output/output';
-import type { Format } from '../output/output';
-import { withSource } from '../connections/cluster';
-import { withData, withReach } from '../connections/temporal';
-import type { WhereOptions } from '../groups/views';
-import { watchGroups } from './watch';
+import type { ObjectName } from '../../api';
+import {
+  groupArgument,
+  optionalGroupArgument,
+  outputOption,
+  withData,
+  withSource,
+  withTemporal,
+} from '../options';
+import type * as Describe from './describe';
+import type * as Get from './get';
+import type { ViewOptions } from './options';
+import type * as Watch from './watch';
 
-/** A group named on the command line. */
-export interface GroupName {
-  namespace: string;
-  name: string;
-}
-
-/** Options of commands that print views. */
-export interface ViewOptions extends WhereOptions {
-  output: Format;
-}
+const get = (): typeof Get => require('./get') as typeof Get;
+const describe = (): typeof Describe => require('./describe') as typeof Describe;
+const watch = (): typeof Watch => require('./watch') as typeof Watch;
 
 /** Adds the commands. */
-export function registerViews(program: Command): void {
-  const get = program.command('get').description('list groups, VMs or runs');
-  const group = () => new Argument('[group]', 'NAMESPACE/NAME; default: all').argParser(parseGroupName);
+export function registerGet(program: Command): void {
+  addLists(program.command('get').description('list groups, VMs or runs'));
   withSource(
-    withReach(
-      get.command('groups').alias('group').description('groups: desired state, phase, members as wanted'),
-    ),
-  )
-    .addArgument(group())
-    .addOption(outputOption())
-    .action((name: GroupName | undefined, options: ViewOptions) => getGroups(name, options));
-  withSource(
-    withData(
-      get
-        .command('vms')
-        .alias('vm')
-        .description('VMs of groups: power state as observed, placement, conditions'),
-    ),
-  )
-    .addArgument(group())
-    .addOption(outputOption())
-    .action((name: GroupName | undefined, options: ViewOptions) => getVirtualMachines(name, options));
-  withReach(get.command('runs').alias('run').description('runs, newest first, as Temporal knows them'))
-    .addArgument(group())
-    .addOption(outputOption())
-    .action((name: GroupName | undefined, options: ViewOptions) => getRuns(name, options));
-  withSource(
-    withReach(
+    withTemporal(
       program
         .command('describe')
-        .description('everything about one group: run, tiers, members, conditions, operators'),
+        .description('show one group: run, tiers, members, conditions, operator commands'),
     ),
   )
-    .addArgument(new Argument('<group>', 'NAMESPACE/NAME').argParser(parseGroupName))
+    .addArgument(groupArgument())
     .addOption(outputOption(['table', 'json', 'yaml']))
-    .action((name: GroupName, options: ViewOptions) => describeGroup(name, options));
+    .action((name: ObjectName, options: ViewOptions) => describe().describeGroup(name, options));
   withSource(
-    withReach(
+    withTemporal(
       program
         .command('watch')
-        .description('follow groups live; a redrawn picture on a terminal, else a line a change'),
+        .description(
+          'follow groups live: a picture that is redrawn on a terminal, otherwise a line for each event',
+        ),
     ),
   )
-    .addArgument(group())
+    .addArgument(optionalGroupArgument())
     .addOption(outputOption(['table', 'json']))
-    .action((name: GroupName | undefined, options: ViewOptions) => watchGroups(name, options));
+    .action((name: ObjectName | undefined, options: ViewOptions) => watch().watchGroups(name, options));
+}
+
+function addLists(command: Command): void {
+  withSource(
+    withTemporal(
+      command
+        .command('groups')
+        .alias('group')
+        .description('list groups: desired state, phase, number of ready members'),
+    ),
+  )
+    .addArgument(optionalGroupArgument())
+    .addOption(outputOption())
+    .action((name: ObjectName | undefined, options: ViewOptions) => get().getGroups(name, options));
+  withSource(
+    withData(
+      command
+        .command('vms')
+        .alias('vm')
+        .description('list the VMs of groups: observed power state, placement, conditions'),
+    ),
+  )
+    .addArgument(optionalGroupArgument())
+    .addOption(outputOption())
+    .action((name: ObjectName | undefined, options: ViewOptions) => get().getVirtualMachines(name, options));
+  withTemporal(command.command('runs').alias('run').description('list runs, newest first, from Temporal'))
+    .addArgument(optionalGroupArgument())
+    .addOption(outputOption())
+    .action((name: ObjectName | undefined, options: ViewOptions) => get().getRuns(name, options));
 }

@@ -1,39 +1,57 @@
 /** `vmgroup watch`. */
+import type { ObjectName } from '../../api';
 import type { GroupView } from '../../bridge';
-import type { GroupName, ViewOptions } from '.';
-import { groupName } from '../groups/group-text';
+import { followViews, groupName } from '../groups';
 import * as lazy from '../lazy';
-import { followViews } from '../groups/views';
+import { openDisplay, type Display } from '../live-display';
+import { stopSignal } from '../runtime';
+import type { ViewOptions } from './options';
 
-/** Shows groups until Ctrl-C. */
-export async function watchGroups(name: GroupName | undefined, options: ViewOptions): Promise<void> {
-  const { viewEvents } = lazy.bridge();
+/** Shows groups, and what happens to them, until Ctrl-C. Throws as `loadViews` of `groups/`. */
+export async function watchGroups(name: ObjectName | undefined, options: ViewOptions): Promise<void> {
+  // The picture begins once the groups are known: errors of the start are printed below the command line.
   const early: string[] = [];
   let note = (message: string): void => void early.push(message);
   const feed = await followViews(name, options, (message) => note(message));
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  process.once('SIGTERM', () => stop.abort());
-  const display = lazy.live().display(options.output === 'json' ? 'json' : 'table');
-  note = (message) => display.tell({ reason: 'Notice', type: 'Warning', message });
+  const signal = stopSignal();
+  const display = openDisplay(options.output === 'json' ? 'json' : 'table');
+  note = (message) => display.notice({ reason: 'Notice', type: 'Warning', message });
   early.forEach(note);
-  const shown = new Map<string, GroupView>();
-  while (!stop.signal.aborted) {
-    const views = await feed.views();
-    for (const view of views) {
-      const before = shown.get(groupName(view));
-      if (JSON.stringify(before) === JSON.stringify(view)) continue;
-      display.show(view);
-      for (const event of viewEvents(before, view)) display.happened({ time: Date.now(), ...event });
-      shown.set(groupName(view), view);
-    }
-    for (const [known, { metadata }] of shown) {
-      if (views.some((view) => groupName(view) === known)) continue;
-      shown.delete(known);
-      display.forget(metadata);
-    }
-    await feed.changed(stop.signal);
+  const shown = new ShownGroups(display);
+  while (!signal.aborted) {
+    shown.update(await feed.views());
+    await feed.changed(signal);
   }
   display.close();
   await feed.close();
+}
+
+/** The groups on a display. */
+class ShownGroups {
+  readonly #display: Display;
+  readonly #views = new Map<string, GroupView>();
+
+  constructor(display: Display) {
+    this.#display = display;
+  }
+
+  /** Shows the groups that are new or changed, with the events between the two views, and removes those that are gone. */
+  update(views: GroupView[]): void {
+    for (const view of views) this.#show(view);
+    const present = new Set(views.map(groupName));
+    for (const [name, { metadata }] of this.#views) {
+      if (present.has(name)) continue;
+      this.#views.delete(name);
+      this.#display.forget(metadata);
+    }
+  }
+
+  #show(view: GroupView): void {
+    const before = this.#views.get(groupName(view));
+    if (JSON.stringify(before) === JSON.stringify(view)) return;
+    this.#display.show(view);
+    for (const event of lazy.bridge().viewEvents(before, view))
+      this.#display.event({ time: Date.now(), ...event });
+    this.#views.set(groupName(view), view);
+  }
 }

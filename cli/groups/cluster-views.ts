@@ -1,92 +1,145 @@
-/** Groups as the objects of a cluster have them, with the status that the bridge has written there. */
+/** Groups from the objects of a cluster, with the status that the bridge has written there. */
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ObjectName } from '../../api';
+import { listed } from '../../api/text';
 import type { GroupView } from '../../bridge';
-import type { ApiServer, KubernetesObject, Resource, ResourceCache } from '../../kubernetes';
-import { callCluster, connectCluster, watchedNamespaces, type SourceOptions } from '../connections/cluster';
-import type { GroupName } from '../get';
+import type { ApiServer, KubernetesObject, ResourceCache } from '../../kubernetes';
+import { callCluster, connectCluster, listObjects } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import type { StoredGroup } from './last-run';
-import type { ReachOptions } from '../connections/temporal';
-import { runReader } from './run-reader';
-import { storedGroup } from './stored-group';
-import type { ViewFeed } from './views';
+import { watchedNamespaces, type GroupOptions, type SourceOptions } from '../options';
+import { RunReader } from './run-reader';
+import { storedGroup, type StoredGroup } from './stored-group';
+import { groupName } from './view';
+import type { ViewFeed } from './view-feed';
 
-/** Objects of one page of a list. */
-const PAGE = 500;
-
-/** Milliseconds between two looks at the progress of open runs. */
+/** Milliseconds between two questions about the progress of open runs. */
 const PROGRESS_INTERVAL = 1_000;
 
-/** Milliseconds in which changes are gathered before they are shown. */
-const GATHER = 100;
+/** Milliseconds for which changes are collected before they are shown together. */
+const COLLECT_TIME = 100;
 
-/**
- * The objects of a resource: of one namespace, of those that the options name, or of all.
- *
- * @throws CliError with the cure where the API server refuses, or does not answer.
- */
-export async function listObjects(
-  api: ApiServer,
-  resource: Resource,
-  namespaces: readonly string[] | undefined,
-): Promise<KubernetesObject[]> {
-  const found: KubernetesObject[] = [];
-  for (const namespace of namespaces ?? [undefined]) {
-    let next: string | undefined;
-    do {
-      const where = { ...(namespace !== undefined && { namespace }) };
-      const page = await callCluster(api, { verb: 'list', resource, ...where }, () =>
-        api.list(resource, { ...where, limit: PAGE, ...(next !== undefined && { continue: next }) }),
-      );
-      found.push(...page.items);
-      next = page.metadata.continue || undefined;
-    } while (next !== undefined);
-  }
-  return found;
-}
+/** Most groups that an error names. */
+const MOST_NAMED = 10;
 
-/** One group of a cluster. Throws as {@link listObjects}, and where there is no such group. */
-async function getGroup(api: ApiServer, { namespace, name }: GroupName): Promise<KubernetesObject> {
-  const resource = lazy.kubernetes().RESOURCES.virtualMachineGroups;
-  const group = await callCluster(api, { verb: 'get', resource, namespace }, () =>
-    api.get(resource, { namespace, name }),
-  );
-  if (group) return group;
-  throw noSuchGroup({ namespace, name }, await listObjects(api, resource, [namespace]));
-}
+/** Most groups that a note names. */
+const MOST_STALE = 3;
 
-/** What a person is told who names a group that is not there. */
-export function noSuchGroup({ namespace, name }: GroupName, there: KubernetesObject[]): CliError {
-  const names = there.map(({ metadata }) => `${namespace}/${metadata.name}`);
-  const more = names.length > 10 ? `, and ${names.length - 10} more` : '';
+/** The error for a group that does not exist; `present` are the groups of its namespace. */
+export function noSuchGroup({ namespace, name }: ObjectName, present: KubernetesObject[]): CliError {
+  const names = present.map(({ metadata }) => `${namespace}/${metadata.name}`);
   return new CliError(`there is no group ${namespace}/${name} on the cluster`, [
     names.length > 0
-      ? `groups in that namespace: ${names.slice(0, 10).join(', ')}${more}`
-      : `there is no group at all in namespace ${namespace}; see them all: vmgroup get groups --source kubernetes`,
+      ? `groups in that namespace: ${listed(names, MOST_NAMED)}`
+      : `namespace ${namespace} has no groups; list those of all namespaces: vmgroup get groups --source kubernetes`,
   ]);
 }
 
 /**
- * The views of one group or all. Temporal is asked for the runs of the groups that `wanted` accepts. Throws as {@link listObjects}, and where there is no group.
+ * The views of one group, or of all. Temporal is asked about the runs of the groups that `wanted` accepts.
+ *
+ * @throws CliError if there is no such group, or no group at all, or the API server refuses or does not answer.
  */
 export async function clusterViews(
-  name: GroupName | undefined,
-  options: SourceOptions & ReachOptions,
+  name: ObjectName | undefined,
+  options: GroupOptions,
   wanted: (group: StoredGroup) => boolean,
 ): Promise<GroupView[]> {
   const groups = await storedGroups(name, options);
-  const reader = runReader(options, (message) => process.stderr.write(`note: ${message}\n`));
+  const reader = new RunReader(options, (message) => process.stderr.write(`note: ${message}\n`));
   try {
-    await reader.ask(groups.filter(wanted));
-    return groups.map((group) => reader.show(group));
+    await reader.read(groups.filter(wanted));
+    return groups.map((group) => reader.complete(group));
   } finally {
     await reader.close();
   }
 }
 
-async function storedGroups(name: GroupName | undefined, options: SourceOptions): Promise<StoredGroup[]> {
+/**
+ * Follows groups on the API server, whatever happens to it meanwhile, and the progress of their open runs on Temporal. Throws as
+ * {@link clusterViews}.
+ */
+export async function followClusterViews(
+  name: ObjectName | undefined,
+  options: GroupOptions,
+  note: (message: string) => void,
+): Promise<ViewFeed> {
+  // Fails where the person has to do something; the cache would retry without end.
+  await storedGroups(name, options);
+  const cache = groupCache(name, options, note);
+  const feed = new ClusterFeed(cache, new RunReader(options, note));
+  await cache.synced();
+  feed.start();
+  return feed;
+}
+
+/** Why the views of a cluster are out of date; undefined if a bridge has handled every change. */
+export function clusterStaleness(views: GroupView[]): string | undefined {
+  const stale = views.filter(({ metadata, status }) => status.observedGeneration < metadata.generation);
+  if (stale.length === 0) return undefined;
+  return `no bridge has handled the last change of ${listed(stale.map(groupName), MOST_STALE)}; if that does not change, no bridge runs: see vmgroup doctor`;
+}
+
+/** Follows the groups of a cache, and their runs. */
+class ClusterFeed implements ViewFeed {
+  readonly #cache: ResourceCache<StoredGroup>;
+  readonly #reader: RunReader;
+  readonly #changes = new EventEmitter();
+  readonly #stop = new AbortController();
+  #hasChanged = false;
+  #polling = Promise.resolve();
+
+  constructor(cache: ResourceCache<StoredGroup>, reader: RunReader) {
+    this.#cache = cache;
+    this.#reader = reader;
+    cache.onChange(() => this.#announce());
+  }
+
+  /** Begins to ask for the progress of open runs. */
+  start(): void {
+    this.#polling = this.#poll();
+  }
+
+  async views(): Promise<GroupView[]> {
+    return this.#groups().map((group) => this.#reader.complete(group));
+  }
+
+  async changed(signal: AbortSignal): Promise<void> {
+    if (!this.#hasChanged) await once(this.#changes, 'change', { signal }).catch(() => undefined);
+    await sleep(COLLECT_TIME, undefined, { signal }).catch(() => undefined);
+    this.#hasChanged = false;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#cache.stop();
+    await this.#polling;
+    await this.#reader.close();
+  }
+
+  async #poll(): Promise<void> {
+    const { signal } = this.#stop;
+    for (let before = ''; !signal.aborted;) {
+      await this.#reader.read(this.#groups());
+      const now = JSON.stringify(await this.views());
+      if (now !== before) this.#announce();
+      before = now;
+      await sleep(PROGRESS_INTERVAL, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #groups(): StoredGroup[] {
+    return [...this.#cache.entries()].map(([, group]) => group);
+  }
+
+  #announce(): void {
+    this.#hasChanged = true;
+    this.#changes.emit('change');
+  }
+}
+
+async function storedGroups(name: ObjectName | undefined, options: SourceOptions): Promise<StoredGroup[]> {
   const api = connectCluster(options);
   const resource = lazy.kubernetes().RESOURCES.virtualMachineGroups;
   const namespaces = watchedNamespaces(options);
@@ -94,64 +147,23 @@ async function storedGroups(name: GroupName | undefined, options: SourceOptions)
   if (objects.length === 0) {
     const where = namespaces ? `namespace ${namespaces.join(', ')}` : 'any namespace';
     throw new CliError(`there is no VirtualMachineGroup in ${where} of ${api.address}`, [
-      'apply one: kubectl apply -f FILE',
+      'create one: kubectl apply -f FILE',
       'or name another cluster: --kubeconfig PATH, --context NAME',
     ]);
   }
   return objects.map(storedGroup);
 }
 
-/**
- * Follows groups from now on, whatever the API server does meanwhile, and the progress of their open runs as far as Temporal tells it.
- * Throws as {@link clusterViews}.
- */
-export async function followClusterViews(
-  name: GroupName | undefined,
-  options: SourceOptions & ReachOptions,
-  note: (message: string) => void,
-): Promise<ViewFeed> {
-  // The cache would try for ever where a person has to do something.
-  await storedGroups(name, options);
-  const changes = new EventEmitter();
-  let isNews = false;
-  const tell = (): void => {
-    isNews = true;
-    changes.emit('change');
-  };
-  const cache = groupCache(name, options, note);
-  cache.onChange(tell);
-  await cache.synced();
-  const stop = new AbortController();
-  const reader = runReader(options, note);
-  const present = (): StoredGroup[] => [...cache.entries()].map(([, group]) => group);
-  const views = (): GroupView[] => present().map((group) => reader.show(group));
-  const polling = (async () => {
-    for (let before = ''; !stop.signal.aborted;) {
-      await reader.ask(present());
-      const now = JSON.stringify(views());
-      if (now !== before) tell();
-      before = now;
-      await sleep(PROGRESS_INTERVAL, undefined, { signal: stop.signal }).catch(() => undefined);
-    }
-  })();
-  return {
-    views: async () => views(),
-    changed: async (signal) => {
-      if (!isNews) await once(changes, 'change', { signal }).catch(() => undefined);
-      await sleep(GATHER, undefined, { signal }).catch(() => undefined);
-      isNews = false;
-    },
-    close: async () => {
-      stop.abort();
-      await cache.stop();
-      await polling;
-      await reader.close();
-    },
-  };
+async function getGroup(api: ApiServer, name: ObjectName): Promise<KubernetesObject> {
+  const resource = lazy.kubernetes().RESOURCES.virtualMachineGroups;
+  const { namespace } = name;
+  const group = await callCluster(api, { verb: 'get', resource, namespace }, () => api.get(resource, name));
+  if (group) return group;
+  throw noSuchGroup(name, await listObjects(api, resource, [namespace]));
 }
 
 function groupCache(
-  name: GroupName | undefined,
+  name: ObjectName | undefined,
   options: SourceOptions,
   note: (message: string) => void,
 ): ResourceCache<StoredGroup> {
@@ -166,11 +178,11 @@ function groupCache(
     onBroken: (error) => {
       if (isBroken || (error instanceof KubernetesError && error.isExpired)) return;
       isBroken = true;
-      note(`the API server cannot be followed, what is shown may be old; trying again: ${messageOf(error)}`);
+      note(`lost the watch on the API server, retrying; what is shown may be old: ${messageOf(error)}`);
     },
   });
   cache.onLive((live) => {
-    if (live && isBroken) note('the API server is followed again');
+    if (live && isBroken) note('the API server is watched again');
     if (live) isBroken = false;
   });
   return cache;

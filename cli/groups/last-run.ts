@@ -1,52 +1,48 @@
 /**
- * The last run of a group as Temporal knows it, and the view of the group with it. Pure.
+ * The last run of a group from Temporal, and the view of the group with it. Pure.
  *
- * RUN-VIEW-1: on definitions without room for runs, phase and run come from Temporal; conditions are those of the status in any case.
+ * RUN-VIEW-1: if the CustomResourceDefinition has no place for runs, phase and run come from Temporal; conditions always come from the
+ *     status.
  * RUN-VIEW-2: a run of another group of the same name is not shown.
  */
 import type { GroupPhase, GroupView, RunView } from '../../bridge';
-import { WANTS_ASKING } from './group-text';
+import type { StoredGroup } from './stored-group';
+import { needsNewRun } from './view';
 
-/** A group as its object shows it. */
-export interface StoredGroup {
-  view: GroupView;
-  /** The CustomResourceDefinition has no place for `status.run`, as that of VM Operator. */
-  lacksRun: boolean;
-}
-
-/** A run that Temporal was asked for. */
+/** A run as Temporal returned it. */
 export interface LastRun extends RunView {
-  /** Of the search attribute; for a run that does not answer. */
+  /** From the search attribute, in case the run does not answer queries. */
   phase?: GroupPhase;
 }
 
-/** What was read of a group before. */
+/** The run that was last read for a group. */
 export interface KnownRun {
-  /** The status at that time, as text. */
+  /** The status of the group at that time: {@link statusText}. */
   status: string;
+  /** Absent: Temporal knew no run. */
   run?: LastRun;
 }
 
-/** Whether Temporal may know more about the group's run than was read before. */
-export function isWorthAsking({ view, lacksRun }: StoredGroup, known: KnownRun | undefined): boolean {
+/** Whether Temporal may know more about the group's run than was last read. */
+export function mayBeOutdated({ view, lacksRun }: StoredGroup, known: KnownRun | undefined): boolean {
   if (view.run && view.run.endedAt === undefined) return true;
   if (!lacksRun) return false;
   if (!known || known.status !== statusText(view)) return true;
   return isOpen(known.run) || !isReady(view);
 }
 
-/** The status of a view as text, for {@link KnownRun}. */
+/** The status of a view as text, to compare with a later one. */
 export function statusText({ status }: GroupView): string {
   return JSON.stringify(status);
 }
 
-/** The view with what Temporal says of the run. */
+/** The view, completed by the run that Temporal returned. */
 export function withRun({ view, lacksRun }: StoredGroup, last: LastRun | undefined): GroupView {
-  if (!last || !isOf(view, last)) return view;
+  if (!last || !belongsTo(view, last)) return view;
   const { phase: attribute, ...run } = last;
   const { progress, health } = run;
-  if (lacksRun) return { ...view, ...standing(view, last), run };
-  // The status is about to say that the run ended.
+  if (lacksRun) return { ...view, ...phaseAndMessage(view, last), run };
+  // The status will say soon that the run ended.
   if (!view.run || view.run.endedAt !== undefined || !isOpen(last)) return view;
   return {
     ...view,
@@ -55,22 +51,22 @@ export function withRun({ view, lacksRun }: StoredGroup, last: LastRun | undefin
   };
 }
 
-/** RUN-VIEW-2. A run that does not answer says nothing of whose it is. */
-function isOf({ metadata }: GroupView, { progress, outcome }: LastRun): boolean {
+/** RUN-VIEW-2. A run that does not answer cannot be told from another group's. */
+function belongsTo({ metadata }: GroupView, { progress, outcome }: LastRun): boolean {
   const lineage = progress?.lineage ?? outcome?.lineage;
   return lineage === undefined || lineage.split('/').at(-1) === metadata.uid;
 }
 
-function standing(view: GroupView, last: LastRun): Pick<GroupView, 'phase' | 'message'> {
+function phaseAndMessage(view: GroupView, last: LastRun): Pick<GroupView, 'phase' | 'message'> {
   if (isOpen(last)) {
     const { progress, phase = 'Starting' } = last;
     return progress ?? { phase, message: 'the run does not answer' };
   }
-  if (!WANTS_ASKING.has(view.phase)) return view;
-  // Nothing starts by itself: the outcome says why.
+  if (!needsNewRun(view.phase)) return view;
+  // No run starts by itself: the outcome says why.
   const { outcome, closedAs = 'unknown' } = last;
   if (!outcome) return { phase: 'Cancelled', message: `ended from outside (${closedAs}): ${view.message}` };
-  return WANTS_ASKING.has(outcome.outcome) ? { phase: outcome.outcome, message: view.message } : view;
+  return needsNewRun(outcome.outcome) ? { phase: outcome.outcome, message: view.message } : view;
 }
 
 function isOpen(run: LastRun | undefined): boolean {

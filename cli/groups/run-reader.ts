@@ -1,125 +1,148 @@
-/** The last runs of groups, asked of Temporal by workflow id: the status on a cluster has the outcome of a run at most. */
-import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+/** The last runs of groups, read from Temporal: the status on a cluster holds at most the outcome of a run. */
+import type { WorkflowExecutionDescription } from '@temporalio/client';
+import pMap from 'p-map';
 import type { GroupPhase, GroupView } from '../../bridge';
-import type { TemporalClient } from '../../worker';
 import type { Progress, RunOutcome } from '../../contract';
-import type { SourceOptions } from '../connections/cluster';
+import type { TemporalClient } from '../../worker';
+import { findTarget } from '../connections';
 import { messageOf } from '../errors';
-import { groupName } from './group-text';
 import * as lazy from '../lazy';
-import {
-  isWorthAsking,
-  statusText,
-  withRun,
-  type KnownRun,
-  type LastRun,
-  type StoredGroup,
-} from './last-run';
-import { findTarget, type ReachOptions } from '../connections/temporal';
+import type { GroupOptions } from '../options';
+import { mayBeOutdated, statusText, withRun, type KnownRun, type LastRun } from './last-run';
+import type { StoredGroup } from './stored-group';
+import { groupName } from './view';
 
-/** Reads runs from Temporal. Never rejects: without Temporal the views stay as they are. */
-export interface RunReader {
-  /** Asks for the runs of groups of which Temporal may know more. */
-  ask(groups: readonly StoredGroup[]): Promise<void>;
-  /** The view of a group, with what was read of its run. */
-  show(group: StoredGroup): GroupView;
-  close(): Promise<void>;
+type Client = TemporalClient['client'];
+
+/** Longest wait for a connection, and for an answer, milliseconds. */
+const CONNECT_TIMEOUT = 3_000;
+const CALL_TIMEOUT = 3_000;
+/** Milliseconds after which a server that did not answer is tried again. */
+const RECONNECT_AFTER = 10_000;
+/** Runs that are read at the same time. */
+const CONCURRENCY = 20;
+
+/** Reads runs from Temporal, and completes views with them. Never rejects: without Temporal the views stay as they are. */
+export class RunReader {
+  readonly #options: GroupOptions;
+  readonly #note: (message: string) => void;
+  readonly #known = new Map<string, KnownRun>();
+  #temporal: TemporalClient | undefined;
+  #notBefore = 0;
+  #hasNoted = false;
+
+  /** Connects to nothing yet. `note` is called once, with what is missing and why. */
+  constructor(options: GroupOptions, note: (message: string) => void) {
+    this.#options = options;
+    this.#note = note;
+  }
+
+  /** Reads the runs of the groups of which Temporal may know more than was last read. */
+  async read(groups: readonly StoredGroup[]): Promise<void> {
+    const outdated = groups.filter((group) => mayBeOutdated(group, this.#known.get(groupName(group.view))));
+    const temporal = outdated.length > 0 ? await this.#connect() : undefined;
+    if (!temporal) return;
+    await pMap(outdated, ({ view }) => this.#readOne(temporal.client, view), { concurrency: CONCURRENCY });
+  }
+
+  /** The view of a group, completed by its run as it was last read. */
+  complete(group: StoredGroup): GroupView {
+    return withRun(group, this.#known.get(groupName(group.view))?.run);
+  }
+
+  async close(): Promise<void> {
+    await this.#temporal?.close();
+  }
+
+  async #connect(): Promise<TemporalClient | undefined> {
+    if (this.#temporal || Date.now() < this.#notBefore) return this.#temporal;
+    try {
+      this.#temporal = await lazy.worker().connectClient(findTarget(this.#options), CONNECT_TIMEOUT);
+    } catch (error: unknown) {
+      this.#notBefore = Date.now() + RECONNECT_AFTER;
+      this.#noteOnce(messageOf(error));
+    }
+    return this.#temporal;
+  }
+
+  async #readOne(client: Client, view: GroupView): Promise<void> {
+    const noAnswer = (error: unknown): undefined => {
+      this.#noteOnce(`the run of ${groupName(view)} does not answer (${messageOf(error)})`);
+    };
+    try {
+      const run = await readRun(client, view, noAnswer);
+      this.#known.set(groupName(view), { status: statusText(view), ...(run && { run }) });
+    } catch (error: unknown) {
+      this.#noteOnce(`Temporal does not answer for the run of ${groupName(view)} (${messageOf(error)})`);
+    }
+  }
+
+  #noteOnce(reason: string): void {
+    if (!this.#hasNoted) this.#note(`${reason}, so open runs are shown as far as the status tells`);
+    this.#hasNoted = true;
+  }
 }
 
-/** Longest wait for a connection, and for one answer, milliseconds. */
-const CONNECT_PATIENCE = 3_000;
-const CALL_PATIENCE = 3_000;
-/** Milliseconds after which a server that did not answer is tried again. */
-const RETRY = 10_000;
-/** Runs that are asked at the same time. */
-const AT_ONCE = 20;
-
-/** Makes a reader; `note` is told once what is missing and why. Nothing is connected before a run has to be asked for. */
-export function runReader(options: ReachOptions & SourceOptions, note: (message: string) => void): RunReader {
-  const known = new Map<string, KnownRun>();
-  let temporal: TemporalClient | undefined;
-  let notBefore = 0;
-  let isNoted = false;
-
-  function missing(why: string): void {
-    if (!isNoted) note(`${why}, so of open runs only what stands in the status is shown`);
-    isNoted = true;
+/** The last run of a group; undefined if there is none. `noAnswer` is called if an open run does not answer the query. */
+async function readRun(
+  client: Client,
+  { metadata }: GroupView,
+  noAnswer: (error: unknown) => undefined,
+): Promise<LastRun | undefined> {
+  const workflowId = lazy.contract().workflowId(metadata.namespace, metadata.name);
+  try {
+    const described = await call(client, () => client.workflow.getHandle(workflowId).describe());
+    return described.closeTime
+      ? await closedRun(client, described, described.closeTime)
+      : await openRun(client, described, noAnswer);
+  } catch (error: unknown) {
+    if (error instanceof lazy.temporalClient().WorkflowNotFoundError) return undefined;
+    throw error;
   }
+}
 
-  async function connected(): Promise<TemporalClient | undefined> {
-    if (temporal || Date.now() < notBefore) return temporal;
-    try {
-      temporal = await lazy.worker().connectClient(findTarget(options), CONNECT_PATIENCE);
-    } catch (error: unknown) {
-      notBefore = Date.now() + RETRY;
-      missing(messageOf(error));
-    }
-    return temporal;
-  }
+async function closedRun(
+  client: Client,
+  described: WorkflowExecutionDescription,
+  closeTime: Date,
+): Promise<LastRun> {
+  const { workflowId, runId, status } = described;
+  const closed = { ...runOf(described), endedAt: closeTime.getTime() };
+  if (status.name !== 'COMPLETED') return { ...closed, closedAs: status.name };
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const outcome = (await call(client, () => handle.result())) as RunOutcome;
+  return { ...closed, startedAt: outcome.startedAt, endedAt: outcome.endedAt, outcome };
+}
 
-  async function askOne({ client }: TemporalClient, { view }: StoredGroup): Promise<void> {
-    try {
-      const run = await readRun(client, view);
-      known.set(groupName(view), { status: statusText(view), ...(run && { run }) });
-    } catch (error: unknown) {
-      missing(`Temporal does not answer about the run of ${groupName(view)} (${messageOf(error)})`);
-    }
-  }
-
-  async function readRun(client: TemporalClient['client'], view: GroupView): Promise<LastRun | undefined> {
-    const { workflowId } = lazy.messages();
-    const handle = client.workflow.getHandle(workflowId(view.metadata.namespace, view.metadata.name));
-    const call = <T>(make: () => Promise<T>) => client.withDeadline(Date.now() + CALL_PATIENCE, make);
-    let described: WorkflowExecutionDescription;
-    try {
-      described = await call(() => handle.describe());
-    } catch (error: unknown) {
-      if (error instanceof lazy.temporalClient().WorkflowNotFoundError) return undefined;
-      throw error;
-    }
-    const base = {
-      workflowId: handle.workflowId,
-      runId: described.runId,
-      startedAt: described.startTime.getTime(),
-    };
-    if (described.closeTime) {
-      const closed = { ...base, endedAt: described.closeTime.getTime() };
-      if (described.status.name !== 'COMPLETED') return { ...closed, closedAs: described.status.name };
-      const outcome = (await call(() =>
-        client.workflow.getHandle(base.workflowId, base.runId).result(),
-      )) as RunOutcome;
-      return { ...closed, startedAt: outcome.startedAt, endedAt: outcome.endedAt, outcome };
-    }
-    const health = await call(() => lazy.bridge().readRunHealth(client, described));
-    const phase = described.typedSearchAttributes.get(lazy.messages().searchAttributeKeys.phase);
-    // A run whose workflow task fails does not answer queries.
-    const progress = health.workflowTask ? undefined : await call(() => queryProgress(handle, view));
-    return {
-      ...base,
-      ...(progress && { startedAt: progress.startedAt, progress }),
-      ...(phase !== undefined && { phase: phase as GroupPhase }),
-      health,
-    };
-  }
-
-  async function queryProgress(handle: WorkflowHandle, view: GroupView): Promise<Progress | undefined> {
-    try {
-      return await handle.query(lazy.messages().progress);
-    } catch (error: unknown) {
-      missing(`the run of ${groupName(view)} does not answer (${messageOf(error)})`);
-      return undefined;
-    }
-  }
-
+async function openRun(
+  client: Client,
+  described: WorkflowExecutionDescription,
+  noAnswer: (error: unknown) => undefined,
+): Promise<LastRun> {
+  const { searchAttributeKeys } = lazy.contract();
+  const health = await call(client, () => lazy.bridge().readRunHealth(client, described));
+  const phase = described.typedSearchAttributes.get(searchAttributeKeys.phase);
+  // A run whose workflow task fails does not answer queries.
+  const progress = health.workflowTask
+    ? undefined
+    : await queryProgress(client, described.workflowId).catch(noAnswer);
   return {
-    ask: async (groups) => {
-      const worth = groups.filter((group) => isWorthAsking(group, known.get(groupName(group.view))));
-      const server = worth.length > 0 ? await connected() : undefined;
-      for (let at = 0; server && at < worth.length; at += AT_ONCE) {
-        await Promise.all(worth.slice(at, at + AT_ONCE).map((group) => askOne(server, group)));
-      }
-    },
-    show: (group) => withRun(group, known.get(groupName(group.view))?.run),
-    close: async () => temporal?.close(),
+    ...runOf(described),
+    ...(progress && { startedAt: progress.startedAt, progress }),
+    ...(phase !== undefined && { phase: phase as GroupPhase }),
+    health,
   };
+}
+
+function runOf({ workflowId, runId, startTime }: WorkflowExecutionDescription): LastRun {
+  return { workflowId, runId, startedAt: startTime.getTime() };
+}
+
+function queryProgress(client: Client, workflowId: string): Promise<Progress> {
+  const handle = client.workflow.getHandle(workflowId);
+  return call(client, () => handle.query(lazy.contract().progress));
+}
+
+function call<T>(client: Client, make: () => Promise<T>): Promise<T> {
+  return client.withDeadline(Date.now() + CALL_TIMEOUT, make);
 }

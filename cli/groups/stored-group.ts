@@ -1,17 +1,23 @@
-/** A group as its object on a cluster shows it, also on definitions that have no place for all of the status. Pure. */
+/** The view of a group from its object on a cluster, even if the CustomResourceDefinition does not hold the whole status. Pure. */
 import type { GroupPhase, GroupStatus, GroupView } from '../../bridge';
 import type { KubernetesObject } from '../../kubernetes';
 import * as lazy from '../lazy';
-import type { StoredGroup } from './last-run';
 
-/** Reads the object. A group whose status was never written is a group all the same. */
+/** A group as its object shows it. */
+export interface StoredGroup {
+  view: GroupView;
+  /** The CustomResourceDefinition has no `status.run`, as that of VM Operator. */
+  lacksRun: boolean;
+}
+
+/** Reads the object of a group, with or without a status. */
 export function storedGroup(object: KubernetesObject): StoredGroup {
   const { viewOfObject, VIEW_API_VERSION } = lazy.bridge();
   const written = viewOfObject(object);
   if (written) return { view: written, lacksRun: false };
   const { namespace = '', name, uid = '', generation = 0 } = object.metadata;
   const { powerState, groupName } = (object.spec ?? {}) as GroupView['spec'];
-  const status = wholeStatus(object.status ?? {});
+  const status = completeStatus(object.status ?? {});
   const ready = status.conditions.find(({ type }) => type === 'Ready');
   return {
     view: {
@@ -20,14 +26,14 @@ export function storedGroup(object: KubernetesObject): StoredGroup {
       metadata: { namespace, name, uid, generation },
       spec: { ...(powerState && { powerState }), ...(groupName && { groupName }) },
       status,
-      phase: phaseOf(status, (powerState ?? groupName) !== undefined),
-      message: ready?.message ?? 'no bridge has looked at this group yet',
+      phase: phaseFromConditions(status, (powerState ?? groupName) !== undefined),
+      message: ready?.message ?? 'no bridge has handled this group yet',
     },
     lacksRun: status.conditions.length > 0,
   };
 }
 
-function wholeStatus(status: Partial<GroupStatus>): GroupStatus {
+function completeStatus(status: Partial<GroupStatus>): GroupStatus {
   const { members = [], conditions = [] } = status;
   const ready = conditions.find(({ type }) => type === 'Ready');
   return {
@@ -38,16 +44,16 @@ function wholeStatus(status: Partial<GroupStatus>): GroupStatus {
   };
 }
 
-/** The phase as far as the conditions tell it. */
-function phaseOf({ members, conditions }: GroupStatus, isManaged: boolean): GroupPhase {
+function phaseFromConditions({ members, conditions }: GroupStatus, isManaged: boolean): GroupPhase {
   const ready = conditions.find(({ type }) => type === 'Ready');
   if (ready?.reason === 'Invalid') return 'Invalid';
   if (!isManaged) return 'Unmanaged';
   if (ready?.status === 'True') return 'Converged';
-  // A place that was given back is Pending too, whatever comes next.
-  const wrong = members
+  // PlacementReady is Pending too after a place was given back, whatever comes next.
+  const unmet = members
     .flatMap((member) => member.conditions)
     .filter(({ type, status }) => type !== 'PlacementReady' && status !== 'True');
-  const isLeft = ready !== undefined && wrong.length > 0 && wrong.every(({ reason }) => reason !== 'Pending');
-  return isLeft ? 'OutOfSync' : 'Pending';
+  const isGivenUp =
+    ready !== undefined && unmet.length > 0 && unmet.every(({ reason }) => reason !== 'Pending');
+  return isGivenUp ? 'OutOfSync' : 'Pending';
 }

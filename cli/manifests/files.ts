@@ -1,39 +1,39 @@
-/** Reads the manifests that a command line names, the way the bridge reads them. */
+/** The manifests that a command line names, read as the bridge reads them. */
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import type { ParsedManifests, Problem } from '../../api';
 import { decodeText, parseManifests } from '../../api';
 import type { ManifestFile } from '../../bridge/source';
 import { manifestReader, readingProblems } from '../../bridge/source';
-import { isOnCluster, type SourceOptions } from '../connections/cluster';
 import { CliError, messageOf } from '../errors';
+import { isOnCluster, type SourceOptions } from '../options';
 
 /**
- * Whether a command works on files, and not on the objects of a cluster.
+ * Whether a command works on files, rather than on the objects of a cluster.
  *
- * @throws CliError where the paths and the source do not go together.
+ * @throws CliError if there are no paths for the source directory, or there are some for the source kubernetes.
  */
 export function usesFiles(command: 'validate' | 'plan', paths: string[], options: SourceOptions): boolean {
   if (!isOnCluster(options)) {
     if (paths.length > 0) return true;
-    throw new CliError('which manifests?', [
+    throw new CliError('no manifests are named', [
       `name files or folders: vmgroup ${command} PATH...`,
-      `or ask for the objects of a cluster: vmgroup ${command} --source kubernetes`,
+      `or check the objects of a cluster: vmgroup ${command} --source kubernetes`,
     ]);
   }
   if (paths.length === 0) return false;
   throw new CliError('the source kubernetes reads the objects of a cluster, and no files', [
-    'leave out the paths, or read them: --source directory',
+    'omit the paths, or read them: --source directory',
   ]);
 }
 
-/** Standard input, on a command line. */
-export const STDIN = '-';
+/** Standard input on a command line. */
+const STDIN = '-';
 
-/** Bytes that are read of standard input, or of another stream. */
+/** Most bytes that are read from standard input or another stream. */
 const MAX_STREAM_SIZE = 16 * 2 ** 20;
 
-/** Manifest files, and what could not be read. */
-interface FoundFiles {
+/** Manifest files, and the problems of reading them. */
+interface ReadFiles {
   files: ManifestFile[];
   problems: Problem[];
 }
@@ -42,17 +42,17 @@ interface FoundFiles {
  * The manifest files in files and folders.
  *
  * @param streams Whether `-` stands for standard input, and pipes are read.
- * @throws CliError when a path does not exist, or there is no manifest at all.
+ * @throws CliError if a path does not exist, a stream is too large or not text, or there is no manifest.
  */
 export async function readManifestFiles(
   paths: string[],
   { streams = false }: { streams?: boolean } = {},
-): Promise<FoundFiles> {
-  const cure = 'name a file or a folder of manifests (.yaml, .yml, .json), such as examples/three-tier-app';
+): Promise<ReadFiles> {
+  const remedy = 'name a file or a folder of manifests (.yaml, .yml, .json), such as examples/three-tier-app';
   for (const path of paths) {
     if (path === STDIN && !streams)
-      throw new CliError('standard input cannot be followed', ['write it to a file, and name that']);
-    if (path !== STDIN && !existsSync(path)) throw new CliError(`${path} does not exist`, [cure]);
+      throw new CliError('standard input cannot be watched', ['write it to a file, and name the file']);
+    if (path !== STDIN && !existsSync(path)) throw new CliError(`${path} does not exist`, [remedy]);
   }
   const piped = streams ? paths.filter(isStream) : [];
   const streamPaths = new Set(piped.map((path) => (STDIN_NAMES.includes(path) ? STDIN : path)));
@@ -61,14 +61,14 @@ export async function readManifestFiles(
   for (const path of streamPaths) files.push(await readStream(path));
   const problems = readingProblems(found);
   if (files.length === 0 && problems.length === 0)
-    throw new CliError(`there are no manifests in ${paths.join(', ')}`, [cure]);
+    throw new CliError(`there are no manifests in ${paths.join(', ')}`, [remedy]);
   return { files, problems };
 }
 
-/** Names of standard input. It can be a socket, which has to be read by its descriptor. */
+/** Paths of standard input. It may be a socket, which cannot be opened by path. */
 const STDIN_NAMES: readonly string[] = [STDIN, '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0'];
 
-/** Standard input, and what `<(...)` of a shell names. */
+/** Whether a path is standard input or a pipe, such as `<(...)` of a shell. */
 function isStream(path: string): boolean {
   if (STDIN_NAMES.includes(path)) return true;
   const stats = statSync(path);
@@ -93,7 +93,7 @@ async function readStream(path: string): Promise<ManifestFile> {
   }
 }
 
-/** The manifests in files and folders, and everything that is wrong with them. Throws as {@link readManifestFiles}. */
+/** The manifests in files and folders, with their problems. Throws as {@link readManifestFiles}. */
 export async function readManifests(
   paths: string[],
   options: { streams?: boolean } = {},

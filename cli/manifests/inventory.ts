@@ -1,12 +1,12 @@
-/** The SimulatedInventory that a command line names. */
+/** The SimulatedInventory among manifests. */
 import type { ParsedManifests, SimulatedInventory } from '../../api';
 import { formatProblem } from '../../api';
 import { CliError } from '../errors';
 
 /**
- * The inventory among manifests; undefined where there is none.
+ * The inventory among manifests; undefined if there is none.
  *
- * @throws CliError when there are several, as which one holds would be a guess, and when one is invalid, as the built-in one has other hosts.
+ * @throws CliError if there are several, or one is invalid: neither a guess nor the built-in inventory would have the hosts that are meant.
  */
 export function inventoryOf({
   manifests,
@@ -17,14 +17,14 @@ export function inventoryOf({
   );
   if (wrong.length > 0)
     throw new CliError(
-      `the SimulatedInventory ${wrong[0]?.object?.name} is invalid, so the hosts of the simulated platform are not known`,
-      wrong.slice(0, 5).map((problem) => `repair it: ${formatProblem(problem)}`),
+      `the SimulatedInventory ${wrong[0]?.object?.name} is invalid, so the hosts of the simulated platform are unknown`,
+      wrong.slice(0, 5).map((problem) => `fix it: ${formatProblem(problem)}`),
     );
   const [first, second] = manifests.inventories;
   if (first && second)
     throw new CliError(
       `two SimulatedInventories: ${first.namespace}/${first.name} and ${second.namespace}/${second.name}`,
-      ['leave one of them; it says what the whole simulated platform consists of'],
+      ['keep one of them; it describes the whole simulated platform'],
     );
   return first;
 }

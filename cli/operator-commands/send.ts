@@ -1,84 +1,90 @@
-/** Sends an operator's word to the open run of a group. */
+/** Sends operator commands to open runs. */
 import type { Client } from '@temporalio/client';
-import type { OperatorCommand, OperatorVerb, CommandAccepted } from '../../contract';
-import type { WordOptions } from '.';
+import pRetry from 'p-retry';
+import type { ObjectName } from '../../api';
+import type { CommandAccepted, OperatorCommand, OperatorVerb } from '../../contract';
+import { withTemporalClient } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import { askForRun } from '../new-run/ask-for-run';
-import { withClient } from '../connections/temporal';
+import { requestNewRun, type RunRequestOptions } from '../new-run';
 
-/** Longest wait for the run's answer, milliseconds: it is there at once unless no worker polls. */
-const ANSWER_PATIENCE = 15_000;
+/** Options of each operator command. */
+export type OperatorCommandOptions = RunRequestOptions;
 
-/** Tries where the run closes at the very moment. */
-const TRIES = 3;
+/** Longest wait for the run's answer, milliseconds. It comes at once, unless no worker polls. */
+const ANSWER_TIMEOUT = 15_000;
+
+/** Retries if the run closes while the command is on its way. */
+const RETRIES = 2;
+
+/** Temporal's words for a run that closed before or after it accepted an Update. */
+const CLOSED_MEANWHILE = /aborted by closing workflow|AcceptedUpdateCompletedWorkflow/;
 
 /**
- * Sends the word and prints the answer. `retryMember` to a group without an open run asks for a new run.
+ * Sends a command to the open run of a group, and prints the answer. `retryMember` for a group without an open run requests a new one.
  *
- * @throws CliError when there is no run to hear it, it refuses, or nobody answers.
+ * @throws CliError if there is no open run, or it refuses the command or does not answer.
  */
-export async function sendWord(
+export async function sendCommand(
   verb: OperatorVerb,
-  group: { namespace: string; name: string },
+  group: ObjectName,
   member: string | undefined,
-  options: WordOptions,
+  options: OperatorCommandOptions,
 ): Promise<void> {
-  const word: OperatorCommand = {
-    ...(member !== undefined && { member }),
-    actor: options.actor,
-    reason: options.reason,
-  };
-  const answer = await withClient(options, async ({ client }) => {
+  const { actor, reason } = options;
+  const command: OperatorCommand = { ...(member !== undefined && { member }), actor, reason };
+  const answer = await withTemporalClient(options, async (client) => {
     try {
-      return (await deliver(client, verb, group, word)).message;
+      return (await send(client, verb, group, command)).message;
     } catch (error: unknown) {
-      if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) throw unheard(error, group);
-      if (verb === 'retryMember') return askForRun(group, options);
-      throw new CliError(`${group.namespace}/${group.name} has no open run, so there is nothing to ${verb}`, [
-        `what its runs were: vmgroup get runs ${group.namespace}/${group.name}`,
-        `what it is now: vmgroup describe ${group.namespace}/${group.name}`,
-      ]);
+      if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) throw notAccepted(error, group);
+      if (verb === 'retryMember') return requestNewRun(group, options);
+      throw noOpenRun(verb, group);
     }
   });
   process.stdout.write(`${answer}\n`);
 }
 
-async function deliver(
+async function send(
   client: Client,
   verb: OperatorVerb,
-  group: { namespace: string; name: string },
-  word: OperatorCommand,
+  { namespace, name }: ObjectName,
+  command: OperatorCommand,
 ): Promise<CommandAccepted> {
-  const { operatorUpdates, workflowId } = lazy.messages();
-  const handle = client.workflow.getHandle(workflowId(group.namespace, group.name));
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await client.withDeadline(Date.now() + ANSWER_PATIENCE, () =>
-        handle.executeUpdate(operatorUpdates[verb], { args: [word] }),
-      );
-    } catch (error: unknown) {
-      // The run closed with the word on its way: a run that follows may hear it, and if there is none the next answer says so.
-      if (
-        attempt >= TRIES ||
-        !/aborted by closing workflow|AcceptedUpdateCompletedWorkflow/.test(messageOf(error))
-      )
-        throw error;
-    }
-  }
+  const { operatorUpdates, workflowId } = lazy.contract();
+  const handle = client.workflow.getHandle(workflowId(namespace, name));
+  // A run that follows the closed one may accept the command. If none follows, the next answer says so.
+  return pRetry(
+    () =>
+      client.withDeadline(Date.now() + ANSWER_TIMEOUT, () =>
+        handle.executeUpdate(operatorUpdates[verb], { args: [command] }),
+      ),
+    {
+      retries: RETRIES,
+      minTimeout: 0,
+      shouldRetry: ({ error }) => CLOSED_MEANWHILE.test(messageOf(error)),
+    },
+  );
 }
 
-function unheard(error: unknown, group: { namespace: string; name: string }): CliError {
+function noOpenRun(verb: OperatorVerb, { namespace, name }: ObjectName): CliError {
+  return new CliError(`${namespace}/${name} has no open run, so there is nothing to ${verb}`, [
+    `list its runs: vmgroup get runs ${namespace}/${name}`,
+    `see its present state: vmgroup describe ${namespace}/${name}`,
+  ]);
+}
+
+function notAccepted(error: unknown, group: ObjectName): CliError {
   const { WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError } = lazy.temporalClient();
   const name = `${group.namespace}/${group.name}`;
   if (error instanceof WorkflowUpdateFailedError)
     return new CliError(`the run of ${name} refused: ${messageOf(error.cause)}`, [
-      `look: vmgroup describe ${name}`,
+      `see its state: vmgroup describe ${name}`,
     ]);
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
-    return new CliError(`the run of ${name} did not answer within ${ANSWER_PATIENCE / 1000} s`, [
-      'a worker must be running: vmgroup up, vmgroup worker or vmgroup serve',
-      'vmgroup doctor tells whether one polls',
+    return new CliError(`the run of ${name} did not answer within ${ANSWER_TIMEOUT / 1000} s`, [
+      'start a worker: vmgroup up, vmgroup worker or vmgroup serve',
+      'vmgroup doctor shows whether one polls',
     ]);
   return new CliError(messageOf(error));
 }

@@ -1,7 +1,7 @@
-/** Who gives a word where `--actor` does not say it. */
+/** Who is on record for a command without `--actor`. */
 import os from 'node:os';
 
-/** The user of this process; in a container, whose user need not have a name, its number. */
+/** The user who runs this process; in a container, where the user may have no name, the user's id. */
 export function defaultActor(): string {
   try {
     return os.userInfo().username;

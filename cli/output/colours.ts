@@ -1,7 +1,7 @@
-/** Colours with a meaning, or none: where the output is no terminal, or `NO_COLOR` is set. */
+/** Colours by meaning. There are none if the output is not a terminal, or `NO_COLOR` is set. */
 import pc from 'picocolors';
 
-/** Marks text by what it means. */
+/** Colours a text by its meaning. */
 export interface Paint {
   good(text: string): string;
   bad(text: string): string;
@@ -11,7 +11,7 @@ export interface Paint {
   strong(text: string): string;
 }
 
-/** The marks for an output stream. */
+/** The colours for an output stream. */
 export function paintFor(stream: { isTTY?: boolean }): Paint {
   const colors = pc.createColors(
     stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',

@@ -1,36 +1,38 @@
-/** What `plan` learns of the platform of a cluster: what it observes of VMs, and where it would place them. */
+/** What `plan` learns from the platform of a cluster: the state of VMs, and where it would place them. */
 import type { VirtualMachine, VirtualMachineStatus } from '../../api';
 import type { PlacedVm } from '../../placement';
 import type { PlatformVm } from '../../platforms/simulated';
-import { SIMULATOR_ADDRESS } from '../connections/cluster';
-
-import type { ClusterManifests } from '../manifests/cluster';
-import type { PlanOptions } from '../commands/manifests';
 import { CliError, messageOf } from '../errors';
+import { storedGroup } from '../groups';
 import * as lazy from '../lazy';
-import { placerOn, type NotKnown, type Placer } from './placement';
-import { storedGroup } from '../groups/stored-group';
+import type { ClusterManifests } from '../manifests';
+import { SIMULATOR_ADDRESS } from '../options';
+import type { PlanOptions } from './options';
+import { placerOn, unknownPlacement, type Placer } from './placer';
 
-/** A platform, to somebody who only looks. */
+/** A platform, as `plan` sees it. */
 export interface PlatformView {
-  /** VMs come into being only once they are placed: also those of groups without a power state are. */
+  /** VMs are created once they are placed, so that VMs of groups without a power state are placed too. */
   placesAhead: boolean;
-  /** What was last observed of a VM. */
+  /** The last observed state of a VM. */
   observe: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
   place: Placer;
 }
 
-/** Looks at the platform that the options name. What cannot be read of it is said once a place is asked for. */
-export async function lookAtPlatform(
+const NO_ZONES =
+  'the API server has no zones (topology.tanzu.vmware.com) to place VMs in; if the platform is the simulated one, name it: --simulator ADDRESS';
+
+/** Reads the platform that the options name. If that fails, the placements are unknown. */
+export async function viewPlatform(
   cluster: ClusterManifests,
   { simulator, platform = simulator === undefined ? 'vm-operator' : 'simulated' }: PlanOptions,
 ): Promise<PlatformView> {
   return platform === 'simulated'
-    ? lookAtSimulator(cluster, simulator ?? SIMULATOR_ADDRESS)
-    : lookAtVmOperator(cluster);
+    ? viewSimulator(cluster, simulator ?? SIMULATOR_ADDRESS)
+    : viewVmOperator(cluster);
 }
 
-async function lookAtSimulator(cluster: ClusterManifests, address: string): Promise<PlatformView> {
+async function viewSimulator(cluster: ClusterManifests, address: string): Promise<PlatformView> {
   const console = new (lazy.simulated().SimulatorConsole)(address);
   try {
     const inventory = await console.inventory();
@@ -40,48 +42,52 @@ async function lookAtSimulator(cluster: ClusterManifests, address: string): Prom
     return {
       placesAhead: false,
       observe: ({ uid }) => states.get(uid),
-      place: ({ beside = [], ...asked }) =>
-        place({ ...asked, beside: beside.filter(({ vm }) => states.has(vm.uid)) }),
+      place: ({ beside = [], ...input }) =>
+        place({ ...input, beside: beside.filter(({ vm }) => states.has(vm.uid)) }),
     };
   } catch (error: unknown) {
     const message = messageOf(error);
-    return { placesAhead: false, observe: observerOf(cluster), place: () => notKnown(message) };
+    return {
+      placesAhead: false,
+      observe: observedOnCluster(cluster),
+      place: () => unknownPlacement(message),
+    };
   } finally {
     console.close();
   }
 }
 
-function placedVm({ state, ...asks }: PlatformVm): PlacedVm {
+function placedVm({ state, ...request }: PlatformVm): PlacedVm {
   const { vm, status } = state;
-  return { ...lazy.simulator().placementVm({ vm, ...asks }), placement: status.placement ?? { zoneID: '' } };
+  return {
+    ...lazy.simulator().placementVm({ vm, ...request }),
+    placement: status.placement ?? { zoneID: '' },
+  };
 }
 
-/** Reads the zones with the rights of whoever plans. */
-function lookAtVmOperator(cluster: ClusterManifests): PlatformView {
+/** The zones are read with the rights of the person who plans. */
+function viewVmOperator(cluster: ClusterManifests): PlatformView {
   const machines = cluster.machines.map(lazy.kubernetes().trimVirtualMachine);
   const preview = lazy.vmOperator().previewPlaces(cluster.list, machines);
   return {
     placesAhead: true,
-    observe: observerOf(cluster),
+    observe: observedOnCluster(cluster),
     place: async ({ requests, caller }) => {
       try {
-        return (await preview(requests, caller)) ?? notKnown(NO_ZONES);
+        return (await preview(requests, caller)) ?? unknownPlacement(NO_ZONES);
       } catch (error: unknown) {
         if (!(error instanceof CliError)) throw error;
-        return notKnown([error.message, ...error.nextSteps.slice(0, 1)].join('; '));
+        return unknownPlacement([error.message, ...error.nextSteps.slice(0, 1)].join('; '));
       }
     },
   };
 }
 
-const NO_ZONES =
-  'the API server has no zones (topology.tanzu.vmware.com) to place VMs in; where the platform is the simulated one, name it: --simulator ADDRESS';
-
 /**
- * What was observed of a VM: by its own controller; where that says nothing, and no place was promised to the VM, by the bridge, which has it
+ * The state of each VM by its own controller. If that says nothing and the VM was promised no place, the state by the bridge, which has it
  * from a platform that is not on the API server.
  */
-function observerOf({ groups, machines }: ClusterManifests): PlatformView['observe'] {
+function observedOnCluster({ groups, machines }: ClusterManifests): PlatformView['observe'] {
   const { recordedPlacement, statusOf } = lazy.vmOperator();
   const now = Date.now();
   const observed = new Map<string, VirtualMachineStatus>();
@@ -95,8 +101,4 @@ function observerOf({ groups, machines }: ClusterManifests): PlatformView['obser
       observed.set(metadata.uid ?? '', statusOf(machine, now));
   }
   return ({ uid }) => observed.get(uid);
-}
-
-function notKnown(message: string): NotKnown {
-  return { type: 'NotKnown', message };
 }

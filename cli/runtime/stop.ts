@@ -1,27 +1,30 @@
-/** The end of a process. Ctrl-C and SIGTERM: the first asks for a clean end, the second ends the process at once. */
+/** How a process ends: the first SIGINT, SIGTERM or SIGHUP asks for a clean end, the second one ends it at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { EXIT } from '../errors';
 
 /** Longest time for a clean end, milliseconds. Kubernetes gives our pods 30 s. */
-const PATIENCE = 15_000;
+const CLOSE_TIMEOUT = 15_000;
 
-/** Closes the parts of a process, the last one first. Resolves after `patience` milliseconds at the latest; errors are logged. */
+/** Closes one thing that a process has opened or started. */
+export type Closer = () => Promise<unknown>;
+
+/** Calls closers, the last one first, and logs their errors. Resolves after `timeout` milliseconds at the latest. */
 export async function closeAll(
-  closers: readonly (() => Promise<unknown>)[],
+  closers: readonly Closer[],
   logger: Logger,
-  patience = PATIENCE,
+  timeout = CLOSE_TIMEOUT,
 ): Promise<void> {
   const all = (async () => {
     for (const close of closers.toReversed())
-      await close().catch((error: unknown) => logger.warn({ err: error }, 'a part did not stop cleanly'));
+      await close().catch((error: unknown) => logger.warn({ err: error }, 'failed to stop cleanly'));
     return true;
   })();
-  const done = await Promise.race([all, sleep(patience, false, { ref: false })]);
-  if (!done) logger.warn({ waitedMs: patience }, 'some parts did not stop in time');
+  const done = await Promise.race([all, sleep(timeout, false, { ref: false })]);
+  if (!done) logger.warn({ waitedMs: timeout }, 'timed out while stopping');
 }
 
-/** Aborts at the first SIGINT or SIGTERM, with the signal's name as the reason; the second one ends the process. */
+/** Aborts at the first signal, with its name as the reason. The second one ends the process. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -33,13 +36,19 @@ export function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Resolves at the first SIGINT or SIGTERM. */
-export function untilStopped(signal = stopSignal()): Promise<void> {
+/** Resolves when `signal` aborts. */
+export function untilStopped(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    // Nothing else need keep the process alive until then.
+    if (signal.aborted) return resolve();
+    // Nothing else may keep the process alive until then.
     const alive = setInterval(() => undefined, 60_000);
-    signal.addEventListener('abort', () => clearInterval(alive), { once: true });
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearInterval(alive);
+        resolve();
+      },
+      { once: true },
+    );
   });
 }

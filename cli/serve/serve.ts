@@ -1,231 +1,110 @@
 /** `vmgroup worker`, `bridge` and `serve`: the long-running processes. */
-import path from 'node:path';
-import type { Client } from '@temporalio/client';
-import type { Logger } from 'pino';
-import { pino } from 'pino';
-import type { Health, RunningWorker, TemporalTarget } from '../../worker';
-import type { FollowedCluster } from '../runtime/cluster-parts';
-import { followCluster, startBridgeOnCluster } from '../runtime/cluster-parts';
-import type { Parts, ServeOptions } from '.';
-import { dataFolder, lockFolder, writeRecord } from '../data-folder/data-folder';
+import { pino, type Logger } from 'pino';
+import type { Health, TemporalTarget } from '../../worker';
+import { namedTarget } from '../connections';
+import { dataFolder, lockFolder, newRecord, writeRecord } from '../data-folder';
 import { CliError, EXIT } from '../errors';
 import * as lazy from '../lazy';
-import type { RunningBridge, RunningPlatform } from '../runtime/parts';
-import { LOG_FORMAT, startBridgeOn, watchPlatform, watchSimulator } from '../runtime/parts';
-import { startedAt } from '../temporal-server/processes';
-import { closeAll, stopSignal, untilStopped } from '../runtime/stop';
-import { freePort } from '../temporal-server/temporal-server';
+import { closeAll, LOG_FORMAT, stopSignal, untilStopped, type Closer } from '../runtime';
+import { freePort } from '../temporal-server';
+import type { Role, ServeOptions } from './options';
+import { notReady, type Running } from './running';
+import { startParts } from './start';
 
-/** What a process carries, as far as it has come. */
-interface Running {
-  client?: Client;
-  platform?: RunningPlatform;
-  worker?: RunningWorker;
-  bridge?: RunningBridge;
-  /** Why a part that starts cannot go on. */
-  waitsFor?: string;
-}
-
-/** Runs until a signal. Ends the process: 0 after a signal, 1 when a part died. */
-export async function serve(parts: Parts, paths: string[], options: ServeOptions): Promise<void> {
-  if (parts !== 'worker') checkSource(paths, options);
+/**
+ * Runs until a signal. Ends the process: 0 after a signal, 1 if a part failed.
+ *
+ * @throws CliError if paths and source do not fit, or another process works on the data folder.
+ */
+export async function serve(role: Role, paths: string[], options: ServeOptions): Promise<void> {
+  if (role !== 'worker') checkSource(role, paths, options);
   const logger = pino({ ...LOG_FORMAT, level: options.logLevel });
   const signal = stopSignal();
-  const target = lazy.worker().temporalTarget({
-    ...(options.temporal !== undefined && { address: options.temporal }),
-    ...(options.namespace !== undefined && { namespace: options.namespace }),
-  });
-  const closers: (() => Promise<unknown>)[] = [];
-  // Two bridges at once do no harm, but two that write status into one folder would undo each other's words.
-  if (parts !== 'worker' && options.source === 'directory')
-    closers.push(await takeFolder(parts, paths, options, target));
-  const running: Running = {};
-  const sdkMetricsAddress = parts === 'bridge' ? undefined : `127.0.0.1:${await freePort(0)}`;
-  const health = await startHealthPage(parts, options, running, sdkMetricsAddress);
+  const target = namedTarget(options);
+  const running: Running = { role, closers: [] };
+  const { closers } = running;
+  // Two bridges may run at once, but two that write status into one folder would undo each other's changes.
+  if (role !== 'worker' && options.source === 'directory')
+    closers.push(await takeFolder(role, paths, options, target));
+  const sdkMetricsAddress = role === 'bridge' ? undefined : `127.0.0.1:${await freePort(0)}`;
+  const health = await startHealthPage(options, running, sdkMetricsAddress);
   closers.push(() => health.close());
   logger.info(
     { address: health.address, temporal: target.address, namespace: target.namespace },
-    `vmgroup ${parts} starts`,
+    `vmgroup ${role} starts`,
   );
-  let exitCode: number = EXIT.ok;
-  try {
-    const started = startParts({
-      parts,
-      paths,
-      options,
-      target,
-      logger,
-      signal,
-      closers,
-      running,
-      sdkMetricsAddress,
-      health,
-    });
-    // What waits at the start, such as for rights, must not hold up the end.
-    await Promise.race([started, untilStopped(signal)]);
-    if (!signal.aborted) logger.info('ready');
-    await Promise.race([untilStopped(signal), running.worker?.run ?? new Promise(() => undefined)]);
-    if (!signal.aborted) throw new Error('the worker stopped by itself');
-  } catch (error: unknown) {
-    if (!signal.aborted) {
-      exitCode = EXIT.failed;
-      logger.fatal({ err: error }, 'vmgroup ends');
-    }
-  }
+  const started = startParts({
+    ...{ role, paths, options, target, logger, signal, running, sdkMetricsAddress, health },
+  });
+  const exitCode = await untilEnded(started, running, logger, signal);
   logger.info('stopping');
   await closeAll(closers, logger);
   process.exit(exitCode);
 }
 
-/** @throws CliError where paths and source do not go together. */
-function checkSource(paths: string[], { source }: ServeOptions): void {
+/** Waits until a signal, or until a part fails. Returns the exit code. */
+async function untilEnded(
+  started: Promise<void>,
+  running: Running,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<number> {
+  try {
+    // What the start waits for, such as permissions, must not delay the end.
+    await Promise.race([started, untilStopped(signal)]);
+    if (!signal.aborted) logger.info('ready');
+    await Promise.race([untilStopped(signal), running.worker?.run ?? new Promise(() => undefined)]);
+    if (!signal.aborted) throw new Error('the worker stopped by itself');
+  } catch (error: unknown) {
+    if (signal.aborted) return EXIT.ok;
+    logger.fatal({ err: error }, 'vmgroup ends after an error');
+    return EXIT.failed;
+  }
+  return EXIT.ok;
+}
+
+/** @throws CliError if paths and source do not fit. */
+function checkSource(role: Role, paths: string[], { source }: ServeOptions): void {
   if (source === 'directory' && paths.length === 0) {
-    throw new CliError('which manifests? the source directory reads files and folders', [
-      'name them: vmgroup serve PATH...',
+    throw new CliError('no manifests are named: the source directory reads files and folders', [
+      `name them: vmgroup ${role} PATH...`,
       'or read the objects of a cluster: --source kubernetes',
     ]);
   }
   if (source === 'kubernetes' && paths.length > 0) {
     throw new CliError('the source kubernetes reads the objects of a cluster, and no files', [
       `apply them: kubectl apply -f ${paths.join(' -f ')}`,
-      'or read them from there: --source directory',
+      'or read the files: --source directory',
     ]);
   }
 }
 
-interface Start {
-  parts: Parts;
-  paths: string[];
-  options: ServeOptions;
-  target: TemporalTarget;
-  logger: Logger;
-  signal: AbortSignal;
-  closers: (() => Promise<unknown>)[];
-  running: Running;
-  sdkMetricsAddress: string | undefined;
-  health: Health;
-}
-
-async function startParts(start: Start): Promise<void> {
-  const { parts, paths, options, target, logger, signal, closers, running } = start;
-  const { connectClient, registerSearchAttributes, SearchAttributeError } = lazy.worker();
-  const { startWorker, TemporalUnreachable, untilReachable } = lazy.worker();
-  const waiting = {
-    logger,
-    signal,
-    onWaiting: (why: string | undefined) => {
-      if (why === undefined) delete running.waitsFor;
-      else running.waitsFor = why;
-    },
-  };
-  const temporal = await untilReachable(() => connectClient(target), waiting);
-  closers.push(() => temporal.close());
-  running.client = temporal.client;
-  await untilReachable(() => registerSearchAttributes(temporal.client, target.namespace), {
-    ...waiting,
-    // A wrong type stays wrong.
-    isTemporary: (error) => !(error instanceof SearchAttributeError),
-  });
-  const cluster = usesCluster(start) ? followCluster(options, logger) : undefined;
-  if (cluster) closers.push(() => cluster.close());
-  const platform = openPlatform(start, cluster);
-  closers.push(() => platform.close());
-  running.platform = platform;
-  if (parts !== 'bridge') {
-    const workerOptions = {
-      target,
-      platform: platform.platform,
-      observer: platform.observer,
-      client: temporal.client,
-      logger,
-      ...(start.sdkMetricsAddress !== undefined && { metricsAddress: start.sdkMetricsAddress }),
-    };
-    const worker = await untilReachable(() => startWorker(workerOptions), {
-      ...waiting,
-      isTemporary: (error) => error instanceof TemporalUnreachable,
-    });
-    running.worker = worker;
-    closers.push(() => worker.shutdown());
-  }
-  if (parts !== 'worker') {
-    const parts = {
-      client: temporal.client,
-      observer: platform.observer,
-      logger,
-      onEvent: lazy.worker().countEvents(start.health.registry),
-    };
-    const bridge =
-      options.source === 'kubernetes' && cluster
-        ? await startBridgeOnCluster({
-            ...parts,
-            ...{ cluster, options, registry: start.health.registry },
-            onWaiting: (why) => (running.waitsFor = why),
-          })
-        : await startBridgeOn({ ...parts, paths, folder: dataFolder(options.data) });
-    running.bridge = bridge;
-    closers.push(() => bridge.stop());
-  }
-}
-
-function usesCluster({ parts, options }: Start): boolean {
-  return options.platform === 'vm-operator' || (parts !== 'worker' && options.source === 'kubernetes');
-}
-
-function openPlatform(
-  { parts, options: { platform, simulator = '' }, logger }: Start,
-  cluster: FollowedCluster | undefined,
-): RunningPlatform {
-  if (platform === 'simulated' || !cluster) return watchSimulator(simulator, logger);
-  return watchPlatform(cluster.vmOperator(parts === 'bridge'), cluster.api.address, logger);
-}
-
 function startHealthPage(
-  parts: Parts,
-  options: ServeOptions,
+  { healthPort: port, healthHost: host }: ServeOptions,
   running: Running,
   sdkMetricsAddress: string | undefined,
 ): Promise<Health> {
   return lazy.worker().startHealth({
-    port: options.healthPort,
-    host: options.healthHost,
+    port,
+    host,
     ...(sdkMetricsAddress !== undefined && { sdkMetricsAddress }),
-    notReady: async () =>
-      (parts === 'bridge' ? undefined : await workerNotReady(running)) ??
-      (parts === 'worker' ? undefined : bridgeNotReady(running)),
+    notReady: () => notReady(running),
   });
 }
 
-async function workerNotReady({ worker, client, platform, waitsFor }: Running): Promise<string | undefined> {
-  if (!worker?.polling() || !client)
-    return `the worker does not poll yet${waitsFor === undefined ? '' : `: ${waitsFor}`}`;
-  if (!(await lazy.worker().answers(client))) return 'Temporal does not answer';
-  if (!platform?.observer.live)
-    return `the platform cannot be followed: ${platform?.address} does not answer`;
-  return undefined;
-}
-
-function bridgeNotReady({ bridge, waitsFor }: Running): string | undefined {
-  if (!bridge) return `the bridge has not started yet${waitsFor === undefined ? '' : `: ${waitsFor}`}`;
-  const { ready, message } = bridge.bridge.ready();
-  return ready ? undefined : message;
-}
-
-/** Locks the data folder and says there what runs; returns how to give it back. */
+/** Locks the data folder, and records there what runs. Returns the function that releases the lock. */
 async function takeFolder(
-  parts: 'bridge' | 'serve',
+  role: 'bridge' | 'serve',
   paths: string[],
-  options: ServeOptions,
-  target: TemporalTarget,
-): Promise<() => Promise<void>> {
-  const folder = dataFolder(options.data);
-  const unlock = await lockFolder(folder, parts);
-  writeRecord(folder, {
-    pid: process.pid,
-    processStart: startedAt(process.pid) ?? '',
-    command: parts,
-    manifests: paths.map((given) => path.resolve(given)),
-    temporal: { address: target.address, namespace: target.namespace },
-    simulator: { address: options.simulator ?? '' },
+  { data, simulator }: ServeOptions,
+  { address, namespace }: TemporalTarget,
+): Promise<Closer> {
+  const folder = dataFolder(data);
+  const unlock = await lockFolder(folder, role);
+  const record = newRecord(role, paths, {
+    temporal: { address, namespace },
+    simulator: { address: simulator },
   });
+  writeRecord(folder, record);
   return unlock;
 }

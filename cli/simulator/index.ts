@@ -1,52 +1,39 @@
-/** `simulator`: the simulated platform as a process of its own, and its console. */
+/** `vmgroup simulator`: its options. */
 import { Argument } from 'commander';
 import type { Command } from 'commander';
-import { withCluster } from '../connections/cluster';
-import type { ClusterOptions } from '../connections/cluster';
-import { outputOption, parseGroupName, parsePort } from '../output/output';
-import type { Format } from '../output/output';
-import { withData } from '../connections/temporal';
-import { printJournal, runSimulator, switchMachine } from './simulator';
+import type { ObjectName } from '../../api';
+import { outputOption, parseObjectName, parsePort, withCluster, withData } from '../options';
+import type * as Console from './console';
+import type * as Run from './run';
 
-/** Options of `simulator run`. */
-export interface SimulatorRunOptions extends ClusterOptions {
-  data: string;
-  port: number;
-  kubernetes?: true;
-}
-
-/** Options of the console. */
-export interface ConsoleOptions {
-  data: string;
-  simulator?: string;
-  output: Format;
-}
+const run = (): typeof Run => require('./run') as typeof Run;
+const atConsole = (): typeof Console => require('./console') as typeof Console;
 
 /** Adds the commands. */
 export function registerSimulator(program: Command): void {
   const simulator = program
     .command('simulator')
-    .description('the simulated platform: run it alone, or work at its console');
-  const run = withData(
-    simulator.command('run', { isDefault: true }).description('run it until Ctrl-C, on loopback'),
+    .description('the simulated platform: run it on its own, or use its console');
+  withCluster(
+    withData(simulator.command('run', { isDefault: true }).description('run it until Ctrl-C, on loopback'))
+      .argument('[path...]', 'manifests; a SimulatedInventory among them defines its hosts')
+      .option('--port <port>', 'port to listen on; 0: any free port', parsePort, 7080)
+      .option(
+        '--kubernetes',
+        "stand in for VM Operator's VM controller: follow the VirtualMachines of an API server, and write their status",
+      ),
+  ).action((paths: string[], options: Run.SimulatorRunOptions) => run().runSimulator(paths, options));
+  withConsole(
+    simulator.command('power').description("change a VM's power state without the knowledge of its group"),
   )
-    .argument('[path...]', 'manifests; a SimulatedInventory among them says what it consists of')
-    .option('--port <port>', 'port to listen on; 0: a free one', parsePort, 7080)
-    .option(
-      '--kubernetes',
-      "stand in for VM Operator's VM controller: follow the VirtualMachines of an API server, and drive their status",
-    );
-  withCluster(run).action((paths: string[], options: SimulatorRunOptions) => runSimulator(paths, options));
-  withConsole(simulator.command('power').description("change a VM's power state behind its group's back"))
     .addArgument(new Argument('<state>').choices(['on', 'off', 'suspend']))
-    .addArgument(new Argument('<vm>', 'NAMESPACE/NAME').argParser(parseGroupName))
-    .action(
-      (state: 'on' | 'off' | 'suspend', vm: { namespace: string; name: string }, options: ConsoleOptions) =>
-        switchMachine(state, vm, options),
+    .addArgument(new Argument('<vm>', 'NAMESPACE/NAME').argParser(parseObjectName))
+    .action((state: Console.PowerWord, vm: ObjectName, options: Console.ConsoleOptions) =>
+      atConsole().switchMachine(state, vm, options),
     );
-  withConsole(simulator.command('journal').description('print every call that it got, and every effect'))
+  withConsole(simulator.command('journal').description('print every call that it received, and every effect'))
     .addOption(outputOption(['table', 'json']))
-    .action((options: ConsoleOptions) => printJournal(options));
+    .action((options: Console.ConsoleOptions) => atConsole().printJournal(options));
 }
 
 function withConsole(command: Command): Command {

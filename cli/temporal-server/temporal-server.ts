@@ -1,124 +1,89 @@
 /**
- * The Temporal server that `up` carries: a child process on loopback, its state one SQLite file in the data folder.
+ * The Temporal server of `vmgroup up`: a child process on loopback, its state one SQLite file in the data folder.
  *
- * T1: a server that dies while `up` lives is started again on the same ports and the same file.
- * T2: a server that outlived a killed `up` is stopped before another one opens its file, and only if it really is that server.
- * T3: nothing listens beyond loopback.
+ * TEMPORAL-SERVER-1: a server that dies while `up` lives is restarted on the same ports and the same file.
+ * TEMPORAL-SERVER-2: a server that outlived a killed `up` is stopped before another one opens its file, and only if it really is that server.
+ * TEMPORAL-SERVER-3: nothing listens beyond loopback.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DataFolder, UpRecord } from '../data-folder/data-folder';
-import { closeLog, openLog } from '../data-folder/data-folder';
+import { closeLog, openLog, type DataFolder, type UpRecord } from '../data-folder';
 import { CliError } from '../errors';
+import { acceptsConnections, freePort } from './ports';
 import { commandLine, endProcess } from './processes';
 
-/** Ports that people expect, taken where they are free. */
-const PREFERRED = { port: 7233, uiPort: 8233 };
+/** Ports that people expect, taken if they are free. */
+const PREFERRED: Ports = { port: 7233, uiPort: 8233 };
 
-/** How our own servers are set, here and in tests. */
+/** Settings of our own servers, here and in tests. */
 export const SERVER_SETTINGS: readonly string[] = [
   // The default, a rollback journal, takes two to five times as long for a commit.
   ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'],
-  // By default the server breaks a workflow task off when more than 100 events come in meanwhile, and the run has to be replayed. With
-  // hundreds of VMs that boot at once that happens again and again.
+  // By default the server aborts a workflow task when more than 100 events arrive meanwhile, and the run has to be replayed. With hundreds
+  // of VMs that boot at once that happens again and again.
   ...['--dynamic-config-value', 'history.maximumBufferedEventsBatch=10000'],
 ];
 
 /** Longest wait for the port to open, milliseconds. */
-const START_PATIENCE = 30_000;
+const START_TIMEOUT = 30_000;
 
 /** Milliseconds that a server gets to close its file. */
-const STOP_PATIENCE = 5_000;
+const STOP_TIMEOUT = 5_000;
 
-/** What {@link startTemporalServer} needs. */
+/** Pauses before a restart, milliseconds: they double with each server that dies within {@link STABLE_AFTER}. */
+const FIRST_PAUSE = 250;
+const LONGEST_PAUSE = 5_000;
+const STABLE_AFTER = 60_000;
+
+interface Ports {
+  /** Of the gRPC service. */
+  port: number;
+  uiPort: number;
+}
+
+/** Options of {@link startTemporalServer}. */
 export interface ServerOptions {
   /** Path of Temporal's command line tool. */
   cli: string;
   folder: DataFolder;
-  /** Ports of the last time, so that the UI keeps its address. */
+  /** Ports of the previous start, so that the UI keeps its address. */
   ports?: { port?: number | undefined; uiPort?: number | undefined };
   /** Name of each search attribute and its type. */
   searchAttributes: Readonly<Record<string, string>>;
-  /** Told the pid of each server process, before anything else happens with it. */
-  onSpawn(server: { pid: number; port: number; uiPort: number }): void;
-  /** Told when the server died and is started again (T1). */
+  /** Called with the pid of each server process, before anything else happens to it. */
+  onSpawn(server: Ports & { pid: number }): void;
+  /** Called when the server died and is restarted (TEMPORAL-SERVER-1). */
   onRestart(message: string): void;
 }
 
-/** A running server. */
-export interface TemporalServer {
-  /** `host:port` of the gRPC service. */
-  address: string;
-  /** `http://host:port`. */
-  ui: string;
-  port: number;
-  uiPort: number;
-  /** Pid of the process that runs now. */
-  pid(): number | undefined;
-  stop(): Promise<void>;
-  /** Asks it to end and waits for nothing. */
-  end(): void;
-}
-
 /**
- * Starts the server and waits until its port is open (its services follow within a second).
+ * Starts the server and waits until its port is open; its services follow within a second.
  *
- * @throws CliError when it does not come up, with the last words of its log.
+ * @throws CliError with the end of its log if it does not start.
  */
 export async function startTemporalServer(options: ServerOptions): Promise<TemporalServer> {
+  const { folder } = options;
   let ports = {
     port: await freePort(options.ports?.port ?? PREFERRED.port),
     uiPort: await freePort(options.ports?.uiPort ?? PREFERRED.uiPort),
   };
   let child = launch(options, ports);
-  if (!(await opens(child, ports.port)) && /address already in use/i.test(lastWords(options.folder))) {
-    // Somebody took the port between our look and the server's.
+  if (!(await opensPort(child, ports.port)) && /address already in use/i.test(endOfLog(folder))) {
+    // Another process took the port after we found it free.
     ports = { port: await freePort(0), uiPort: await freePort(0) };
     child = launch(options, ports);
-    await opens(child, ports.port);
+    await opensPort(child, ports.port);
   }
-  if (child.exitCode !== null || child.signalCode !== null) throw didNotStart(options.folder);
-  let stopping = false;
-  void keepAlive();
-
-  async function keepAlive(): Promise<void> {
-    for (let pause = 250; !stopping; pause = Math.min(pause * 2, 5_000)) {
-      const bornAt = Date.now();
-      await exited(child);
-      if (stopping) return;
-      if (Date.now() - bornAt > 60_000) pause = 250;
-      options.onRestart(
-        `the Temporal server died (${child.signalCode ?? child.exitCode}), starting it again`,
-      );
-      await sleep(pause);
-      if (!stopping) child = launch(options, ports);
-    }
-  }
-
-  return {
-    address: `127.0.0.1:${ports.port}`,
-    ui: `http://127.0.0.1:${ports.uiPort}`,
-    ...ports,
-    pid: () => child.pid,
-    stop: async () => {
-      stopping = true;
-      if (child.pid !== undefined) await endProcess(child.pid, STOP_PATIENCE);
-    },
-    end: () => {
-      stopping = true;
-      child.kill('SIGTERM');
-    },
-  };
+  if (hasExited(child)) throw didNotStart(folder);
+  return new TemporalServer(options, ports, child);
 }
 
 /**
- * Stops the server that an earlier `up` on the same folder left behind (T2).
+ * Stops the server that an earlier `up` on the same folder left behind (TEMPORAL-SERVER-2).
  *
- * @returns the pid of the server that was stopped; undefined where there was none.
+ * @returns the pid of the server that was stopped; undefined if there was none.
  */
 export async function stopOrphan(
   folder: DataFolder,
@@ -126,28 +91,84 @@ export async function stopOrphan(
 ): Promise<number | undefined> {
   const pid = record?.temporal?.pid;
   if (pid === undefined || !commandLine(pid).includes(folder.temporalDb)) return undefined;
-  await endProcess(pid, STOP_PATIENCE);
+  await endProcess(pid, STOP_TIMEOUT);
   return pid;
 }
 
-function launch(options: ServerOptions, ports: { port: number; uiPort: number }): ChildProcess {
+/** A running server, restarted whenever it dies (TEMPORAL-SERVER-1). */
+export class TemporalServer {
+  readonly port: number;
+  readonly uiPort: number;
+  readonly #options: ServerOptions;
+  #child: ChildProcess;
+  #isStopping = false;
+
+  constructor(options: ServerOptions, { port, uiPort }: Ports, child: ChildProcess) {
+    this.port = port;
+    this.uiPort = uiPort;
+    this.#options = options;
+    this.#child = child;
+    void this.#keepAlive();
+  }
+
+  /** `host:port` of the gRPC service. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** `http://host:port`. */
+  get ui(): string {
+    return `http://127.0.0.1:${this.uiPort}`;
+  }
+
+  /** Pid of the present process. */
+  pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Stops the server and waits until it is gone. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    if (this.#child.pid !== undefined) await endProcess(this.#child.pid, STOP_TIMEOUT);
+  }
+
+  /** Sends SIGTERM and waits for nothing. */
+  end(): void {
+    this.#isStopping = true;
+    this.#child.kill('SIGTERM');
+  }
+
+  async #keepAlive(): Promise<void> {
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      const startedAt = Date.now();
+      await exited(this.#child);
+      if (this.#isStopping) return;
+      if (Date.now() - startedAt > STABLE_AFTER) pause = FIRST_PAUSE;
+      const how = this.#child.signalCode ?? this.#child.exitCode;
+      this.#options.onRestart(`the Temporal server died (${how}), restarting it`);
+      await sleep(pause);
+      // `stop` may have been called meanwhile, which the compiler cannot know.
+      if (this.#isStopping as boolean) return;
+      this.#child = launch(this.#options, this);
+    }
+  }
+}
+
+function launch(options: ServerOptions, { port, uiPort }: Ports): ChildProcess {
   const log = openLog(options.folder.temporalLog);
-  const child = spawn(options.cli, serverArguments(options, ports), {
+  const child = spawn(options.cli, serverArguments(options, { port, uiPort }), {
     stdio: ['ignore', log, log],
-    // Ctrl-C goes to every process of the terminal's group: the server must outlive the worker's last words.
+    // Ctrl-C goes to every process of the terminal's group: the server must outlive the last calls of the worker.
     detached: true,
     cwd: options.folder.dir,
   });
   closeLog(log);
   child.on('error', () => undefined);
-  if (child.pid !== undefined) options.onSpawn({ pid: child.pid, ...ports });
+  if (child.pid !== undefined) options.onSpawn({ pid: child.pid, port, uiPort });
   return child;
 }
 
-function serverArguments(
-  { folder, searchAttributes }: ServerOptions,
-  { port, uiPort }: { port: number; uiPort: number },
-): string[] {
+function serverArguments({ folder, searchAttributes }: ServerOptions, { port, uiPort }: Ports): string[] {
   return [
     ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`],
     ...['--ui-disable-news-fetch', '--log-format', 'json', '--db-filename', folder.temporalDb],
@@ -156,49 +177,27 @@ function serverArguments(
   ];
 }
 
-/** Waits until the port is open; false when the process ends first or does not open it in time. */
-async function opens(child: ChildProcess, port: number): Promise<boolean> {
-  for (const until = Date.now() + START_PATIENCE; Date.now() < until;) {
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return false;
-    if (await accepts(port)) return true;
+/** Waits until the port is open; false if the process exits first, or does not open it in time. */
+async function opensPort(child: ChildProcess, port: number): Promise<boolean> {
+  for (const until = Date.now() + START_TIMEOUT; Date.now() < until;) {
+    if (hasExited(child)) return false;
+    if (await acceptsConnections(port)) return true;
     await sleep(30);
   }
   if (child.pid !== undefined) await endProcess(child.pid, 0);
   return false;
 }
 
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    const done = (open: boolean) => {
-      socket.destroy();
-      resolve(open);
-    };
-    socket.once('connect', () => done(true)).once('error', () => done(false));
-  });
+async function exited(child: ChildProcess): Promise<void> {
+  if (!hasExited(child)) await new Promise((resolve) => child.once('exit', resolve));
 }
 
-function exited(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null)
-    return Promise.resolve();
-  return new Promise((resolve) => child.once('exit', () => resolve()));
+/** Whether a process has exited, or was never started. */
+function hasExited({ pid, exitCode, signalCode }: ChildProcess): boolean {
+  return pid === undefined || exitCode !== null || signalCode !== null;
 }
 
-/** The wanted port of loopback where it is free, else any. */
-export async function freePort(wanted: number): Promise<number> {
-  const listen = (port: number) =>
-    new Promise<number | undefined>((resolve) => {
-      const server = createServer();
-      server.once('error', () => resolve(undefined));
-      server.listen(port, '127.0.0.1', () => {
-        const { port: taken } = server.address() as AddressInfo;
-        server.close(() => resolve(taken));
-      });
-    });
-  return (await listen(wanted)) ?? (await listen(0)) ?? wanted;
-}
-
-function lastWords(folder: DataFolder): string {
+function endOfLog(folder: DataFolder): string {
   try {
     return readFileSync(folder.temporalLog, 'utf8').slice(-2_000);
   } catch {
@@ -207,9 +206,9 @@ function lastWords(folder: DataFolder): string {
 }
 
 function didNotStart(folder: DataFolder): CliError {
-  const words = lastWords(folder).trim().split('\n').slice(-3).join('\n  ');
-  return new CliError(`the Temporal server did not start; the end of ${folder.temporalLog}:\n  ${words}`, [
-    'start on fresh data with --data DIR, or use a server that runs already: --temporal HOST:PORT',
-    'vmgroup doctor tells what is wrong with the set-up',
+  const lines = endOfLog(folder).trim().split('\n').slice(-3).join('\n  ');
+  return new CliError(`the Temporal server did not start; the end of ${folder.temporalLog}:\n  ${lines}`, [
+    'use other data: --data DIR, or a running server: --temporal HOST:PORT',
+    'vmgroup doctor checks the set-up',
   ]);
 }

@@ -1,4 +1,4 @@
-/** Opens a page in the person's browser, where there is one. */
+/** Opens a page in the person's browser. */
 import { spawn } from 'node:child_process';
 
 const OPENERS: Partial<Record<NodeJS.Platform, [string, ...string[]]>> = {
@@ -6,7 +6,7 @@ const OPENERS: Partial<Record<NodeJS.Platform, [string, ...string[]]>> = {
   win32: ['cmd', '/c', 'start', ''],
 };
 
-/** Opens `url`; without a terminal or a browser nothing happens, for the address is printed anyway. */
+/** Opens `url`. Does nothing without a terminal or a browser: the address is printed in any case. */
 export function openInBrowser(url: string): void {
   if (!process.stdout.isTTY || process.env['CI']) return;
   const [program, ...args] = OPENERS[process.platform] ?? ['xdg-open'];

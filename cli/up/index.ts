@@ -1,18 +1,9 @@
-/** `up`: everything embedded in one go. */
+/** `vmgroup up`: its options and help. */
 import type { Command } from 'commander';
-import { outputOption } from '../output/output';
-import { withData } from '../connections/temporal';
-import { up } from './up';
+import { outputOption, withData } from '../options';
+import type * as Up from './up';
 
-/** Options of `up`. */
-export interface UpOptions {
-  data: string;
-  output: 'table' | 'json';
-  temporal?: string;
-  namespace?: string;
-  exitWhenConverged?: true;
-  open?: true;
-}
+const action = (): typeof Up => require('./up') as typeof Up;
 
 /** Adds the command. */
 export function registerUp(program: Command): void {
@@ -20,23 +11,25 @@ export function registerUp(program: Command): void {
     program
       .command('up')
       .description(
-        'everything in one go: Temporal server with UI, worker, bridge on the manifests, simulated platform',
+        'start everything in one process: Temporal server with UI, worker, bridge on the manifests, simulated platform',
       )
       .argument('[path...]', 'files and folders of manifests; default: the current folder'),
   )
-    .option('--exit-when-converged', 'end once no group has anything left to do')
+    .option('--exit-when-converged', 'exit when no group has anything left to do')
     .addOption(outputOption(['table', 'json']).default('table', 'for people'))
-    .option('--temporal <host:port>', 'use this Temporal server instead of one of its own')
+    .option('--temporal <host:port>', 'use this Temporal server instead of starting one')
     .option('--namespace <name>', 'Temporal namespace, with --temporal')
     .option('--open', 'open the Temporal UI in the browser')
     .addHelpText(
       'after',
       `
-Ctrl-C stops everything; runs go on where they were with the next vmgroup up on the same data.
+Ctrl-C stops everything; the next vmgroup up on the same data continues the runs.
 
 Exit codes with --exit-when-converged:
-  0  every group converged          2  converged, but for members that were left as they are
-  1  a run failed or was stopped, or a manifest is wrong`,
+  0  every group converged          2  converged, except for members that were left as they are
+  1  a run failed or was stopped, or a manifest is invalid`,
     )
-    .action((paths: string[], options: UpOptions) => up(paths.length === 0 ? ['.'] : paths, options));
+    .action((paths: string[], options: Up.UpOptions) =>
+      action().up(paths.length === 0 ? ['.'] : paths, options),
+    );
 }

@@ -1,30 +1,31 @@
-/** Whether groups have anything left to do, and how it went. Pure. */
+/** Whether all groups are done, and how they ended. Pure. */
 import type { Problem } from '../../api';
 import type { GroupPhase, GroupView } from '../../bridge';
+import { counted } from '../output';
 import { EXIT } from '../errors';
-import { groupName } from '../groups/group-text';
+import { groupName } from '../groups';
 
-/** How it went. */
+/** How the groups ended. */
 export interface Verdict {
   exitCode: number;
   message: string;
 }
 
-/** The verdict over all groups; undefined while one of them has something left to do or waits for somebody. */
+/** The verdict on all groups; undefined while a group has something left to do, or waits for an operator. */
 export function verdictOf(views: GroupView[], problems: readonly Problem[]): Verdict | undefined {
   const managed = views.filter(({ phase }) => phase !== 'Unmanaged');
-  if (managed.some(({ phase }) => !isOver(phase))) return undefined;
+  if (managed.some(({ phase }) => !isDone(phase))) return undefined;
   const failed = managed.filter(({ phase }) => isFailed(phase));
-  if (failed.length > 0) return { exitCode: EXIT.failed, message: `not converged: ${listed(failed)}` };
+  if (failed.length > 0) return { exitCode: EXIT.failed, message: `not converged: ${named(failed)}` };
   const errors = problems.filter(({ severity }) => severity === 'Error').length;
   if (errors > 0)
     return {
       exitCode: EXIT.failed,
-      message: `converged, but ${errors} problems in manifests keep objects from being used`,
+      message: `converged, but ${counted(errors, 'error')} in manifests keep objects from being used`,
     };
   const excepted = managed.filter(({ phase }) => phase !== 'Converged');
   if (excepted.length > 0)
-    return { exitCode: EXIT.exceptions, message: `converged with exceptions: ${listed(excepted)}` };
+    return { exitCode: EXIT.exceptions, message: `converged with exceptions: ${named(excepted)}` };
   return {
     exitCode: EXIT.ok,
     message: `converged: ${managed.length === 1 ? 'the group' : `all ${managed.length} groups`}`,
@@ -35,7 +36,7 @@ function isFailed(phase: GroupPhase): boolean {
   return phase === 'Failed' || phase === 'Cancelled' || phase === 'Invalid';
 }
 
-function isOver(phase: GroupPhase): boolean {
+function isDone(phase: GroupPhase): boolean {
   switch (phase) {
     case 'Converged':
     case 'ConvergedWithExceptions':
@@ -58,6 +59,6 @@ function isOver(phase: GroupPhase): boolean {
   }
 }
 
-function listed(views: GroupView[]): string {
+function named(views: GroupView[]): string {
   return views.map((view) => `${groupName(view)} (${view.phase}: ${view.message})`).join(', ');
 }

@@ -1,29 +1,36 @@
 /** `vmgroup validate`. */
 import type { IgnoredKind, Manifests, Problem } from '../../api';
 import { formatProblem } from '../../api';
-import { formatLiveProblem, readCluster } from '../manifests/cluster';
-import type { ValidateOptions } from '../commands/manifests';
 import { CliError, EXIT } from '../errors';
-import { readManifests, usesFiles } from '../manifests/files';
+import { formatLiveProblem, readCluster, readManifests, usesFiles } from '../manifests';
+import type { SourceOptions } from '../options';
+import { counted } from '../output';
+
+/** Options of `validate`. */
+export interface ValidateOptions extends SourceOptions {
+  output: 'table' | 'json';
+}
+
+/** Most kinds of ignored objects that are listed. */
+const MOST_KINDS = 10;
 
 /**
  * Prints every problem of the manifests, or of the objects of a cluster.
  *
- * @throws CliError (exit 1) when one of them is an error.
+ * @throws CliError (exit 1) if one of them is an error.
  */
 export async function validate(paths: string[], options: ValidateOptions): Promise<void> {
   if (usesFiles('validate', paths, options)) {
     const { manifests, problems, ignored, files } = await readManifests(paths, { streams: true });
-    tell(manifests, problems, counted(files, 'file'), formatProblem, options.output);
-    if (ignored.length > 0)
-      process.stderr.write(`ignored, since they are none of vmgroup's kinds: ${listKinds(ignored)}\n`);
+    report(manifests, problems, counted(files, 'file'), formatProblem, options.output);
+    if (ignored.length > 0) process.stderr.write(`ignored objects of other kinds: ${listKinds(ignored)}\n`);
     return;
   }
   const { manifests, problems, count } = await readCluster(options);
-  tell(manifests, problems, counted(count, 'object'), formatLiveProblem, options.output);
+  report(manifests, problems, counted(count, 'object'), formatLiveProblem, options.output);
 }
 
-function tell(
+function report(
   { groups, virtualMachines }: Manifests,
   problems: Problem[],
   where: string,
@@ -36,7 +43,7 @@ function tell(
   if (errors > 0) {
     throw new CliError(
       `${counted(errors, 'error')} in ${where}`,
-      ['nothing of an object with an error is acted on; the others are'],
+      ['objects with errors are not used; the others are'],
       { exitCode: EXIT.failed },
     );
   }
@@ -45,20 +52,13 @@ function tell(
   );
 }
 
-/** Most kinds that are listed. */
-const LISTED_KINDS = 10;
-
 /** `Deployment (apps/v1), 2 ConfigMap (v1)`. */
 function listKinds(ignored: readonly IgnoredKind[]): string {
-  const shown = ignored.slice(0, LISTED_KINDS).map(({ apiVersion, kind, count }) => {
+  const kinds = ignored.map(({ apiVersion, kind, count }) => {
     const times = count === 1 ? '' : `${count} `;
     return apiVersion === '' ? `${times}${kind}` : `${times}${kind} (${apiVersion})`;
   });
-  const more = ignored.length - shown.length;
-  return shown.join(', ') + (more > 0 ? ` and ${counted(more, 'more kind')}` : '');
-}
-
-/** `1 file`, `2 files`. */
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
+  const shown = kinds.slice(0, MOST_KINDS).join(', ');
+  const more = kinds.length - MOST_KINDS;
+  return shown + (more > 0 ? ` and ${counted(more, 'more kind')}` : '');
 }

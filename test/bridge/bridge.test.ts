@@ -13,7 +13,7 @@ import {
   type GroupView,
   type StatusStore,
 } from '../../bridge';
-import { startPlatform, watchSimulator, type RunningPlatform } from '../../cli/runtime/parts';
+import { startSimulatedPlatform, watchSimulator, type RunningPlatform } from '../../cli/runtime';
 import { SimulatorConsole } from '../../platforms/simulated';
 import { startWorker, type RunningWorker } from '../../worker';
 import { operatorUpdates, workflowId } from '../../contract';
@@ -44,7 +44,7 @@ const closers: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   temporal = await startTemporal();
   dir = mkdtempSync(join(tmpdir(), 'vmgroup-bridge-'));
-  platform = await startPlatform({
+  platform = await startSimulatedPlatform({
     dataDir: join(dir, 'simulator'),
     inventory: { ...DEFAULT_INVENTORY, behavior: BEHAVIOR },
     logger,

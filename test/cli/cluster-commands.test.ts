@@ -5,8 +5,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import type { GroupView } from '../../bridge';
-import type { RecordEntry } from '../../cli/export/run-record';
-import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
+import type { RecordLine } from '../../cli/export/run-record';
+import { findTemporalCli } from '../../cli/temporal-server';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
 import { startCluster, type ClusterUser, type TestCluster } from '../support/kubernetes';
@@ -101,7 +101,7 @@ test('a group that no bridge has looked at is shown, with a note', async () => {
   expect(code).toBe(0);
   expect(stdout).toMatch(/^early +app +PoweredOn +Pending +0\/0 +-$/m);
   expect(stderr).toBe(
-    'note: no bridge has looked at early/app since the last change; if that stays so, none runs: see vmgroup doctor\n',
+    'note: no bridge has handled the last change of early/app; if that does not change, no bridge runs: see vmgroup doctor\n',
   );
   await system.startBridge();
   await phase('early', 'app', 'Converged');
@@ -139,7 +139,7 @@ test('get, describe: what stands in the status, and the progress of an open run 
   expect(alone.code).toBe(0);
   expect(alone.stdout).toMatch(/✔ db +PoweredOn +zone-.*\n +· web +PoweredOff/);
   expect(alone.stderr).toMatch(
-    /^note: no Temporal server answers at 127\.0\.0\.1:1.*only what stands in the status is shown\n$/,
+    /^note: no Temporal server answers at 127\.0\.0\.1:1.*open runs are shown as far as the status tells\n$/,
   );
 });
 
@@ -193,7 +193,7 @@ test('power, abort, and a new run on demand', async () => {
   });
   const recorded = async (): Promise<string[]> => {
     await phase('power', 'app', 'PoweringOn');
-    const { record } = JSON.parse(await printed('export', 'power/app')) as { record: RecordEntry[] };
+    const { record } = JSON.parse(await printed('export', 'power/app')) as { record: RecordLine[] };
     return record.map(({ who, what, detail = '' }) => `${who} ${what} ${detail}`);
   };
   expect(await recorded()).toContainEqual(expect.stringMatching(/^bob plan: .* \(ForceSync\) INC-4711$/));
@@ -230,7 +230,7 @@ test('a group that another one outranks is not written; a run of it is one of th
   const { code, stderr } = await run('power', 'off', 'nested/tier');
   expect(code).toBe(1);
   expect(stderr).toContain('error: nested/tier is in nested/site, whose power state PoweredOn outranks it');
-  expect(stderr).toContain('→ for the whole of it: vmgroup power off nested/site\n');
+  expect(stderr).toContain('→ change all of nested/site: vmgroup power off nested/site\n');
   expect(await spec('nested', 'tier')).toEqual(before);
 
   const first = (await system.status('nested', 'site'))?.run?.runId;
@@ -273,9 +273,9 @@ test('watch: each change once, also after the API server was away', async () => 
   await heard('DelayStarted', 'tier 2 of 2');
 
   await system.cluster.killApiServer();
-  await heard('Notice', 'the API server cannot be followed');
+  await heard('Notice', 'lost the watch on the API server');
   await system.cluster.restartApiServer();
-  await heard('Notice', 'the API server is followed again');
+  await heard('Notice', 'the API server is watched again');
   await printed('skip-delay', 'watched/app', '--reason', 'in a hurry');
   await heard('RunEnded', 'Converged');
   // A run so short that it is over when it is seen.
@@ -315,10 +315,10 @@ test('plan: the places that a run finds then, asked of the simulator', async () 
   await system.apply('places', [groupManifest(shape), ...webs].join('---\n'));
   const args = ['plan', '--group', 'places/web', '--to', 'PoweredOn'];
   expect(await printed(...args)).toContain(
-    '  placement: not known: the API server has no zones (topology.tanzu.vmware.com)',
+    '  placement: unknown: the API server has no zones (topology.tanzu.vmware.com)',
   );
   expect(await printed(...args, '--simulator', 'http://127.0.0.1:1')).toMatch(
-    / {2}placement: not known: GET http:\/\/127\.0\.0\.1:1\/v1\/inventory: .*ECONNREFUSED/,
+    / {2}placement: unknown: GET http:\/\/127\.0\.0\.1:1\/v1\/inventory: .*ECONNREFUSED/,
   );
   const asked = await printed(...args, '--simulator', system.simulator, '-o', 'json');
   const [plan] = JSON.parse(asked) as { placement: { placements: { name: string; placement: object }[] } }[];
@@ -408,7 +408,7 @@ describe('errors say what to do', () => {
     const file = path.join(path.dirname(system.cluster.kubeconfig()), 'wrong.yaml');
     writeFileSync(file, config.replace(/token: .*/, 'token: wrong'));
     const unknown = await vmgroup(['get', 'groups', '--kubeconfig', file]);
-    expect(unknown.stderr).toContain('does not take these credentials');
+    expect(unknown.stderr).toContain('does not accept these credentials');
 
     await bare.killApiServer();
     const away = await vmgroup(['get', 'groups', '--kubeconfig', bare.kubeconfig()]);

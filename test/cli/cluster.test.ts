@@ -3,13 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
-import {
-  connectCluster,
-  watchedNamespaces,
-  withCluster,
-  type ClusterOptions,
-} from '../../cli/connections/cluster';
+import { connectCluster } from '../../cli/connections';
 import { CliError } from '../../cli/errors';
+import { watchedNamespaces, withCluster, type ClusterOptions } from '../../cli/options';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-cluster-'));
 const environment = { ...process.env };
@@ -109,5 +105,7 @@ test.each<[string, string[] | undefined]>([
 });
 
 test('a namespace that cannot be one is refused', () => {
-  expect(() => options('--watch-namespaces', 'prod,Not_One')).toThrow(/"Not_One" is no name of a namespace/);
+  expect(() => options('--watch-namespaces', 'prod,Not_One')).toThrow(
+    /"Not_One" is not a valid name of a namespace/,
+  );
 });

@@ -10,8 +10,9 @@ import {
   readRecord,
   writeRecord,
   type UpRecord,
-} from '../../cli/data-folder/data-folder';
-import { endProcess, isRunning, startedAt } from '../../cli/temporal-server/processes';
+} from '../../cli/data-folder';
+import { endProcess, isRunning } from '../../cli/temporal-server/processes';
+import { startedAt } from '../../files';
 
 const made: string[] = [];
 function freshFolder() {
@@ -27,7 +28,7 @@ async function sleeper() {
   return child;
 }
 
-describe('D1: one process a data folder', () => {
+describe('DATA-1: one process a data folder', () => {
   test('the second is refused, and told who is there', async () => {
     const folder = freshFolder();
     const free = await lockFolder(folder, 'up');

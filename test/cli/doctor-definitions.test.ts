@@ -1,6 +1,6 @@
 /** What doctor says about CustomResourceDefinitions. */
 import { crds } from '../../api';
-import { judgeDefinition } from '../../cli/doctor/definitions';
+import { judgeDefinition } from '../../cli/doctor/judge-definition';
 import { RESOURCES, type KubernetesObject, type Resource } from '../../kubernetes';
 import {
   OUR_STATUS_FIELDS,
@@ -25,7 +25,7 @@ test('groups: what the bridge leaves out of the status', () => {
   expect(result).toBe('note');
   expect(paths(facts?.['unwritten'])).toEqual(OUR_STATUS_FIELDS.map((field) => `status.${field}`));
   expect(paths(facts?.['refused'])).toEqual([]);
-  expect(message).toContain('so that is left out of the status');
+  expect(message).toContain('so the bridge omits that from the status');
 });
 
 test('groups: the delays that manifests cannot have, and what to write instead', () => {

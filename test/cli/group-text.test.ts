@@ -1,6 +1,7 @@
 import type { Condition, GroupView } from '../../bridge';
-import { asTrees, groupLines } from '../../cli/groups/group-text';
-import { paintFor } from '../../cli/output/colours';
+import { groupLines } from '../../cli/groups';
+import { asTrees } from '../../cli/live-display/picture';
+import { paintFor } from '../../cli/output';
 import { verdictOf } from '../../cli/up/verdict';
 import type { MemberProgress, Progress } from '../../contract';
 
@@ -189,7 +190,7 @@ test('input that the run could not read', () => {
   const run = STUCK.run as NonNullable<GroupView['run']>;
   const ignored = ['withdraw', 'applyPlan'].map((what) => ({ at: NOW, what, why: 'no input' }));
   const view = { ...STUCK, run: { ...run, progress: { ...(run.progress as Progress), ignored } } };
-  expect(lines(view)[1]).toBe('  ! ignored what it could not read (2), the last: applyPlan: no input');
+  expect(lines(view)[1]).toBe('  ! ignored unreadable input (2), the last: applyPlan: no input');
 });
 
 describe('what Temporal knows of an open run', () => {

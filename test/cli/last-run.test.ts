@@ -1,12 +1,6 @@
 /** Views of groups with what Temporal says of their runs. */
-import {
-  isWorthAsking,
-  statusText,
-  withRun,
-  type LastRun,
-  type StoredGroup,
-} from '../../cli/groups/last-run';
-import { storedGroup } from '../../cli/groups/stored-group';
+import { mayBeOutdated, statusText, withRun, type LastRun } from '../../cli/groups/last-run';
+import { storedGroup, type StoredGroup } from '../../cli/groups/stored-group';
 import type { GroupView } from '../../bridge';
 import type { Progress, RunOutcome } from '../../contract';
 
@@ -125,14 +119,14 @@ test('Temporal is asked while it may know more, and not all the time', () => {
     status: statusText(group.view),
     ...(run && { run }),
   });
-  expect(isWorthAsking(OURS, undefined)).toBe(true);
-  expect(isWorthAsking({ ...OURS, view: { ...OURS.view, run: { ...base, endedAt: 5 } } }, undefined)).toBe(
+  expect(mayBeOutdated(OURS, undefined)).toBe(true);
+  expect(mayBeOutdated({ ...OURS, view: { ...OURS.view, run: { ...base, endedAt: 5 } } }, undefined)).toBe(
     false,
   );
-  expect(isWorthAsking(READY, undefined)).toBe(true);
-  expect(isWorthAsking(READY, known(READY, ended('Converged')))).toBe(false);
-  expect(isWorthAsking(READY, known(READY))).toBe(false);
-  expect(isWorthAsking(READY, known(READY, open))).toBe(true);
-  expect(isWorthAsking(READY, known(WAITING, ended('Converged')))).toBe(true);
-  expect(isWorthAsking(WAITING, known(WAITING, ended('Converged')))).toBe(true);
+  expect(mayBeOutdated(READY, undefined)).toBe(true);
+  expect(mayBeOutdated(READY, known(READY, ended('Converged')))).toBe(false);
+  expect(mayBeOutdated(READY, known(READY))).toBe(false);
+  expect(mayBeOutdated(READY, known(READY, open))).toBe(true);
+  expect(mayBeOutdated(READY, known(WAITING, ended('Converged')))).toBe(true);
+  expect(mayBeOutdated(WAITING, known(WAITING, ended('Converged')))).toBe(true);
 });

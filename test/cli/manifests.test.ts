@@ -73,7 +73,7 @@ describe('validate', () => {
   test('standard input, as - and by its path, and what is ignored is counted', async () => {
     const other = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n';
     const said = '1 file: 1 group and 2 VMs, no errors\n';
-    const ignored = "ignored, since they are none of vmgroup's kinds: ConfigMap (v1)\n";
+    const ignored = 'ignored objects of other kinds: ConfigMap (v1)\n';
     for (const name of ['-', '/dev/stdin'])
       expect(await vmgroup(['validate', name], { input: GOOD + other })).toEqual({
         code: 0,
@@ -94,7 +94,7 @@ describe('validate', () => {
       expect.stringContaining('stdin has more than 16777216 bytes'),
     ]);
     const { code, stderr } = await vmgroup(['up', '-', '--data', path.join(dir, 'data')], { input: GOOD });
-    expect([code, stderr]).toEqual([1, expect.stringContaining('standard input cannot be followed')]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('standard input cannot be watched')]);
   });
 
   test('input of kustomize is one problem', async () => {
@@ -300,7 +300,7 @@ describe('an inventory that cannot be used', () => {
     writeFileSync(path.join(folder, 'good.yaml'), GOOD);
     writeFileSync(path.join(folder, 'broken.yaml'), 'kind: [');
     const { stdout } = await vmgroup(['plan', folder]);
-    expect(stdout).toMatch(/placement: not known: .*broken\.yaml could not be read/);
+    expect(stdout).toMatch(/placement: unknown: .*broken\.yaml could not be read/);
   });
 
   function dataOf([command]: string[]): string[] {

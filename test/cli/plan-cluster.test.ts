@@ -1,6 +1,6 @@
 /** `vmgroup plan` on a cluster with VM Operator, for which the simulator stands in: it tells where a run would place VMs. */
 import { stringify } from 'yaml';
-import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
+import { findTemporalCli } from '../../cli/temporal-server';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
 import type { ClusterUser } from '../support/kubernetes';
 import { groupManifest, vmManifest, webServerManifest } from '../support/manifests';
@@ -137,7 +137,7 @@ test('the places are those of the run that follows, beside VMs that have theirs'
   expect(again?.placement).toBeUndefined();
   const jobPlaces = asPlaces(jobs) as Record<string, { zoneID: string }>;
   expect(Object.values(jobPlaces).map(({ zoneID }) => zoneID)).not.toContain('zone-a');
-  expect(await plan('site', ['--group', 'site/jobs'])).toContain('site/jobs: as observed → power left alone');
+  expect(await plan('site', ['--group', 'site/jobs'])).toContain('site/jobs: as observed → power unchanged');
   const next = await system.startBridge();
   await system.kubectl(['-n', 'site', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/jobs']);
   const found = await places('site', 'jobs');
@@ -189,7 +189,7 @@ test('who may not list zones is told so, and sees the rest', async () => {
   const table = await plan('blind', [], 'nobody');
   expect(table).toMatch(/^\+0s +app +1 +PowerOn +db /m);
   expect(table).toContain(
-    '  placement: not known: you may not list zones.topology.tanzu.vmware.com in namespace blind; ' +
-      'ask whoever rules the cluster for the verb list on zones.topology.tanzu.vmware.com\n',
+    '  placement: unknown: you may not list zones.topology.tanzu.vmware.com in namespace blind; ' +
+      'ask a cluster administrator to grant the verb list on zones.topology.tanzu.vmware.com\n',
   );
 });

@@ -70,7 +70,7 @@ it('installs after a process that was killed in the middle, and removes what it 
   const target = path.join(dir, 'killed/1.0/tool');
   const folder = path.dirname(target);
   const script = `
-    const { install } = require('./cli/program-cache');
+    const { install } = require('./cli/temporal-server/program-cache');
     const stay = () => new Promise(() => setInterval(() => console.log('fetching'), 100));
     void install({ target: ${JSON.stringify(target)}, fetchInto: stay });`;
   const holder = spawn(process.execPath, ['--require', 'tsx/cjs', '--eval', script], {

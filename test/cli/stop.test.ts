@@ -10,10 +10,10 @@ test('parts are closed the last one first, and one that hangs or fails does not 
   const close = (name: string) => async (): Promise<void> => void closed.push(name);
   const fails = (): Promise<void> => Promise.reject(new Error('broken'));
   await closeAll([close('a'), fails, close('b')], logger, 10_000);
-  expect([closed, warned]).toEqual([['b', 'a'], ['a part did not stop cleanly']]);
+  expect([closed, warned]).toEqual([['b', 'a'], ['failed to stop cleanly']]);
 
   const at = Date.now();
   await closeAll([close('c'), () => new Promise(() => undefined), close('d')], logger, 50);
   expect(Date.now() - at).toBeLessThan(5_000);
-  expect([closed, warned.at(-1)]).toEqual([['b', 'a', 'd'], 'some parts did not stop in time']);
+  expect([closed, warned.at(-1)]).toEqual([['b', 'a', 'd'], 'timed out while stopping']);
 });

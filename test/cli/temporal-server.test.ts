@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataFolder, type UpRecord } from '../../cli/data-folder/data-folder';
+import { dataFolder, type UpRecord } from '../../cli/data-folder';
 import { isRunning } from '../../cli/temporal-server/processes';
-import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
+import { findTemporalCli } from '../../cli/temporal-server';
 import {
   startTemporalServer,
   stopOrphan,
@@ -56,7 +56,7 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-test('starts with its search attributes, is started again when it dies (T1), and stops', async () => {
+test('starts with its search attributes, is started again when it dies (TEMPORAL-SERVER-1), and stops', async () => {
   const server = await startTemporalServer(options());
   await answers(server.address);
   const temporal = await connectClient({
@@ -89,7 +89,7 @@ test('a preferred port that is taken is replaced by a free one', async () => {
   holder.close();
 });
 
-test('a server that outlived its parent is stopped, and nothing else is (T2)', async () => {
+test('a server that outlived its parent is stopped, and nothing else is (TEMPORAL-SERVER-2)', async () => {
   const server = await startTemporalServer(options());
   const pid = server.pid() ?? 0;
   const record = (of: number): UpRecord => ({

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { dataFolder, readRecord } from '../../cli/data-folder/data-folder';
+import { dataFolder, readRecord } from '../../cli/data-folder';
 import { isRunning } from '../../cli/temporal-server/processes';
-import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
+import { findTemporalCli } from '../../cli/temporal-server';
 import type { JournalLine } from '../../platforms/simulated';
 import { groupWithVms, policyManifest } from '../support/manifests';
 import { until } from '../support/until';
@@ -109,7 +109,7 @@ test('up runs a group to its end: one JSON event a line, exit 0, nothing left ru
   expect(accepted('quick')).toHaveLength(3);
 }, 120_000);
 
-test('U1: after kill -9 in a delay the next up goes on, and does nothing twice', async () => {
+test('UP-1: after kill -9 in a delay the next up goes on, and does nothing twice', async () => {
   const file = manifests('killed', '6s');
   const first = begin(['up', file, '--data', 'killed']);
   await until(() => first.lines.some((line) => line.includes('TierDone: tier 1 of 2')));
@@ -243,7 +243,7 @@ describe('a group with a stuck VM', () => {
     up.kill('SIGINT');
     const [code] = (await once(up, 'exit')) as [number];
     expect(code).toBe(0);
-    expect(up.lines.at(-1)).toContain('stopped; vmgroup up goes on');
+    expect(up.lines.at(-1)).toContain('stopped; vmgroup up continues');
     expect(isRunning(serverPid('stuck'))).toBe(false);
     const after = await here('get', 'groups');
     expect(after.stderr).toContain('note: neither vmgroup up nor serve runs on this data');

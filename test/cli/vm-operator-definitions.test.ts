@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { GroupView } from '../../bridge';
-import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
+import { findTemporalCli } from '../../cli/temporal-server';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
 import { groupWithVms } from '../support/manifests';
 import { asYaml, vmOperatorGroups } from '../support/vm-operator-definitions';
@@ -147,7 +147,7 @@ test('without Temporal: what the conditions say, with a note', async () => {
   expect(code).toBe(0);
   expect(stdout).toMatch(/✖ db +PowerOperationFailed\n/);
   expect(stderr).toMatch(
-    /^note: no Temporal server answers at 127\.0\.0\.1:1.*only what stands in the status is shown\n$/,
+    /^note: no Temporal server answers at 127\.0\.0\.1:1.*open runs are shown as far as the status tells\n$/,
   );
   const groups = await vmgroup(['get', 'groups'], {
     env: { ...environment(), TEMPORAL_ADDRESS: '127.0.0.1:1' },

@@ -5,7 +5,7 @@ import path from 'node:path';
 test('they are logged and not printed, and listeners of others stay', () => {
   const script = `
     process.on('warning', ({ message }) => console.log('other: ' + message));
-    const { logWarnings } = require('./cli/runtime/warnings.ts');
+    const { logWarnings } = require('./cli/runtime/logging.ts');
     logWarnings({ warn: ({ err }) => console.log('log: ' + err.message) });
     process.emitWarning('careful');
   `;

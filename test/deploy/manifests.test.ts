@@ -6,14 +6,14 @@
  * Y3: every command of a container is one that the program takes.
  */
 import type { Command } from 'commander';
-import { PERMISSIONS, ROLE, type Process } from '../../cli/doctor/permissions';
+import { PERMISSIONS, ROLE, type ClusterProcess } from '../../cli/doctor/permissions';
 import { buildProgram } from '../../cli/program';
 import { RESOURCES } from '../../kubernetes';
 import { SHUTDOWN_FORCE_TIME } from '../../worker/start-worker';
 import { grantsOf, podOf, rendered, type Manifest } from '../support/deploy';
 
 const FOLDERS = ['base', 'vm-operator', 'core', 'simulator'] as const;
-const PROCESSES: Process[] = ['bridge', 'worker', 'simulator'];
+const PROCESSES: ClusterProcess[] = ['bridge', 'worker', 'simulator'];
 
 let objects: Record<string, Manifest[]>;
 beforeAll(async () => {

@@ -10,7 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { ROLE, type Process } from '../../cli/doctor/permissions';
+import { ROLE, type ClusterProcess } from '../../cli/doctor/permissions';
 import { workflowId } from '../../contract';
 import { buildWhenStale } from '../cli/vmgroup';
 import { auditArguments, requestsOf } from '../support/audit';
@@ -112,7 +112,7 @@ describe('deploy/', () => {
     return stdout;
   }
 
-  async function begin(name: Process, more: string[], ready = READY): Promise<Command> {
+  async function begin(name: ClusterProcess, more: string[], ready = READY): Promise<Command> {
     const deployment = manifests.find(
       ({ kind, metadata }) => kind === 'Deployment' && metadata.name === ROLE[name],
     );
@@ -130,7 +130,7 @@ describe('deploy/', () => {
     return running;
   }
 
-  function accountOf(name: Process): ClusterUser {
+  function accountOf(name: ClusterProcess): ClusterUser {
     return `system:serviceaccount:vmgroup-system:${ROLE[name]}` as ClusterUser;
   }
 
@@ -138,7 +138,7 @@ describe('deploy/', () => {
     await begin(
       'simulator',
       ['--data', path.join(dir, 'stand-in'), '--port', '0'],
-      /follows the VirtualMachines/,
+      /watches the VirtualMachines/,
     );
     const [worker, bridge] = await Promise.all([begin('worker', HERE), begin('bridge', HERE)]);
     await Promise.all([untilReady(worker), untilReady(bridge)]);
@@ -160,7 +160,7 @@ describe('deploy/', () => {
     expect(status.name).toBe('COMPLETED');
   }, 180_000);
 
-  test.each<Process>(['bridge', 'worker', 'simulator'])('X2: the role of the %s', (name) => {
+  test.each<ClusterProcess>(['bridge', 'worker', 'simulator'])('X2: the role of the %s', (name) => {
     const requests = requestsOf(dir, accountOf(name));
     expect(requests.filter(({ refused }) => refused)).toEqual([]);
     const granted = manifests
@@ -171,7 +171,7 @@ describe('deploy/', () => {
   });
 
   /** What this test does not reach. */
-  const RARE: Record<Process, string[]> = {
+  const RARE: Record<ClusterProcess, string[]> = {
     bridge: ['patch events.k8s.io/events'],
     worker: [
       // After a conflict, or where the watch is behind.

@@ -10,9 +10,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { FINALIZER } from '../../bridge';
-import type { Finding } from '../../cli/doctor/doctor';
-import { examineCluster, type ClusterDoctorOptions } from '../../cli/doctor/cluster';
-import { PERMISSIONS, ROLE, type Process } from '../../cli/doctor/permissions';
+import type { CheckResult } from '../../cli/doctor/check-result';
+import { checkCluster } from '../../cli/doctor/cluster';
+import type { ClusterDoctorOptions } from '../../cli/doctor/options';
+import { PERMISSIONS, ROLE, type ClusterProcess } from '../../cli/doctor/permissions';
 import { RESOURCES, type KubernetesObject, type Resource } from '../../kubernetes';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { auditArguments, requestsOf } from '../support/audit';
@@ -24,7 +25,7 @@ import { asYaml, OUR_STATUS_FIELDS, vmOperatorGroups } from '../support/vm-opera
 
 const root = path.join(__dirname, '../..');
 const NAMESPACE = 'vmgroup-system';
-const PROCESSES: Process[] = ['bridge', 'worker', 'simulator'];
+const PROCESSES: ClusterProcess[] = ['bridge', 'worker', 'simulator'];
 const RBAC = { group: 'rbac.authorization.k8s.io', version: 'v1' };
 const ROLES = {
   ClusterRole: { ...RBAC, plural: 'clusterroles', kind: 'ClusterRole', namespaced: false },
@@ -45,12 +46,12 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function accountOf(process: Process): ClusterUser {
+function accountOf(process: ClusterProcess): ClusterUser {
   return `system:serviceaccount:${NAMESPACE}:${ROLE[process]}` as ClusterUser;
 }
 
-function examine(user: ClusterUser, options: Partial<ClusterDoctorOptions>): Promise<Finding[]> {
-  return examineCluster({
+function examine(user: ClusterUser, options: Partial<ClusterDoctorOptions>): Promise<CheckResult[]> {
+  return checkCluster({
     kubeconfig: system.cluster.kubeconfig(user),
     leaseNamespace: NAMESPACE,
     ...options,
@@ -58,12 +59,15 @@ function examine(user: ClusterUser, options: Partial<ClusterDoctorOptions>): Pro
 }
 
 /** What doctor says about the rights of a process. */
-async function rights(process: Process, user = accountOf(process)): Promise<Finding[]> {
+async function rights(process: ClusterProcess, user = accountOf(process)): Promise<CheckResult[]> {
   return (await examine(user, { for: process })).filter(({ check }) => check === `rights of the ${process}`);
 }
 
 /** Doctor's answer once it is the wanted one: the API server takes a moment to see a changed role. */
-function rightsWithin(process: Process, wanted: (found: Finding[]) => boolean): Promise<Finding[]> {
+function rightsWithin(
+  process: ClusterProcess,
+  wanted: (found: CheckResult[]) => boolean,
+): Promise<CheckResult[]> {
   return system.until(async () => {
     const found = await rights(process);
     return wanted(found) ? found : undefined;
@@ -109,7 +113,9 @@ test('G1, G4: a bridge with the shipped role does all of its work, and needs all
 }, 120_000);
 
 /** Each verb that a shipped role grants, with the roles as they are without it. */
-function withoutEach(process: Process): { granted: string; kind: 'ClusterRole' | 'Role'; rules: Rule[] }[] {
+function withoutEach(
+  process: ClusterProcess,
+): { granted: string; kind: 'ClusterRole' | 'Role'; rules: Rule[] }[] {
   return shipped
     .filter(({ kind, metadata }) => /Role$/.test(kind) && metadata.name === ROLE[process])
     .flatMap(({ kind, rules = [] }) => {
@@ -173,7 +179,7 @@ test('G3: a right in one namespace alone is missing in the other ones', async ()
     return all.some(({ message }) => message.includes('namespace mine')) ? undefined : all;
   }, 'the binding');
   expect(found.map(({ message }) => message)).toContain(
-    'cannot patch virtualmachines in vmoperator.vmware.com, namespace yours (write the power state, and what was asked)',
+    'cannot patch virtualmachines in vmoperator.vmware.com, namespace yours (write the power state, and which operation asked for it)',
   );
   expect(found.map(({ cure }) => cure)).toContain(
     'add it to ClusterRole vmgroup-worker, and bind that in namespace yours',
@@ -227,7 +233,7 @@ describe('beside VM Operator', () => {
     );
     const key = ['-n', namespace, 'vmg/app'];
     await system.kubectl(['wait', '--for=condition=Ready', '--timeout=60s', ...key]);
-    const word = async (): Promise<Finding | undefined> =>
+    const word = async (): Promise<CheckResult | undefined> =>
       (await examine('admin', { watchNamespaces: [namespace] })).find(
         ({ check }) => check === 'other controllers',
       );
@@ -276,7 +282,7 @@ describe('beside VM Operator', () => {
 });
 
 /** What the shipped roles of a process grant. */
-function grantsOf(process: Process): string[] {
+function grantsOf(process: ClusterProcess): string[] {
   return shipped
     .filter(({ metadata }) => metadata.name === ROLE[process])
     .flatMap(grantsOfRole)

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
-import { examineCluster } from '../../cli/doctor/cluster';
-import type { Finding } from '../../cli/doctor/doctor';
+import { checkCluster } from '../../cli/doctor/cluster';
+import type { CheckResult } from '../../cli/doctor/check-result';
 import { until } from '../support/until';
 import { buildWhenStale } from '../cli/vmgroup';
 import { createAuthority, type Authority } from '../support/certificates';
@@ -70,8 +70,8 @@ function registration(kind: string, address: string, caBundle: string | undefine
   return stringify(shipped);
 }
 
-async function admission(): Promise<Finding | undefined> {
-  const found = await examineCluster({ kubeconfig: cluster.kubeconfig(), leaseNamespace: 'vmgroup-system' });
+async function admission(): Promise<CheckResult | undefined> {
+  const found = await checkCluster({ kubeconfig: cluster.kubeconfig(), leaseNamespace: 'vmgroup-system' });
   return found.find(({ check }) => check === 'admission');
 }
 
@@ -116,7 +116,7 @@ test('doctor tells what is missing until the webhook answers; then mistakes are 
   await register('127.0.0.1:1', caBundle);
   expect(await admission()).toMatchObject({
     result: 'problem',
-    message: 'the webhooks are installed, and were not asked or did not answer',
+    message: 'the webhooks are installed, but were not called or did not answer',
   });
 
   const args = podOf(named('Deployment', 'vmgroup-bridge')).containers[0]?.args ?? [];

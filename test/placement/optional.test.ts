@@ -1,5 +1,5 @@
 /** OPTIONAL-1, OPTIONAL-2: optional VMs. */
-import { placementText } from '../../cli/plan/placement';
+import { placementText } from '../../cli/plan/placement-text';
 import { solveChecked, type PlacementProblem } from '../../placement';
 import { tryAll } from './checker';
 import fc from 'fast-check';

@@ -1,7 +1,7 @@
 /** A search that the clock ends is reported wherever its answer goes, as another machine may come to another one. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { placementText } from '../../cli/plan/placement';
+import { placementText } from '../../cli/plan/placement-text';
 import { solvePlacement, STOPPED_BY_CLOCK, type PlacementProblem } from '../../placement';
 import { SimulatedPlatform } from '../../platforms/simulated';
 import { startSimulator } from '../../simulator';

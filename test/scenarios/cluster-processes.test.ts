@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../cli/temporal-server/temporal-server';
+import { freePort } from '../../cli/temporal-server';
 import { connectKubernetes, RESOURCES, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import { SimulatorConsole } from '../../platforms/simulated';
 import { buildWhenStale } from '../cli/vmgroup';
@@ -192,7 +192,7 @@ test('Temporal away: pages and metrics of worker and bridges say so, and nothing
 
 test('the platform away: the page of the worker says so until it is back', async () => {
   await platform.kill();
-  await readiness(worker, /^503 the platform cannot be followed/);
+  await readiness(worker, /^503 lost the watch on the platform/);
   await platform.restart();
   await readiness(worker, /^200 ok/);
 }, 180_000);
@@ -219,7 +219,7 @@ test('the API server away: the page of a worker that powers VMs there says so un
   others.push(other);
   await readiness(other, /^200 ok/);
   await cluster.killApiServer();
-  await readiness(other, /^503 the platform cannot be followed/);
+  await readiness(other, /^503 lost the watch on the platform/);
   await cluster.restartApiServer();
   await readiness(other, /^200 ok/);
 }, 180_000);

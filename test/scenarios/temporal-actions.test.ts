@@ -10,12 +10,12 @@ import { promisify } from 'node:util';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { temporal as api } from '@temporalio/proto';
 import { requestRun, type GroupView } from '../../bridge';
-import { dataFolder } from '../../cli/data-folder/data-folder';
-import { examineRuns } from '../../cli/doctor/runs';
-import type { Finding } from '../../cli/doctor/doctor';
-import { groupLines } from '../../cli/groups/group-text';
-import { paintFor } from '../../cli/output/colours';
-import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
+import { dataFolder } from '../../cli/data-folder';
+import { checkRuns } from '../../cli/doctor/runs';
+import type { CheckResult } from '../../cli/doctor/check-result';
+import { groupLines } from '../../cli/groups';
+import { paintFor } from '../../cli/output';
+import { findTemporalCli } from '../../cli/temporal-server';
 import type { MemberProgress } from '../../contract';
 import { groupWithVms, policyManifest } from '../support/manifests';
 import { accepted, startSystem, type System } from '../support/system';
@@ -170,8 +170,8 @@ async function expectDone(namespace: string, stuckAsked = 2): Promise<void> {
 }
 
 /** What doctor says about the run of a namespace. */
-async function doctor(namespace: string): Promise<Finding | undefined> {
-  const findings = await examineRuns(temporal.client);
+async function doctor(namespace: string): Promise<CheckResult | undefined> {
+  const findings = await checkRuns(temporal.client);
   return findings.find(({ check }) => check === `run ${namespace}/app`);
 }
 

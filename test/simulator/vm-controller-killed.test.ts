@@ -179,6 +179,6 @@ test('the rights that its page names are enough', async () => {
   const { items } = await cluster.api.list(RESOURCES.zones, { namespace });
   expect(items.map(({ metadata }) => metadata.name)).toEqual(['zone-a', 'zone-b', 'zone-c']);
   const log = await simulator.stop();
-  expect(log).toContain('follows the VirtualMachines');
+  expect(log).toContain('watches the VirtualMachines');
   expect(log).not.toContain('orbidden');
 });

@@ -9,13 +9,14 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { DEFAULT_INVENTORY } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
-import { followCluster, startBridgeOnCluster, type FollowedCluster } from '../../cli/runtime/cluster-parts';
 import {
-  watchPlatform,
-  watchSimulator,
+  openPlatform,
+  startClusterBridge,
+  watchCluster,
   type RunningBridge,
   type RunningPlatform,
-} from '../../cli/runtime/parts';
+  type WatchedCluster,
+} from '../../cli/runtime';
 import {
   connectKubernetes,
   RESOURCES,
@@ -120,16 +121,17 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
   }
 
   /** A watch of its own, as a process of its own has it. */
-  function openPlatform(followed: FollowedCluster): RunningPlatform {
-    return kind === 'simulated'
-      ? watchSimulator(simulator.address, logger)
-      : watchPlatform(followed.vmOperator(), cluster.server, logger);
+  function openOwnPlatform(watchedCluster: WatchedCluster): RunningPlatform {
+    return openPlatform(
+      { platform: kind, simulator: simulator.address, cluster: watchedCluster, watchOnly: false },
+      logger,
+    );
   }
 
   const proxy = proxied ? await startFaultProxy(cluster.kubeconfig()) : undefined;
   const ours = proxy?.kubeconfig ?? cluster.kubeconfig();
-  const followedByWorker = followCluster({ kubeconfig: ours }, logger);
-  const platform = openPlatform(followedByWorker);
+  const followedByWorker = watchCluster({ kubeconfig: ours }, logger);
+  const platform = openOwnPlatform(followedByWorker);
   const taskQueue = `test-${path.basename(dir)}`;
   const worker = await startWorker({
     target: {
@@ -147,11 +149,11 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
   const console = new SimulatorConsole(simulator.address);
 
   async function startBridge(kubeconfig = ours, leaseNamespace = 'default'): Promise<ClusterBridge> {
-    const followed: FollowedCluster = followCluster({ kubeconfig }, logger);
-    const watched = openPlatform(followed);
+    const followed: WatchedCluster = watchCluster({ kubeconfig }, logger);
+    const watched = openOwnPlatform(followed);
     const events: BridgeEvent[] = [];
     const registry = new Registry();
-    const bridge = await startBridgeOnCluster({
+    const bridge = await startClusterBridge({
       cluster: followed,
       options: { leaseNamespace, platform: kind },
       client: temporal.client,

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { freePort } from '../../cli/temporal-server/temporal-server';
+import { freePort } from '../../cli/temporal-server';
 import { findKubernetesParts } from './kubernetes-parts';
 
 /** Groups of each user. All but `admin` begin without rights: RBAC objects give them some. */

@@ -3,7 +3,7 @@
  * `npm run test:parts`. What is there already is only looked up.
  */
 import { explain } from '../../cli/errors';
-import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
+import { findTemporalCli } from '../../cli/temporal-server';
 import { prepareKubernetesParts } from './kubernetes-parts';
 
 /** Where a part is and how it came there. */

@@ -6,13 +6,13 @@ import type { WorkflowHandle } from '@temporalio/client';
 import pino from 'pino';
 import { DEFAULT_INVENTORY } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
-import { dataFolder } from '../../cli/data-folder/data-folder';
+import { dataFolder } from '../../cli/data-folder';
 import {
-  startBridgeOn,
-  startPlatform,
+  startFolderBridge,
+  startSimulatedPlatform,
   type RunningBridge,
   type RunningPlatform,
-} from '../../cli/runtime/parts';
+} from '../../cli/runtime';
 import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
 import { startWorker, type RunningWorker } from '../../worker';
 import { operatorUpdates, workflowId, type RunOutcome, type OperatorVerb } from '../../contract';
@@ -73,7 +73,11 @@ export async function startSystem(
     ...DEFAULT_INVENTORY,
     behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior },
   };
-  const platform: RunningPlatform = await startPlatform({ dataDir: folder.simulator, inventory, logger });
+  const platform: RunningPlatform = await startSimulatedPlatform({
+    dataDir: folder.simulator,
+    inventory,
+    logger,
+  });
   const taskQueue = `test-${path.basename(dir)}`;
   const worker: RunningWorker = await startWorker({
     target: {
@@ -89,7 +93,7 @@ export async function startSystem(
     logger,
   });
   const events: BridgeEvent[] = [];
-  const bridge = await startBridgeOn({
+  const bridge = await startFolderBridge({
     paths: [manifests],
     folder,
     client: temporal.client,

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
-import { freePort, SERVER_SETTINGS } from '../../cli/temporal-server/temporal-server';
+import { findTemporalCli } from '../../cli/temporal-server';
+import { freePort } from '../../cli/temporal-server';
+import { SERVER_SETTINGS } from '../../cli/temporal-server/temporal-server';
 import { SEARCH_ATTRIBUTE_TYPES } from '../../worker';
 
 export interface TestTemporal {

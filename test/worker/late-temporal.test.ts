@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../cli/temporal-server/temporal-server';
+import { freePort } from '../../cli/temporal-server';
 import { startSimulator, type Simulator } from '../../simulator';
 import { buildWhenStale, start } from '../cli/vmgroup';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataFolder } from '../../cli/data-folder/data-folder';
-import { findTemporalCli } from '../../cli/temporal-server/temporal-cli';
+import { dataFolder } from '../../cli/data-folder';
+import { findTemporalCli } from '../../cli/temporal-server';
 import { startTemporalServer, type TemporalServer } from '../../cli/temporal-server/temporal-server';
 import {
   checkSearchAttributes,

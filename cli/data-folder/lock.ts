@@ -1,0 +1,55 @@
+/**
+ * The lock of a data folder.
+ *
+ * DATA-1: at most one process works on a data folder, even if two containers share it; the lock of a killed process is taken over (LOCK-1
+ *     and LOCK-2 of files/lock.ts).
+ */
+import { mkdirSync } from 'node:fs';
+import { LockedError, takeLock } from '../../files';
+import { CliError } from '../errors';
+import type { DataFolder } from './folder';
+import type { UpRecord } from './record';
+
+/**
+ * Makes this process the only one that works on the folder (DATA-1); creates the folder. If another process takes the lock over, this one
+ * gets SIGTERM.
+ *
+ * @returns the function that releases the lock.
+ * @throws CliError if another process works on the folder, or it cannot be written.
+ */
+export async function lockFolder(
+  folder: DataFolder,
+  command: UpRecord['command'],
+): Promise<() => Promise<void>> {
+  try {
+    mkdirSync(folder.dir, { recursive: true });
+    const lock = await takeLock(folder.lock, {
+      note: { command },
+      onLost: () => process.kill(process.pid, 'SIGTERM'),
+    });
+    return () => lock.release();
+  } catch (error: unknown) {
+    if (error instanceof LockedError) throw inUse(folder, error);
+    throw new CliError(
+      `the data folder ${folder.dir} cannot be written`,
+      ['choose another one with --data DIR'],
+      { cause: error },
+    );
+  }
+}
+
+function inUse({ dir }: DataFolder, { pid, note, isHere }: LockedError): CliError {
+  const command = typeof note['command'] === 'string' ? note['command'] : 'up';
+  const elsewhere = 'or start this one on other data: --data DIR';
+  if (!isHere) {
+    return new CliError(
+      `vmgroup ${command} works on ${dir} already, in another container or on another host`,
+      ['stop it there', elsewhere],
+    );
+  }
+  return new CliError(`vmgroup ${command} works on ${dir} already (pid ${pid})`, [
+    'look at its groups from here: vmgroup watch',
+    `stop it: kill ${pid}`,
+    elsewhere,
+  ]);
+}

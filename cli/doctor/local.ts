@@ -1,0 +1,59 @@
+/** Checks of this machine: Node, Temporal's command line tool, the data folder. */
+import { accessSync, constants, existsSync } from 'node:fs';
+import path from 'node:path';
+import { dataFolder, readLiveRecord } from '../data-folder';
+import { CliError, messageOf } from '../errors';
+import { findTemporalCli, versionOf } from '../temporal-server';
+import type { CheckResult } from './check-result';
+
+/** Checks the version of Node. */
+export function checkNode(): CheckResult {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const isSupported = major > 20 || (major === 20 && minor >= 19);
+  return {
+    check: 'node',
+    result: isSupported ? 'ok' : 'problem',
+    message: process.version,
+    ...(!isSupported && { cure: 'install Node.js 20.19 or newer' }),
+  };
+}
+
+/** Checks whether there is a Temporal command line tool. Installs nothing. */
+export async function checkTemporalTool(): Promise<CheckResult> {
+  const check = 'temporal tool';
+  try {
+    const { path: binary, from } = await findTemporalCli({ installMissing: false });
+    return { check, result: 'ok', message: `${await versionOf(binary)} at ${binary} (${from})` };
+  } catch (error: unknown) {
+    if (!(error instanceof CliError)) throw error;
+    const isNamed = Boolean(process.env['VMGROUP_TEMPORAL_CLI']);
+    return {
+      check,
+      result: isNamed ? 'problem' : 'note',
+      message: error.message,
+      cure: error.nextSteps.join(', '),
+    };
+  }
+}
+
+/** Checks whether the data folder can be written, and which process works on it. */
+export function checkDataFolder(data: string): CheckResult {
+  const check = 'data folder';
+  const { dir } = dataFolder(data);
+  const live = readLiveRecord(dataFolder(data));
+  if (live)
+    return { check, result: 'ok', message: `vmgroup ${live.command} (pid ${live.pid}) works on ${dir}` };
+  try {
+    let nearest = dir;
+    while (!existsSync(nearest)) nearest = path.dirname(nearest);
+    accessSync(nearest, constants.W_OK);
+    return { check, result: 'ok', message: `${dir}, not in use` };
+  } catch (error: unknown) {
+    return {
+      check,
+      result: 'problem',
+      message: `${dir} cannot be written: ${messageOf(error)}`,
+      cure: 'make it writable, or name another one with --data DIR',
+    };
+  }
+}

@@ -1,0 +1,15 @@
+/** Options of `vmgroup doctor`. */
+import type { ClusterOptions, Format, TemporalOptions } from '../options';
+import type { ClusterProcess } from './permissions';
+
+/** Options that concern a cluster. */
+export interface ClusterDoctorOptions extends ClusterOptions {
+  /** The process whose permissions are checked. Absent: `serve`, which is bridge and worker. */
+  for?: ClusterProcess | 'serve';
+  leaseNamespace?: string;
+}
+
+/** Options of `doctor`. */
+export interface DoctorOptions extends TemporalOptions, ClusterDoctorOptions {
+  output: Format;
+}

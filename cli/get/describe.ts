@@ -1,0 +1,100 @@
+/** `vmgroup describe`. */
+import type { ObjectName } from '../../api';
+import type { GroupView, MemberStatus } from '../../bridge';
+import { groupLines, loadView, noteIfStale } from '../groups';
+import { clock, paintFor, print, table, type Column } from '../output';
+import type { ViewOptions } from './options';
+
+/** Prints everything about one group. */
+export async function describeGroup(name: ObjectName, options: ViewOptions): Promise<void> {
+  const view = await loadView(name, options);
+  print(options.output, view, () => {
+    noteIfStale([view], options);
+    return groupText(view, Date.now());
+  });
+}
+
+/** Everything about one group, as text. */
+export function groupText(view: GroupView, now: number): string {
+  const { run, status } = view;
+  const drawing = { now, paint: paintFor(process.stdout), width: process.stdout.columns || 100 };
+  const sections = [
+    groupLines(view, drawing).join('\n') + '\n',
+    summary(view),
+    section('Members', memberTable(status.members)),
+    section('Conditions', conditionTable(view)),
+    section('Exceptions', exceptionTable(run)),
+    section('Operators', commandTable(run)),
+    section('Ignored input', ignoredTable(run)),
+  ];
+  return sections.filter((text) => text !== '').join('\n');
+}
+
+function summary({ message, run, status }: GroupView): string {
+  const lines = [
+    `Message:  ${message}`,
+    ...(run
+      ? [`Run:      ${run.workflowId}/${run.runId}`, `Started:  ${new Date(run.startedAt).toISOString()}`]
+      : []),
+    ...(run?.endedAt ? [`Ended:    ${new Date(run.endedAt).toISOString()}`] : []),
+    ...(status.lastUpdatedPowerStateTime ? [`Synced:   ${status.lastUpdatedPowerStateTime}`] : []),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function memberTable(members: MemberStatus[]): string {
+  return tableOrNothing(members, [
+    { head: 'NAME', of: ({ name }) => name },
+    { head: 'KIND', of: ({ kind }) => kind },
+    { head: 'POWER', of: ({ powerState }) => powerState },
+    { head: 'ZONE', of: ({ placement }) => placement?.zoneID },
+    { head: 'NODE', of: ({ placement }) => placement?.node },
+    {
+      head: 'NOT READY BECAUSE',
+      of: ({ conditions }) => conditions.find(({ status }) => status !== 'True')?.message,
+    },
+  ]);
+}
+
+function conditionTable({ status }: GroupView): string {
+  return tableOrNothing(status.conditions, [
+    { head: 'TYPE', of: ({ type }) => type },
+    { head: 'STATUS', of: (condition) => condition.status },
+    { head: 'REASON', of: ({ reason }) => reason },
+    { head: 'SINCE', of: ({ lastTransitionTime }) => lastTransitionTime },
+    { head: 'MESSAGE', of: ({ message }) => message },
+  ]);
+}
+
+function exceptionTable(run: GroupView['run']): string {
+  return tableOrNothing(run?.outcome?.exceptions ?? [], [
+    { head: 'MEMBER', of: ({ member }) => member },
+    { head: 'REASON', of: ({ reason }) => reason },
+    { head: 'MESSAGE', of: ({ message }) => message },
+  ]);
+}
+
+function commandTable(run: GroupView['run']): string {
+  return tableOrNothing(run?.progress?.words ?? run?.outcome?.words ?? [], [
+    { head: 'TIME', of: ({ at }) => clock(at) },
+    { head: 'WHO', of: ({ actor }) => actor },
+    { head: 'WHAT', of: ({ verb, member }) => (member ? `${verb} ${member}` : verb) },
+    { head: 'REASON', of: ({ reason }) => reason },
+  ]);
+}
+
+function ignoredTable(run: GroupView['run']): string {
+  return tableOrNothing(run?.progress?.ignored ?? [], [
+    { head: 'TIME', of: ({ at }) => clock(at) },
+    { head: 'WHAT', of: ({ what }) => what },
+    { head: 'WHY', of: ({ why }) => why },
+  ]);
+}
+
+function tableOrNothing<T>(rows: T[], columns: Column<T>[]): string {
+  return rows.length === 0 ? '' : table(columns, rows);
+}
+
+function section(title: string, text: string): string {
+  return text === '' ? '' : `${title}:\n${text.replace(/^(?=.)/gm, '  ')}`;
+}

@@ -1,0 +1,4 @@
+/** Manifests that a command works on: those of files, or the objects of a cluster. */
+export { formatLiveProblem, readCluster, type ClusterManifests } from './cluster';
+export { readManifestFiles, readManifests, usesFiles } from './files';
+export { inventoryOf } from './inventory';

@@ -1,0 +1,17 @@
+/** Options and arguments that several commands share. Loads nothing but Commander. */
+export { defaultActor } from './actor';
+export { groupArgument, optionalGroupArgument, parseObjectName, parsePort } from './arguments';
+export {
+  clusterFlags,
+  isOnCluster,
+  leaseNamespaceOption,
+  SIMULATOR_ADDRESS,
+  watchedNamespaces,
+  withCluster,
+  withSource,
+  type ClusterOptions,
+  type GroupOptions,
+  type SourceOptions,
+} from './cluster';
+export { outputOption, type Format } from './output';
+export { withData, withTemporal, type TemporalOptions } from './temporal';

@@ -1,0 +1,37 @@
+/** `vmgroup plan`: its options. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { outputOption, parseObjectName, withSource } from '../options';
+import type { PlanOptions } from './options';
+import type * as Plan from './plan';
+
+const action = (): typeof Plan => require('./plan') as typeof Plan;
+
+/** Adds the command. */
+export function registerPlan(program: Command): void {
+  withSource(
+    program
+      .command('plan')
+      .description('dry run: the steps in order with their earliest times, and what each waits for'),
+  )
+    .argument('[path...]', 'files and folders of manifests; - for standard input')
+    .option('--group <ns/name>', 'only this group', parseObjectName)
+    .addOption(
+      new Option('--to <state>', 'plan for this desired power state').choices([
+        'PoweredOn',
+        'PoweredOff',
+        'Suspended',
+      ]),
+    )
+    .addOption(
+      new Option(
+        '--platform <kind>',
+        'platform of the VMs of a cluster (default: simulated with --simulator, otherwise vm-operator)',
+      )
+        .choices(['simulated', 'vm-operator'])
+        .env('VMGROUP_PLATFORM'),
+    )
+    .addOption(new Option('--simulator <address>', 'address of vmgroup simulator').env('VMGROUP_SIMULATOR'))
+    .addOption(outputOption(['table', 'json', 'mermaid']))
+    .action((paths: string[], options: PlanOptions) => action().plan(paths, options));
+}

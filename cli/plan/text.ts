@@ -1,0 +1,91 @@
+/** Plans as tables and as flow charts. Pure. */
+import { formatDuration, type PowerState } from '../../api';
+import type { Plan } from '../../contract';
+import type { Forecast, ForecastStep } from '../../workflows';
+import { table } from '../output';
+import { placementText } from './placement-text';
+import type { PlannedPlacement } from './placer';
+
+/** What a run of one group would do. */
+export interface GroupPlan {
+  /** `namespace/name`. */
+  group: string;
+  powerState: Plan['powerState'];
+  /** The assumed state of the VMs before the run; on a cluster it is observed. */
+  from: PowerState | 'Observed';
+  forecast: Omit<Forecast, 'places'>;
+  /** Where VMs without a place would be placed; absent: all VMs have one. */
+  placement?: PlannedPlacement;
+}
+
+/** The plan as a table of steps, then the placement. */
+export function planTable({ group, powerState, from, forecast, placement }: GroupPlan): string {
+  const steps = table<ForecastStep>(
+    [
+      { head: 'AT LEAST', of: ({ at }) => `+${formatDuration(at)}` },
+      { head: 'GROUP', of: (step) => step.group },
+      { head: 'TIER', of: ({ tier }) => (tier < 0 ? undefined : tier + 1) },
+      { head: 'STEP', of: ({ action }) => action },
+      { head: 'MEMBER', of: ({ member }) => member },
+      { head: 'WHY', of: ({ why }) => why },
+    ],
+    forecast.steps,
+  );
+  const waits = forecast.waits.map((wait) => `  waits: ${wait}\n`).join('');
+  const before = from === 'Observed' ? 'as observed' : from;
+  const after = powerState === 'Unchanged' ? 'power unchanged' : powerState;
+  const head = `${group}: ${before} → ${after}, at least ${formatDuration(forecast.end)} and the time that the VMs take\n\n`;
+  const places = placement ? `\n${placementText(placement)}` : '';
+  return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}${places}`;
+}
+
+/** The plan as a Mermaid flow chart: a box for each moment with its operations, and the waits on the arrows between them. */
+export function planChart({ group, powerState, forecast }: GroupPlan): string {
+  const moments = momentsOf(forecast.steps);
+  const boxes = moments.flatMap(({ steps }, at) => [
+    `  subgraph s${at}["${momentTitle(steps[0])}"]`,
+    ...steps.map(
+      ({ action, member }, index) =>
+        `    s${at}m${index}["${action}${member === undefined ? '' : ` ${member}`}"]`,
+    ),
+    '  end',
+  ]);
+  const arrows = moments
+    .slice(1)
+    .map(({ wait }, at) => `  s${at} -->${wait === '' ? '' : `|"${wait.replaceAll('"', "'")}"|`} s${at + 1}`);
+  return (
+    [`---`, `title: ${group} to ${powerState}`, `---`, 'flowchart LR', ...boxes, ...arrows].join('\n') + '\n'
+  );
+}
+
+/** Steps that begin at the same time, and the wait before them. */
+interface Moment {
+  steps: ForecastStep[];
+  wait: string;
+}
+
+function momentsOf(steps: readonly ForecastStep[]): Moment[] {
+  const moments: Moment[] = [];
+  let wait = '';
+  for (const step of steps) {
+    if (step.action === 'Wait') {
+      wait = step.why;
+      continue;
+    }
+    const last = moments.at(-1);
+    if (last && wait === '' && isSameMoment(last, step)) last.steps.push(step);
+    else moments.push({ steps: [step], wait });
+    wait = '';
+  }
+  return moments;
+}
+
+function isSameMoment({ steps: [first] }: Moment, { at, tier, group }: ForecastStep): boolean {
+  return first?.at === at && first.tier === tier && first.group === group;
+}
+
+function momentTitle(step: ForecastStep | undefined): string {
+  if (!step) return '';
+  const tier = step.tier < 0 ? 'placement' : `tier ${step.tier + 1}`;
+  return `${step.group}, ${tier}, +${formatDuration(step.at)}`;
+}

@@ -1,0 +1,68 @@
+/** The power state in the object of a group on a cluster. */
+import type { ObjectName, PowerState } from '../../api';
+import type { KubernetesObject } from '../../kubernetes';
+import { connectCluster } from '../connections';
+import { CliError } from '../errors';
+import { groupSpec, isLeftBehind, patchGroup, readGroupTree, requestRunOf } from '../new-run';
+import { clusterFlags, type SourceOptions } from '../options';
+import type { PowerOptions } from './options';
+
+const VERB: Record<PowerState, string> = { PoweredOn: 'on', PoweredOff: 'off', Suspended: 'suspend' };
+
+/**
+ * Writes `spec.powerState`, or requests a new run if it is there already and the last run stopped short of it.
+ *
+ * @throws CliError if there is no such group, a group above it outranks it, or the API server refuses.
+ */
+export async function setPowerOnCluster(
+  group: ObjectName,
+  powerState: PowerState,
+  options: PowerOptions,
+): Promise<void> {
+  const name = `${group.namespace}/${group.name}`;
+  if (options.path) {
+    throw new CliError('on a cluster the power state is in the object, not in a file', [
+      'omit --path, or change the file: --source directory',
+    ]);
+  }
+  const api = connectCluster(options);
+  const tree = await readGroupTree(api, group.namespace);
+  const object = tree.get(group);
+  const driver = tree.driverOf(object);
+  if (driver && driver !== object) throw outranked(group, driver, powerState, options);
+  const before = groupSpec(object).powerState;
+  if (before !== powerState) {
+    await patchGroup(api, group, { spec: { powerState } });
+    process.stdout.write(
+      `${name}: spec.powerState is now ${powerState} (was ${before ?? 'not set'}); follow it with vmgroup watch ${name}${clusterFlags(options)}\n`,
+    );
+  } else if (isLeftBehind(object)) {
+    process.stdout.write(`${await requestRunOf(api, tree, object, options)}\n`);
+  } else {
+    process.stdout.write(`${name}: spec.powerState is ${powerState} already\n`);
+  }
+}
+
+function outranked(
+  group: ObjectName,
+  driver: KubernetesObject,
+  powerState: PowerState,
+  options: SourceOptions,
+): CliError {
+  const above = `${group.namespace}/${driver.metadata.name}`;
+  const name = `${group.namespace}/${group.name}`;
+  const flags = clusterFlags(options);
+  const { powerState: outranking } = groupSpec(driver);
+  return new CliError(
+    `${name} is in ${above}, whose power state ${outranking} outranks it and would overwrite the change`,
+    [
+      `change all of ${above}: vmgroup power ${VERB[powerState]} ${above}${flags}`,
+      `or change this group alone: first remove its spec.groupName, kubectl patch vmg ${group.name} -n ${group.namespace} --type merge -p '{"spec":{"groupName":null}}'`,
+      ...(powerState === outranking
+        ? [
+            `or, if its members are not in that state, request a run: vmgroup retry ${name} --reason TEXT${flags}`,
+          ]
+        : []),
+    ],
+  );
+}

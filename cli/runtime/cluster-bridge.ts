@@ -1,0 +1,65 @@
+/** The bridge on the objects of a cluster. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { BridgeOptions } from '../../bridge';
+import type { Observer } from '../../platforms';
+import type { Health } from '../../worker';
+import * as lazy from '../lazy';
+import { watchedNamespaces, type ClusterOptions } from '../options';
+import type { WatchedCluster } from './cluster';
+import type { RunningBridge } from './folder-bridge';
+import { startWebhook, type WebhookOptions } from './webhook';
+
+/** Options of {@link startClusterBridge}. */
+export interface ClusterBridgeOptions {
+  cluster: WatchedCluster;
+  options: ClusterOptions & WebhookOptions & { leaseNamespace?: string; platform?: string };
+  client: Client;
+  taskQueue?: string;
+  observer: Observer;
+  logger: Logger;
+  registry: Health['registry'];
+  onEvent?: NonNullable<BridgeOptions['onEvent']>;
+  /** Called with the reason why the start has to wait. */
+  onWaiting?: (reason: string) => void;
+}
+
+/** Starts a bridge on the objects of a cluster, with its metrics and its admission webhook. Throws as {@link startWebhook}. */
+export async function startClusterBridge(given: ClusterBridgeOptions): Promise<RunningBridge> {
+  const { cluster, options, client, observer, logger, onEvent } = given;
+  const { startKubernetesBridge, stuckRuns } = lazy.bridge();
+  const namespaces = watchedNamespaces(options);
+  const bridge = await startKubernetesBridge({
+    api: cluster.api,
+    machines: cluster.machines,
+    ...(namespaces && { namespaces }),
+    // VM Operator creates a VM of a group once the group's status holds its place.
+    placesAhead: options.platform === 'vm-operator',
+    leaseNamespace: options.leaseNamespace ?? lazy.kubernetes().inClusterNamespace() ?? 'default',
+    identity: `${hostname()}_${randomUUID().slice(0, 8)}`,
+    client,
+    taskQueue: given.taskQueue ?? lazy.worker().TASK_QUEUE,
+    observations: lazy.platforms().observationsOf(observer),
+    logger,
+    ...(onEvent && { onEvent }),
+    ...(given.onWaiting && { onWaiting: given.onWaiting }),
+  });
+  lazy.worker().showFigures(given.registry, () => ({
+    ready: bridge.ready().ready,
+    leading: bridge.leading(),
+    // Only the leader follows the groups.
+    stuckRuns: stuckRuns(bridge.leading() ? bridge.views() : []),
+    ...bridge.figures(),
+  }));
+  const webhook = await startWebhook(options, (namespace) => bridge.known(namespace), logger, given.registry);
+  return {
+    bridge,
+    views: () => bridge.views(),
+    stop: async () => {
+      await webhook?.close();
+      await bridge.stop();
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/** The bridge on a folder of manifests. */
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { Bridge, BridgeOptions } from '../../bridge';
+import type { Observer } from '../../platforms';
+import type { DataFolder } from '../data-folder';
+import * as lazy from '../lazy';
+
+/** A running bridge. */
+export interface RunningBridge {
+  bridge: Bridge;
+  views: Bridge['views'];
+  stop(): Promise<void>;
+}
+
+/** Options of {@link startFolderBridge}. */
+export interface FolderBridgeOptions {
+  /** Files and folders of manifests. */
+  paths: string[];
+  folder: DataFolder;
+  client: Client;
+  taskQueue?: string;
+  observer: Observer;
+  logger: Logger;
+  onEvent?: NonNullable<BridgeOptions['onEvent']>;
+  onView?: NonNullable<BridgeOptions['onView']>;
+}
+
+/** Starts a bridge on manifests. It keeps status in the data folder, and accepts requests for runs there. */
+export async function startFolderBridge(options: FolderBridgeOptions): Promise<RunningBridge> {
+  const { folder, logger, observer, onEvent, onView } = options;
+  const { directorySource, fileStatusStore, startBridge, watchRequests } = lazy.bridge();
+  const statusStore = fileStatusStore(folder.status, (error) =>
+    logger.error({ err: error }, 'failed to write status'),
+  );
+  const bridge = await startBridge({
+    source: directorySource({
+      paths: options.paths,
+      lastValidFile: folder.lastValid,
+      ignore: [folder.dir],
+      onWarning: (message) => logger.warn(message),
+    }),
+    client: options.client,
+    taskQueue: options.taskQueue ?? lazy.worker().TASK_QUEUE,
+    observations: lazy.platforms().observationsOf(observer),
+    statusStore,
+    logger,
+    ...(onEvent && { onEvent }),
+    ...(onView && { onView }),
+  });
+  const requests = await watchRequests(
+    folder.requests,
+    (request) => bridge.ask(request),
+    (reason) => logger.warn({ reason }, 'refused a request for a run'),
+  );
+  return {
+    bridge,
+    views: () => bridge.views(),
+    stop: async () => {
+      await requests.stop();
+      await bridge.stop();
+      await statusStore.flush();
+    },
+  };
+}

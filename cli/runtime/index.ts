@@ -1,0 +1,8 @@
+/** What processes are made of: platforms with their watch, bridges on a folder or a cluster, logs, and a clean end. */
+export { watchCluster, type WatchedCluster } from './cluster';
+export { startClusterBridge } from './cluster-bridge';
+export { startFolderBridge, type RunningBridge } from './folder-bridge';
+export { LOG_FORMAT, logWarnings } from './logging';
+export { openPlatform, startSimulatedPlatform, watchSimulator, type RunningPlatform } from './platform';
+export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
+export type { WebhookOptions } from './webhook';

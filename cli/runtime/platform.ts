@@ -1,0 +1,89 @@
+/** The platforms of a process, and the one watch of each. */
+import type { Logger } from 'pino';
+import type { SimulatedInventory } from '../../api';
+import type { Observer, Platform } from '../../platforms';
+import { CliError, messageOf } from '../errors';
+import * as lazy from '../lazy';
+import type { WatchedCluster } from './cluster';
+
+/** A platform and its watch. */
+export interface RunningPlatform {
+  /** `http://127.0.0.1:PORT` of the simulator, or the address of the API server. */
+  address: string;
+  platform: Platform;
+  observer: Observer;
+  close(): Promise<void>;
+}
+
+/** Which platform {@link openPlatform} opens. */
+export interface PlatformChoice {
+  platform: 'simulated' | 'vm-operator';
+  /** Address of the simulator. */
+  simulator: string;
+  /** The cluster whose VMs vm-operator powers. */
+  cluster: WatchedCluster | undefined;
+  /** The process asks for no power operations, so it needs only the rights to watch. */
+  watchOnly: boolean;
+}
+
+/** Opens the chosen platform. */
+export function openPlatform(choice: PlatformChoice, logger: Logger): RunningPlatform {
+  const { platform, simulator, cluster, watchOnly } = choice;
+  if (platform === 'simulated' || !cluster) return watchSimulator(simulator, logger);
+  return watchPlatform(cluster.vmOperator(watchOnly), cluster.api.address, logger);
+}
+
+/**
+ * Starts a simulator in this process, and watches it.
+ *
+ * @throws CliError if the simulator does not start, such as when another process runs one on the same folder.
+ */
+export async function startSimulatedPlatform(options: {
+  dataDir: string;
+  inventory?: SimulatedInventory;
+  logger: Logger;
+}): Promise<RunningPlatform> {
+  const { dataDir, inventory, logger } = options;
+  const simulator = await lazy
+    .simulator()
+    .startSimulator({
+      dataDir,
+      ...(inventory && { inventory }),
+      onBroken: (error) => logger.error({ err: error }, 'failed to write the journal of the simulator'),
+    })
+    .catch((error: unknown) => {
+      throw new CliError(`the simulated platform did not start: ${messageOf(error)}`, [
+        'stop the vmgroup simulator that runs on this data, or use other data: --data DIR',
+      ]);
+    });
+  const watched = watchSimulator(simulator.address, logger);
+  return {
+    ...watched,
+    close: async () => {
+      await watched.close();
+      await simulator.close();
+    },
+  };
+}
+
+/** Watches a running simulator. */
+export function watchSimulator(address: string, logger: Logger): RunningPlatform {
+  return watchPlatform(new (lazy.simulated().SimulatedPlatform)(address), address, logger);
+}
+
+function watchPlatform(platform: Platform, address: string, logger: Logger): RunningPlatform {
+  const observer = new (lazy.platforms().Observer)(platform, {
+    onBroken: (error, retryIn) =>
+      logger.warn({ err: error, retryIn }, 'lost the watch on the platform, retrying'),
+    onListenerError: (error) => logger.error({ err: error }, 'failed to handle a watch event'),
+  });
+  return {
+    address,
+    platform,
+    observer,
+    close: async () => {
+      await observer.close();
+      await platform.close();
+    },
+  };
+}

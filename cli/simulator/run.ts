@@ -1,0 +1,92 @@
+/** `vmgroup simulator run`. */
+import type { Logger } from 'pino';
+import { pino } from 'pino';
+import type { Simulator, VmController } from '../../simulator';
+import { connectCluster } from '../connections';
+import { dataFolder } from '../data-folder';
+import { CliError, messageOf } from '../errors';
+import * as lazy from '../lazy';
+import { inventoryOf, readManifests } from '../manifests';
+import { watchedNamespaces, type ClusterOptions } from '../options';
+import { LOG_FORMAT, stopSignal, untilStopped } from '../runtime';
+
+/** Options of `simulator run`. */
+export interface SimulatorRunOptions extends ClusterOptions {
+  /** Path of the data folder. */
+  data: string;
+  port: number;
+  /** Stand in for VM Operator's VM controller. */
+  kubernetes?: true;
+}
+
+/** Milliseconds for which the same error is not logged again. */
+const REPEAT_AFTER = 60_000;
+
+/**
+ * Runs the simulated platform until Ctrl-C.
+ *
+ * @throws CliError if the inventory is invalid, no API server is configured, or the simulator does not start.
+ */
+export async function runSimulator(paths: string[], options: SimulatorRunOptions): Promise<void> {
+  const inventory =
+    paths.length === 0 ? undefined : inventoryOf(await readManifests(paths, { streams: true }));
+  const signal = stopSignal();
+  const startController = options.kubernetes ? connectController(options, signal) : undefined;
+  const simulator = await lazy
+    .simulator()
+    .startSimulator({
+      dataDir: dataFolder(options.data).simulator,
+      port: options.port,
+      ...(inventory && { inventory }),
+    })
+    .catch((error: unknown) => {
+      throw new CliError(`the simulator did not start: ${messageOf(error)}`, [
+        'stop another one on the same --data, or, if the port is taken, use any free port: --port 0',
+      ]);
+    });
+  process.stdout.write(`${simulator.address}\n`);
+  process.stderr.write(`simulated platform: journal in ${simulator.journal}; Ctrl-C stops it\n`);
+  const controller = startController?.(simulator);
+  await untilStopped(signal);
+  await controller?.stop();
+  await simulator.close();
+}
+
+/** Connects before anything starts, so that a wrong kubeconfig fails at once. Returns the function that starts the VM controller. */
+function connectController(
+  options: SimulatorRunOptions,
+  signal: AbortSignal,
+): (simulator: Simulator) => VmController {
+  const api = connectCluster(options);
+  const namespaces = watchedNamespaces(options);
+  const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
+  return ({ machine }) => {
+    logger.info({ server: api.address, namespaces }, "stands in for VM Operator's VM controller");
+    const controller = lazy.simulator().startVmController({
+      ...{ api, machine },
+      ...(namespaces && { namespaces }),
+      onError: errorLog(logger),
+    });
+    void controller.synced().then(() => {
+      if (!signal.aborted) logger.info('watches the VirtualMachines');
+    });
+    return controller;
+  };
+}
+
+/** Logs errors of the API server. A call is retried every few seconds, and mostly fails for the same reason, which is logged once a minute. */
+function errorLog(logger: Logger): (error: unknown, about: string) => void {
+  const logged = new Map<string, { message: string; at: number }>();
+  return (error, about) => {
+    const message = messageOf(error);
+    const last = logged.get(about);
+    if (last?.message === message && Date.now() - last.at < REPEAT_AFTER) return;
+    logged.set(about, { message, at: Date.now() });
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 404;
+    const remedy = 'vmgroup crds | kubectl apply --server-side -f -';
+    logger.warn(
+      { about, error: message, ...(isAbsent && { remedy }) },
+      'a call to the API server failed, retrying',
+    );
+  };
+}

@@ -1,0 +1,32 @@
+/** What the parts of one `vmgroup up` share. */
+import type { Logger } from 'pino';
+import type { DataFolder, UpRecord } from '../data-folder';
+import type { Display } from '../live-display';
+import type { Closer } from '../runtime';
+
+/** Options of `vmgroup up`. */
+export interface UpOptions {
+  /** Path of the data folder. */
+  data: string;
+  output: 'table' | 'json';
+  /** `HOST:PORT` of a Temporal server to use. */
+  temporal?: string;
+  /** Namespace of Temporal. */
+  namespace?: string;
+  exitWhenConverged?: true;
+  open?: true;
+}
+
+/** One `vmgroup up`. */
+export interface Session {
+  paths: string[];
+  options: UpOptions;
+  folder: DataFolder;
+  record: UpRecord;
+  logger: Logger;
+  display: Display;
+  /** Aborts when the process has to stop. */
+  signal: AbortSignal;
+  /** Called at the end, the last one first. */
+  closers: Closer[];
+}

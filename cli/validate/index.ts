@@ -1,0 +1,18 @@
+/** `vmgroup validate`: its options. */
+import type { Command } from 'commander';
+import { outputOption, withSource } from '../options';
+import type * as Validate from './validate';
+
+const action = (): typeof Validate => require('./validate') as typeof Validate;
+
+/** Adds the command. */
+export function registerValidate(program: Command): void {
+  withSource(
+    program
+      .command('validate')
+      .description('print file:line:column: path: message for each problem; exit 1 if one is an error'),
+  )
+    .argument('[path...]', 'files and folders of manifests; - for standard input')
+    .addOption(outputOption(['table', 'json']).default('table', 'for people'))
+    .action((paths: string[], options: Validate.ValidateOptions) => action().validate(paths, options));
+}

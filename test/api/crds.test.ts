@@ -6,6 +6,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { crds, parseManifests } from '../../api';
 import { crdFiles } from '../../cli/crds/crds';
+import { connectKubernetes, type Resource } from '../../kubernetes';
 import { startCluster, type Printed, type TestCluster } from '../support/kubernetes';
 import { until } from '../support/until';
 
@@ -30,6 +31,15 @@ function apply(text: string, ...args: string[]): Promise<Printed> {
   return cluster.kubectl(['apply', '--server-side', '--validate=strict', '-f', '-', ...args], {
     input: text,
   });
+}
+
+const namespaces = new Set(['default']);
+
+async function makeNamespaces(names: string[]): Promise<void> {
+  for (const name of names) {
+    if (!namespaces.has(name)) await mustWork(['create', 'namespace', name]);
+    namespaces.add(name);
+  }
 }
 
 /** An object of ours in the namespace `default`. */
@@ -66,18 +76,14 @@ test('each is structural, of use at once, and stores the newest version', async 
 describe.each(['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'])('%s', (version) => {
   test.each(readdirSync(path.join(root, 'examples')))('takes the example %s as it is', async (example) => {
     const folder = path.join(root, 'examples', example);
-    for (const file of readdirSync(folder)) {
-      const text = readFileSync(path.join(folder, file), 'utf8');
-      const { manifests } = parseManifests([{ path: file, text }]);
-      const objects = [...manifests.groups, ...manifests.virtualMachines, ...manifests.classes];
-      for (const namespace of new Set(objects.map((object) => object.namespace)))
-        await cluster.kubectl(['create', 'namespace', namespace]);
-      const written = text.replaceAll(
-        /vmoperator\.vmware\.com\/v1alpha\d/g,
-        `vmoperator.vmware.com/${version}`,
-      );
-      expect(await apply(written, '--force-conflicts')).toMatchObject({ stderr: '', code: 0 });
-    }
+    const texts = readdirSync(folder).map((file) => readFileSync(path.join(folder, file), 'utf8'));
+    const { manifests } = parseManifests(texts.map((text, index) => ({ path: `${index}.yaml`, text })));
+    const objects = [...manifests.groups, ...manifests.virtualMachines, ...manifests.classes];
+    await makeNamespaces(objects.map(({ namespace }) => namespace));
+    const written = texts
+      .join('\n---\n')
+      .replaceAll(/vmoperator\.vmware\.com\/v1alpha\d/g, `vmoperator.vmware.com/${version}`);
+    expect(await apply(written, '--force-conflicts')).toMatchObject({ stderr: '', code: 0 });
   });
 });
 
@@ -154,23 +160,28 @@ const SPECS: [title: string, kind: string, resource: string, spec: Record<string
 
 test.each(SPECS)(
   'CRD-1, CRD-2: a round trip through every version keeps %s',
-  async (_, kind, resource, spec) => {
+  async (_, kind, plural, spec) => {
+    const api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
     const versions = ['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'];
+    const resourceIn = (version: string): Resource => ({
+      ...{ group: 'vmoperator.vmware.com', version, plural, kind, namespaced: true },
+    });
     for (const [index, version] of versions.entries()) {
       const name = `trip-${index}`;
       await mustWork(
         ['apply', '--server-side', '--validate=strict', '-f', '-'],
         manifest(kind, name, spec, version),
       );
+      const key = { namespace: 'default', name };
       for (const other of versions) {
-        const found = await read(`${resource}.${other}.vmoperator.vmware.com`, name);
+        const found = await api.get(resourceIn(other), key);
         expect(found).toMatchObject({ apiVersion: `vmoperator.vmware.com/${other}`, spec });
-        expect(found.spec).toEqual(spec);
+        expect(found?.spec).toEqual(spec);
         // Written back as it was read in the other version.
-        await mustWork(['replace', '-f', '-'], JSON.stringify(found));
+        if (found) await api.replace(resourceIn(other), found);
       }
-      expect((await read(resource, name)).spec).toEqual(spec);
-      await mustWork(['delete', resource, name, '-n', 'default']);
+      expect((await api.get(resourceIn('v1alpha6'), key))?.spec).toEqual(spec);
+      await api.delete(resourceIn('v1alpha6'), key);
     }
   },
 );

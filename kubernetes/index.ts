@@ -1,7 +1,7 @@
 /** The API server's client: connection, requests, errors, Events, and caches that follow resources for as long as the process lives. */
 export { connectKubernetes, inClusterNamespace, type ConnectOptions } from './connect';
 export { type ApiServer, type CallOptions, type ListOptions, type ObjectKeyParts } from './api-server';
-export { type KubernetesObject, type ObjectList, type WatchEvent } from './object';
+export { isBeingDeleted, type KubernetesObject, type ObjectList, type WatchEvent } from './object';
 export { KubernetesError } from './error';
 export { EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';
 export { LEADER_WRITE_TIMEOUT, LeaderElection, type LeaderElectionOptions } from './leader-election';
@@ -12,7 +12,7 @@ export {
   type LeaseLockOptions,
   type LeaseLocks,
 } from './lease-lock';
-export { listObjects } from './list';
+export { listObjects, listPages } from './list';
 export { RESOURCES, type Resource } from './resources';
 export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';
 export { timerDelay } from './clocks';

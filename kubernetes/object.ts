@@ -22,6 +22,11 @@ export interface KubernetesObject {
   status?: unknown;
 }
 
+/** Whether an object is being deleted: it exists until its finalizers are gone. */
+export function isBeingDeleted({ metadata }: Pick<KubernetesObject, 'metadata'>): boolean {
+  return metadata.deletionTimestamp !== undefined;
+}
+
 /** One page of a list. */
 export interface ObjectList {
   metadata: { resourceVersion?: string; continue?: string };

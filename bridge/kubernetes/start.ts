@@ -7,7 +7,7 @@ import { groupObject } from '../events';
 import { splitKey } from '../manifests';
 import { eventRecorder } from './event-recorder';
 import { clusterObjects, type Objects } from './objects';
-import { danglingOwners, kubernetesOwnership, ownedObjects } from './ownership';
+import { DanglingOwners, kubernetesOwnership, OwnedObjects } from './ownership';
 import { kubernetesSource, type KubernetesSource } from './source';
 import { kubernetesStatusStore } from './stored-status';
 
@@ -117,8 +117,8 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
     recorder.record(event);
     onEvent?.(event);
   };
-  const owned = ownedObjects(objects);
-  const dangling = danglingOwners({
+  const owned = new OwnedObjects(objects);
+  const dangling = new DanglingOwners({
     api,
     objects,
     owned,
@@ -165,6 +165,7 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
       message,
     });
   });
+  dangling.start();
   election.start();
   const { client, taskQueue, observations, placesAhead = false, onView } = options;
   const bridge = await startBridge({

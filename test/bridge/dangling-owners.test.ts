@@ -1,8 +1,7 @@
 /** Owner references to groups that are gone, on a real API server: OWN-6 to OWN-8. */
 import path from 'node:path';
-import { danglingOwners } from '../../bridge/kubernetes/ownership';
 import { clusterObjects } from '../../bridge/kubernetes/objects';
-import { ownedObjects } from '../../bridge/kubernetes/ownership';
+import { DanglingOwners, OwnedObjects } from '../../bridge/kubernetes/ownership';
 import {
   connectKubernetes,
   RESOURCES,
@@ -84,14 +83,15 @@ function start(
   const objects = clusterObjects({ api: objectsThrough, machines });
   let isLeader = leading;
   const removed: string[] = [];
-  const dangling = danglingOwners({
+  const dangling = new DanglingOwners({
     api,
     objects,
-    owned: ownedObjects(objects),
+    owned: new OwnedObjects(objects),
     isLeader: () => isLeader,
     deletionOf: () => deletion,
     onRemoved: ({ object }, group) => removed.push(`${object.metadata.name} ${group}`),
   });
+  dangling.start();
   closers.push(
     () => machines.stop(),
     () => objects.stop(),

@@ -1,4 +1,4 @@
-/** The bridge on a real API server: SOURCE-1 to SOURCE-3, STORE-1 to STORE-4 of the status, N1 to N4 of the marks. */
+/** The bridge on a real API server: SOURCE-1 to SOURCE-3, STORE-1 to STORE-4, OWN-1 to OWN-4. */
 import { FINALIZER } from '../../bridge';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../support/cluster-system';
@@ -187,7 +187,7 @@ test('a VM that is powered by hand is brought back, or reported where the policy
   expect(accepted(await system.journal(), 'drift').filter((each) => each.endsWith('lax-vm'))).toHaveLength(1);
 });
 
-test('N2: deleting a group in the middle of its run stops it and keeps the VMs; Cascade leaves the owner references', async () => {
+test('OWN-2: deleting a group in the middle of its run stops it and keeps the VMs; Cascade leaves the owner references', async () => {
   const shape = (name: string, policy?: string) =>
     groupWithVms({
       namespace: 'deletion',
@@ -231,7 +231,7 @@ test('N2: deleting a group in the middle of its run stops it and keeps the VMs; 
   ]);
 });
 
-test('N4: a nested group gets the power state of its parent when its turn comes, and is not fought over', async () => {
+test('OWN-4: a nested group gets the power state of its parent when its turn comes, and is not fought over', async () => {
   const text = [
     groupManifest({
       namespace: 'nested',

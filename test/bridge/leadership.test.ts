@@ -1,19 +1,20 @@
 /**
- * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: LEADER-1, N1 of the marks, STORE-2 and
+ * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: LEADER-1, OWN-1, STORE-2 and
  * STORE-3 of the status.
  */
 import path from 'node:path';
 import type { Group } from '../../api';
 import { resolveTiers, type GroupView } from '../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
-import { ownedObjects } from '../../bridge/kubernetes/ownership';
-import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
+import { kubernetesOwnership, OwnedObjects } from '../../bridge/kubernetes/ownership';
 import { kubernetesSource } from '../../bridge/kubernetes/source';
 import { kubernetesStatusStore } from '../../bridge/kubernetes/stored-status';
 import { pauseAfter } from '../../bridge/kubernetes/stored-status/status-slot';
+import type { Ownership } from '../../bridge/ownership';
 import type { ManifestIndex } from '../../bridge/manifests/manifest-index';
 import {
   connectKubernetes,
+  LEADER_WRITE_TIMEOUT,
   LeaderElection,
   RESOURCES,
   resourceCache,
@@ -161,23 +162,38 @@ const isWrite =
 const writes = (namespace: string, resource: string): number =>
   proxy.calls().filter(isWrite(namespace, resource)).length;
 
-test('N1: marks that wait when the lease goes are not written; whoever has it again writes what is missing, and only that', async () => {
-  await apply('marks', groupWithVms({ namespace: 'marks', name: 'app', tiers: [{ members: names }] }));
+/** What ownership writes to the group `app` of a namespace, through a proxy. */
+async function owning(
+  namespace: string,
+  isLeader: () => boolean,
+): Promise<{ ownership: Ownership; group: Group; index: ManifestIndex; stop: () => Promise<void> }> {
   const machines = resourceCache({ api, resource: RESOURCES.virtualMachines, trim: (object) => object });
   const objects = clusterObjects({ api, machines });
   const source = kubernetesSource(objects);
   let index: ManifestIndex | undefined;
   await source.start((state) => (index = state.index));
-  const group = index?.groups.get('marks/app') as Group;
-  const tiers = resolveTiers(index as ManifestIndex, group);
-  let leading = true;
+  const group = index?.groups.get(`${namespace}/app`);
+  if (!index || !group) throw new Error('no group');
   const ownership = kubernetesOwnership({
     api: slow,
     objects,
-    owned: ownedObjects(objects),
-    isLeader: () => leading,
+    owned: new OwnedObjects(objects),
+    isLeader,
     deletionOf: () => 'Orphan',
   });
+  return {
+    ownership,
+    group,
+    index,
+    stop: async () => void (await Promise.all([source.stop(), machines.stop()])),
+  };
+}
+
+test('OWN-1: writes that wait when the lease is lost are not made; the next leader writes what is missing, and only that', async () => {
+  await apply('marks', groupWithVms({ namespace: 'marks', name: 'app', tiers: [{ members: names }] }));
+  let leading = true;
+  const { ownership, group, index, stop } = await owning('marks', () => leading);
+  const tiers = resolveTiers(index, group);
   slowWrites('marks', 'virtualmachines', () => (leading = false));
   await ownership.own(group, tiers);
   const written = writes('marks', 'virtualmachines');
@@ -192,8 +208,18 @@ test('N1: marks that wait when the lease goes are not written; whoever has it ag
     const vm = await api.get(RESOURCES.virtualMachines, { namespace: 'marks', name });
     expect(vm?.metadata.ownerReferences).toMatchObject([{ name: 'app', uid: group.uid }]);
   }
-  await source.stop();
-  await machines.stop();
+  await stop();
+});
+
+test('OWN-2: a finalizer may take longer to write than other writes of a leader, or its group would never be driven', async () => {
+  await apply('slow', groupManifest({ namespace: 'slow', name: 'app', tiers: [] }));
+  const { ownership, group, stop } = await owning('slow', () => true);
+  proxy.decide((call) =>
+    isWrite('slow', 'virtualmachinegroups')(call) ? { delay: LEADER_WRITE_TIMEOUT + 1_000 } : undefined,
+  );
+  expect(await ownership.claim(group)).toBe(true);
+  expect(writes('slow', 'virtualmachinegroups')).toBe(1);
+  await stop();
 });
 
 function viewOf(

@@ -1,10 +1,9 @@
-/** The marks on objects of a real API server, and the order in which they are written: N2 and OWN-5. */
+/** What ownership writes to objects of a real API server, and in which order: OWN-2 and OWN-5. */
 import path from 'node:path';
 import type { Group } from '../../api';
 import { FINALIZER, resolveTiers } from '../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
-import { ownedObjects } from '../../bridge/kubernetes/ownership';
-import { kubernetesOwnership } from '../../bridge/kubernetes/ownership';
+import { kubernetesOwnership, OwnedObjects } from '../../bridge/kubernetes/ownership';
 import { kubernetesSource, type KubernetesSource } from '../../bridge/kubernetes/source';
 import type { ManifestIndex } from '../../bridge/manifests/manifest-index';
 import type { Ownership } from '../../bridge/ownership';
@@ -74,7 +73,7 @@ async function follow(
   const ownership = kubernetesOwnership({
     api: writer,
     objects,
-    owned: ownedObjects(objects),
+    owned: new OwnedObjects(objects),
     isLeader,
     deletionOf: () => 'Orphan',
   });
@@ -159,7 +158,7 @@ test('OWN-5: without the lease a group may be driven once its finalizer stands, 
   expect(log).toEqual([]);
 });
 
-test('N2: owner references that are on their way when the group is deleted are taken off before the group goes', async () => {
+test('OWN-2: owner references that are on their way when the group is deleted are taken off before the group goes', async () => {
   await apply('late', shape('late'));
   const log: string[] = [];
   let deleted: Promise<unknown> | undefined;

@@ -2,7 +2,7 @@
  * How often VMs are read and written, by the audit log of the API server: no more often than their state changes require. (How fast: see
  * bench/.)
  *
- * N1: an owner reference is written once a VM, however many VMs come at once and whatever else is written to them meanwhile; neither a
+ * OWN-1: an owner reference is written once a VM, however many VMs come at once and whatever else is written to them meanwhile; neither a
  *     restart of the bridge nor a second bridge writes anything.
  * P6: a power operation is one PATCH.
  */
@@ -86,7 +86,7 @@ async function power(powerState: string): Promise<void> {
   );
 }
 
-test('N1: one owner reference a VM, of those that were there and of a burst of new ones', async () => {
+test('OWN-1: one owner reference a VM, of those that were there and of a burst of new ones', async () => {
   const old = GROUPS.slice(0, 3);
   const text = old.flatMap((name) => [
     groupText(name),
@@ -124,7 +124,7 @@ test('P6: a power operation is one PATCH, and a VM is read only where a write ca
   expect(read.filter(([key, times]) => times > (late[key] ?? 0))).toEqual([]);
 });
 
-test('N1: a bridge that starts again, and a second one, write nothing to VMs', async () => {
+test('OWN-1: a bridge that starts again, and a second one, write nothing to VMs', async () => {
   const before = objectRequests(dir).filter(({ resource }) => resource === 'virtualmachines').length;
   await bridge.stop();
   const two = [await system.startBridge(), await system.startBridge()];

@@ -9,41 +9,46 @@ export interface OwnedObject {
   object: KubernetesObject;
 }
 
-/** Owner references by the uid of the group that they name. */
-export interface OwnedObjects {
-  of(uid: string): OwnedObject[];
-  /** Every uid that is named. */
-  uids(): string[];
-}
+/** The owner references of groups and VMs, by the uid of the group that they name. */
+export class OwnedObjects {
+  readonly #byOwner = new Map<string, Map<string, OwnedObject>>();
 
-/** Follows the owner references of groups and VMs. */
-export function ownedObjects({ machines, groups }: ClusterObjects): OwnedObjects {
-  const found = new Map<string, Map<string, OwnedObject>>();
-
-  function remove(id: string, previous: KubernetesObject): void {
-    for (const { uid } of groupOwners(previous)) {
-      const owned = found.get(uid);
-      owned?.delete(id);
-      if (owned?.size === 0) found.delete(uid);
-    }
+  /** Follows the owner references from now on. */
+  constructor({ machines, groups }: Pick<ClusterObjects, 'machines' | 'groups'>) {
+    this.#follow(RESOURCES.virtualMachines, machines);
+    this.#follow(RESOURCES.virtualMachineGroups, groups);
   }
 
-  function add(id: string, owned: OwnedObject): void {
-    for (const { uid } of groupOwners(owned.object)) {
-      found.set(uid, (found.get(uid) ?? new Map<string, OwnedObject>()).set(id, owned));
-    }
+  /** The objects that name a group. */
+  of(uid: string): OwnedObject[] {
+    return [...(this.#byOwner.get(uid)?.values() ?? [])];
   }
 
-  function follow(resource: Resource, cache: ResourceCache<KubernetesObject>): void {
+  /** The uid of every group that is named. */
+  uids(): string[] {
+    return [...this.#byOwner.keys()];
+  }
+
+  #follow(resource: Resource, cache: ResourceCache<KubernetesObject>): void {
     const idOf = (key: string): string => `${resource.kind}/${key}`;
     cache.onChange(({ key, object, previous }) => {
-      if (previous) remove(idOf(key), previous);
-      if (object) add(idOf(key), { resource, object });
+      if (previous) this.#remove(idOf(key), previous);
+      if (object) this.#add(idOf(key), { resource, object });
     });
-    for (const [key, object] of cache.entries()) add(idOf(key), { resource, object });
+    for (const [key, object] of cache.entries()) this.#add(idOf(key), { resource, object });
   }
 
-  follow(RESOURCES.virtualMachines, machines);
-  follow(RESOURCES.virtualMachineGroups, groups);
-  return { of: (uid) => [...(found.get(uid)?.values() ?? [])], uids: () => [...found.keys()] };
+  #add(id: string, owned: OwnedObject): void {
+    for (const { uid } of groupOwners(owned.object)) {
+      this.#byOwner.set(uid, (this.#byOwner.get(uid) ?? new Map<string, OwnedObject>()).set(id, owned));
+    }
+  }
+
+  #remove(id: string, previous: KubernetesObject): void {
+    for (const { uid } of groupOwners(previous)) {
+      const owned = this.#byOwner.get(uid);
+      owned?.delete(id);
+      if (owned?.size === 0) this.#byOwner.delete(uid);
+    }
+  }
 }

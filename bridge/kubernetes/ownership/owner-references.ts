@@ -29,7 +29,11 @@ export function isOwnedBy({ metadata }: KubernetesObject, uid: string): boolean 
   return metadata.ownerReferences?.some((owner) => owner.uid === uid) === true;
 }
 
-/** Adds the reference; undefined where the member is gone or another object of its name. */
+/**
+ * Adds the reference. Returns the member as it is then; undefined if it is gone, or is another object of its name.
+ *
+ * @throws KubernetesError
+ */
 export async function addOwner(
   api: ApiServer,
   resource: Resource,
@@ -44,15 +48,15 @@ export async function addOwner(
       { fieldManager: OWNER_MANAGER, timeout: LEADER_WRITE_TIMEOUT },
     );
   } catch (error: unknown) {
-    // An apply with a uid is refused as a conflict where no object has it.
+    // An apply with a uid is refused as a conflict if no object has it.
     if (error instanceof KubernetesError && (error.isNotFound || error.isConflict)) return undefined;
     throw error;
   }
 }
 
 /**
- * Removes the reference from the version of the object that was read, so that no reference that was added since is lost. An object that is
- * gone needs nothing.
+ * Removes the reference from the version of the object that was read, so that no reference that was added since then is lost. An object that
+ * is gone needs nothing.
  *
  * @throws KubernetesError also for a conflict.
  */

@@ -10,7 +10,7 @@
  * An object that is being deleted counts as deleted; a group is then one of those that are leaving, until it is gone.
  */
 import type { Manifests, Problem } from '../../../api';
-import type { KubernetesObject } from '../../../kubernetes';
+import { isBeingDeleted, type KubernetesObject } from '../../../kubernetes';
 import { emptyIndex, withNamespace, type ManifestIndex, type ObjectKey } from '../../manifests';
 import type { Source, SourceState, UnusableGroup } from '../../source';
 import type { ClusterObjects, Objects } from '../objects';
@@ -116,7 +116,7 @@ class ClusterSource implements KubernetesSource {
   #put(kind: SourceKind, key: ObjectKey, object: KubernetesObject | undefined): void {
     const [namespace = '', name = ''] = key.split('/');
     if (kind === 'VirtualMachineGroup') this.#noteLeaving(key, object);
-    const present = object && !isLeaving(object) ? object : undefined;
+    const present = object && !isBeingDeleted(object) ? object : undefined;
     const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects();
     if (objects.put({ kind, namespace, name }, present)) {
       this.#namespaces.set(namespace, objects);
@@ -126,7 +126,7 @@ class ClusterSource implements KubernetesSource {
   }
 
   #noteLeaving(key: ObjectKey, object: KubernetesObject | undefined): void {
-    if (object && isLeaving(object)) {
+    if (object && isBeingDeleted(object)) {
       this.#leaving.add(key);
       this.#leavingChanged.add(key);
     } else if (this.#leaving.delete(key)) this.#leavingChanged.add(key);
@@ -186,8 +186,4 @@ class ClusterSource implements KubernetesSource {
       ...(changed && { changed }),
     });
   }
-}
-
-function isLeaving({ metadata }: KubernetesObject): boolean {
-  return metadata.deletionTimestamp !== undefined;
 }

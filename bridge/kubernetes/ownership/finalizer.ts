@@ -1,0 +1,70 @@
+/** The finalizer of groups: while it is there, a group that is being deleted stays until its run was told and its members were released. */
+import type { Group } from '../../../api';
+import {
+  isBeingDeleted,
+  KubernetesError,
+  LEADER_WRITE_TIMEOUT,
+  RESOURCES,
+  type ApiServer,
+  type KubernetesObject,
+} from '../../../kubernetes';
+import { FIELD_MANAGER } from '../field-manager';
+
+/** The name of the finalizer: that of VM Operator. */
+export const FINALIZER = 'vmoperator.vmware.com/virtualmachinegroup';
+
+/** A field manager of its own: what it applies says nothing about owner references. */
+const FINALIZER_MANAGER = `${FIELD_MANAGER}-finalizer`;
+/**
+ * Milliseconds that adding it may take: as long as the slowest admission webhook (30 s) and a little more, since a group without finalizer is
+ * never driven. Unlike other writes it may end after another process has become the leader, which wants the finalizer too.
+ */
+const ADD_TIMEOUT = 35_000;
+
+/** Whether an object has it. */
+export function hasFinalizer({ metadata }: KubernetesObject): boolean {
+  return metadata.finalizers?.includes(FINALIZER) === true;
+}
+
+/**
+ * Adds it to a group. Returns the group as it is then; undefined if the group is gone or is being deleted.
+ *
+ * @throws KubernetesError
+ */
+export async function addFinalizer(
+  api: ApiServer,
+  { namespace, name, uid }: Group,
+): Promise<KubernetesObject | undefined> {
+  try {
+    return await api.apply(
+      RESOURCES.virtualMachineGroups,
+      { metadata: { namespace, name, uid, finalizers: [FINALIZER] } },
+      { fieldManager: FINALIZER_MANAGER, timeout: ADD_TIMEOUT },
+    );
+  } catch (error: unknown) {
+    // A group that is being deleted accepts no finalizer. The server calls that invalid, as it does other things.
+    const found = await api.get(RESOURCES.virtualMachineGroups, { namespace, name });
+    if (found && found.metadata.uid === uid && !isBeingDeleted(found)) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Removes it from the version of the group that was read. A group that is gone needs nothing.
+ *
+ * @throws KubernetesError also for a conflict: what changed the group may change nothing that the source reports.
+ */
+export async function removeFinalizer(api: ApiServer, { metadata }: KubernetesObject): Promise<void> {
+  const { namespace = '', name, resourceVersion } = metadata;
+  const finalizers = (metadata.finalizers ?? []).filter((each) => each !== FINALIZER);
+  try {
+    await api.merge(
+      RESOURCES.virtualMachineGroups,
+      { namespace, name },
+      { metadata: { resourceVersion, finalizers } },
+      { fieldManager: FIELD_MANAGER, timeout: LEADER_WRITE_TIMEOUT },
+    );
+  } catch (error: unknown) {
+    if (!(error instanceof KubernetesError && error.isNotFound)) throw error;
+  }
+}

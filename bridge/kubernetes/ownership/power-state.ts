@@ -1,0 +1,60 @@
+/**
+ * The power state of nested groups: that of the parent, in place of what stands there. Another client that keeps changing it back wins after a
+ * few corrections (OWN-4).
+ */
+import type { Group, ObjectName, PowerState } from '../../../api';
+import { KubernetesError, RESOURCES, type ApiServer } from '../../../kubernetes';
+import { objectKey, type ObjectKey } from '../../manifests';
+import { FIELD_MANAGER } from '../field-manager';
+
+/** Corrections of one group within the time, milliseconds. */
+const MOST_CORRECTIONS = 3;
+const CORRECTION_WINDOW = 600_000;
+
+/** Writes the power state of nested groups. */
+export class NestedPowerStates {
+  readonly #api: ApiServer;
+  readonly #onGivenUp: (group: ObjectName, message: string) => void;
+  /** When each group was corrected, milliseconds since the epoch. */
+  readonly #corrections = new Map<ObjectKey, number[]>();
+
+  /** `onGivenUp` is called when a group is left alone. */
+  constructor(api: ApiServer, onGivenUp: (group: ObjectName, message: string) => void) {
+    this.#api = api;
+    this.#onGivenUp = onGivenUp;
+  }
+
+  /**
+   * Sets the power state, unless the group has it or is left alone.
+   *
+   * @throws KubernetesError
+   */
+  async set(group: Group, powerState: PowerState): Promise<void> {
+    if (group.powerState === powerState) return;
+    const key = objectKey(group);
+    const recent = (this.#corrections.get(key) ?? []).filter((at) => Date.now() - at < CORRECTION_WINDOW);
+    this.#corrections.set(key, recent);
+    if (recent.length >= MOST_CORRECTIONS) {
+      return this.#onGivenUp(group, contested(group.powerState, powerState));
+    }
+    recent.push(Date.now());
+    try {
+      const patch = { spec: { powerState } };
+      await this.#api.merge(RESOURCES.virtualMachineGroups, group, patch, { fieldManager: FIELD_MANAGER });
+    } catch (error: unknown) {
+      if (!(error instanceof KubernetesError && error.isNotFound)) throw error;
+    }
+  }
+
+  /** The group is gone. */
+  forget(key: ObjectKey): void {
+    this.#corrections.delete(key);
+  }
+}
+
+function contested(own: PowerState | undefined, parents: PowerState): string {
+  return (
+    `another client keeps setting spec.powerState to ${own}; the parent has ${parents}, which is what the run goes by. ` +
+    'Remove spec.powerState from what that client applies'
+  );
+}

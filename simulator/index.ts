@@ -2,4 +2,4 @@
 export { placementProblem, placementVm } from './engine';
 export { readJournal } from './machine';
 export { SimulatorInUseError, startSimulator, type Simulator, type SimulatorOptions } from './server';
-export { startVmController, type VmController, type VmControllerOptions } from './vm-controller';
+export { VmController, type VmControllerOptions } from './vm-controller';

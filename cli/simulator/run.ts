@@ -62,7 +62,8 @@ function connectController(
   const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
   return ({ machine }) => {
     logger.info({ server: api.address, namespaces }, "stands in for VM Operator's VM controller");
-    const controller = lazy.simulator().startVmController({
+    const { VmController } = lazy.simulator();
+    const controller = new VmController({
       ...{ api, machine },
       ...(namespaces && { namespaces }),
       onError: errorLog(logger),

@@ -1,2 +1,2 @@
 /** The stand-in for VM Operator's VM controller. */
-export { startVmController, type VmController, type VmControllerOptions } from './vm-controller';
+export { VmController, type VmControllerOptions } from './vm-controller';

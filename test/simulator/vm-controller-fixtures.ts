@@ -10,13 +10,7 @@ import {
   type VirtualMachineObject,
 } from '../../kubernetes';
 import type { JournalLine } from '../../platforms/simulated';
-import {
-  readJournal,
-  startSimulator,
-  startVmController,
-  type Simulator,
-  type VmController,
-} from '../../simulator';
+import { readJournal, startSimulator, type Simulator, VmController } from '../../simulator';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 import { inventory } from './fixtures';
 import { until } from '../support/until';
@@ -53,7 +47,7 @@ export class Stage {
   async start(options: { inventory?: SimulatedInventory; guestPatience?: number } = {}): Promise<void> {
     await this.api.create(NAMESPACES, { metadata: { name: this.namespace } }).catch(() => undefined);
     this.#simulator = await startSimulator({ dataDir: this.folder, inventory: inventory(), ...options });
-    this.#controller = startVmController({
+    this.#controller = new VmController({
       ...{ api: this.api, namespaces: [this.namespace], machine: this.#simulator.machine },
       onError: (error, about) => this.errors.push(`${about}: ${String(error)}`),
       ...(options.guestPatience !== undefined && { guestPatience: options.guestPatience }),

@@ -25,7 +25,7 @@ import {
   type Resource,
 } from '../../kubernetes';
 import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
-import { startSimulator, startVmController } from '../../simulator';
+import { startSimulator, VmController } from '../../simulator';
 import { startWorker } from '../../worker';
 import { startFaultProxy, type FaultProxy } from './fault-proxy';
 import { startCluster, type TestCluster } from './kubernetes';
@@ -116,7 +116,7 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
     const zones = path.join(root, 'deploy/simulator/crd-zones.yaml');
     await kubectl(['apply', '--server-side', '-f', zones]);
     await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', zones]);
-    const controller = startVmController({ api, machine: simulator.machine });
+    const controller = new VmController({ api, machine: simulator.machine });
     closers.push(() => controller.stop());
   }
 

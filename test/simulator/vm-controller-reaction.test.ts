@@ -1,11 +1,14 @@
-/** What the stand-in for VM Operator's VM controller decides about one VM: tables. */
+/** How the stand-in for VM Operator's VM controller reacts to one VM: tables. */
 import type { PowerState } from '../../api';
 import type { KubernetesObject, VirtualMachineObject } from '../../kubernetes';
 import type { VmRecord } from '../../simulator/engine';
 import { PlatformError, type FailureClass } from '../../platforms';
-import { decide, isWokenBy, sightOfGroup, toldAs, type Sight } from '../../simulator/vm-controller/decide';
+import type { VmFacts } from '../../simulator/vm-controller/facts';
+import { isWokenBy, membersOfGroup } from '../../simulator/vm-controller/group-members';
+import { vcenterMessage } from '../../simulator/vm-controller/power';
+import { reactionTo } from '../../simulator/vm-controller/reaction';
 import { classifyWarning } from '../../platforms/vm-operator/warnings';
-import { zonesOf } from '../../simulator/vm-controller/zones';
+import { zonesOf } from '../../simulator/vm-controller/zone-specs';
 import { inventory } from './fixtures';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -45,7 +48,7 @@ function machine(powerState: PowerState, over: Partial<VmRecord> = {}): VmRecord
   };
 }
 
-function sight(over: Partial<Sight> = {}): Sight {
+function facts(over: Partial<VmFacts> = {}): VmFacts {
   return {
     ...{ object: object(), group: undefined, size: { cpus: 1, memory: 1 }, machine: undefined },
     ...{ now: NOW, guestPatience: PATIENCE, ...over },
@@ -53,17 +56,17 @@ function sight(over: Partial<Sight> = {}): Sight {
 }
 
 /** What it does, in one word each. */
-function acts(over: Partial<Sight>): string[] {
-  return decide(sight(over)).acts.map((act) =>
-    act.type === 'power'
-      ? ['power', act.request.powerState, act.request.mode].filter(Boolean).join(' ')
-      : act.type,
+function acts(over: Partial<VmFacts>): string[] {
+  return reactionTo(facts(over)).actions.map((action) =>
+    action.type === 'power'
+      ? ['power', action.request.powerState, action.request.mode].filter(Boolean).join(' ')
+      : action.type,
   );
 }
 
 /** Its conditions as `type=status/reason: message`. */
-function said(over: Partial<Sight>): string[] {
-  const { conditions = [] } = decide(sight(over)).status ?? {};
+function said(over: Partial<VmFacts>): string[] {
+  const { conditions = [] } = reactionTo(facts(over)).status ?? {};
   return conditions.map(({ type, status, reason, message }) => `${type}=${status}/${reason}: ${message}`);
 }
 
@@ -103,7 +106,7 @@ describe('power: what leads from one state to another', () => {
     );
   });
 
-  test('a power state that is none changes nothing, and is told', () => {
+  test('a power state that is none changes nothing, and is reported', () => {
     const odd = { object: object({ spec: { powerState: 'Hibernated' } }), machine: machine('PoweredOn') };
     expect(acts(odd)).toEqual([]);
     expect(said(odd)).toContain(
@@ -190,10 +193,10 @@ describe('STANDIN-7: what comes before power', () => {
   ])('$name', ({ of, from, expected, wakeAt, failure }) => {
     const given = { object: object(of), machine: machine(from) };
     expect(acts(given)).toEqual(expected);
-    const decision = decide(sight(given));
-    expect(decision.wakeAt).toBe(wakeAt);
-    expect(decision.failure?.message ?? '').toMatch(failure ?? /^$/);
-    if (failure) expect(decision.failure?.reason).toBe('UpdateFailure');
+    const reaction = reactionTo(facts(given));
+    expect(reaction.wakeAt).toBe(wakeAt);
+    expect(reaction.failure?.message ?? '').toMatch(failure ?? /^$/);
+    if (failure) expect(reaction.failure?.reason).toBe('UpdateFailure');
   });
 });
 
@@ -215,58 +218,60 @@ describe('STANDIN-6: operations in progress, and such as failed', () => {
   const soft = object({ spec: { powerState: 'PoweredOff', powerOffMode: 'Soft' } });
   const late = { ...pending, mode: 'Soft', acceptedAt: NOW - PATIENCE } as const;
 
-  test.each<{ name: string; given: Partial<Sight>; expected: string[]; wakeAt?: number; failure?: RegExp }>([
-    {
-      name: 'the same way',
-      given: { object: off, machine: machine('PoweredOn', { pending }) },
-      expected: [],
-    },
-    { name: 'the other way', given: { machine: machine('PoweredOn', { pending }) }, expected: [] },
-    {
-      name: 'Soft',
-      given: { object: soft, machine: machine('PoweredOn', { pending: { ...pending, mode: 'Soft' } }) },
-      expected: [],
-      wakeAt: NOW - 1_000 + PATIENCE,
-    },
-    {
-      name: 'Soft, for too long',
-      given: { object: soft, machine: machine('PoweredOn', { pending: late }) },
-      expected: [],
-      failure: /timed out after 300 s/,
-    },
-    {
-      name: 'Soft, for too long, told',
-      given: { object: soft, told: 'op-1', machine: machine('PoweredOn', { pending: late }) },
-      expected: ['power PoweredOff Soft'],
-    },
-    {
-      name: 'failed',
-      given: { object: off, machine: machine('PoweredOn', { operation: failed }) },
-      expected: [],
-      failure: /no luck/,
-    },
-    {
-      name: 'failed, told',
-      given: { object: off, told: 'op-1', machine: machine('PoweredOn', { operation: failed }) },
-      expected: ['power PoweredOff TrySoft'],
-    },
-    {
-      name: 'another one failed',
-      given: { object: off, told: 'op-0', machine: machine('PoweredOn', { operation: failed }) },
-      expected: [],
-      failure: /no luck/,
-    },
-  ])('$name', ({ given, expected, wakeAt, failure }) => {
+  test.each<{ name: string; given: Partial<VmFacts>; expected: string[]; wakeAt?: number; failure?: RegExp }>(
+    [
+      {
+        name: 'the same way',
+        given: { object: off, machine: machine('PoweredOn', { pending }) },
+        expected: [],
+      },
+      { name: 'the other way', given: { machine: machine('PoweredOn', { pending }) }, expected: [] },
+      {
+        name: 'Soft',
+        given: { object: soft, machine: machine('PoweredOn', { pending: { ...pending, mode: 'Soft' } }) },
+        expected: [],
+        wakeAt: NOW - 1_000 + PATIENCE,
+      },
+      {
+        name: 'Soft, for too long',
+        given: { object: soft, machine: machine('PoweredOn', { pending: late }) },
+        expected: [],
+        failure: /timed out after 300 s/,
+      },
+      {
+        name: 'Soft, for too long, reported',
+        given: { object: soft, reported: 'op-1', machine: machine('PoweredOn', { pending: late }) },
+        expected: ['power PoweredOff Soft'],
+      },
+      {
+        name: 'failed',
+        given: { object: off, machine: machine('PoweredOn', { operation: failed }) },
+        expected: [],
+        failure: /no luck/,
+      },
+      {
+        name: 'failed, reported',
+        given: { object: off, reported: 'op-1', machine: machine('PoweredOn', { operation: failed }) },
+        expected: ['power PoweredOff TrySoft'],
+      },
+      {
+        name: 'another one failed',
+        given: { object: off, reported: 'op-0', machine: machine('PoweredOn', { operation: failed }) },
+        expected: [],
+        failure: /no luck/,
+      },
+    ],
+  )('$name', ({ given, expected, wakeAt, failure }) => {
     expect(acts(given)).toEqual(expected);
-    const decision = decide(sight(given));
-    expect(decision.wakeAt).toBe(wakeAt);
-    expect(decision.failure?.message ?? '').toMatch(failure ?? /^$/);
-    expect(decision.settled).toBe(false);
+    const reaction = reactionTo(facts(given));
+    expect(reaction.wakeAt).toBe(wakeAt);
+    expect(reaction.failure?.message ?? '').toMatch(failure ?? /^$/);
+    expect(reaction.settled).toBe(false);
   });
 
   test('what failed counts no more once the state is reached and nothing is in progress', () => {
-    expect(decide(sight({ machine: machine('PoweredOn') })).settled).toBe(true);
-    expect(decide(sight({ machine: machine('PoweredOn', { pending }) })).settled).toBe(false);
+    expect(reactionTo(facts({ machine: machine('PoweredOn') })).settled).toBe(true);
+    expect(reactionTo(facts({ machine: machine('PoweredOn', { pending }) })).settled).toBe(false);
   });
 });
 
@@ -300,8 +305,8 @@ test.each<{ name: string; written?: unknown; used?: string; expected: object }>(
     object: object({ metadata: { annotations } }),
     machine: machine('PoweredOff', used === undefined ? {} : { requestId: used }),
   };
-  const [act] = decide(sight(given)).acts;
-  expect(act).toEqual({ type: 'power', request: { powerState: 'PoweredOn', ...expected } });
+  const [action] = reactionTo(facts(given)).actions;
+  expect(action).toEqual({ type: 'power', request: { powerState: 'PoweredOn', ...expected } });
 });
 
 test.each<[FailureClass, string]>([
@@ -309,8 +314,10 @@ test.each<[FailureClass, string]>([
   ['Throttled', 'Throttled'],
   ['Permanent', 'Permanent'],
   ['Transient', 'Transient'],
-])('a refusal of class %s is told in words that are read as such', (failureClass, read) => {
-  expect(classifyWarning(toldAs(new PlatformError(failureClass, 'simulated fault: something')))).toBe(read);
+])('a refusal of class %s is worded so that its readers tell its class', (failureClass, read) => {
+  expect(classifyWarning(vcenterMessage(new PlatformError(failureClass, 'simulated fault: something')))).toBe(
+    read,
+  );
 });
 
 test('the first power-on is marked once, the finalizer is there before anything else', () => {
@@ -327,18 +334,18 @@ test('the first power-on is marked once, the finalizer is there before anything 
 
 test('an object on its way out: the VM goes, and nothing is said of it', () => {
   const leaving = object({ metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } });
-  expect(decide(sight({ object: leaving, machine: machine('PoweredOn') }))).toEqual({
-    ...{ acts: [{ type: 'delete' }], status: undefined, settled: true },
+  expect(reactionTo(facts({ object: leaving, machine: machine('PoweredOn') }))).toEqual({
+    ...{ actions: [{ type: 'delete' }], status: undefined, settled: true },
   });
 });
 
-test('a paused VM is not created; a class that is missing is told', () => {
+test('a paused VM is not created; a missing class is reported', () => {
   expect(acts({ object: object({ metadata: { labels: { 'vmoperator.vmware.com/paused': '' } } }) })).toEqual(
     [],
   );
   const classless = { object: object({ spec: { className: 'big' } }), size: undefined };
   expect(acts(classless)).toEqual([]);
-  expect(decide(sight(classless)).failure).toEqual({
+  expect(reactionTo(facts(classless)).failure).toEqual({
     ...{ reason: 'CreateFailure', message: 'there is no VirtualMachineClass "big" that can be read' },
   });
 });
@@ -387,7 +394,7 @@ describe('groups are read whatever they hold', () => {
       members: { a: { uid: 'u', zone: 'z', node: 'n', placementReady: true, linked: false } },
     },
   ])('$name', ({ spec, status, listed, members }) => {
-    const seen = sightOfGroup({ metadata: { name: 'shop' }, spec, status });
+    const seen = membersOfGroup({ metadata: { name: 'shop' }, spec, status });
     expect([...seen.listed]).toEqual(listed);
     expect(Object.fromEntries(seen.members)).toEqual(members);
   });

@@ -1,5 +1,6 @@
 /** The activities of a group's workflow. */
 import { cancellation } from './cancellation';
+import { findEndedGroups } from './ended-groups';
 import { place } from './place';
 import { power, type ActivityDependencies } from './power';
 import { powerGroup } from './power-group';
@@ -17,6 +18,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     powerOff: (input) => power(dependencies, input),
     suspend: (input) => power(dependencies, input),
     powerGroup: (input) => powerGroup(dependencies, input),
+    awaitGroup: (input) => powerGroup(dependencies, input),
+    findEndedGroups: (input) => findEndedGroups(dependencies, input),
     place: (input) => place(dependencies, input),
     release: (input) => release(dependencies, input),
     confirm: (input) => confirm(dependencies, input),

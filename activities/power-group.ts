@@ -3,15 +3,19 @@
  *
  * A9: an attempt that takes over from a lost one waits for the run that was asked, and asks no other.
  * A10: an outcome counts only if it is of the plan that was asked: a run may end over another one.
+ * POWER-GROUP-3: where the caller can wait without this activity, the wait ends after {@link GROUP_WAIT}. By then the nested run is
+ *     subscribed to notify the caller of its end, and was seen to be open after that: no end is missed.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { PlatformError } from '../platforms';
 import {
   applyPlan,
+  notifyOnEnd,
   startOptions,
   workflowId,
   WORKFLOW_TYPE,
+  type EndSubscription,
   type Plan,
   type RunOutcome,
   type GiveUpDetails,
@@ -19,6 +23,7 @@ import {
   type PowerGroupResult,
 } from '../contract';
 import { inAttempts, type AttemptRun } from './attempts';
+import { isRunOpen } from './ended-groups';
 import type { ActivityDependencies } from './power';
 
 /** What an attempt hands to the next. */
@@ -31,18 +36,21 @@ interface PowerGroupProgress {
 const SERVER_PAUSE = 1_000;
 /** Milliseconds of one wait for a result; the next one follows. */
 const ROUND = 60_000;
+/** Milliseconds that the activity waits for a nested run if the caller can wait without it. Each minute costs some 30 heartbeats. */
+export const GROUP_WAIT = 60_000;
 
-/** The activity `powerGroup`. */
+/** The activities `powerGroup` and `awaitGroup`. */
 export async function powerGroup(
-  { client: given, logger }: ActivityDependencies,
-  { operation, plan, retry, earlier }: PowerGroupInput,
+  { client: given, logger, groupWait = GROUP_WAIT }: ActivityDependencies,
+  input: PowerGroupInput,
 ): Promise<PowerGroupResult> {
+  const { operation, plan, retry, earlier, runId } = input;
   const result = await inAttempts<PowerGroupProgress, PowerGroupResult>(
     {
       purpose: `group ${plan.namespace}/${plan.name}`,
       retry,
       earlier,
-      first: {},
+      first: runId === undefined ? {} : { runId },
       // Every failure but a lost connection, which is waited out, is the end of the run that was asked.
       next: () => ({}),
       client: given,
@@ -50,12 +58,14 @@ export async function powerGroup(
     },
     async (run) => {
       const client = given ?? Context.current().client;
-      if (run.progress.runId === undefined) run.note({ runId: await askGroup(client, plan) });
-      const outcome = await outcomeOf(client, plan, run);
-      refuseOther(plan, outcome);
-      return { ...(operation !== undefined && { operation }), outcome, failures: run.failures };
+      const asked = run.progress.runId ?? (await askGroup(client, input));
+      if (run.progress.runId === undefined) run.note({ runId: asked });
+      const found = await outcomeOrWaiting(client, input, asked, run, groupWait);
+      if ('outcome' in found) refuseOther(plan, found.outcome);
+      return { ...(operation !== undefined && { operation }), ...found, failures: run.failures };
     },
   );
+  if (!('outcome' in result)) return result;
   const { outcome, message } = result.outcome;
   if (outcome === 'Converged' || outcome === 'ConvergedWithExceptions') return result;
   const details: [GiveUpDetails] = [{ failures: result.failures }];
@@ -68,43 +78,81 @@ export async function powerGroup(
 }
 
 /** Gives the group its plan, which starts a run where none is open; resolves with the id of the run that has it. */
-async function askGroup(client: Client, plan: Plan): Promise<string> {
+async function askGroup(client: Client, { plan, sequence }: PowerGroupInput): Promise<string> {
   const { taskQueue } = Context.current().info;
   const handle = await client.workflow.signalWithStart(WORKFLOW_TYPE, {
     ...startOptions(plan, taskQueue),
     args: [{ namespace: plan.namespace, name: plan.name }],
     signal: applyPlan,
-    signalArgs: [{ plan, cause: 'Parent', placed: true }],
+    signalArgs: [{ plan, cause: 'Parent', placed: true, ...(sequence !== undefined && { sequence }) }],
   });
   return handle.signaledRunId;
 }
 
-/** Waits for the end of the run, also where it continues as new; a server that is away is waited for. */
-async function outcomeOf(
+/** What the wait for a nested run came to. */
+type Waited = { outcome: RunOutcome } | { waiting: { runId: string } };
+
+/** Waits for the end of the run, for a limited time if the caller can go on without; a server that is away is waited for. */
+async function outcomeOrWaiting(
   client: Client,
-  { namespace, name }: Plan,
+  { plan, member, caller }: PowerGroupInput,
+  runId: string,
   run: AttemptRun<PowerGroupProgress>,
-): Promise<RunOutcome> {
-  const handle = client.workflow.getHandle(workflowId(namespace, name), run.progress.runId);
-  const cancelled = Context.current().cancelled;
-  const result = (): Promise<RunOutcome> => handle.result() as Promise<RunOutcome>;
+  groupWait: number,
+): Promise<Waited> {
+  const id = workflowId(plan.namespace, plan.name);
+  let limit = member === undefined ? ROUND : groupWait;
   for (;;) {
-    // The client keeps every call in memory for as long as the signal that it was made under: so each round has its own.
-    const round = new AbortController();
-    const timer = setTimeout(() => round.abort(), ROUND);
     try {
-      // Raced too: a native connection ends a call at its own leisure.
-      return await Promise.race([client.withAbortSignal(round.signal, result), cancelled]);
+      const outcome = await outcomeWithin(limit, client, id, runId);
+      if (outcome) return { outcome };
+      if (member === undefined) continue;
+      if (await subscribe(client, id, { workflowId: caller, member, runId })) return { waiting: { runId } };
+      // It has ended: its outcome is there.
+      limit = ROUND;
     } catch (error: unknown) {
       if (run.signal.aborted) throw error;
-      if (error instanceof WorkflowFailedError) throw runLost(error);
-      if (error instanceof WorkflowNotFoundError) throw runLost(error);
-      if (!round.signal.aborted) await Context.current().sleep(SERVER_PAUSE);
-    } finally {
-      clearTimeout(timer);
-      round.abort();
+      if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError)
+        throw runLost(error);
+      await Context.current().sleep(SERVER_PAUSE);
     }
   }
+}
+
+/** The outcome of a run, also where it continues as new; undefined if it is open after `limit` milliseconds. */
+async function outcomeWithin(
+  limit: number,
+  client: Client,
+  id: string,
+  runId: string,
+): Promise<RunOutcome | undefined> {
+  const handle = client.workflow.getHandle(id, runId);
+  const result = (): Promise<RunOutcome> => handle.result() as Promise<RunOutcome>;
+  // The client keeps every call in memory for as long as the signal that it was made under: so each wait has its own.
+  const wait = new AbortController();
+  const timer = setTimeout(() => wait.abort(), limit);
+  try {
+    // Raced too: a native connection ends a call at its own leisure.
+    return await Promise.race([client.withAbortSignal(wait.signal, result), Context.current().cancelled]);
+  } catch (error: unknown) {
+    if (wait.signal.aborted && !Context.current().cancellationSignal.aborted) return undefined;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    wait.abort();
+  }
+}
+
+/** Asks the run to notify the caller of its end; false if it has ended meanwhile. POWER-GROUP-3. */
+async function subscribe(client: Client, id: string, subscription: EndSubscription): Promise<boolean> {
+  try {
+    // The run may have continued as new, so the signal goes to the open execution; it counts if that is seen to be of the same run after it.
+    await client.workflow.getHandle(id).signal(notifyOnEnd, subscription);
+  } catch (error: unknown) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+  return isRunOpen(client, id, subscription.runId);
 }
 
 /** A10. The next attempt asks again; a plan that is older than the group's own is refused until its parent has the newer one. */

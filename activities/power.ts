@@ -29,6 +29,8 @@ export interface ActivityDependencies {
   /** Of the namespace in which the worker runs; left out: the worker's own. */
   client?: Context['client'];
   logger?: ActivityLogger;
+  /** Milliseconds that an activity waits for a nested group's run before its caller waits without it; default a minute. */
+  groupWait?: number;
 }
 
 /** What an attempt hands to the next. */

@@ -2,7 +2,7 @@
 import type { Gate, PowerMode, PowerState, VirtualMachineStatus } from '../api';
 import type { Attempt } from './messages';
 import type { RunOutcome } from './outcome';
-import type { Plan } from './plan';
+import type { MemberKey, Plan } from './plan';
 import type {
   Neighbour,
   Operation,
@@ -54,22 +54,53 @@ export interface PowerResult {
   failures: Attempt[];
 }
 
-/** Input of the activity that asks a nested group's workflow for its power state. */
+/** Input of the activities that ask a nested group's workflow for its power state, and wait for its run. */
 export interface PowerGroupInput {
   /** Id of the operation, which the result names. */
   operation?: string;
+  /** Sequence of the operation: {@link PlanMessage.sequence}. */
+  sequence?: number;
   plan: Plan;
   retry: RetryBudget;
   earlier: Attempt[];
+  /** Workflow id of the parent's run. */
   caller: string;
+  /**
+   * Name of the group in the parent's plan. Present: the parent's run can wait without an activity, so the result may be `waiting`. Runs of
+   * older builds cannot, and leave it out.
+   */
+  member?: MemberKey;
+  /** The run that an earlier activity of the same operation has asked: no other one is asked as long as that one may have an outcome. */
+  runId?: string;
 }
 
-/** Result of {@link PowerGroupInput}. */
-export interface PowerGroupResult {
+/** Result of {@link PowerGroupInput}: the outcome of the run that was asked, or that it takes long and will notify the caller of its end. */
+export type PowerGroupResult = {
   /** That of the input. */
   operation?: string;
-  outcome: RunOutcome;
   failures: Attempt[];
+} & ({ outcome: RunOutcome } | { waiting: { runId: string } });
+
+/** A run of a nested group that a parent's run waits for. */
+export interface AwaitedGroup {
+  member: MemberKey;
+  workflowId: string;
+  runId: string;
+}
+
+/** Input of the activity that finds nested runs which have ended without notifying their parent. */
+export interface FindEndedGroupsInput {
+  /** Id of the call, which the result names. */
+  operation: string;
+  groups: AwaitedGroup[];
+}
+
+/** Result of {@link FindEndedGroupsInput}. */
+export interface FindEndedGroupsResult {
+  /** That of the input. */
+  operation: string;
+  /** The members whose runs are over. */
+  ended: MemberKey[];
 }
 
 /** Input of the placement activity. */
@@ -144,6 +175,9 @@ export interface Activities {
   powerOff(input: PowerInput): Promise<PowerResult>;
   suspend(input: PowerInput): Promise<PowerResult>;
   powerGroup(input: PowerGroupInput): Promise<PowerGroupResult>;
+  /** As `powerGroup`, once the run that was asked has ended. Workers of older builds, which would ask again, do not know it. */
+  awaitGroup(input: PowerGroupInput): Promise<PowerGroupResult>;
+  findEndedGroups(input: FindEndedGroupsInput): Promise<FindEndedGroupsResult>;
   place(input: PlaceInput): Promise<PlaceResult>;
   release(input: ReleaseInput): Promise<ReleaseResult>;
   confirm(input: ConfirmInput): Promise<PowerResult | PowerGroupResult | PlaceResult>;

@@ -1,7 +1,7 @@
 /** What is said to a group's workflow: the signals, and the argument that starts it. */
 import { defineSignal } from '@temporalio/workflow';
 import type { RecordedCommand } from './operator-commands';
-import type { Plan } from './plan';
+import type { MemberKey, Plan } from './plan';
 
 /** The workflow type. */
 export const WORKFLOW_TYPE = 'virtualMachineGroup';
@@ -36,6 +36,8 @@ export interface PlanMessage {
   reason?: string;
   /** The run that asks has placed the VMs of the whole tree already. */
   placed?: true;
+  /** With cause `Parent`: sequence of the parent's operation. The greater one is the later one, whatever the generations of the plans. */
+  sequence?: number;
 }
 
 /** Argument of the workflow. */
@@ -76,6 +78,24 @@ export interface PauseReport {
   paused: PausedBy | null;
 }
 
+/** Argument of {@link notifyOnEnd}: whom a run notifies of its end. */
+export interface EndSubscription {
+  /** Workflow id of the parent's run. */
+  workflowId: string;
+  /** Name of this group in the parent's plan. */
+  member: MemberKey;
+  /** Execution of this group's run that the parent waits for. */
+  runId: string;
+}
+
+/** Argument of {@link groupEnded}. */
+export interface GroupEnded {
+  /** Name of the nested group in the parent's plan. */
+  member: MemberKey;
+  /** From the {@link EndSubscription}. */
+  runId: string;
+}
+
 /** Gives a run its plan; also starts it (signal-with-start). Sending the same plan twice changes nothing. */
 export const applyPlan = defineSignal<[PlanMessage]>('applyPlan');
 /** The group is gone, or a parent has taken over: the run ends as `Superseded`. */
@@ -86,3 +106,7 @@ export const attemptFailed = defineSignal<[AttemptReport]>('attemptFailed');
 export const activityPaused = defineSignal<[PauseReport]>('activityPaused');
 /** A parent's run hands an operator's word on. */
 export const relay = defineSignal<[RecordedCommand]>('relay');
+/** A parent's run waits for the end of this run without an open activity, and is to be notified of it. Sent by its activity. */
+export const notifyOnEnd = defineSignal<[EndSubscription]>('notifyOnEnd');
+/** A nested group's run is about to end: the parent's run reads its outcome. */
+export const groupEnded = defineSignal<[GroupEnded]>('groupEnded');

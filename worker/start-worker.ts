@@ -36,6 +36,8 @@ export interface StartWorkerOptions {
   logger: Logger;
   /** `host:port` for the SDK's metrics; absent: none. */
   metricsAddress?: string;
+  /** Milliseconds that an activity waits for a nested group's run before its caller waits without it; for tests. */
+  groupWait?: number;
 }
 
 /** A worker that polls. */
@@ -64,7 +66,13 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       namespace: target.namespace,
       taskQueue: options.taskQueue ?? TASK_QUEUE,
       ...(options.workflows ?? workflowSource()),
-      activities: createActivities({ platform, observer, client, logger }),
+      activities: createActivities({
+        platform,
+        observer,
+        client,
+        logger,
+        ...(options.groupWait !== undefined && { groupWait: options.groupWait }),
+      }),
       // An activity mostly waits for a VM: a thousand of them cost next to nothing, and a slot too few holds a tier up.
       maxConcurrentActivityTaskExecutions: 2_000,
       // The SDK's default follows the heap and not the native memory that a cached workflow takes.

@@ -17,6 +17,10 @@ export const CHANGES = {
   resultsConfirmed: 'results-are-confirmed',
   /** Cancelling the workflow ends the run like `abort`. */
   cancelEnds: 'cancellation-ends-the-run',
+  /** A parent's run waits for a nested one without an open activity; the nested run notifies it. */
+  waitsIdle: 'parents-wait-without-an-activity',
+  /** Of two plans of a parent's run the one of the later operation counts, whatever their generations. */
+  parentsOrder: 'parents-order-their-plans',
 } as const;
 
 /** Id of one change, as the history has it. */

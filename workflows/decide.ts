@@ -20,6 +20,7 @@ import { fitText } from '../api/text';
 import {
   type Activities,
   type ConfirmInput,
+  type FindEndedGroupsInput,
   type Neighbour,
   type PlaceInput,
   type PlacementRequest,
@@ -37,6 +38,7 @@ import {
   type PlanTier,
 } from '../contract';
 import { CHANGES, usesAll, type Uses } from './changes';
+import { awaitedGroups, END_SEARCH_INTERVAL, endSearchInput } from './nested-runs';
 import { claimed, owesRelease } from './placing';
 import { fitOutcome } from './size';
 import { exceptionOf, membersOf, type MemberState, type Run, type Stage } from './state';
@@ -46,14 +48,30 @@ import { inDelay } from './operator-commands';
 export type Start = { activityId: string; summary: string } & (
   | { activity: 'powerOn' | 'powerOff' | 'suspend'; input: PowerInput }
   | { activity: 'powerGroup'; input: PowerGroupInput }
+  | { activity: 'awaitGroup'; input: PowerGroupInput }
   | { activity: 'place'; input: PlaceInput }
   | { activity: 'release'; input: ReleaseInput }
   | { activity: 'confirm'; input: ConfirmInput }
+  | { activity: 'findEndedGroups'; input: FindEndedGroupsInput }
 );
 
-/** What an activity really does: for one that confirms, what it confirms. */
-export function workOf(start: Start): ConfirmInput | { activity: 'release'; input: ReleaseInput } {
-  return start.activity === 'confirm' ? start.input : start;
+/** What an activity is scheduled for. */
+export type Work =
+  | ConfirmInput
+  | { activity: 'release'; input: ReleaseInput }
+  | { activity: 'findEndedGroups'; input: FindEndedGroupsInput };
+
+/** What an activity is scheduled for: of one that confirms, what it confirms; of one that waits for a nested run, that it powers the group. */
+export function workOf(start: Start): Work {
+  switch (start.activity) {
+    case 'confirm':
+      return start.input;
+    case 'powerGroup':
+    case 'awaitGroup':
+      return { activity: 'powerGroup', input: start.input };
+    default:
+      return start;
+  }
 }
 
 /** What to do next. */
@@ -66,6 +84,8 @@ export interface Decision {
   start: Start[];
   /** The delay that runs: decide again when it is over. */
   wake?: { at: number; summary: string };
+  /** When nested runs that have ended without a word are searched for. */
+  search?: { at: number; summary: string };
   /** The run is over. */
   outcome?: RunOutcome;
 }
@@ -96,6 +116,8 @@ export function decide(before: Run, now: number, uses: Uses = usesAll): Decision
     if (uses(CHANGES.givesBack)) giveBack(decision, now);
     else delete run.claims;
   }
+  resume(decision);
+  searchEnds(decision, now);
   settlePhases(run, now);
   const outcome = outcomeOf(run, now);
   if (outcome) decision.outcome = outcome;
@@ -119,6 +141,51 @@ function place(decision: Decision, now: number, uses: Uses): void {
   for (const { member } of needed) vms[member.name] = member.uid ?? '';
   run.claims = { sequence: nextClaim(run, now), vms };
   decision.start.push(placeStart(run, activityId, uses));
+}
+
+/** Schedules the activities that read the outcomes of nested runs that have ended. */
+function resume({ run, start }: Decision): void {
+  for (const { key, member, tier } of membersOf(run.plan)) {
+    const state = own(run.members, key);
+    if (state?.operation?.waiting !== 'Ended') continue;
+    const { waiting: _waiting, ...operation } = state.operation;
+    const { verb } = VERBS[operation.powerState];
+    run.members[key] = { ...state, operation: { ...operation, activityId: nextId(run, `${verb}/${key}`) } };
+    start.push(memberStart(run, key, member, tier));
+  }
+}
+
+/** NESTED-2. */
+function searchEnds(decision: Decision, now: number): void {
+  const { run, start, cancel } = decision;
+  const { endSearch } = run;
+  if (awaitedGroups(run).length === 0) {
+    if (endSearch?.activityId !== undefined) cancel.push(endSearch.activityId);
+    delete run.endSearch;
+    return;
+  }
+  if (endSearch?.activityId !== undefined) return;
+  // The server's clock may have gone back.
+  const dueAt = Math.min(endSearch?.dueAt ?? Infinity, now + END_SEARCH_INTERVAL);
+  run.endSearch = { dueAt };
+  if (dueAt > now) {
+    decision.search = { at: dueAt, summary: 'look for nested runs that ended without a word' };
+    return;
+  }
+  const activityId = nextId(run, `ended-groups/${run.plan.name}`);
+  run.endSearch = { dueAt, activityId };
+  start.push(endSearchStart(run, activityId));
+}
+
+function endSearchStart(run: Run, activityId: string): Start {
+  const input = endSearchInput(run, activityId);
+  const count = input.groups.length;
+  return {
+    activityId,
+    activity: 'findEndedGroups',
+    summary: `look for the end of ${count} nested run${count === 1 ? '' : 's'}`,
+    input,
+  };
 }
 
 function nextClaim({ claims }: Run, now: number): number {
@@ -553,8 +620,11 @@ export function openStarts(run: Run, uses: Uses = usesAll): Start[] {
   if (placing !== undefined) starts.push(placeStart(run, placing, uses));
   const release = run.claims?.release?.activityId;
   if (release !== undefined) starts.push(releaseStart(run, release));
+  const search = run.endSearch?.activityId;
+  if (search !== undefined) starts.push(endSearchStart(run, search));
   for (const { key, member, tier } of membersOf(run.plan)) {
-    if (own(run.members, key)?.operation) starts.push(memberStart(run, key, member, tier));
+    const operation = own(run.members, key)?.operation;
+    if (operation && !operation.waiting) starts.push(memberStart(run, key, member, tier));
   }
   return starts;
 }
@@ -631,22 +701,28 @@ function memberStart(run: Run, key: MemberKey, member: PlanMember, tier: PlanTie
   const { plan } = run;
   const operation = own(run.members, key)?.operation;
   if (!operation) throw new TypeError(`${key} has no open operation`);
-  const { activityId, sequence, attempts, fence, confirms } = operation;
+  const { activityId, sequence, attempts, fence, confirms, runId } = operation;
   const { words, activity } = VERBS[powerStateOf(plan)];
   const id = `${activityId}@${sequence}`;
   const caller = workflowId(plan.namespace, plan.name);
   if (member.plan) {
+    const input: PowerGroupInput = {
+      operation: id,
+      sequence,
+      plan: withRoomless(run, member.plan),
+      retry: plan.policy.retry,
+      earlier: attempts,
+      caller,
+      member: key,
+      ...(runId !== undefined && { runId }),
+    };
+    if (runId !== undefined)
+      return { activityId, activity: 'awaitGroup', summary: shorten(`await group ${member.name}`), input };
     const start = {
       activityId,
       activity: 'powerGroup' as const,
       summary: shorten(`${words} group ${member.name}`),
-      input: {
-        operation: id,
-        plan: withRoomless(run, member.plan),
-        retry: plan.policy.retry,
-        earlier: attempts,
-        caller,
-      },
+      input,
     };
     return confirms ? confirming(start) : start;
   }

@@ -93,8 +93,8 @@ function begun(result: Forecast, run: Run, start: Start, time: number, began: nu
     });
     return 0;
   }
-  // A forecast is never ended from outside.
-  if (work.activity === 'release') return 0;
+  // A forecast is never ended from outside, and no nested run takes longer than an activity waits for it.
+  if (work.activity === 'release' || work.activity === 'findEndedGroups') return 0;
   const name = work.activity === 'powerGroup' ? work.input.plan.name : work.input.vm.name;
   const tier = plan.tiers.findIndex(({ members }) => members.some((member) => member.name === name));
   result.steps.push({
@@ -150,6 +150,7 @@ function resultOf(start: Start, now: number): OperationResult | undefined {
   switch (work.activity) {
     case 'place':
     case 'release':
+    case 'findEndedGroups':
       return undefined;
     case 'powerGroup':
       return { kind: 'VirtualMachineGroup', outcome: asForecast(work.input.plan, now) };

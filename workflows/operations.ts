@@ -11,12 +11,14 @@ import { own } from '../api/own';
 import { fitText } from '../api/text';
 import { CHANGES, type Uses } from './changes';
 import {
+  type Attempt,
   type AttemptReport,
   type PauseReport,
   type PausedBy,
   type RunOutcome,
   workflowId,
 } from '../contract';
+import { waitingFor } from './nested-runs';
 import { MAX_OUTRANKED, outranks } from './outranked';
 import {
   ignoring,
@@ -37,7 +39,11 @@ export type OperationResult =
 
 /** The end of one operation: it reached its gate, was given up, or ended with a result that is not its own. */
 export type OperationEnd = { activityId: string; at: number } & (
-  { result: OperationResult } | { failure: OperationFailure } | { unconfirmed: string }
+  | { result: OperationResult }
+  | { failure: OperationFailure }
+  | { unconfirmed: string }
+  /** A nested run takes longer than an activity waits for it. */
+  | { waiting: { runId: string; failures: readonly Attempt[] } }
 );
 
 /** The run after operations ended. A thousand may end together, so the members are copied once for all of them. */
@@ -51,6 +57,10 @@ export function operationsEnded(run: Run, ends: readonly OperationEnd[], uses: U
     if (!owner || !old) continue;
     const state = { ...old };
     next.members[owner.key] = state;
+    if ('waiting' in end) {
+      if (old.operation) state.operation = waitingFor(old.operation, end.waiting);
+      continue;
+    }
     delete state.operation;
     delete state.drifted;
     const doubt = doubtOf(end, owner, uses);

@@ -66,7 +66,9 @@ function objectionToMember(
   }
   switch (verb) {
     case 'retryMember':
-      return canRetry(state) ? undefined : `${key} is ${state.phase}: there is nothing to retry`;
+      return canRetry(state) || isAwaited(state)
+        ? undefined
+        : `${key} is ${state.phase}: there is nothing to retry`;
     case 'skipMember':
     case 'markReady':
       return state.reachedAt === undefined ? undefined : `${key} has reached its gate already`;
@@ -77,6 +79,11 @@ function canRetry(state: MemberState): boolean {
   return (
     Boolean(state.parked ?? state.leftAlone ?? state.word) || (state.operation?.attempts.length ?? 0) > 0
   );
+}
+
+/** Whether a nested run is waited for without an activity: it may have ended without a word, which a retry finds at once. */
+function isAwaited({ operation }: MemberState): boolean {
+  return operation?.waiting !== undefined;
 }
 
 /** Whether the open call for places has failed before: a retry makes it at once. */
@@ -145,7 +152,10 @@ export function applyCommand(
       };
     case 'retryMember': {
       const keys = named(said, word);
-      const ready = keys.filter((key) => canRetry(own(said.members, key) as MemberState));
+      const ready = keys.filter((key) => {
+        const state = own(said.members, key) as MemberState;
+        return canRetry(state) || (Boolean(word.member) && isAwaited(state));
+      });
       const next = change(said, ready, retry);
       const placing = !word.member && isPlacingInVain(next);
       if (placing) placeAgain(next);

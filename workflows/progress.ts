@@ -110,10 +110,10 @@ function memberProgress(run: Run, key: string, member: PlanMember, tier: number)
   if (state.observed && !state.uncertain) result.powerState = state.observed.powerState;
   if (state.observed?.version !== undefined) result.version = state.observed.version;
   if (state.operation) {
-    const { attempts, activityId, paused } = state.operation;
+    const { attempts, activityId, paused, waiting } = state.operation;
     if (paused) result.paused = paused;
     const last = attempts.at(-1);
-    result.activityId = activityId;
+    if (!waiting) result.activityId = activityId;
     result.attempt = (last?.attempt ?? 0) + 1;
     if (last?.retryAt !== undefined) result.nextRetryAt = last.retryAt;
     if (last) result.lastError = { class: last.class, message: last.message, at: last.at };

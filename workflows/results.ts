@@ -2,7 +2,7 @@
  * What the end of an activity comes to. A person may complete or fail any activity by hand, with any result: only a result that names its
  * own operation counts (OPERATIONS-1). Pure.
  */
-import type { PlacementResult, VirtualMachineRef } from '../contract';
+import type { Attempt, MemberKey, PlacementResult, VirtualMachineRef } from '../contract';
 import { CHANGES, type Uses } from './changes';
 import { workOf, type Start } from './decide';
 import type { OperationResult } from './operations';
@@ -12,15 +12,25 @@ import type { OperationFailure } from './state';
 /** A result that counts, or why it does not. */
 export type Read<T> = { result: T } | { unconfirmed: string };
 
+/** A nested run that takes longer than an activity waits for it. */
+export interface Waiting {
+  waiting: { runId: string; failures: readonly Attempt[] };
+}
+
 /** Reads the result of an activity that operates one member. */
-export function readOperation(start: Start, raw: unknown, uses: Uses): Read<OperationResult> {
+export function readOperation(start: Start, raw: unknown, uses: Uses): Read<OperationResult> | Waiting {
   const work = workOf(start);
   if (work.activity === 'powerGroup') {
+    const waiting = parse('powerGroupWaiting', raw);
+    if ('value' in waiting && waiting.value.operation === work.input.operation && uses(CHANGES.waitsIdle)) {
+      const { waiting: run, failures } = waiting.value;
+      return { waiting: { runId: run.runId, failures } };
+    }
     const read = confirmed(parse('powerGroup', raw), work.input.operation, uses);
     if ('unconfirmed' in read) return read;
     return { result: { kind: 'VirtualMachineGroup', outcome: read.result.outcome } };
   }
-  if (work.activity === 'place' || work.activity === 'release')
+  if (work.activity === 'place' || work.activity === 'release' || work.activity === 'findEndedGroups')
     throw new TypeError(`${start.activityId} operates no member`);
   const read = confirmed(parse('power', raw), work.input.operation.id, uses);
   if ('unconfirmed' in read) return read;
@@ -42,6 +52,14 @@ export function readRelease(start: Start, raw: unknown, uses: Uses): Read<Virtua
   if ('result' in read) return { result: read.result.free };
   const before = parse('releaseBefore', raw);
   return 'value' in before && !uses(CHANGES.resultsConfirmed) ? { result: before.value } : read;
+}
+
+/** Reads which nested runs were found to have ended. */
+export function readEndedGroups(start: Start, raw: unknown): Read<MemberKey[]> {
+  const parsed = parse('findEndedGroups', raw);
+  if ('why' in parsed) return { unconfirmed: `its result cannot be read: ${parsed.why}` };
+  if (parsed.value.operation === start.activityId) return { result: parsed.value.ended };
+  return { unconfirmed: 'its result does not name its operation: it was completed by hand' };
 }
 
 function operationOf(start: Start): string | undefined {

@@ -71,6 +71,7 @@ export function begin(message: PlanMessage, now: number): Run {
     operations: 0,
     dropped: [],
     ...(message.digest !== undefined && { planDigest: message.digest }),
+    ...(message.sequence !== undefined && { parentSequence: message.sequence }),
   };
   const forced = asksForSync(plan, plan.syncedAs);
   if (isAsked(message, forced)) run.words = [askedWord(message, now)];
@@ -81,7 +82,8 @@ export function begin(message: PlanMessage, now: number): Run {
 export function receivePlan(run: Run, message: PlanMessage, now: number, uses: Uses = usesAll): Run {
   const { plan } = message;
   const replaces = message.supersedes !== undefined && message.supersedes === run.planDigest;
-  if (isStale(plan, run.plan) && !replaces) return refusing(run, message, now);
+  if (isStale(plan, run.plan) && !replaces && !isLaterOfParent(run, message, uses))
+    return refusing(run, message, now);
   const turned = plan.powerState !== run.plan.powerState;
   const edited = turned || plan.revision !== run.plan.revision || plan.lineage !== run.plan.lineage;
   const asked = message.cause === 'Asked';
@@ -92,6 +94,8 @@ export function receivePlan(run: Run, message: PlanMessage, now: number, uses: U
   delete next.refusedPlan;
   delete next.planDigest;
   if (message.digest !== undefined) next.planDigest = message.digest;
+  delete next.parentSequence;
+  if (message.sequence !== undefined) next.parentSequence = message.sequence;
   if (changed) {
     next.cause = message.cause;
     delete next.ending;
@@ -104,6 +108,15 @@ export function receivePlan(run: Run, message: PlanMessage, now: number, uses: U
   const forgive = edited || asked || forced;
   if (forgive) delete next.roomless;
   return withMembers(next, run.plan, now, { fresh: turned, forgive, forced, uses });
+}
+
+/**
+ * Whether a plan comes with a later operation of the parent's run than the plan in force: that run has decided which of the two is later, so
+ * generations that went back (a restored etcd) do not matter.
+ */
+function isLaterOfParent({ parentSequence }: Run, { sequence }: PlanMessage, uses: Uses): boolean {
+  const later = parentSequence !== undefined && sequence !== undefined && sequence > parentSequence;
+  return later && uses(CHANGES.parentsOrder);
 }
 
 /** The run with a refused plan on record; a plan that it has already is not refused. */

@@ -5,7 +5,7 @@ import {
   ApplicationFailure,
   proxyActivities,
 } from '@temporalio/workflow';
-import type { Activities, ConfirmInput, PowerInput } from '../contract';
+import type { Activities, PowerInput } from '../contract';
 import { workOf, type Start } from './decide';
 import { readFailure } from './results';
 import type { OperationFailure } from './state';
@@ -19,10 +19,15 @@ const LAST_TIMEOUT = 15_000;
 /** A nested group may wait for an operator for a long time; milliseconds. */
 const GROUP_TIMEOUT = 365 * 86_400_000;
 
+/** Milliseconds that one search for nested runs that have ended may take. */
+const FIND_TIMEOUT = 30_000;
+
 /** Times of one attempt and of all together, in milliseconds; absent: no limit. */
 interface Limits {
   startToCloseTimeout: number;
   scheduleToCloseTimeout?: number;
+  /** Default {@link HEARTBEAT_TIMEOUT}. */
+  heartbeatTimeout?: undefined;
 }
 
 /** Schedules an activity; resolves with its result, which may be anything. */
@@ -37,7 +42,10 @@ export function schedule(start: Start): Promise<unknown> {
     case 'release':
       return activities.release(start.input);
     case 'powerGroup':
-      return activities.powerGroup(start.input);
+    case 'awaitGroup':
+      return activities[start.activity](start.input);
+    case 'findEndedGroups':
+      return activities.findEndedGroups(start.input);
     case 'powerOn':
     case 'powerOff':
     case 'suspend':
@@ -55,7 +63,7 @@ export function scheduleCancellation(): Promise<unknown> {
 }
 
 function limitsOf(start: Start): Limits {
-  const work: ConfirmInput | { activity: 'release' } = workOf(start);
+  const work = workOf(start);
   switch (work.activity) {
     case 'place':
       return { startToCloseTimeout: PLACE_TIMEOUT };
@@ -63,6 +71,8 @@ function limitsOf(start: Start): Limits {
       return { startToCloseTimeout: LAST_TIMEOUT, scheduleToCloseTimeout: LAST_TIMEOUT };
     case 'powerGroup':
       return { startToCloseTimeout: GROUP_TIMEOUT };
+    case 'findEndedGroups':
+      return { startToCloseTimeout: FIND_TIMEOUT, heartbeatTimeout: undefined };
     case 'powerOn':
     case 'powerOff':
     case 'suspend':

@@ -9,6 +9,9 @@ import * as v from 'valibot';
 import type {
   Cancellation,
   GiveUpDetails,
+  EndSubscription,
+  FindEndedGroupsResult,
+  GroupEnded,
   PlaceResult,
   PowerGroupResult,
   PowerResult,
@@ -145,6 +148,7 @@ const planMessage = v.looseObject({
   actor: v.exactOptional(text),
   reason: v.exactOptional(text),
   placed: v.exactOptional(v.literal(true)),
+  sequence: v.exactOptional(sequence),
 });
 
 const attempt = v.looseObject({
@@ -187,8 +191,16 @@ const schemas = {
     paused: v.nullable(v.looseObject({ at: moment, by: text, reason: text })),
   }),
   relay: recordedWord,
+  notifyOnEnd: v.looseObject({ workflowId: label, member: label, runId: label }),
+  groupEnded: v.looseObject({ member: label, runId: label }),
   power: v.looseObject({ status, acted: v.boolean(), operation: v.exactOptional(label) }),
   powerGroup: v.looseObject({ outcome, operation: v.exactOptional(label) }),
+  powerGroupWaiting: v.looseObject({
+    waiting: v.looseObject({ runId: label }),
+    operation: label,
+    failures: list(attempt),
+  }),
+  findEndedGroups: v.looseObject({ operation: label, ended: list(label) }),
   place: v.looseObject({
     operation: label,
     results: list(v.union([v.looseObject({ vm, placement }), v.looseObject({ vm, unplaced: text })])),
@@ -211,8 +223,12 @@ export interface Inputs {
   attemptFailed: AttemptReport;
   activityPaused: PauseReport;
   relay: RecordedCommand;
+  notifyOnEnd: EndSubscription;
+  groupEnded: GroupEnded;
   power: PowerResult;
-  powerGroup: PowerGroupResult;
+  powerGroup: Extract<PowerGroupResult, { outcome: unknown }>;
+  powerGroupWaiting: Extract<PowerGroupResult, { waiting: unknown }>;
+  findEndedGroups: FindEndedGroupsResult;
   place: PlaceResult;
   placeBefore: PlaceResult['results'];
   release: ReleaseResult;

@@ -238,6 +238,7 @@ function withoutUsedIds(run: Run): Run {
   const open = [
     run.placement.activityId,
     run.claims?.release?.activityId,
+    run.endSearch?.activityId,
     ...Object.values(run.members).map(({ operation }) => operation?.activityId),
   ];
   const activityIds: Record<string, number> = {};

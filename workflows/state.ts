@@ -6,6 +6,7 @@ import { fitText, jsonLength } from '../api/text';
 import {
   type Attempt,
   type Cause,
+  type EndSubscription,
   type ExceptionReason,
   type IgnoredInput,
   type MemberPhase,
@@ -48,6 +49,18 @@ export interface OpenOperation {
   paused?: PausedBy;
   /** The last result was not this operation's own: the platform is asked before anything counts. */
   confirms?: true;
+  /** Of a nested group, once its activity has answered `waiting`: the run that was asked. */
+  runId?: string;
+  /** The run that was asked goes on, and no activity is open: until the run notifies this one of its end, or is found to have ended. */
+  waiting?: 'ForEnd' | 'Ended';
+}
+
+/** The search for nested runs that have ended without notifying this one. */
+export interface EndSearch {
+  /** When the next one begins, milliseconds since the epoch. */
+  dueAt: number;
+  /** While it is open. */
+  activityId?: string;
 }
 
 /** Why an operation was given up. */
@@ -156,6 +169,12 @@ export interface Run {
   dropped: string[];
   /** Messages and results that could not be read, the last ones. */
   ignored?: IgnoredInput[];
+  /** Set while operations wait for the end of a nested run without an activity. */
+  endSearch?: EndSearch;
+  /** The parent's run that is to be notified of the end of this one. */
+  notify?: EndSubscription;
+  /** Sequence of the parent's operation that the plan in force came with. */
+  parentSequence?: number;
 }
 
 /** Most operator commands that are kept, and bytes that they may take as JSON. The history has all of them. */

@@ -31,6 +31,8 @@ import {
   activityPaused,
   applyPlan,
   attemptFailed,
+  groupEnded,
+  notifyOnEnd,
   operatorUpdates,
   progress,
   relay,
@@ -53,10 +55,11 @@ import { ShownAttributes } from './attributes';
 import { CHANGES, type Uses } from './changes';
 import { decide, openStarts, type Start } from './decide';
 import { DelayTimer } from './delay-timer';
+import { endsFound, groupHasEnded, notifying } from './nested-runs';
 import { attemptReported, operationsEnded, pauseReported, type OperationEnd } from './operations';
 import { placed, placementFailed, placesUnconfirmed, released } from './placing';
 import { detailsOf, progressOf } from './progress';
-import { readOperation, readPlaces, readRelease } from './results';
+import { readEndedGroups, readOperation, readPlaces, readRelease } from './results';
 import { begin, receivePlan } from './run';
 import { failureOf, schedule, scheduleCancellation } from './schedule';
 import { parse, type Inputs } from './schemas';
@@ -160,6 +163,15 @@ class GroupRun {
       // One that does not apply here is no error.
       if (this.#run && refusalOf(this.#run, word.verb, word) === undefined) this.#take(word.verb, word);
     });
+    this.#on(
+      notifyOnEnd,
+      'notifyOnEnd',
+      "A parent group's run waits for the end of this one, and is to be notified of it.",
+      (subscription) => this.#change((run) => notifying(run, subscription)),
+    );
+    this.#on(groupEnded, 'groupEnded', 'The run of a nested group is about to end.', (message) =>
+      this.#change((run) => groupHasEnded(run, message)),
+    );
     setDefaultSignalHandler((name) => this.#ignore({ at: Date.now(), what: name, why: 'unknown signal' }));
   }
 
@@ -331,6 +343,20 @@ class GroupRun {
         },
         (failure) => this.#change((run) => placementFailed(run, activityId, failure)),
       );
+    if (activity === 'findEndedGroups') {
+      const found = (members: readonly string[]): void =>
+        this.#change((run) => endsFound(run, activityId, members, Date.now()));
+      return this.#follow(
+        start,
+        (raw) => {
+          const read = readEndedGroups(start, raw);
+          if ('unconfirmed' in read)
+            this.#ignore({ at: Date.now(), what: activityId, why: read.unconfirmed });
+          found('result' in read ? read.result : []);
+        },
+        () => found([]),
+      );
+    }
     if (activity === 'release')
       return this.#follow(
         start,
@@ -356,30 +382,46 @@ class GroupRun {
 
   /** Decides and acts until the run has ended. */
   async drive(): Promise<RunOutcome> {
-    const timer = new DelayTimer(() => (this.#dirty = true));
+    const timers = {
+      delay: new DelayTimer(() => (this.#dirty = true)),
+      search: new DelayTimer(() => (this.#dirty = true)),
+    };
     const shown = new ShownAttributes();
     for (const each of this.#run ? openStarts(this.#run, uses) : []) this.#launch(each);
     for (;;) {
       await condition(() => this.#finish !== undefined || (this.#dirty && this.#run !== undefined));
       if (this.#finish) return finished(this.#finish);
-      const outcome = this.#decide(timer, shown);
+      const outcome = this.#decide(timers, shown);
       if (outcome) return outcome;
       if (workflowInfo().continueAsNewSuggested && this.#awaited === 0) await this.#continueAsNew();
     }
   }
 
-  #decide(timer: DelayTimer, shown: ShownAttributes): RunOutcome | undefined {
+  #decide(timers: { delay: DelayTimer; search: DelayTimer }, shown: ShownAttributes): RunOutcome | undefined {
     this.#dirty = false;
     const decision = decide(operationsEnded(this.#run as Run, this.#ends, uses), Date.now(), uses);
     this.#ends = [];
     this.#run = decision.run;
     for (const activityId of decision.cancel) own(this.#scopes, activityId)?.cancel();
     for (const each of decision.start) this.#launch(each);
-    timer.set(decision.wake);
+    timers.delay.set(decision.wake);
+    timers.search.set(decision.search);
+    if (decision.outcome) this.#notifyParent(decision.run);
     if (decision.outcome && this.#awaited === 0) this.#outcome = decision.outcome;
     shown.show(this.#run, this.#outcome);
     setCurrentDetails(detailsOf(this.#run, this.#outcome));
     return this.#outcome;
+  }
+
+  /** Notifies the parent's run that waits for the end of this one, and lets the end wait for that. */
+  #notifyParent(run: Run): void {
+    const { notify, ...rest } = run;
+    if (!notify || !patched(CHANGES.waitsIdle)) return;
+    this.#run = rest;
+    const { workflowId: parent, member, runId } = notify;
+    this.#delayEnd(getExternalWorkflowHandle(parent).signal(groupEnded, { member, runId }), (error) =>
+      log.warn('failed to notify the parent of the end of this run', { parent, error }),
+    );
   }
 
   async #continueAsNew(): Promise<void> {

@@ -2,7 +2,8 @@
 import { type Client, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker, Runtime, DefaultLogger, type WorkflowBundle } from '@temporalio/worker';
 import { createActivities } from '../../activities';
-import { workflowId, type Plan } from '../../contract';
+import { findEndedGroups } from '../../activities/ended-groups';
+import { applyPlan, workflowId, type Plan } from '../../contract';
 import { inventory, placement, withFaults } from '../simulator/fixtures';
 import { until } from '../support/until';
 import { startTemporal, type TestTemporal } from '../support/temporal';
@@ -26,13 +27,14 @@ async function withWorker(
   { platform, observer }: Pick<Bench, 'platform' | 'observer'>,
   taskQueue: string,
   use: (client: Client, worker: Worker) => Promise<void>,
+  dependencies: { groupWait?: number } = {},
 ): Promise<void> {
   const connection = await NativeConnection.connect({ address: temporal.address });
   const worker = await Worker.create({
     connection,
     taskQueue,
     workflowBundle: workflows,
-    activities: createActivities({ platform, observer, client: temporal.client }),
+    activities: createActivities({ platform, observer, client: temporal.client, ...dependencies }),
     maxHeartbeatThrottleInterval: '1s',
     defaultHeartbeatThrottleInterval: '1s',
   });
@@ -318,6 +320,95 @@ test('a nested run that is terminated is asked again', () =>
       expect(told.result).toMatchObject({
         outcome: { outcome: 'ConvergedWithExceptions' },
         failures: [{ attempt: 1, class: 'Transient' }],
+      });
+    });
+  }));
+
+test('POWER-GROUP-3: a nested run that takes longer is subscribed to, and its outcome is read without asking again', () =>
+  bench(inventory(), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    const name = `child-${counter}`;
+    const member = `VirtualMachineGroup/${name}`;
+    const input = { ...groupInput(name), operation: 'op', sequence: 7, member };
+    const ask = (client: Client, more: Partial<typeof input> & { runId?: string }): Promise<Told> =>
+      client.workflow.execute<typeof oneGroup>('oneGroup', {
+        taskQueue,
+        workflowId: `parent-${counter}`,
+        args: [{ ...input, ...more }],
+      });
+    const use = async (client: Client): Promise<void> => {
+      const first = await ask(client, {});
+      const { runId } = (first.result as { waiting: { runId: string } }).waiting;
+      expect(first.result).toEqual({ operation: 'op', waiting: { runId }, failures: [] });
+      expect((await ask(client, { runId, operation: 'op-2' })).result).toMatchObject({
+        operation: 'op-2',
+        waiting: { runId },
+      });
+      const child = client.workflow.getHandle(workflowId('prod', name));
+      await child.signal(finish, { outcome: 'Converged', message: 'done' });
+      await child.result();
+      const subscription = { workflowId: input.caller, member, runId };
+      expect((await ask(client, { runId })).result).toMatchObject({
+        outcome: {
+          outcome: 'Converged',
+          plans: 1,
+          subscribed: expect.arrayContaining([subscription]) as unknown,
+        },
+      });
+    };
+    await withWorker(parts, taskQueue, use, { groupWait: 300 });
+  }));
+
+test('POWER-GROUP-3: a run that ends before it is subscribed to is answered with its outcome', () =>
+  bench(inventory(), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    const name = `child-${counter}`;
+    const use = async (client: Client): Promise<void> => {
+      const run = await client.workflow.signalWithStart('virtualMachineGroup', {
+        taskQueue,
+        workflowId: workflowId('prod', name),
+        args: [{ namespace: 'prod', name }],
+        signal: applyPlan,
+        signalArgs: [{ plan: plan(name), cause: 'Parent' }],
+      });
+      await (await continued(client, name)).signal(finish, { outcome: 'Converged', message: 'done' });
+      await client.workflow.getHandle(workflowId('prod', name)).result();
+      const told = await client.workflow.execute<typeof oneGroup>('oneGroup', {
+        taskQueue,
+        workflowId: `parent-${counter}`,
+        args: [{ ...groupInput(name), member: 'child', runId: run.signaledRunId }],
+      });
+      expect(told.result).toMatchObject({ outcome: { message: 'done' } });
+    };
+    await withWorker(parts, taskQueue, use, { groupWait: 0 });
+  }));
+
+test('findEndedGroups tells runs that have ended from open ones, also from those that have continued as new', () =>
+  bench(inventory(), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    await withWorker(parts, taskQueue, async (client) => {
+      const begin = async (name: string): Promise<{ member: string; workflowId: string; runId: string }> => {
+        const started = await client.workflow.signalWithStart('virtualMachineGroup', {
+          taskQueue,
+          workflowId: workflowId('prod', name),
+          args: [{ namespace: 'prod', name }],
+          signal: applyPlan,
+          signalArgs: [{ plan: plan(name), cause: 'Parent' }],
+        });
+        await continued(client, name);
+        return { member: name, workflowId: started.workflowId, runId: started.signaledRunId };
+      };
+      const open = await begin(`open-${counter}`);
+      const terminated = await begin(`terminated-${counter}`);
+      await client.workflow.getHandle(terminated.workflowId).terminate();
+      const replaced = await begin(`replaced-${counter}`);
+      await client.workflow.getHandle(replaced.workflowId).terminate();
+      await begin(replaced.member);
+      const unknown = { member: 'unknown', workflowId: 'vmgroup/prod/unknown', runId: open.runId };
+      const groups = [open, terminated, replaced, unknown];
+      expect(await findEndedGroups({ ...parts, client }, { operation: 'op', groups })).toEqual({
+        operation: 'op',
+        ended: [terminated.member, replaced.member, 'unknown'],
       });
     });
   }));

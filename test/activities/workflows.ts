@@ -14,6 +14,8 @@ import {
   type PowerGroupInput,
   type PowerInput,
   applyPlan,
+  notifyOnEnd,
+  type EndSubscription,
   attemptFailed,
   type AttemptReport,
   type PlanMessage,
@@ -53,10 +55,10 @@ export function onePowerOn(input: PowerInput): Promise<Told> {
   return told(() => powerOn(input));
 }
 
-/** Asks one nested group. */
+/** Asks one nested group, or awaits the run that was asked. */
 export function oneGroup(input: PowerGroupInput): Promise<Told> {
-  const { powerGroup } = proxyActivities<Activities>({ ...options, activityId: 'power-group' });
-  return told(() => powerGroup(input));
+  const { powerGroup, awaitGroup } = proxyActivities<Activities>({ ...options, activityId: 'power-group' });
+  return told(() => (input.runId === undefined ? powerGroup(input) : awaitGroup(input)));
 }
 
 /** How a run is to end; what is left out is as the plan has it. */
@@ -71,8 +73,10 @@ export async function virtualMachineGroup(
 ): Promise<unknown> {
   let plans = start.plans ?? 0;
   const heard: PlanMessage[] = [];
+  const subscribed: EndSubscription[] = [];
   let outcome: Ending | undefined;
   setHandler(applyPlan, (message) => void heard.push(message));
+  setHandler(notifyOnEnd, (subscription) => void subscribed.push(subscription));
   setHandler(finish, (said) => void (outcome = said));
   await condition(() => plans + heard.length > 0);
   plans += heard.length;
@@ -81,5 +85,5 @@ export async function virtualMachineGroup(
   if (start.plans === undefined)
     await continueAsNew<typeof virtualMachineGroup>({ ...start, plans, desired });
   await condition(() => outcome !== undefined);
-  return { ...desired, ...outcome, plans, namespace: start.namespace, name: start.name };
+  return { ...desired, ...outcome, plans, subscribed, namespace: start.namespace, name: start.name };
 }

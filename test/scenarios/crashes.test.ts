@@ -11,14 +11,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { temporal } from '@temporalio/proto';
 import type { PowerState } from '../../api';
 import type { JournalLine } from '../../platforms/simulated';
-import type { RunOutcome } from '../../contract';
-import { groupWithVms } from '../support/manifests';
+import { operatorUpdates, progress, type RunOutcome } from '../../contract';
+import { groupWithVms, policyManifest } from '../support/manifests';
 import { startInstallation, type Installation, type Victim } from '../support/processes';
 
 jest.setTimeout(240_000);
 
 /** Milliseconds. Long enough that a delay which starts from zero at the restart cannot be mistaken for one that went on. */
 const DELAY = 14_000;
+
+/** Namespace of a parent whose nested group is parked all the time. */
+const WAITING = 'waiting';
 
 let installation: Installation;
 beforeAll(async () => {
@@ -28,6 +31,9 @@ beforeAll(async () => {
     powerOffTime: '200ms',
     guestShutdownTime: '300ms',
   });
+  await installation.addFaults([{ type: 'PermanentError', vm: `${WAITING}/child-a`, times: 1 }]);
+  installation.write('waiting-policy.yaml', policyManifest(WAITING, 'default', { whenParked: 'Hold' }));
+  installation.write('waiting.yaml', nested(WAITING, '1s'));
 });
 afterAll(() => installation?.stop());
 
@@ -269,6 +275,35 @@ describe.each(['worker', 'bridge', 'temporal'] as const)('kill -9 of the %s', (p
     expect(Object.fromEntries(outcomes)).toEqual(converged);
     expect(round.runs).toEqual(Object.fromEntries(Object.keys(GROUPS).map((name) => [name, 1])));
     expect(round.failedTasks).toEqual([]);
+  });
+});
+
+describe('a parent that waits for a parked nested group without an activity', () => {
+  const waits = async (): Promise<true | undefined> => {
+    const { members } = await installation.handle(WAITING, 'parent').query(progress);
+    const [child] = members;
+    return child?.phase === 'InProgress' && child.activityId === undefined ? true : undefined;
+  };
+
+  it('K1, K3: goes on soon after a kill -9 of the worker at the end of the nested run', async () => {
+    await installation.until(() => waits().catch(() => undefined), 'the parent to wait without an activity');
+    const word = { member: 'child-a', actor: 'alice', reason: 'test' };
+    await installation.handle(WAITING, 'child').executeUpdate(operatorUpdates.retryMember, { args: [word] });
+    await seen(`${WAITING}/child-b`, 'effects');
+    await installation.worker.kill();
+    const restartedAt = Date.now();
+    await installation.worker.restart();
+    await seen(`${WAITING}/parent-b`, 'effects');
+    const { asked, accepted } = story(installation.journal(), `${WAITING}/parent-b`);
+    expect(accepted).toBe(1);
+    expect(asked - restartedAt).toBeLessThan(15_000);
+    expect(await installation.outcome(WAITING, 'parent', 'PoweredOn')).toMatchObject({
+      outcome: 'Converged',
+    });
+    for (const name of ['parent', 'child']) {
+      expect(await installation.runs(WAITING, name)).toHaveLength(1);
+      expect(await tasksFailed(WAITING, name)).toEqual([]);
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 /** Groups in groups on real parts: each is a run of its own, driven by the topmost one with a power state. */
-import { groupWithVms } from '../support/manifests';
-import { effects, startSystem, type System } from '../support/system';
+import { workflowId, type MemberProgress, type RunOutcome } from '../../contract';
+import { groupWithVms, policyManifest } from '../support/manifests';
+import { effects, startSystem, times, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 
 jest.setTimeout(120_000);
@@ -150,4 +151,101 @@ it('a parent without a power state leaves each child its own', async () => {
   expect(await system.outcome(ns, 'one')).toMatchObject({ outcome: 'Converged', powerState: 'PoweredOn' });
   expect(effects(await system.journal(), ns)).toEqual(['PoweredOn one-vm']);
   expect(system.view(ns, 'parent')?.run).toBeUndefined();
+});
+
+describe('a nested run that takes longer than an activity waits for it', () => {
+  const GROUP_WAIT = 500;
+  const failing = {
+    faults: [{ type: 'PermanentError' as const, operation: 'PoweredOn' as const, vm: 'in-1' }],
+  };
+  const impatient = (namespace: string): string =>
+    policyManifest(namespace, 'default', { retry: { maximumAttempts: 1 }, whenParked: 'Hold' });
+
+  /** Starts a parent whose nested group has a parked VM, and waits until the parent waits without an activity. */
+  async function startWaiting(ns: string): Promise<void> {
+    const files = {
+      'policy.yaml': impatient(ns),
+      'parent.yaml': parent(ns, 'PoweredOn'),
+      'inner.yaml': inner(ns),
+    };
+    system = await startSystem(temporal, files, failing, { groupWait: GROUP_WAIT });
+    await system.until(() => {
+      const inParent = progressOf(ns);
+      const parked = system.view(ns, 'inner')?.run?.progress?.members.some(({ phase }) => phase === 'Parked');
+      return parked === true && inParent?.phase === 'InProgress' && inParent.activityId === undefined;
+    }, 'the parent to wait without an activity');
+    const { raw } = await system.handle(ns, 'parent').describe();
+    expect(raw.pendingActivities ?? []).toEqual([]);
+  }
+
+  const progressOf = (ns: string): MemberProgress | undefined =>
+    system.view(ns, 'parent')?.run?.progress?.members[0];
+
+  it('NESTED-3: is retried, and the parent goes on within two seconds', async () => {
+    const ns = 'nested-waits';
+    await startWaiting(ns);
+    expect(progressOf(ns)).toMatchObject({
+      phase: 'InProgress',
+      waitsFor: `its own run, vmgroup/${ns}/inner`,
+    });
+    await system.console.setFaults([]);
+    await system.say(ns, 'inner', 'retryMember', 'in-1');
+    const { endedAt } = (await system.handle(ns, 'inner').result()) as RunOutcome;
+    expect(await system.outcome(ns, 'parent')).toMatchObject({ outcome: 'Converged' });
+    const { last } = times(await system.journal(), ns, 'PoweredOn');
+    expect((last?.asked ?? Infinity) - endedAt).toBeLessThan(2_000);
+    expect(effects(await system.journal(), ns)).toEqual([
+      'PoweredOn in-1',
+      'PoweredOn in-2',
+      'PoweredOn last',
+    ]);
+  });
+
+  it('follows pause, resume and abort of its parent', async () => {
+    const ns = 'nested-waits-words';
+    await startWaiting(ns);
+    await system.say(ns, 'parent', 'pause');
+    await system.until(() => system.view(ns, 'inner')?.phase === 'Paused', 'inner to be paused');
+    await system.say(ns, 'parent', 'resume');
+    await system.until(() => system.view(ns, 'inner')?.phase !== 'Paused', 'inner to go on');
+    await system.say(ns, 'parent', 'abort');
+    expect(await system.handle(ns, 'inner').result()).toMatchObject({ outcome: 'Cancelled' });
+    expect(await system.outcome(ns, 'parent')).toMatchObject({ outcome: 'Cancelled' });
+  });
+
+  it('is turned round with its parent', async () => {
+    const ns = 'nested-waits-turned';
+    await startWaiting(ns);
+    system.write('parent.yaml', parent(ns, 'PoweredOff'));
+    const outcome = await system.until(() => {
+      const found = system.view(ns, 'parent')?.run?.outcome;
+      return found?.powerState === 'PoweredOff' ? found : undefined;
+    }, 'the end');
+    expect(outcome).toMatchObject({ outcome: 'Converged' });
+  });
+
+  it('is skipped, and the parent goes on', async () => {
+    const ns = 'nested-waits-skipped';
+    await startWaiting(ns);
+    await system.say(ns, 'parent', 'skipMember', 'VirtualMachineGroup/inner');
+    await system.until(async () => effects(await system.journal(), ns).includes('PoweredOn last'), 'last');
+  });
+
+  it('is waited for by a parent that was reset', async () => {
+    const ns = 'nested-waits-reset';
+    await startWaiting(ns);
+    const { runId } = await system.handle(ns, 'parent').describe();
+    const { events } = await system.handle(ns, 'parent').fetchHistory();
+    const completed = (events ?? []).filter(({ workflowTaskCompletedEventAttributes: done }) => done);
+    await temporal.client.workflowService.resetWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: workflowId(ns, 'parent'), runId },
+      workflowTaskFinishEventId: completed.at(-1)?.eventId ?? null,
+      requestId: 'reset',
+      reason: 'test',
+    });
+    await system.console.setFaults([]);
+    await system.say(ns, 'inner', 'retryMember', 'in-1');
+    expect(await system.outcome(ns, 'parent')).toMatchObject({ outcome: 'Converged' });
+  });
 });

@@ -56,6 +56,7 @@ export async function startSystem(
   temporal: TestTemporal,
   files: Record<string, string>,
   behavior: Behavior = {},
+  { groupWait }: { groupWait?: number } = {},
 ): Promise<System> {
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-system-'));
   const manifests = path.join(dir, 'manifests');
@@ -91,6 +92,7 @@ export async function startSystem(
     observer: platform.observer,
     client: temporal.client,
     logger,
+    ...(groupWait !== undefined && { groupWait }),
   });
   const events: BridgeEvent[] = [];
   const bridge = await startFolderBridge({

@@ -250,7 +250,7 @@ class Play {
     for (const start of decision.start) this.checkClaims(start);
     for (const start of decision.start) {
       const { activity, input } = workOf(start);
-      if (activity === 'place' || activity === 'powerGroup' || activity === 'release') continue;
+      if (activity !== 'powerOn' && activity !== 'powerOff' && activity !== 'suspend') continue;
       this.checkStart(run, input.vm.name, input.powerState);
     }
     for (const [position, stage] of run.stages.entries()) {
@@ -276,6 +276,7 @@ class Play {
         return;
       }
       case 'powerGroup':
+      case 'findEndedGroups':
         return;
       case 'powerOn':
       case 'powerOff':

@@ -7,12 +7,14 @@ import {
   type RunOutcome,
   type OperatorVerb,
   type Plan,
+  type PowerGroupInput,
   type PlacementRequest,
   type PlacementResult,
   type ReleaseInput,
 } from '../../contract';
 import type { PowerState } from '../../api';
 import { decide, workOf, type Decision, type Start } from '../../workflows/decide';
+import { awaitedGroups, endsFound, groupHasEnded } from '../../workflows/nested-runs';
 import { attemptReported, operationDone, operationsEnded } from '../../workflows/operations';
 import { placed, released } from '../../workflows/placing';
 import { begin, receivePlan } from '../../workflows/run';
@@ -20,8 +22,14 @@ import { membersOf, type Run } from '../../workflows/state';
 import { refusalOf, applyCommand } from '../../workflows/operator-commands';
 import { status } from './plans';
 
-/** What happens to an operation: it takes time, or it is given up after a time. */
-export type Fate = { takes: number } | { failsAfter: number; class: string };
+/**
+ * What happens to an operation: it takes time, or it is given up after a time. A nested group's run may take longer than an activity waits
+ * for it (a minute), and end without notifying its parent.
+ */
+export type Fate = ({ takes: number } | { failsAfter: number; class: string }) & { silent?: true };
+
+/** Milliseconds that an activity waits for a nested run. */
+const GROUP_WAIT = 60_000;
 
 export interface Asked {
   at: number;
@@ -33,6 +41,14 @@ export interface Asked {
 
 interface Open {
   start: Start;
+  endsAt: number;
+  fate: Fate;
+  /** It ends because the nested run with this id takes longer. */
+  waits?: string;
+}
+
+interface NestedRun {
+  member: string;
   endsAt: number;
   fate: Fate;
 }
@@ -56,6 +72,11 @@ export class World {
   full: string[] = [];
   #open: Open[] = [];
   #wake: { at: number; summary: string } | undefined;
+  #search: { at: number; summary: string } | undefined;
+  /** Nested runs that have not notified their parent, by id. */
+  #nested: Record<string, NestedRun> = {};
+  /** How often nested runs that have ended were searched for. */
+  searches = 0;
 
   constructor(
     /** What happens to an operation, by activity id. */
@@ -120,6 +141,7 @@ export class World {
       this.timers.push({ at: this.now, until: decision.wake.at, summary: decision.wake.summary });
     }
     this.#wake = decision.wake;
+    this.#search = decision.search;
     this.outcome = decision.outcome;
     return this;
   }
@@ -129,7 +151,7 @@ export class World {
     const open = this.#open.find(({ start }) => start.activityId === id);
     if (!open || !this.cancelledTakesEffect(id)) return;
     const { activity, input } = workOf(open.start);
-    if (activity === 'place' || activity === 'powerGroup' || activity === 'release') return;
+    if (activity !== 'powerOn' && activity !== 'powerOff' && activity !== 'suspend') return;
     this.states[input.vm.name] = input.powerState;
     this.since[input.vm.name] = this.now;
   }
@@ -137,11 +159,13 @@ export class World {
   private open(start: Start): void {
     if (this.openIds.includes(start.activityId)) throw new Error(`${start.activityId} is open twice`);
     const work = workOf(start);
-    const isPower = work.activity !== 'place' && work.activity !== 'release';
-    const fate = isPower ? this.fate(start.activityId, start) : { takes: 0 };
+    const isPower =
+      work.activity !== 'place' && work.activity !== 'release' && work.activity !== 'findEndedGroups';
+    const fate: Fate = isPower ? this.fate(start.activityId, start) : { takes: 0 };
+    if (work.activity === 'findEndedGroups') this.searches += 1;
     const member = isPower ? (start.activityId.split('/')[1] ?? '') : '';
     if (work.activity === 'release') this.released.push(work.input);
-    if (work.activity !== 'place' && work.activity !== 'release') {
+    if (isPower && start.activity !== 'awaitGroup') {
       const powerState = work.activity === 'powerGroup' ? work.input.plan.powerState : work.input.powerState;
       const key = work.activity === 'powerGroup' ? `VirtualMachineGroup/${work.input.plan.name}` : member;
       this.asked.push({
@@ -153,7 +177,25 @@ export class World {
       });
     }
     if ('fence' in work.input && work.input.fence) this.fenced.push(start.activityId);
-    this.#open.push({ start, fate, endsAt: this.now + ('takes' in fate ? fate.takes : fate.failsAfter) });
+    if (work.activity === 'powerGroup') this.openNested(start, work.input, fate);
+    else this.#open.push({ start, fate, endsAt: this.now + lengthOf(fate) });
+  }
+
+  /** Asks a nested run, or waits for the one that was asked. */
+  private openNested(start: Start, { runId, member = '' }: PowerGroupInput, fate: Fate): void {
+    const id = runId ?? `run-${Object.keys(this.#nested).length}`;
+    const nested = (this.#nested[id] ??= { member, fate, endsAt: this.now + lengthOf(fate) });
+    const left = Math.max(0, nested.endsAt - this.now);
+    const open: Open = { start, fate: nested.fate, endsAt: this.now + Math.min(left, GROUP_WAIT) };
+    this.#open.push(left > GROUP_WAIT ? { ...open, waits: id } : open);
+  }
+
+  /** Nested runs that have ended notify their parent, once. */
+  private notify(): void {
+    for (const [runId, { member, endsAt, fate }] of Object.entries(this.#nested)) {
+      if (endsAt > this.now || fate.silent || !this.run) continue;
+      this.run = groupHasEnded(this.run, { member, runId });
+    }
   }
 
   private place(requests: readonly PlacementRequest[]): PlacementResult[] {
@@ -168,6 +210,10 @@ export class World {
   get nextAt(): number | undefined {
     const times = this.#open.map(({ endsAt }) => endsAt);
     if (this.#wake) times.push(this.#wake.at);
+    if (this.#search) times.push(this.#search.at);
+    const open = awaitedGroups(this.run as Run).map(({ runId }) => runId);
+    for (const [runId, { endsAt, fate }] of Object.entries(this.#nested))
+      if (open.includes(runId) && !fate.silent) times.push(endsAt);
     return times.length > 0 ? Math.min(...times) : undefined;
   }
 
@@ -179,6 +225,7 @@ export class World {
       if (next === undefined || next > until) break;
       this.now = Math.max(this.now, next);
       for (const open of this.#open.filter(({ endsAt }) => endsAt <= this.now)) this.finish(open);
+      this.notify();
       this.step();
     }
     if (until !== Infinity) this.now = Math.max(this.now, until);
@@ -188,7 +235,7 @@ export class World {
   private finish(open: Open): void {
     this.#open = this.#open.filter((each) => each !== open);
     const run = this.run as Run;
-    const { start, fate } = open;
+    const { start, fate, waits } = open;
     const work = workOf(start);
     if (work.activity === 'place') {
       const results = this.place(work.input.requests);
@@ -197,6 +244,22 @@ export class World {
     }
     if (work.activity === 'release') {
       this.run = released(run, start.activityId, { free: work.input.vms });
+      return;
+    }
+    if (work.activity === 'findEndedGroups') {
+      const over = work.input.groups.filter(({ runId }) => (this.#nested[runId]?.endsAt ?? 0) <= this.now);
+      this.run = endsFound(
+        run,
+        start.activityId,
+        over.map(({ member }) => member),
+        this.now,
+      );
+      return;
+    }
+    if (waits !== undefined) {
+      const waiting = { runId: waits, failures: [] };
+      const end = { activityId: start.activityId, at: this.now, waiting };
+      this.run = operationsEnded(run, [end], () => true);
       return;
     }
     if ('failsAfter' in fate) {
@@ -229,6 +292,10 @@ export class World {
       this.now,
     );
   }
+}
+
+function lengthOf(fate: Fate): number {
+  return 'takes' in fate ? fate.takes : fate.failsAfter;
 }
 
 function nestedOutcome(plan: Plan, now: number): RunOutcome {

@@ -1,0 +1,81 @@
+/**
+ * How a run waits for the runs of its nested groups. Pure.
+ *
+ * An activity waits for the first minute. Should the nested run take longer, that run notifies this one of its end, and the operation stays
+ * open without an activity, which would cost a heartbeat every two seconds.
+ *
+ * NESTED-1: nested runs that wait for an operator cost their parent's run two actions every half hour, however many there are, and up to two
+ *     queries of the bridge, which looks at a run after each workflow task.
+ * NESTED-2: a nested run that ends without a word (terminated, or run by an older build) is found within that time.
+ * NESTED-3: a notification only makes the run read the outcome: what counts is what Temporal has on record for the run that was asked.
+ */
+import { own } from '../api/own';
+import {
+  workflowId,
+  type Attempt,
+  type AwaitedGroup,
+  type EndSubscription,
+  type FindEndedGroupsInput,
+  type GroupEnded,
+  type MemberKey,
+} from '../contract';
+import { keptAttempts, membersOf, type MemberState, type OpenOperation, type Run } from './state';
+
+/** Milliseconds between two searches for nested runs that have ended without a word. */
+export const END_SEARCH_INTERVAL = 30 * 60_000;
+
+/** The operation once its activity has answered that the nested run takes longer. */
+export function waitingFor(
+  { paused: _paused, confirms: _confirms, ...operation }: OpenOperation,
+  { runId, failures }: { runId: string; failures: readonly Attempt[] },
+): OpenOperation {
+  const attempts = failures.reduce<Attempt[]>(keptAttempts, []);
+  return { ...operation, runId, waiting: 'ForEnd', attempts };
+}
+
+/** The run after a nested run has notified it of its end; NESTED-3. */
+export function groupHasEnded(run: Run, { member, runId }: GroupEnded): Run {
+  const state = own(run.members, member);
+  if (state?.operation?.waiting !== 'ForEnd' || state.operation.runId !== runId) return run;
+  return { ...run, members: { ...run.members, [member]: ended(state, state.operation) } };
+}
+
+function ended(state: MemberState, operation: OpenOperation): MemberState {
+  return { ...state, operation: { ...operation, waiting: 'Ended' } };
+}
+
+/** The run after a search for nested runs that have ended. A search that failed has found none. */
+export function endsFound(run: Run, activityId: string, found: readonly MemberKey[], now: number): Run {
+  if (run.endSearch?.activityId !== activityId) return run;
+  const next: Run = {
+    ...run,
+    members: { ...run.members },
+    endSearch: { dueAt: now + END_SEARCH_INTERVAL },
+  };
+  for (const key of found) {
+    const state = own(run.members, key);
+    if (state?.operation?.waiting === 'ForEnd') next.members[key] = ended(state, state.operation);
+  }
+  return next;
+}
+
+/** The run with a parent's run to notify of its end. */
+export function notifying(run: Run, subscription: EndSubscription): Run {
+  const { workflowId: parent, member, runId } = subscription;
+  return { ...run, notify: { workflowId: parent, member, runId } };
+}
+
+/** The nested runs that are waited for without an activity. */
+export function awaitedGroups(run: Run): AwaitedGroup[] {
+  const { namespace } = run.plan;
+  return membersOf(run.plan).flatMap(({ key, member }) => {
+    const operation = own(run.members, key)?.operation;
+    if (operation?.waiting !== 'ForEnd' || operation.runId === undefined) return [];
+    return [{ member: key, workflowId: workflowId(namespace, member.name), runId: operation.runId }];
+  });
+}
+
+/** Input of the open search for nested runs that have ended. */
+export function endSearchInput(run: Run, activityId: string): FindEndedGroupsInput {
+  return { operation: activityId, groups: awaitedGroups(run) };
+}

@@ -5,16 +5,9 @@ export {
   type AdmissionServer,
   type AdmissionServerOptions,
 } from './admission-server';
-export {
-  startBridge,
-  type Bridge,
-  type BridgeLogger,
-  type BridgeOptions,
-  type Observations,
-  type Readiness,
-  type VirtualMachineName,
-} from './bridge';
+export { startBridge } from './bridge';
 export { viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
+export type { BridgeLogger } from './execute';
 export {
   FIELD_MANAGER,
   FINALIZER,
@@ -36,6 +29,8 @@ export {
   type ManifestIndex,
   type ObjectKey,
 } from './manifests';
+export type { Observations } from './observed';
+export type { Bridge, BridgeOptions, Readiness } from './options';
 export {
   planDigest,
   plansOf,
@@ -61,7 +56,6 @@ export {
   readRunHealth,
   runHealth,
   type FailingWorkflowTask,
-  type GroupName,
   type HealthFinding,
   type PausedActivity,
   type PausedRun,

@@ -1,6 +1,5 @@
 /** What a source's objects carry of the groups that they belong to; a folder's manifests carry nothing. */
-import type { Group, PowerState } from '../api';
-import type { GroupName } from './runs';
+import type { Group, ObjectName, PowerState } from '../api';
 import type { ResolvedTier } from './plans';
 
 /** Marks objects as belonging to a group, and takes the marks off. Everything may be asked again; what is there already costs nothing. */
@@ -15,5 +14,5 @@ export interface Ownership {
   /** Marks the group as ours to clean up after, and its linked members as its own; those that have left lose the mark. */
   own(group: Group, tiers: readonly ResolvedTier[]): Promise<void>;
   /** The group is gone or on its way out, and its run was told: its members are treated as its policy says, and it may go. */
-  release(group: GroupName): Promise<void>;
+  release(group: ObjectName): Promise<void>;
 }

@@ -1,15 +1,13 @@
 /** What happened to groups, as events: found by comparing what was with what is. Pure. */
-import { formatProblem, type Group, type Problem } from '../../api';
+import { formatProblem, type Group, type ObjectName, type Problem } from '../../api';
 import type { MemberProgress, Progress, TierProgress } from '../../contract';
 import { splitKey, type ObjectKey } from '../manifests';
 import { healthFindings, type HealthFinding, type RunHealth } from '../runs';
 import type { GroupView, RunView } from '../status';
 
 /** What an event is about. */
-export interface EventObject {
+export interface EventObject extends ObjectName {
   kind: string;
-  namespace: string;
-  name: string;
 }
 
 /** Kinds of events. */
@@ -62,7 +60,7 @@ export interface BridgeEvent {
 export type Happening = Omit<BridgeEvent, 'time'>;
 
 /** The event object of a group. */
-export function groupObject(group: { namespace: string; name: string }): EventObject {
+export function groupObject(group: ObjectName): EventObject {
   return { kind: 'VirtualMachineGroup', namespace: group.namespace, name: group.name };
 }
 
@@ -136,7 +134,7 @@ export function viewEvents(before: GroupView | undefined, after: GroupView): Hap
 
 /** What {@link healthFindings} began or ceased to say of an open run. */
 function healthEvents(
-  group: { namespace: string; name: string },
+  group: ObjectName,
   { workflowId, health = HEALTHY }: RunView,
   old: RunHealth = HEALTHY,
 ): Happening[] {

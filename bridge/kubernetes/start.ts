@@ -1,7 +1,8 @@
 /** A bridge on a cluster: source, status, marks, events and lease put together. */
 import { POLICY_ANNOTATION } from '../../api';
 import { LeaderElection, type ApiServer, type KubernetesObject } from '../../kubernetes';
-import { startBridge, type Bridge, type BridgeOptions } from '../bridge';
+import { startBridge } from '../bridge';
+import type { Bridge, BridgeOptions } from '../options';
 import type { BridgeEvent } from '../events';
 import { groupObject } from '../events';
 import { splitKey } from '../manifests';

@@ -1,5 +1,12 @@
 /** Look-ups over one set of manifests. */
-import type { Group, Manifests, SequencePolicy, VirtualMachine, VirtualMachineClass } from '../../api';
+import type {
+  Group,
+  Manifests,
+  ObjectName,
+  SequencePolicy,
+  VirtualMachine,
+  VirtualMachineClass,
+} from '../../api';
 import { compareNames, objectKey, type ObjectKey } from './object-key';
 
 /** One set of manifests, ready for look-ups. */
@@ -82,13 +89,11 @@ function selectedBy(machines: VirtualMachine[]): ManifestIndex['selectedBy'] {
   return found;
 }
 
-function byKey<T extends { namespace: string; name: string }>(objects: T[]): Map<ObjectKey, T> {
+function byKey<T extends ObjectName>(objects: T[]): Map<ObjectKey, T> {
   return new Map(objects.map((object) => [objectKey(object), object]));
 }
 
-function byParent<T extends { namespace: string; name: string; groupName?: string }>(
-  objects: T[],
-): Map<ObjectKey, T[]> {
+function byParent<T extends ObjectName & { groupName?: string }>(objects: T[]): Map<ObjectKey, T[]> {
   const children = new Map<ObjectKey, T[]>();
   for (const object of objects) {
     if (object.groupName === undefined) continue;

@@ -1,11 +1,6 @@
-/** One pass over one tree of groups: what to send, and what to show. */
-export {
-  dueLookUps,
-  inheritances,
-  isAsking,
-  stepsOf,
-  viewsOf,
-  type DriverStep,
-  type TreeFacts,
-  type TreeSteps,
-} from './pass';
+/** One pass over one tree of groups: from what is known to what is sent and shown. Pure. */
+export { type GroupFacts, type GroupsFacts, type MachineFacts, type TreeFacts } from './facts';
+export { inheritances } from './inheritances';
+export { dueLookUps, type LookUp } from './look-ups';
+export { returnIn, stepsOf, type DriverStep, type TreeSteps } from './steps';
+export { viewsOf } from './views';

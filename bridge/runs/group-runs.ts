@@ -8,29 +8,30 @@
  * RUNS-4: a run is told of paused activities once it has answered everything that it was sent, and of each change once.
  * RUNS-5: whether the server answers is known also while there is nothing to ask it.
  */
+import type { ObjectName } from '../../api';
 import type { PausedBy, PlanMessage } from '../../contract';
 import { objectKey, type ObjectKey } from '../manifests';
 import { pauseReports } from './pauses';
 import type { RunState } from './run-state';
 import { followRun, type RunFollower } from './run-follower';
-import { isUnanswered, type DescribedRun, type GroupName, type TemporalRuns } from './temporal-runs';
+import { isUnanswered, type DescribedRun, type TemporalRuns } from './temporal-runs';
 
 /** The runs of all groups. */
 export interface GroupRuns {
   /** What is known of the last run; undefined: nobody has looked yet (RUNS-1). */
-  get(group: GroupName): RunState | undefined;
+  get(group: ObjectName): RunState | undefined;
   /** Asks the server for the last run, unless an open one is followed already. Rejects where the server does not answer. */
-  lookUp(group: GroupName): Promise<void>;
+  lookUp(group: ObjectName): Promise<void>;
   /** Starts or signals the run of the plan's group; resolves to the id of the run that has it. */
   send(message: PlanMessage): Promise<string>;
   /** Tells an open run that its group is gone (RUNS-3). */
-  withdraw(group: GroupName, reason: string): Promise<void>;
+  withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Tells an open run of each activity that was paused or unpaused since it was told (RUNS-4). */
-  reportPauses(group: GroupName): Promise<void>;
+  reportPauses(group: ObjectName): Promise<void>;
   /** Whether the server answered the last call. */
   reachable(): boolean;
   /** Forgets a group. */
-  forget(group: GroupName): void;
+  forget(group: ObjectName): void;
   /** Forgets every group: another process looks after them. */
   forgetAll(): void;
   stop(): Promise<void>;
@@ -40,9 +41,9 @@ export interface GroupRuns {
 export interface GroupRunsOptions {
   temporal: TemporalRuns;
   /** What is known of a group's last run from elsewhere, for a server that keeps closed runs for a while only. */
-  remembered: (group: GroupName) => RunState;
+  remembered: (group: ObjectName) => RunState;
   /** A run that is followed changed, or ended. */
-  onChange: (group: GroupName) => void;
+  onChange: (group: ObjectName) => void;
   onReachable: (reachable: boolean, error?: unknown) => void;
 }
 
@@ -79,13 +80,13 @@ class Runs implements GroupRuns {
     this.#track(this.#watchServer());
   }
 
-  get(group: GroupName): RunState | undefined {
+  get(group: ObjectName): RunState | undefined {
     const entry = this.#entries.get(objectKey(group));
     const { follower } = entry ?? {};
     return follower ? { phase: 'Open', runId: follower.runId, ...follower.state() } : entry?.state;
   }
 
-  async lookUp(group: GroupName): Promise<void> {
+  async lookUp(group: ObjectName): Promise<void> {
     const entry = this.#entryOf(group);
     if (entry.follower) return;
     const found = await this.#call(() => this.#options.temporal.describe(group));
@@ -100,7 +101,7 @@ class Runs implements GroupRuns {
 
   /** `witnessed`: the group has been followed before. */
   async #closedState(
-    group: GroupName,
+    group: ObjectName,
     entry: Entry,
     found: DescribedRun | undefined,
     witnessed: boolean,
@@ -140,20 +141,20 @@ class Runs implements GroupRuns {
   }
 
   /** Whether an execution is one of the run that is followed: it may have continued as new a moment ago, or have ended. */
-  async #isOf(follower: RunFollower, group: GroupName, executionId: string): Promise<boolean> {
+  async #isOf(follower: RunFollower, group: ObjectName, executionId: string): Promise<boolean> {
     if (follower.has(executionId)) return true;
     const found = await this.#call(() => this.#options.temporal.describe(group)).catch(() => undefined);
     return found?.runId === executionId && found.firstRunId === follower.firstRunId;
   }
 
-  async withdraw(group: GroupName, reason: string): Promise<void> {
+  async withdraw(group: ObjectName, reason: string): Promise<void> {
     const { follower, withdrawn } = this.#entryOf(group);
     if (!follower || withdrawn === follower.runId) return;
     await this.#call(() => this.#options.temporal.withdraw(group, reason));
     this.#entryOf(group).withdrawn = follower.runId;
   }
 
-  async reportPauses(group: GroupName): Promise<void> {
+  async reportPauses(group: ObjectName): Promise<void> {
     const entry = this.#entryOf(group);
     const { progress, unheard, health } = entry.follower?.state() ?? {};
     if (!progress || unheard) return;
@@ -169,7 +170,7 @@ class Runs implements GroupRuns {
     return this.#reachable;
   }
 
-  forget(group: GroupName): void {
+  forget(group: ObjectName): void {
     const key = objectKey(group);
     this.#entries.get(key)?.follower?.stop();
     this.#entries.delete(key);
@@ -186,14 +187,14 @@ class Runs implements GroupRuns {
     await Promise.all(this.#tasks);
   }
 
-  #entryOf(group: GroupName): Entry {
+  #entryOf(group: ObjectName): Entry {
     const key = objectKey(group);
     const entry = this.#entries.get(key) ?? {};
     this.#entries.set(key, entry);
     return entry;
   }
 
-  #open(group: GroupName, entry: Entry, runId: string, startedAt: number, described?: DescribedRun): void {
+  #open(group: ObjectName, entry: Entry, runId: string, startedAt: number, described?: DescribedRun): void {
     if (this.#closing.signal.aborted) return;
     entry.follower?.stop();
     const follower = followRun({
@@ -213,7 +214,7 @@ class Runs implements GroupRuns {
   }
 
   /** Looks how a run ended; until that is known it counts as open. */
-  async #over(group: GroupName, entry: Entry, runId: string): Promise<void> {
+  async #over(group: ObjectName, entry: Entry, runId: string): Promise<void> {
     const { signal } = this.#closing;
     const isMine = (): boolean =>
       !signal.aborted && entry.follower?.runId === runId && this.#entries.get(objectKey(group)) === entry;

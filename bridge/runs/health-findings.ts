@@ -1,4 +1,5 @@
 /** What is wrong with a run, in words, with the commands that get it going again. Pure. */
+import type { ObjectName } from '../../api';
 import type { FailingWorkflowTask, PausedActivity, PausedRun, RunHealth } from './run-health';
 
 /** One finding about a run. */
@@ -13,7 +14,7 @@ export interface HealthFinding {
 
 /** The findings about the run of a group. */
 export function healthFindings(
-  group: { namespace: string; name: string },
+  group: ObjectName,
   workflowId: string,
   { workflowTask, paused, pausedRun }: RunHealth,
 ): HealthFinding[] {
@@ -30,7 +31,7 @@ export function cureText({ cure }: HealthFinding): string {
 }
 
 function failing(
-  { namespace, name }: { namespace: string; name: string },
+  { namespace, name }: ObjectName,
   workflowId: string,
   { attempt, since, failure }: FailingWorkflowTask,
 ): HealthFinding {

@@ -11,4 +11,5 @@ export {
   type TaskFailure,
 } from './run-health';
 export type { FollowedRun, RunState } from './run-state';
-export { temporalRuns, type GroupName, type TemporalRuns } from './temporal-runs';
+export { temporalRuns, type TemporalRuns } from './temporal-runs';
+export type { ObjectName as GroupName } from '../../api';

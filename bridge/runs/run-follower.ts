@@ -6,14 +6,15 @@
  *     message. What does not answer is probed without cost until it does.
  * FOLLOW-3: following a run takes no more memory the longer it is open.
  */
+import type { ObjectName } from '../../api';
 import type { RunHealth } from './run-health';
 import type { FollowedRun } from './run-state';
-import type { DescribedRun, GroupName, TemporalRuns } from './temporal-runs';
+import type { DescribedRun, TemporalRuns } from './temporal-runs';
 
 /** What {@link followRun} needs. */
 export interface RunFollowerOptions {
   temporal: TemporalRuns;
-  group: GroupName;
+  group: ObjectName;
   /** The execution to begin with. */
   runId: string;
   startedAt: number;

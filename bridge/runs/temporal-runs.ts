@@ -10,6 +10,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
+import type { ObjectName } from '../../api';
 import {
   activityPaused,
   applyPlan,
@@ -26,12 +27,6 @@ import {
 } from '../../contract';
 import { readRunHealth } from './read-run-health';
 import type { RunHealth } from './run-health';
-
-/** Names one group. */
-export interface GroupName {
-  namespace: string;
-  name: string;
-}
 
 /** The latest execution of a group's workflow, as `DescribeWorkflowExecution` has it: no billable action. Times in milliseconds. */
 export interface DescribedRun {
@@ -66,26 +61,26 @@ export interface TemporalRuns {
   /** Resolves if the server answers; no billable action. */
   ping(): Promise<void>;
   /** The latest execution of the group's workflow; undefined: the server knows of none. */
-  describe(group: GroupName): Promise<DescribedRun | undefined>;
+  describe(group: ObjectName): Promise<DescribedRun | undefined>;
   /** What a completed execution left; undefined: nothing. */
-  outcome(group: GroupName, runId: string): Promise<RunOutcome | undefined>;
+  outcome(group: ObjectName, runId: string): Promise<RunOutcome | undefined>;
   /** Waits for events after `from` (left out: from the first one), for as long as the server likes; undefined: there is no such execution. */
   events(
-    group: GroupName,
+    group: ObjectName,
     runId: string,
     from: Uint8Array | undefined,
     signal: AbortSignal,
   ): Promise<RunEvents | undefined>;
   /** Asks the open run where it stands: a billable action. Rejects too where no worker answers. */
-  progress(group: GroupName, signal: AbortSignal): Promise<Progress>;
+  progress(group: ObjectName, signal: AbortSignal): Promise<Progress>;
   /** Resolves where a worker answers for the run; no billable action. */
-  probe(group: GroupName, signal: AbortSignal): Promise<void>;
+  probe(group: ObjectName, signal: AbortSignal): Promise<void>;
   /** Starts or signals the run of the plan's group; resolves to the id of the execution that has the message. */
   send(message: PlanMessage): Promise<string>;
   /** Tells the open run that its group is gone. */
-  withdraw(group: GroupName, reason: string): Promise<void>;
+  withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Tells the open run that one of its activities was paused or unpaused. */
-  reportPause(group: GroupName, report: PauseReport): Promise<void>;
+  reportPause(group: ObjectName, report: PauseReport): Promise<void>;
 }
 
 /** Longest time that one call may take, milliseconds. */
@@ -99,7 +94,7 @@ const METADATA_QUERY = '__temporal_workflow_metadata';
 
 /** The calls on a real server. */
 export function temporalRuns(client: Client, taskQueue: string): TemporalRuns {
-  const handleOf = (group: GroupName, runId?: string): WorkflowHandle =>
+  const handleOf = (group: ObjectName, runId?: string): WorkflowHandle =>
     client.workflow.getHandle(workflowId(group.namespace, group.name), runId);
   const within = <T>(timeout: number, make: () => Promise<T>): Promise<T> =>
     client.withDeadline(Date.now() + timeout, make);

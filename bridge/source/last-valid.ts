@@ -5,7 +5,7 @@
  * LAST-VALID-2: a missing object counts as deleted only once it has been missing for a while: editors and `git checkout` remove a file for a
  *     moment, and a writer can be half way through.
  */
-import { own, type Manifests, type Problem } from '../../api';
+import { own, type Manifests, type ObjectName, type Problem } from '../../api';
 import { readIfThere, writeAtomically } from '../../files/atomic-file';
 import { isWithin } from './within';
 
@@ -35,7 +35,7 @@ const KINDS: Record<keyof Manifests, string> = {
 };
 
 /** `kind/namespace/name`. */
-export function objectId(kind: string, object: { namespace: string; name: string }): string {
+export function objectId(kind: string, object: ObjectName): string {
   return `${kind}/${object.namespace}/${object.name}`;
 }
 

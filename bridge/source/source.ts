@@ -1,11 +1,9 @@
 /** Where desired state is read and watched. */
-import type { Problem } from '../../api';
+import type { ObjectName, Problem } from '../../api';
 import type { ManifestIndex, ObjectKey } from '../manifests';
 
 /** A group that exists without a valid form: the bridge reports it and does nothing else with it. */
-export interface UnusableGroup {
-  namespace: string;
-  name: string;
+export interface UnusableGroup extends ObjectName {
   uid: string;
   generation: number;
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { ObjectName } from '../../api';
 import { isMissing, writeAtomically } from '../../files/atomic-file';
 import { objectKey, type ObjectKey } from '../manifests';
 import type { GroupView } from './view';
@@ -13,7 +14,7 @@ export interface StatusStore {
   /** Keeps a view; writes it soon, and only if it differs from what was written. */
   save(view: GroupView): void;
   /** Forgets a group. */
-  remove(group: { namespace: string; name: string }): void;
+  remove(group: ObjectName): void;
   /** Resolves once everything is written. */
   flush(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** A Temporal server in a test's hands: what the bridge asks of it, answered from a table. */
+import type { ObjectName } from '../../../api';
 import type { RunHealth } from '../../../bridge';
-import type { DescribedRun, GroupName, RunEvents, TemporalRuns } from '../../../bridge/runs/temporal-runs';
+import type { DescribedRun, RunEvents, TemporalRuns } from '../../../bridge/runs/temporal-runs';
 import type { PauseReport, PlanMessage, Progress, RunOutcome } from '../../../contract';
 
 export interface FakeRun {
@@ -72,7 +73,7 @@ export class FakeTemporal implements TemporalRuns {
     if (this.down) throw new Error('connection refused');
   }
 
-  describe(_group: GroupName): Promise<DescribedRun | undefined> {
+  describe(_group: ObjectName): Promise<DescribedRun | undefined> {
     return this.#call('describe', () => {
       const run = this.runs.at(-1);
       if (!run) return undefined;
@@ -95,12 +96,12 @@ export class FakeTemporal implements TemporalRuns {
     });
   }
 
-  outcome(_group: GroupName, runId: string): Promise<RunOutcome | undefined> {
+  outcome(_group: ObjectName, runId: string): Promise<RunOutcome | undefined> {
     return this.#call('outcome', () => this.runs.find((run) => run.runId === runId)?.outcome);
   }
 
   async events(
-    _group: GroupName,
+    _group: ObjectName,
     runId: string,
     _from: Uint8Array | undefined,
     signal: AbortSignal,
@@ -115,7 +116,7 @@ export class FakeTemporal implements TemporalRuns {
     });
   }
 
-  progress(_group: GroupName): Promise<Progress> {
+  progress(_group: ObjectName): Promise<Progress> {
     return this.#call('progress', () => {
       const run = this.runs.at(-1);
       if (!run?.progress || run.silent) throw new Error('no poller seen for task queue recently');
@@ -123,7 +124,7 @@ export class FakeTemporal implements TemporalRuns {
     });
   }
 
-  probe(_group: GroupName): Promise<void> {
+  probe(_group: ObjectName): Promise<void> {
     return this.#call('probe', () => {
       if (this.runs.at(-1)?.silent) throw new Error('no poller seen for task queue recently');
     });
@@ -140,11 +141,11 @@ export class FakeTemporal implements TemporalRuns {
     });
   }
 
-  reportPause(_group: GroupName, report: PauseReport): Promise<void> {
+  reportPause(_group: ObjectName, report: PauseReport): Promise<void> {
     return this.#call('reportPause', () => void this.pauses.push(report));
   }
 
-  withdraw(_group: GroupName, reason: string): Promise<void> {
+  withdraw(_group: ObjectName, reason: string): Promise<void> {
     return this.#call('withdraw', () => void this.withdrawn.push(reason));
   }
 }

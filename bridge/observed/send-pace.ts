@@ -2,7 +2,7 @@
  * Gathers what comes to an open run in quick succession: a thousand VMs that are made one by one are not a thousand plans in its history. A
  * run that is not open is started at once.
  */
-import type { ObjectKey } from './manifests';
+import type { ObjectKey } from '../manifests';
 
 /** Milliseconds between two plans for the same open run where members come one after the other: doubles from one to the other. */
 const FIRST_GAP = 100;

@@ -1,9 +1,9 @@
-import type { VirtualMachineStatus } from '../../api';
-import type { RunState } from '../../bridge';
-import { ObservedVms, WATCH_LAG } from '../../bridge/observed-vms';
-import { resolveTrees } from '../../bridge';
-import type { Plan } from '../../contract';
-import { group, manifests, outcome, seen, tier, vm } from './fixtures';
+import type { VirtualMachineStatus } from '../../../api';
+import type { RunState } from '../../../bridge';
+import { ObservedVms, WATCH_LAG } from '../../../bridge/observed/observed-vms';
+import { resolveTrees } from '../../../bridge';
+import type { Plan } from '../../../contract';
+import { group, manifests, outcome, seen, tier, vm } from '../fixtures';
 
 const a = vm('a', 'app');
 const [plan] = resolveTrees(
@@ -62,10 +62,10 @@ describe('SEEN-2: what a run saw counts for a while', () => {
     const run = ended(seen('PoweredOn', over));
     onPlatform = seen('PoweredOff', { at: 5, ...('version' in over && { version: '100' }) });
     expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOn' });
-    expect(vms.newsEnds(run)).toBe(WATCH_LAG);
+    expect(vms.newsFor(run)).toBe(WATCH_LAG);
     now += WATCH_LAG;
     expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOff' });
-    expect(vms.isNews(run)).toBe(false);
+    expect(vms.newsFor(run)).toBe(0);
   });
 
   test('a run of which only the status remembers says nothing', () => {

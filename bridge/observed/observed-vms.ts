@@ -7,24 +7,18 @@
  * SEEN-3: of a VM that is not on the platform it counts only if the bridge followed the run to its end, and nothing was reported of the VM
  *     since: it may have been deleted.
  */
-import { isLater, own, type VirtualMachine, type VirtualMachineStatus } from '../api';
-import type { RunOutcome } from '../contract';
-import type { RunState } from './runs';
-
-/** Names one VM. */
-export interface VirtualMachineName {
-  namespace: string;
-  name: string;
-}
+import { isLater, own, type ObjectName, type VirtualMachine, type VirtualMachineStatus } from '../../api';
+import type { RunOutcome } from '../../contract';
+import type { RunState } from '../runs';
 
 /** What is observed of VMs, by the watch of the platform. */
 export interface Observations {
   /** What was last observed; undefined: the platform does not have the VM. */
-  get(vm: VirtualMachineName & { uid: string }): VirtualMachineStatus | undefined;
+  get(vm: ObjectName & { uid: string }): VirtualMachineStatus | undefined;
   /** What keeps the VM's open operation from taking effect, if the platform tells. */
-  holdOf?(vm: VirtualMachineName & { uid: string }): string | undefined;
+  holdOf?(vm: ObjectName & { uid: string }): string | undefined;
   /** Calls back with each VM that changed; returns how to stop that. */
-  onChange(listener: (vm: VirtualMachineName) => void): () => void;
+  onChange(listener: (vm: ObjectName) => void): () => void;
   /** Resolves once every VM of the platform was reported. */
   synced(): Promise<void>;
 }
@@ -67,7 +61,7 @@ export class ObservedVms {
     const seen = this.#observations.get(vm);
     const outcome = outcomeOf(run);
     const reported = own(outcome?.observed, vm.name);
-    if (!outcome || !reported || run?.phase !== 'Closed' || !this.isNews(run)) return seen;
+    if (!outcome || !reported || run?.phase !== 'Closed' || this.newsFor(run) === 0) return seen;
     const { uids, gone } = this.#sinceOf(outcome);
     const uid = uids.get(vm.name) ?? vm.uid;
     uids.set(vm.name, uid);
@@ -76,13 +70,8 @@ export class ObservedVms {
     return run.witnessed && !gone.has(vm.name) ? reported : undefined;
   }
 
-  /** Whether the watch may not have reported yet what a run that has ended saw or did (SEEN-2). */
-  isNews(run: RunState | undefined): boolean {
-    return this.newsEnds(run) > 0;
-  }
-
-  /** Milliseconds until {@link isNews} is over; 0: it is. */
-  newsEnds(run: RunState | undefined): number {
+  /** Milliseconds for which the watch may not have reported yet what a run that has ended saw or did (SEEN-2); 0: it has. */
+  newsFor(run: RunState | undefined): number {
     if (run?.phase !== 'Closed' || run.learnedAt === undefined) return 0;
     return Math.max(0, run.learnedAt + WATCH_LAG - this.#now());
   }

@@ -1,0 +1,41 @@
+/** Tells the log and the listener what happened. */
+import type { BridgeEvent, EventObject, Happening } from '../events';
+import { errorText } from './error-text';
+
+/** The bridge's log. pino's loggers fit. */
+export interface BridgeLogger {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+}
+
+/** Takes what happened. */
+export type Announce = (happening: Happening) => void;
+
+/** Makes an announcer. `onEvent` is called with each event once. */
+export function announcer(
+  logger: BridgeLogger,
+  onEvent: (event: BridgeEvent) => void = () => undefined,
+): Announce {
+  return (happening) => {
+    const event: BridgeEvent = { time: Date.now(), ...happening };
+    const { type, reason, object, message } = event;
+    if (type === 'Warning') logger.warn({ reason, object }, message);
+    else logger.info({ reason, object }, message);
+    onEvent(event);
+  };
+}
+
+const BRIDGE: EventObject = { kind: 'Bridge', namespace: '', name: 'bridge' };
+
+/** Temporal answers again, or does not answer any more. */
+export function reachability(reachable: boolean, error: unknown): Happening {
+  return reachable
+    ? { type: 'Normal', reason: 'TemporalReachable', object: BRIDGE, message: 'Temporal answers again' }
+    : {
+        type: 'Warning',
+        reason: 'TemporalUnreachable',
+        object: BRIDGE,
+        message: `Temporal does not answer (${errorText(error)}); retrying`,
+      };
+}

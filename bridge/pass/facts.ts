@@ -1,0 +1,58 @@
+/** What is known of one tree of groups at one moment. */
+import type { Group, ObjectName, Problem, VirtualMachineStatus } from '../../api';
+import { objectKey, type ManifestIndex, type ObjectKey } from '../manifests';
+import type { ResolvedTier } from '../plans';
+import type { SentPlan } from '../reconcile';
+import type { Asker } from '../requests';
+import type { RunState } from '../runs';
+import { runOfView, type GroupView } from '../status';
+
+/** What is known of one group. Times are milliseconds. */
+export interface GroupFacts {
+  /** Its members, tier by tier. */
+  tiers: ResolvedTier[];
+  /** Its last run; absent: not looked up yet. */
+  run?: RunState;
+  /** For how long the platform may not have reported yet what the last run did; 0: it has. */
+  newsFor: number;
+  /** The view that was shown last. */
+  view?: GroupView;
+  /** What was sent to its run last. */
+  sent?: SentPlan;
+  /** Who asks for a run of it. */
+  asked?: Asker;
+  /** Since when its open run has been refusing its plan. */
+  refusedFor?: number;
+  /** Until when another plan for its open run has to wait, so that changes are gathered. */
+  sendIn: number;
+  problems: Problem[];
+}
+
+/** What is known of one VM. */
+export interface MachineFacts {
+  /** Absent: it was never seen on the platform. */
+  status?: VirtualMachineStatus;
+  /** What keeps its open operation from taking effect. */
+  hold?: string;
+}
+
+/** What is known of the groups of one tree. */
+export type GroupsFacts = ReadonlyMap<ObjectKey, GroupFacts>;
+
+/** What is known of one tree. */
+export interface TreeFacts {
+  index: ManifestIndex;
+  /** The topmost group and all groups below it, parents first. */
+  tree: readonly Group[];
+  placesAhead: boolean;
+  groups: GroupsFacts;
+  machines: ReadonlyMap<ObjectKey, MachineFacts>;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+/** The last run of a group, or what its view remembers of it. */
+export function lastRun(groups: GroupsFacts, group: ObjectName): RunState {
+  const known = groups.get(objectKey(group));
+  return known?.run ?? runOfView(known?.view);
+}

@@ -1,0 +1,148 @@
+/** A bridge at work: hands what comes in, from the source, the platform and operators, to the parts that it consists of. */
+import type { ObjectName, Problem } from '../api';
+import { errorText, type Announce, type ShownViews } from './execute';
+import { driverOf, objectKey, type ObjectKey } from './manifests';
+import type { DesiredState, GroupMemory, ObservedVms } from './observed';
+import type { Bridge, BridgeOptions, Readiness } from './options';
+import type { RunRequest } from './requests';
+import type { GroupRuns } from './runs';
+import type { SourceState } from './source';
+import type { GroupView } from './status';
+import type { TreeQueue } from './tree-queue';
+
+/** What {@link RunningBridge} consists of. */
+export interface RunningBridgeOptions extends Required<
+  Pick<BridgeOptions, 'source' | 'observations' | 'logger' | 'placesAhead' | 'isLeader'>
+> {
+  announce: Announce;
+  desired: DesiredState;
+  memory: GroupMemory;
+  vms: ObservedVms;
+  views: ShownViews;
+  runs: GroupRuns;
+  queue: TreeQueue;
+}
+
+/** See {@link Bridge}. */
+export class RunningBridge implements Bridge {
+  readonly #with: RunningBridgeOptions;
+  /** Whether the platform has reported all VMs. */
+  isSynced = false;
+  isStopped = false;
+  /** Whether this process led at the last {@link refresh}. */
+  #leading = false;
+  #stopObserving: () => void = () => undefined;
+
+  constructor(options: RunningBridgeOptions) {
+    this.#with = options;
+  }
+
+  async start(): Promise<void> {
+    const { source, observations, logger, desired, memory, views, isLeader } = this.#with;
+    await this.#remember();
+    for (const key of views.keys()) desired.remember(key, memory.sent(key)?.revision);
+    this.#leading = isLeader();
+    this.#stopObserving = observations.onChange((vm) => this.#onObservation(vm));
+    await source.start((state) => this.#onSource(state));
+    const synced = async (): Promise<void> => {
+      await observations.synced();
+      this.isSynced = true;
+      this.touchAll();
+    };
+    void synced().catch((error: unknown) =>
+      logger.warn({ error: errorText(error) }, 'failed to watch the platform'),
+    );
+  }
+
+  ready(): Readiness {
+    const { source, desired, runs, isLeader } = this.#with;
+    const wait = (message: string): Readiness => ({ ready: false, message });
+    if (!desired.isRead()) return wait('the source has not been read yet');
+    const trouble = source.trouble?.();
+    if (trouble !== undefined) return wait(trouble);
+    if (!this.isSynced) return wait('the platform has not reported all VMs yet');
+    if (!runs.reachable()) return wait('Temporal does not answer');
+    if (!isLeader()) return { ready: true, message: 'ready to take over: another bridge leads' };
+    const unknown = [...desired.index.groups.values()].filter((group) => !runs.get(group)).length;
+    if (unknown > 0) return wait(`the last runs of ${unknown} groups are not known yet`);
+    return { ready: true, message: 'ready' };
+  }
+
+  views(): GroupView[] {
+    const { views, desired } = this.#with;
+    return views.all().filter(({ metadata }) => desired.exists(objectKey(metadata)));
+  }
+
+  problems(): readonly Problem[] {
+    return this.#with.desired.problems;
+  }
+
+  refresh(): void {
+    const { views, memory, runs, isLeader } = this.#with;
+    const leads = isLeader();
+    if (leads === this.#leading) return this.touchAll();
+    this.#leading = leads;
+    if (leads) return void this.#remember().then(() => this.touchAll());
+    views.stepDown();
+    memory.stepDown();
+    runs.forgetAll();
+  }
+
+  /** Asks for a pass over every tree. */
+  touchAll(): void {
+    this.#with.queue.touchAll(this.#keys());
+  }
+
+  async ask(request: RunRequest): Promise<void> {
+    const { namespace, name } = request;
+    const { desired, memory, queue, placesAhead } = this.#with;
+    const group = desired.group(objectKey(request));
+    if (!group) throw new Error(`There is no group ${namespace}/${name}.`);
+    const driver = driverOf(desired.index, group, placesAhead);
+    if (!driver) {
+      throw new Error(
+        `Group ${namespace}/${name} has no power state, so there is nothing to run. Set spec.powerState first.`,
+      );
+    }
+    const sent = memory.requests.add(objectKey(driver), request);
+    queue.touch(driver, 0);
+    await sent;
+  }
+
+  async stop(): Promise<void> {
+    const { source, memory, queue, runs, views } = this.#with;
+    this.isStopped = true;
+    this.#stopObserving();
+    memory.requests.dropAll('the bridge stops');
+    await source.stop();
+    await Promise.all([queue.stop(), runs.stop()]);
+    await views.flush();
+  }
+
+  /** Reads what this or another bridge has kept with the status: what this process knew before it led is stale (BRIDGE-1). */
+  async #remember(): Promise<void> {
+    const { views, memory } = this.#with;
+    for (const { metadata, sent } of await views.load()) if (sent) memory.keepSent(objectKey(metadata), sent);
+  }
+
+  #onSource(next: SourceState): void {
+    const { desired, announce, queue } = this.#with;
+    const isFirst = !desired.isRead();
+    for (const happening of desired.update(next)) announce(happening);
+    queue.touchAll(isFirst || !next.changed ? this.#keys() : next.changed);
+  }
+
+  #onObservation(name: ObjectName): void {
+    const { desired, vms, runs, queue } = this.#with;
+    const vm = desired.index.virtualMachines.get(objectKey(name));
+    if (vm?.groupName === undefined) return;
+    const group = { namespace: vm.namespace, name: vm.groupName };
+    vms.changed(vm, runs.get(group));
+    queue.touch(group);
+  }
+
+  #keys(): ObjectKey[] {
+    const { desired, views } = this.#with;
+    return [...desired.keys(), ...views.keys()];
+  }
+}

@@ -20,6 +20,8 @@ interface Case {
   group?: string;
   /** The history is taken while the run is open. */
   open?: true;
+  /** Milliseconds that an activity waits for a nested run. */
+  groupWait?: number;
 }
 
 const SHAPE = {
@@ -52,6 +54,8 @@ const CASES: Case[] = [
   { name: 'force-sync', files: (ns) => ({ 'app.yaml': app(ns) }), then: turn({ more: { nextForcePowerStateSyncTime: 'now' } }) },
   { name: 'nested-parent', group: 'parent', files: nested, then: async (system, ns) => void (await system.outcome(ns, 'parent')) },
   { name: 'nested-child', group: 'inner', files: nested, then: async (system, ns) => void (await system.outcome(ns, 'parent')) },
+  { name: 'nested-parent-waits', group: 'parent', files: nestedParked, groupWait: 500, then: retryNested },
+  { name: 'nested-child-notifies', group: 'inner', files: nestedParked, groupWait: 500, then: retryNested },
   {
     name: 'drift-corrected',
     files: (ns) => ({ 'app.yaml': app(ns) }),
@@ -162,6 +166,22 @@ function nested(ns: string): Record<string, string> {
   };
 }
 
+function nestedParked(ns: string): Record<string, string> {
+  return { ...nested(ns), 'policy.yaml': policyManifest(ns, 'default', { retry: { maximumAttempts: 1 } }) };
+}
+
+/** Retries a parked nested group once its parent waits for it without an activity. */
+async function retryNested(system: System, ns: string): Promise<void> {
+  await system.console.setFaults([{ type: 'TransientError', vm: `${ns}/in-2` }]);
+  await system.until(() => {
+    const [member] = system.view(ns, 'parent')?.run?.progress?.members ?? [];
+    return member?.phase === 'InProgress' && member.activityId === undefined && system.view(ns, 'inner')?.run?.progress?.members[1]?.phase === 'Parked';
+  }, 'the parent to wait without an activity');
+  await system.console.setFaults([]);
+  await system.say(ns, 'inner', 'retryMember', 'in-2');
+  await system.outcome(ns, 'parent');
+}
+
 function parked(retry: boolean) {
   return async (system: System, ns: string): Promise<void> => {
     await fault(system, ns);
@@ -191,7 +211,7 @@ async function save(temporal: TestTemporal, file: string, id: string, runId?: st
 
 async function record(temporal: TestTemporal, each: Case): Promise<void> {
   const namespace = `history-${each.name}`;
-  const system = await startSystem(temporal, each.files(namespace));
+  const system = await startSystem(temporal, each.files(namespace), {}, { ...(each.groupWait !== undefined && { groupWait: each.groupWait }) });
   try {
     if (each.then) await each.then(system, namespace);
     else await system.outcome(namespace, 'app');

@@ -30,6 +30,8 @@ it('there is a history of every kind of run', () => {
       'force-sync',
       'nested-parent',
       'nested-child',
+      'nested-parent-waits',
+      'nested-child-notifies',
       'drift-corrected',
       'turned-round',
       'member-joins',

@@ -54,6 +54,8 @@ export interface BridgeEvent {
   reason: EventReason;
   object: EventObject;
   message: string;
+  /** The member that it is about. Events with the same object, reason and subject are repetitions; absent: with the same message. */
+  subject?: string;
 }
 
 /** An event before its time. */
@@ -218,11 +220,11 @@ function memberEvents(
   const events: Happening[] = [];
   const changed = before?.phase !== after.phase && !(first && after.phase === 'Done');
   const event = changed ? memberEvent(object, after) : undefined;
-  if (event) events.push(event);
+  if (event) events.push({ ...event, subject: after.member });
   const { phase, lastError, attempt } = after;
   if (phase === 'InProgress' && lastError && lastError.at !== before?.lastError?.at) {
     const message = `${after.member}: attempt ${(attempt ?? 2) - 1}: ${lastError.class}: ${lastError.message}`;
-    events.push({ type: 'Warning', reason: 'AttemptFailed', object, message });
+    events.push({ type: 'Warning', reason: 'AttemptFailed', object, message, subject: after.member });
   }
   return events;
 }

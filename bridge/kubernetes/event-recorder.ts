@@ -1,27 +1,20 @@
-/** Tells of transitions as Kubernetes Events on the objects concerned. The log has every one. */
+/** Writes events of the bridge as Kubernetes Events on the objects that they are about. The log has all of them. */
 import { EventWriter, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import type { BridgeEvent, EventReason } from '../events';
 import { objectKey } from '../manifests';
 import type { ClusterObjects } from './objects';
 
-/** What {@link eventRecorder} needs. */
+/** What {@link EventRecorder} needs. */
 export interface EventRecorderOptions {
   api: ApiServer;
   objects: ClusterObjects;
   isLeader: () => boolean;
   /** Name of this process. */
   instance: string;
-  onError?: (error: unknown) => void;
+  onError: (error: unknown) => void;
 }
 
-/** Writes events. */
-export interface EventRecorder {
-  record(event: BridgeEvent): void;
-  /** Writes what waits. */
-  stop(): Promise<void>;
-}
-
-/** Told of in the log alone: one for each VM of a large group, and what is about no object. */
+/** In the log only: one for each VM of a large group, and what is about no object. */
 const LOG_ONLY: ReadonlySet<EventReason> = new Set([
   'MemberStarted',
   'MemberDone',
@@ -33,35 +26,51 @@ const LOG_ONLY: ReadonlySet<EventReason> = new Set([
 /** Milliseconds between two writes of one Event. */
 const PAUSE = 5_000;
 
-/** Makes a recorder. */
-export function eventRecorder(options: EventRecorderOptions): EventRecorder {
-  const { api, objects, isLeader, instance, onError = () => undefined } = options;
-  const writer = new EventWriter({ api, controller: 'vmgroup.dev/bridge', instance, pause: PAUSE, onError });
+/** Writes Events. */
+export class EventRecorder {
+  readonly #options: EventRecorderOptions;
+  readonly #writer: EventWriter;
 
-  function objectOf({ object }: BridgeEvent): KubernetesObject | undefined {
-    if (object.kind === 'VirtualMachineGroup') return objects.groups.get(objectKey(object));
-    if (object.kind === 'VirtualMachine') return objects.machines.get(objectKey(object));
-    return object.kind === 'SequencePolicy' ? objects.policies.get(objectKey(object)) : undefined;
+  constructor(options: EventRecorderOptions) {
+    const { api, instance, onError } = options;
+    this.#options = options;
+    this.#writer = new EventWriter({
+      api,
+      controller: 'vmgroup.dev/bridge',
+      instance,
+      pause: PAUSE,
+      onError,
+    });
   }
 
-  return {
-    record: (event) => {
-      if (!isLeader() || LOG_ONLY.has(event.reason)) return;
-      const object = objectOf(event);
-      if (!object) return;
-      const { type, reason, message: note, time: at } = event;
-      writer.write(
-        { ...object, kind: event.object.kind },
-        { type, reason, action: reason, note, subject: subjectOf(event), at },
-      );
-    },
-    stop: () => writer.stop(),
-  };
-}
+  /** Writes an event soon, if this process leads and the event is for an object that exists. */
+  record(event: BridgeEvent): void {
+    if (!this.#options.isLeader() || LOG_ONLY.has(event.reason)) return;
+    const object = this.#objectOf(event);
+    if (!object) return;
+    const { type, reason, message: note, time: at, subject = note } = event;
+    this.#writer.write(
+      { ...object, kind: event.object.kind },
+      { type, reason, action: reason, note, subject, at },
+    );
+  }
 
-/** What an event is about within its object: the member at the beginning of its message. Attempts of one member are a series. */
-function subjectOf({ reason, message }: BridgeEvent): string {
-  return reason.startsWith('Member') || reason === 'AttemptFailed'
-    ? (message.split(/[: ]/)[0] ?? '')
-    : message;
+  /** Writes what waits. */
+  async stop(): Promise<void> {
+    await this.#writer.stop();
+  }
+
+  #objectOf({ object }: BridgeEvent): KubernetesObject | undefined {
+    const { groups, machines, policies } = this.#options.objects;
+    switch (object.kind) {
+      case 'VirtualMachineGroup':
+        return groups.get(objectKey(object));
+      case 'VirtualMachine':
+        return machines.get(objectKey(object));
+      case 'SequencePolicy':
+        return policies.get(objectKey(object));
+      default:
+        return undefined;
+    }
+  }
 }

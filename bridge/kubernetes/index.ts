@@ -1,4 +1,4 @@
-/** Desired state, status and marks as objects of a cluster. */
+/** Desired state, status and ownership as objects of a cluster. */
 export { otherController, type OtherController } from './other-controller';
 export { FINALIZER } from './ownership';
 export {

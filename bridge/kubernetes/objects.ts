@@ -1,4 +1,4 @@
-/** The objects of a cluster that desired state is made of, each resource followed once. */
+/** The caches of the objects of a cluster that desired state is made of. */
 import {
   RESOURCES,
   resourceCache,
@@ -11,39 +11,39 @@ import {
 import { otherController, type OtherController } from './other-controller';
 import { statusDigest } from './stored-status';
 
-/** A resource as it is followed. */
+/** The cache of one resource. */
 export type Objects = ResourceCache<KubernetesObject>;
 
 /** A group, with what is kept of its status. */
 export interface GroupObject extends KubernetesObject {
   /** {@link statusDigest} of the status that the server has. */
   statusDigest: string;
-  /** Who else writes it. */
+  /** Another controller that writes the status, if any. */
   other?: OtherController;
 }
 
-/** Everything that desired state is read from. */
+/** The caches that desired state is read from. */
 export interface ClusterObjects {
   groups: ResourceCache<GroupObject>;
   machines: Objects;
   classes: Objects;
   policies: Objects;
-  /** Stops to follow what {@link clusterObjects} has begun to: all but the VMs, which are shared. */
+  /** Stops the caches that {@link clusterObjects} has started: all but that of the VMs. */
   stop(): Promise<void>;
 }
 
 /** What {@link clusterObjects} needs. */
 export interface ClusterObjectsOptions {
   api: ApiServer;
-  /** Followed by whoever shares it. */
+  /** The VMs: one cache for the whole process. */
   machines: Objects;
-  /** Left out: all namespaces. */
+  /** Absent: all namespaces. */
   namespaces?: readonly string[];
   onBroken?: (resource: Resource, error: unknown, retryIn: number) => void;
   onListenerError?: (error: unknown) => void;
 }
 
-/** Begins to follow groups, classes and policies. A cluster without classes or policies is fine. */
+/** Starts the caches of groups, classes and policies. A cluster need not have classes or policies. */
 export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
   const { api, machines, namespaces, onBroken, onListenerError } = options;
   const follow = <T extends KubernetesObject>(
@@ -61,8 +61,8 @@ export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
       ...(onListenerError && { onListenerError }),
     });
   const groups = follow(RESOURCES.virtualMachineGroups, trimGroup);
-  const classes = follow(RESOURCES.virtualMachineClasses, withoutBallast, true);
-  const policies = follow(RESOURCES.sequencePolicies, withoutBallast, true);
+  const classes = follow(RESOURCES.virtualMachineClasses, withoutUnread, true);
+  const policies = follow(RESOURCES.sequencePolicies, withoutUnread, true);
   return {
     groups,
     machines,
@@ -74,11 +74,11 @@ export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
 
 function trimGroup(object: KubernetesObject): GroupObject {
   const other = otherController(object);
-  return { ...withoutBallast(object), statusDigest: statusDigest(object), ...(other && { other }) };
+  return { ...withoutUnread(object), statusDigest: statusDigest(object), ...(other && { other }) };
 }
 
-/** What is kept of an object: nobody here reads a status. */
-function withoutBallast({ apiVersion, kind, metadata, spec }: KubernetesObject): KubernetesObject {
+/** What is kept of an object; its status is not read. */
+function withoutUnread({ apiVersion, kind, metadata, spec }: KubernetesObject): KubernetesObject {
   const { managedFields, annotations, ...kept } = metadata;
   const others = withoutLastApplied(annotations ?? {});
   return {

@@ -1,19 +1,19 @@
-/** Tells from a group's object whether another controller, such as that of VM Operator, keeps its status too. Pure. */
+/** Finds another controller that writes the status of a group, such as VM Operator's. Pure. */
 import type { KubernetesObject } from '../../kubernetes';
 import { FIELD_MANAGER } from './field-manager';
 
-/** Somebody else who writes the status of groups. */
+/** Another controller that writes the status of a group. */
 export interface OtherController {
-  /** Field manager: of VM Operator, the name of its program, `manager`. */
+  /** Its field manager; that of VM Operator is the name of its program, `manager`. */
   manager: string;
   /** Its last write, milliseconds since the epoch, whole seconds. */
   at: number;
-  /** It has written after our own last write, or we have not written yet. What wrote before us alone may be gone. */
+  /** It has written after our last write, or we have not written yet. One that wrote only before us may be gone. */
   active: boolean;
 }
 
 /**
- * The other controller that wrote the status last; undefined where there is none. People with `kubectl` are no controller.
+ * The other controller that wrote the status last; undefined if there is none. `kubectl` is not a controller.
  *
  * @param object As the server sends it, with `metadata.managedFields`
  *   (https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management).

@@ -1,16 +1,16 @@
-/** A bridge on a cluster: source, status, marks, events and lease put together. */
-import { POLICY_ANNOTATION } from '../../api';
+/** A bridge on a cluster: source, status, ownership, Events and leader election put together. */
+import { POLICY_ANNOTATION, type ObjectName } from '../../api';
 import { LeaderElection, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import { startBridge } from '../bridge';
+import { groupObject, type BridgeEvent, type EventReason } from '../events';
 import type { Bridge, BridgeOptions } from '../options';
-import type { BridgeEvent } from '../events';
-import { groupObject } from '../events';
-import { splitKey } from '../manifests';
-import { eventRecorder } from './event-recorder';
-import { clusterObjects, type Objects } from './objects';
+import type { Ownership } from '../ownership';
+import { ContestedStatus } from './contested-status';
+import { EventRecorder } from './event-recorder';
+import { clusterObjects, type ClusterObjects, type Objects } from './objects';
 import { DanglingOwners, kubernetesOwnership, OwnedObjects } from './ownership';
 import { kubernetesSource, type KubernetesSource } from './source';
-import { kubernetesStatusStore } from './stored-status';
+import { kubernetesStatusStore, type KubernetesStatusStore } from './stored-status';
 
 /** What {@link startKubernetesBridge} needs. */
 export interface KubernetesBridgeOptions extends Pick<
@@ -18,15 +18,15 @@ export interface KubernetesBridgeOptions extends Pick<
   'client' | 'taskQueue' | 'observations' | 'placesAhead' | 'logger' | 'onEvent' | 'onView'
 > {
   api: ApiServer;
-  /** The VMs, followed once for the whole process. */
+  /** The VMs: one cache for the whole process. */
   machines: Objects;
-  /** Left out: all namespaces. */
+  /** Absent: all namespaces. */
   namespaces?: readonly string[];
   /** Namespace of the Lease. */
   leaseNamespace: string;
   /** Unique name of this process, for the Lease and for Events. */
   identity: string;
-  /** Told why the start cannot go on for now: what cannot be read. */
+  /** Called when the start has to wait, with what cannot be read. */
   onWaiting?: (why: string) => void;
 }
 
@@ -34,9 +34,9 @@ export interface KubernetesBridgeOptions extends Pick<
 export interface KubernetesBridge extends Bridge {
   /** The valid objects of a namespace, for admission. */
   known: KubernetesSource['known'];
-  /** Whether this process writes status and marks. */
+  /** Whether this process leads: it alone writes. */
   leading(): boolean;
-  /** Counts since the start, and what is in memory, for metrics. */
+  /** Counts since the start, and sizes, for metrics. */
   figures(): KubernetesFigures;
 }
 
@@ -50,162 +50,206 @@ export interface KubernetesFigures {
   >;
 }
 
-/** Milliseconds between two warnings about one group. */
-const CONTEST_PAUSE = 600_000;
-
 /** Name of the Lease. */
 export const LEASE_NAME = 'vmgroup-bridge';
 
-/** Starts a bridge; resolves once everything was listed. An API server that is away is waited for. */
+/** Starts a bridge. Waits for an API server that does not answer; resolves once everything was listed. */
 export async function startKubernetesBridge(options: KubernetesBridgeOptions): Promise<KubernetesBridge> {
-  const { api, machines, namespaces, identity, leaseNamespace, logger, onEvent } = options;
-  const scope = namespaces ? { namespaces } : {};
-  const warn = (message: string) => (error: unknown) => logger.warn({ err: error }, message);
-  const waiting = (error: unknown): void =>
-    options.onWaiting?.(error instanceof Error ? error.message : String(error));
-  const objects = clusterObjects({
-    api,
-    machines,
-    ...scope,
-    onBroken: ({ plural }, error, retryIn) => {
-      logger.warn({ err: error, resource: plural, retryIn }, 'a resource cannot be followed, trying again');
-      waiting(error);
-    },
-    onListenerError: warn('a change of an object could not be taken in'),
-  });
-  const source = kubernetesSource(objects);
-  let refresh = (): void => undefined;
-  const election = new LeaderElection({
-    api,
-    namespace: leaseNamespace,
-    name: LEASE_NAME,
-    identity,
-    onChange: (leading) => {
-      logger.info(
-        { identity, lease: `${leaseNamespace}/${LEASE_NAME}` },
-        leading ? 'leading' : 'not leading',
-      );
-      if (leading) {
-        statusStore.lead();
-        dangling.look();
-      }
-      refresh();
-    },
-    onError: warn('failed to acquire or renew the lease, retrying'),
-  });
-  const isLeader = (): boolean => election.isLeader();
-  const statusStore = kubernetesStatusStore({
-    api,
-    groups: objects.groups,
-    ...scope,
-    isLeader,
-    onError: (error, retryIn, group) => {
-      logger.warn(
-        { err: error, retryIn, ...(group && { group: `${group.namespace}/${group.name}` }) },
-        group ? 'status could not be written, trying again' : 'status could not be read, trying again',
-      );
-      if (!group) waiting(error);
-    },
-  });
-  const recorder = eventRecorder({
-    api,
-    objects,
-    isLeader,
-    instance: identity,
-    onError: warn('an event could not be written'),
-  });
-  const tell = (event: BridgeEvent): void => {
-    recorder.record(event);
-    onEvent?.(event);
-  };
-  const owned = new OwnedObjects(objects);
-  const dangling = new DanglingOwners({
-    api,
-    objects,
-    owned,
-    isLeader,
-    deletionOf: (group) => deletionOf(source, group),
-    onRemoved: ({ resource, object: { metadata } }, group) =>
-      logger.warn(
-        { kind: resource.kind, namespace: metadata.namespace, name: metadata.name, group },
-        'removed the owner reference to a group that is gone',
-      ),
-    onError: warn('owner references to groups that are gone were not removed, retrying'),
-  });
-  const ownership = kubernetesOwnership({
-    api,
-    objects,
-    owned,
-    isLeader,
-    deletionOf: (group) => deletionOf(source, group),
-    onGivenUp: (group, message) => {
-      logger.warn({ group: `${group.namespace}/${group.name}` }, message);
-      tell({
-        time: Date.now(),
-        type: 'Warning',
-        reason: 'PowerStateContested',
-        object: groupObject(group),
-        message,
-      });
-    },
-  });
-  const contested = new Map<string, number>();
-  objects.groups.onChange(({ key, object }) => {
-    if (!object) contested.delete(key);
-    if (!object?.other?.active || !isLeader()) return;
-    if (Date.now() - (contested.get(key) ?? 0) < CONTEST_PAUSE) return;
-    contested.set(key, Date.now());
-    const message =
-      `${object.other.manager} writes the status of this group too: only one controller may act on a group. ` +
-      'vmgroup doctor --for bridge tells more; see docs/how-to/beside-vm-operator.md';
-    tell({
-      time: Date.now(),
-      type: 'Warning',
-      reason: 'StatusContested',
-      object: groupObject(splitKey(key)),
-      message,
-    });
-  });
-  dangling.start();
-  election.start();
-  const { client, taskQueue, observations, placesAhead = false, onView } = options;
-  const bridge = await startBridge({
-    source,
-    client,
-    taskQueue,
-    observations,
-    statusStore,
-    placesAhead,
-    isLeader,
-    ownership,
-    logger,
-    onEvent: tell,
-    ...(onView && { onView }),
-  });
-  refresh = () => bridge.refresh();
+  const cluster = new ClusterBridge(options);
+  const bridge = await cluster.start();
   return {
     ...bridge,
-    known: (namespace) => source.known(namespace),
-    leading: isLeader,
-    figures: () => ({
-      statusWrites: statusStore.writes,
-      caches: Object.fromEntries(
-        [objects.groups, machines, objects.classes, objects.policies].map((cache) => [
-          cache.plural,
-          { objects: cache.size, live: cache.live, ...cache.counts },
-        ]),
-      ),
-    }),
-    stop: async () => {
-      await bridge.stop();
-      await dangling.stop();
-      await recorder.stop();
-      await election.stop();
-    },
+    known: (namespace) => cluster.source.known(namespace),
+    leading: () => cluster.leading(),
+    figures: () => cluster.figures(),
+    stop: () => cluster.stop(),
   };
 }
 
-/** What the policy of a group that is being deleted says of its members. */
+class ClusterBridge {
+  readonly source: KubernetesSource;
+  readonly #options: KubernetesBridgeOptions;
+  readonly #objects: ClusterObjects;
+  readonly #election: LeaderElection;
+  readonly #statusStore: KubernetesStatusStore;
+  readonly #recorder: EventRecorder;
+  readonly #dangling: DanglingOwners;
+  readonly #ownership: Ownership;
+  #bridge: Bridge | undefined;
+
+  constructor(options: KubernetesBridgeOptions) {
+    this.#options = options;
+    this.#objects = this.#makeObjects();
+    this.source = kubernetesSource(this.#objects);
+    this.#election = this.#makeElection();
+    this.#statusStore = this.#makeStatusStore();
+    this.#recorder = new EventRecorder({
+      api: options.api,
+      objects: this.#objects,
+      isLeader: () => this.leading(),
+      instance: options.identity,
+      onError: this.#warn('failed to write an Event'),
+    });
+    const owned = new OwnedObjects(this.#objects);
+    this.#dangling = this.#makeDanglingOwners(owned);
+    this.#ownership = this.#makeOwnership(owned);
+    new ContestedStatus(
+      this.#objects.groups,
+      () => this.leading(),
+      (group, message) => this.#reportWarning('StatusContested', group, message),
+    );
+  }
+
+  async start(): Promise<Bridge> {
+    this.#dangling.start();
+    this.#election.start();
+    const { client, taskQueue, observations, placesAhead = false, logger, onView } = this.#options;
+    this.#bridge = await startBridge({
+      source: this.source,
+      client,
+      taskQueue,
+      observations,
+      statusStore: this.#statusStore,
+      placesAhead,
+      isLeader: () => this.leading(),
+      ownership: this.#ownership,
+      logger,
+      onEvent: (event) => this.#report(event),
+      ...(onView && { onView }),
+    });
+    return this.#bridge;
+  }
+
+  async stop(): Promise<void> {
+    await this.#bridge?.stop();
+    await this.#dangling.stop();
+    await this.#recorder.stop();
+    await this.#election.stop();
+  }
+
+  leading(): boolean {
+    return this.#election.isLeader();
+  }
+
+  figures(): KubernetesFigures {
+    const { groups, classes, policies } = this.#objects;
+    const caches = [groups, this.#options.machines, classes, policies];
+    return {
+      statusWrites: this.#statusStore.writes,
+      caches: Object.fromEntries(
+        caches.map(({ plural, size, live, counts }) => [plural, { objects: size, live, ...counts }]),
+      ),
+    };
+  }
+
+  #makeObjects(): ClusterObjects {
+    const { api, machines, namespaces, logger } = this.#options;
+    return clusterObjects({
+      api,
+      machines,
+      ...(namespaces && { namespaces }),
+      onBroken: ({ plural }, error, retryIn) => {
+        logger.warn({ err: error, resource: plural, retryIn }, 'lost the watch on a resource, retrying');
+        this.#waits(error);
+      },
+      onListenerError: this.#warn('failed to handle a watch event'),
+    });
+  }
+
+  #makeElection(): LeaderElection {
+    const { api, leaseNamespace, identity } = this.#options;
+    return new LeaderElection({
+      api,
+      namespace: leaseNamespace,
+      name: LEASE_NAME,
+      identity,
+      onChange: (leading) => this.#onLeadership(leading),
+      onError: this.#warn('failed to acquire or renew the lease, retrying'),
+    });
+  }
+
+  #onLeadership(leading: boolean): void {
+    const { identity, leaseNamespace, logger } = this.#options;
+    const lease = `${leaseNamespace}/${LEASE_NAME}`;
+    logger.info({ identity, lease }, leading ? 'leading' : 'not leading');
+    if (leading) {
+      this.#statusStore.lead();
+      this.#dangling.look();
+    }
+    this.#bridge?.refresh();
+  }
+
+  #makeStatusStore(): KubernetesStatusStore {
+    const { api, namespaces, logger } = this.#options;
+    return kubernetesStatusStore({
+      api,
+      groups: this.#objects.groups,
+      ...(namespaces && { namespaces }),
+      isLeader: () => this.leading(),
+      onError: (error, retryIn, group) => {
+        if (group) {
+          logger.warn({ err: error, retryIn, group: nameOf(group) }, 'failed to write status, retrying');
+          return;
+        }
+        logger.warn({ err: error, retryIn }, 'failed to read status, retrying');
+        this.#waits(error);
+      },
+    });
+  }
+
+  #makeDanglingOwners(owned: OwnedObjects): DanglingOwners {
+    return new DanglingOwners({
+      api: this.#options.api,
+      objects: this.#objects,
+      owned,
+      isLeader: () => this.leading(),
+      deletionOf: (group) => deletionOf(this.source, group),
+      onRemoved: ({ resource: { kind }, object: { metadata } }, group) =>
+        this.#options.logger.warn(
+          { kind, namespace: metadata.namespace, name: metadata.name, group },
+          'removed the owner reference to a group that is gone',
+        ),
+      onError: this.#warn('failed to remove owner references to groups that are gone, retrying'),
+    });
+  }
+
+  #makeOwnership(owned: OwnedObjects): Ownership {
+    return kubernetesOwnership({
+      api: this.#options.api,
+      objects: this.#objects,
+      owned,
+      isLeader: () => this.leading(),
+      deletionOf: (group) => deletionOf(this.source, group),
+      onGivenUp: (group, message) => {
+        this.#options.logger.warn({ group: nameOf(group) }, message);
+        this.#reportWarning('PowerStateContested', group, message);
+      },
+    });
+  }
+
+  #report(event: BridgeEvent): void {
+    this.#recorder.record(event);
+    this.#options.onEvent?.(event);
+  }
+
+  #reportWarning(reason: EventReason, group: ObjectName, message: string): void {
+    this.#report({ time: Date.now(), type: 'Warning', reason, object: groupObject(group), message });
+  }
+
+  #waits(error: unknown): void {
+    this.#options.onWaiting?.(error instanceof Error ? error.message : String(error));
+  }
+
+  #warn(message: string): (error: unknown) => void {
+    return (error) => this.#options.logger.warn({ err: error }, message);
+  }
+}
+
+function nameOf({ namespace, name }: ObjectName): string {
+  return `${namespace}/${name}`;
+}
+
+/** What the policy of a group that is being deleted says about its members. */
 function deletionOf(source: KubernetesSource, { metadata }: KubernetesObject): 'Orphan' | 'Cascade' {
   const named = metadata.annotations?.[POLICY_ANNOTATION] || 'default';
   const policy = source.known(metadata.namespace ?? '').policies.find(({ name }) => name === named);

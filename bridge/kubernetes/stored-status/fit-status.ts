@@ -1,9 +1,9 @@
 /**
- * Makes the status of a large group fit into what an API server takes. Pure.
+ * Makes the status of a large group fit into what an API server accepts. Pure.
  *
  * FIT-1: the status never takes more than the bytes that it is given, whatever its members, names and messages are.
- * FIT-2: what people act on goes last: long messages are cut evenly first, then what is fine is left out, then what the bridge can learn
- *     again, and only then members, from the end of the boot order.
+ * FIT-2: what people act on is left out last: long messages are cut evenly first, then conditions that are true are left out, then what the
+ *     bridge can learn again, and only then members, from the end of the boot order.
  * FIT-3: a status that was made smaller says so in one condition.
  */
 import { fitText } from '../../../api';
@@ -15,18 +15,18 @@ import type { StoredCondition, StoredStatus } from './stored-status';
  * too: https://etcd.io/docs/v3.6/dev-guide/limit/
  */
 export const STATUS_BYTES = 1_000_000;
-/** Smallest budget that is worth a try. */
+/** The smallest budget that is tried. */
 export const LEAST_STATUS_BYTES = 60_000;
-/** Bytes of a message that are worth more than the rest of what could be left out. */
+/** Bytes of each message that are kept as long as there is something else to leave out. */
 const SHORTEST = 64;
-/** Exceptions of the last run that stay where there is no room for all. */
+/** Exceptions of the last run that are kept if there is no room for all. */
 const FEW_EXCEPTIONS = 20;
-/** Room for the condition that says so. */
+/** Room for the condition of FIT-3. */
 const OWN_CONDITION = 700;
 
 type Member = MemberStatus;
 
-/** Bytes of a value as JSON. Faster than what runs without Node. */
+/** Bytes of a value as JSON. Faster than the function of the same name in api, which runs without Node. */
 function jsonLength(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
@@ -39,14 +39,14 @@ export function fitStatus(status: StoredStatus, bytes: number): StoredStatus {
   for (const reduce of REDUCTIONS) {
     smaller = reduce(smaller, room);
     const longest = longestMessage(smaller, room);
-    if (longest >= SHORTEST) return saysSo(cutMessages(smaller, longest), status, longest);
+    if (longest >= SHORTEST) return withNotice(cutMessages(smaller, longest), status, longest);
   }
-  return saysSo(cutMessages(smaller, SHORTEST), status, SHORTEST);
+  return withNotice(cutMessages(smaller, SHORTEST), status, SHORTEST);
 }
 
 type Reduction = (status: StoredStatus, room: number) => StoredStatus;
 
-/** Each goes on from the one before. */
+/** In order: each is applied to the result of the one before. */
 const REDUCTIONS: readonly Reduction[] = [
   (status) => status,
   withFewExceptions,
@@ -69,7 +69,7 @@ function withFewExceptions(status: StoredStatus): StoredStatus {
   return { ...status, run: { ...run, exceptions: run.exceptions.slice(0, FEW_EXCEPTIONS) } };
 }
 
-/** The bridge sends a plan once more where it has forgotten that it did. */
+/** A bridge that has forgotten that it sent a plan sends it once more. */
 function withoutMemory(status: StoredStatus): StoredStatus {
   if (!status.run) return status;
   const { exceptions: _exceptions, ...run } = status.run;
@@ -80,7 +80,7 @@ function withFewerMembers(status: StoredStatus, room: number): StoredStatus {
   let used = jsonLength(cutMessages({ ...status, members: [] }, SHORTEST));
   const members: Member[] = [];
   for (const member of status.members) {
-    // A comma each.
+    // And a comma.
     used += jsonLength(cutMember(member, SHORTEST)) + 1;
     if (used > room) break;
     members.push(member);
@@ -88,7 +88,7 @@ function withFewerMembers(status: StoredStatus, room: number): StoredStatus {
   return { ...status, members };
 }
 
-/** Bytes that every message may take so that the status takes `room`: below zero where nothing helps. */
+/** Bytes that every message may take so that the status takes `room`; negative if cutting messages is not enough. */
 function longestMessage(status: StoredStatus, room: number): number {
   const left = room - jsonLength(cutMessages(status, 0));
   if (left < 0) return -1;
@@ -140,7 +140,7 @@ function cutConditions<T extends { message: string }>(conditions: T[], bytes: nu
   return conditions.map((condition) => ({ ...condition, message: cut(condition.message, bytes) }));
 }
 
-/** A message of at most `bytes` bytes as JSON writes it, where a quote or a control character takes several. */
+/** A message of at most `bytes` bytes in JSON, where a quote or a control character takes several. */
 function cut(message: string, bytes: number): string {
   let kept = fitText(message, bytes);
   let over = jsonLength(kept) - 2 - bytes;
@@ -152,7 +152,7 @@ function cut(message: string, bytes: number): string {
 }
 
 /** FIT-3. */
-function saysSo(smaller: StoredStatus, whole: StoredStatus, longest: number): StoredStatus {
+function withNotice(smaller: StoredStatus, whole: StoredStatus, longest: number): StoredStatus {
   const left = whole.members.length - smaller.members.length;
   const said = [
     `messages are cut to ${longest} bytes`,

@@ -1,9 +1,9 @@
-/** A status as a short text that tells it from any other one. */
+/** Digests of statuses: two statuses are equal if their digests are. */
 import { createHash } from 'node:crypto';
 import { canonicalText } from '../../../api';
 import type { KubernetesObject } from '../../../kubernetes';
 
-/** The digest of an object's status. Another object's is another one, the order of keys makes none: the server keeps an order of its own. */
+/** The digest of an object's status. It differs between objects, and does not depend on the order of keys: the server has an order of its own. */
 export function statusDigest({
   metadata,
   status,

@@ -1,8 +1,8 @@
 /**
- * The status of a group as it stands on the object, and back. Pure.
+ * Turns the view of a group into the status of its object, and back. Pure.
  *
- * Beside what VM Operator's own status has it holds `phase`, `message` and `readyMembers` for people, and `run`: the last run, with what
- * the bridge has to remember across its own restarts and after Temporal has forgotten the run.
+ * Besides the fields of VM Operator's status it has `phase`, `message` and `readyMembers` for people, and `run`: the last run, with what the
+ * bridge has to remember across restarts and after Temporal has forgotten the run.
  */
 import { fitText } from '../../../api';
 import type { RunOutcome } from '../../../contract';
@@ -19,7 +19,7 @@ import {
 } from '../../status';
 import { fitStatus, STATUS_BYTES } from './fit-status';
 
-/** A condition of a group: those of its view, and `StatusComplete=False` where the status was made smaller. */
+/** A condition of a group: those of its view, and `StatusComplete=False` if the status was made smaller. */
 export type StoredCondition = Omit<Condition, 'type'> & { type: Condition['type'] | 'StatusComplete' };
 
 /** `status` of a group on an API server. */
@@ -41,18 +41,18 @@ export interface StoredRun {
   outcome?: string;
   message?: string;
   exceptions?: RunOutcome['exceptions'];
-  /** What the bridge remembers; no contract. */
+  /** What the bridge remembers; not part of the API. */
   memory: { run?: Remembered; sent?: SentPlan };
 }
 
-/** A closed run without what stands elsewhere in the status. */
+/** A closed run, without what other fields of the status have. */
 type Remembered = Pick<RunView, 'startedAt' | 'endedAt' | 'closedAs'> & {
   outcome?: Omit<RunOutcome, 'outcome' | 'message' | 'exceptions' | 'observed' | 'placements' | 'words'>;
 };
 
-/** Bytes of the longest message; what is longer ends in an ellipsis. A condition may have 32,768 characters. */
+/** Bytes of the longest message; a longer one is cut and ends with an ellipsis. A condition may have 32,768 characters. */
 const LONGEST_MESSAGE = 4_096;
-/** Exceptions that are kept: a run can leave a thousand members aside. */
+/** Most exceptions that are kept: a run can skip a thousand members. */
 const MOST_EXCEPTIONS = 200;
 
 /** The status of a group as it is written, in at most `bytes` bytes of JSON. */
@@ -106,7 +106,7 @@ function shortenedAll<T extends { message: string }>(items: readonly T[]): T[] {
   return items.map((item) => ({ ...item, message: shortened(item.message) }));
 }
 
-/** The view that an object's status was written from, as far as it can be told; undefined where we have not written it. */
+/** The view that an object's status was written from, without what the status leaves out; undefined if we have not written it. */
 export function viewOfObject({ metadata, spec, status }: KubernetesObject): GroupView | undefined {
   const stored = status as Partial<StoredStatus> | undefined;
   if (stored?.phase === undefined || metadata.namespace === undefined) return undefined;

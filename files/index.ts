@@ -1,3 +1,3 @@
-/** Files that several processes share: which process may write, and which processes there are. */
+/** Lock files, and the identity of processes. */
 export { LockedError, takeLock, type Lock, type LockOptions } from './lock';
 export { ps, startedAt } from './process-identity';

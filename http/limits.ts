@@ -5,7 +5,7 @@ const MIB = 2 ** 20;
 
 /** Limits of one server. */
 export interface HttpLimits {
-  /** Open connections. Further ones are closed when they arrive. */
+  /** Open connections. Further ones are closed on arrival. */
   connections: number;
   /** Bytes of one request's body. */
   bodyBytes: number;
@@ -19,7 +19,7 @@ export interface HttpLimits {
   requestTime: number;
   /** How long a connection stays open after an answer. */
   keepAlive: number;
-  /** How long a connection may carry no byte in either direction while a request is being answered. */
+  /** How long a connection may be silent, in both directions, while a request is being answered. */
   silence: number;
 }
 
@@ -34,7 +34,7 @@ const COMMON = {
 export const HTTP_LIMITS = {
   /** `/healthz`, `/readyz` and `/metrics`: requests have no body. */
   health: { ...COMMON, connections: 256, bodyBytes: 0, allBodiesBytes: 0, keepAlive: 5 * SECOND },
-  /** A review holds the old and the new object, each as large as etcd takes one (1.5 MiB). An API server keeps an idle connection for 90 s. */
+  /** A review holds the old and the new object, each as large as etcd allows (1.5 MiB). An API server keeps an idle connection for 90 s. */
   webhook: {
     ...COMMON,
     connections: 1_024,

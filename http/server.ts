@@ -1,7 +1,7 @@
 /**
  * An HTTP or HTTPS server with limits.
  *
- * HTTP-1: no request ends the process. What is no HTTP is answered with 400, 408 or 431; a handler that fails is answered with 500.
+ * HTTP-1: no request ends the process. What is not HTTP is answered with 400, 408 or 431; if a handler fails, the answer is 500.
  * HTTP-2: every size and every wait has a limit ({@link HttpLimits}).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -61,19 +61,19 @@ export interface HttpServer {
   close(grace?: number): Promise<void>;
 }
 
-/** Milliseconds between two looks for requests that exceeded their time. */
+/** Milliseconds between two checks for requests that exceeded their time. */
 const CHECK_EVERY = 1_000;
 
 /**
  * Starts a server.
  *
- * @throws Error with code `EADDRINUSE` when the port is taken; that of TLS when the certificate cannot be used.
+ * @throws Error with code `EADDRINUSE` when the port is taken; an error of TLS when the certificate is invalid.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { limits, onError = () => undefined } = options;
   const bodies = new Bodies(limits);
   const server = createLimited(options, (request, response) => {
-    // A client that disconnects is no error of this process.
+    // A client that disconnects is not an error of this process.
     response.on('error', () => undefined);
     answer(options, exchangeOf(request, response, bodies)).catch(onError);
   });

@@ -1,4 +1,4 @@
-/** How vmgroup's processes find and reach Temporal: flags, then `TEMPORAL_*` variables, then Temporal's own configuration file. */
+/** Finds Temporal (flags, then `TEMPORAL_*` variables, then Temporal's configuration file) and connects to it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -10,18 +10,18 @@ export interface TemporalTarget {
   /** `host:port`, for messages. */
   address: string;
   namespace: string;
-  /** Fits a client's connection and a worker's. */
+  /** For connections of clients and of workers. */
   connectionOptions: NativeConnectionOptions;
 }
 
-/** What the command line says about Temporal; absent: the environment, the file, or `localhost:7233` and `default`. */
+/** Flags of the command line; absent: the environment, the file, or `localhost:7233` and `default`. */
 export interface TemporalFlags {
   address?: string;
   namespace?: string;
 }
 
 /**
- * The Temporal server to talk to. Flags outrank the environment (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
+ * The Temporal server to connect to. Flags outrank the environment (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
  * `TEMPORAL_TLS*`, `TEMPORAL_PROFILE`), which outranks the file that `TEMPORAL_CONFIG_FILE` or Temporal's default place names.
  *
  * @throws Error when the configuration file cannot be read or parsed.
@@ -36,17 +36,17 @@ export function temporalTarget(flags: TemporalFlags = {}): TemporalTarget {
   };
 }
 
-/** A Temporal client and the way to let go of it. */
+/** A Temporal client that can be closed. */
 export interface TemporalClient {
   client: Client;
   close(): Promise<void>;
 }
 
-/** Longest pause before a lost connection is tried again, milliseconds. The library's own is two minutes. */
+/** Longest pause before a reconnect, milliseconds. The library's default is two minutes. */
 const LONGEST_RECONNECT_PAUSE = 2_000;
 
 /**
- * Connects a client. A connection that is lost comes back within seconds of the server, however long that was away.
+ * Connects a client. A lost connection is restored within seconds of the server's return, however long it was away.
  *
  * @throws TemporalUnreachable when the server does not answer within `timeout` milliseconds.
  */
@@ -71,7 +71,7 @@ export async function connectClient(target: TemporalTarget, timeout = 10_000): P
   };
 }
 
-/** Milliseconds that a server has to answer {@link answers}. */
+/** Milliseconds in which a server has to answer {@link answers}. */
 const ANSWER_TIMEOUT = 2_000;
 
 /** Whether the server answers now. */
@@ -106,15 +106,15 @@ export interface UntilReachableOptions {
   signal: AbortSignal;
   /** Called with the reason when the wait begins, and with undefined when it is over. */
   onWaiting?: (why: string | undefined) => void;
-  /** Which errors may pass with time; default: all of them. */
+  /** Which errors are retried; default: all of them. */
   isTemporary?: (error: unknown) => boolean;
 }
 
 /**
- * Calls `connect` until it succeeds, with growing pauses: a process that starts before its server, or while that goes away, waits for it. Logs
- * the beginning and the end of the wait.
+ * Calls `connect` until it succeeds, with growing pauses, so that a process may start before its server. Logs the beginning and the end of the
+ * wait. (Not `p-retry`: it would drop a connection that is made when `signal` aborts.)
  *
- * @throws the reason of `signal` once it aborts, and an error that is not temporary.
+ * @throws the reason of `signal` when that aborts; an error that is not temporary.
  */
 export async function untilReachable<T>(
   connect: () => Promise<T>,

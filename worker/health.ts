@@ -1,8 +1,8 @@
-/** A process's own HTTP page, on loopback by default: `/healthz`, `/readyz` and `/metrics`. */
+/** The HTTP server of a process, on loopback by default: `/healthz`, `/readyz` and `/metrics`. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { HTTP_LIMITS, startHttpServer } from '../http';
 
-/** What {@link startHealth} needs to know. */
+/** What {@link startHealth} needs. */
 export interface HealthOptions {
   /** Port; 0 takes a free one. */
   port: number;
@@ -10,21 +10,21 @@ export interface HealthOptions {
   host?: string;
   /** Why the process is not ready yet; undefined: it is. */
   notReady(): string | undefined | Promise<string | undefined>;
-  /** `host:port` of the SDK's Prometheus page, which `/metrics` shows below our own. */
+  /** `host:port` of the SDK's Prometheus page, which `/metrics` appends to our own. */
   sdkMetricsAddress?: string;
 }
 
-/** A running health page. */
+/** A running server. */
 export interface Health {
   /** `host:port` it listens on. */
   address: string;
-  /** Own metrics go here. */
+  /** Holds our own metrics. */
   registry: Registry;
   close(): Promise<void>;
 }
 
 /**
- * Starts the page.
+ * Starts the server.
  *
  * @throws Error with code `EADDRINUSE` when the port is taken.
  */
@@ -72,7 +72,7 @@ export function countEvents(registry: Registry): (event: { reason: string; type:
   return ({ reason, type }) => counter.inc({ reason, type });
 }
 
-/** Counts what the admission webhook was asked, by outcome, in `vmgroup_webhook_seconds`. */
+/** Counts the reviews of the admission webhook, by outcome, in `vmgroup_webhook_seconds`. */
 export function countReviews(
   registry: Registry,
 ): (review: { path: string; kind: string; outcome: string; milliseconds: number }) => void {
@@ -86,13 +86,13 @@ export function countReviews(
     seconds.observe({ path, kind, outcome }, milliseconds / 1000);
 }
 
-/** What a bridge on a cluster counts. */
+/** Figures of a bridge on a cluster. */
 export interface BridgeFigures {
   /** Follows desired state, the platform and Temporal. */
   ready: boolean;
   leading: boolean;
   statusWrites: number;
-  /** Groups whose open runs do not go on, by reason of their conditions. */
+  /** Groups whose open runs are stuck, by reason of their conditions. */
   stuckRuns: Record<string, number>;
   /** By plural of the resource. */
   caches: Record<
@@ -156,13 +156,13 @@ async function notFound(): Promise<Page> {
   return { status: 404, body: 'pages: /healthz /readyz /metrics\n' };
 }
 
-/** A page that is made once for all requests that arrive while it is being made. */
+/** A page that is rendered once for all requests that arrive while it is being rendered. */
 function shared(make: () => Promise<Page>): () => Promise<Page> {
   let making: Promise<Page> | undefined;
   return () => (making ??= make().finally(() => (making = undefined)));
 }
 
-/** The SDK's page dies with the last worker, and metrics of the rest of the process must not. */
+/** The SDK's metrics; empty after its last worker has stopped, so that our own remain. */
 async function sdkMetrics(address: string | undefined): Promise<string> {
   if (address === undefined) return '';
   try {

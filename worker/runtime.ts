@@ -1,11 +1,11 @@
-/** The SDK's one runtime of this process: its logs go to our logger, its metrics to a loopback port, its signals are ours. */
+/** The SDK's runtime of this process: it writes to our logger, serves its metrics on a port, and leaves signals to us. */
 import type { LogLevel } from '@temporalio/common';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 
 const PINO_METHOD = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
-/** What the SDK logs, in pino's form. */
+/** A logger for the SDK that writes to pino. */
 export function temporalLogger(logger: Logger): DefaultLogger {
   return new DefaultLogger('INFO', ({ level, message, meta, timestampNanos }) => {
     logger[PINO_METHOD[level satisfies LogLevel]](
@@ -27,7 +27,7 @@ export function installRuntime(logger: Logger, metricsAddress?: string): void {
   installed = true;
   Runtime.install({
     logger: temporalLogger(logger),
-    // Whoever starts the worker decides what a signal does: up to a second Ctrl-C that does not wait.
+    // The caller handles signals: a second Ctrl-C, for example, does not wait for a clean stop.
     shutdownSignals: [],
     telemetryOptions: {
       logging: { forward: {}, filter: { core: 'WARN', other: 'WARN' } },

@@ -1,8 +1,8 @@
 /**
  * Registers the search attributes that runs carry.
  *
- * Temporal answers OK to adding an attribute that exists with another type and changes nothing, so the types are compared afterwards:
- * a wrong type would otherwise show as refused workflow starts.
+ * Temporal answers OK when an attribute is added that exists with another type, and changes nothing. So the types are compared afterwards: a
+ * wrong type would otherwise be noticed only when workflow starts are refused.
  */
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
@@ -20,7 +20,7 @@ export const SEARCH_ATTRIBUTE_TYPES: Readonly<Record<string, 'Keyword' | 'Keywor
   ]),
 );
 
-/** What is wrong with the search attributes of a namespace; both empty: nothing. */
+/** What is wrong with the search attributes of a namespace; nothing if both lists are empty. */
 export interface SearchAttributeProblems {
   missing: string[];
   wrongType: { name: string; wanted: string; found: string }[];
@@ -44,7 +44,7 @@ export async function checkSearchAttributes(
 /**
  * Adds the search attributes that are missing in a namespace.
  *
- * @throws SearchAttributeError when one exists with another type, or still misses after it was added.
+ * @throws SearchAttributeError when one exists with another type, or is still missing after it was added.
  */
 export async function registerSearchAttributes(client: Client, namespace: string): Promise<void> {
   const before = await checkSearchAttributes(client, namespace);
@@ -60,12 +60,12 @@ export async function registerSearchAttributes(client: Client, namespace: string
   if (after.missing.length + after.wrongType.length > 0) throw new SearchAttributeError(namespace, after);
 }
 
-/** Thrown when a namespace's search attributes do not fit and cannot be made to fit. */
+/** Thrown when the search attributes of a namespace cannot be corrected automatically. */
 export class SearchAttributeError extends Error {
   override readonly name = 'SearchAttributeError';
   /** What is wrong. */
   readonly problem: string;
-  /** Who has to do what. */
+  /** What an administrator has to do. */
   readonly cure: string;
 
   constructor(

@@ -1,9 +1,9 @@
 /**
  * The worker: runs workflows from a bundle made at build time, and activities on a platform.
  *
- * W1: a worker that is told to stop lets go of its activities at once. They tell Temporal where they were in their heartbeat, so another
- *     worker takes them over without a second power operation; nothing waits here for a VM to boot.
- * W2: `shutdown` comes back within {@link SHUTDOWN_FORCE_TIME} and a second, whatever the activities do.
+ * WORKER-1: a worker that stops gives up its activities at once. Their heartbeats tell Temporal where they were, so another worker takes over
+ *     without a second power operation. A stop never waits for a VM to boot.
+ * WORKER-2: `shutdown` resolves within {@link SHUTDOWN_FORCE_TIME} and a second, whatever the activities do.
  */
 import type { Client } from '@temporalio/client';
 import { NativeConnection, TransportError, Worker } from '@temporalio/worker';
@@ -15,7 +15,7 @@ import { TemporalUnreachable } from './connection';
 import { installRuntime } from './runtime';
 import { workflowSource, type WorkflowSource } from './workflow-source';
 
-/** The task queue of all groups, unless told otherwise. */
+/** The default task queue of all groups. */
 export const TASK_QUEUE = 'vmgroup';
 
 /** Milliseconds after which a shutdown no longer waits for activities that ignore their cancellation. */
@@ -31,7 +31,7 @@ export interface StartWorkerOptions {
   platform: Platform;
   /** The shared watch of `platform`. */
   observer: Observer;
-  /** For the activity that asks a nested group's workflow. */
+  /** For the activity that queries a nested group's workflow. */
   client: Client;
   logger: Logger;
   /** `host:port` for the SDK's metrics; absent: none. */
@@ -46,14 +46,14 @@ export interface RunningWorker {
   run: Promise<void>;
   /** Whether it polls. */
   polling(): boolean;
-  /** Stops it (W1, W2). Does not reject. */
+  /** Stops it (WORKER-1, WORKER-2). Does not reject. */
   shutdown(): Promise<void>;
 }
 
 /**
  * Starts a worker. After a failure it may be called again.
  *
- * @throws TemporalUnreachable when the server does not answer, or no longer does.
+ * @throws TemporalUnreachable when the server does not answer, or stops answering.
  */
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
   const { target, platform, observer, client, logger } = options;
@@ -73,15 +73,15 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
         logger,
         ...(options.groupWait !== undefined && { groupWait: options.groupWait }),
       }),
-      // An activity mostly waits for a VM: a thousand of them cost next to nothing, and a slot too few holds a tier up.
+      // An activity mostly waits for a VM: a thousand of them cost little, and one slot too few delays a tier.
       maxConcurrentActivityTaskExecutions: 2_000,
-      // The SDK's default follows the heap and not the native memory that a cached workflow takes.
+      // The SDK's default depends on the heap, not on the native memory that a cached workflow takes.
       maxCachedWorkflows: 500,
-      // Pause, reset and cancel reach an activity only with a heartbeat that is really sent.
+      // Pause, reset and cancel reach an activity only with a heartbeat that is not throttled.
       maxHeartbeatThrottleInterval: '2s',
       defaultHeartbeatThrottleInterval: '2s',
       shutdownForceTime: SHUTDOWN_FORCE_TIME,
-      // A task that is kept for a worker that was killed is given to another one after this time. The SDK's default is 10 s.
+      // After this time, a task that waits for a worker that was killed goes to another one. The SDK's default is 10 s.
       stickyQueueScheduleToStartTimeout: '3s',
     });
   } catch (error: unknown) {
@@ -89,7 +89,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     throw error instanceof TransportError ? new TemporalUnreachable(target.address, { cause: error }) : error;
   }
   const run = worker.run().finally(() => connection.close().catch(() => undefined));
-  // A caller that only waits in `shutdown` must not die of an unhandled rejection.
+  // A caller that awaits only `shutdown` must not cause an unhandled rejection.
   run.catch(() => undefined);
   return {
     run,
@@ -97,7 +97,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     shutdown: async () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await run.catch((error: unknown) =>
-        logger.warn({ err: error }, 'the worker did not stop by itself and is left behind'),
+        logger.warn({ err: error }, 'the worker did not stop in time, abandoned it'),
       );
     },
   };

@@ -1,4 +1,4 @@
-/** Where the workflow code of this build is. */
+/** The workflow code of this build. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { WorkerOptions } from '@temporalio/worker';
@@ -6,7 +6,7 @@ import type { WorkerOptions } from '@temporalio/worker';
 /** What a worker runs: a bundle, or a file that exports workflows. */
 export type WorkflowSource = Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
 
-/** The bundle that the build has made; run from source, the SDK bundles at start. */
+/** The bundle of the build; if run from source, the code, which the SDK bundles at start. */
 export function workflowSource(): WorkflowSource {
   const codePath = path.join(__dirname, '../workflow-bundle.js');
   if (existsSync(codePath)) return { workflowBundle: { codePath } };

@@ -8,5 +8,6 @@ export {
   recordedPlacement,
 } from './annotations';
 export { statusOf } from './observe';
-export { previewPlaces, type Lister, type Preview } from './place';
 export { VmOperatorPlatform, type VmOperatorOptions } from './platform';
+export { previewPlaces, type Preview } from './preview';
+export type { Lister } from './zone-room';

@@ -5,7 +5,7 @@ import { placementText } from '../../cli/plan/placement-text';
 import { solvePlacement, STOPPED_BY_CLOCK, type PlacementProblem } from '../../placement';
 import { SimulatedPlatform } from '../../platforms/simulated';
 import { startSimulator } from '../../simulator';
-import { notesOf } from '../../platforms/vm-operator/place';
+import { notesOf } from '../../platforms/vm-operator/placement-problem';
 import { inventory, placement, withFolder } from '../simulator/fixtures';
 import { GiB, HOST, hosts, problem, term, vm } from './problems';
 

@@ -235,7 +235,7 @@ test('pins, zones that go away, and a namespace without zones', async () => {
     await expect(platform.place([asks(vm)], HELD)).rejects.toMatchObject({
       failureClass: 'NoCapacity',
       message: expect.stringContaining(
-        'namespace prod may use no zone, so prod/web-1 cannot be placed',
+        'no zone is available to namespace prod, so prod/web-1 cannot be placed',
       ) as string,
     });
     await zone('zone-a');
@@ -366,7 +366,7 @@ test('an optional VM without room, or without any zone, does not fail the call, 
   const requests = [asks(report, { optional: true }), asks(db)];
   await withProcess(cluster.kubeconfig(), async ({ platform }) => {
     expect(await platform.place(requests.slice(0, 1), HELD)).toEqual([
-      { vm: report, unplaced: expect.stringMatching(/^namespace prod may use no zone/) as string },
+      { vm: report, unplaced: expect.stringMatching(/^no zone is available to namespace prod/) as string },
     ]);
     await zone('zone-a', { memory: { limit: '4Gi' } });
     const [without, placed] = await platform.place(requests, HELD);

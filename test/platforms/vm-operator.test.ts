@@ -294,7 +294,7 @@ test('VMOPERATOR-1: somebody else writes in between: read again, decided again',
       platform.power(request(vm, 'PoweredOff', { operation: { id: 'next', sequence: 11 } })),
     ).rejects.toMatchObject({
       failureClass: 'Transient',
-      message: expect.stringContaining(`VirtualMachine prod/${name} was changed by somebody else`) as string,
+      message: expect.stringContaining(`VirtualMachine prod/${name} was changed by another client`) as string,
     });
     expect((await desk.get(name)).spec['powerState']).toBe('PoweredOn');
   });
@@ -389,9 +389,7 @@ test('a VM that is not there: off is done, on is refused with what to do', async
     const [ended] = await attempts(activities.powerOn, powerInput('nobody', { vm }));
     expect(ended?.error).toMatchObject({
       type: 'Permanent',
-      message: expect.stringContaining(
-        'VirtualMachine prod/nobody (uid gone) does not exist any more',
-      ) as string,
+      message: expect.stringContaining('VirtualMachine prod/nobody (uid gone) no longer exists') as string,
     });
   });
 });

@@ -4,6 +4,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ObjectName } from '../../api';
 import { isMissing, writeAtomically } from '../../files/atomic-file';
+import { doublingPause, WorkQueue } from '../../kubernetes';
 import { objectKey, type ObjectKey } from '../manifests';
 import type { GroupView } from './view';
 
@@ -25,71 +26,96 @@ const WRITE_INTERVAL = 1_000;
 /** Longest name of a file on the file systems in use, bytes. */
 const MAX_FILE_NAME = 255;
 
-/** Keeps each view in `<folder>/<namespace>/<name>.json`, written whole or not at all, at most once a second and group. */
+/** Files that are written at the same time. */
+const CONCURRENCY = 16;
+
+/** Milliseconds before a write that failed is retried; doubles with each failure in a row. */
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 60_000;
+
+/**
+ * Keeps each view in `<folder>/<namespace>/<name>.json`, written whole or not at all, at most once a second and group. `onError` is called when
+ * a write failed and is retried.
+ */
 export function fileStatusStore(
   folder: string,
   onError: (error: unknown) => void = () => undefined,
 ): StatusStore {
-  const written = new Map<ObjectKey, string>();
-  const waiting = new Map<ObjectKey, GroupView | undefined>();
-  const timers = new Map<ObjectKey, NodeJS.Timeout>();
-  const lastWrite = new Map<ObjectKey, number>();
-  const open = new Map<ObjectKey, Promise<void>>();
+  return new FileStatusStore(folder, onError);
+}
 
-  function fileOf(key: ObjectKey): string {
-    const file = `${basename(key)}.json`;
-    if (file.length <= MAX_FILE_NAME) return join(folder, `${key}.json`);
-    // Names of objects have no "~", so this is that of no other group.
-    const hash = createHash('sha256').update(key).digest('hex').slice(0, 32);
-    return join(folder, dirname(key), `${basename(key).slice(0, 100)}~${hash}.json`);
-  }
+class FileStatusStore implements StatusStore {
+  readonly #folder: string;
+  readonly #queue: WorkQueue;
+  /** Views that are to be written; undefined: the file is to be removed. */
+  readonly #waiting = new Map<ObjectKey, GroupView | undefined>();
+  /** The text of each file. */
+  readonly #written = new Map<ObjectKey, string>();
+  readonly #lastWrite = new Map<ObjectKey, number>();
 
-  async function write(key: ObjectKey): Promise<void> {
-    if (!waiting.has(key)) return;
-    const view = waiting.get(key);
-    waiting.delete(key);
-    lastWrite.set(key, performance.now());
-    if (!view) {
-      written.delete(key);
-      await rm(fileOf(key), { force: true });
-      return;
-    }
-    const text = `${JSON.stringify(view, undefined, 1)}\n`;
-    if (written.get(key) === text) return;
-    await writeAtomically(fileOf(key), text);
-    written.set(key, text);
-  }
-
-  /** One write of a file at a time. */
-  function writeNow(key: ObjectKey): Promise<void> {
-    clearTimeout(timers.get(key));
-    timers.delete(key);
-    const next = (open.get(key) ?? Promise.resolve()).then(() => write(key)).catch(onError);
-    open.set(key, next);
-    void next.then(() => {
-      if (open.get(key) === next) open.delete(key);
+  constructor(folder: string, onError: (error: unknown) => void) {
+    this.#folder = folder;
+    this.#queue = new WorkQueue({
+      concurrency: CONCURRENCY,
+      work: (key) => this.#write(key),
+      onError: (_key, error) => onError(error),
+      pause: (failures) => doublingPause(failures, FIRST_PAUSE, LONGEST_PAUSE),
     });
-    return next;
   }
 
-  function put(key: ObjectKey, view: GroupView | undefined): void {
-    waiting.set(key, view);
-    if (timers.has(key)) return;
-    const due = (lastWrite.get(key) ?? -Infinity) + WRITE_INTERVAL - performance.now();
-    timers.set(
-      key,
-      setTimeout(() => void writeNow(key), Math.max(0, due)),
-    );
+  load(): Promise<GroupView[]> {
+    return readViews(this.#folder);
   }
 
-  return {
-    load: () => readViews(folder),
-    save: (view) => put(objectKey(view.metadata), view),
-    remove: (group) => put(objectKey(group), undefined),
-    flush: async () => {
-      await Promise.all([...new Set([...waiting.keys(), ...open.keys()])].map(writeNow));
-    },
-  };
+  save(view: GroupView): void {
+    this.#put(objectKey(view.metadata), view);
+  }
+
+  remove(group: ObjectName): void {
+    this.#put(objectKey(group), undefined);
+  }
+
+  async flush(): Promise<void> {
+    for (const key of this.#waiting.keys()) this.#queue.add(key);
+    await this.#queue.flush();
+  }
+
+  #put(key: ObjectKey, view: GroupView | undefined): void {
+    this.#waiting.set(key, view);
+    const due = (this.#lastWrite.get(key) ?? -Infinity) + WRITE_INTERVAL - performance.now();
+    this.#queue.add(key, Math.max(0, due));
+  }
+
+  async #write(key: ObjectKey): Promise<void> {
+    if (!this.#waiting.has(key)) return;
+    const view = this.#waiting.get(key);
+    this.#lastWrite.set(key, performance.now());
+    if (view) await this.#writeFile(key, view);
+    else await this.#removeFile(key);
+    // Unless there is a newer one by now.
+    if (this.#waiting.get(key) === view) this.#waiting.delete(key);
+  }
+
+  async #writeFile(key: ObjectKey, view: GroupView): Promise<void> {
+    const text = `${JSON.stringify(view, undefined, 1)}\n`;
+    if (this.#written.get(key) === text) return;
+    await writeAtomically(fileOf(this.#folder, key), text);
+    this.#written.set(key, text);
+  }
+
+  async #removeFile(key: ObjectKey): Promise<void> {
+    this.#written.delete(key);
+    this.#lastWrite.delete(key);
+    await rm(fileOf(this.#folder, key), { force: true });
+  }
+}
+
+function fileOf(folder: string, key: ObjectKey): string {
+  const file = `${basename(key)}.json`;
+  if (file.length <= MAX_FILE_NAME) return join(folder, `${key}.json`);
+  // Names of objects have no "~", so no other group has this file.
+  const hash = createHash('sha256').update(key).digest('hex').slice(0, 32);
+  return join(folder, dirname(key), `${basename(key).slice(0, 100)}~${hash}.json`);
 }
 
 /** Keeps views in memory alone. */

@@ -70,6 +70,17 @@ describe('fileStatusStore', () => {
     expect(await readdir(join(folder, 'prod'))).toEqual([]);
   });
 
+  test('a write that fails is reported and retried', async () => {
+    const errors: unknown[] = [];
+    await writeFile(join(folder, 'prod'), 'a file where a folder has to be');
+    const store = fileStatusStore(folder, (error) => errors.push(error));
+    store.save(view('a'));
+    await until(() => errors.length > 0);
+    await rm(join(folder, 'prod'));
+    await until(async () => (await readViews(folder)).length === 1);
+    await store.flush();
+  });
+
   test('a folder that is not there, and a broken file, are no views', async () => {
     expect(await readViews(join(folder, 'nothing'))).toEqual([]);
     await mkdir(join(folder, 'prod'));

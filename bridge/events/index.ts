@@ -1,11 +1,4 @@
 /** What happened to groups, as events. */
-export {
-  groupObject,
-  manifestEvents,
-  problemEvents,
-  viewEvents,
-  type BridgeEvent,
-  type EventObject,
-  type EventReason,
-  type Happening,
-} from './events';
+export { groupObject, type BridgeEvent, type EventObject, type EventReason, type Happening } from './event';
+export { manifestEvents, problemEvents } from './manifest-events';
+export { viewEvents } from './view-events';

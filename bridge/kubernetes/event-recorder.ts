@@ -48,10 +48,10 @@ export class EventRecorder {
     if (!this.#options.isLeader() || LOG_ONLY.has(event.reason)) return;
     const object = this.#objectOf(event);
     if (!object) return;
-    const { type, reason, message: note, time: at, subject = note } = event;
+    const { type, reason, message: note, time: at, member = note } = event;
     this.#writer.write(
       { ...object, kind: event.object.kind },
-      { type, reason, action: reason, note, subject, at },
+      { type, reason, action: reason, note, subject: member, at },
     );
   }
 

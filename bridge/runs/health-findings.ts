@@ -42,7 +42,7 @@ function failing(
       : '';
   return {
     kind: 'WorkflowTaskFailing',
-    message: `the workflow task of the run fails since ${iso(since)}, attempt ${attempt}, so the run takes no step: ${why}${hint}`,
+    message: `the workflow task of the run has been failing since ${iso(since)} (attempt ${attempt}), so the run makes no progress: ${why}${hint}`,
     cure: [
       `temporal workflow terminate -w ${workflowId} --reason TEXT`,
       `vmgroup retry ${namespace}/${name} --reason TEXT`,

@@ -219,7 +219,7 @@ describe('what Temporal knows of an open run', () => {
     const failure = { cause: 'WORKFLOW_WORKER_UNHANDLED_FAILURE', message: 'oh no' };
     const workflowTask = { attempt: 12, since: NOW, failure };
     expect(lines(health({ paused, pausedRun: pause, workflowTask }), 200).slice(1, 8)).toEqual([
-      '  ✖ the workflow task of the run fails since 2023-11-14T22:13:20Z, attempt 12, so the run takes no step: WORKFLOW_WORKER_UNHANDLED_FAILURE: oh no',
+      '  ✖ the workflow task of the run has been failing since 2023-11-14T22:13:20Z (attempt 12), so the run makes no progress: WORKFLOW_WORKER_UNHANDLED_FAILURE: oh no',
       '  → temporal workflow terminate -w vmgroup/prod/shop --reason TEXT',
       '  → vmgroup retry prod/shop --reason TEXT',
       '  ✖ the run is paused in Temporal by bob since 2023-11-14T22:13:20Z: look at host',

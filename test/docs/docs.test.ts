@@ -270,7 +270,7 @@ describe('D4: the reference names', () => {
     ['status', 'exceptions', unionOf(outcome, 'ExceptionReason')],
     ['status', 'condition types', fieldOf(status, 'Condition', 'type')],
     ['status', 'reasons of conditions', unionOf(status, 'ConditionReason')],
-    ['status', 'events', unionOf('bridge/events/events.ts', 'EventReason')],
+    ['status', 'events', unionOf('bridge/events/event.ts', 'EventReason')],
     [
       'status',
       'fields of the outcome',

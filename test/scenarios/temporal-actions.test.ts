@@ -180,9 +180,7 @@ row('temporal workflow terminate', async () => {
   await begin(ns);
   await run('workflow', 'terminate', '-w', idOf(ns), '--reason', 'test');
   const stopped = await endsAs(ns, 'Cancelled');
-  expect(stopped.message).toMatch(
-    /^stopped \(TERMINATED.*\): nothing starts until the desired state changes/,
-  );
+  expect(stopped.message).toMatch(/^stopped \(TERMINATED.*\): no run starts until the desired state changes/);
   expect(stopped.run).toMatchObject({ closedAs: 'TERMINATED' });
   // No code of the run is executed any more: the places stay, for the run that follows.
   await sleep(3_000);
@@ -435,7 +433,7 @@ together('a run whose workflow task fails is a problem, and its way out works', 
   expect(found).toMatchObject({
     result: 'problem',
     message: expect.stringMatching(
-      /^the workflow task of the run fails since .*Z, attempt \d+, so the run takes no step: WORKFLOW_WORKER_UNHANDLED_FAILURE: it does not work$/,
+      /^the workflow task of the run has been failing since .*Z \(attempt \d+\), so the run makes no progress: WORKFLOW_WORKER_UNHANDLED_FAILURE: it does not work$/,
     ) as string,
     cure: `temporal workflow terminate -w ${id} --reason TEXT, then vmgroup retry wedged/app --reason TEXT`,
   });

@@ -1,5 +1,5 @@
 import { indexManifests, resolveTrees, type GroupView, type RunHealth } from '../../../bridge';
-import { manifestEvents, problemEvents, viewEvents } from '../../../bridge/events/events';
+import { manifestEvents, problemEvents, viewEvents } from '../../../bridge/events';
 import type { MemberPhase, Plan, RunOutcome } from '../../../contract';
 import { group, manifests, NS, outcome, progressOf, tier, vm } from '../fixtures';
 

@@ -1,0 +1,67 @@
+/** An event: something that happened to a group. */
+import type { ObjectName } from '../../api';
+import type { MemberKey } from '../../contract';
+
+/** What an event is about. */
+export interface EventObject extends ObjectName {
+  kind: string;
+}
+
+/** Kinds of events. */
+export type EventReason =
+  | 'GroupAdded'
+  | 'GroupChanged'
+  | 'GroupDeleted'
+  | 'InvalidManifest'
+  /** The manifest has a problem that does not keep it from being used. */
+  | 'ManifestWarning'
+  /** A plan was sent to the group's run; the message says why. */
+  | 'PlanSent'
+  | 'DriftSeen'
+  | 'RunStarted'
+  | 'RunEnded'
+  | 'DelayStarted'
+  | 'TierDone'
+  | 'MemberStarted'
+  | 'MemberMissing'
+  /** An attempt failed and another one follows. */
+  | 'AttemptFailed'
+  | 'MemberDone'
+  | 'MemberParked'
+  /** An activity, or the run, was paused in Temporal; nothing goes on there until it is unpaused. */
+  | 'RunPaused'
+  | 'RunUnpaused'
+  /** The workflow task of the run fails again and again: the run makes no progress. */
+  | 'RunFailing'
+  | 'RunRecovered'
+  /** Another controller writes the status of the group too. */
+  | 'StatusContested'
+  /** Another writer keeps setting the power state of a nested group. */
+  | 'PowerStateContested'
+  | 'TemporalUnreachable'
+  | 'TemporalReachable'
+  | 'RequestRefused'
+  | 'SourceWarning';
+
+/** One event. */
+export interface BridgeEvent {
+  /** Milliseconds since the epoch. */
+  time: number;
+  type: 'Normal' | 'Warning';
+  reason: EventReason;
+  object: EventObject;
+  /**
+   * The member of the object that it is about: `name` of a VM, or `Kind/name`. Events with the same object, reason and member are repetitions;
+   * without a member, those with the same message.
+   */
+  member?: MemberKey;
+  message: string;
+}
+
+/** An event before its time. */
+export type Happening = Omit<BridgeEvent, 'time'>;
+
+/** The event object of a group. */
+export function groupObject(group: ObjectName): EventObject {
+  return { kind: 'VirtualMachineGroup', namespace: group.namespace, name: group.name };
+}

@@ -78,7 +78,7 @@ export class RunReader {
   }
 
   #noteOnce(reason: string): void {
-    if (!this.#hasNoted) this.#note(`${reason}, so open runs are shown as far as the status tells`);
+    if (!this.#hasNoted) this.#note(`${reason}; open runs are shown from the status alone`);
     this.#hasNoted = true;
   }
 }

@@ -17,8 +17,9 @@ const ANSWER_TIMEOUT = 15_000;
 /** Retries if the run closes while the command is on its way. */
 const RETRIES = 2;
 
-/** Temporal's words for a run that closed before or after it accepted an Update. */
-const CLOSED_MEANWHILE = /aborted by closing workflow|AcceptedUpdateCompletedWorkflow/;
+/** The server's type for an Update whose run closed after it had accepted it, and its message if the run closed before. */
+const CLOSED_AFTER = 'AcceptedUpdateCompletedWorkflow';
+const CLOSED_BEFORE = 'aborted by closing workflow';
 
 /**
  * Sends a command to the open run of a group, and prints the answer. `retryMember` for a group without an open run requests a new one.
@@ -62,9 +63,15 @@ async function send(
     {
       retries: RETRIES,
       minTimeout: 0,
-      shouldRetry: ({ error }) => CLOSED_MEANWHILE.test(messageOf(error)),
+      shouldRetry: ({ error }) => hasClosedMeanwhile(error),
     },
   );
+}
+
+function hasClosedMeanwhile(error: Error): boolean {
+  const { cause } = error;
+  const type = cause instanceof lazy.temporalClient().ApplicationFailure ? cause.type : undefined;
+  return type === CLOSED_AFTER || messageOf(error).includes(CLOSED_BEFORE);
 }
 
 function noOpenRun(verb: OperatorVerb, { namespace, name }: ObjectName): CliError {

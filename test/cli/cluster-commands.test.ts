@@ -139,7 +139,7 @@ test('get, describe: what stands in the status, and the progress of an open run 
   expect(alone.code).toBe(0);
   expect(alone.stdout).toMatch(/✔ db +PoweredOn +zone-.*\n +· web +PoweredOff/);
   expect(alone.stderr).toMatch(
-    /^note: no Temporal server answers at 127\.0\.0\.1:1.*open runs are shown as far as the status tells\n$/,
+    /^note: no Temporal server answers at 127\.0\.0\.1:1.*open runs are shown from the status alone\n$/,
   );
 });
 

@@ -147,7 +147,7 @@ test('without Temporal: what the conditions say, with a note', async () => {
   expect(code).toBe(0);
   expect(stdout).toMatch(/✖ db +PowerOperationFailed\n/);
   expect(stderr).toMatch(
-    /^note: no Temporal server answers at 127\.0\.0\.1:1.*open runs are shown as far as the status tells\n$/,
+    /^note: no Temporal server answers at 127\.0\.0\.1:1.*open runs are shown from the status alone\n$/,
   );
   const groups = await vmgroup(['get', 'groups'], {
     env: { ...environment(), TEMPORAL_ADDRESS: '127.0.0.1:1' },

@@ -15,7 +15,7 @@ export async function describeGroup(name: ObjectName, options: ViewOptions): Pro
 }
 
 /** Everything about one group, as text. */
-export function groupText(view: GroupView, now: number): string {
+function groupText(view: GroupView, now: number): string {
   const { run, status } = view;
   const drawing = { now, paint: paintFor(process.stdout), width: process.stdout.columns || 100 };
   const sections = [

@@ -2,7 +2,7 @@
 import { jsonLines, plainLines, type Display } from './display';
 import { RedrawnPicture } from './redrawn-picture';
 
-export type { Display, Notice, StartedNotice } from './display';
+export type { Display, Notice } from './display';
 
 /** The display for standard output. */
 export function openDisplay(format: 'table' | 'json'): Display {

@@ -140,7 +140,7 @@ export default tseslint.config(
   {
     // The workflow tells the planner the time, which is Temporal's.
     files: ['workflows/**/*.ts'],
-    ignores: ['workflows/virtual-machine-group.ts', 'workflows/delay-timer.ts'],
+    ignores: ['workflows/driver/**'],
     rules: {
       'no-restricted-globals': ['error', { name: 'Date', message: 'The planner is given the time.' }],
     },

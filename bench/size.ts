@@ -4,7 +4,7 @@
  */
 import { byteLength, jsonLength } from '../api';
 import { NOW, troubled, VMS } from '../test/workflows/troubled';
-import { decide } from '../workflows/decide';
+import { nextSteps } from '../workflows/planner';
 import { detailsOf, parkedMembers, progressOf } from '../workflows/progress';
 import { carried, fitParked } from '../workflows/size';
 import { end } from '../workflows/state';
@@ -23,7 +23,7 @@ function times(what: () => unknown): number[] {
 
 const run = troubled(['parked', 'parked', 'failing']);
 const stopped = { ...end(run, 'Cancelled', 'stopped'), claims: { sequence: 1, vms: {} } };
-const { outcome } = decide(stopped, NOW + 20);
+const { outcome } = nextSteps(stopped, NOW + 20);
 
 report(`bytes, ${VMS} failing VMs`, [
   {
@@ -40,7 +40,7 @@ report(`bytes, ${VMS} failing VMs`, [
 const floor = spread(times(() => JSON.stringify(run)));
 const task = spread(
   times(() => {
-    const decision = decide(run, NOW + 30);
+    const decision = nextSteps(run, NOW + 30);
     parkedMembers(decision.run);
     detailsOf(decision.run);
   }),
@@ -48,7 +48,7 @@ const task = spread(
 const leaving = spread(times(() => carried(run)));
 report(`time, ${VMS} failing VMs`, [
   { name: 'JSON.stringify of the state (the floor)', text: withSpread(floor, 1), unit: 'ms' },
-  { name: 'one workflow task: decide, attributes, details', value: task.median, unit: 'ms', bound: 1_000 },
+  { name: 'one workflow task: nextSteps, attributes, details', value: task.median, unit: 'ms', bound: 1_000 },
   { name: 'continue as new: make the state fit', value: leaving.median, unit: 'ms', bound: 4_000 },
   { name: 'workflow task, times the floor', value: task.median / floor.median },
 ]);

@@ -3,7 +3,7 @@
  * included. Floor: a plain loop over the same 1,000 activities, placed before. Ours and the floor take turns.
  */
 import { group, tier } from '../test/workflows/plans';
-import { begin, decide } from '../workflows';
+import { begin, nextSteps } from '../workflows';
 import { workflowId, type Plan } from '../contract';
 import { ratioOfMedians, report, rounds, run, spread, withSpread, type Figure } from './figures';
 import { brokenOff, historiesOf, workflowTasks, type HistoryEvent } from './history';
@@ -123,10 +123,10 @@ function figuresOf(shape: Shape, ours: Sample[], floor: Sample[]): Figure[] {
 function planningTime(): Figure {
   const now = Date.now();
   const message = { plan: planOf('planning', AT_ONCE, 1_000), cause: 'SpecChanged', placed: true } as const;
-  const planned = decide(begin(message, now), now).run;
+  const planned = nextSteps(begin(message, now), now).run;
   const times = Array.from({ length: 500 }, () => {
     const began = performance.now();
-    decide(planned, now);
+    nextSteps(planned, now);
     return performance.now() - began;
   });
   return { name: 'planning, 1,000 members', value: spread(times).median, unit: 'ms', bound: 10 };

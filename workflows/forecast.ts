@@ -5,11 +5,11 @@
 import { type PlaceInput, type RunOutcome, gateCondition, type Plan } from '../contract';
 import { formatDuration } from '../api/duration';
 import { usesAll } from './changes';
-import { decide, powerStateOf, workOf, type Start } from './decide';
+import { nextSteps, powerStateOf, workOf, type Start } from './planner';
 import { progressOf } from './progress';
 import { operationsEnded, type OperationResult } from './operations';
 import { placed } from './placing';
-import { begin } from './run';
+import { begin } from './plans';
 import type { Run } from './state';
 
 /** One step of a {@link Forecast}. */
@@ -54,7 +54,7 @@ export function forecast(plan: Plan, now: number, placedByParent = false): Forec
   let time = now;
   let open: { start: Start; endsAt: number }[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    const decision = decide(run, time);
+    const decision = nextSteps(run, time);
     run = decision.run;
     for (const start of decision.start)
       open.push({ start, endsAt: time + begun(result, run, start, time, now) });

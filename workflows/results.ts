@@ -4,7 +4,7 @@
  */
 import type { Attempt, MemberKey, PlacementResult, VirtualMachineRef } from '../contract';
 import { CHANGES, type Uses } from './changes';
-import { workOf, type Start } from './decide';
+import { workOf, type Start } from './planner';
 import type { OperationResult } from './operations';
 import { parse, type Parsed } from './schemas';
 import type { OperationFailure } from './state';

@@ -1,11 +1,11 @@
 /** W4, OPERATIONS-1, G3: whatever is sent to a run or answered to it has no effect if it cannot be read, and never throws. */
 import fc from 'fast-check';
-import { decide } from '../../workflows/decide';
+import { nextSteps } from '../../workflows/planner';
 import { attemptReported, operationsEnded, pauseReported } from '../../workflows/operations';
 import { placed, placementFailed, placesUnconfirmed, released } from '../../workflows/placing';
 import { detailsOf, progressOf } from '../../workflows/progress';
 import { readFailure, readOperation, readPlaces, readRelease } from '../../workflows/results';
-import { begin, receivePlan } from '../../workflows/run';
+import { begin, receivePlan } from '../../workflows/plans';
 import { parse, type Inputs } from '../../workflows/schemas';
 import { carried, unpacked } from '../../workflows/size';
 import { membersOf, withdrawn, type Run } from '../../workflows/state';
@@ -29,7 +29,7 @@ function shop(more: Partial<Plan> = {}): Plan {
 }
 
 function running(): Run {
-  return decide(begin({ plan: shop(), cause: 'SpecChanged' }, NOW), NOW).run;
+  return nextSteps(begin({ plan: shop(), cause: 'SpecChanged' }, NOW), NOW).run;
 }
 
 /** Well-formed inputs, to be damaged. */
@@ -126,7 +126,7 @@ function handled(run: Run, kind: keyof typeof valid, input: unknown): Run {
 
 /** The run after every open activity was answered with this. */
 function answered(run: Run, raw: unknown): Run {
-  const { start, run: decided } = decide(run, NOW, uses);
+  const { start, run: decided } = nextSteps(run, NOW, uses);
   let next = decided;
   for (const each of start) {
     const { activityId } = each;
@@ -167,7 +167,7 @@ test('no message, result or command makes a run throw', () => {
             if (why === undefined) run = applyCommand(run, verb, word as OperatorCommand, NOW, uses).run;
             else expect(why).not.toBe('');
           }
-          run = decide(run, NOW, uses).run;
+          run = nextSteps(run, NOW, uses).run;
           progressOf(run);
           expect(detailsOf(run)).toContain('production/shop');
           const state = carried(run);
@@ -201,7 +201,7 @@ describe('OPERATIONS-1: a result counts only if it names its operation', () => {
 
   function answer(raw: unknown): Run {
     const tiers = [tier([seen('db', 'PoweredOff', NOW)]), tier([seen('app', 'PoweredOff', NOW)])];
-    const { run, start } = decide(begin({ plan: plan(tiers), cause: 'SpecChanged' }, NOW), NOW);
+    const { run, start } = nextSteps(begin({ plan: plan(tiers), cause: 'SpecChanged' }, NOW), NOW);
     const [first] = start;
     if (!first) throw new Error('nothing was started');
     const end = { activityId: first.activityId, at: NOW, ...readOperation(first, raw, uses) };
@@ -214,7 +214,7 @@ describe('OPERATIONS-1: a result counts only if it names its operation', () => {
     ['what a person writes', { status, acted: true }],
     ['the result of another operation', { status, acted: true, operation: 'power-on/db@1' }],
   ])('%s: the platform is asked, and the next tier waits', (_what, raw) => {
-    const { start, run } = decide(answer(raw), NOW + 1);
+    const { start, run } = nextSteps(answer(raw), NOW + 1);
     expect(start).toMatchObject([
       { activity: 'confirm', input: { activity: 'powerOn', input: { fence: true, vm: { name: 'db' } } } },
     ]);
@@ -224,13 +224,13 @@ describe('OPERATIONS-1: a result counts only if it names its operation', () => {
 
   test('its own result: the next tier starts', () => {
     const run = answer({ status, acted: true, operation: `power-on/db@${NOW}` });
-    expect(decide(run, NOW + 1).start).toMatchObject([{ activityId: 'power-on/app' }]);
+    expect(nextSteps(run, NOW + 1).start).toMatchObject([{ activityId: 'power-on/app' }]);
     expect(run).not.toHaveProperty('ignored');
   });
 
   test('a run that an older build began takes the results of its workers', () => {
     const tiers = [tier([seen('db', 'PoweredOff', NOW)])];
-    const { start } = decide(begin({ plan: plan(tiers), cause: 'SpecChanged' }, NOW), NOW);
+    const { start } = nextSteps(begin({ plan: plan(tiers), cause: 'SpecChanged' }, NOW), NOW);
     const [first] = start;
     if (!first) throw new Error('nothing was started');
     expect(readOperation(first, { status, acted: true, failures: [] }, () => false)).toMatchObject({
@@ -254,6 +254,6 @@ test('a member named constructor is placed, powered and corrected like any other
   const member = drifted.tiers[0]?.members[0];
   if (member)
     Object.assign(member, { drifted: true, observed: seen('constructor', 'PoweredOff', NOW + 5).observed });
-  const next = decide(receivePlan(run, { plan: drifted, cause: 'Drift' }, NOW + 6), NOW + 6);
+  const next = nextSteps(receivePlan(run, { plan: drifted, cause: 'Drift' }, NOW + 6), NOW + 6);
   expect(next.run.members['constructor']?.phase).toBeDefined();
 });

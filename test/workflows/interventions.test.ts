@@ -1,10 +1,10 @@
 /** What operators, other plans and clocks do to a run: settings, skips, room, fencing, parents. */
 import type { PlanMember } from '../../contract';
-import { decide, workOf } from '../../workflows/decide';
+import { nextSteps, workOf } from '../../workflows/planner';
 import { operationsEnded } from '../../workflows/operations';
 import { placementFailed } from '../../workflows/placing';
 import { progressOf } from '../../workflows/progress';
-import { begin, receivePlan } from '../../workflows/run';
+import { begin, receivePlan } from '../../workflows/plans';
 import type { Run } from '../../workflows/state';
 import { group, MINUTE, plan, SECOND, seen, status, tier, vm } from './plans';
 import { World } from './world';
@@ -148,14 +148,16 @@ describe('fencing', () => {
   }
 
   function open(): Run {
-    return decide(begin({ plan: plan([tier([seen('db', 'PoweredOff')])]), cause: 'SpecChanged' }, NOW), NOW)
-      .run;
+    return nextSteps(
+      begin({ plan: plan([tier([seen('db', 'PoweredOff')])]), cause: 'SpecChanged' }, NOW),
+      NOW,
+    ).run;
   }
 
   const AHEAD = NOW + 3_600_000;
 
   it('OPERATIONS-2: goes past what an earlier run of the group has recorded under a clock that was ahead', () => {
-    const { start, run } = decide(
+    const { start, run } = nextSteps(
       superseded(open(), 'power-on/db', AHEAD, 'vmgroup/production/shop'),
       NOW + 1,
     );
@@ -167,7 +169,7 @@ describe('fencing', () => {
     let run = open();
     for (let round = 1; round <= 4; round += 1) {
       const id = run.members['db']?.operation?.activityId ?? '';
-      run = decide(superseded(run, id, AHEAD * round, 'vmgroup/production/shop'), NOW + round).run;
+      run = nextSteps(superseded(run, id, AHEAD * round, 'vmgroup/production/shop'), NOW + round).run;
     }
     expect(run.members['db']?.phase).toBe('Parked');
   });
@@ -182,20 +184,20 @@ describe('fencing', () => {
   });
 
   it('a record beyond every sequence moves nothing', () => {
-    const { run } = decide(superseded(open(), 'power-on/db', 1e300, 'vmgroup/production/shop'), NOW + 1);
+    const { run } = nextSteps(superseded(open(), 'power-on/db', 1e300, 'vmgroup/production/shop'), NOW + 1);
     expect(run.sequence).toBe(NOW);
     expect(run.members['db']?.phase).toBe('Parked');
   });
 
   it('PLACING-1: places are asked for again with a greater sequence', () => {
-    const placing = decide(begin({ plan: plan([tier([vm('db')])]), cause: 'SpecChanged' }, NOW), NOW).run;
+    const placing = nextSteps(begin({ plan: plan([tier([vm('db')])]), cause: 'SpecChanged' }, NOW), NOW).run;
     const failure = {
       class: 'Superseded',
       message: 'given back',
       failures: [],
       recorded: { sequence: AHEAD, caller: 'vmgroup/production/shop' },
     };
-    const { start } = decide(placementFailed(placing, 'place/shop', failure), NOW + 1);
+    const { start } = nextSteps(placementFailed(placing, 'place/shop', failure), NOW + 1);
     expect(start).toMatchObject([{ activityId: 'place/shop/2', input: { sequence: AHEAD + 1 } }]);
   });
 });
@@ -206,9 +208,9 @@ describe('clocks and other plans', () => {
       tier([seen('db', 'PoweredOn', NOW)]),
       tier([seen('app', 'PoweredOff')], { powerOnDelay: 30 * SECOND }),
     ];
-    const run = decide(begin({ plan: plan(tiers), cause: 'SpecChanged' }, NOW), NOW).run;
+    const run = nextSteps(begin({ plan: plan(tiers), cause: 'SpecChanged' }, NOW), NOW).run;
     const back = NOW - 86_400_000;
-    expect(decide(run, back).wake?.at).toBeLessThanOrEqual(back + 30 * SECOND);
+    expect(nextSteps(run, back).wake?.at).toBeLessThanOrEqual(back + 30 * SECOND);
   });
 
   it('OPERATIONS-1: the outcome of another plan does not count for a nested group', () => {
@@ -218,8 +220,8 @@ describe('clocks and other plans', () => {
       lineage: 'shop/child',
     });
     const parent = plan([tier([group(child)]), tier([seen('front', 'PoweredOff')])]);
-    const { run } = decide(begin({ plan: parent, cause: 'SpecChanged' }, NOW), NOW);
-    const placedRun = decide({ ...run, placements: { a: { zoneID: 'z' } } }, NOW).run;
+    const { run } = nextSteps(begin({ plan: parent, cause: 'SpecChanged' }, NOW), NOW);
+    const placedRun = nextSteps({ ...run, placements: { a: { zoneID: 'z' } } }, NOW).run;
     const outcome = {
       ...{ outcome: 'Converged' as const, message: '', revision: child.revision, generation: 1 },
       ...{
@@ -236,7 +238,7 @@ describe('clocks and other plans', () => {
       at: NOW,
       result: { kind: 'VirtualMachineGroup' as const, outcome },
     };
-    const { start } = decide(
+    const { start } = nextSteps(
       operationsEnded(placedRun, [end], () => true),
       NOW + 1,
     );

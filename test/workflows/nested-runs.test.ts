@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import type { PlanMessage } from '../../contract';
 import { usesAll } from '../../workflows/changes';
-import { decide, openStarts } from '../../workflows/decide';
+import { nextSteps, openStarts } from '../../workflows/planner';
 import { endsFound, END_SEARCH_INTERVAL, groupHasEnded, notifying } from '../../workflows/nested-runs';
 import { progressOf } from '../../workflows/progress';
 import { readOperation } from '../../workflows/results';
-import { begin, receivePlan } from '../../workflows/run';
+import { begin, receivePlan } from '../../workflows/plans';
 import { carried, unpacked } from '../../workflows/size';
 import type { Run } from '../../workflows/state';
 import { propertyRuns } from '../support/property-runs';
@@ -143,8 +143,8 @@ describe('while a parent waits without an activity', () => {
     const world = waiting();
     const next = unpacked(JSON.parse(JSON.stringify(carried(world.run!))) as Run);
     expect(openStarts(next)).toEqual([]);
-    expect(decide(next, world.now).search).toEqual(decide(world.run!, world.now).search);
-    const searching = decide(next, world.now + END_SEARCH_INTERVAL);
+    expect(nextSteps(next, world.now).search).toEqual(nextSteps(world.run!, world.now).search);
+    const searching = nextSteps(next, world.now + END_SEARCH_INTERVAL);
     expect(searching.start).toMatchObject([
       {
         activity: 'findEndedGroups',
@@ -158,21 +158,22 @@ describe('while a parent waits without an activity', () => {
 
   it('a search that fails or is completed by hand is followed by another one', () => {
     const { run, now } = waiting();
-    const searching = decide(run!, now + END_SEARCH_INTERVAL);
+    const searching = nextSteps(run!, now + END_SEARCH_INTERVAL);
     const id = searching.start[0]?.activityId ?? '';
     const after = endsFound(searching.run, id, [], now + END_SEARCH_INTERVAL);
-    expect(decide(after, now + END_SEARCH_INTERVAL).search?.at).toBe(now + 2 * END_SEARCH_INTERVAL);
+    expect(nextSteps(after, now + END_SEARCH_INTERVAL).search?.at).toBe(now + 2 * END_SEARCH_INTERVAL);
     expect(endsFound(searching.run, 'another', [INNER], now)).toBe(searching.run);
   });
 
   it('a server clock that goes back delays no search by more than its interval', () => {
     const { run, now } = waiting();
-    expect(decide(run!, now - HOUR).search?.at).toBe(now - HOUR + END_SEARCH_INTERVAL);
+    expect(nextSteps(run!, now - HOUR).search?.at).toBe(now - HOUR + END_SEARCH_INTERVAL);
   });
 });
 
 describe('what an activity answers', () => {
-  const start = decide(begin({ plan: parent(), cause: 'SpecChanged', placed: true }, 1_000), 1_000).start[0]!;
+  const start = nextSteps(begin({ plan: parent(), cause: 'SpecChanged', placed: true }, 1_000), 1_000)
+    .start[0]!;
   const answer = { operation: 'power-on/VirtualMachineGroup/inner@1000', failures: [] };
 
   it('waiting counts with the name of its operation', () => {

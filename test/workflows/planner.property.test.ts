@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { PowerState } from '../../api';
 import { memberKey, type Plan, type PlanMember, type PlanTier, type OperatorVerb } from '../../contract';
-import { workOf, type Decision } from '../../workflows/decide';
+import { workOf, type NextSteps } from '../../workflows/planner';
 import { progressOf } from '../../workflows/progress';
 import type { MemberState, Run } from '../../workflows/state';
 import { plan, SECOND, tier, vm } from './plans';
@@ -243,7 +243,7 @@ class Play {
     }
   }
 
-  private check(run: Run, decision: Decision): void {
+  private check(run: Run, decision: NextSteps): void {
     for (const id of decision.cancel) this.dropped.add(id.split('/')[1] ?? '');
     const open = Object.values(run.members).filter((state) => state.operation).length;
     this.claim(open <= run.plan.policy.maxConcurrentOperations, `D5: ${open} operations are open`);
@@ -261,7 +261,7 @@ class Play {
   }
 
   /** D8. */
-  private checkClaims(start: Decision['start'][number]): void {
+  private checkClaims(start: NextSteps['start'][number]): void {
     const { activity, input } = workOf(start);
     switch (activity) {
       case 'place':

@@ -1,9 +1,9 @@
 /** The planner's rules, one table or case a rule. */
 import type { PlanTier } from '../../contract';
 import { progressOf } from '../../workflows/progress';
-import { decide } from '../../workflows/decide';
+import { nextSteps } from '../../workflows/planner';
 import { released } from '../../workflows/placing';
-import { begin } from '../../workflows/run';
+import { begin } from '../../workflows/plans';
 import { withdrawn } from '../../workflows/state';
 import { group, MINUTE, plan, SECOND, seen, tier, vm } from './plans';
 import { waves, World } from './world';
@@ -612,7 +612,7 @@ describe('changes in the middle', () => {
       { plan: plan([tier(names.map((name) => seen(name, 'PoweredOff')))], { policy }), cause: 'SpecChanged' },
       5_000,
     );
-    const { start } = decide(run, 5_000);
+    const { start } = nextSteps(run, 5_000);
     expect(start).toHaveLength(500);
     for (const { input } of start) expect(input).toMatchObject({ operation: { sequence: 5_000 } });
   });

@@ -1,9 +1,9 @@
 /** SIZE-1, G2: whatever a run holds, what leaves it fits. */
 import fc from 'fast-check';
 import { byteLength, jsonLength } from '../../api';
-import { decide } from '../../workflows/decide';
+import { nextSteps } from '../../workflows/planner';
 import { detailsOf, parkedMembers, progressOf } from '../../workflows/progress';
-import { begin } from '../../workflows/run';
+import { begin } from '../../workflows/plans';
 import { BUDGET, carried, fitParked, unpacked, type CarriedRun } from '../../workflows/size';
 import { end, membersOf, type Run } from '../../workflows/state';
 import { propertyRuns } from '../support/property-runs';
@@ -22,8 +22,9 @@ function expectToFit(run: Run): void {
   const state = carried(run);
   expect(state).toBeDefined();
   expect(jsonLength(state)).toBeLessThanOrEqual(BUDGET.carried);
-  const { outcome } = decide(end(run, 'Cancelled', LONG), NOW + 20);
-  const settled = outcome ?? decide({ ...end(run, 'Cancelled', LONG), claims: noClaims }, NOW + 20).outcome;
+  const { outcome } = nextSteps(end(run, 'Cancelled', LONG), NOW + 20);
+  const settled =
+    outcome ?? nextSteps({ ...end(run, 'Cancelled', LONG), claims: noClaims }, NOW + 20).outcome;
   expect(settled).toBeDefined();
   expect(jsonLength(settled)).toBeLessThanOrEqual(BUDGET.outcome);
   expect(settled?.exceptions.length).toBeGreaterThan(0);
@@ -53,7 +54,7 @@ describe('G2: 2,000 VMs with names of 253 characters and errors of 4 KB', () => 
     const members = Array.from({ length: VMS }, (_, at) => seen(longName(at), 'PoweredOff', NOW));
     const policy = { ...plan([]).policy, maxConcurrentOperations: 10_000 };
     const run = begin({ plan: plan([tier(members)], { policy }), cause: 'SpecChanged' }, NOW);
-    const { start } = decide(run, NOW);
+    const { start } = nextSteps(run, NOW);
     expect(start.length).toBeGreaterThan(100);
     expect(jsonLength(start)).toBeLessThan(3_500_000);
   });
@@ -61,7 +62,7 @@ describe('G2: 2,000 VMs with names of 253 characters and errors of 4 KB', () => 
 
 describe('state that continues as new', () => {
   it('is the state as it was, in runs of usual size', () => {
-    const run = decide(troubled(['failing', 'parked', 'skipped'], 20), NOW).run;
+    const run = nextSteps(troubled(['failing', 'parked', 'skipped'], 20), NOW).run;
     const { activityIds: _ids, ...before } = run;
     const { activityIds, ...after } = unpacked(JSON.parse(JSON.stringify(carried(run))) as CarriedRun);
     expect(after).toEqual(JSON.parse(JSON.stringify(before)));
@@ -82,8 +83,8 @@ describe('state that continues as new', () => {
     }
     expect(Object.keys(after.placements)).toHaveLength(count);
     // The next execution decides as this one would.
-    expect(decide(after, NOW + 99).start.map(({ activityId }) => activityId)).toEqual(
-      decide(run, NOW + 99).start.map(({ activityId }) => activityId),
+    expect(nextSteps(after, NOW + 99).start.map(({ activityId }) => activityId)).toEqual(
+      nextSteps(run, NOW + 99).start.map(({ activityId }) => activityId),
     );
   });
 });

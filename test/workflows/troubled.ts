@@ -1,9 +1,9 @@
 /** Runs of many VMs in which everything goes wrong, with the longest names and messages there are. */
 import type { Attempt } from '../../contract';
-import { decide } from '../../workflows/decide';
+import { nextSteps } from '../../workflows/planner';
 import { attemptReported, operationsEnded, pauseReported } from '../../workflows/operations';
 import { placed } from '../../workflows/placing';
-import { begin } from '../../workflows/run';
+import { begin } from '../../workflows/plans';
 import { ignoring, membersOf, type MemberState, type Run } from '../../workflows/state';
 import { applyCommand } from '../../workflows/operator-commands';
 import { plan, seen, tier, vm } from './plans';
@@ -21,7 +21,7 @@ export function troubled(kinds: readonly Trouble[], count = VMS): Run {
   );
   const policy = { ...plan([]).policy, maxConcurrentOperations: 10_000 };
   let run = begin({ plan: plan([tier(members)], { policy }), cause: 'SpecChanged', digest: 'd' }, NOW);
-  run = decide(run, NOW).run;
+  run = nextSteps(run, NOW).run;
   const requests = membersOf(run.plan).map(({ member }) => ({
     vm: { namespace: 'production', name: member.name, uid: member.uid ?? '' },
     placement: { zoneID: 'zone-a', node: 'host-0123456789', pool: 'pool-0123456789' },
@@ -29,7 +29,7 @@ export function troubled(kinds: readonly Trouble[], count = VMS): Run {
   }));
   run = placed(run, run.placement.activityId ?? '', requests, NOW);
   for (const round of [0, 1]) {
-    run = decide(run, NOW + round).run;
+    run = nextSteps(run, NOW + round).run;
     for (const [number, kind] of kinds.entries()) {
       const keys = Object.keys(run.members).filter(
         (key, at) => at % kinds.length === number && run.members[key]?.operation,
@@ -37,7 +37,7 @@ export function troubled(kinds: readonly Trouble[], count = VMS): Run {
       run = troubles[kind](run, keys);
     }
   }
-  return decide(run, NOW + 10).run;
+  return nextSteps(run, NOW + 10).run;
 }
 
 export type Trouble = keyof typeof troubles;

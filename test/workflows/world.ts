@@ -13,11 +13,11 @@ import {
   type ReleaseInput,
 } from '../../contract';
 import type { PowerState } from '../../api';
-import { decide, workOf, type Decision, type Start } from '../../workflows/decide';
+import { nextSteps, workOf, type NextSteps, type Start } from '../../workflows/planner';
 import { awaitedGroups, endsFound, groupHasEnded } from '../../workflows/nested-runs';
 import { attemptReported, operationDone, operationsEnded } from '../../workflows/operations';
 import { placed, released } from '../../workflows/placing';
-import { begin, receivePlan } from '../../workflows/run';
+import { begin, receivePlan } from '../../workflows/plans';
 import { membersOf, type Run } from '../../workflows/state';
 import { refusalOf, applyCommand } from '../../workflows/operator-commands';
 import { status } from './plans';
@@ -84,7 +84,7 @@ export class World {
     /** Whether an operation that is cancelled had its effect already. */
     readonly cancelledTakesEffect: (activityId: string) => boolean = () => false,
     /** Called with the state after each decision. */
-    readonly watch: (run: Run, decision: Decision) => void = () => undefined,
+    readonly watch: (run: Run, decision: NextSteps) => void = () => undefined,
   ) {}
 
   get openIds(): string[] {
@@ -127,7 +127,7 @@ export class World {
   /** Decides once, and carries the decision out. */
   step(): this {
     if (!this.run || this.outcome) return this;
-    const decision: Decision = decide(this.run, this.now);
+    const decision: NextSteps = nextSteps(this.run, this.now);
     // Whatever the planner keeps must survive a journey through JSON.
     this.run = JSON.parse(JSON.stringify(decision.run)) as Run;
     for (const id of decision.cancel) {

@@ -1,9 +1,9 @@
 /** The search attributes of a run: one command if something changed, none otherwise. */
 import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import { type RunOutcome, searchAttributeKeys } from '../contract';
-import { parkedMembers, phaseOf } from './progress';
-import { fitParked } from './size';
-import type { Run } from './state';
+import { type RunOutcome, searchAttributeKeys } from '../../contract';
+import { parkedMembers, phaseOf } from '../progress';
+import { fitParked } from '../size';
+import type { Run } from '../state';
 
 interface Attributes {
   phase: string;

@@ -5,10 +5,10 @@ import {
   ApplicationFailure,
   proxyActivities,
 } from '@temporalio/workflow';
-import type { Activities, PowerInput } from '../contract';
-import { workOf, type Start } from './decide';
-import { readFailure } from './results';
-import type { OperationFailure } from './state';
+import type { Activities, PowerInput } from '../../contract';
+import { workOf, type Start } from '../planner';
+import { readFailure } from '../results';
+import type { OperationFailure } from '../state';
 
 /** Milliseconds without a heartbeat after which an attempt counts as lost, and another worker takes it over. */
 const HEARTBEAT_TIMEOUT = 5_000;

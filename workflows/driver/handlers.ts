@@ -1,0 +1,104 @@
+/** Which messages a run receives. A signal is parsed before it has an effect; an Update is validated before it is accepted. */
+import {
+  ApplicationFailure,
+  setDefaultSignalHandler,
+  setHandler,
+  type SignalDefinition,
+} from '@temporalio/workflow';
+import {
+  activityPaused,
+  applyPlan,
+  attemptFailed,
+  groupEnded,
+  notifyOnEnd,
+  operatorUpdates,
+  relay,
+  withdraw,
+  type CommandAccepted,
+  type OperatorCommand,
+  type OperatorVerb,
+} from '../../contract';
+import { groupHasEnded, notifying } from '../nested-runs';
+import { attemptReported, pauseReported } from '../operations';
+import { refusalOf } from '../operator-commands';
+import { parse, type Inputs } from '../schemas';
+import type { CurrentRun } from './current-run';
+
+/** What each verb does, for the picker in the UI. */
+const DESCRIPTIONS: Record<OperatorVerb, string> = {
+  pause: 'Starts nothing new until resume. {actor, reason}',
+  resume: 'Continues after pause. {actor, reason}',
+  retryMember:
+    'Tries a parked or failing member again with a fresh budget; without member: all of them, and placement. {member?, actor, reason}',
+  skipMember: 'Leaves a member out of this run. {member, actor, reason}',
+  markReady: 'Counts a member as ready on your word. {member, actor, reason}',
+  skipDelay: 'Ends the delay that is running. {actor, reason}',
+  abort: 'Ends the run; nothing starts until the desired state changes or a person asks. {actor, reason}',
+};
+
+/** What a run does with messages that do more than change its state. */
+export interface MessageEffects {
+  withdraw: (reason: string) => void;
+  /** Carries a command out that was validated. */
+  obey: (verb: OperatorVerb, command: OperatorCommand) => CommandAccepted;
+}
+
+/** Registers a handler for every signal. */
+export function handleSignals(current: CurrentRun, effects: MessageEffects): void {
+  const on = <K extends keyof Inputs>(
+    signal: SignalDefinition<[Inputs[K]]>,
+    kind: K,
+    description: string,
+    handle: (input: Inputs[K]) => void,
+  ): void => {
+    const handler = (input: unknown): void => {
+      const parsed = parse(kind, input);
+      if ('value' in parsed) handle(parsed.value);
+      else current.ignore(kind, parsed.why);
+    };
+    setHandler(signal, handler, { description });
+  };
+  on(applyPlan, 'applyPlan', 'Gives the run its plan. Sent by the bridge and by parent groups.', (message) =>
+    current.receive(message),
+  );
+  on(
+    withdraw,
+    'withdraw',
+    'Ends the run because the group is deleted or a parent has taken over. {reason}',
+    ({ reason }) => effects.withdraw(reason),
+  );
+  on(attemptFailed, 'attemptFailed', 'An activity reports a failed attempt, and retries.', (report) =>
+    current.change((run) => attemptReported(run, report)),
+  );
+  on(activityPaused, 'activityPaused', 'An activity was paused or unpaused from outside.', (report) =>
+    current.change((run) => pauseReported(run, report)),
+  );
+  on(relay, 'relay', "A parent group relays an operator's command.", (command) => {
+    // One that does not apply here is no error.
+    if (current.run && refusalOf(current.run, command.verb, command) === undefined)
+      effects.obey(command.verb, command);
+  });
+  on(
+    notifyOnEnd,
+    'notifyOnEnd',
+    "A parent group's run waits for the end of this one, and is to be notified of it.",
+    (subscription) => current.change((run) => notifying(run, subscription)),
+  );
+  on(groupEnded, 'groupEnded', 'The run of a nested group is about to end.', (message) =>
+    current.change((run) => groupHasEnded(run, message)),
+  );
+  setDefaultSignalHandler((name) => current.ignore(name, 'unknown signal'));
+}
+
+/** Registers a handler for every operator Update. */
+export function handleUpdates(current: CurrentRun, { obey }: MessageEffects): void {
+  for (const verb of Object.keys(operatorUpdates) as OperatorVerb[]) {
+    setHandler(operatorUpdates[verb], (command: OperatorCommand) => obey(verb, command), {
+      description: DESCRIPTIONS[verb],
+      validator: (command: OperatorCommand): void => {
+        const why = refusalOf(current.run, verb, command);
+        if (why !== undefined) throw ApplicationFailure.nonRetryable(why, 'WordRefused');
+      },
+    });
+  }
+}

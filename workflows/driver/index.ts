@@ -1,0 +1,2 @@
+/** Drives a run in Temporal's sandbox: messages, activities, timers, the loop. All else in `workflows/` is pure. */
+export { GroupRun } from './group-run';

@@ -1,0 +1,155 @@
+/** Which VMs need a place, and the activities that ask for places and give them back. Pure. */
+import { own } from '../../api/own';
+import {
+  machinesOf,
+  workflowId,
+  type MemberKey,
+  type Neighbour,
+  type PlaceInput,
+  type PlacementRequest,
+  type Plan,
+  type PlanMember,
+} from '../../contract';
+import { CHANGES, type Uses } from '../changes';
+import { claimed } from '../placing';
+import { membersOf, type Run } from '../state';
+import { needsOperation } from './members';
+import { confirming, nextId, type NextSteps, type Start } from './steps';
+
+/** Places everything that is not placed, D6. */
+export function askForPlaces(steps: NextSteps, now: number, uses: Uses): void {
+  const { run } = steps;
+  const { plan, placement } = run;
+  const places = plan.powerState === 'PoweredOn' || plan.placesAhead === true;
+  if (!places || run.placedByParent || run.paused || placement.activityId !== undefined) return;
+  const needed = unplaced(run, run.plan, uses);
+  if (needed.length === 0) {
+    run.placement = { ...run.placement, done: true };
+    return;
+  }
+  const activityId = nextId(run, `place/${run.plan.name}`);
+  run.placement = { ...placement, activityId, since: now, attempts: [] };
+  const vms = { ...run.claims?.vms };
+  for (const { member } of needed) vms[member.name] = member.uid ?? '';
+  run.claims = { sequence: nextClaim(run, now), vms };
+  steps.start.push(placeStart(run, activityId, uses));
+}
+
+function nextClaim({ claims }: Run, now: number): number {
+  return Math.max((claims?.sequence ?? 0) + 1, now);
+}
+
+/** D8. */
+export function giveBack(steps: NextSteps, now: number): void {
+  const { run } = steps;
+  const activityId = nextId(run, `release/${run.plan.name}`);
+  run.claims = { vms: {}, ...run.claims, sequence: nextClaim(run, now), release: { activityId } };
+  steps.start.push(releaseStart(run, activityId));
+}
+
+/** A VM that needs a place, with the plan that has it as a member. */
+interface Unplaced {
+  member: PlanMember;
+  plan: Plan;
+}
+
+/** The linked VMs of a tree that have no place yet and need one: to be powered on, or to be created. */
+function unplaced(run: Run, plan: Plan, uses: Uses): Unplaced[] {
+  const found: Unplaced[] = [];
+  for (const { key, member } of membersOf(plan)) {
+    if (member.link !== 'Linked' || !needsPlace(run, plan, key, member, uses)) continue;
+    if (member.plan) found.push(...unplaced(run, member.plan, uses));
+    else if (member.kind === 'VirtualMachine' && !isPlaced(run, plan, key, member))
+      found.push({ member, plan });
+  }
+  return found;
+}
+
+function needsPlace(run: Run, plan: Plan, key: MemberKey, member: PlanMember, uses: Uses): boolean {
+  if (member.kind === 'VirtualMachine' && own(run.roomless, member.name) !== undefined) return false;
+  if (plan !== run.plan) return true;
+  if (needsOperation(run, key, member)) return true;
+  if (plan.placesAhead !== true) return false;
+  const skipped = own(run.members, key)?.word?.verb === 'skipMember';
+  return !(skipped && uses(CHANGES.placesFollow));
+}
+
+function isPlaced(run: Run, plan: Plan, key: MemberKey, member: PlanMember): boolean {
+  const placed = own(run.placements, member.name);
+  if (placed && (placed.uid ?? member.uid) === member.uid) return true;
+  if (own(run.unsure, member.name)) return false;
+  const observed = plan === run.plan ? own(run.members, key)?.observed : member.observed;
+  return observed?.placement !== undefined || member.observed?.placement !== undefined;
+}
+
+/** Whether placement lets a member be powered on. */
+export function mayStart(run: Run, key: MemberKey, member: PlanMember, uses: Uses): boolean {
+  if (run.plan.powerState !== 'PoweredOn' || run.placedByParent) return true;
+  const settled = member.plan
+    ? unplaced(run, member.plan, uses).length === 0
+    : isPlaced(run, run.plan, key, member);
+  return settled && (run.placement.done || uses(CHANGES.placedStart));
+}
+
+export function placeStart(run: Run, activityId: string, uses: Uses): Start {
+  const { plan } = run;
+  const requests = unplaced(run, plan, uses).map(({ member, plan: { namespace } }): PlacementRequest => {
+    const { cpus = 0, memory = 0, ...rest } = member.requests ?? {};
+    const vm = { namespace, name: member.name, uid: member.uid ?? '' };
+    return { vm, cpus, memory, ...rest, ...(member.optional && { optional: true as const }) };
+  });
+  const beside = neighboursOf(run, requests);
+  const { attempts, confirms } = run.placement;
+  const input: PlaceInput = {
+    operation: `${activityId}@${run.claims?.sequence ?? 0}`,
+    requests,
+    retry: plan.policy.retry,
+    caller: workflowId(plan.namespace, plan.name),
+    ...(run.claims && { sequence: run.claims.sequence }),
+    ...(plan.placesAhead && plan.powerState !== 'Unchanged' && { hold: true as const }),
+    ...(beside.length > 0 && { beside }),
+    ...(attempts.length > 0 && { earlier: attempts }),
+  };
+  const start = {
+    activityId,
+    activity: 'place' as const,
+    summary: `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`,
+    input,
+  };
+  return confirms ? confirming(start) : start;
+}
+
+/** Attempts to give places back: an operator waits for the end of the run. Milliseconds. */
+const RELEASE_RETRY = { maximumAttempts: 4, initialInterval: 500, maximumInterval: 2_000 };
+
+export function releaseStart(run: Run, activityId: string): Start {
+  const { plan, claims } = run;
+  const vms = claimed(run);
+  return {
+    activity: 'release',
+    activityId,
+    summary: `give back the places of ${vms.length} VM${vms.length === 1 ? '' : 's'}`,
+    input: {
+      operation: activityId,
+      vms,
+      caller: workflowId(plan.namespace, plan.name),
+      sequence: claims?.sequence ?? 0,
+      retry: RELEASE_RETRY,
+    },
+  };
+}
+
+/** The other VMs that rules are about: those of the tree that are not placed now, and those that the plan names. */
+function neighboursOf({ plan }: Run, requests: PlacementRequest[]): Neighbour[] {
+  if (!plan.beside) return [];
+  const { namespace } = plan;
+  const placing: Record<string, true> = {};
+  for (const { vm } of requests) placing[vm.name] = true;
+  return [
+    ...plan.beside.map(({ name, uid, ...seen }): Neighbour => ({ vm: { namespace, name, uid }, ...seen })),
+    ...machinesOf(plan).flatMap(({ name, uid, requests: { labels, affinity } = {} }): Neighbour[] => {
+      if (uid === undefined || own(placing, name) || (!labels && !affinity)) return [];
+      return [{ vm: { namespace, name, uid }, ...(labels && { labels }), ...(affinity && { affinity }) }];
+    }),
+  ];
+}

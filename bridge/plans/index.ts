@@ -1,13 +1,8 @@
-/** From desired state to the plan of each run. */
-export { excusedMembers, isSameDesired, planDigest, wantsDigest } from './desired';
-export {
-  forceSyncToken,
-  plansOf,
-  resolvePlan,
-  resolveQuorum,
-  resolveTiers,
-  resolveTrees,
-  type ResolvedMember,
-  type ResolvedTier,
-  type World,
-} from './resolve';
+/** From desired state to the plan of each run. Pure. */
+export { planDigest, wantsDigest } from './digest';
+export { excusedMembers, isSameDesired } from './exceptions';
+export { forceSyncToken } from './force-sync';
+export { resolveQuorum } from './plan';
+export { plansOf, resolvePlan, resolveTrees } from './resolve';
+export { resolveTiers, type ResolvedMember, type ResolvedTier } from './tiers';
+export type { World } from './world';

@@ -1,4 +1,7 @@
-/** What affinity rules see of VMs: only what some rule in the namespace asks for, since it travels in plans and stays in histories. */
+/**
+ * What affinity rules see of VMs: only the labels that a rule in the namespace selects by, since it travels in plans and stays in histories.
+ * Pure.
+ */
 import { own, type LabelSelector, type VirtualMachine } from '../../api';
 import { selects } from '../../placement';
 import type { Plan, SeenByRules } from '../../contract';
@@ -19,8 +22,11 @@ export function seenByRules(index: ManifestIndex, vm: VirtualMachine): SeenByRul
   };
 }
 
-/** The VMs outside of a tree, which is given as its plans, that its rules select, or whose rules select VMs of it; in order of name. */
-export function besideOf(
+/**
+ * The neighbours of a tree, which is given as its plans: the VMs outside of it that its rules select, or whose rules select VMs of it. In
+ * order of name.
+ */
+export function neighboursOf(
   index: ManifestIndex,
   namespace: string,
   tree: readonly Plan[],
@@ -45,7 +51,7 @@ function selectsOne({ affinity }: VirtualMachine, labels: Record<string, string>
   return affinity.some(({ selector }) => labels.some((each) => selects(selector, each)));
 }
 
-/** Replicas have the same rules and labels: each is looked at once. */
+/** Replicas have the same rules and labels: each is compared once. */
 function distinct<T extends LabelSelector | Record<string, string>>(all: T[]): T[] {
   return [...new Map(all.map((each) => [JSON.stringify(each), each])).values()];
 }

@@ -1,7 +1,5 @@
-/** When something counts as being in its desired state. Pure; shared by resolving, deciding and status. */
-import { createHash } from 'node:crypto';
+/** How the last run of a desired state left the members that it did not bring there. Pure. */
 import {
-  desireOf,
   type ExceptionReason,
   type MemberKey,
   type Plan,
@@ -21,7 +19,7 @@ export function isSameDesired(
   );
 }
 
-/** Exceptions that stay until the desired state changes or a person acts. A record, so that none can be forgotten. */
+/** Exceptions that stay until the desired state changes or an operator acts. A record, so that the compiler asks for each. */
 const SET_ASIDE: Record<SetAsideReason, true> = {
   Parked: true,
   Skipped: true,
@@ -31,10 +29,10 @@ const SET_ASIDE: Record<SetAsideReason, true> = {
   NoRoom: true,
 };
 const LASTING: ReadonlySet<string> = new Set(Object.keys(SET_ASIDE));
-/** Exceptions that stay where the run had nothing to do at all: one more run would end the same way. */
+/** Exceptions that stay if the run had nothing to do at all: one more run would end the same way. */
 const UNSTARTED: ReadonlySet<ExceptionReason> = new Set(['NotStarted', 'InProgress']);
 
-/** Exceptions of the last run that hold for the plan: a run of the same desired state left those members as they are. */
+/** Exceptions of the last run that still hold under the plan: a run of the same desired state left those members as they are. */
 export function standingExceptions(
   plan: Plan,
   outcome: RunOutcome | undefined,
@@ -54,28 +52,4 @@ export function setAside(exception: RunException | undefined): PlanMember['setAs
 /** The members that the last run of the same desired state left as they are, and that no run is started for again. */
 export function excusedMembers(plan: Plan, outcome: RunOutcome | undefined): Set<MemberKey> {
   return new Set(standingExceptions(plan, outcome).keys());
-}
-
-/** Tells one plan from another: a hash of everything that it says but for what was observed. Builds that know more say more. */
-export function planDigest(plan: Plan): string {
-  return hash(desireOf(plan));
-}
-
-/**
- * Tells one desired state and membership of a tree from another: a hash of its groups' revisions and power states, and of its members. The
- * same in every build, and whatever becomes of policies, classes, labels and VMs of others.
- */
-export function wantsDigest(plan: Plan): string {
-  return hash(JSON.stringify(wantsOf(plan)));
-}
-
-function wantsOf({ uid, revision, powerState, tiers }: Plan): unknown[] {
-  const members = tiers.flatMap((tier) =>
-    tier.members.map(({ kind, name, uid, link, plan }) => [kind, name, uid, link, plan && wantsOf(plan)]),
-  );
-  return [uid, revision, powerState, members];
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

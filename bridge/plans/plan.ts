@@ -1,0 +1,209 @@
+/** Resolves one group, with all groups below it, into a plan. Pure. */
+import {
+  DEFAULT_POLICY,
+  type Group,
+  type PowerMode,
+  type SequencePolicySpec,
+  type TierPolicy,
+  type VirtualMachine,
+  type VirtualMachineStatus,
+} from '../../api';
+import {
+  memberKey,
+  observedForGate,
+  type DesiredPowerState,
+  type MemberKey,
+  type Plan,
+  type PlanMember,
+  type PlanPolicy,
+  type PlanTier,
+  type RunException,
+} from '../../contract';
+import { objectKey, policyOf, type ManifestIndex } from '../manifests';
+import { convergedSince } from './converged';
+import { setAside, standingExceptions } from './exceptions';
+import { forceSyncToken } from './force-sync';
+import { seenByRules } from './neighbours';
+import { resolveTiers, type ResolvedMember, type ResolvedTier } from './tiers';
+import type { World } from './world';
+
+/** What plans are resolved from. */
+export interface PlanSource {
+  index: ManifestIndex;
+  world: World;
+}
+
+/** What a plan takes from the plans above it. */
+export interface Inherited {
+  powerState: DesiredPowerState;
+  root: string;
+  lineage: string[];
+  generation: number;
+  powerOffMode?: PowerMode;
+  suspendMode?: PowerMode;
+  forceSync?: string;
+  above: Group[];
+}
+
+/** The plan of a group under what it inherits. */
+export function planOf({ index, world }: PlanSource, group: Group, from: Inherited): Plan {
+  const policy = policyOf(index, group)?.spec ?? DEFAULT_POLICY;
+  const powerOffMode = from.powerOffMode ?? group.powerOffMode;
+  const suspendMode = from.suspendMode ?? group.suspendMode;
+  const forceSync = [from.forceSync, forceSyncToken(group)].filter((token) => token !== undefined).join(';');
+  const inherited: Inherited = {
+    powerState: from.powerState,
+    root: from.root,
+    lineage: [...from.lineage, group.uid],
+    generation: from.generation + group.generation,
+    ...(powerOffMode && { powerOffMode }),
+    ...(suspendMode && { suspendMode }),
+    ...(forceSync && { forceSync }),
+    above: [...from.above, group],
+  };
+  const outcome = world.lastOutcome?.(group);
+  const corrections = outcome?.corrections ?? {};
+  const plan: Plan = {
+    namespace: group.namespace,
+    name: group.name,
+    uid: group.uid,
+    revision: group.revision,
+    lineage: inherited.lineage.join('/'),
+    generation: inherited.generation,
+    root: from.root,
+    powerState: from.powerState,
+    ...(world.placesAhead && { placesAhead: true as const }),
+    ...(powerOffMode && { powerOffMode }),
+    ...(suspendMode && { suspendMode }),
+    ...(forceSync && { forceSync }),
+    ...(outcome?.forceSync !== undefined && { syncedAs: outcome.forceSync }),
+    tiers: resolveTiers(index, group).map((tier) => planTier({ index, world }, tier, policy, inherited)),
+    policy: planPolicy(policy),
+    ...(Object.keys(corrections).length > 0 && { corrections }),
+  };
+  const standing = standingExceptions(plan, outcome);
+  return standing.size > 0 ? withSetAside(plan, standing) : plan;
+}
+
+/** The plan with a mark on the members that the last run left as they are. */
+function withSetAside(plan: Plan, standing: Map<MemberKey, RunException>): Plan {
+  const mark = (member: PlanMember): PlanMember => {
+    const reason = setAside(standing.get(memberKey(member)));
+    return reason ? { ...member, setAside: reason } : member;
+  };
+  return { ...plan, tiers: plan.tiers.map((tier) => ({ ...tier, members: tier.members.map(mark) })) };
+}
+
+function planTier(
+  source: PlanSource,
+  tier: ResolvedTier,
+  policy: SequencePolicySpec,
+  inherited: Inherited,
+): PlanTier {
+  const own: Partial<TierPolicy> = policy.tiers.find((candidate) => candidate.tier === tier.index) ?? {};
+  const gate = own.gate ?? policy.gate;
+  const quorum = resolveQuorum(own.quorum ?? policy.quorum, tier.members.length);
+  return {
+    powerOnDelay: tier.powerOnDelay,
+    powerOffDelay: tier.powerOffDelay,
+    gate,
+    gateTimeout: own.gateTimeout ?? policy.gateTimeout,
+    whenParked: own.whenParked ?? policy.whenParked,
+    ...(quorum !== undefined && { quorum }),
+    members: tier.members.map((member) => {
+      const planned = planMember(source, member, policy, inherited);
+      return planned.observed ? { ...planned, observed: observedForGate(gate, planned.observed) } : planned;
+    }),
+  };
+}
+
+/** How many of `size` members a quorum asks for: percents round up, and no quorum asks for more than there are. */
+export function resolveQuorum(quorum: number | `${number}%` | undefined, size: number): number | undefined {
+  if (quorum === undefined) return undefined;
+  if (typeof quorum === 'number') return Math.min(quorum, size);
+  // Without the subtraction 7 % of 100 is 7.000000000000001 in floating point, and rounds up to 8.
+  const share = Math.ceil((Number.parseFloat(quorum) * size) / 100 - 1e-9);
+  return Math.min(Math.max(share, 0), size);
+}
+
+function planMember(
+  source: PlanSource,
+  member: ResolvedMember,
+  policy: SequencePolicySpec,
+  inherited: Inherited,
+): PlanMember {
+  const base: PlanMember = { ...member.ref, link: member.link };
+  const uid = member.vm?.uid ?? member.group?.uid;
+  if (uid !== undefined) base.uid = uid;
+  if (policy.optionalMembers.some((optional) => memberKey(optional) === memberKey(member.ref)))
+    base.optional = true;
+  if (member.link !== 'Linked') return base;
+  if (member.vm) return { ...base, ...machineFields(source, member.vm, inherited) };
+  // RESOLVE-4.
+  if (member.group?.powerState && inherited.powerState === 'Unchanged') return base;
+  if (member.group && !inherited.above.includes(member.group)) {
+    return { ...base, ...nestedFields(source, member.group, inherited) };
+  }
+  // A group that is its own ancestor, see `ancestry`.
+  return { ...base, link: 'NotMember' };
+}
+
+function machineFields(
+  { index, world }: PlanSource,
+  vm: VirtualMachine,
+  { above: [driver] }: Inherited,
+): Partial<PlanMember> {
+  const released = driver && world.isNews?.(driver) ? world.lastOutcome?.(driver)?.released : undefined;
+  const observed = sinceRelease(world.observe?.(vm), vm, released);
+  const requests = requestsOf(index, vm);
+  return {
+    ...(vm.powerOffMode && { powerOffMode: vm.powerOffMode }),
+    ...(vm.suspendMode && { suspendMode: vm.suspendMode }),
+    ...(requests && { requests }),
+    ...(observed && { observed }),
+  };
+}
+
+/** Without a place that the driver's last run gave back: the watch may still report it. */
+function sinceRelease(
+  observed: VirtualMachineStatus | undefined,
+  { name }: VirtualMachine,
+  released: readonly string[] | undefined,
+): VirtualMachineStatus | undefined {
+  if (!observed?.placement || !released?.includes(name)) return observed;
+  const { placement: _released, ...rest } = observed;
+  return rest;
+}
+
+function requestsOf(index: ManifestIndex, vm: VirtualMachine): PlanMember['requests'] {
+  const machineClass =
+    vm.className === undefined
+      ? undefined
+      : index.classes.get(objectKey({ namespace: vm.namespace, name: vm.className }));
+  const seen = seenByRules(index, vm);
+  if (!machineClass && vm.zone === undefined && !seen.labels && !seen.affinity) return undefined;
+  return {
+    cpus: machineClass?.cpus ?? 0,
+    memory: machineClass?.memory ?? 0,
+    ...(vm.zone !== undefined && { zone: vm.zone }),
+    ...seen,
+  };
+}
+
+function nestedFields(source: PlanSource, group: Group, inherited: Inherited): Partial<PlanMember> {
+  const { isRunning, lastOutcome } = source.world;
+  const plan = planOf(source, group, inherited);
+  const convergedAt = isRunning?.(group) ? undefined : convergedSince(plan, lastOutcome?.(group));
+  return { plan, ...(convergedAt !== undefined && { convergedAt }) };
+}
+
+function planPolicy(policy: SequencePolicySpec): PlanPolicy {
+  return {
+    operationTimeout: policy.operationTimeout,
+    retry: { ...policy.retry },
+    maxConcurrentOperations: policy.maxConcurrentOperations,
+    guestShutdownTimeout: policy.guestShutdownTimeout,
+    drift: { ...policy.drift },
+    deletion: policy.deletion,
+  };
+}

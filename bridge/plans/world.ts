@@ -1,0 +1,17 @@
+/** What a plan is resolved from besides the manifests. */
+import type { Group, VirtualMachine, VirtualMachineStatus } from '../../api';
+import type { RunOutcome } from '../../contract';
+
+/** What is known besides the manifests. Every field may be left out: then nothing was observed and nothing ever ran. */
+export interface World {
+  /** What was last observed of a VM; undefined: it was never seen on the platform. */
+  observe?: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+  /** How the last run of a group ended. */
+  lastOutcome?: (group: Group) => RunOutcome | undefined;
+  /** Whether what the group's last run did may not have been observed yet. */
+  isNews?: (group: Group) => boolean;
+  /** Whether a run of the group is open. */
+  isRunning?: (group: Group) => boolean;
+  /** The platform creates VMs only once they are placed: see {@link Plan.placesAhead}. */
+  placesAhead?: boolean;
+}

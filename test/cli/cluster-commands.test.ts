@@ -1,4 +1,4 @@
-/** The commands of people on a cluster, as processes, by a user who has just the rights that the reference names. */
+/** The commands on a cluster, as processes, by a user with exactly the permissions that the reference names. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -92,7 +92,7 @@ async function spec(namespace: string, name: string): Promise<Record<string, unk
   >;
 }
 
-test('a group that no bridge has looked at is shown, with a note', async () => {
+test('a group that no bridge has handled is shown, with a note', async () => {
   await system.apply(
     'early',
     groupManifest({ namespace: 'early', name: 'app', powerState: 'PoweredOn', tiers: [] }),
@@ -107,7 +107,7 @@ test('a group that no bridge has looked at is shown, with a note', async () => {
   await phase('early', 'app', 'Converged');
 });
 
-test('get, describe: what stands in the status, and the progress of an open run from Temporal', async () => {
+test('get, describe: the status, and the progress of an open run from Temporal', async () => {
   await system.apply(
     'shop',
     groupWithVms({
@@ -181,7 +181,7 @@ test('power, abort, and a new run on demand', async () => {
   await printed('abort', 'power/app', '--reason', 'again');
   await phase('power', 'app', 'Cancelled');
 
-  // Nobody has put a time in the place of the first `now`, so a second one would change nothing.
+  // No webhook has replaced the first `now` by a time, so a second one would change nothing.
   expect(await printed('retry', 'power/app', '--reason', 'INC-4711', '--actor', 'bob')).toMatch(
     /of power\/app \(\d{4}-\d\d-\d\dT[\d:.]+Z\); follow/,
   );
@@ -201,7 +201,7 @@ test('power, abort, and a new run on demand', async () => {
   const handle = system.temporal.client.workflow.getHandle('vmgroup/power/app');
   expect(await handle.query('progress')).toMatchObject({ words: [bob] });
 
-  // Somebody else asks with kubectl, and says nothing of who they are.
+  // A request with kubectl says nothing about who made it.
   await printed('abort', 'power/app', '--reason', 'once more');
   await phase('power', 'app', 'Cancelled');
   const sync = JSON.stringify({ spec: { nextForcePowerStateSyncTime: new Date().toISOString() } });
@@ -278,7 +278,7 @@ test('watch: each change once, also after the API server was away', async () => 
   await heard('Notice', 'the API server is watched again');
   await printed('skip-delay', 'watched/app', '--reason', 'in a hurry');
   await heard('RunEnded', 'Converged');
-  // A run so short that it is over when it is seen.
+  // A run so short that it has ended when it is first seen.
   await printed('power', 'off', 'watched/app');
   await heard('RunEnded', 'PoweredOff');
   expect(told('RunEnded')).toHaveLength(2);
@@ -373,14 +373,14 @@ describe('errors say what to do', () => {
     ['list', ['get', 'groups']],
     ['get', ['describe', 'early/app']],
     ['list', ['power', 'on', 'early/app']],
-  ])('a user without rights is told of the verb %s: %j', async (verb, args) => {
+  ])('the error for a user without permissions names the verb %s: %j', async (verb, args) => {
     const { code, stderr } = await vmgroup(args, { env: environment('nobody') });
     expect(code).toBe(1);
     expect(stderr).toContain(`error: you may not ${verb} virtualmachinegroups.vmoperator.vmware.com`);
     expect(stderr).toContain(`kubectl auth can-i ${verb} virtualmachinegroups.vmoperator.vmware.com`);
   });
 
-  test('a user who may only read is told of the verb patch', async () => {
+  test('the error for a user who may only read names the verb patch', async () => {
     await system.kubectl([
       ...['create', 'clusterrole', 'reader', '--verb=get,list,watch'],
       '--resource=virtualmachinegroups.vmoperator.vmware.com',

@@ -175,7 +175,7 @@ describe('plan', () => {
     ]);
   });
 
-  test('where the VMs would stand, and what each rule did; VMs that have their place keep it', async () => {
+  test('where the VMs would be placed, and the outcome of each rule; VMs with a place keep it', async () => {
     const { stdout } = await run('plan', 'placed.yaml');
     expect(stdout).toContain(
       [
@@ -188,7 +188,7 @@ describe('plan', () => {
     );
   });
 
-  test('or why there is no place for them; in JSON both can be told apart', async () => {
+  test('or the reason why there is no place for them; JSON distinguishes both', async () => {
     const { code, stdout } = await run('plan', 'full.yaml', '-o', 'json');
     const [plan] = JSON.parse(stdout) as { placement: { type: string; message: string } }[];
     expect({ code, ...plan?.placement }).toMatchObject({
@@ -248,7 +248,7 @@ describe('the command line', () => {
   test.each([
     ['a command that does not exist', ['pwer'], 64],
     ['an option that does not exist', ['plan', 'good.yaml', '--frm', 'x'], 64],
-    ['a word without a reason', ['pause', 'prod/shop'], 64],
+    ['an operator command without a reason', ['pause', 'prod/shop'], 64],
     ['a name that is none', ['describe', 'Prod/Shop!'], 64],
     ['help', ['--help'], 0],
     ['help of a command', ['up', '--help'], 0],

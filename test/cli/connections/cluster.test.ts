@@ -1,11 +1,11 @@
-/** Which API server a command reaches, and what it says where it reaches none. */
+/** Which API server a command connects to, and its errors if there is none. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
-import { connectCluster } from '../../cli/connections';
-import { CliError } from '../../cli/errors';
-import { watchedNamespaces, withCluster, type ClusterOptions } from '../../cli/options';
+import { connectCluster } from '../../../cli/connections';
+import { CliError } from '../../../cli/errors';
+import { watchedNamespaces, withCluster, type ClusterOptions } from '../../../cli/options';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-cluster-'));
 const environment = { ...process.env };
@@ -65,7 +65,7 @@ test.each<{ name: string; args: string[]; env?: Record<string, string>; address:
     },
     address: 'https://away.example:6443',
   },
-])('reached: $name', ({ args, env = {}, address }) => {
+])('connects: $name', ({ args, env = {}, address }) => {
   Object.assign(process.env, env);
   expect(connectCluster(options(...args)).address).toBe(address);
 });
@@ -82,7 +82,7 @@ test.each<{ name: string; args: string[]; message: RegExp }>([
     args: ['--kubeconfig', two, '--context', 'moon'],
     message: /has no context "moon".*two\.yaml/,
   },
-])('not reached, with a next step: $name', ({ args, message }) => {
+])('does not connect, with a next step: $name', ({ args, message }) => {
   let thrown: unknown;
   try {
     connectCluster(options(...args));
@@ -104,7 +104,7 @@ test.each<[string, string[] | undefined]>([
   expect(watchedNamespaces(options())).toEqual(namespaces);
 });
 
-test('a namespace that cannot be one is refused', () => {
+test('an invalid name of a namespace is refused', () => {
   expect(() => options('--watch-namespaces', 'prod,Not_One')).toThrow(
     /"Not_One" is not a valid name of a namespace/,
   );

@@ -10,9 +10,9 @@ import {
   readRecord,
   writeRecord,
   type UpRecord,
-} from '../../cli/data-folder';
-import { endProcess, isRunning } from '../../cli/temporal-server/processes';
-import { startedAt } from '../../files';
+} from '../../../cli/data-folder';
+import { endProcess, isRunning } from '../../../cli/temporal-server/processes';
+import { startedAt } from '../../../files';
 
 const made: string[] = [];
 function freshFolder() {
@@ -28,8 +28,8 @@ async function sleeper() {
   return child;
 }
 
-describe('DATA-1: one process a data folder', () => {
-  test('the second is refused, and told who is there', async () => {
+describe('DATA-1: one process per data folder', () => {
+  test('the second process is refused with the pid of the first', async () => {
     const folder = freshFolder();
     const free = await lockFolder(folder, 'up');
     await expect(lockFolder(folder, 'up')).rejects.toThrow(
@@ -42,7 +42,7 @@ describe('DATA-1: one process a data folder', () => {
     )();
   });
 
-  test('a lock that an earlier version has left counts while its process runs', async () => {
+  test('a lock of an earlier version holds while its process runs', async () => {
     const folder = freshFolder();
     const child = await sleeper();
     const processStart = startedAt(child.pid ?? 0);
@@ -55,7 +55,7 @@ describe('DATA-1: one process a data folder', () => {
     await free();
   });
 
-  test('a folder that cannot be made is an error with a way out', async () => {
+  test('a folder that cannot be created is an error with a next step', async () => {
     const folder = freshFolder();
     writeFileSync(path.join(folder.dir, 'file'), '');
     await expect(lockFolder(dataFolder(path.join(folder.dir, 'file', 'below')), 'up')).rejects.toThrow(
@@ -95,7 +95,7 @@ describe('processes', () => {
     expect(isRunning(child.pid ?? 0)).toBe(false);
   });
 
-  test('nobody is asked to end where nobody runs', async () => {
+  test('no signal is sent if no such process runs', async () => {
     await expect(endProcess(2 ** 22 + 1, 10)).resolves.toBeUndefined();
     expect(isRunning(0)).toBe(false);
   });

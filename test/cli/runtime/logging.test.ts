@@ -1,8 +1,8 @@
-/** Where warnings of Node go. */
+/** Warnings from Node. */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 
-test('they are logged and not printed, and listeners of others stay', () => {
+test('are logged and not printed, and other listeners stay', () => {
   const script = `
     process.on('warning', ({ message }) => console.log('other: ' + message));
     const { logWarnings } = require('./cli/runtime/logging.ts');
@@ -10,7 +10,7 @@ test('they are logged and not printed, and listeners of others stay', () => {
     process.emitWarning('careful');
   `;
   const output = execFileSync(process.execPath, ['--import', 'tsx', '-e', `${script}`], {
-    cwd: path.join(__dirname, '../..'),
+    cwd: path.join(__dirname, '../../..'),
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, NODE_OPTIONS: '' },

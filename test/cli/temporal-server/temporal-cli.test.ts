@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { findTemporalCli, TEMPORAL_CLI_VERSION } from '../../cli/temporal-server/temporal-cli';
+import { findTemporalCli, TEMPORAL_CLI_VERSION } from '../../../cli/temporal-server/temporal-cli';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-cli-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -44,7 +44,7 @@ test('a variable that names no such program is an error that names it', async ()
   });
 });
 
-test('looking only installs nothing', async () => {
+test('without installMissing nothing is installed', async () => {
   await expect(findTemporalCli({ env: { ...empty, PATH: '' }, installMissing: false })).rejects.toThrow(
     'was not found',
   );

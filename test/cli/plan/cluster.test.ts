@@ -1,10 +1,10 @@
-/** `vmgroup plan` on a cluster with VM Operator, for which the simulator stands in: it tells where a run would place VMs. */
+/** `vmgroup plan` on a cluster with VM Operator, for which the simulator stands in: it shows where a run would place VMs. */
 import { stringify } from 'yaml';
-import { findTemporalCli } from '../../cli/temporal-server';
-import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
-import type { ClusterUser } from '../support/kubernetes';
-import { groupManifest, vmManifest, webServerManifest } from '../support/manifests';
-import { buildWhenStale, vmgroup } from './vmgroup';
+import { findTemporalCli } from '../../../cli/temporal-server';
+import { startClusterSystem, type ClusterSystem } from '../../support/cluster-system';
+import type { ClusterUser } from '../../support/kubernetes';
+import { groupManifest, vmManifest, webServerManifest } from '../../support/manifests';
+import { buildWhenStale, vmgroup } from '../vmgroup';
 
 jest.setTimeout(120_000);
 
@@ -44,7 +44,7 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(() => system.stop());
 
-/** Zones of somebody who is not the simulator, which leaves them alone; VMs of the class `small` take 4 GiB. */
+/** Zones that the simulator does not own, so that it does not change them; VMs of the class `small` take 4 GiB. */
 async function namespaceWithZones(namespace: string, limits: Record<string, string>): Promise<void> {
   const zones = Object.entries(limits).map(([name, limit]) =>
     stringify({
@@ -95,7 +95,7 @@ function asPlaces(plan: Planned | undefined): Record<string, unknown> {
   );
 }
 
-test('the places are those of the run that follows, beside VMs that have theirs', async () => {
+test('the places are those of the run that follows, next to VMs that have a place', async () => {
   await namespaceWithZones('site', { 'zone-a': '4Gi', 'zone-b': '64Gi', 'zone-c': '64Gi' });
   const small = { className: 'small', powerState: 'PoweredOff' };
   const webs = ['web-1', 'web-2', 'web-3'];
@@ -146,7 +146,7 @@ test('the places are those of the run that follows, beside VMs that have theirs'
   await next.stop();
 });
 
-test('where the VMs have no place: the words of the run that follows', async () => {
+test('if the VMs have no place: the message of the run that follows', async () => {
   await namespaceWithZones('full', { 'zone-a': '64Gi', 'zone-b': '64Gi', 'zone-c': '64Gi' });
   const webs = ['web-1', 'web-2', 'web-3', 'web-4'];
   await system.apply(
@@ -171,7 +171,7 @@ test('where the VMs have no place: the words of the run that follows', async () 
   await bridge.stop();
 });
 
-test('who may not list zones is told so, and sees the rest', async () => {
+test('a user who may not list zones gets a message about it, and the rest of the plan', async () => {
   await namespaceWithZones('blind', { 'zone-a': '64Gi' });
   await system.apply(
     'blind',

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { install, isExecutable } from '../../cli/temporal-server/program-cache';
+import { install, isExecutable } from '../../../cli/temporal-server/program-cache';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-cache-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -74,7 +74,7 @@ it('installs after a process that was killed in the middle, and removes what it 
     const stay = () => new Promise(() => setInterval(() => console.log('fetching'), 100));
     void install({ target: ${JSON.stringify(target)}, fetchInto: stay });`;
   const holder = spawn(process.execPath, ['--require', 'tsx/cjs', '--eval', script], {
-    cwd: path.join(__dirname, '../..'),
+    cwd: path.join(__dirname, '../../..'),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(holder, 'exit');

@@ -1,13 +1,13 @@
-/** What doctor says about CustomResourceDefinitions. */
-import { crds } from '../../api';
-import { judgeDefinition } from '../../cli/doctor/judge-definition';
-import { RESOURCES, type KubernetesObject, type Resource } from '../../kubernetes';
+/** How doctor judges CustomResourceDefinitions. */
+import { crds } from '../../../api';
+import { judgeDefinition } from '../../../cli/doctor/judge-definition';
+import { RESOURCES, type KubernetesObject, type Resource } from '../../../kubernetes';
 import {
   OUR_STATUS_FIELDS,
   vmOperatorGroups,
   vmOperatorGroupsWithoutDelays,
   vmOperatorMachines,
-} from '../support/vm-operator-definitions';
+} from '../../support/vm-operator-definitions';
 
 const { virtualMachineGroups, virtualMachines } = RESOURCES;
 const judge = (definition: unknown, resource: Resource) =>
@@ -15,12 +15,12 @@ const judge = (definition: unknown, resource: Resource) =>
 const ours = ({ plural }: Resource) => crds().find(({ spec }) => spec.names.plural === plural);
 const paths = (fields: unknown) => (fields as { path: string }[]).map(({ path }) => path);
 
-test.each([virtualMachineGroups, virtualMachines])('ours have place for everything: $plural', (resource) => {
+test.each([virtualMachineGroups, virtualMachines])('ours have every field: $plural', (resource) => {
   const { result, facts } = judge(ours(resource), resource);
   expect({ result, facts }).toMatchObject({ result: 'ok', facts: { unwritten: [], refused: [] } });
 });
 
-test('groups: what the bridge leaves out of the status', () => {
+test('groups: the status fields that the bridge omits', () => {
   const { result, message, facts } = judge(vmOperatorGroups(), virtualMachineGroups);
   expect(result).toBe('note');
   expect(paths(facts?.['unwritten'])).toEqual(OUR_STATUS_FIELDS.map((field) => `status.${field}`));

@@ -1,4 +1,4 @@
-import { runRecord } from '../../cli/export/run-record';
+import { runRecord } from '../../../cli/export/run-record';
 
 const payload = (value: unknown) => ({ payloads: [{ data: Buffer.from(JSON.stringify(value)) }] });
 const decode = (payloads: ReturnType<typeof payload> | null | undefined): unknown[] =>

@@ -1,8 +1,8 @@
 /** How a process ends. */
 import { pino } from 'pino';
-import { closeAll } from '../../cli/runtime/stop';
+import { closeAll } from '../../../cli/runtime/stop';
 
-test('parts are closed the last one first, and one that hangs or fails does not hold up the end', async () => {
+test('closers are called in reverse order, and one that hangs or fails does not block the end', async () => {
   const [closed, warned]: [string[], string[]] = [[], []];
   const logger = pino({
     hooks: { logMethod: ([, text]) => void warned.push(String(text)) },

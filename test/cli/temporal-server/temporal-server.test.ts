@@ -6,15 +6,15 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataFolder, type UpRecord } from '../../cli/data-folder';
-import { isRunning } from '../../cli/temporal-server/processes';
-import { findTemporalCli } from '../../cli/temporal-server';
+import { dataFolder, type UpRecord } from '../../../cli/data-folder';
+import { isRunning } from '../../../cli/temporal-server/processes';
+import { findTemporalCli } from '../../../cli/temporal-server';
 import {
   startTemporalServer,
   stopOrphan,
   type ServerOptions,
-} from '../../cli/temporal-server/temporal-server';
-import { connectClient, registerSearchAttributes, SEARCH_ATTRIBUTE_TYPES } from '../../worker';
+} from '../../../cli/temporal-server/temporal-server';
+import { connectClient, registerSearchAttributes, SEARCH_ATTRIBUTE_TYPES } from '../../../worker';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-server-'));
 const folder = dataFolder(dir);

@@ -1,8 +1,8 @@
 /** Views of groups with what Temporal says of their runs. */
-import { mayBeOutdated, statusText, withRun, type LastRun } from '../../cli/groups/last-run';
-import { storedGroup, type StoredGroup } from '../../cli/groups/stored-group';
-import type { GroupView } from '../../bridge';
-import type { Progress, RunOutcome } from '../../contract';
+import { mayBeOutdated, statusText, withRun, type LastRun } from '../../../cli/groups/last-run';
+import { storedGroup, type StoredGroup } from '../../../cli/groups/stored-group';
+import type { GroupView } from '../../../bridge';
+import type { Progress, RunOutcome } from '../../../contract';
 
 const condition = (type: string, status: string, reason: string) => ({
   type,
@@ -70,7 +70,7 @@ function invalid(): Parameters<typeof storedGroup>[0] {
   return { metadata: { name: 'app' }, spec: { powerState: 'PoweredOn' }, status: { conditions } };
 }
 
-test('an object that no bridge has looked at has no run to ask for', () => {
+test('an object that no bridge has handled has no run to read', () => {
   const fresh = storedGroup({ metadata: { name: 'app' }, spec: { powerState: 'PoweredOn' } });
   expect(fresh).toMatchObject({ lacksRun: false, view: { phase: 'Pending' } });
 });

@@ -1,9 +1,9 @@
-import type { Condition, GroupView } from '../../bridge';
-import { groupLines } from '../../cli/groups';
-import { asTrees } from '../../cli/live-display/picture';
-import { paintFor } from '../../cli/output';
-import { verdictOf } from '../../cli/up/verdict';
-import type { MemberProgress, Progress } from '../../contract';
+import type { Condition, GroupView } from '../../../bridge';
+import { groupLines } from '../../../cli/groups';
+import { asTrees } from '../../../cli/live-display/picture';
+import { paintFor } from '../../../cli/output';
+import { verdictOf } from '../../../cli/up/verdict';
+import type { MemberProgress, Progress } from '../../../contract';
 
 const NOW = 1_700_000_000_000;
 const paint = paintFor({ isTTY: false });
@@ -85,7 +85,7 @@ test('where room is short only what is open is shown', () => {
   expect(shown).not.toMatch(/✔ db|· lb/);
 });
 
-test('of a large tier the members that need somebody come first, and the rest is counted', () => {
+test('members of a large tier that need attention come first, and the rest is counted', () => {
   const many = Array.from({ length: 40 }, (_, at) =>
     member(`vm-${at}`, 0, { phase: at === 39 ? 'Parked' : 'Done' }),
   );
@@ -204,7 +204,7 @@ describe('what Temporal knows of an open run', () => {
   };
   const pause = { at: NOW, by: 'bob', reason: 'look at host' };
 
-  test('a paused activity stands at its member, with the command that unpauses it', () => {
+  test('a paused activity is shown at its member, with the command that unpauses it', () => {
     const paused = [{ activityId: 'power-on/web-1', activityType: 'powerOn', ...pause }];
     expect(lines(health({ paused }), 200).slice(4, 8)).toEqual([
       '    ◐ web-1  waits for PoweredOn, 5s, attempt 2',

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { dataFolder, readRecord } from '../../cli/data-folder';
-import { isRunning } from '../../cli/temporal-server/processes';
-import { findTemporalCli } from '../../cli/temporal-server';
-import type { JournalLine } from '../../platforms/simulated';
-import { groupWithVms, policyManifest } from '../support/manifests';
-import { until } from '../support/until';
-import { buildWhenStale, start, vmgroup } from './vmgroup';
+import { dataFolder, readRecord } from '../../../cli/data-folder';
+import { isRunning } from '../../../cli/temporal-server/processes';
+import { findTemporalCli } from '../../../cli/temporal-server';
+import type { JournalLine } from '../../../platforms/simulated';
+import { groupWithVms, policyManifest } from '../../support/manifests';
+import { until } from '../../support/until';
+import { buildWhenStale, start, vmgroup } from '../vmgroup';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-up-'));
 const children: ChildProcess[] = [];
@@ -135,7 +135,7 @@ test('UP-1: after kill -9 in a delay the next up goes on, and does nothing twice
     ...calls.flatMap((line) => (line.type === 'effect' && line.vm !== 'prod/web' ? [line.at] : [])),
   );
   const next = calls.find((line) => line.type === 'call' && line.vm === 'prod/web');
-  // The delay counts from the gate, which is the first of a VM's two effects: it was neither cut nor begun anew.
+  // The delay counts from the gate, which is the first of a VM's two effects: it was neither shortened nor restarted.
   expect(next?.at).toBeGreaterThan(done - 1_000 + 6_000 - 1_000);
 }, 180_000);
 
@@ -177,7 +177,7 @@ describe('a group with a stuck VM', () => {
     expect(await here('doctor')).toMatchObject({ code: 0, stderr: '' });
   }, 60_000);
 
-  test('words that do not fit are refused with the reason', async () => {
+  test('operator commands that do not fit are refused with the reason', async () => {
     expect(await here('retry', 'prod/shop', 'wbe', '--reason', 'x')).toMatchObject({
       code: 1,
       stdout: '',

@@ -162,7 +162,7 @@ export async function startInstallation(
   const logs = (): string =>
     `worker: ${worker.output().slice(-2000)}; bridge: ${bridge.output().slice(-2000)}`;
   const waitFor: Installation['until'] = (look, saying) =>
-    until(look, saying, { seconds: 90, every: 5, context: logs });
+    until(look, saying, { seconds: 90, every: 5, slowest: 5, context: logs });
   const handle = (namespace: string, name: string): WorkflowHandle =>
     temporal.client.workflow.getHandle(workflowId(namespace, name));
 

@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface UntilOptions {
   /** How long at most; by default a little less than a test may take, so that nothing goes on after a failed test. */
   seconds?: number;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two looks at first. */
   every?: number;
+  /** Milliseconds between two looks at most: the pause grows to a fiftieth of the time that was waited, because a look costs CPU time. */
+  slowest?: number;
   /** What else an error tells, such as the end of a log. */
   context?: () => string;
 }
@@ -21,13 +23,15 @@ export interface UntilOptions {
 export async function until<T>(
   look: () => T | Promise<T>,
   saying = look.toString(),
-  { seconds = 50, every = 20, context }: UntilOptions = {},
+  { seconds = 50, every = 20, slowest = 250, context }: UntilOptions = {},
 ): Promise<Exclude<T, undefined | false>> {
-  for (const end = Date.now() + seconds * 1_000; ; await sleep(every)) {
+  for (const begin = Date.now(); ;) {
     const seen = await look();
     if (isSomething(seen)) return seen;
-    if (Date.now() > end)
+    const waited = Date.now() - begin;
+    if (waited > seconds * 1_000)
       throw new Error(`waited ${seconds} s for ${saying}${context ? `; ${context()}` : ''}`);
+    await sleep(Math.max(every, Math.min(slowest, waited / 50)));
   }
 }
 

@@ -21,6 +21,7 @@ import { groupWithVms, policyManifest, type GroupShape } from '../support/manife
 import { propertyRuns } from '../support/property-runs';
 import { effects, startSystem, times, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
+import { beginTogether, endedTogether, together } from '../support/together';
 
 jest.setTimeout(240_000);
 
@@ -39,26 +40,14 @@ const faults: SimulatedFault[] = [
 
 let temporal: TestTemporal;
 let system: System;
-const cases: { body: () => Promise<void>; done: Promise<void> }[] = [];
-
-/** A test whose body begins with all the others. */
-function together(name: string, body: () => Promise<void>): void {
-  const mine: (typeof cases)[number] = { body, done: Promise.resolve() };
-  cases.push(mine);
-  it(name, () => mine.done);
-}
 
 beforeAll(async () => {
   temporal = await startTemporal();
   system = await startSystem(temporal, {}, { faults });
-  for (const each of cases) {
-    each.done = each.body();
-    // It is reported by its own test.
-    each.done.catch(() => undefined);
-  }
+  beginTogether();
 });
 afterAll(async () => {
-  await Promise.allSettled(cases.map(({ done }) => done));
+  await endedTogether();
   await system?.stop();
   await temporal?.stop();
 });

@@ -20,6 +20,7 @@ import type { MemberProgress } from '../../contract';
 import { groupWithVms, policyManifest } from '../support/manifests';
 import { accepted, startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
+import { beginTogether, endedTogether, together } from '../support/together';
 
 jest.setTimeout(180_000);
 
@@ -28,15 +29,7 @@ const { WorkflowTaskFailedCause } = api.api.enums.v1;
 let temporal: TestTemporal;
 let system: System;
 let tool: string;
-const cases: { body: () => Promise<void>; done: Promise<void> }[] = [];
 const rows: string[] = [];
-
-/** A test whose body begins with all the others. */
-function together(name: string, body: () => Promise<void>): void {
-  const mine: (typeof cases)[number] = { body, done: Promise.resolve() };
-  cases.push(mine);
-  it(name, () => mine.done);
-}
 
 /** A test of one row of the table. */
 function row(name: string, body: () => Promise<void>): void {
@@ -49,14 +42,10 @@ beforeAll(async () => {
   temporal = await startTemporal();
   // The first call is not carried out: an operation that hangs until someone does something about it.
   system = await startSystem(temporal, {}, { faults: [{ type: 'Stuck', vm: 'stuck', times: 1 }] });
-  for (const each of cases) {
-    each.done = each.body();
-    // It is reported by its own test.
-    each.done.catch(() => undefined);
-  }
+  beginTogether();
 });
 afterAll(async () => {
-  await Promise.allSettled(cases.map(({ done }) => done));
+  await endedTogether();
   await system?.stop();
   await temporal?.stop();
 });

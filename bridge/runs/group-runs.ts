@@ -1,30 +1,34 @@
 /**
- * What Temporal knows of the runs of groups: looks each up once, follows those that are open, and sends to them.
+ * What Temporal knows of the runs of groups: looks each up once, follows those that are open, and sends to them. What a run did reaches the
+ * bridge in one way: {@link GroupRuns.get}, after a call of `onChange`.
  *
- * RUNS-1: a run that nobody has looked up yet is unknown, not absent.
- * RUNS-2: an answer about a group's run that was asked for before another run of it was opened, or before the group was forgotten, says
- *     nothing: a run that was found or started later is never overwritten.
+ * RUNS-1: a run that was not looked up yet is unknown, not absent.
+ * RUNS-2: an answer about a group's run is ignored if another run of the group was opened, or the group was forgotten, since the question: it
+ *     never overwrites a run that was found or started later.
  * RUNS-3: a run is withdrawn once: the server keeps the signal until a worker takes it.
  * RUNS-4: a run is told of paused activities once it has answered everything that it was sent, and of each change once.
  * RUNS-5: whether the server answers is known also while there is nothing to ask it.
  */
+import pRetry from 'p-retry';
 import type { ObjectName } from '../../api';
 import type { PausedBy, PlanMessage } from '../../contract';
 import { objectKey, type ObjectKey } from '../manifests';
 import { pauseReports } from './pauses';
-import type { RunState } from './run-state';
+import { Reachability } from './reachability';
 import { followRun, type RunFollower } from './run-follower';
-import { isUnanswered, type DescribedRun, type TemporalRuns } from './temporal-runs';
+import { RunReader } from './run-reader';
+import type { RunState } from './run-state';
+import type { DescribedRun, TemporalRuns } from './temporal-runs';
 
 /** The runs of all groups. */
 export interface GroupRuns {
-  /** What is known of the last run; undefined: nobody has looked yet (RUNS-1). */
+  /** What is known of the last run; undefined: it was not looked up yet (RUNS-1). */
   get(group: ObjectName): RunState | undefined;
-  /** Asks the server for the last run, unless an open one is followed already. Rejects where the server does not answer. */
+  /** Asks the server for the last run, unless an open one is followed already. Rejects if the server does not answer. */
   lookUp(group: ObjectName): Promise<void>;
   /** Starts or signals the run of the plan's group; resolves to the id of the run that has it. */
   send(message: PlanMessage): Promise<string>;
-  /** Tells an open run that its group is gone (RUNS-3). */
+  /** Tells an open run that its group was deleted or has no power state any more (RUNS-3). */
   withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Tells an open run of each activity that was paused or unpaused since it was told (RUNS-4). */
   reportPauses(group: ObjectName): Promise<void>;
@@ -32,7 +36,7 @@ export interface GroupRuns {
   reachable(): boolean;
   /** Forgets a group. */
   forget(group: ObjectName): void;
-  /** Forgets every group: another process looks after them. */
+  /** Forgets every group: another process leads. */
   forgetAll(): void;
   stop(): Promise<void>;
 }
@@ -40,26 +44,25 @@ export interface GroupRuns {
 /** What {@link groupRuns} needs. */
 export interface GroupRunsOptions {
   temporal: TemporalRuns;
-  /** What is known of a group's last run from elsewhere, for a server that keeps closed runs for a while only. */
+  /** The last run of a group as its view remembers it, for a server that has deleted the run. */
   remembered: (group: ObjectName) => RunState;
   /** A run that is followed changed, or ended. */
   onChange: (group: ObjectName) => void;
   onReachable: (reachable: boolean, error?: unknown) => void;
 }
 
-/** Milliseconds between two looks whether the server answers. */
-const PING_INTERVAL = 5_000;
+/** Milliseconds until a run that ended is looked up again after an error; doubles. */
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 2_000;
 
 /** What is known of one group. */
-interface Entry {
+interface KnownGroup {
   /** Unless a run is followed. */
   state?: RunState;
   follower?: RunFollower;
   /** The run that was withdrawn last, and was not sent a plan since. */
   withdrawn?: string;
-  /** What the run that is followed was told of paused activities, by activity id. */
+  /** What the followed run was told of paused activities, by activity id. */
   pauses?: Map<string, PausedBy | null>;
 }
 
@@ -70,133 +73,117 @@ export function groupRuns(options: GroupRunsOptions): GroupRuns {
 
 class Runs implements GroupRuns {
   readonly #options: GroupRunsOptions;
-  readonly #entries = new Map<ObjectKey, Entry>();
+  readonly #server: Reachability;
+  readonly #reader: RunReader;
+  readonly #known = new Map<ObjectKey, KnownGroup>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #closing = new AbortController();
-  #reachable = true;
 
   constructor(options: GroupRunsOptions) {
     this.#options = options;
-    this.#track(this.#watchServer());
+    this.#server = new Reachability(() => options.temporal.ping(), options.onReachable);
+    this.#reader = new RunReader(options.temporal, this.#server, options.remembered);
   }
 
   get(group: ObjectName): RunState | undefined {
-    const entry = this.#entries.get(objectKey(group));
-    const { follower } = entry ?? {};
-    return follower ? { phase: 'Open', runId: follower.runId, ...follower.state() } : entry?.state;
+    const { follower, state } = this.#known.get(objectKey(group)) ?? {};
+    return follower ? { phase: 'Open', runId: follower.runId, ...follower.state() } : state;
   }
 
   async lookUp(group: ObjectName): Promise<void> {
-    const entry = this.#entryOf(group);
-    if (entry.follower) return;
-    const found = await this.#call(() => this.#options.temporal.describe(group));
-    const state = found?.open
-      ? undefined
-      : await this.#closedState(group, entry, found, entry.state !== undefined);
-    // RUNS-2.
-    if (entry.follower || this.#entries.get(objectKey(group)) !== entry) return;
-    if (found?.open) this.#open(group, entry, found.runId, found.startedAt, found);
-    else if (state) entry.state = state;
-  }
-
-  /** `witnessed`: the group has been followed before. */
-  async #closedState(
-    group: ObjectName,
-    entry: Entry,
-    found: DescribedRun | undefined,
-    witnessed: boolean,
-  ): Promise<RunState> {
-    if (!found) return this.#options.remembered(group);
-    const { runId, startedAt, closedAt, status } = found;
-    if (entry.state?.phase === 'Closed' && entry.state.runId === runId) return entry.state;
-    const outcome =
-      status === 'COMPLETED'
-        ? await this.#call(() => this.#options.temporal.outcome(group, runId))
-        : undefined;
-    return {
-      phase: 'Closed',
-      runId,
-      startedAt: outcome?.startedAt ?? startedAt,
-      endedAt: outcome?.endedAt ?? closedAt ?? Date.now(),
-      learnedAt: performance.now(),
-      ...(witnessed && { witnessed: true as const }),
-      closedAs: status,
-      ...(outcome && { outcome }),
-    };
+    const known = this.#of(group);
+    if (known.follower) return;
+    await this.#read(
+      group,
+      known,
+      known.state !== undefined,
+      () => !known.follower && this.#isKnown(group, known),
+    );
   }
 
   async send(message: PlanMessage): Promise<string> {
     const { plan } = message;
-    const runId = await this.#call(() => this.#options.temporal.send(message));
-    const entry = this.#entryOf(plan);
-    const { follower } = entry;
-    // A plan calls a withdrawal off.
-    delete entry.withdrawn;
+    const runId = await this.#server.call(() => this.#options.temporal.send(message));
+    const known = this.#of(plan);
+    const { follower } = known;
+    // A plan revokes a withdrawal.
+    delete known.withdrawn;
     if (follower && (await this.#isOf(follower, plan, runId))) {
       follower.sent();
       return follower.runId;
     }
-    this.#open(plan, entry, runId, Date.now());
+    this.#follow(plan, known, runId, Date.now());
     return runId;
   }
 
-  /** Whether an execution is one of the run that is followed: it may have continued as new a moment ago, or have ended. */
+  /** Whether an execution is part of the followed run: the run may have continued as new, or ended, a moment ago. */
   async #isOf(follower: RunFollower, group: ObjectName, executionId: string): Promise<boolean> {
     if (follower.has(executionId)) return true;
-    const found = await this.#call(() => this.#options.temporal.describe(group)).catch(() => undefined);
+    const found = await this.#reader.describe(group).catch(() => undefined);
     return found?.runId === executionId && found.firstRunId === follower.firstRunId;
   }
 
   async withdraw(group: ObjectName, reason: string): Promise<void> {
-    const { follower, withdrawn } = this.#entryOf(group);
+    const { follower, withdrawn } = this.#of(group);
     if (!follower || withdrawn === follower.runId) return;
-    await this.#call(() => this.#options.temporal.withdraw(group, reason));
-    this.#entryOf(group).withdrawn = follower.runId;
+    await this.#server.call(() => this.#options.temporal.withdraw(group, reason));
+    this.#of(group).withdrawn = follower.runId;
   }
 
   async reportPauses(group: ObjectName): Promise<void> {
-    const entry = this.#entryOf(group);
-    const { progress, unheard, health } = entry.follower?.state() ?? {};
+    const known = this.#of(group);
+    const { progress, unheard, health } = known.follower?.state() ?? {};
     if (!progress || unheard) return;
-    const told = entry.pauses ?? new Map<string, PausedBy | null>();
-    entry.pauses = told;
-    for (const report of pauseReports(health, progress, told)) {
-      await this.#call(() => this.#options.temporal.reportPause(group, report));
-      told.set(report.activityId, report.paused);
+    const reported = known.pauses ?? new Map<string, PausedBy | null>();
+    known.pauses = reported;
+    for (const report of pauseReports(health, progress, reported)) {
+      await this.#server.call(() => this.#options.temporal.reportPause(group, report));
+      reported.set(report.activityId, report.paused);
     }
   }
 
   reachable(): boolean {
-    return this.#reachable;
+    return this.#server.isReachable;
   }
 
   forget(group: ObjectName): void {
     const key = objectKey(group);
-    this.#entries.get(key)?.follower?.stop();
-    this.#entries.delete(key);
+    this.#known.get(key)?.follower?.stop();
+    this.#known.delete(key);
   }
 
   forgetAll(): void {
-    for (const { follower } of this.#entries.values()) follower?.stop();
-    this.#entries.clear();
+    for (const { follower } of this.#known.values()) follower?.stop();
+    this.#known.clear();
   }
 
   async stop(): Promise<void> {
     this.#closing.abort();
-    for (const { follower } of this.#entries.values()) follower?.stop();
-    await Promise.all(this.#tasks);
+    for (const { follower } of this.#known.values()) follower?.stop();
+    await Promise.all([...this.#tasks, this.#server.stop()]);
   }
 
-  #entryOf(group: ObjectName): Entry {
+  #of(group: ObjectName): KnownGroup {
     const key = objectKey(group);
-    const entry = this.#entries.get(key) ?? {};
-    this.#entries.set(key, entry);
-    return entry;
+    const known = this.#known.get(key) ?? {};
+    this.#known.set(key, known);
+    return known;
   }
 
-  #open(group: ObjectName, entry: Entry, runId: string, startedAt: number, described?: DescribedRun): void {
+  /** Whether the group was not forgotten since. */
+  #isKnown(group: ObjectName, known: KnownGroup): boolean {
+    return this.#known.get(objectKey(group)) === known;
+  }
+
+  #follow(
+    group: ObjectName,
+    known: KnownGroup,
+    runId: string,
+    startedAt: number,
+    described?: DescribedRun,
+  ): void {
     if (this.#closing.signal.aborted) return;
-    entry.follower?.stop();
+    known.follower?.stop();
     const follower = followRun({
       temporal: this.#options.temporal,
       group,
@@ -204,82 +191,60 @@ class Runs implements GroupRuns {
       startedAt,
       ...(described && { described }),
       onChange: () => this.#options.onChange(group),
-      onOver: () => this.#track(this.#over(group, entry, runId)),
-      onReachable: (reachable, error) => this.#setReachable(reachable, error),
+      onOver: () => this.#track(this.#readEnd(group, known, runId)),
+      onReachable: (reachable, error) => this.#server.note(reachable, error),
     });
-    delete entry.state;
-    delete entry.pauses;
-    entry.follower = follower;
+    delete known.state;
+    delete known.pauses;
+    known.follower = follower;
     this.#track(follower.done);
   }
 
-  /** Looks how a run ended; until that is known it counts as open. */
-  async #over(group: ObjectName, entry: Entry, runId: string): Promise<void> {
+  /** Reads how a followed run ended; until that is known it counts as open. */
+  async #readEnd(group: ObjectName, known: KnownGroup, runId: string): Promise<void> {
     const { signal } = this.#closing;
-    const isMine = (): boolean =>
-      !signal.aborted && entry.follower?.runId === runId && this.#entries.get(objectKey(group)) === entry;
-    for (let wait = FIRST_PAUSE; isMine(); wait = Math.min(wait * 2, LONGEST_PAUSE)) {
+    const isCurrent = (): boolean =>
+      !signal.aborted && known.follower?.runId === runId && this.#isKnown(group, known);
+    const read = async (): Promise<void> => {
       try {
-        const found = await this.#call(() => this.#options.temporal.describe(group));
-        const state = found?.open ? undefined : await this.#closedState(group, entry, found, true);
-        if (!isMine()) return;
-        if (found?.open) {
-          this.#open(group, entry, found.runId, found.startedAt, found);
-        } else if (state) {
-          delete entry.follower;
-          entry.state = state;
-        }
-        return this.#options.onChange(group);
-      } catch {
-        await pause(wait, signal);
+        if (isCurrent() && (await this.#read(group, known, true, isCurrent))) this.#options.onChange(group);
+      } catch (cause: unknown) {
+        // A TypeError, of whatever origin, would not be retried.
+        throw new Error('failed to read how a run ended', { cause });
       }
-    }
+    };
+    const pauses = { minTimeout: FIRST_PAUSE, maxTimeout: LONGEST_PAUSE };
+    await pRetry(read, { retries: Infinity, ...pauses, signal, shouldRetry: isCurrent }).catch(
+      () => undefined,
+    );
   }
 
-  /** RUNS-5. */
-  async #watchServer(): Promise<void> {
-    const { signal } = this.#closing;
-    for (;;) {
-      await pause(PING_INTERVAL, signal);
-      if (signal.aborted) return;
-      await this.#call(() => this.#options.temporal.ping()).catch(() => undefined);
+  /**
+   * Reads the last run of a group, and takes it over if `isCurrent` still holds then (RUNS-2); resolves to whether it did.
+   *
+   * @param witnessed The group was followed before.
+   */
+  async #read(
+    group: ObjectName,
+    known: KnownGroup,
+    witnessed: boolean,
+    isCurrent: () => boolean,
+  ): Promise<boolean> {
+    const found = await this.#reader.describe(group);
+    const state = found?.open
+      ? undefined
+      : await this.#reader.closedState(group, found, known.state, witnessed);
+    if (!isCurrent()) return false;
+    if (found?.open) this.#follow(group, known, found.runId, found.startedAt, found);
+    else if (state) {
+      delete known.follower;
+      known.state = state;
     }
+    return true;
   }
 
   #track(task: Promise<void>): void {
     this.#tasks.add(task);
     void task.finally(() => this.#tasks.delete(task));
   }
-
-  async #call<T>(make: () => Promise<T>): Promise<T> {
-    try {
-      const result = await make();
-      this.#setReachable(true);
-      return result;
-    } catch (error: unknown) {
-      this.#setReachable(false, error);
-      throw error;
-    }
-  }
-
-  #setReachable(answered: boolean, error?: unknown): void {
-    const reachable = answered || !isUnanswered(error);
-    if (reachable === this.#reachable || this.#closing.signal.aborted) return;
-    this.#reachable = reachable;
-    this.#options.onReachable(reachable, error);
-  }
-}
-
-/** Resolves after `time` milliseconds, or at once when `signal` aborts. */
-async function pause(time: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((over) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      over();
-    };
-    const timer = setTimeout(done, time);
-    signal.addEventListener('abort', done);
-  });
 }

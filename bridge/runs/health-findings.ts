@@ -1,4 +1,4 @@
-/** What is wrong with a run, in words, with the commands that get it going again. Pure. */
+/** What keeps a run from making progress, in words, with the commands that help. Pure. */
 import type { ObjectName } from '../../api';
 import type { FailingWorkflowTask, PausedActivity, PausedRun, RunHealth } from './run-health';
 
@@ -8,7 +8,7 @@ export interface HealthFinding {
   /** Of a paused activity: its id, such as `power-on/db`. */
   activityId?: string;
   message: string;
-  /** Commands of `temporal` and `vmgroup`, in their order. */
+  /** Commands of `temporal` and `vmgroup`, in order. */
   cure: string[];
 }
 
@@ -74,7 +74,7 @@ function pauseText({ at, by, reason }: PausedRun): string {
   return `${who}${since}${reason === '' ? '' : `: ${reason}`}`;
 }
 
-/** In whole seconds, as times stand in the status. */
+/** In whole seconds, as in the status. */
 function iso(time: number): string {
   return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

@@ -1,11 +1,11 @@
-/** What a run is to be told of activities that were paused in Temporal, of which it sees no event. Pure. */
+/** Which pauses of activities a run has to be told: those made in Temporal leave no event in its history. Pure. */
 import type { PausedBy, PauseReport, Progress } from '../../contract';
 import type { RunHealth } from './run-health';
 
 /** What was reported last, by activity id; null: not paused any more. */
 export type ReportedPauses = ReadonlyMap<string, PausedBy | null>;
 
-/** The reports that the run has not been sent: of pauses that began, and of those that it knows and that are over. */
+/** The reports that the run was not sent yet: of pauses that began, and of those that it knows and that are over. */
 export function pauseReports(
   health: RunHealth | undefined,
   progress: Progress,

@@ -1,9 +1,9 @@
 /**
- * What Temporal knows of an open run that the run itself cannot report: a workflow task that fails, activities paused with Temporal's own
- * commands. Pure.
+ * What Temporal knows of an open run that the run itself cannot report: a failing workflow task, and activities that were paused in Temporal.
+ * Pure.
  *
- * HEALTH-1: a single failed or lost workflow task is no finding: Temporal repeats it, and a server or worker that restarts causes one.
- * HEALTH-2: everything that comes from outside is shortened, so that findings fit wherever they are shown.
+ * HEALTH-1: a single failed or lost workflow task is not reported: Temporal repeats it, and each restart of a server or worker causes one.
+ * HEALTH-2: every text from outside is shortened, so that findings fit wherever they are shown.
  */
 import { temporal } from '@temporalio/proto';
 import { fitText } from '../../api';
@@ -14,13 +14,13 @@ type PendingActivity = temporal.api.workflow.v1.IPendingActivityInfo;
 type Timestamp =
   { seconds?: { toString(): string } | number | null; nanos?: number | null } | null | undefined;
 
-/** A workflow task that was tried more than once in vain: the run takes no step and answers neither queries nor Updates. */
+/** A workflow task that failed more than once: the run makes no progress and answers neither queries nor Updates. */
 export interface FailingWorkflowTask {
   /** The attempt that is pending or under way. */
   attempt: number;
   /** First failure, if the history was read, else when this attempt was scheduled; milliseconds since the epoch, the server's clock. */
   since: number;
-  /** Why the last one failed that the history has. Absent without history, and for tasks that timed out. */
+  /** The last failure in the history. Absent without history, and for tasks that timed out. */
   failure?: TaskFailure;
 }
 
@@ -59,7 +59,7 @@ export const FAILING_ATTEMPT = 3;
 /** Longest text of a finding, bytes (HEALTH-2). */
 const LONGEST_TEXT = 256;
 
-/** Whether the workflow task of a described run fails, so that its last events are worth reading. */
+/** Whether the workflow task of a described run fails, so that its last events have to be read. */
 export function isTaskFailing({ pendingWorkflowTask }: Description): boolean {
   return (pendingWorkflowTask?.attempt ?? 0) >= FAILING_ATTEMPT;
 }

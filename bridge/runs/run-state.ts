@@ -23,10 +23,10 @@ export type RunState =
       endedAt: number;
       /** When the bridge learned of its end, by the process's own clock; absent: before it was started. */
       learnedAt?: number;
-      /** The bridge has followed it to its end. */
+      /** The bridge followed it to its end. */
       witnessed?: true;
-      /** Absent where the run was ended from outside, or failed without a result. */
+      /** Absent if the run was ended from outside, or failed without a result. */
       outcome?: RunOutcome;
-      /** Temporal's word for how it closed: `COMPLETED`, `TERMINATED`, ... */
+      /** Temporal's status: `COMPLETED`, `TERMINATED`, ... */
       closedAs: string;
     };

@@ -1,7 +1,7 @@
 /**
- * What the bridge asks of Temporal about the runs of groups, one call each, so that what follows them can be tested without a server.
+ * The calls to Temporal about the runs of groups, so that their callers can be tested without a server.
  *
- * A call that finds nothing answers `undefined` or does nothing; it rejects only where the server does not answer or refuses.
+ * A call that finds nothing resolves to `undefined` or does nothing; it rejects only if the server does not answer or refuses.
  */
 import {
   type Client,
@@ -34,7 +34,7 @@ export interface DescribedRun {
   /** The same for all executions that continued as new from one another. */
   firstRunId: string;
   open: boolean;
-  /** Temporal's word: `RUNNING`, `COMPLETED`, `TERMINATED`, ... */
+  /** Temporal's status: `RUNNING`, `COMPLETED`, `TERMINATED`, ... */
   status: string;
   startedAt: number;
   closedAt?: number;
@@ -46,7 +46,7 @@ export interface DescribedRun {
 /** New events of one execution. */
 export interface RunEvents {
   count: number;
-  /** Where to go on; absent after the last event, and where everything has to be read again. */
+  /** The token to go on with; absent after the last event, and if everything has to be read again. */
   next?: Uint8Array;
   /** A workflow task was completed: what the run answers may have changed. */
   changed: boolean;
@@ -62,7 +62,7 @@ export interface TemporalRuns {
   ping(): Promise<void>;
   /** The latest execution of the group's workflow; undefined: the server knows of none. */
   describe(group: ObjectName): Promise<DescribedRun | undefined>;
-  /** What a completed execution left; undefined: nothing. */
+  /** The outcome of a completed execution; undefined: it has none. */
   outcome(group: ObjectName, runId: string): Promise<RunOutcome | undefined>;
   /** Waits for events after `from` (left out: from the first one), for as long as the server likes; undefined: there is no such execution. */
   events(
@@ -71,23 +71,23 @@ export interface TemporalRuns {
     from: Uint8Array | undefined,
     signal: AbortSignal,
   ): Promise<RunEvents | undefined>;
-  /** Asks the open run where it stands: a billable action. Rejects too where no worker answers. */
+  /** Queries the progress of the open run: a billable action. Rejects too if no worker answers. */
   progress(group: ObjectName, signal: AbortSignal): Promise<Progress>;
-  /** Resolves where a worker answers for the run; no billable action. */
+  /** Resolves if a worker answers for the run; no billable action. */
   probe(group: ObjectName, signal: AbortSignal): Promise<void>;
   /** Starts or signals the run of the plan's group; resolves to the id of the execution that has the message. */
   send(message: PlanMessage): Promise<string>;
-  /** Tells the open run that its group is gone. */
+  /** Tells the open run that its group was deleted or has no power state any more. */
   withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Tells the open run that one of its activities was paused or unpaused. */
   reportPause(group: ObjectName, report: PauseReport): Promise<void>;
 }
 
-/** Longest time that one call may take, milliseconds. */
+/** Longest duration of one call, milliseconds. */
 const CALL_TIMEOUT = 5_000;
-/** Longest time that a query may take: without a worker it takes this long each time. */
+/** Longest duration of a query; without a worker each takes this long. */
 const QUERY_TIMEOUT = 3_000;
-/** Milliseconds that one wait for events may take; the server ends it much earlier. */
+/** Longest duration of one wait for events; the server ends it much earlier. */
 const EVENTS_TIMEOUT = 90_000;
 /** Temporal's own query, which every workflow answers. */
 const METADATA_QUERY = '__temporal_workflow_metadata';
@@ -179,7 +179,7 @@ export function temporalRuns(client: Client, taskQueue: string): TemporalRuns {
   };
 }
 
-/** Answers undefined for a workflow that the server does not know, or that has ended. */
+/** Resolves to undefined for a workflow that the server does not know, or that has ended. */
 async function unlessMissing<T>(make: () => Promise<T>): Promise<T | undefined> {
   try {
     return await make();
@@ -206,7 +206,7 @@ export function isUnanswered(error: unknown): boolean {
   return !(cause instanceof Error && 'code' in cause) || UNANSWERED.has(cause.code);
 }
 
-/** Thrown where a call was not answered in time. */
+/** Thrown if a call was not answered in time. */
 class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
@@ -232,7 +232,7 @@ async function describedRun(client: Client, described: Described): Promise<Descr
 
 type History = temporal.api.workflowservice.v1.IGetWorkflowExecutionHistoryResponse;
 
-/** What a page of a history says. */
+/** What a page of a history reports. */
 export function runEvents({ history, nextPageToken }: History): RunEvents {
   const found: RunEvents = { count: history?.events?.length ?? 0, changed: false, troubled: false };
   for (const event of history?.events ?? []) {
@@ -262,9 +262,9 @@ function closedBy(event: temporal.api.history.v1.IHistoryEvent): RunEvents['clos
 }
 
 /**
- * Does something under a signal of its own that aborts with `signal`, and after `longest` milliseconds; rejects then. Temporal's client never
- * takes its listeners off a signal, and each holds on to its call, so no signal may live longer than a few calls. `AbortSignal.any` would
- * not do: Node keeps what it makes for as long as there are listeners.
+ * Makes a call under its own signal, which aborts with `signal` and after `longest` milliseconds; rejects then. Temporal's client never removes
+ * its listeners from a signal, and each keeps its call in memory, so no signal may live longer than a few calls. `AbortSignal.any` does not
+ * help: Node keeps its result for as long as it has listeners.
  */
 async function abortable<T>(
   signal: AbortSignal,

@@ -16,8 +16,7 @@ const crdFolder = path.join(root, 'deploy/crds');
 let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await startCluster();
-  await mustWork(['apply', '--server-side', '-f', crdFolder]);
-  await mustWork(['wait', '--for=condition=Established', '--timeout=30s', '-f', crdFolder]);
+  await cluster.define();
 });
 afterAll(() => cluster.stop());
 

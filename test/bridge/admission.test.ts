@@ -20,9 +20,7 @@ beforeAll(async () => {
   authority = createAuthority(dir);
   authority.issue(files.certificateFile, files.keyFile);
   cluster = await startCluster();
-  const crdFolder = path.join(__dirname, '../../deploy/crds');
-  await mustWork(['apply', '--server-side', '-f', crdFolder]);
-  await mustWork(['wait', '--for=condition=Established', '--timeout=30s', '-f', crdFolder]);
+  await cluster.define();
   await startWebhook();
   await mustWork(['apply', '-f', '-'], [registration('Mutating'), registration('Validating')].join('---\n'));
   // Registrations come into force a moment later.

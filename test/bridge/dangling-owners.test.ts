@@ -1,5 +1,4 @@
 /** Owner references to groups that are gone, on a real API server: OWN-6 to OWN-8. */
-import path from 'node:path';
 import { clusterObjects } from '../../bridge/kubernetes/objects';
 import { DanglingOwners, OwnedObjects } from '../../bridge/kubernetes/ownership';
 import {
@@ -22,9 +21,7 @@ let closers: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {
   cluster = await startCluster();
   api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
-  const crds = path.join(__dirname, '../../deploy/crds');
-  await kubectl(['apply', '--server-side', '-f', crds]);
-  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+  await cluster.define();
 }, 120_000);
 afterEach(async () => {
   for (const close of closers.reverse()) await close();
@@ -32,9 +29,8 @@ afterEach(async () => {
 });
 afterAll(() => cluster.stop());
 
-async function kubectl(args: string[], input = ''): Promise<void> {
-  const { code, stderr } = await cluster.kubectl(args, { input });
-  if (code !== 0) throw new Error(stderr);
+function kubectl(args: string[], input?: string): Promise<string> {
+  return cluster.run(args, input);
 }
 
 /** Creates a namespace with a group `app` and VMs. */

@@ -2,7 +2,6 @@
  * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: LEADER-1, OWN-1, STORE-2 and
  * STORE-3 of the status.
  */
-import path from 'node:path';
 import type { Group } from '../../api';
 import { resolveTiers, type GroupView } from '../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
@@ -40,9 +39,7 @@ let slow: ApiServer;
 beforeAll(async () => {
   cluster = await startCluster();
   api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
-  const crds = path.join(__dirname, '../../deploy/crds');
-  await kubectl(['apply', '--server-side', '-f', crds]);
-  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+  await cluster.define();
   proxy = await startFaultProxy(cluster.kubeconfig());
   slow = connectKubernetes({ kubeconfig: proxy.kubeconfig });
 }, 120_000);
@@ -52,9 +49,8 @@ afterAll(async () => {
   await cluster.stop();
 });
 
-async function kubectl(args: string[], input = ''): Promise<void> {
-  const { code, stderr } = await cluster.kubectl(args, { input });
-  if (code !== 0) throw new Error(stderr);
+function kubectl(args: string[], input?: string): Promise<string> {
+  return cluster.run(args, input);
 }
 
 async function apply(namespace: string, text: string): Promise<void> {

@@ -1,5 +1,4 @@
 /** What ownership writes to objects of a real API server, and in which order: OWN-2 and OWN-5. */
-import path from 'node:path';
 import type { Group } from '../../api';
 import { FINALIZER, resolveTiers } from '../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
@@ -27,9 +26,7 @@ let closers: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {
   cluster = await startCluster();
   api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
-  const crds = path.join(__dirname, '../../deploy/crds');
-  await kubectl(['apply', '--server-side', '-f', crds]);
-  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+  await cluster.define();
 }, 120_000);
 afterEach(async () => {
   for (const close of closers) await close();
@@ -37,9 +34,8 @@ afterEach(async () => {
 });
 afterAll(() => cluster.stop());
 
-async function kubectl(args: string[], input = ''): Promise<void> {
-  const { code, stderr } = await cluster.kubectl(args, { input });
-  if (code !== 0) throw new Error(stderr);
+function kubectl(args: string[], input?: string): Promise<string> {
+  return cluster.run(args, input);
 }
 
 async function apply(namespace: string, text: string): Promise<void> {

@@ -1,5 +1,4 @@
 /** What the status store writes on a real API server that others write to as well: STORE-6, STORE-7 and STORE-5. */
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GroupView, MemberStatus } from '../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
@@ -28,9 +27,7 @@ let told: string[];
 beforeAll(async () => {
   cluster = await startCluster();
   api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
-  const crds = path.join(__dirname, '../../deploy/crds');
-  await kubectl(['apply', '--server-side', '-f', crds]);
-  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+  await cluster.define();
   proxy = await startFaultProxy(cluster.kubeconfig());
   slow = connectKubernetes({ kubeconfig: proxy.kubeconfig });
   const machines = resourceCache({ api, resource: RESOURCES.virtualMachines, trim: (object) => object });
@@ -46,9 +43,8 @@ afterAll(async () => {
   await cluster.stop();
 });
 
-async function kubectl(args: string[], input = ''): Promise<void> {
-  const { code, stderr } = await cluster.kubectl(args, { input });
-  if (code !== 0) throw new Error(stderr);
+function kubectl(args: string[], input?: string): Promise<string> {
+  return cluster.run(args, input);
 }
 
 /** Creates a group in the namespace `default`; returns its metadata. */

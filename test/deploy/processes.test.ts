@@ -92,8 +92,8 @@ describe('deploy/', () => {
   beforeAll(async () => {
     manifests = await rendered('simulator');
     cluster = await startCluster({ args: auditArguments(dir) });
-    await mustWork(['apply', '--server-side', '-k', path.join(root, 'deploy/simulator')]);
-    await mustWork([
+    await cluster.run(['apply', '--server-side', '-k', path.join(root, 'deploy/simulator')]);
+    await cluster.run([
       'wait',
       '--for=condition=Established',
       '--timeout=30s',
@@ -105,12 +105,6 @@ describe('deploy/', () => {
     await Promise.all(started.map((command) => command.stop()));
     await cluster.stop();
   });
-
-  async function mustWork(args: string[], input = ''): Promise<string> {
-    const { stdout, stderr, code } = await cluster.kubectl(args, { input });
-    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
-    return stdout;
-  }
 
   async function begin(name: ClusterProcess, more: string[], ready = READY): Promise<Command> {
     const deployment = manifests.find(
@@ -143,16 +137,16 @@ describe('deploy/', () => {
     const [worker, bridge] = await Promise.all([begin('worker', HERE), begin('bridge', HERE)]);
     await Promise.all([untilReady(worker), untilReady(bridge)]);
 
-    await mustWork(['create', 'namespace', 'development']);
-    await mustWork(['apply', '--server-side', '-f', path.join(root, 'examples/dev-environment')]);
+    await cluster.run(['create', 'namespace', 'development']);
+    await cluster.run(['apply', '--server-side', '-f', path.join(root, 'examples/dev-environment')]);
     const where = ['-n', 'development', 'vmg/dev-environment'];
     for (const powerState of ['PoweredOn', 'PoweredOff']) {
       const patch = ['--type=merge', '-p', JSON.stringify({ spec: { powerState } })];
-      await mustWork(['patch', ...where, ...patch]);
-      await mustWork(['wait', '--for=condition=Ready=False', '--timeout=10s', ...where]).catch(
-        () => undefined,
-      );
-      await mustWork(['wait', '--for=condition=Ready', '--timeout=60s', ...where]);
+      await cluster.run(['patch', ...where, ...patch]);
+      await cluster
+        .run(['wait', '--for=condition=Ready=False', '--timeout=10s', ...where])
+        .catch(() => undefined);
+      await cluster.run(['wait', '--for=condition=Ready', '--timeout=60s', ...where]);
     }
     const { status } = await temporal.client.workflow
       .getHandle(workflowId('development', 'dev-environment'))

@@ -40,19 +40,13 @@ beforeAll(async () => {
   [temporal, cluster] = await Promise.all([startTemporal(), startCluster()]);
   authority = createAuthority(dir);
   authority.issue(files.cert, files.key);
-  await mustWork(['apply', '--server-side', '-k', path.join(__dirname, '../../deploy/base')]);
+  await cluster.run(['apply', '--server-side', '-k', path.join(__dirname, '../../deploy/base')]);
 }, 240_000);
 afterAll(async () => {
   await bridge?.stop();
   await Promise.all([cluster.stop(), temporal.stop()]);
   rmSync(dir, { recursive: true, force: true });
 });
-
-async function mustWork(args: string[], input = ''): Promise<string> {
-  const { stdout, stderr, code } = await cluster.kubectl(args, { input });
-  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
-  return stdout;
-}
 
 function named(kind: string, name: string): Manifest {
   const found = manifests.find((each) => each.kind === kind && each.metadata.name === name);
@@ -77,7 +71,7 @@ async function admission(): Promise<CheckResult | undefined> {
 
 async function register(address: string, caBundle?: string): Promise<void> {
   for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'])
-    await mustWork(['apply', '-f', '-'], registration(kind, address, caBundle));
+    await cluster.run(['apply', '-f', '-'], registration(kind, address, caBundle));
 }
 
 test('the Service, the certificate and the annotations of cert-manager fit together', () => {

@@ -30,9 +30,7 @@ beforeAll(async () => {
   buildWhenStale();
   [cluster, temporal] = await Promise.all([startCluster(), startTemporal()]);
   api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
-  const crds = path.join(__dirname, '../../deploy/crds');
-  await kubectl(['apply', '--server-side', '-f', crds]);
-  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+  await cluster.define();
   const simulator = await startCommand(
     ['simulator', 'run', '--data', 'simulator', '--port', String(await freePort(0))],
     dir,
@@ -57,9 +55,8 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 }, 60_000);
 
-async function kubectl(args: string[], input = ''): Promise<void> {
-  const { code, stderr } = await cluster.kubectl(args, { input });
-  if (code !== 0) throw new Error(stderr);
+function kubectl(args: string[], input?: string): Promise<string> {
+  return cluster.run(args, input);
 }
 
 async function apply(namespace: string): Promise<void> {

@@ -47,9 +47,7 @@ beforeAll(async () => {
   older = olderBuild(dir);
   [cluster, temporal] = await Promise.all([startCluster({ args: auditArguments(audit) }), startTemporal()]);
   api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
-  const crds = path.join(__dirname, '../../deploy/crds');
-  await kubectl(['apply', '--server-side', '-f', crds]);
-  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+  await cluster.define();
   await kubectl([
     'create',
     'clusterrolebinding',
@@ -98,10 +96,8 @@ async function stop(build: Build): Promise<void> {
   delete bridges[build];
 }
 
-async function kubectl(args: string[], input = ''): Promise<string> {
-  const { code, stdout, stderr } = await cluster.kubectl(args, { input });
-  if (code !== 0) throw new Error(stderr);
-  return stdout;
+function kubectl(args: string[], input?: string): Promise<string> {
+  return cluster.run(args, input);
 }
 
 /** VMs that would rather stand on hosts of their own: what rules see of them is what the older build does not know. */

@@ -20,15 +20,7 @@ const root = join(__dirname, '../..');
 /** A cluster with every CRD, and zones. */
 export async function startVmCluster(): Promise<TestCluster & { api: ApiServer }> {
   const cluster = await startCluster();
-  const crds = [join(root, 'deploy/crds'), join(root, 'deploy/simulator/crd-zones.yaml')];
-  const files = crds.flatMap((path) => ['-f', path]);
-  for (const args of [
-    ['apply', '--server-side', ...files],
-    ['wait', '--for=condition=Established', '--timeout=30s', ...files],
-  ]) {
-    const { code, stderr } = await cluster.kubectl(args);
-    if (code !== 0) throw new Error(stderr);
-  }
+  await cluster.define(join(root, 'deploy/simulator/crd-zones.yaml'));
   return { ...cluster, api: connectKubernetes({ kubeconfig: cluster.kubeconfig() }) };
 }
 

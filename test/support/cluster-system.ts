@@ -92,19 +92,8 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-cluster-system-'));
   const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
   const [cluster, temporal] = await Promise.all([startCluster({ args }), startTemporal()]);
-  const kubectl: ClusterSystem['kubectl'] = async (args, input = '') => {
-    const { stdout, stderr, code } = await cluster.kubectl(args, { input });
-    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
-    return stdout;
-  };
-  await kubectl(['apply', '--server-side', '-f', path.join(root, 'deploy/crds')]);
-  await kubectl([
-    'wait',
-    '--for=condition=Established',
-    '--timeout=30s',
-    '-f',
-    path.join(root, 'deploy/crds'),
-  ]);
+  const zones = path.join(root, 'deploy/simulator/crd-zones.yaml');
+  await cluster.define(...(kind === 'vm-operator' ? [zones] : []));
   const inventory = {
     ...DEFAULT_INVENTORY,
     behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior },
@@ -113,9 +102,6 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
   const api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
   const closers: (() => Promise<unknown>)[] = [];
   if (kind === 'vm-operator') {
-    const zones = path.join(root, 'deploy/simulator/crd-zones.yaml');
-    await kubectl(['apply', '--server-side', '-f', zones]);
-    await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', zones]);
     const controller = new VmController({ api, machine: simulator.machine });
     closers.push(() => controller.stop());
   }
@@ -183,10 +169,10 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
     simulator: simulator.address,
     ...(proxy && { proxy }),
     startBridge,
-    kubectl,
+    kubectl: (args, input) => cluster.run(args, input),
     apply: async (namespace, text) => {
       await cluster.kubectl(['create', 'namespace', namespace]);
-      await kubectl(['apply', '--server-side', '--validate=strict', '-f', '-'], text);
+      await cluster.run(['apply', '--server-side', '--validate=strict', '-f', '-'], text);
     },
     journal: () => console.journal(),
     get,

@@ -26,6 +26,8 @@ const USERS = {
 const ETCD = 'unix://etcd:1';
 const PEER = 'unix://peer:1';
 
+const CRDS = path.join(__dirname, '../../deploy/crds');
+
 /** Who may be somebody on the cluster. */
 export type ClusterUser = keyof typeof USERS;
 
@@ -48,6 +50,10 @@ export interface TestCluster {
   kubeconfig(user?: ClusterUser): string;
   /** Runs kubectl as a user, `admin` where none is named; `input` goes to its standard input. Never rejects: the exit code tells. */
   kubectl(args: string[], options?: { user?: ClusterUser; input?: string }): Promise<Printed>;
+  /** The same as `admin`, and resolves to its standard output; rejects with the standard error when kubectl fails. */
+  run(args: string[], input?: string): Promise<string>;
+  /** Applies the CRDs of `deploy/crds`, and `more` files of them; resolves once all are established. */
+  define(...more: string[]): Promise<void>;
   /** Kills the API server as `kill -9` does. etcd goes on. */
   killApiServer(): Promise<void>;
   /** Starts it again on the same port and etcd; resolves once it is ready. */
@@ -174,16 +180,30 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
   for (const user of Object.keys(USERS) as ClusterUser[])
     writeFileSync(kubeconfig(user), kubeconfigText({ dir, server, user, token: tokens[user] }));
 
+  const kubectl: TestCluster['kubectl'] = (command, { user, input = '' } = {}) =>
+    runToEnd(parts.kubectl.path, command, input, {
+      ...process.env,
+      KUBECONFIG: kubeconfig(user),
+      // What kubectl learned from another cluster on the same port must not be believed.
+      KUBECACHEDIR: path.join(dir, 'kubectl'),
+    });
+
+  async function run(command: string[], input = ''): Promise<string> {
+    const { stdout, stderr, code } = await kubectl(command, { input });
+    if (code !== 0) throw new Error(`kubectl ${command.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+
   return {
     server,
     kubeconfig,
-    kubectl: (command, { user, input = '' } = {}) =>
-      runToEnd(parts.kubectl.path, command, input, {
-        ...process.env,
-        KUBECONFIG: kubeconfig(user),
-        // What kubectl learned from another cluster on the same port must not be believed.
-        KUBECACHEDIR: path.join(dir, 'kubectl'),
-      }),
+    kubectl,
+    run,
+    define: async (...more) => {
+      const files = [CRDS, ...more].flatMap((file) => ['-f', file]);
+      await run(['apply', '--server-side', ...files]);
+      await run(['wait', '--for=condition=Established', '--timeout=30s', ...files]);
+    },
     killApiServer: () => kill(apiServer),
     restartApiServer,
     compact: async () => {

@@ -67,13 +67,14 @@ function tierState(tier: TierProgress, now: number, paint: Paint): string {
 
 function memberLines(view: GroupView, member: MemberProgress, nameWidth: number, drawing: Drawing): string[] {
   const { now, paint, width = 80 } = drawing;
+  const { powerState = '' } = member;
   const line = (text: string) =>
     cut(`    ${MARK[member.phase]} ${member.member.padEnd(nameWidth)}  ${text}`.trimEnd(), width);
   switch (member.phase) {
     case 'Done':
-      return [paint.good(line(member.powerState ?? ''))];
+      return [paint.good(line(powerState))];
     case 'Pending':
-      return [paint.dim(line(member.powerState ?? ''))];
+      return [paint.dim(line(powerState))];
     case 'Parked':
       return [
         paint.bad(line('parked')),
@@ -87,10 +88,13 @@ function memberLines(view: GroupView, member: MemberProgress, nameWidth: number,
     case 'Missing':
       return [paint.warn(line(`waits for ${member.waitsFor ?? 'it to exist'}`))];
     case 'Skipped':
-      return [paint.warn(line(member.waitsFor ?? 'skipped'))];
     case 'LeftAlone':
-      return [paint.warn(line(member.waitsFor ?? 'left as it is'))];
+      return [paint.warn(line(exceptionText(member)))];
   }
+}
+
+function exceptionText({ phase, waitsFor }: MemberProgress): string {
+  return waitsFor ?? (phase === 'Skipped' ? 'skipped' : 'left as it is');
 }
 
 /** The last error of a member's operation, and whether the operation is paused in Temporal. */

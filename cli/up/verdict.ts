@@ -1,9 +1,9 @@
 /** Whether all groups are done, and how they ended. Pure. */
 import type { Problem } from '../../api';
 import type { GroupPhase, GroupView } from '../../bridge';
-import { counted } from '../output';
 import { EXIT } from '../errors';
 import { groupName } from '../groups';
+import { counted } from '../output';
 
 /** How the groups ended. */
 export interface Verdict {
@@ -11,17 +11,37 @@ export interface Verdict {
   message: string;
 }
 
+/** Whether a group in this phase has nothing left to do, and waits for no operator. */
+const IS_DONE: Readonly<Record<GroupPhase, boolean>> = {
+  Converged: true,
+  ConvergedWithExceptions: true,
+  Failed: true,
+  Cancelled: true,
+  OutOfSync: true,
+  Unmanaged: true,
+  Invalid: true,
+  Superseded: false,
+  Starting: false,
+  Pending: false,
+  Placing: false,
+  PoweringOn: false,
+  PoweringOff: false,
+  Suspending: false,
+  Waiting: false,
+  Paused: false,
+};
+
 /** The verdict on all groups; undefined while a group has something left to do, or waits for an operator. */
 export function verdictOf(views: GroupView[], problems: readonly Problem[]): Verdict | undefined {
   const managed = views.filter(({ phase }) => phase !== 'Unmanaged');
-  if (managed.some(({ phase }) => !isDone(phase))) return undefined;
+  if (managed.some(({ phase }) => !IS_DONE[phase])) return undefined;
   const failed = managed.filter(({ phase }) => isFailed(phase));
   if (failed.length > 0) return { exitCode: EXIT.failed, message: `not converged: ${named(failed)}` };
   const errors = problems.filter(({ severity }) => severity === 'Error').length;
   if (errors > 0)
     return {
       exitCode: EXIT.failed,
-      message: `converged, but ${counted(errors, 'error')} in manifests keep objects from being used`,
+      message: `converged, but manifests have ${counted(errors, 'error')}, and objects with errors are not used`,
     };
   const excepted = managed.filter(({ phase }) => phase !== 'Converged');
   if (excepted.length > 0)
@@ -34,29 +54,6 @@ export function verdictOf(views: GroupView[], problems: readonly Problem[]): Ver
 
 function isFailed(phase: GroupPhase): boolean {
   return phase === 'Failed' || phase === 'Cancelled' || phase === 'Invalid';
-}
-
-function isDone(phase: GroupPhase): boolean {
-  switch (phase) {
-    case 'Converged':
-    case 'ConvergedWithExceptions':
-    case 'Failed':
-    case 'Cancelled':
-    case 'OutOfSync':
-    case 'Unmanaged':
-    case 'Invalid':
-      return true;
-    case 'Superseded':
-    case 'Starting':
-    case 'Pending':
-    case 'Placing':
-    case 'PoweringOn':
-    case 'PoweringOff':
-    case 'Suspending':
-    case 'Waiting':
-    case 'Paused':
-      return false;
-  }
 }
 
 function named(views: GroupView[]): string {

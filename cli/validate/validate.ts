@@ -22,23 +22,27 @@ const MOST_KINDS = 10;
 export async function validate(paths: string[], options: ValidateOptions): Promise<void> {
   if (usesFiles('validate', paths, options)) {
     const { manifests, problems, ignored, files } = await readManifests(paths, { streams: true });
-    report(manifests, problems, counted(files, 'file'), formatProblem, options.output);
+    printProblems(problems, formatProblem, options.output);
+    summarize(manifests, problems, counted(files, 'file'));
     if (ignored.length > 0) process.stderr.write(`ignored objects of other kinds: ${listKinds(ignored)}\n`);
     return;
   }
   const { manifests, problems, count } = await readCluster(options);
-  report(manifests, problems, counted(count, 'object'), formatLiveProblem, options.output);
+  printProblems(problems, formatLiveProblem, options.output);
+  summarize(manifests, problems, counted(count, 'object'));
 }
 
-function report(
-  { groups, virtualMachines }: Manifests,
+function printProblems(
   problems: Problem[],
-  where: string,
   format: (problem: Problem) => string,
   output: ValidateOptions['output'],
 ): void {
   if (output === 'json') process.stdout.write(JSON.stringify(problems, undefined, 2) + '\n');
   else for (const problem of problems) process.stdout.write(format(problem) + '\n');
+}
+
+/** @throws CliError (exit 1) if a problem is an error. */
+function summarize({ groups, virtualMachines }: Manifests, problems: Problem[], where: string): void {
   const errors = problems.filter(({ severity }) => severity === 'Error').length;
   if (errors > 0) {
     throw new CliError(

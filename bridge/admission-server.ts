@@ -21,14 +21,14 @@ import {
 import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange, type HttpServer } from '../http';
 
 /**
- * Milliseconds between two looks at the certificate. A mounted Secret changes by links being moved, which a watch of the files does not see.
+ * Milliseconds between two checks of the certificate. A mounted Secret changes by replaced links, which a watch of the files does not report.
  */
-const LOOK_EVERY = 1_000;
+const CERTIFICATE_INTERVAL = 1_000;
 
-/** Milliseconds that requests under way are given when the server closes. */
-const LAST_WORDS = 1_000;
+/** Milliseconds that requests under way have when the server closes. */
+const CLOSING_TIME = 1_000;
 
-/** What became of one request. `Refused`: it was none of an API server's. `Failed`: an error of ours. */
+/** The outcome of one request. `Refused`: it is not a request of an API server. `Failed`: an error of the webhook. */
 export type AdmissionOutcome = 'Allowed' | 'Denied' | 'Refused' | 'Failed';
 
 /** What {@link startAdmissionServer} needs. */
@@ -37,21 +37,21 @@ export interface AdmissionServerOptions {
   port: number;
   /** Address to listen on; default loopback. */
   host?: string;
-  /** PEM files of the certificate (with what it was signed by, if need be) and of its key, as cert-manager mounts them. */
+  /** PEM files of the certificate (with the chain, if necessary) and of its key, as cert-manager mounts them. */
   certificateFile: string;
   keyFile: string;
-  /** The valid objects of a namespace, as they are known now. Throws while nothing is known yet: the answer is then an error. */
+  /** The valid objects of a namespace as known now. Throws while nothing is known yet: then the answer is an error. */
   known: (namespace: string) => Manifests;
-  /** Told of every request, with the milliseconds that the answer took. */
+  /** Called for every request, with the duration of the answer in milliseconds. */
   onReview?: (review: {
     /** `/validate`, `/mutate`, or empty. */
     path: string;
-    /** Empty where it is none of ours. */
+    /** Empty for a kind that is not reviewed. */
     kind: string;
     outcome: AdmissionOutcome;
     milliseconds: number;
   }) => void;
-  /** Told of errors of ours, and of certificates that are no use. */
+  /** Called with errors of the webhook, and with certificates that cannot be used. */
   onError?: (error: unknown, doing: string) => void;
 }
 
@@ -78,15 +78,18 @@ export async function startAdmissionServer(options: AdmissionServerOptions): Pro
       pair = found;
       server.setCertificate({ ...pair, minVersion: 'TLSv1.2' });
     } catch (error: unknown) {
-      onError(error, `reading the certificate ${certificateFile} and its key ${keyFile}; the old one stays`);
+      onError(
+        error,
+        `reading the certificate ${certificateFile} and its key ${keyFile}; the old ones stay in use`,
+      );
     }
   };
-  const looking = setInterval(reload, LOOK_EVERY);
+  const checking = setInterval(reload, CERTIFICATE_INTERVAL);
   return {
     address: server.address,
     close: () => {
-      clearInterval(looking);
-      return server.close(LAST_WORDS);
+      clearInterval(checking);
+      return server.close(CLOSING_TIME);
     },
   };
 }
@@ -106,7 +109,7 @@ async function startHttps(
       onError: (error) => onError?.(error, 'serving an API server'),
     });
   } catch (error: unknown) {
-    // Everything that concerns the socket names the call that failed.
+    // Errors of the socket name the call that failed.
     if (error instanceof Error && 'syscall' in error) throw error;
     throw new Error(
       `${certificateFile} and ${keyFile} do not hold a certificate and its key: ${String(error)}; ` +
@@ -120,7 +123,7 @@ function readPair({ certificateFile, keyFile }: AdmissionServerOptions): { cert:
   return { cert: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
 }
 
-/** What goes into `response` of an `AdmissionReview`, but for its uid. */
+/** `response` of an `AdmissionReview` without its uid. */
 interface Answer {
   allowed: boolean;
   status?: { code: number; reason: string; message: string };
@@ -129,25 +132,25 @@ interface Answer {
   patch?: string;
 }
 
-type Ask = (request: AdmissionRequest & { namespace: string }) => Answer;
+type Reviewer = (request: AdmissionRequest & { namespace: string }) => Answer;
 
 async function answer(options: AdmissionServerOptions, exchange: Exchange): Promise<void> {
   const { onReview = () => undefined, onError = () => undefined } = options;
   const { method, response } = exchange;
   const startedAt = performance.now();
-  const ask = asks(options).get(exchange.path);
-  const path = ask ? exchange.path : '';
+  const answerTo = reviewers(options).get(exchange.path);
+  const path = answerTo ? exchange.path : '';
   let kind = '';
   const done = (outcome: AdmissionOutcome, status: number, body: unknown): void => {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     onReview({ path, kind, outcome, milliseconds: performance.now() - startedAt });
   };
   try {
-    if (!ask) throw new HttpError(404, 'paths: /validate /mutate');
-    if (method !== 'POST') throw new HttpError(405, 'an AdmissionReview is posted');
+    if (!answerTo) throw new HttpError(404, 'paths: /validate /mutate');
+    if (method !== 'POST') throw new HttpError(405, 'an AdmissionReview must be sent with POST');
     const review = reviewOf(await exchange.body());
     kind = review.kind;
-    const given = ask(review);
+    const given = answerTo(review);
     const outcome = given.allowed ? 'Allowed' : 'Denied';
     done(outcome, 200, {
       apiVersion: 'admission.k8s.io/v1',
@@ -161,7 +164,7 @@ async function answer(options: AdmissionServerOptions, exchange: Exchange): Prom
   }
 }
 
-function asks({ known }: AdmissionServerOptions): Map<string, Ask> {
+function reviewers({ known }: AdmissionServerOptions): Map<string, Reviewer> {
   return new Map([
     ['/validate', (request) => toAnswer(reviewAdmission(request, known(request.namespace)))],
     ['/mutate', (request) => toPatch(patchAdmission(request, Date.now()))],
@@ -187,18 +190,18 @@ function toPatch(patch: JsonPatchOperation[]): Answer {
 
 const REVIEWED = ['VirtualMachineGroup', 'VirtualMachine', 'VirtualMachineClass', 'SequencePolicy'];
 
-/** @throws HttpError when the text is no `AdmissionReview` of version v1 with a request. */
+/** @throws HttpError if the text is not an `AdmissionReview` of version v1 with a request. */
 function reviewOf(text: string): AdmissionRequest & { uid: string; kind: string; namespace: string } {
   let review: unknown;
   try {
     review = JSON.parse(text);
   } catch {
-    throw new HttpError(400, 'the body is no JSON');
+    throw new HttpError(400, 'the body is not JSON');
   }
   const { apiVersion, kind, request } = mapping(review);
   const { uid, namespace, operation, object, oldObject, kind: type } = mapping(request);
   if (apiVersion !== 'admission.k8s.io/v1' || kind !== 'AdmissionReview' || typeof uid !== 'string')
-    throw new HttpError(400, 'the body is no AdmissionReview of admission.k8s.io/v1 with a request');
+    throw new HttpError(400, 'the body is not an AdmissionReview of admission.k8s.io/v1 with a request');
   const { kind: name } = mapping(type);
   return {
     ...{ uid, operation, object, oldObject },

@@ -1,18 +1,18 @@
-/** What a source's objects carry of the groups that they belong to; a folder's manifests carry nothing. */
+/** Marks that a source's objects carry of the groups that they belong to. The manifests of a folder carry none. */
 import type { Group, ObjectName, PowerState } from '../api';
 import type { ResolvedTier } from './plans';
 
-/** Marks objects as belonging to a group, and takes the marks off. Everything may be asked again; what is there already costs nothing. */
+/** Sets and removes the marks. Each call may be repeated; a mark that is there already costs nothing. */
 export interface Ownership {
   /**
-   * Makes sure that the group cannot go without {@link Ownership.release}. False where that is not so, because the group is being deleted, or
-   * because another process has to see to it: then no run of it may be started. Another pass follows once it is so.
+   * Makes sure that the group cannot be deleted before {@link Ownership.release}. Resolves to false if that is not so yet, because the group is
+   * being deleted or another process has to set the mark: then no run of it may start. Another pass follows once it is so.
    */
   claim(group: Group): Promise<boolean>;
-  /** A nested group that its parent's run has come to gets the parent's power state, so that what stands in it is what it does. */
+  /** Sets the power state of a nested group to its parent's, once the parent's run has reached it: its spec says what it does. */
   inherit(group: Group, powerState: PowerState): Promise<void>;
-  /** Marks the group as ours to clean up after, and its linked members as its own; those that have left lose the mark. */
+  /** Marks the group's linked members as its own, and removes the mark from those that have left. */
   own(group: Group, tiers: readonly ResolvedTier[]): Promise<void>;
-  /** The group is gone or on its way out, and its run was told: its members are treated as its policy says, and it may go. */
+  /** The group is deleted or being deleted, and its run was withdrawn: handles its members as its policy says, and lets it go. */
   release(group: ObjectName): Promise<void>;
 }

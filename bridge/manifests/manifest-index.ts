@@ -19,7 +19,7 @@ export interface ManifestIndex {
   childGroups: ReadonlyMap<ObjectKey, Group[]>;
   /** VMs that name the group of the key in `spec.groupName`. */
   childMachines: ReadonlyMap<ObjectKey, VirtualMachine[]>;
-  /** By namespace, where there are affinity rules: the keys of labels that they ask for, and all VMs. */
+  /** By namespace that has affinity rules: the keys of the labels that they select by, and all VMs. */
   selectedBy: ReadonlyMap<string, { keys: string[]; machines: VirtualMachine[] }>;
 }
 
@@ -42,8 +42,7 @@ export function emptyIndex(): ManifestIndex {
 }
 
 /**
- * The look-ups with the objects of one namespace replaced; those of all others, and of kinds of which nothing has changed, are taken over as
- * they are.
+ * The look-ups with the objects of one namespace replaced. Those of other namespaces, and of kinds without a change, are reused.
  */
 export function withNamespace(index: ManifestIndex, before: Manifests, after: Manifests): ManifestIndex {
   const same = <T>(some: T[], others: T[]): boolean =>

@@ -3,15 +3,15 @@ import type { Group, SequencePolicy } from '../../api';
 import type { ManifestIndex } from './manifest-index';
 import { compareNames, objectKey } from './object-key';
 
-/** The parent group; undefined where there is none or it does not exist. */
+/** The parent group; undefined if the group names none, or it does not exist. */
 export function parentOf(index: ManifestIndex, group: Group): Group | undefined {
   if (group.groupName === undefined) return undefined;
   return index.groups.get(objectKey({ namespace: group.namespace, name: group.groupName }));
 }
 
 /**
- * The group and its ancestors, the group first. Ends where a group comes up a second time: validation refuses cycles, but an edit that
- * is kept at its last valid form can close one.
+ * The group and its ancestors, the group first. Ends before a group that was met already: validation refuses cycles, but an object that is
+ * kept in its last valid form can close one.
  */
 export function ancestry(index: ManifestIndex, group: Group): Group[] {
   const chain: Group[] = [];
@@ -19,13 +19,13 @@ export function ancestry(index: ManifestIndex, group: Group): Group[] {
   return chain;
 }
 
-/** The group on top of the group's tree; the same for every group of it. */
+/** The topmost group of the group's tree; the same for every group of the tree. */
 export function topOf(index: ManifestIndex, group: Group): Group {
   const chain = ancestry(index, group);
   const last = chain.at(-1) ?? group;
   const above = parentOf(index, last);
   if (!above) return last;
-  // A cycle: the first of it by name.
+  // A cycle: its first group by name.
   const [first = last] = chain
     .slice(chain.indexOf(above))
     .sort((a, b) => compareNames(objectKey(a), objectKey(b)));
@@ -33,8 +33,8 @@ export function topOf(index: ManifestIndex, group: Group): Group {
 }
 
 /**
- * The group whose run drives this one: the topmost of its ancestry with a power state. Where none has one: the topmost of all if VMs have to
- * be placed ahead of any power state ({@link Plan.placesAhead}), else nobody.
+ * The group whose run drives this one: the topmost of its ancestry with a power state. If none has one: the topmost of all if VMs are placed
+ * whatever the power state ({@link Plan.placesAhead}), otherwise none.
  */
 export function driverOf(index: ManifestIndex, group: Group, placesAhead = false): Group | undefined {
   const powered = ancestry(index, group).findLast((ancestor) => ancestor.powerState !== undefined);

@@ -1,7 +1,7 @@
 /**
- * What is known of each VM: what the platform reports, or what the group's last run saw if the watch has not reported that yet.
+ * What is known of each VM: what the platform reports, or what the group's last run saw if the watch is behind.
  *
- * SEEN-1: of the two the later one counts, by the platform's own versions.
+ * SEEN-1: the later of the two counts, by the platform's own versions.
  * SEEN-2: what a run saw counts for a while after the bridge learned of it. By then the watch has reported it, so what the platform says
  *     now is true, also if its versions or a worker's clock went back.
  * SEEN-3: of a VM that is not on the platform it counts only if the bridge followed the run to its end, and nothing was reported of the VM
@@ -11,7 +11,7 @@ import { isLater, own, type ObjectName, type VirtualMachine, type VirtualMachine
 import type { RunOutcome } from '../../contract';
 import type { RunState } from '../runs';
 
-/** What is observed of VMs, by the watch of the platform. */
+/** The watch of the platform. */
 export interface Observations {
   /** What was last observed; undefined: the platform does not have the VM. */
   get(vm: ObjectName & { uid: string }): VirtualMachineStatus | undefined;
@@ -26,14 +26,14 @@ export interface Observations {
 /** Milliseconds for which what a run saw may be ahead of the watch (SEEN-2). */
 export const WATCH_LAG = 30_000;
 
-/** What became of the VMs that one run reported by name. */
+/** What happened since to the VMs that one run reported by name. */
 interface Since {
   /** Uids at the first look: another VM of the same name is not the one that the run saw. */
   uids: Map<string, string>;
   gone: Set<string>;
 }
 
-/** Keeps nothing of VMs or runs that are gone. */
+/** What is known of VMs. Keeps nothing of VMs and runs that do not exist any more. */
 export class ObservedVms {
   readonly #observations: Observations;
   readonly #since = new WeakMap<RunOutcome, Since>();

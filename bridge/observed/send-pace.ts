@@ -1,10 +1,10 @@
 /**
- * Gathers what comes to an open run in quick succession: a thousand VMs that are made one by one are not a thousand plans in its history. A
- * run that is not open is started at once.
+ * Gathers changes for an open run that follow each other quickly: a thousand VMs that are created one by one are not a thousand plans in its
+ * history. A run that is not open is started at once.
  */
 import type { ObjectKey } from '../manifests';
 
-/** Milliseconds between two plans for the same open run where members come one after the other: doubles from one to the other. */
+/** Milliseconds between two plans for the same open run: doubles with each plan. */
 const FIRST_GAP = 100;
 const LONGEST_GAP = 2_000;
 

@@ -1,4 +1,4 @@
-/** Operators' requests for runs that have not been sent yet, by the driver's group. */
+/** Operators' requests for runs that were not sent yet. */
 import type { ObjectKey } from '../manifests';
 import type { Asker } from './sync-asker';
 
@@ -7,43 +7,43 @@ interface Waiter {
   failed: (error: Error) => void;
 }
 
-interface Ask {
+interface PendingRequest {
   asker: Asker;
   waiting: Waiter[];
 }
 
-/** A later request of a group replaces the earlier one; both are answered once it was sent. */
+/** By the key of the driver. A later request replaces an earlier one; both are settled once it was sent. */
 export class PendingRequests {
-  readonly #asks = new Map<ObjectKey, Ask>();
+  readonly #requests = new Map<ObjectKey, PendingRequest>();
 
-  /** Resolves once the request was sent; rejects if the group goes or the bridge stops before that. */
+  /** Resolves once the request was sent; rejects if the group is deleted or the bridge stops before. */
   add(key: ObjectKey, { actor, reason }: Asker): Promise<void> {
     return new Promise((sent, failed) => {
-      const waiting = [...(this.#asks.get(key)?.waiting ?? []), { sent, failed }];
-      this.#asks.set(key, { asker: { actor, reason }, waiting });
+      const waiting = [...(this.#requests.get(key)?.waiting ?? []), { sent, failed }];
+      this.#requests.set(key, { asker: { actor, reason }, waiting });
     });
   }
 
   of(key: ObjectKey): Asker | undefined {
-    return this.#asks.get(key)?.asker;
+    return this.#requests.get(key)?.asker;
   }
 
-  /** This request was sent; one that came meanwhile was not. */
+  /** This request was sent; a later one was not. */
   sent(key: ObjectKey, asker: Asker): void {
-    const ask = this.#asks.get(key);
-    if (ask?.asker !== asker) return;
-    this.#asks.delete(key);
-    for (const { sent } of ask.waiting) sent();
+    const request = this.#requests.get(key);
+    if (request?.asker !== asker) return;
+    this.#requests.delete(key);
+    for (const { sent } of request.waiting) sent();
   }
 
-  /** Nothing will be sent. */
+  /** The request will not be sent. */
   drop(key: ObjectKey, why: string): void {
-    const ask = this.#asks.get(key);
-    this.#asks.delete(key);
-    for (const { failed } of ask?.waiting ?? []) failed(new Error(why));
+    const request = this.#requests.get(key);
+    this.#requests.delete(key);
+    for (const { failed } of request?.waiting ?? []) failed(new Error(why));
   }
 
   dropAll(why: string): void {
-    for (const key of [...this.#asks.keys()]) this.drop(key, why);
+    for (const key of [...this.#requests.keys()]) this.drop(key, why);
   }
 }

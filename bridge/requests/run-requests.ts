@@ -1,4 +1,4 @@
-/** How another process asks the bridge for a run: one small file a request, taken away once the run was asked for. */
+/** How another process asks the bridge for a run: one small file for each request, removed once the run was asked for. */
 import { watch } from 'chokidar';
 import { mkdir, rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
@@ -16,14 +16,14 @@ const schema = z.strictObject({
 /** Asks for a run of one group. */
 export type RunRequest = z.infer<typeof schema>;
 
-/** Drops a request for the bridge that watches `folder`. */
+/** Leaves a request for the bridge that watches `folder`. Rejects with the error of the file system. */
 export async function requestRun(folder: string, request: RunRequest): Promise<void> {
   await writeAtomically(join(folder, `${randomUUID()}.json`), JSON.stringify(schema.parse(request)));
 }
 
 /**
- * Hands each request in `folder` to `handle`, those that wait there already first. A request is taken away once `handle` resolved;
- * where it rejects, or the file is no request, `onRefused` is told and the file goes too.
+ * Passes each request in `folder` to `handle`, also those that are there already. The file is removed once `handle` has resolved. If it rejects,
+ * or the file is not a request, `onRefused` is called and the file is removed too.
  */
 export async function watchRequests(
   folder: string,
@@ -50,7 +50,7 @@ export async function watchRequests(
   });
   await new Promise<void>((ready) => watcher.once('ready', () => ready()));
   return {
-    // What is open waits for Temporal perhaps; its file stays for the next start.
+    // A request under way may wait for Temporal; its file stays for the next start.
     stop: () => watcher.close(),
   };
 }

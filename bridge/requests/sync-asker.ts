@@ -20,7 +20,7 @@ const BY = 'vmgroup.dev/asked-by';
 const BECAUSE = 'vmgroup.dev/asked-because';
 const REVISION = 'vmgroup.dev/asked-for-revision';
 
-/** Longest actor and reason that go on record, in characters. */
+/** Longest actor and reason that are recorded, in characters. */
 const LONGEST = 1000;
 
 /** The annotations for a write of `nextForcePowerStateSyncTime` into a group that has this uid and generation now. */
@@ -32,12 +32,12 @@ export function askerAnnotations(
 }
 
 /**
- * Who asked for the force sync that a driver's run has not been told of: of its own, else of one below.
+ * Who asked for the force sync that was not sent to a driver's run yet: for the driver, or else for a group below it.
  *
- * @param told Every token that was told, as in {@link Sent}; undefined: that is not known.
+ * @param told Every token that was sent, as in {@link SentPlan}; undefined: that is not known.
  */
 export function syncAsker(index: ManifestIndex, driver: Group, told: string | undefined): Asker | undefined {
-  // Of the groups below, nothing else tells whether their tokens are new.
+  // Without it, nothing tells whether the tokens of the groups below are new.
   const groups = told === undefined ? [driver] : treeOf(index, driver);
   const tokens = new Set(told?.split(/[ ;]/));
   for (const group of groups) {
@@ -48,7 +48,7 @@ export function syncAsker(index: ManifestIndex, driver: Group, told: string | un
   return undefined;
 }
 
-/** ASKER-1. */
+/** The operator that the annotations name, if they are about this revision (ASKER-1). */
 function askerOf({ annotations, uid, generation }: Group): Asker | undefined {
   const { [BY]: actor = '', [BECAUSE]: reason = '', [REVISION]: written } = annotations;
   if (written !== `${uid}:${generation}` || actor === '' || reason === '') return undefined;

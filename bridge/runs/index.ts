@@ -12,4 +12,3 @@ export {
 } from './run-health';
 export type { FollowedRun, RunState } from './run-state';
 export { temporalRuns, type TemporalRuns } from './temporal-runs';
-export type { ObjectName as GroupName } from '../../api';

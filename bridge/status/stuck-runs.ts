@@ -1,7 +1,7 @@
-/** Groups whose open runs do not go on for a reason that the runs cannot report themselves. Pure. */
+/** Groups whose open runs make no progress for a reason that the runs cannot report themselves. Pure. */
 import type { GroupView } from './view';
 
-/** Reasons of conditions that say so. */
+/** Reasons of conditions of such groups. */
 export type StuckReason = 'WorkflowTaskFailing' | 'RunPaused' | 'ActivityPaused' | 'StalePlan';
 
 /** How many groups have a condition with each of these reasons. */

@@ -108,23 +108,23 @@ test('answers with the uid of the request, and tells what became of it', async (
 
 describe('WEBHOOK-1: what is none of an API server', () => {
   const rows: [title: string, where: string, body: string | Buffer, status: number, message: string][] = [
-    ['no JSON', '/validate', '{', 400, 'the body is no JSON'],
-    ['nothing', '/mutate', '', 400, 'the body is no JSON'],
-    ['bytes', '/validate', Buffer.from([0, 255, 254, 13, 10]), 400, 'the body is no JSON'],
+    ['no JSON', '/validate', '{', 400, 'the body is not JSON'],
+    ['nothing', '/mutate', '', 400, 'the body is not JSON'],
+    ['bytes', '/validate', Buffer.from([0, 255, 254, 13, 10]), 400, 'the body is not JSON'],
     [
       'null',
       '/validate',
       'null',
       400,
-      'the body is no AdmissionReview of admission.k8s.io/v1 with a request',
+      'the body is not an AdmissionReview of admission.k8s.io/v1 with a request',
     ],
-    ['no request', '/validate', '{"kind":"AdmissionReview"}', 400, 'the body is no AdmissionReview'],
+    ['no request', '/validate', '{"kind":"AdmissionReview"}', 400, 'the body is not an AdmissionReview'],
     [
       'another version',
       '/validate',
       review(asked).replace('/v1"', '/v1beta1"'),
       400,
-      'the body is no AdmissionReview',
+      'the body is not an AdmissionReview',
     ],
     ['another path', '/metrics', '', 404, 'paths: /validate /mutate'],
     ['too much', '/validate', Buffer.alloc(9 * 2 ** 20, 'a'), 413, 'the body has more than 8388608 bytes'],
@@ -228,7 +228,7 @@ test('WEBHOOK-2: a new certificate is taken, and open connections go on', async 
   const second = await serial();
   const key = readFileSync(keyFile, 'utf8');
   authority.issue(path.join(dir, 'other.crt'), keyFile);
-  await until(() => errors.some((error) => error.includes('tls.key; the old one stays')));
+  await until(() => errors.some((error) => error.includes('tls.key; the old ones stay in use')));
   expect(await serial()).toBe(second);
   writeFileSync(certificateFile, 'none');
   expect(await serial()).toBe(second);

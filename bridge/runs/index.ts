@@ -11,4 +11,5 @@ export {
   type TaskFailure,
 } from './run-health';
 export type { FollowedRun, RunState } from './run-state';
-export { temporalRuns, type TemporalRuns } from './temporal-runs';
+export { temporalRuns } from './server-runs';
+export type { TemporalRuns } from './temporal-runs';

@@ -1,6 +1,6 @@
 /** Whether the Temporal server answers. */
 import { pause } from './pause';
-import { isUnanswered } from './temporal-runs';
+import { isUnanswered } from './server-calls';
 
 /** Milliseconds between two pings. */
 const PING_INTERVAL = 5_000;

@@ -1,7 +1,9 @@
 import type { Client } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { groupRuns, type GroupRuns } from '../../../bridge/runs/group-runs';
-import { isUnanswered, runEvents, temporalRuns } from '../../../bridge/runs/temporal-runs';
+import { isUnanswered } from '../../../bridge/runs/server-calls';
+import { runEvents } from '../../../bridge/runs/run-events';
+import { temporalRuns } from '../../../bridge/runs/server-runs';
 import { resolveTrees } from '../../../bridge';
 import type { Plan, PlanMessage } from '../../../contract';
 import { FakeTemporal } from './fake-temporal';

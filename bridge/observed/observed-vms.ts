@@ -61,7 +61,7 @@ export class ObservedVms {
     const seen = this.#observations.get(vm);
     const outcome = outcomeOf(run);
     const reported = own(outcome?.observed, vm.name);
-    if (!outcome || !reported || run?.phase !== 'Closed' || this.newsFor(run) === 0) return seen;
+    if (!outcome || !reported || run?.phase !== 'Closed' || this.watchBehindFor(run) === 0) return seen;
     const { uids, gone } = this.#sinceOf(outcome);
     const uid = uids.get(vm.name) ?? vm.uid;
     uids.set(vm.name, uid);
@@ -71,7 +71,7 @@ export class ObservedVms {
   }
 
   /** Milliseconds for which the watch may not have reported yet what a run that has ended saw or did (SEEN-2); 0: it has. */
-  newsFor(run: RunState | undefined): number {
+  watchBehindFor(run: RunState | undefined): number {
     if (run?.phase !== 'Closed' || run.learnedAt === undefined) return 0;
     return Math.max(0, run.learnedAt + WATCH_LAG - this.#now());
   }

@@ -57,7 +57,7 @@ export class TreeObserver {
     return {
       tiers: resolveTiers(index, group),
       ...(run && { run }),
-      newsFor: vms.newsFor(run),
+      watchBehindFor: vms.watchBehindFor(run),
       ...(view && { view }),
       ...(sent && { sent }),
       ...(asked && { asked }),

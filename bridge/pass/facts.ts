@@ -14,7 +14,7 @@ export interface GroupFacts {
   /** Its last run; absent: not looked up yet. */
   run?: RunState;
   /** For how long the platform may not have reported yet what the last run did; 0: it has. */
-  newsFor: number;
+  watchBehindFor: number;
   /** The view that was shown last. */
   view?: GroupView;
   /** What was sent to its run last. */

@@ -83,7 +83,7 @@ function decide(facts: TreeFacts, driver: Group, known: GroupFacts, plan: Plan):
 function worldOf({ groups, machines, placesAhead }: TreeFacts, driver: GroupFacts | undefined): World {
   return {
     observe: (vm) => machines.get(objectKey(vm))?.status,
-    isNews: (group) => (groups.get(objectKey(group))?.newsFor ?? 0) > 0,
+    isWatchBehind: (group) => (groups.get(objectKey(group))?.watchBehindFor ?? 0) > 0,
     isRunning: (group) => lastRun(groups, group).phase === 'Open',
     placesAhead,
     // An operator who asks wants everything tried again, also what earlier runs left alone.
@@ -100,8 +100,8 @@ function lastOutcome(groups: TreeFacts['groups'], group: Group): RunOutcome | un
 export function returnIn({ groups }: TreeFacts, { drivers }: TreeSteps): number | undefined {
   const waits = drivers.map(({ decision, sendIn }) => (decision?.send ? sendIn : 0));
   const retries = drivers.map(({ decision }) => decision?.refused?.retryIn ?? 0);
-  const news = [...groups.values()].map(({ newsFor }) => newsFor);
-  const times = [...waits, ...[...news, ...retries].map((time) => (time > 0 ? time + MARGIN : 0))];
+  const watches = [...groups.values()].map(({ watchBehindFor }) => watchBehindFor);
+  const times = [...waits, ...[...watches, ...retries].map((time) => (time > 0 ? time + MARGIN : 0))];
   const least = Math.min(...times.filter((time) => time > 0));
   return least < Infinity ? least : undefined;
 }

@@ -153,7 +153,8 @@ function machineFields(
   vm: VirtualMachine,
   { above: [driver] }: Inherited,
 ): Partial<PlanMember> {
-  const released = driver && world.isNews?.(driver) ? world.lastOutcome?.(driver)?.released : undefined;
+  const released =
+    driver && world.isWatchBehind?.(driver) ? world.lastOutcome?.(driver)?.released : undefined;
   const observed = sinceRelease(world.observe?.(vm), vm, released);
   const requests = requestsOf(index, vm);
   return {

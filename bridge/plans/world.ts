@@ -8,8 +8,8 @@ export interface World {
   observe?: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
   /** How the last run of a group ended. */
   lastOutcome?: (group: Group) => RunOutcome | undefined;
-  /** Whether what the group's last run did may not have been observed yet. */
-  isNews?: (group: Group) => boolean;
+  /** Whether the watch may not have reported yet what the group's last run did. */
+  isWatchBehind?: (group: Group) => boolean;
   /** Whether a run of the group is open. */
   isRunning?: (group: Group) => boolean;
   /** The platform creates VMs only once they are placed: see {@link Plan.placesAhead}. */

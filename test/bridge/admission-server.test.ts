@@ -173,7 +173,7 @@ describe('WEBHOOK-1: what is none of an API server', () => {
   });
 });
 
-test('WEBHOOK-1: who does not go on is not waited for', async () => {
+test('WEBHOOK-1: a client that stops sending is not waited for', async () => {
   const [host, port] = server.address.split(':');
   const head = 'POST /validate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{';
   const answered = await new Promise<string>((closed, reject) => {
@@ -189,7 +189,7 @@ test('WEBHOOK-1: who does not go on is not waited for', async () => {
   expect({ reviews, errors }).toEqual({ reviews: ['/validate  Refused'], errors: [] });
 });
 
-test('WEBHOOK-1: as long as nothing is known the answer is an error, which failurePolicy decides about', async () => {
+test('WEBHOOK-1: while nothing is known the answer is an error, and failurePolicy decides', async () => {
   known = () => {
     throw new Error('the first list is still under way');
   };

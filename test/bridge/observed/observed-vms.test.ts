@@ -62,10 +62,10 @@ describe('SEEN-2: what a run saw counts for a while', () => {
     const run = ended(seen('PoweredOn', over));
     onPlatform = seen('PoweredOff', { at: 5, ...('version' in over && { version: '100' }) });
     expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOn' });
-    expect(vms.newsFor(run)).toBe(WATCH_LAG);
+    expect(vms.watchBehindFor(run)).toBe(WATCH_LAG);
     now += WATCH_LAG;
     expect(vms.observe(a, run)).toMatchObject({ powerState: 'PoweredOff' });
-    expect(vms.newsFor(run)).toBe(0);
+    expect(vms.watchBehindFor(run)).toBe(0);
   });
 
   test('a run of which only the status remembers says nothing', () => {

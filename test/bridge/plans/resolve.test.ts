@@ -60,11 +60,11 @@ test('a place that the last run has just given back counts no more, in nested gr
     virtualMachines: [vm('a', 'app'), vm('b', 'child')],
   });
   const released = outcome(planOf(from), { outcome: 'Cancelled', released: ['a', 'b'], endedAt: 50 });
-  const places = (isNews: boolean): boolean[] => {
+  const places = (isWatchBehind: boolean): boolean[] => {
     const there = seen('PoweredOff', { placement: { zoneID: 'zone-a' } });
     const plan = planOf(from, 'app', {
       observe: observing({ a: there, b: there }),
-      isNews: () => isNews,
+      isWatchBehind: () => isWatchBehind,
       lastOutcome: ({ name }: Group) => (name === 'app' ? released : undefined),
     });
     return plansOf(plan)

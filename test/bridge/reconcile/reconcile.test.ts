@@ -233,7 +233,7 @@ describe('no run is open', () => {
       'SpecChanged',
     ],
     [
-      'RECONCILE-3 does not end with a VM of somebody else that a rule selects',
+      'RECONCILE-3 does not end with a VM outside of the group that a rule selects',
       { ...bOff, beside: [{ name: 'x', uid: 'vm-x' }] },
       knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { sent: sentOf(bOff) }),
       undefined,
@@ -253,7 +253,7 @@ describe('no run is open', () => {
       undefined,
     ],
     [
-      'RECONCILE-3 ends when somebody asks',
+      'RECONCILE-3 ends when an operator asks',
       bOff,
       knowing(closed(outcome(bOff, { outcome: 'Cancelled' })), { asked: { actor: 'ann', reason: 'fixed' } }),
       'Asked',
@@ -309,7 +309,7 @@ describe('no run is open', () => {
     expect(decision.why).not.toBe('');
   });
 
-  test('RECONCILE-3: what says too little of a stopped run is replaced, so that a join can be told from then on', () => {
+  test('RECONCILE-3: what says too little of a stopped run is replaced, so that a later join can be told apart', () => {
     const stopped = closed(outcome(bOff, { outcome: 'Cancelled' }));
     for (const sent of [undefined, withoutWants, sentOf(onlyA, { runId: 'r0' })]) {
       const kept = chooseSend(bOff, knowing(stopped, { ...(sent && { sent }) })).sent;

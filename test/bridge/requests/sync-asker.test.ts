@@ -31,14 +31,14 @@ test('a group in a tree has a revision of its own making', () => {
   expect(asker({ ...site(3, 3), groupName: 'above', revision: 'uid-1:0a1b2c3d4e5f' }, '')).toEqual(bob);
 });
 
-test('ASKER-1: not for what somebody else has written since, nor in a copy', () => {
+test('ASKER-1: not for a later write, nor in a copy', () => {
   expect(asker(site(4, 3), '')).toBeUndefined();
   expect(asker({ ...site(3, 3), uid: 'uid-2' }, '')).toBeUndefined();
   const { nextForcePowerStateSyncTime: _, ...without } = site(3, 3);
   expect(asker(without, '')).toBeUndefined();
 });
 
-test('ASKER-2: not for a sync that was told; of a group below only where it is known what was told', () => {
+test('ASKER-2: not for a sync that was sent; for a group below only if it is known what was sent', () => {
   expect(asker(site(3, 3), T1)).toBeUndefined();
   expect(asker(site(3, 3), `2025-12-31T00:00:00Z;${T1}`)).toBeUndefined();
   const plain = { ...site(5, 3, '2026-02-02T00:00:00Z'), name: 'top' };

@@ -89,7 +89,7 @@ test('a single file, replaced again and again', async () => {
   expect(groups()).toEqual({ app: 'PoweredOn' });
 });
 
-test('DIRECTORY-1: an invalid edit changes nothing and is reported; mending it does', async () => {
+test('DIRECTORY-1: an invalid edit changes nothing and is reported; its repair is taken over', async () => {
   await put('app.yaml', group('PoweredOn') + '---\n' + group('PoweredOn', 'beside'));
   await begin();
   const before = [...now().index.groups.values()].find((each) => each.name === 'app');

@@ -81,14 +81,14 @@ describe('fileStatusStore', () => {
     await store.flush();
   });
 
-  test('a folder that is not there, and a broken file, are no views', async () => {
+  test('a missing folder and a broken file hold no views', async () => {
     expect(await readViews(join(folder, 'nothing'))).toEqual([]);
     await mkdir(join(folder, 'prod'));
     await writeFile(join(folder, 'prod', 'a.json'), '{"half');
     expect(await readViews(folder)).toEqual([]);
   });
 
-  test('trouble with writing is told', async () => {
+  test('a failed write is reported', async () => {
     const errors: unknown[] = [];
     await writeFile(join(folder, 'prod'), 'a file where a folder should be');
     const store = fileStatusStore(folder, (error) => errors.push(error));

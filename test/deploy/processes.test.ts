@@ -8,7 +8,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { ROLE, type ClusterProcess } from '../../cli/doctor/permissions';
 import { workflowId } from '../../contract';
@@ -18,6 +17,7 @@ import { grantsOf, podOf, rendered, type Manifest } from '../support/deploy';
 import { startCluster, type ClusterUser, type TestCluster } from '../support/kubernetes';
 import { startCommand, type Command } from '../support/processes';
 import { startTemporal, type TestTemporal } from '../support/temporal';
+import { until } from '../support/until';
 
 const root = path.join(__dirname, '../..');
 const READY = /"msg":"ready"/;
@@ -42,9 +42,11 @@ async function readyz(command: Command): Promise<number> {
 }
 
 async function untilReady(command: Command): Promise<void> {
-  for (const end = Date.now() + 30_000; (await readyz(command)) !== 200; await sleep(100)) {
-    if (Date.now() > end) throw new Error(`not ready: ${command.output().slice(-2_000)}`);
-  }
+  const context = (): string => command.output().slice(-2_000);
+  await until(async () => (await readyz(command)) === 200, 'the process to be ready', {
+    seconds: 30,
+    context,
+  });
 }
 
 describe('docker-compose.yml', () => {

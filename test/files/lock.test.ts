@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LockedError, takeLock, type Lock } from '../../files';
+import { until } from '../support/until';
 
 let folder: string;
 let file: string;
@@ -35,10 +36,7 @@ function start(apart = false): { child: ChildProcess; said: string[]; answer: ()
   return {
     child,
     said,
-    answer: async () => {
-      while (said.length === 0) await sleep(50);
-      return said[0] ?? '';
-    },
+    answer: () => until(() => said[0], 'the answer of a process'),
   };
 }
 
@@ -124,7 +122,7 @@ test('LOCK-3: a process whose lock was taken over is told once, and does not rem
   let lost = 0;
   const lock = await take(() => (lost += 1));
   writeFileSync(file, JSON.stringify({ pid: 1, processStart: 'x', instance: 'other', note: {} }));
-  while (lost === 0) await sleep(100);
+  await until(() => lost > 0);
   await sleep(2_500);
   expect(lost).toBe(1);
   await lock.release();

@@ -1,5 +1,4 @@
 /** Events on a real API server. The guarantees are those of kubernetes/event-writer.ts. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   connectKubernetes,
   EventWriter,
@@ -9,6 +8,7 @@ import {
   type ObjectEvent,
 } from '../../kubernetes';
 import { startCluster, type TestCluster } from '../support/kubernetes';
+import { until } from '../support/until';
 
 let cluster: TestCluster;
 let api: ApiServer;
@@ -73,7 +73,7 @@ test('EVENT-2: after a while it is a new one; a storm of new ones is bounded', a
   const events = writer();
   const now = Date.now();
   events.write(object, happened({ at: now - 700_000 }));
-  while ((await written()).length === 0) await sleep(10);
+  await until(async () => (await written()).length > 0);
   events.write(object, happened({ at: now - 50_000 }));
   for (let count = 0; count < 100; count += 1)
     events.write(object, happened({ subject: `s-${count}`, at: now }));
@@ -88,7 +88,7 @@ test('EVENT-1: what cannot be written is told, and waits for its repetition', as
     create: (...given) => (refuses ? Promise.reject(new Error('not now')) : api.create(...given)),
   });
   events.write(object, happened());
-  while (errors.length === 0) await sleep(10);
+  await until(() => errors.length > 0);
   refuses = false;
   events.write(object, happened());
   await events.stop();

@@ -5,6 +5,7 @@ import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../s
 import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
 import { groupWithVms, vmManifest } from '../support/manifests';
 import { accepted } from '../support/system';
+import { until } from '../support/until';
 
 let system: ClusterSystem;
 let proxy: FaultProxy;
@@ -353,9 +354,9 @@ test('a user without rights can change nothing', async () => {
 });
 
 async function untilReadiness(ready: boolean, seconds = 60): Promise<{ message: string }> {
-  for (const end = Date.now() + seconds * 1_000; Date.now() < end; await sleep(50)) {
+  const look = (): { message: string } | undefined => {
     const now = bridge.bridge.ready();
-    if (now.ready === ready) return now;
-  }
-  throw new Error(`waited ${seconds} s for the bridge to be ${ready ? '' : 'not '}ready`);
+    return now.ready === ready ? now : undefined;
+  };
+  return until(look, `the bridge to be ${ready ? '' : 'not '}ready`, { seconds });
 }

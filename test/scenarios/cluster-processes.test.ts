@@ -15,6 +15,7 @@ import { groupWithVms } from '../support/manifests';
 import { startCommand, type Command } from '../support/processes';
 import { accepted } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
+import { until } from '../support/until';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-cluster-processes-'));
 let cluster: TestCluster;
@@ -70,12 +71,12 @@ const group = (namespace: string): Promise<KubernetesObject | undefined> =>
   api.get(RESOURCES.virtualMachineGroups, { namespace, name: 'app' });
 
 async function converged(namespace: string, generation: number): Promise<void> {
-  for (const end = Date.now() + 90_000; Date.now() < end; await sleep(100)) {
-    const status = (await group(namespace))?.status as
-      { observedGeneration?: number; phase?: string } | undefined;
-    if (status?.observedGeneration === generation && status.phase === 'Converged') return;
-  }
-  throw new Error(`waited 90 s for ${namespace}/app: ${JSON.stringify((await group(namespace))?.status)}`);
+  let status: { observedGeneration?: number; phase?: string } | undefined;
+  const look = async (): Promise<boolean> => {
+    status = (await group(namespace))?.status as typeof status;
+    return status?.observedGeneration === generation && status.phase === 'Converged';
+  };
+  await until(look, `${namespace}/app`, { seconds: 90, context: () => JSON.stringify(status) });
 }
 
 const operations = async (namespace: string): Promise<string[]> =>
@@ -93,7 +94,7 @@ async function leader(): Promise<Command> {
 test('the one that leads is killed in the middle of a run: the other one writes, and nothing is done twice', async () => {
   await apply('killed');
   const first = await leader();
-  while ((await operations('killed')).length === 0) await sleep(20);
+  await until(async () => (await operations('killed')).length > 0);
   await first.kill();
   await converged('killed', 1);
   expect(await operations('killed')).toEqual(['PoweredOn a', 'PoweredOn b']);
@@ -103,7 +104,7 @@ test('the one that leads is killed in the middle of a run: the other one writes,
 
 test('the worker is killed in the middle of a run: the next one goes on, and nothing is done twice', async () => {
   await apply('worker');
-  while ((await operations('worker')).length === 0) await sleep(20);
+  await until(async () => (await operations('worker')).length > 0);
   await worker.kill();
   await sleep(1_500);
   await worker.restart();
@@ -119,9 +120,8 @@ test('one that is paused while another one takes over writes nothing old when it
   // Paused with the change on its way to it.
   await api.merge(RESOURCES.virtualMachineGroups, { namespace: 'paused', name: 'app' }, patch);
   first.pause();
-  await sleep(20_000);
+  await until(async () => (await leader()) !== first, 'another leader', { seconds: 90 });
   await converged('paused', 2);
-  expect(await leader()).not.toBe(first);
   const before = (await group('paused'))?.metadata.resourceVersion;
   first.resume();
   await sleep(5_000);
@@ -139,10 +139,8 @@ async function page(command: Command, name: string): Promise<string> {
 /** Waits until `/readyz` says so, and sees that the process counts as alive all the same. */
 async function readiness(command: Command, wanted: RegExp): Promise<void> {
   let said = '';
-  for (const end = Date.now() + 60_000; !wanted.test(said); await sleep(100)) {
-    if (Date.now() > end) throw new Error(`waited 60 s for ${wanted}: ${said}`);
-    said = await page(command, 'readyz');
-  }
+  const look = async (): Promise<boolean> => wanted.test((said = await page(command, 'readyz')));
+  await until(look, String(wanted), { seconds: 60, context: () => said });
   expect(await page(command, 'healthz')).toBe('200 ok');
 }
 

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { dataFolder } from '../../cli/data-folder';
 import { findTemporalCli } from '../../cli/temporal-server';
 import { startTemporalServer, type TemporalServer } from '../../cli/temporal-server/temporal-server';
@@ -12,6 +11,7 @@ import {
   SEARCH_ATTRIBUTE_TYPES,
   type TemporalClient,
 } from '../../worker';
+import { until } from '../support/until';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-attributes-'));
 let server: TemporalServer;
@@ -29,13 +29,10 @@ beforeAll(async () => {
   });
   const { address } = server;
   temporal = await connectClient({ address, namespace: 'default', connectionOptions: { address } });
-  for (;;) {
-    if (
-      await temporal.client.workflowService.describeNamespace({ namespace: 'default' }).catch(() => undefined)
-    )
-      return;
-    await sleep(100);
-  }
+  await until(
+    () => temporal.client.workflowService.describeNamespace({ namespace: 'default' }).catch(() => undefined),
+    'the namespace default',
+  );
 }, 180_000);
 afterAll(async () => {
   await temporal.close();

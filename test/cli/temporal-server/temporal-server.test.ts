@@ -15,6 +15,7 @@ import {
   type ServerOptions,
 } from '../../../cli/temporal-server/temporal-server';
 import { connectClient, registerSearchAttributes, SEARCH_ATTRIBUTE_TYPES } from '../../../worker';
+import { until } from '../../support/until';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-server-'));
 const folder = dataFolder(dir);
@@ -69,7 +70,7 @@ test('starts with its search attributes, is started again when it dies (TEMPORAL
 
   const first = server.pid() ?? 0;
   process.kill(first, 'SIGKILL');
-  while (server.pid() === first) await sleep(50);
+  await until(() => server.pid() !== first);
   await answers(server.address);
   expect(restarts).toEqual([expect.stringContaining('SIGKILL')]);
   expect(spawned.map(({ port }) => port)).toEqual([server.port, server.port]);

@@ -21,11 +21,11 @@ const REFUSED: [file: string, line: string, rule: string][] = [
   ['simulator/machine.ts', "export { startWorker } from '../worker';", IMPORTS],
   ['activities/power.ts', "export { startWorker } from '../worker';", IMPORTS],
   ['activities/power.ts', "export { DEFAULT_POLICY } from '../api/sequence-policy';", IMPORTS],
-  ['workflows/run.ts', "export { createActivities } from '../activities';", IMPORTS],
-  ['workflows/run.ts', "export { readFileSync } from 'node:fs';", IMPORTS],
-  ['workflows/run.ts', 'export const seen = new Map<string, string>();', 'no-restricted-syntax'],
-  ['workflows/run.ts', 'export const chance = Math.random();', 'no-restricted-properties'],
-  ['workflows/decide.ts', 'export const now = Date.now();', 'no-restricted-globals'],
+  ['workflows/changes.ts', "export { createActivities } from '../activities';", IMPORTS],
+  ['workflows/changes.ts', "export { readFileSync } from 'node:fs';", IMPORTS],
+  ['workflows/changes.ts', 'export const seen = new Map<string, string>();', 'no-restricted-syntax'],
+  ['workflows/changes.ts', 'export const chance = Math.random();', 'no-restricted-properties'],
+  ['workflows/planner/next-steps.ts', 'export const now = Date.now();', 'no-restricted-globals'],
   ['workflows/operator-commands.ts', 'export const now = Date.now();', 'no-restricted-globals'],
   ['bridge/bridge.ts', 'export const at = (of: Record<string, string>, key: string) => of[key];', LOOKUP],
   [
@@ -42,9 +42,9 @@ const REFUSED: [file: string, line: string, rule: string][] = [
 ];
 
 const ALLOWED: [file: string, line: string][] = [
-  ['workflows/run.ts', "export type { Activities } from '../contract';"],
+  ['workflows/changes.ts', "export type { Activities } from '../contract';"],
   ['platforms/platform.ts', "export type { Operation } from '../contract';"],
-  ['workflows/run.ts', "export { formatDuration } from '../api/duration';"],
+  ['workflows/changes.ts', "export { formatDuration } from '../api/duration';"],
   ['bridge/bridge.ts', "export { memberKey } from '../contract';"],
   ['activities/power.ts', "export { Observer } from '../platforms';"],
   ['simulator/machine.ts', "export { PlatformError } from '../platforms';"],

@@ -71,20 +71,27 @@ export function storedStatus(view: GroupView, bytes = STATUS_BYTES): StoredStatu
   return fitStatus(whole, bytes);
 }
 
+/** What was sent may be remembered before its run was looked up. */
 function storedRun(run: RunView | undefined, sent: SentPlan | undefined): StoredRun {
-  const outcome = run?.outcome;
+  const memory = sent ? { sent } : {};
+  if (!run) return { workflowId: '', runId: sent?.runId ?? '', startTime: rfc3339(0), memory };
   return {
-    workflowId: run?.workflowId ?? '',
-    runId: run?.runId ?? sent?.runId ?? '',
-    startTime: rfc3339(run?.startedAt ?? 0),
-    ...(run?.endedAt !== undefined && { endTime: rfc3339(run.endedAt) }),
-    ...(outcome && { outcome: outcome.outcome, message: shortened(outcome.message) }),
-    ...(outcome &&
-      outcome.exceptions.length > 0 && {
-        exceptions: shortenedAll(outcome.exceptions.slice(0, MOST_EXCEPTIONS)),
-      }),
-    memory: { ...(run?.endedAt !== undefined && { run: remembered(run) }), ...(sent && { sent }) },
+    workflowId: run.workflowId,
+    runId: run.runId,
+    startTime: rfc3339(run.startedAt),
+    ...(run.endedAt !== undefined && { endTime: rfc3339(run.endedAt) }),
+    ...(run.outcome && storedOutcome(run.outcome)),
+    memory: { ...(run.endedAt !== undefined && { run: remembered(run) }), ...memory },
   };
+}
+
+function storedOutcome({
+  outcome,
+  message,
+  exceptions,
+}: RunOutcome): Pick<StoredRun, 'outcome' | 'message' | 'exceptions'> {
+  const kept = shortenedAll(exceptions.slice(0, MOST_EXCEPTIONS));
+  return { outcome, message: shortened(message), ...(kept.length > 0 && { exceptions: kept }) };
 }
 
 function remembered({ startedAt, endedAt, closedAs, outcome }: RunView): Remembered {
@@ -111,7 +118,6 @@ export function viewOfObject({ metadata, spec, status }: KubernetesObject): Grou
   const stored = status as Partial<StoredStatus> | undefined;
   if (stored?.phase === undefined || metadata.namespace === undefined) return undefined;
   const { phase, message = '', run, readyMembers, ...own } = stored;
-  const { powerState, groupName } = (spec ?? {}) as GroupView['spec'];
   const runView = run && viewOfRun(run);
   return {
     apiVersion: VIEW_API_VERSION,
@@ -122,21 +128,27 @@ export function viewOfObject({ metadata, spec, status }: KubernetesObject): Grou
       uid: metadata.uid ?? '',
       generation: metadata.generation ?? 0,
     },
-    spec: {
-      ...(powerState && { powerState }),
-      ...(groupName !== undefined && groupName !== '' && { groupName }),
-    },
-    status: {
-      ...own,
-      observedGeneration: own.observedGeneration ?? 0,
-      members: own.members ?? [],
-      conditions: (own.conditions ?? []).filter(isOfView),
-    },
+    spec: specOfView(spec),
+    status: statusOfView(own),
     phase,
     message,
     ...(runView && { run: runView }),
     ...(run?.memory.sent && { sent: run.memory.sent }),
   };
+}
+
+function specOfView(spec: unknown): GroupView['spec'] {
+  const { powerState, groupName } = (spec ?? {}) as GroupView['spec'];
+  return { ...(powerState && { powerState }), ...(groupName && { groupName }) };
+}
+
+function statusOfView({
+  observedGeneration = 0,
+  members = [],
+  conditions = [],
+  ...status
+}: Partial<StoredStatus>): GroupStatus {
+  return { ...status, observedGeneration, members, conditions: conditions.filter(isOfView) };
 }
 
 function isOfView(condition: StoredCondition): condition is Condition {

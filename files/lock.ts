@@ -1,39 +1,40 @@
 /**
- * A lock file: one process works on what it stands for.
+ * Lock files: one process works on what a file stands for.
  *
- * LOCK-1: at most one process holds a lock, also where another one cannot see its pid: in another container, or on another host that shares
- *     the volume. Such a process is alive while it keeps renewing its lock; no two clocks are compared.
- * LOCK-2: the lock of a process that was killed is taken over: at once where its pid can be seen, otherwise after {@link STALE}. A process
- *     that is stopped or busy counts as alive where its pid can be seen.
- * LOCK-3: a process that finds its lock taken over, because it was paused for too long, is told.
+ * LOCK-1: at most one process holds a lock, also if another one cannot see its pid, because that is in another container, or on another host
+ *     that shares the volume. Such a process is alive while it keeps renewing its lock; clocks of two machines are not compared.
+ * LOCK-2: the lock of a process that was killed is taken over: at once if its pid can be seen, otherwise after {@link STALE}. A process that is
+ *     stopped or busy counts as alive if its pid can be seen.
+ * LOCK-3: a process that was paused for so long that its lock was taken over is notified.
  */
 import { randomUUID } from 'node:crypto';
 import { utimesSync } from 'node:fs';
-import { link, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createLockFile, parseLock, readText, removeStale, renewedAt, type LockContent } from './lock-file';
 import { pidSpace, startedAt } from './process-identity';
 
 /** A lock that is held. */
 export interface Lock {
-  /** Gives it back. */
+  /** Releases it. */
   release(): Promise<void>;
 }
 
 /** What {@link takeLock} needs. */
 export interface LockOptions {
-  /** Kept in the lock for whoever finds it taken; plain data. */
+  /** Plain data in the lock, for the process that finds it held. */
   note: Record<string, string | number>;
   /** Called once if another process has taken the lock over (LOCK-3): stop at once. */
   onLost: () => void;
 }
 
-/** Thrown where another process holds the lock. */
+/** Thrown when another process holds the lock. */
 export class LockedError extends Error {
   override readonly name = 'LockedError';
   constructor(
     readonly path: string,
     readonly pid: number,
-    /** Of the holder. */
+    /** {@link LockOptions.note} of the holder. */
     readonly note: Record<string, unknown>,
     /** Its pid is one of this container or host. */
     readonly isHere: boolean,
@@ -42,66 +43,40 @@ export class LockedError extends Error {
   }
 }
 
-/** Milliseconds between two renewals, and without one after which a holder that cannot be seen counts as gone. */
+/** Milliseconds between two renewals, and milliseconds without one after which a holder that cannot be seen counts as gone. */
 const RENEWAL = 2_000;
 const STALE = 15_000;
-/** Milliseconds between two looks at the lock of a holder that cannot be seen. */
+/** Milliseconds between two reads of the lock of a holder that cannot be seen. */
 const LOOK = 500;
-
-interface Content {
-  pid: number;
-  /** {@link startedAt} of the pid. */
-  processStart: string;
-  /** {@link pidSpace}; older builds leave it out. */
-  pidSpace?: string;
-  /** Unique for one lock. */
-  instance: string;
-  note: Record<string, unknown>;
-}
 
 /**
  * Takes the lock in the file `path`, whose folder exists.
  *
- * @throws LockedError where another process holds it; error of the file system.
+ * @throws LockedError when another process holds it; an error of the file system.
  */
 export async function takeLock(path: string, { note, onLost }: LockOptions): Promise<Lock> {
-  const mine: Content = {
+  const mine: LockContent = {
     pid: process.pid,
     processStart: startedAt(process.pid) ?? '',
     pidSpace: pidSpace(),
     instance: randomUUID(),
     note,
   };
-  while (!(await create(path, mine))) {
+  while (!(await createLockFile(path, mine))) {
     const text = await readText(path);
     if (text === undefined) continue;
-    const other = parse(text);
+    const other = parseLock(text);
     if (other && (await isAlive(path, text, other))) throw refusal(path, other);
-    await takeAway(path, text);
+    await removeStale(path, text);
   }
-  return held(path, mine, onLost);
-}
-
-/** Creates the lock with its whole content in one step; false where there is one. */
-async function create(path: string, content: Content): Promise<boolean> {
-  const draft = `${path}.${content.instance}`;
-  await writeFile(draft, JSON.stringify(content));
-  try {
-    await link(draft, path);
-    return true;
-  } catch (error: unknown) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
+  return new HeldLock(path, mine.instance, onLost);
 }
 
 /** LOCK-1, LOCK-2. */
 async function isAlive(
   path: string,
   text: string,
-  { pid, processStart, pidSpace: space }: Content,
+  { pid, processStart, pidSpace: space }: LockContent,
 ): Promise<boolean> {
   if (space === undefined || space === pidSpace()) return startedAt(pid) === processStart;
   const before = await renewedAt(path);
@@ -113,100 +88,50 @@ async function isAlive(
   return false;
 }
 
-/** Removes a lock whose holder is gone; one that another process has put in its place meanwhile is put back. */
-async function takeAway(path: string, stale: string): Promise<void> {
-  const aside = `${path}.stale.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch (error: unknown) {
-    if (codeOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  try {
-    if ((await readText(aside)) !== stale) await link(aside, path).catch(() => undefined);
-  } finally {
-    await rm(aside, { force: true });
-  }
-}
-
-function held(path: string, mine: Content, onLost: () => void): Lock {
-  let renewing: Promise<void> | undefined;
-  const isMine = async (): Promise<boolean> => {
-    const text = await readText(path);
-    return text !== undefined && parse(text)?.instance === mine.instance;
-  };
-  const renew = async (): Promise<void> => {
-    if (!(await isMine())) {
-      clearInterval(timer);
-      return onLost();
-    }
-    const now = new Date();
-    utimesSync(path, now, now);
-  };
-  // A renewal that fails is repeated: the volume may be away for a moment.
-  const timer = setInterval(() => {
-    renewing ??= renew()
-      .catch(() => undefined)
-      .then(() => (renewing = undefined));
-  }, RENEWAL);
-  timer.unref();
-  return {
-    release: async () => {
-      clearInterval(timer);
-      await renewing;
-      if (await isMine()) await rm(path, { force: true });
-    },
-  };
-}
-
-/** When the file was last renewed, as the file system tells. Opened, since a shared file system may answer from a cache otherwise. */
-async function renewedAt(path: string): Promise<number | undefined> {
-  try {
-    const file = await open(path, 'r');
-    try {
-      return (await file.stat()).mtimeMs;
-    } finally {
-      await file.close();
-    }
-  } catch (error: unknown) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error: unknown) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** Undefined where the file is no lock of ours: what was left half written, or is not ours. */
-function parse(text: string): Content | undefined {
-  try {
-    const {
-      pid,
-      processStart,
-      pidSpace: space,
-      instance,
-      note,
-    } = (JSON.parse(text) ?? {}) as Partial<Content>;
-    if (typeof pid !== 'number' || typeof processStart !== 'string') return undefined;
-    return {
-      ...{ pid, processStart, instance: instance ?? '', note: note ?? {} },
-      ...(space !== undefined && { pidSpace: space }),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-function refusal(path: string, { pid, note, pidSpace: space }: Content): LockedError {
+function refusal(path: string, { pid, note, pidSpace: space }: LockContent): LockedError {
   return new LockedError(path, pid, note, space === undefined || space === pidSpace());
 }
 
-function codeOf(error: unknown): string | undefined {
-  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined;
+/** A lock of this process; it is renewed until it is released or lost. */
+class HeldLock implements Lock {
+  readonly #path: string;
+  readonly #instance: string;
+  readonly #onLost: () => void;
+  readonly #timer: NodeJS.Timeout;
+  #renewing: Promise<void> | undefined;
+
+  constructor(path: string, instance: string, onLost: () => void) {
+    this.#path = path;
+    this.#instance = instance;
+    this.#onLost = onLost;
+    this.#timer = setInterval(() => this.#beat(), RENEWAL);
+    this.#timer.unref();
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#renewing;
+    if (await this.#isMine()) await rm(this.#path, { force: true });
+  }
+
+  /** A renewal that fails is retried: the volume may be unavailable for a moment. */
+  #beat(): void {
+    this.#renewing ??= this.#renew()
+      .catch(() => undefined)
+      .then(() => (this.#renewing = undefined));
+  }
+
+  async #renew(): Promise<void> {
+    if (await this.#isMine()) {
+      const now = new Date();
+      return utimesSync(this.#path, now, now);
+    }
+    clearInterval(this.#timer);
+    this.#onLost();
+  }
+
+  async #isMine(): Promise<boolean> {
+    const text = await readText(this.#path);
+    return text !== undefined && parseLock(text)?.instance === this.#instance;
+  }
 }

@@ -1,11 +1,11 @@
-/** What names a process for good. */
+/** The identity of processes: a pid alone may be given to another process. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /**
- * When a process started, in the system's own spelling: with the pid it names one process for good, also after the number was given to
- * another. Undefined where no such process runs, or a zombie.
+ * When a process started, as the system writes it. Together with the pid this identifies a process, also after the pid was given to another
+ * one. Undefined if no such process runs, or a zombie.
  */
 export function startedAt(pid: number): string | undefined {
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
@@ -22,8 +22,8 @@ export function startedAt(pid: number): string | undefined {
 }
 
 /**
- * Where pids mean what they mean here: this start of the system, and on Linux this pid namespace, which a container has for itself. A
- * process elsewhere cannot be seen.
+ * Identifies the processes whose pids this process can see: those since the last start of the system, and on Linux those of this pid
+ * namespace, as each container has its own.
  */
 export function pidSpace(): string {
   if (process.platform !== 'linux') return hostname();
@@ -34,7 +34,7 @@ export function pidSpace(): string {
   }
 }
 
-/** A column of `ps` for one process; undefined where no such process runs. */
+/** A column of `ps` for one process; undefined if no such process runs. */
 export function ps(pid: number, column: string): string | undefined {
   try {
     const answer = execFileSync('ps', ['-o', `${column}=`, '-p', String(pid)], {

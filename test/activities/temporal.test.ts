@@ -250,58 +250,17 @@ test('A9: a nested group is asked once, followed over continue-as-new and a lost
     });
   }));
 
-test.each(['Failed', 'Cancelled', 'Superseded'])(
-  'a nested group whose run ends as %s is a failure with its message',
-  (outcome) =>
-    bench(inventory(), async (parts) => {
-      const taskQueue = `activities-${++counter}`;
-      const name = `child-${counter}`;
-      await withWorker(parts, taskQueue, async (client) => {
-        const parent = await client.workflow.start<typeof oneGroup>('oneGroup', {
-          taskQueue,
-          workflowId: `parent-${counter}`,
-          args: [groupInput(name)],
-        });
-        await (await continued(client, name)).signal(finish, { outcome, message: 'db is parked' });
-        const told = await parent.result();
-        expect(told.failure).toMatchObject({
-          type: `Group${outcome}`,
-          message: `group prod/${name}: db is parked`,
-        });
-        expect(told.reports).toEqual([]);
-      });
-    }),
-);
+/** The run of a parent that has asked for a nested group, and the nested run, which has continued as new. */
+interface Nested {
+  parent: WorkflowHandle<typeof oneGroup>;
+  child: WorkflowHandle;
+  /** The same once it has been asked again. */
+  next: () => Promise<WorkflowHandle>;
+}
 
-test.each([{ powerState: 'PoweredOff' as const }, { revision: 'another' }, { lineage: 'another' }])(
-  'A10: a nested run that converged over another plan (%j) is asked again',
-  (other) =>
-    bench(inventory(), async (parts) => {
-      const taskQueue = `activities-${++counter}`;
-      const name = `child-${counter}`;
-      await withWorker(parts, taskQueue, async (client) => {
-        const parent = await client.workflow.start<typeof oneGroup>('oneGroup', {
-          taskQueue,
-          workflowId: `parent-${counter}`,
-          args: [groupInput(name)],
-        });
-        const first = await continued(client, name);
-        const { runId } = await first.describe();
-        await first.signal(finish, { outcome: 'Converged', message: 'over another plan', ...other });
-        await until(async () => (await first.describe()).runId !== runId);
-        await (await continued(client, name)).signal(finish, { outcome: 'Converged', message: 'done' });
-        expect((await parent.result()).result).toMatchObject({
-          outcome: { message: 'done', powerState: 'PoweredOn' },
-          failures: [
-            { attempt: 1, class: 'Transient', message: expect.stringContaining('another plan') as string },
-          ],
-        });
-      });
-    }),
-);
-
-test('a nested run that is terminated is asked again', () =>
-  bench(inventory(), async (parts) => {
+/** Uses a nested group that a parent has asked for. */
+function withNested(use: (nested: Nested) => Promise<void>): Promise<void> {
+  return bench(inventory(), async (parts) => {
     const taskQueue = `activities-${++counter}`;
     const name = `child-${counter}`;
     await withWorker(parts, taskQueue, async (client) => {
@@ -310,17 +269,52 @@ test('a nested run that is terminated is asked again', () =>
         workflowId: `parent-${counter}`,
         args: [groupInput(name)],
       });
-      const first = await continued(client, name);
-      await first.terminate('by mistake');
-      await until(async () => (await first.describe()).status.name === 'RUNNING');
-      await (
-        await continued(client, name)
-      ).signal(finish, { outcome: 'ConvergedWithExceptions', message: 'ok' });
+      const next = (): Promise<WorkflowHandle> => continued(client, name);
+      await use({ parent, child: await next(), next });
+    });
+  });
+}
+
+test.each(['Failed', 'Cancelled', 'Superseded'])(
+  'a nested group whose run ends as %s is a failure with its message',
+  (outcome) =>
+    withNested(async ({ parent, child }) => {
+      await child.signal(finish, { outcome, message: 'db is parked' });
       const told = await parent.result();
-      expect(told.result).toMatchObject({
-        outcome: { outcome: 'ConvergedWithExceptions' },
-        failures: [{ attempt: 1, class: 'Transient' }],
+      expect(told.failure).toMatchObject({
+        type: `Group${outcome}`,
+        message: `group prod/${child.workflowId.split('/').at(-1)}: db is parked`,
       });
+      expect(told.reports).toEqual([]);
+    }),
+);
+
+test.each([{ powerState: 'PoweredOff' as const }, { revision: 'another' }, { lineage: 'another' }])(
+  'A10: a nested run that converged over another plan (%j) is asked again',
+  (other) =>
+    withNested(async ({ parent, child, next }) => {
+      const { runId } = await child.describe();
+      await child.signal(finish, { outcome: 'Converged', message: 'over another plan', ...other });
+      await until(async () => (await child.describe()).runId !== runId);
+      await (await next()).signal(finish, { outcome: 'Converged', message: 'done' });
+      expect((await parent.result()).result).toMatchObject({
+        outcome: { message: 'done', powerState: 'PoweredOn' },
+        failures: [
+          { attempt: 1, class: 'Transient', message: expect.stringContaining('another plan') as string },
+        ],
+      });
+    }),
+);
+
+test('a nested run that is terminated is asked again', () =>
+  withNested(async ({ parent, child, next }) => {
+    await child.terminate('by mistake');
+    await until(async () => (await child.describe()).status.name === 'RUNNING');
+    await (await next()).signal(finish, { outcome: 'ConvergedWithExceptions', message: 'ok' });
+    const told = await parent.result();
+    expect(told.result).toMatchObject({
+      outcome: { outcome: 'ConvergedWithExceptions' },
+      failures: [{ attempt: 1, class: 'Transient' }],
     });
   }));
 

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 export async function writeAtomically(path: string, text: string): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true });
-  // Short, also where the name of the file is as long as names can be. Two containers may have the same pids.
+  // Short, since the name of the file may be as long as names can be. Random, since two containers may have the same pids.
   const draft = join(folder, `.${randomBytes(8).toString('hex')}.tmp`);
   try {
     const file = await open(draft, 'w');
@@ -25,14 +25,14 @@ export async function writeAtomically(path: string, text: string): Promise<void>
   await syncFolder(folder);
 }
 
-/** Makes a new name in a folder outlast a loss of power. Some file systems do that by themselves and refuse to be asked. */
+/** Makes a new name in a folder survive a loss of power. Some file systems do that by themselves and refuse the call. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r').catch(() => undefined);
   await folder?.sync().catch(() => undefined);
   await folder?.close();
 }
 
-/** Text of a file; undefined where there is none. Rejects with any other error of the file system. */
+/** Text of a file; undefined if there is none. Rejects with any other error of the file system. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');

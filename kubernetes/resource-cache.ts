@@ -37,7 +37,7 @@ export interface CacheOptions<T> {
   optional?: boolean;
 }
 
-/** Objects of one resource, by `namespace/name` (`name` alone where it is not namespaced). */
+/** Objects of one resource, by `namespace/name` (`name` alone if it is not namespaced). */
 export interface ResourceCache<T> {
   /** Plural of the resource. */
   readonly plural: string;

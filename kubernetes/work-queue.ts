@@ -51,7 +51,7 @@ export class WorkQueue {
     const waiting = this.#timers.get(key);
     if (waiting && waiting.at <= at) return;
     clearTimeout(waiting?.timer);
-    // A timer even without a delay: whoever adds a key finishes first.
+    // A timer even without a delay: the caller finishes first.
     this.#timers.set(key, { timer: setTimeout(() => this.#due(key), timerDelay(delay)), at });
   }
 

@@ -1,21 +1,21 @@
 /** What ownership writes to objects of a real API server, and in which order: OWN-2 and OWN-5. */
-import type { Group } from '../../api';
-import { FINALIZER, resolveTiers } from '../../bridge';
-import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
-import { kubernetesOwnership, OwnedObjects } from '../../bridge/kubernetes/ownership';
-import { kubernetesSource, type KubernetesSource } from '../../bridge/kubernetes/source';
-import type { ManifestIndex } from '../../bridge/manifests/manifest-index';
-import type { Ownership } from '../../bridge/ownership';
+import type { Group } from '../../../api';
+import { FINALIZER, resolveTiers } from '../../../bridge';
+import { clusterObjects, type ClusterObjects } from '../../../bridge/kubernetes/objects';
+import { kubernetesOwnership, OwnedObjects } from '../../../bridge/kubernetes/ownership';
+import { kubernetesSource, type KubernetesSource } from '../../../bridge/kubernetes/source';
+import type { ManifestIndex } from '../../../bridge/manifests/manifest-index';
+import type { Ownership } from '../../../bridge/ownership';
 import {
   connectKubernetes,
   RESOURCES,
   resourceCache,
   type ApiServer,
   type KubernetesObject,
-} from '../../kubernetes';
-import { startCluster, type TestCluster } from '../support/kubernetes';
-import { groupWithVms } from '../support/manifests';
-import { until } from '../support/until';
+} from '../../../kubernetes';
+import { startCluster, type TestCluster } from '../../support/kubernetes';
+import { groupWithVms } from '../../support/manifests';
+import { until } from '../../support/until';
 
 const names = Array.from({ length: 30 }, (_, at) => `vm-${String(at).padStart(2, '0')}`);
 

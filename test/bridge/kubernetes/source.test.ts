@@ -1,9 +1,9 @@
 /** SOURCE-3: what is kept between two looks is never out of date. */
-import type { SourceState } from '../../bridge';
-import { kubernetesSource } from '../../bridge/kubernetes/source';
-import type { GroupObject } from '../../bridge/kubernetes/objects';
-import type { CacheChange, KubernetesObject, ResourceCache } from '../../kubernetes';
-import { until } from '../support/until';
+import type { SourceState } from '../../../bridge';
+import { kubernetesSource } from '../../../bridge/kubernetes/source';
+import type { GroupObject } from '../../../bridge/kubernetes/objects';
+import type { CacheChange, KubernetesObject, ResourceCache } from '../../../kubernetes';
+import { until } from '../../support/until';
 
 /** A cache that holds what a test puts into it. */
 function memory<T extends KubernetesObject>(): ResourceCache<T> & {

@@ -1,16 +1,16 @@
 /** Owner references to groups that are gone, on a real API server: OWN-6 to OWN-8. */
-import { clusterObjects } from '../../bridge/kubernetes/objects';
-import { DanglingOwners, OwnedObjects } from '../../bridge/kubernetes/ownership';
+import { clusterObjects } from '../../../bridge/kubernetes/objects';
+import { DanglingOwners, OwnedObjects } from '../../../bridge/kubernetes/ownership';
 import {
   connectKubernetes,
   RESOURCES,
   resourceCache,
   type ApiServer,
   type KubernetesObject,
-} from '../../kubernetes';
-import { startCluster, type TestCluster } from '../support/kubernetes';
-import { groupManifest, vmManifest } from '../support/manifests';
-import { until } from '../support/until';
+} from '../../../kubernetes';
+import { startCluster, type TestCluster } from '../../support/kubernetes';
+import { groupManifest, vmManifest } from '../../support/manifests';
+import { until } from '../../support/until';
 
 const GONE = '00000000-0000-4000-8000-000000000000';
 

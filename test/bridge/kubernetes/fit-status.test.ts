@@ -1,10 +1,10 @@
 /** The size of a written status: FIT-1 to STATUS-3. */
 import fc from 'fast-check';
-import { jsonLength } from '../../api';
-import type { Condition, GroupView, MemberStatus } from '../../bridge';
-import { storedStatus, viewOfObject } from '../../bridge/kubernetes/stored-status/stored-status';
-import { LEAST_STATUS_BYTES, STATUS_BYTES } from '../../bridge/kubernetes/stored-status/fit-status';
-import { propertyRuns } from '../support/property-runs';
+import { jsonLength } from '../../../api';
+import type { Condition, GroupView, MemberStatus } from '../../../bridge';
+import { storedStatus, viewOfObject } from '../../../bridge/kubernetes/stored-status/stored-status';
+import { LEAST_STATUS_BYTES, STATUS_BYTES } from '../../../bridge/kubernetes/stored-status/fit-status';
+import { propertyRuns } from '../../support/property-runs';
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const TIME = '2026-01-01T00:00:00Z';

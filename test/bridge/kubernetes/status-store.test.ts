@@ -1,8 +1,8 @@
 /** What the status store writes on a real API server that others write to as well: STORE-6, STORE-7 and STORE-5. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GroupView, MemberStatus } from '../../bridge';
-import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
-import { kubernetesStatusStore, type KubernetesStatusStore } from '../../bridge/kubernetes/stored-status';
+import type { GroupView, MemberStatus } from '../../../bridge';
+import { clusterObjects, type ClusterObjects } from '../../../bridge/kubernetes/objects';
+import { kubernetesStatusStore, type KubernetesStatusStore } from '../../../bridge/kubernetes/stored-status';
 import {
   connectKubernetes,
   KubernetesError,
@@ -10,11 +10,11 @@ import {
   resourceCache,
   type ApiServer,
   type KubernetesObject,
-} from '../../kubernetes';
-import { startFaultProxy, type FaultProxy } from '../support/fault-proxy';
-import { startCluster, type TestCluster } from '../support/kubernetes';
-import { groupManifest } from '../support/manifests';
-import { until } from '../support/until';
+} from '../../../kubernetes';
+import { startFaultProxy, type FaultProxy } from '../../support/fault-proxy';
+import { startCluster, type TestCluster } from '../../support/kubernetes';
+import { groupManifest } from '../../support/manifests';
+import { until } from '../../support/until';
 
 let cluster: TestCluster;
 let api: ApiServer;

@@ -1,9 +1,9 @@
 /** The bridge on a real API server: SOURCE-1 to SOURCE-3, STORE-1 to STORE-4, OWN-1 to OWN-4. */
-import { FINALIZER } from '../../bridge';
-import { RESOURCES } from '../../kubernetes';
-import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../support/cluster-system';
-import { groupManifest, groupWithVms, policyManifest, vmManifest } from '../support/manifests';
-import { accepted, times } from '../support/system';
+import { FINALIZER } from '../../../bridge';
+import { RESOURCES } from '../../../kubernetes';
+import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../../support/cluster-system';
+import { groupManifest, groupWithVms, policyManifest, vmManifest } from '../../support/manifests';
+import { accepted, times } from '../../support/system';
 
 let system: ClusterSystem;
 let bridge: ClusterBridge;

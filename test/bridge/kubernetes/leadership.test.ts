@@ -2,15 +2,15 @@
  * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: LEADER-1, OWN-1, STORE-2 and
  * STORE-3 of the status.
  */
-import type { Group } from '../../api';
-import { resolveTiers, type GroupView } from '../../bridge';
-import { clusterObjects, type ClusterObjects } from '../../bridge/kubernetes/objects';
-import { kubernetesOwnership, OwnedObjects } from '../../bridge/kubernetes/ownership';
-import { kubernetesSource } from '../../bridge/kubernetes/source';
-import { kubernetesStatusStore } from '../../bridge/kubernetes/stored-status';
-import { pauseAfter } from '../../bridge/kubernetes/stored-status/status-slot';
-import type { Ownership } from '../../bridge/ownership';
-import type { ManifestIndex } from '../../bridge/manifests/manifest-index';
+import type { Group } from '../../../api';
+import { resolveTiers, type GroupView } from '../../../bridge';
+import { clusterObjects, type ClusterObjects } from '../../../bridge/kubernetes/objects';
+import { kubernetesOwnership, OwnedObjects } from '../../../bridge/kubernetes/ownership';
+import { kubernetesSource } from '../../../bridge/kubernetes/source';
+import { kubernetesStatusStore } from '../../../bridge/kubernetes/stored-status';
+import { pauseAfter } from '../../../bridge/kubernetes/stored-status/status-slot';
+import type { Ownership } from '../../../bridge/ownership';
+import type { ManifestIndex } from '../../../bridge/manifests/manifest-index';
 import {
   connectKubernetes,
   LEADER_WRITE_TIMEOUT,
@@ -19,11 +19,11 @@ import {
   resourceCache,
   type ApiServer,
   type KubernetesObject,
-} from '../../kubernetes';
-import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
-import { startCluster, type TestCluster } from '../support/kubernetes';
-import { groupManifest, groupWithVms } from '../support/manifests';
-import { until } from '../support/until';
+} from '../../../kubernetes';
+import { startFaultProxy, type FaultProxy, type SeenCall } from '../../support/fault-proxy';
+import { startCluster, type TestCluster } from '../../support/kubernetes';
+import { groupManifest, groupWithVms } from '../../support/manifests';
+import { until } from '../../support/until';
 
 /** Milliseconds after which the holder's belief is over. */
 const BELIEF = 10_000;

@@ -36,7 +36,7 @@ module.exports = {
 `;
 
 const RECONCILE = `'use strict';
-const present = require('./present-reconcile');
+const present = require('./present-choose-send');
 
 function remembered({ wants, ...known }) {
   return known;
@@ -44,8 +44,8 @@ function remembered({ wants, ...known }) {
 
 module.exports = {
   ...present,
-  decide: (plan, { sent, ...knowledge }) => {
-    const decision = present.decide(plan, { ...knowledge, ...(sent && { sent: remembered(sent) }) });
+  chooseSend: (plan, { sent, ...facts }) => {
+    const decision = present.chooseSend(plan, { ...facts, ...(sent && { sent: remembered(sent) }) });
     return { ...decision, ...(decision.sent && { sent: remembered(decision.sent) }) };
   },
 };
@@ -58,9 +58,12 @@ export function olderBuild(dir: string): string {
   cpSync(path.join(root, 'dist'), path.join(copy, 'dist'), { recursive: true });
   cpSync(path.join(root, 'package.json'), path.join(copy, 'package.json'));
   symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
-  for (const [name, text] of Object.entries({ resolve: RESOLVE, reconcile: RECONCILE })) {
-    const file = path.join(copy, `dist/bridge/${name}.js`);
-    renameSync(file, path.join(copy, `dist/bridge/present-${name}.js`));
+  for (const [module, text] of [
+    ['plans/resolve', RESOLVE],
+    ['reconcile/choose-send', RECONCILE],
+  ] as const) {
+    const file = path.join(copy, `dist/bridge/${module}.js`);
+    renameSync(file, path.join(path.dirname(file), `present-${path.basename(file)}`));
     writeFileSync(file, text);
   }
   return path.join(copy, 'dist/cli/main.js');

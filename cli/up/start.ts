@@ -26,6 +26,10 @@ export async function startAll(
     dataDir: session.folder.simulator,
     ...(inventory && { inventory }),
     logger: session.logger,
+  }).catch(async (error: unknown) => {
+    // A server that starts only afterwards would outlive this process.
+    await opening.catch(() => undefined);
+    throw error;
   });
   session.closers.push(() => platform.close());
   lazy.worker();

@@ -59,8 +59,8 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
     verdict = await untilDone(session, bridge);
   } finally {
     await stopAll(session);
+    session.display.close();
   }
-  session.display.close();
   session.display.notice(stoppedNotice(verdict, folder));
   // Neither the SDK's threads nor open sockets may keep the process alive.
   process.exit(verdict?.exitCode ?? EXIT.ok);

@@ -139,6 +139,19 @@ test('UP-1: after kill -9 in a delay the next up goes on, and does nothing twice
   expect(next?.at).toBeGreaterThan(done - 1_000 + 6_000 - 1_000);
 }, 180_000);
 
+test('UP-2: if the simulated platform does not start, up fails and leaves nothing running', async () => {
+  const file = manifests('taken', '100ms');
+  const simulator = begin(['simulator', file, '--data', 'taken', '--port', '0']);
+  await until(() => simulator.lines[0]);
+  expect(await run('up', file, '--data', 'taken')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the simulated platform did not start') as string,
+  });
+  expect(isRunning(serverPid('taken'))).toBe(false);
+  simulator.kill('SIGTERM');
+  await once(simulator, 'exit');
+}, 60_000);
+
 describe('a group with a stuck VM', () => {
   let up: ReturnType<typeof begin>;
   beforeAll(async () => {

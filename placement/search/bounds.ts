@@ -1,7 +1,7 @@
 /** Counting that proves a problem to be without solution where a search would take for ever. */
-import { NOWHERE, type Assignment } from './assignment';
-import type { Domains } from './domains';
 import { inSet, type Network } from '../model';
+import { NOWHERE, type Assignment } from './assignment';
+import type { SpotSets } from './spot-sets';
 
 /** Up to so many zones every set of zones is looked at; beyond, each zone and all of them. */
 const MAX_ZONES = 6;
@@ -16,8 +16,8 @@ const MAX_PAIRS = 10_000;
  * Whether VMs that can only come into certain zones ask for more than these have: in sum, in VMs over a certain size (a host takes only a whole
  * number of them), or in places for VMs that exclude each other.
  */
-export function countsProveNone(network: Network, domains: Domains): boolean {
-  const zonesOf = reachableZones(network, domains);
+export function countsProveNone(network: Network, spots: SpotSets): boolean {
+  const zonesOf = reachableZones(network, spots);
   return zoneSets(network.zones).some((zones) => {
     const inside: number[] = [];
     for (let vm = 0; vm < network.size; vm++) if ((zonesOf[vm]! & ~zones) === 0) inside.push(vm);
@@ -28,13 +28,13 @@ export function countsProveNone(network: Network, domains: Domains): boolean {
 }
 
 /** By VM: the zones that it may come into, as bits; only meaningful up to 31 zones. */
-function reachableZones(network: Network, domains: Domains): Int32Array {
+function reachableZones(network: Network, spots: SpotSets): Int32Array {
   const { size, zones, words } = network;
   const found = new Int32Array(size);
   for (let vm = 0; vm < size; vm++) {
     for (let zone = 0; zone < Math.min(zones, 31); zone++) {
       for (let word = 0; word < words; word++) {
-        if ((domains.bits[vm * words + word]! & network.zoneSets[zone * words + word]!) === 0) continue;
+        if ((spots.bits[vm * words + word]! & network.zoneSets[zone * words + word]!) === 0) continue;
         found[vm]! |= 1 << zone;
         break;
       }
@@ -119,7 +119,7 @@ export class RoomLeft {
   constructor(
     readonly network: Network,
     readonly assignment: Assignment,
-    readonly domains: Domains,
+    readonly spots: SpotSets,
   ) {
     this.#reach = new Float64Array(network.spots);
     this.#needs = new Float64Array(network.zones + 1);
@@ -162,7 +162,7 @@ export class RoomLeft {
     const { words, zoneOf } = this.network;
     let only = -2;
     for (let word = 0; word < words; word++) {
-      let bits = this.domains.bits[vm * words + word]!;
+      let bits = this.spots.bits[vm * words + word]!;
       for (; bits !== 0; bits &= bits - 1) {
         const spot = word * 32 + 31 - Math.clz32(bits & -bits);
         this.#reach[spot]! += need;

@@ -97,11 +97,11 @@ class Exhaustion {
     ways.sort((one, other) => one.cost - other.cost);
     for (const { spot, cost } of ways) {
       if (cost >= best.cost - DUST) break;
-      const mark = this.#domains.mark();
+      const mark = this.#domains.spots.mark();
       this.#assignment.place(vm, spot);
       const isDone = !this.#domains.placed(vm, spot) || this.#visit(level + 1);
       this.#assignment.remove(vm);
-      this.#domains.undo(mark);
+      this.#domains.spots.undo(mark);
       if (!isDone) return false;
     }
     return true;
@@ -114,7 +114,7 @@ class Exhaustion {
     const unused = new Set<number>();
     const found: number[] = [];
     for (let spot = 0; spot < this.#network.spots; spot++) {
-      if (!this.#domains.has(this.#order[level]!, spot)) continue;
+      if (!this.#domains.spots.has(this.#order[level]!, spot)) continue;
       const kind = this.#spotKinds[spot]!;
       if (kind !== -1 && this.#assignment.vms[spot] === 0) {
         if (unused.has(kind)) continue;
@@ -133,7 +133,7 @@ class Exhaustion {
       const vm = this.#order[next]!;
       let least = Infinity;
       for (let spot = 0; spot < spots; spot++)
-        if (this.#domains.has(vm, spot)) least = Math.min(least, this.#costOf(vm, spot));
+        if (this.#domains.spots.has(vm, spot)) least = Math.min(least, this.#costOf(vm, spot));
       sum += least;
     }
     return sum;
@@ -181,7 +181,11 @@ class Exhaustion {
   /** Whether a VM that the bond selects, other than `except`, may still come to a place. */
   #mayCome(bond: number, place: number, except: number): boolean {
     for (const vm of this.#network.matched[bond]!)
-      if (vm !== except && this.#assignment.spotOf[vm] === NOWHERE && this.#domains.canReach(vm, bond, place))
+      if (
+        vm !== except &&
+        this.#assignment.spotOf[vm] === NOWHERE &&
+        this.#domains.spots.canReach(vm, bond, place)
+      )
         return true;
     return false;
   }

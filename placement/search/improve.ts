@@ -97,25 +97,12 @@ export function polish(assignment: Assignment, random: Random, budget: Budget, b
   if (network.size === 0 || network.spots < 2) return;
   const walk = new Walk(assignment, random);
   const best = { spotOf: assignment.spotOf.slice(), cost: assignment.cost };
-  const isSmall = network.size <= SMALL;
-  const turns = isSmall ? 3 : 2;
   for (let round = 0, idle = 0; idle < PATIENCE && !budget.isOver; round++) {
-    if (round > 0 && round % turns === 0) walk.throwAbout(2 + random.below(Math.min(10, network.size)));
-    if (round % turns === 1) assignment.strictness = 1 / (2 << random.below(5));
-    if (round % turns === 2) {
-      const start = draw(network, balance(), random, budget);
-      if (start) assignment.take(start);
-      else {
-        walk.throwAbout(network.size);
-        improve(assignment, random, budget, length, true);
-      }
-    }
+    beginRound(round, walk, budget, balance, length);
     improve(assignment, random, budget, length);
     assignment.strictness = 1;
     const isClean = assignment.broken === 0 && assignment.overflow === 0;
-    if (isClean && isSmall && network.size > REPACKED)
-      for (let times = 0; times < REPACKS && !budget.isOver; times++)
-        repack(assignment, balance(), budget, someVms(assignment, random));
+    if (isClean) repackSome(assignment, random, budget, balance);
     idle += 1;
     if (isClean && assignment.cost < best.cost - DUST) {
       best.spotOf.set(assignment.spotOf);
@@ -124,6 +111,28 @@ export function polish(assignment: Assignment, random: Random, budget: Budget, b
     }
     assignment.take(best.spotOf);
   }
+}
+
+/** Leaves the best assignment so far: by a few moves, by breaking rules for a while, or for an all new one. */
+function beginRound(round: number, walk: Walk, budget: Budget, balance: () => Balance, length: number): void {
+  const { assignment, random } = walk;
+  const { network } = assignment;
+  const turns = network.size <= SMALL ? 3 : 2;
+  if (round > 0 && round % turns === 0) walk.throwAbout(2 + random.below(Math.min(10, network.size)));
+  if (round % turns === 1) assignment.strictness = 1 / (2 << random.below(5));
+  if (round % turns !== 2) return;
+  const start = draw(network, balance(), random, budget);
+  if (start) return assignment.take(start);
+  walk.throwAbout(network.size);
+  improve(assignment, random, budget, length, true);
+}
+
+/** Packs some VMs at a time anew. */
+function repackSome(assignment: Assignment, random: Random, budget: Budget, balance: () => Balance): void {
+  const { size } = assignment.network;
+  if (size > SMALL || size <= REPACKED) return;
+  for (let times = 0; times < REPACKS && !budget.isOver; times++)
+    repack(assignment, balance(), budget, someVms(assignment, random));
 }
 
 /** By chance any VMs, or all of some spots. */

@@ -30,8 +30,8 @@ export async function serve(role: Role, paths: string[], options: ServeOptions):
   const health = await startHealthPage(options, running, sdkMetricsAddress);
   closers.push(() => health.close());
   logger.info(
-    { address: health.address, temporal: target.address, namespace: target.namespace },
-    `vmgroup ${role} starts`,
+    { role, address: health.address, temporal: target.address, namespace: target.namespace },
+    'starting',
   );
   const started = startParts({
     ...{ role, paths, options, target, logger, signal, running, sdkMetricsAddress, health },

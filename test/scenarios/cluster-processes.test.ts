@@ -195,7 +195,7 @@ test('the platform away: the page of the worker says so until it is back', async
 test('a bridge without rights says on its page what it lacks', async () => {
   const reach = ['--temporal', temporal.address, '--source', 'kubernetes', '--platform', 'vm-operator'];
   const args = ['bridge', ...reach, '--kubeconfig', cluster.kubeconfig('nobody')];
-  const bridge = await startCommand(args, dir, /"msg":"vmgroup bridge starts"/);
+  const bridge = await startCommand(args, dir, /"msg":"starting"/);
   others.push(bridge);
   await readiness(
     bridge,

@@ -258,7 +258,9 @@ function certificateFile(dir: string): string {
 
 function spawnPart(dir: string, name: string, program: string, args: string[]): ChildProcess {
   const log = openSync(path.join(dir, `${name}.log`), 'a');
-  return spawn(program, args, { cwd: dir, stdio: ['ignore', log, log] });
+  // A fifth of an API server's CPU time is garbage collection: it may use some 150 MB more instead.
+  const env = { GOGC: '400', ...process.env };
+  return spawn(program, args, { cwd: dir, env, stdio: ['ignore', log, log] });
 }
 
 async function kill(child: ChildProcess): Promise<void> {

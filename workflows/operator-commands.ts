@@ -2,7 +2,7 @@
  * What operators may say to a run, and what it changes. Pure.
  */
 import { own } from '../api/own';
-import { byteLength } from '../api/text';
+import { byteLength, firstFew } from '../api/text';
 import { CHANGES, usesAll, type Uses } from './changes';
 import {
   type OperatorCommand,
@@ -159,7 +159,7 @@ export function applyCommand(
       const next = change(said, ready, retry);
       const placing = !word.member && isPlacingInVain(next);
       if (placing) placeAgain(next);
-      const what = [...(placing ? ['placement'] : []), ...shownNames(ready)];
+      const what = [...(placing ? ['placement'] : []), ...firstFew(ready, SHOWN)];
       return { run: next, message: `Retrying ${what.join(', ')}.` };
     }
     case 'skipMember':
@@ -185,11 +185,6 @@ function named(run: Run, word: OperatorCommand): MemberKey[] {
 
 /** Most names in the answer to one command. */
 const SHOWN = 20;
-
-function shownNames(keys: readonly MemberKey[]): string[] {
-  const more = keys.length - SHOWN;
-  return more > 0 ? [...keys.slice(0, SHOWN), `and ${more} more`] : [...keys];
-}
 
 function retry(state: MemberState, next: Run, key: MemberKey): void {
   if (state.leftAlone?.reason === 'NoRoom') findRoom(next, key);

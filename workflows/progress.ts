@@ -1,7 +1,7 @@
 /** What a run tells of itself: the answer of the query `progress` and the details that the UI shows. Pure. */
 import { formatDuration } from '../api/duration';
 import { own } from '../api/own';
-import { byteLength, fitText } from '../api/text';
+import { byteLength, fitText, listed } from '../api/text';
 import {
   type MemberPhase,
   type MemberProgress,
@@ -182,9 +182,9 @@ function waitMessage(run: Run): string {
   const named: Partial<Record<MemberPhase, string[]>> = {};
   for (const [key, { phase }] of Object.entries(run.members)) (named[phase] ??= []).push(key);
   const parts = [
-    describe(named.InProgress, 'in progress'),
-    describe(named.Parked, 'parked: retryMember, skipMember or markReady'),
-    describe(named.Missing, 'missing'),
+    namesWith(named.InProgress, 'in progress'),
+    namesWith(named.Parked, 'parked: retryMember, skipMember or markReady'),
+    namesWith(named.Missing, 'missing'),
   ].filter((part) => part !== undefined);
   const delay = run.stages.find((stage) => stage.dueAt !== undefined && stage.releasedAt === undefined);
   if (delay)
@@ -202,10 +202,8 @@ function placementMessage(run: Run): string {
 /** Most names in one list. */
 const NAMES = 5;
 
-function describe(names: string[] = [], what: string): string | undefined {
-  if (names.length === 0) return undefined;
-  const more = names.length > NAMES ? ` and ${names.length - NAMES} more` : '';
-  return `${names.slice(0, NAMES).join(', ')}${more} ${what}`;
+function namesWith(names: string[] = [], what: string): string | undefined {
+  return names.length === 0 ? undefined : `${listed(names, NAMES)} ${what}`;
 }
 
 /** Most rows in the details: Temporal takes 20 KB. */

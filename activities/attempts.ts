@@ -3,10 +3,10 @@
  *
  * Temporal retries without end; this counts. (Temporal would count lost workers too, and forget what each attempt said.)
  *
- * A1: an attempt that was lost with its worker is on record (`WorkerLost`) and burns no budget.
- * A2: resetting the pending activity gives a fresh budget, and is on record (`Reset`): Temporal itself leaves no trace of it.
- * A3: an attempt that fails is on record before it ends: in the heartbeat, and told to the run.
- * A4: cancellation ends an attempt at once and burns no budget.
+ * ATTEMPT-1: an attempt that was lost with its worker is on record (`WorkerLost`) and burns no budget.
+ * ATTEMPT-2: resetting the pending activity gives a fresh budget, and is on record (`Reset`): Temporal itself leaves no trace of it.
+ * ATTEMPT-3: an attempt that fails is on record before it ends: in the heartbeat, and told to the run.
+ * ATTEMPT-4: cancellation ends an attempt at once and burns no budget.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
@@ -157,7 +157,7 @@ function countable(failures: readonly Attempt[]): number {
   return Math.max(counted.length, counted.at(-1)?.attempt ?? 0);
 }
 
-/** Puts a failed attempt on record (A3) and returns what the activity is to throw. */
+/** Puts a failed attempt on record (ATTEMPT-3) and returns what the activity is to throw. */
 async function failed<P extends object>(
   options: AttemptOptions<P>,
   memory: Memory<P>,

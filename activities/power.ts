@@ -1,11 +1,11 @@
 /**
  * Brings one VM to a power state and to its gate: looks first, acts only if needed, waits on the shared watch.
  *
- * A5: a VM that is in its state already is not asked, except where an earlier operation has to be fenced off.
- * A6: an attempt that takes over from a lost one goes on with the operation that was asked for; a new operation id is used only after the
+ * POWER-1: a VM that is in its state already is not asked, except where an earlier operation has to be fenced off.
+ * POWER-2: an attempt that takes over from a lost one goes on with the operation that was asked for; a new operation id is used only after the
  *     old one has ended, has timed out, or an operator has reset the activity.
- * A7: a state is only reported after it was seen on the platform, after the operation was accepted.
- * A8: an older operation gives way to a newer one (`Superseded`).
+ * POWER-3: a state is only reported after it was seen on the platform, after the operation was accepted.
+ * POWER-4: an older operation gives way to a newer one (`Superseded`).
  */
 import type { Context } from '@temporalio/activity';
 import { isLater, type PowerMode, type PowerState, type VirtualMachineStatus } from '../api';
@@ -113,7 +113,7 @@ async function reachPowerState(
   const own = state?.operation?.id === operationId(input, run) ? state.operation : undefined;
   const fenced = input.fence !== true || run.progress.askedAt !== undefined || own !== undefined;
   if (seen.there && fenced) {
-    // The heartbeat of the attempt that asked may be lost, A6.
+    // The heartbeat of the attempt that asked may be lost, POWER-2.
     if (own?.phase === 'Done' && run.progress.askedAt === undefined)
       run.note({ ...run.progress, askedAt: Date.now() });
     return { state };
@@ -213,7 +213,7 @@ function operationLimit({
   return operationTimeout + (asksGuest ? guestShutdownTimeout : 0);
 }
 
-/** Not an echo from before the operation was accepted (A7). */
+/** Not an echo from before the operation was accepted (POWER-3). */
 function isNewer(
   input: PowerInput,
   run: AttemptRun<PowerProgress>,

@@ -101,7 +101,7 @@ async function main(): Promise<void> {
       bound: 200,
     },
     { name: '  of these heartbeats of the parent', value: sum(nested, [HEARTBEATS]) },
-    { name: '  of these searches for nested runs that ended without a word', value: SEARCHES },
+    { name: '  of these searches for nested runs that have ended', value: SEARCHES },
   ]);
 }
 

@@ -6,7 +6,8 @@ import { byteLength, jsonLength } from '../api';
 import { NOW, troubled, VMS } from '../test/workflows/troubled';
 import { nextSteps } from '../workflows/planner';
 import { detailsOf, parkedMembers, progressOf } from '../workflows/progress';
-import { carried, fitParked } from '../workflows/size';
+import { carried } from '../workflows/carried-run';
+import { fitParked } from '../workflows/size';
 import { end } from '../workflows/state';
 import { report, spread, withSpread } from './figures';
 

@@ -1,13 +1,13 @@
 /**
  * How a run waits for the runs of its nested groups. Pure.
  *
- * An activity waits for the first minute. Should the nested run take longer, that run notifies this one of its end, and the operation stays
- * open without an activity, which would cost a heartbeat every two seconds.
+ * An activity waits for the first minute. If the nested run takes longer, it notifies this run of its end, and the operation stays open
+ * without an activity, which would cost a heartbeat every two seconds.
  *
  * NESTED-1: nested runs that wait for an operator cost their parent's run two actions every half hour, however many there are, and up to two
- *     queries of the bridge, which looks at a run after each workflow task.
- * NESTED-2: a nested run that ends without a word (terminated, or run by an older build) is found within that time.
- * NESTED-3: a notification only makes the run read the outcome: what counts is what Temporal has on record for the run that was asked.
+ *     queries of the bridge, which queries a run after each workflow task.
+ * NESTED-2: a nested run that ends without notifying its parent (terminated, or run by an older build) is found within that time.
+ * NESTED-3: a notification only makes the run read the outcome. What counts is what Temporal has recorded for the run that was asked.
  */
 import { own } from '../api/own';
 import {
@@ -21,7 +21,7 @@ import {
 } from '../contract';
 import { keptAttempts, membersOf, type MemberState, type OpenOperation, type Run } from './state';
 
-/** Milliseconds between two searches for nested runs that have ended without a word. */
+/** Milliseconds between two searches for nested runs that have ended without notifying this one. */
 export const END_SEARCH_INTERVAL = 30 * 60_000;
 
 /** The operation once its activity has answered that the nested run takes longer. */

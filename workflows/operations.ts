@@ -1,10 +1,10 @@
 /**
- * How open operations of a run end, and what is reported of them meanwhile. Pure.
+ * How open operations of a run end, and what activities report of them meanwhile. Pure.
  *
- * R2: a result of an operation that is no longer the member's current one changes nothing.
- * OPERATIONS-1: an operation counts only by a result of its own. Any other one (completed by hand, of another plan) only makes the run ask
- *     the platform again.
+ * OPERATIONS-1: an operation counts only by a result of its own. After any other result (completed by hand, of another plan) the run asks the
+ *     platform again.
  * OPERATIONS-2: an operation that an earlier run of the same group outranks is repeated with a greater sequence.
+ * OPERATIONS-3: the result of an operation that is no longer the current one of its member changes nothing.
  */
 import type { VirtualMachineStatus } from '../api';
 import { own } from '../api/own';
@@ -86,7 +86,7 @@ function doubtOf(end: OperationEnd, { member }: PlacedMember, uses: Uses): strin
   return `the outcome is of revision ${outcome.revision} and ${outcome.powerState}, not of the plan that was asked`;
 }
 
-/** The members of all open operations, by activity id; R2. */
+/** The members of all open operations, by activity id; OPERATIONS-3. */
 function ownersOf(run: Run): Record<string, PlacedMember> {
   const owners: Record<string, PlacedMember> = {};
   for (const placed of membersOf(run.plan)) {

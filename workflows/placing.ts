@@ -1,9 +1,9 @@
 /**
- * What a run knows of the places of its VMs: those that it has asked for, and those that it owes back. Pure.
+ * What a run knows of the places of its VMs: those that it has asked for, and those that it has to give back. Pure.
  *
- * R4: a run that goes on after it was about to end asks again for every place that it was about to give back.
- * PLACING-1: a call that is refused because of a greater sequence of this group's own is repeated with one greater still: no clock that
- *     was once ahead shuts a group out.
+ * PLACING-1: a call that a greater sequence of the same group outranks is repeated with a sequence greater than that, so a clock that was once
+ *     ahead locks no group out.
+ * PLACING-2: a run that continues after it was about to end asks again for every place that it was about to give back.
  */
 import { type PlacementResult, type VirtualMachineRef, workflowId } from '../contract';
 import { own } from '../api/own';
@@ -18,7 +18,7 @@ import {
   type Run,
 } from './state';
 
-/** Drops the open call for places, so that one with the present needs is made. */
+/** Drops the open call for places, so that the planner makes one with the current needs. */
 export function placeAgain(run: Run): void {
   const { activityId, done } = run.placement;
   if (activityId === undefined) return;
@@ -26,7 +26,7 @@ export function placeAgain(run: Run): void {
   run.placement = { attempts: [], done };
 }
 
-/** R4. Changes `run`. */
+/** PLACING-2. Changes `run`. */
 export function claimAgain(run: Run, { sequence, vms, release }: Claims): void {
   if (release?.activityId !== undefined) run.dropped = [...run.dropped, release.activityId];
   run.claims = { sequence, vms };
@@ -67,7 +67,7 @@ export function placed(run: Run, activityId: string, results: readonly Placement
   return next;
 }
 
-/** The run after its call for places ended with a result that is not the call's own: the platform is asked again. */
+/** The run after its call for places ended with a result of another call: the platform is asked again. */
 export function placesUnconfirmed(run: Run, activityId: string): Run {
   if (run.placement.activityId !== activityId) return run;
   return { ...run, placement: { attempts: [], done: run.placement.done, confirms: true } };

@@ -1,4 +1,4 @@
-/** What a run tells of itself: the answer of the query `progress` and the details that the UI shows. Pure. */
+/** What a run reports: the answer of the query `progress` and the details that the UI shows. Pure. */
 import { formatDuration } from '../api/duration';
 import { own } from '../api/own';
 import { byteLength, fitText, listed } from '../api/text';
@@ -19,7 +19,7 @@ import { BUDGET, fitProgress } from './size';
 import { membersOf, type MemberState, type Run, type Stage } from './state';
 
 /** The phase of an open run, as its search attribute shows it. */
-export function phaseOf(run: Run): RunPhase {
+export function runPhase(run: Run): RunPhase {
   if (run.paused) return 'Paused';
   const states = Object.values(run.members);
   if (run.placement.activityId !== undefined && !run.placement.done) return 'Placing';
@@ -48,7 +48,7 @@ export function progressOf(run: Run, outcome?: RunOutcome): Progress {
     lineage: plan.lineage,
     root: plan.root,
     powerState: plan.powerState,
-    phase: outcome?.outcome ?? phaseOf(run),
+    phase: outcome?.outcome ?? runPhase(run),
     message: outcome?.message ?? waitMessage(run),
     startedAt: run.startedAt,
     tiers: plan.tiers.map((tier, index) => tierProgress(run, tier, index)),
@@ -182,9 +182,9 @@ function waitMessage(run: Run): string {
   const named: Partial<Record<MemberPhase, string[]>> = {};
   for (const [key, { phase }] of Object.entries(run.members)) (named[phase] ??= []).push(key);
   const parts = [
-    namesWith(named.InProgress, 'in progress'),
-    namesWith(named.Parked, 'parked: retryMember, skipMember or markReady'),
-    namesWith(named.Missing, 'missing'),
+    namesWith('in progress', named.InProgress),
+    namesWith('parked: retryMember, skipMember or markReady', named.Parked),
+    namesWith('missing', named.Missing),
   ].filter((part) => part !== undefined);
   const delay = run.stages.find((stage) => stage.dueAt !== undefined && stage.releasedAt === undefined);
   if (delay)
@@ -202,8 +202,8 @@ function placementMessage(run: Run): string {
 /** Most names in one list. */
 const NAMES = 5;
 
-function namesWith(names: string[] = [], what: string): string | undefined {
-  return names.length === 0 ? undefined : `${listed(names, NAMES)} ${what}`;
+function namesWith(what: string, names: string[] = []): string | undefined {
+  return names.length > 0 ? `${listed(names, NAMES)} ${what}` : undefined;
 }
 
 /** Most rows in the details: Temporal takes 20 KB. */
@@ -216,7 +216,7 @@ export function detailsOf(run: Run, outcome?: RunOutcome): string {
   const lines = [
     `### ${plan.namespace}/${plan.name}: ${plan.powerState}`,
     '',
-    `**${outcome?.outcome ?? phaseOf(run)}**: ${fitText(outcome?.message ?? waitMessage(run), 1_000)}`,
+    `**${outcome?.outcome ?? runPhase(run)}**: ${fitText(outcome?.message ?? waitMessage(run), 1_000)}`,
     '',
     `Revision \`${plan.revision}\`, started because of \`${run.cause}\`.`,
     '',

@@ -1,11 +1,12 @@
 /**
- * What the workflow accepts from outside: signals, results of activities and details of failures. Anybody who may reach the Temporal server
- * may send any JSON, so nothing is used before it was parsed here.
+ * What the workflow accepts from outside: signals, results of activities and details of failures. Every client of the Temporal server can
+ * send any JSON, so all input is parsed here before it is used.
  *
- * Unknown fields are left alone: a newer build may send them. (Valibot and not Zod: every run evaluates its modules again, and Zod's take
- * fifty times as long.)
+ * Unknown fields are ignored: a newer build may send them. The schemas use Valibot because every run evaluates its modules again, which takes
+ * fifty times as long with Zod.
  */
 import * as v from 'valibot';
+import { MAX_SEQUENCE } from '../contract';
 import type {
   Cancellation,
   GiveUpDetails,
@@ -24,8 +25,6 @@ import type {
 
 /** Milliseconds: no time and no duration is longer than what JavaScript's `Date` reaches. */
 const LONGEST = 8.64e15;
-/** A sequence beyond this is no sequence of ours, and would leave no room for a greater one. */
-export const MAX_SEQUENCE = 2 ** 52;
 /** Nested groups on top of each other, one more than manifests may have. */
 const MAX_DEPTH = 17;
 const MAX_ITEMS = 10_000;
@@ -181,7 +180,7 @@ const outcome = v.looseObject({
   observed: v.record(v.string(), status),
 });
 
-/** What each input must look like. */
+/** The schema of each input. */
 const schemas = {
   applyPlan: planMessage,
   withdraw: v.looseObject({ reason: text }),
@@ -205,7 +204,7 @@ const schemas = {
     operation: label,
     results: list(v.union([v.looseObject({ vm, placement }), v.looseObject({ vm, unplaced: text })])),
   }),
-  /** Of a worker of an older build. */
+  /** From workers of older builds. */
   placeBefore: list(v.looseObject({ vm, placement })),
   release: v.looseObject({ operation: label, free: list(vm) }),
   releaseBefore: list(vm),
@@ -216,7 +215,7 @@ const schemas = {
   }),
 } as const satisfies Record<string, v.GenericSchema>;
 
-/** Type of each input that was accepted. */
+/** Type of each input that fits its schema. */
 export interface Inputs {
   applyPlan: PlanMessage;
   withdraw: { reason: string };
@@ -237,7 +236,7 @@ export interface Inputs {
   giveUp: GiveUpDetails;
 }
 
-/** An input that was accepted, or why it was not. */
+/** An input that fits its schema, or why it does not. */
 export type Parsed<T> = { value: T } | { why: string };
 
 /** Checks an input against its schema. The value is the input itself, not a copy. */

@@ -1,14 +1,14 @@
 /**
- * Bytes of everything that leaves a run. Temporal terminates a run whose search attribute is over 2,048 bytes, and fails a workflow task
- * whose payload is over 2 MB for ever, so each edge has a budget below that. Beyond it a run says less; it never stops. Pure.
+ * Bytes of everything that leaves a run. Temporal terminates a run whose search attribute is larger than 2,048 bytes, and fails a workflow
+ * task whose payload is larger than 2 MB again and again, so each edge has a budget below that. Beyond it content is shortened, and the run
+ * goes on. Pure.
  *
  * SIZE-1: whatever the members are called and whatever errors say, what a run of 2,000 VMs sends fits. The history has every text in full
  *     (cut at {@link MESSAGE_BYTES} an error).
  */
-import { own } from '../api/own';
 import { fitJson, fitList, fitText } from '../api/text';
-import { type Progress, type RunException, type RunOutcome, machinesOf, type Plan } from '../contract';
-import { membersOf, type MemberState, type Run } from './state';
+import type { Progress, RunException, RunOutcome } from '../contract';
+import type { Run } from './state';
 
 /** Budgets in bytes of JSON. Temporal's own limits: 2,048 an attribute, 20 KB of details, 2 MB a payload, 4 MB an answer. */
 export const BUDGET = {
@@ -20,14 +20,12 @@ export const BUDGET = {
 } as const;
 
 /** How far messages are cut, step by step, where there are too many. Bytes. */
-const SHORTER = [256, 128, 64, 24];
+export const SHORTER = [256, 128, 64, 24];
 
 /** Names for the search attribute of parked members: the first ones that fit. */
 export function fitParked(names: readonly string[]): string[] {
   return fitList(names, BUDGET.parkedMembers);
 }
-
-// ---- Outcome ---------------------------------------------------------------------------------------------------------------------------
 
 /** An outcome that fits. What is left out last is what the platform can be asked for again. */
 export function fitOutcome(outcome: RunOutcome): RunOutcome {
@@ -48,8 +46,6 @@ export function fitOutcome(outcome: RunOutcome): RunOutcome {
     (value) => ({ ...value, released: [], words: value.words.slice(-10) }),
   ]);
 }
-
-// ---- Progress --------------------------------------------------------------------------------------------------------------------------
 
 /** An answer of the query `progress` that fits. */
 export function fitProgress(progress: Progress): Progress {
@@ -74,254 +70,10 @@ export function fitProgress(progress: Progress): Progress {
   ]);
 }
 
-// ---- Carried state ---------------------------------------------------------------------------------------------------------------------
-
-/** A run whose records by name are columns in the order of its plan: names are what takes most of the room. */
-interface PackedRun extends Omit<
-  Run,
-  'members' | 'placements' | 'corrections' | 'activityIds' | 'claims' | 'unsure' | 'roomless'
-> {
-  packed: {
-    members: Column<MemberState>;
-    placements: Column<Run['placements'][string]>;
-    corrections: Column<number[]>;
-    activityIds: Record<string, number>;
-    claims?: Omit<NonNullable<Run['claims']>, 'vms'> & { vms: Column<string> };
-    unsure?: Column<true>;
-    roomless?: Column<string>;
-  };
-}
-
-/** A record without its keys: a value for each known key, in order, and the rest with its keys. */
-interface Column<T> {
-  values: (T | null)[];
-  rest?: Record<string, T>;
-}
-
-/** State as an execution hands it to the next one. */
-export type CarriedRun = Run | PackedRun;
-
-/**
- * The state of a run, small enough to continue as new with. Undefined if no state that would do is small enough: then the run must go on in
- * its present history.
- */
-export function carried(run: Run): CarriedRun | undefined {
-  const start: CarriedRun = withoutUsedIds(run);
-  const fitted = fitJson<CarriedRun>(start, BUDGET.carried, [
-    (value) => withShortTexts(value as Run, SHORTER[0] ?? 0),
-    (value) => pack(value as Run),
-    ...SHORTER.slice(1).map((bytes) => (value: CarriedRun) => pack(withShortTexts(unpacked(value), bytes))),
-    (value) => pack(withoutSecondViews(unpacked(value))),
-    (value) => pack(withoutViews(unpacked(value))),
-    // Placement is sticky: asking again brings the same places.
-    (value) => pack({ ...unpacked(value), placements: {}, words: [] }),
-  ]);
-  return fitJson<CarriedRun | undefined>(fitted, BUDGET.carried, [() => undefined]);
-}
-
-/** The state that {@link carried} has made. */
-export function unpacked(run: CarriedRun): Run {
-  if (!('packed' in run)) return run;
-  const { packed, ...rest } = run;
-  const { keys, names } = columnsOf(rest.plan);
-  const { claims, unsure, roomless } = packed;
-  const activityIds = { ...packed.activityIds };
-  return {
-    ...rest,
-    members: withIds(record(packed.members, keys), activityIds),
-    placements: record(packed.placements, names),
-    corrections: record(packed.corrections, keys),
-    activityIds,
-    ...(claims && { claims: { ...claims, vms: record(claims.vms, names) } }),
-    ...(unsure && { unsure: record(unsure, names) }),
-    ...(roomless && { roomless: record(roomless, names) }),
-  };
-}
-
-function pack({
-  members,
-  placements,
-  corrections,
-  activityIds,
-  claims,
-  unsure,
-  roomless,
-  ...rest
-}: Run): PackedRun {
-  const { keys, names } = columnsOf(rest.plan);
-  return {
-    ...rest,
-    packed: {
-      members: column(withoutIds(members), keys),
-      placements: column(placements, names),
-      corrections: column(corrections, keys),
-      activityIds: withoutMembersIds(activityIds, members),
-      ...(claims && { claims: { ...claims, vms: column(claims.vms, names) } }),
-      ...(unsure && { unsure: column(unsure, names) }),
-      ...(roomless && { roomless: column(roomless, names) }),
-    },
-  };
-}
-
-/** Stands for the name of its member in the id of an activity. */
-const MEMBER = '*';
-
-/** Members whose activity ids leave the member out: `power-on/*` and `power-on/*` + `/2`. */
-function withoutIds(members: Run['members']): Run['members'] {
-  return mapOperations(members, (key, id) => {
-    const [, verb, used = ''] = /^([a-z-]+)\/.*?(\/\d+)?$/.exec(id) ?? [];
-    return verb !== undefined && id === `${verb}/${key}${used}` ? `${verb}/${MEMBER}${used}` : id;
-  });
-}
-
-/** What {@link withoutIds} left out; notes the ids that are in use. */
-function withIds(members: Run['members'], activityIds: Record<string, number>): Run['members'] {
-  return mapOperations(members, (key, id) => {
-    const [, verb, used] = /^([a-z-]+)\/\*(?:\/(\d+))?$/.exec(id) ?? [];
-    if (verb === undefined) return id;
-    activityIds[`${verb}/${key}`] = used === undefined ? 1 : Number(used);
-    return `${verb}/${key}${used === undefined ? '' : `/${used}`}`;
-  });
-}
-
-function mapOperations(members: Run['members'], map: (key: string, id: string) => string): Run['members'] {
-  const mapped: Run['members'] = {};
-  for (const [key, state] of Object.entries(members)) {
-    const { operation } = state;
-    mapped[key] = operation
-      ? { ...state, operation: { ...operation, activityId: map(key, operation.activityId) } }
-      : state;
-  }
-  return mapped;
-}
-
-/** The used ids that are not those of members' operations. */
-function withoutMembersIds(
-  activityIds: Record<string, number>,
-  members: Run['members'],
-): Record<string, number> {
-  const others = Object.entries(activityIds).filter(
-    ([id]) => !Object.hasOwn(members, id.slice(id.indexOf('/') + 1)),
-  );
-  return Object.fromEntries(others);
-}
-
-function columnsOf(plan: Plan): { keys: string[]; names: string[] } {
-  return {
-    keys: membersOf(plan).map(({ key }) => key),
-    names: machinesOf(plan).map(({ name }) => name),
-  };
-}
-
-function column<T>(values: Readonly<Record<string, T>>, keys: readonly string[]): Column<T> {
-  const rest: Record<string, T> = { ...values };
-  const found = keys.map((key) => {
-    if (!Object.hasOwn(rest, key)) return null;
-    const value = own(rest, key) as T;
-    delete rest[key];
-    return value;
-  });
-  return { values: found, ...(Object.keys(rest).length > 0 && { rest }) };
-}
-
-function record<T>({ values, rest }: Column<T>, keys: readonly string[]): Record<string, T> {
-  const found: Record<string, T> = { ...rest };
-  for (const [index, key] of keys.entries()) {
-    const value = values[index];
-    if (value !== null && value !== undefined) found[key] = value;
-  }
-  return found;
-}
-
-/** An execution has activity ids of its own: only those of open operations are used in the next one. */
-function withoutUsedIds(run: Run): Run {
-  const open = [
-    run.placement.activityId,
-    run.claims?.release?.activityId,
-    run.endSearch?.activityId,
-    ...Object.values(run.members).map(({ operation }) => operation?.activityId),
-  ];
-  const activityIds: Record<string, number> = {};
-  for (const id of open) {
-    const [, base, used] = /^(.*?)(?:\/(\d+))?$/.exec(id ?? '') ?? [];
-    if (base === undefined || base === '') continue;
-    activityIds[base] = used === undefined ? 1 : Number(used);
-    // A name may end like a number.
-    if (id !== undefined && used !== undefined) activityIds[id] = 1;
-  }
-  return { ...run, activityIds };
-}
-
-function withShortTexts(run: Run, bytes: number): Run {
-  const members: Run['members'] = {};
-  for (const [key, state] of Object.entries(run.members)) members[key] = withShortState(state, bytes);
-  const { attempts } = run.placement;
-  return {
-    ...run,
-    members,
-    placements: withShortNotes(run.placements, bytes),
-    placement: {
-      ...run.placement,
-      attempts: attempts.slice(-3).map((each) => ({ ...each, message: fitText(each.message, bytes) })),
-    },
-    words: bytes < 128 ? run.words.slice(-10) : run.words,
-  };
-}
-
-function withShortNotes(placements: Run['placements'], bytes: number): Run['placements'] {
+/** Placements with notes of at most `bytes` bytes; without notes if that is too short for a sentence. */
+export function withShortNotes(placements: Run['placements'], bytes: number): Run['placements'] {
   const short: Run['placements'] = {};
   for (const [name, { note, ...place }] of Object.entries(placements))
     short[name] = note === undefined || bytes < 64 ? place : { ...place, note: fitText(note, bytes) };
   return short;
-}
-
-function withShortState(state: MemberState, bytes: number): MemberState {
-  const short: MemberState = { ...state };
-  if (state.parked) {
-    const { class: type, message, at } = state.parked;
-    short.parked = { class: type, message: fitText(message, bytes), at };
-  }
-  if (state.leftAlone)
-    short.leftAlone = { ...state.leftAlone, message: fitText(state.leftAlone.message, bytes) };
-  if (state.exceptions !== undefined) short.exceptions = fitText(state.exceptions, bytes);
-  if (state.word) {
-    const { actor, reason } = state.word;
-    short.word = { ...state.word, actor: fitText(actor, bytes), reason: fitText(reason, bytes) };
-  }
-  if (state.operation) {
-    // The number of the last attempt is what the budget is counted by; its text is in the history.
-    const attempts = state.operation.attempts.slice(-1);
-    const { paused } = state.operation;
-    short.operation = {
-      ...state.operation,
-      ...(paused && {
-        paused: { ...paused, by: fitText(paused.by, bytes), reason: fitText(paused.reason, bytes) },
-      }),
-      attempts: attempts.map((each) => ({ ...each, message: fitText(each.message, bytes) })),
-    };
-  }
-  return short;
-}
-
-/** Without what the plan says was observed, where the run knows it itself. */
-function withoutSecondViews(run: Run): Run {
-  const tiers = run.plan.tiers.map((tier) => ({
-    ...tier,
-    members: tier.members.map((member) => {
-      const { observed: _observed, ...rest } = member;
-      return member.plan ? member : rest;
-    }),
-  }));
-  const { corrections: _corrections, ...plan } = run.plan;
-  return { ...run, plan: { ...plan, tiers } };
-}
-
-/** Without anything that was observed: the platform is asked before a member is touched. */
-function withoutViews(run: Run): Run {
-  const members: Run['members'] = {};
-  for (const [key, { observed, ...state }] of Object.entries(run.members)) {
-    const lost = observed && !state.operation && state.reachedAt === undefined;
-    members[key] = lost ? { ...state, uncertain: true } : state;
-  }
-  return { ...run, members, corrections: {} };
 }

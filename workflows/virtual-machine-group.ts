@@ -1,12 +1,12 @@
 /**
  * The workflow of a group.
  *
- * RUN-1: handlers are registered before the first await, and only change state; the loop alone acts.
- * RUN-2: the run does not close over a message that it has not read: the decision to end is taken with nothing awaited after it, and the
- *     server refuses to close over a signal that arrived meanwhile.
- * RUN-3: before the history grows past what the server suggests the run continues as new with its whole state; open operations are scheduled
+ * RUN-1: handlers are registered before the first await and only change state; the loop alone acts.
+ * RUN-2: the run does not close before it has handled every message: nothing is awaited after the decision to end, and the server refuses to
+ *     close a run that has received a signal meanwhile.
+ * RUN-3: the run continues as new with its whole state before its history exceeds what the server suggests. Open operations are scheduled
  *     again with the same operation id, so the platform sees no second one.
- * RUN-4: no input fails a workflow task: what cannot be read has no effect, and is shown.
+ * RUN-4: no input fails a workflow task: input that cannot be read has no effect and is shown.
  * RUN-5: cancelling the workflow ends the run like `abort`: promised room is given back, and there is an outcome.
  */
 import { CancellationScope } from '@temporalio/workflow';

@@ -33,7 +33,7 @@ test.each<[PowerState, PowerState, PowerState, 'powerOn' | 'powerOff' | 'suspend
   ['PoweredOff', 'PoweredOff', 'PoweredOff', 'powerOff'],
   ['Suspended', 'Suspended', 'Suspended', 'suspend'],
   ['PoweredOff', 'Suspended', 'PoweredOff', 'suspend'],
-])('A5: a VM that is %s and is wanted %s is not asked', (from, powerState, seen, verb) =>
+])('POWER-1: a VM that is %s and is wanted %s is not asked', (from, powerState, seen, verb) =>
   bench(inventory(), async ({ activities, platform, observer, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     if (from !== 'PoweredOff') await desk.power(vm('db'), 'PoweredOn');
@@ -46,7 +46,7 @@ test.each<[PowerState, PowerState, PowerState, 'powerOn' | 'powerOff' | 'suspend
 );
 
 test.each(['powerOff', 'suspend'] as const)(
-  'A5: %s of a VM that the platform does not have is done',
+  'POWER-1: %s of a VM that the platform does not have is done',
   (verb) =>
     bench(inventory(), async ({ activities, desk }) => {
       const powerState = verb === 'powerOff' ? 'PoweredOff' : 'Suspended';
@@ -66,7 +66,7 @@ test('a power-off in the middle of a power-on turns it round: being off at that 
     expect(story(await desk.journal(), 'db')).toEqual(['on Accepted', 'run/db AlreadyThere']);
   }));
 
-test('A6: an attempt that takes over goes on with the operation: no second call, no second effect', () =>
+test('POWER-2: an attempt that takes over goes on with the operation: no second call, no second effect', () =>
   bench(inventory({ powerOnTime: 500 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const details = await detailsAt(activities.powerOn, 'db', async () =>
@@ -77,7 +77,7 @@ test('A6: an attempt that takes over goes on with the operation: no second call,
     expect(story(await desk.journal(), 'db').slice(0, 2)).toEqual(['run/db Accepted', 'run/db => PoweredOn']);
   }));
 
-test('A6: also where the heartbeat of the lost attempt never arrived', () =>
+test('POWER-2: also where the heartbeat of the lost attempt never arrived', () =>
   bench(inventory({ powerOnTime: 500 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     await detailsAt(activities.powerOn, 'db', async () =>
@@ -89,7 +89,7 @@ test('A6: also where the heartbeat of the lost attempt never arrived', () =>
     expect(effects).toHaveLength(1);
   }));
 
-test('A6: also where it has done its work by then: the effect is its own', () =>
+test('POWER-2: also where it has done its work by then: the effect is its own', () =>
   bench(inventory({ powerOnTime: 50, readyTime: 60_000 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     await detailsAt(activities.powerOn, 'db', async () =>
@@ -155,7 +155,7 @@ test('failures before the run continued as new count, lost workers do not', () =
     expect(error?.details?.[0]?.failures).toHaveLength(4);
   }));
 
-test('A1: lost workers burn no budget, however many', () =>
+test('ATTEMPT-1: lost workers burn no budget, however many', () =>
   bench(withFaults({ type: 'TransientError', times: 2 }), async ({ activities, platform }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const first = await attempt(activities.powerOn, powerInput('db'), 1);
@@ -171,7 +171,7 @@ test('A1: lost workers burn no budget, however many', () =>
   }));
 
 test.each(['kept', 'cleared'])(
-  'A2: a reset gives a fresh budget and a fresh operation, heartbeat details %s',
+  'ATTEMPT-2: a reset gives a fresh budget and a fresh operation, heartbeat details %s',
   (details) =>
     bench(withFaults({ type: 'Stuck', times: 2 }), async ({ activities, platform, desk }) => {
       await platform.place([placement('db')], { caller: 'test' });
@@ -197,7 +197,7 @@ test.each(['kept', 'cleared'])(
     }),
 );
 
-test('A2, A4: a reset ends the running attempt at once; the next one asks anew with a fresh budget', () =>
+test('ATTEMPT-2, ATTEMPT-4: a reset ends the running attempt at once; the next one asks anew with a fresh budget', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
@@ -211,22 +211,24 @@ test('A2, A4: a reset ends the running attempt at once; the next one asks anew w
     expect(story(await desk.journal(), 'db').slice(0, 2)).toEqual(['run/db Accepted', 'run/db~2 Accepted']);
   }));
 
-test.each(['CANCELLED', 'WORKER_SHUTDOWN', 'PAUSED'] as const)('A4: %s is not a failed attempt', (reason) =>
-  bench(inventory({ powerOnTime: 400 }), async ({ activities, platform, desk }) => {
-    await platform.place([placement('db')], { caller: 'test' });
-    const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
-      void until(async () => story(await desk.journal(), 'db').length === 1).then(() =>
-        environment.cancel(
-          reason,
-          new ActivityCancellationDetails({ cancelRequested: reason === 'CANCELLED' }),
-        ),
-      );
-    });
-    expect(first.error).toBeInstanceOf(CancelledFailure);
-    const second = await attempt(activities.powerOn, powerInput('db'), 2, first.details);
-    expect(second.result).toMatchObject({ acted: true, failures: [] });
-    expect(story(await desk.journal(), 'db').filter((line) => line.endsWith('Accepted'))).toHaveLength(1);
-  }),
+test.each(['CANCELLED', 'WORKER_SHUTDOWN', 'PAUSED'] as const)(
+  'ATTEMPT-4: %s is not a failed attempt',
+  (reason) =>
+    bench(inventory({ powerOnTime: 400 }), async ({ activities, platform, desk }) => {
+      await platform.place([placement('db')], { caller: 'test' });
+      const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
+        void until(async () => story(await desk.journal(), 'db').length === 1).then(() =>
+          environment.cancel(
+            reason,
+            new ActivityCancellationDetails({ cancelRequested: reason === 'CANCELLED' }),
+          ),
+        );
+      });
+      expect(first.error).toBeInstanceOf(CancelledFailure);
+      const second = await attempt(activities.powerOn, powerInput('db'), 2, first.details);
+      expect(second.result).toMatchObject({ acted: true, failures: [] });
+      expect(story(await desk.journal(), 'db').filter((line) => line.endsWith('Accepted'))).toHaveLength(1);
+    }),
 );
 
 test('throttled: the next attempt comes when the platform said', () =>
@@ -298,7 +300,7 @@ test('an operation that fails on the platform brings its class; the next attempt
     expect(story(await desk.journal(), 'db').slice(0, 2)).toEqual(['run/db Accepted', 'run/db~2 Accepted']);
   }));
 
-test('A8: a newer operation takes over, before and in the middle of the wait', () =>
+test('POWER-4: a newer operation takes over, before and in the middle of the wait', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     void until(async () => story(await desk.journal(), 'db').length === 1).then(() =>
@@ -311,7 +313,7 @@ test('A8: a newer operation takes over, before and in the middle of the wait', (
     expect(story(await desk.journal(), 'db')).toEqual(['run/db Accepted', 'newer AlreadyThere']);
   }));
 
-test('A8: a fence is asked for also where the VM is there already, and then an older operation is refused', () =>
+test('POWER-4: a fence is asked for also where the VM is there already, and then an older operation is refused', () =>
   bench(inventory(), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const off = powerInput('db', {
@@ -326,7 +328,7 @@ test('A8: a fence is asked for also where the VM is there already, and then an o
     expect(story(await desk.journal(), 'db')).toEqual(['off AlreadyThere', 'on Refused']);
   }));
 
-test('A8: a fence for a VM that the platform does not have is done', () =>
+test('POWER-4: a fence for a VM that the platform does not have is done', () =>
   bench(inventory(), async ({ activities }) => {
     const { result } = await attempt(
       activities.powerOff,

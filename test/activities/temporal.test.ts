@@ -53,7 +53,7 @@ async function pendingAttempt(handle: WorkflowHandle): Promise<number> {
   return raw.pendingActivities?.[0]?.attempt ?? 0;
 }
 
-test('A3: each failed attempt is told to the run and kept for the next; the run learns the class', () =>
+test('ATTEMPT-3: each failed attempt is told to the run and kept for the next; the run learns the class', () =>
   bench(withFaults({ type: 'Stuck', times: 2 }), async (parts) => {
     const taskQueue = `activities-${++counter}`;
     await parts.platform.place([placement('db')], { caller: 'test' });
@@ -106,43 +106,45 @@ test('after the budget the run gets every attempt with its class', () =>
     });
   }));
 
-test.each(['while it waits for its retry', 'while it runs'])('A2: the pending activity is reset %s', (when) =>
-  bench(withFaults({ type: 'Stuck', times: 1 }), async (parts) => {
-    const taskQueue = `activities-${++counter}`;
-    await parts.platform.place([placement('db')], { caller: 'test' });
-    const waits = when !== 'while it runs';
-    await withWorker(parts, taskQueue, async (client) => {
-      const handle = await client.workflow.start<typeof onePowerOn>('onePowerOn', {
-        taskQueue,
-        workflowId: `power-${counter}`,
-        args: [
-          powerInput('db', {
-            operationTimeout: waits ? 100 : 3_600_000,
-            retry: { maximumAttempts: 2, initialInterval: 3_600_000, maximumInterval: 3_600_000 },
-          }),
-        ],
+test.each(['while it waits for its retry', 'while it runs'])(
+  'ATTEMPT-2: the pending activity is reset %s',
+  (when) =>
+    bench(withFaults({ type: 'Stuck', times: 1 }), async (parts) => {
+      const taskQueue = `activities-${++counter}`;
+      await parts.platform.place([placement('db')], { caller: 'test' });
+      const waits = when !== 'while it runs';
+      await withWorker(parts, taskQueue, async (client) => {
+        const handle = await client.workflow.start<typeof onePowerOn>('onePowerOn', {
+          taskQueue,
+          workflowId: `power-${counter}`,
+          args: [
+            powerInput('db', {
+              operationTimeout: waits ? 100 : 3_600_000,
+              retry: { maximumAttempts: 2, initialInterval: 3_600_000, maximumInterval: 3_600_000 },
+            }),
+          ],
+        });
+        await until(async () =>
+          waits ? (await pendingAttempt(handle)) === 2 : story(await parts.desk.journal(), 'db').length > 0,
+        );
+        await client.workflowService.resetActivity({
+          namespace: 'default',
+          execution: { workflowId: handle.workflowId },
+          id: 'power-on/db',
+          identity: 'test',
+        });
+        const told = await handle.result();
+        expect(told.result).toMatchObject({ acted: true, status: { powerState: 'PoweredOn' } });
       });
-      await until(async () =>
-        waits ? (await pendingAttempt(handle)) === 2 : story(await parts.desk.journal(), 'db').length > 0,
-      );
-      await client.workflowService.resetActivity({
-        namespace: 'default',
-        execution: { workflowId: handle.workflowId },
-        id: 'power-on/db',
-        identity: 'test',
-      });
-      const told = await handle.result();
-      expect(told.result).toMatchObject({ acted: true, status: { powerState: 'PoweredOn' } });
-    });
-    expect(story(await parts.desk.journal(), 'db').slice(0, 3)).toEqual([
-      'run/db Accepted',
-      'run/db~2 Accepted',
-      'run/db~2 => PoweredOn',
-    ]);
-  }),
+      expect(story(await parts.desk.journal(), 'db').slice(0, 3)).toEqual([
+        'run/db Accepted',
+        'run/db~2 Accepted',
+        'run/db~2 => PoweredOn',
+      ]);
+    }),
 );
 
-test('A6: a worker that goes away in the middle is followed by another one, without a second operation', () =>
+test('POWER-2: a worker that goes away in the middle is followed by another one, without a second operation', () =>
   bench(inventory({ powerOnTime: 4_000 }), async (parts) => {
     const taskQueue = `activities-${++counter}`;
     await parts.platform.place([placement('db')], { caller: 'test' });
@@ -165,7 +167,7 @@ test('A6: a worker that goes away in the middle is followed by another one, with
     ]);
   }));
 
-test('A4: a cancelled run ends the activity', () =>
+test('ATTEMPT-4: a cancelled run ends the activity', () =>
   bench(withFaults({ type: 'Stuck' }), async (parts) => {
     const taskQueue = `activities-${++counter}`;
     await parts.platform.place([placement('db')], { caller: 'test' });
@@ -220,7 +222,7 @@ async function continued(client: Client, name: string): Promise<WorkflowHandle> 
   return handle;
 }
 
-test('A9: a nested group is asked once, followed over continue-as-new and a lost worker, and answers', () =>
+test('POWER-GROUP-1: a nested group is asked once, followed over continue-as-new and a lost worker, and answers', () =>
   bench(inventory(), async (parts) => {
     const taskQueue = `activities-${++counter}`;
     const name = `child-${counter}`;
@@ -290,7 +292,7 @@ test.each(['Failed', 'Cancelled', 'Superseded'])(
 );
 
 test.each([{ powerState: 'PoweredOff' as const }, { revision: 'another' }, { lineage: 'another' }])(
-  'A10: a nested run that converged over another plan (%j) is asked again',
+  'POWER-GROUP-2: a nested run that converged over another plan (%j) is asked again',
   (other) =>
     withNested(async ({ parent, child, next }) => {
       const { runId } = await child.describe();

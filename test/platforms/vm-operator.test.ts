@@ -158,7 +158,7 @@ test('VMOPERATOR-4: a power operation is one PATCH and nothing else; the apply t
   });
 });
 
-test('A5: a VM that is in its state is read once and not written', async () => {
+test('POWER-1: a VM that is in its state is read once and not written', async () => {
   const name = fresh();
   const vm = await desk.vm(name, 'PoweredOn');
   await withProcess(admin(), async ({ activities, api }) => {
@@ -265,7 +265,7 @@ test('PLATFORM-2: two processes at the same moment: the newer operation stands, 
   }
 });
 
-test('A8: a fence leaves its operation on a VM that is in the state already, and changes nothing else', async () => {
+test('POWER-4: a fence leaves its operation on a VM that is in the state already, and changes nothing else', async () => {
   const name = fresh();
   const vm = await desk.vm(name, 'PoweredOn');
   const { metadata } = await desk.get(name);

@@ -142,7 +142,7 @@ test('a burst of edits through 500s and 429s: the last one counts', async () => 
   proxy.heal();
   for (const vm of ['a', 'b', 'c']) {
     const lines = (await system.journal()).filter((line) => 'vm' in line && line.vm === `burst/${vm}`);
-    // What was on its way when the run was turned round is fenced off, A5: the new operation takes its place, and the VM is switched once.
+    // What was on its way when the run was turned round is fenced off, POWER-1: the new operation takes its place, and the VM is switched once.
     const asked = lines.flatMap((line) =>
       line.type === 'call' && (line.answer === 'Accepted' || line.replaces !== undefined) ? [line] : [],
     );

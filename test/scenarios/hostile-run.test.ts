@@ -91,7 +91,7 @@ together('55 parked VMs with names of 42 characters: the run goes on and can be 
   expect(await system.say('many-parked', 'app', 'retryMember')).toMatch(/^Retrying .* and 35 more\.$/);
 });
 
-together('W4: signals that cannot be read are shown, and the run goes on', async () => {
+together('RUN-4: signals that cannot be read are shown, and the run goes on', async () => {
   write('unreadable', { tiers: [{ members: ['a'], delay: '6s' }, { members: ['b'] }] });
   await phase('unreadable', 'a', 'Done');
   const handle = system.handle('unreadable', 'app');
@@ -154,7 +154,7 @@ together('G3: generated signals, Updates and queries fail no workflow task', asy
   expect((await handle.describe()).status.name).toBe('RUNNING');
 });
 
-together('W5: Request Cancellation ends like abort, with the identity that asked', async () => {
+together('RUN-5: Request Cancellation ends like abort, with the identity that asked', async () => {
   write('cancelled', { tiers: [{ members: ['a'] }, { members: ['b', 'c'] }] }, { operationTimeout: '10m' });
   await phase('cancelled', 'a', 'InProgress');
   const handle = system.handle('cancelled', 'app');
@@ -204,7 +204,7 @@ together('an activity failed by hand parks its member with a class and a message
   expect(member?.lastError?.message).not.toBe('');
 });
 
-together('RUN-1: Soft hangs, so force it: the new mode of the group is used at once', async () => {
+together('PLANS-3: Soft hangs, so force it: the new mode of the group is used at once', async () => {
   const tiers = [{ members: ['db'] }];
   const patience = { operationTimeout: '10m', guestShutdownTimeout: '10m' };
   write('forced', { tiers }, patience);

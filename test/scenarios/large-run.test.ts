@@ -8,7 +8,7 @@ import { SimulatedPlatform } from '../../platforms/simulated';
 import { startSimulator, type Simulator } from '../../simulator';
 import { startWorker, type RunningWorker } from '../../worker';
 import { operatorUpdates, progress, startOptions, type RunOutcome } from '../../contract';
-import { carried } from '../../workflows/size';
+import { carried } from '../../workflows/carried-run';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { until } from '../support/until';
 import { troubled, VMS } from '../workflows/troubled';

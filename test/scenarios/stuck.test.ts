@@ -281,7 +281,7 @@ describe('a stuck VM', () => {
       );
       await bad(ns, isParked);
       await expect(system.say(ns, 'parent', 'retryMember', 'bad')).rejects.toMatchObject({
-        cause: { message: `bad is a member of app: say it to vmgroup/${ns}/app` },
+        cause: { message: `bad is a member of app: send the command to vmgroup/${ns}/app` },
       });
       await setFaults(ns);
       await system.say(ns, 'app', 'retryMember', 'bad');

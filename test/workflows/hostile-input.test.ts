@@ -1,4 +1,4 @@
-/** W4, OPERATIONS-1, G3: whatever is sent to a run or answered to it has no effect if it cannot be read, and never throws. */
+/** RUN-4, OPERATIONS-1, G3: whatever is sent to a run or answered to it has no effect if it cannot be read, and never throws. */
 import fc from 'fast-check';
 import { nextSteps } from '../../workflows/planner';
 import { attemptReported, operationsEnded, pauseReported } from '../../workflows/operations';
@@ -7,9 +7,10 @@ import { detailsOf, progressOf } from '../../workflows/progress';
 import { readFailure, readOperation, readPlaces, readRelease } from '../../workflows/results';
 import { begin, receivePlan } from '../../workflows/plans';
 import { parse, type Inputs } from '../../workflows/schemas';
-import { carried, unpacked } from '../../workflows/size';
+import { carried, unpacked } from '../../workflows/carried-run';
 import { membersOf, withdrawn, type Run } from '../../workflows/state';
-import { refusalOf, applyCommand } from '../../workflows/operator-commands';
+import { refusalOf } from '../../workflows/command-checks';
+import { applyCommand } from '../../workflows/operator-commands';
 import type { OperatorCommand, Plan, OperatorVerb } from '../../contract';
 import { propertyRuns } from '../support/property-runs';
 import { group, plan, seen, tier, vm } from './plans';

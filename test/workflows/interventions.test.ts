@@ -14,7 +14,7 @@ const NOW = 1_700_000_000_000;
 /** Operations that never end. */
 const stuck = (): World => new World(() => ({ takes: Infinity }));
 
-describe('RUN-1: an open operation follows its settings', () => {
+describe('PLANS-3: an open operation follows its settings', () => {
   const on = (more: Partial<PlanMember> = {}): PlanMember => seen('db', 'PoweredOn', 0, more);
   const off = { powerState: 'PoweredOff' as const };
 
@@ -124,7 +124,7 @@ describe('places', () => {
     expect(world.openIds).toEqual(['place/shop/2']);
   });
 
-  it('RUN-2: a group that leaves its parent places its members itself', () => {
+  it('PLANS-4: a group that leaves its parent places its members itself', () => {
     const child = plan([tier([seen('a', 'PoweredOff')])], {
       name: 'child',
       root: 'shop',
@@ -203,7 +203,7 @@ describe('fencing', () => {
 });
 
 describe('clocks and other plans', () => {
-  it('D2: a clock that goes back a day makes no delay longer than itself', () => {
+  it('PLANNER-2: a clock that goes back a day makes no delay longer than itself', () => {
     const tiers = [
       tier([seen('db', 'PoweredOn', NOW)]),
       tier([seen('app', 'PoweredOff')], { powerOnDelay: 30 * SECOND }),
@@ -268,7 +268,7 @@ describe('clocks and other plans', () => {
     ]);
   });
 
-  it('R1: a plan of the same digest is not refused as older', () => {
+  it('PLANS-1: a plan of the same digest is not refused as older', () => {
     const run = begin({ plan: plan([], { generation: 5 }), cause: 'SpecChanged', digest: 'd' }, NOW);
     const again = receivePlan(
       run,

@@ -7,7 +7,7 @@ import { endsFound, END_SEARCH_INTERVAL, groupHasEnded, notifying } from '../../
 import { progressOf } from '../../workflows/progress';
 import { readOperation } from '../../workflows/results';
 import { begin, receivePlan } from '../../workflows/plans';
-import { carried, unpacked } from '../../workflows/size';
+import { carried, unpacked } from '../../workflows/carried-run';
 import type { Run } from '../../workflows/state';
 import { propertyRuns } from '../support/property-runs';
 import { group, MINUTE, plan, SECOND, tier, vm } from './plans';

@@ -246,7 +246,7 @@ class Play {
   private check(run: Run, decision: NextSteps): void {
     for (const id of decision.cancel) this.dropped.add(id.split('/')[1] ?? '');
     const open = Object.values(run.members).filter((state) => state.operation).length;
-    this.claim(open <= run.plan.policy.maxConcurrentOperations, `D5: ${open} operations are open`);
+    this.claim(open <= run.plan.policy.maxConcurrentOperations, `PLANNER-5: ${open} operations are open`);
     for (const start of decision.start) this.checkClaims(start);
     for (const start of decision.start) {
       const { activity, input } = workOf(start);
@@ -260,7 +260,7 @@ class Play {
     this.releasedAt = run.stages.map((stage) => stage.releasedAt);
   }
 
-  /** D8. */
+  /** PLANNER-8. */
   private checkClaims(start: NextSteps['start'][number]): void {
     const { activity, input } = workOf(start);
     switch (activity) {
@@ -271,7 +271,7 @@ class Play {
         const given = input.vms.map(({ name }) => name).sort();
         this.claim(
           JSON.stringify(given) === JSON.stringify([...this.unused].sort()),
-          `D8: gives back ${given.join()} of ${[...this.unused].join()}`,
+          `PLANNER-8: gives back ${given.join()} of ${[...this.unused].join()}`,
         );
         return;
       }
@@ -294,10 +294,13 @@ class Play {
       forced ||
       run.words.some(({ verb }) => verb === 'retryMember') ||
       run.plan.generation > 1;
-    this.claim(this.world.states[name] !== wanted || unseen, `D3: ${name} is ${wanted} already and is asked`);
+    this.claim(
+      this.world.states[name] !== wanted || unseen,
+      `PLANNER-3: ${name} is ${wanted} already and is asked`,
+    );
   }
 
-  /** D1 and D2 at the moment at which a stage is released. */
+  /** PLANNER-1 and PLANNER-2 at the moment at which a stage is released. */
   private checkRelease(run: Run, position: number): void {
     for (const stage of run.stages.slice(0, position)) {
       for (const number of stage.tiers) this.checkTier(run, run.plan.tiers[number]);
@@ -310,7 +313,7 @@ class Play {
       .map(({ name }) => this.world.since[name] ?? 0);
     const plain = before.tiers.every((number) => this.isPlain(run, run.plan.tiers[number]));
     const waited = this.world.now - Math.max(0, ...changes);
-    this.claim(!plain || waited >= stage.delay, `D2: waited ${waited} of ${stage.delay}`);
+    this.claim(!plain || waited >= stage.delay, `PLANNER-2: waited ${waited} of ${stage.delay}`);
   }
 
   private isPlain(run: Run, each: PlanTier | undefined): boolean {
@@ -340,7 +343,7 @@ class Play {
     const enough = desired === 'PoweredOn' ? (each.quorum ?? each.members.length) : each.members.length;
     this.claim(
       good >= Math.min(enough, each.members.length),
-      `D1: ${good} of ${enough} members of an earlier tier are there`,
+      `PLANNER-1: ${good} of ${enough} members of an earlier tier are there`,
     );
   }
 
@@ -357,7 +360,7 @@ function isThere(play: Play, name: string, desired: Plan['powerState']): boolean
 const HAS_REASON: MemberState['phase'][] = ['Parked', 'Skipped', 'LeftAlone', 'Missing'];
 
 describe('the planner, whatever happens', () => {
-  it('D1 D2 D3 D5 D8: order, delays, no needless operation, no more at once than allowed, what is not used is given back', () => {
+  it('PLANNER-1 PLANNER-2 PLANNER-3 PLANNER-5 PLANNER-8: order, delays, no needless operation, no more at once than allowed, what is not used is given back', () => {
     fc.assert(
       fc.property(scenario, (given) => {
         const play = new Play(given).run();
@@ -369,7 +372,7 @@ describe('the planner, whatever happens', () => {
     );
   });
 
-  it('R3: every member ends in the last desired state, or with a reason', () => {
+  it('PLANS-2: every member ends in the last desired state, or with a reason', () => {
     fc.assert(
       fc.property(scenario, (given) => {
         const play = new Play(given).run();
@@ -391,7 +394,7 @@ describe('the planner, whatever happens', () => {
     );
   });
 
-  it('D4: the run comes to an end, or names what it waits for', () => {
+  it('PLANNER-4: the run comes to an end, or names what it waits for', () => {
     fc.assert(
       fc.property(scenario, (given) => {
         const { run, outcome } = new Play(given).run().world;

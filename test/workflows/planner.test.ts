@@ -24,7 +24,7 @@ function running(): PlanTier[] {
   ];
 }
 
-describe('D6: placing', () => {
+describe('PLANNER-6: placing', () => {
   const rules = { cpus: 1, memory: 1, labels: { app: 'web' } };
   const beside = [{ name: 'other', uid: 'uid-other', labels: { app: 'db' } }];
   const never = (): World => new World((id) => ({ takes: id.startsWith('place') ? Infinity : 1000 }));
@@ -83,7 +83,7 @@ describe('D6: placing', () => {
   });
 });
 
-describe('D8: giving back', () => {
+describe('PLANNER-8: giving back', () => {
   const names = (world: World): string[][] => world.released.map(({ vms }) => vms.map(({ name }) => name));
   const first = (world: World): World => world.pass(1_000_500);
 
@@ -150,7 +150,7 @@ describe('D8: giving back', () => {
     expect(Object.keys(world.outcome?.placements ?? {})).toHaveLength(6);
   });
 
-  it('R4: a change of mind in the middle asks anew for every place, whatever was observed of it', () => {
+  it('PLACING-2: a change of mind in the middle asks anew for every place, whatever was observed of it', () => {
     const world = first(new World().send(plan(threeTiers())));
     world.say('abort');
     const again = threeTiers().map((each) => ({
@@ -178,7 +178,7 @@ describe('D8: giving back', () => {
 });
 
 describe('power on', () => {
-  it('D1 D2: walks the tiers in order, and waits each delay after the tier before is done', () => {
+  it('PLANNER-1 PLANNER-2: walks the tiers in order, and waits each delay after the tier before is done', () => {
     const world = new World().send(plan(threeTiers()));
     const began = world.now;
     world.pass();
@@ -205,7 +205,7 @@ describe('power on', () => {
     expect(world.pass().asked[0]?.at).toBe(began + 5000);
   });
 
-  it('D1: the slowest member holds its tier', () => {
+  it('PLANNER-1: the slowest member holds its tier', () => {
     const world = new World((id) => ({ takes: id.endsWith('db-2') ? 90_000 : 1000 })).send(
       plan(threeTiers()),
     );
@@ -213,13 +213,13 @@ describe('power on', () => {
     expect(world.pass().asked.find(({ member }) => member === 'app-1')?.at).toBe(began + 120_000);
   });
 
-  it('D3: does not touch VMs that are on, and ends at once where all are', () => {
+  it('PLANNER-3: does not touch VMs that are on, and ends at once where all are', () => {
     const world = new World().send(plan(running()));
     expect(world.asked).toEqual([]);
     expect(world.outcome?.outcome).toBe('Converged');
   });
 
-  it('D2: counts a delay from when the tier before came up, also where that was before the run', () => {
+  it('PLANNER-2: counts a delay from when the tier before came up, also where that was before the run', () => {
     const half = new World();
     const at = half.now - 10 * SECOND;
     half.send(
@@ -241,7 +241,7 @@ describe('power on', () => {
     expect(long.asked[0]?.at).toBe(long.now);
   });
 
-  it('D6: places all VMs of the tree together before the first power-on', () => {
+  it('PLANNER-6: places all VMs of the tree together before the first power-on', () => {
     const nested = plan([tier([vm('n-1')])], { name: 'inner', uid: 'uid-inner' });
     const world = new World();
     world.send(plan([tier([vm('a')]), tier([group(nested)])]));
@@ -255,7 +255,7 @@ describe('power on', () => {
     ]);
   });
 
-  describe('D7: where VMs come into being only once they are placed', () => {
+  describe('PLANNER-7: where VMs come into being only once they are placed', () => {
     const ahead = { placesAhead: true } as const;
 
     it.each(['PoweredOff', 'Suspended', 'Unchanged'] as const)(
@@ -577,7 +577,7 @@ describe('members that come and go', () => {
 });
 
 describe('changes in the middle', () => {
-  it('R3: power-on turned into power-off turns open operations round and drops the rest', () => {
+  it('PLANS-2: power-on turned into power-off turns open operations round and drops the rest', () => {
     const world = new World(() => ({ takes: 10_000 })).send(plan(threeTiers()));
     world.pass(world.now + 5000);
     world.send(plan(threeTiers(), { powerState: 'PoweredOff', revision: 'r2', generation: 2 }));
@@ -588,7 +588,7 @@ describe('changes in the middle', () => {
     expect(world.states).toMatchObject({ 'db-1': 'PoweredOff', 'db-2': 'PoweredOff', 'app-1': 'PoweredOff' });
   });
 
-  it('R3: and back again', () => {
+  it('PLANS-2: and back again', () => {
     const world = new World(() => ({ takes: 10_000 })).send(plan(threeTiers()));
     world.pass(world.now + 5000);
     world.send(plan(threeTiers(), { powerState: 'PoweredOff', revision: 'r2', generation: 2 }));
@@ -605,7 +605,7 @@ describe('changes in the middle', () => {
     expect(world.fenced).not.toContain('power-on/db-1');
   });
 
-  it('R3: sequences do not run ahead of the clock: the next run may start a moment later', () => {
+  it('PLANS-2: sequences do not run ahead of the clock: the next run may start a moment later', () => {
     const names = Array.from({ length: 500 }, (_, at) => `vm-${at}`);
     const policy = { ...plan([]).policy, maxConcurrentOperations: 1_000 };
     const run = begin(
@@ -617,7 +617,7 @@ describe('changes in the middle', () => {
     for (const { input } of start) expect(input).toMatchObject({ operation: { sequence: 5_000 } });
   });
 
-  it('D2: a longer delay counts from the same moment; a shorter one that is over ends at once', () => {
+  it('PLANNER-2: a longer delay counts from the same moment; a shorter one that is over ends at once', () => {
     const world = new World().send(plan(threeTiers()));
     const began = world.now;
     world.pass(began + 11_000);
@@ -631,7 +631,7 @@ describe('changes in the middle', () => {
     expect(world.pass().outcome?.outcome).toBe('Converged');
   });
 
-  it('R1: the same plan again changes nothing, an older one is refused and shown', () => {
+  it('PLANS-1: the same plan again changes nothing, an older one is refused and shown', () => {
     const world = new World(() => ({ takes: 10_000 })).send(plan(threeTiers(), { generation: 5 }));
     world.pass(world.now + 5000);
     const before = JSON.stringify(world.run);
@@ -644,7 +644,7 @@ describe('changes in the middle', () => {
     expect(world.cancelled).toEqual([]);
   });
 
-  it('R1: an older plan that names the plan in force as replaced is taken', () => {
+  it('PLANS-1: an older plan that names the plan in force as replaced is taken', () => {
     const world = new World(() => ({ takes: 10_000 }));
     world.send(plan(threeTiers(), { generation: 5 }), { digest: 'five' });
     const older = plan(threeTiers(), { generation: 4, powerState: 'PoweredOff', revision: 'old' });
@@ -655,7 +655,7 @@ describe('changes in the middle', () => {
     expect(world.run).not.toHaveProperty('refusedPlan');
   });
 
-  it('R2: a late result of an operation that was given up changes nothing', () => {
+  it('OPERATIONS-3: a late result of an operation that was given up changes nothing', () => {
     const world = new World(() => ({ takes: 10_000 })).send(plan([tier([vm('a')])]));
     world.pass(world.now + 1000);
     world.send(plan([tier([vm('a')])], { powerState: 'PoweredOff', revision: 'r2', generation: 2 }));
@@ -796,7 +796,7 @@ describe('members that the last run left as they are', () => {
 });
 
 describe('concurrency', () => {
-  it('D5: never more operations of VMs than the policy says, and all get their turn', () => {
+  it('PLANNER-5: never more operations of VMs than the policy says, and all get their turn', () => {
     const members = Array.from({ length: 20 }, (_, index) => vm(`vm-${index}`));
     const limited = plan([tier(members)]);
     limited.policy = { ...limited.policy, maxConcurrentOperations: 3 };
@@ -912,7 +912,7 @@ describe('words of operators', () => {
     ['retryMember', 'nobody', 'nobody is not a member of production/shop'],
     ['skipMember', undefined, 'member is missing: name a VM, or Kind/name'],
     ['retryMember', undefined, 'no member is parked or failing'],
-    ['skipMember', 'n-1', 'n-1 is a member of inner: say it to vmgroup/production/inner'],
+    ['skipMember', 'n-1', 'n-1 is a member of inner: send the command to vmgroup/production/inner'],
   ] as const)('%s %s is refused: %s', (verb, member, why) => {
     const nested = plan([tier([vm('n-1')])], { name: 'inner', uid: 'uid-inner' });
     const world = new World(() => ({ takes: 10_000 })).send(plan([tier([vm('a'), group(nested)])]));

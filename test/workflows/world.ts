@@ -19,7 +19,8 @@ import { attemptReported, operationDone, operationsEnded } from '../../workflows
 import { placed, released } from '../../workflows/placing';
 import { begin, receivePlan } from '../../workflows/plans';
 import { membersOf, type Run } from '../../workflows/state';
-import { refusalOf, applyCommand } from '../../workflows/operator-commands';
+import { refusalOf } from '../../workflows/command-checks';
+import { applyCommand } from '../../workflows/operator-commands';
 import { status } from './plans';
 
 /**

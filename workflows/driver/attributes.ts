@@ -1,7 +1,7 @@
 /** The search attributes of a run: one command if something changed, none otherwise. */
 import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { type RunOutcome, searchAttributeKeys } from '../../contract';
-import { parkedMembers, phaseOf } from '../progress';
+import { parkedMembers, runPhase } from '../progress';
 import { fitParked } from '../size';
 import type { Run } from '../state';
 
@@ -29,7 +29,7 @@ export class ShownAttributes {
 }
 
 function attributesOf(run: Run, outcome?: RunOutcome): Attributes {
-  const phase = phaseOf(run);
+  const phase = runPhase(run);
   return {
     // Placement is short and shows on the timeline: no command for it.
     phase: outcome?.outcome ?? (phase === 'Placing' ? 'PoweringOn' : phase),

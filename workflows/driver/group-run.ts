@@ -27,7 +27,7 @@ import { applyCommand } from '../operator-commands';
 import { nextSteps, openStarts, outcomeWithoutPlan } from '../planner';
 import { detailsOf, progressOf } from '../progress';
 import { parse } from '../schemas';
-import { carried, unpacked, type CarriedRun } from '../size';
+import { carried, unpacked, type CarriedRun } from '../carried-run';
 import { end, MESSAGE_BYTES, remember, withdrawn, type Run } from '../state';
 import { ShownAttributes } from './attributes';
 import { CurrentRun } from './current-run';

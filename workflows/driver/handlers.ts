@@ -20,7 +20,7 @@ import {
 } from '../../contract';
 import { groupHasEnded, notifying } from '../nested-runs';
 import { attemptReported, pauseReported } from '../operations';
-import { refusalOf } from '../operator-commands';
+import { refusalOf } from '../command-checks';
 import { parse, type Inputs } from '../schemas';
 import type { CurrentRun } from './current-run';
 

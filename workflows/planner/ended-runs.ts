@@ -31,7 +31,7 @@ export function searchForEnds(steps: NextSteps, now: number): void {
   const dueAt = Math.min(endSearch?.dueAt ?? Infinity, now + END_SEARCH_INTERVAL);
   run.endSearch = { dueAt };
   if (dueAt > now) {
-    steps.search = { at: dueAt, summary: 'look for nested runs that ended without a word' };
+    steps.search = { at: dueAt, summary: 'search for nested runs that have ended' };
     return;
   }
   const activityId = nextId(run, `ended-groups/${run.plan.name}`);
@@ -45,7 +45,7 @@ export function endSearchStart(run: Run, activityId: string): Start {
   return {
     activityId,
     activity: 'findEndedGroups',
-    summary: `look for the end of ${count} nested run${count === 1 ? '' : 's'}`,
+    summary: `search for the end of ${count} nested run${count === 1 ? '' : 's'}`,
     input,
   };
 }

@@ -23,7 +23,7 @@ import { confirming, nextId, powerStateOf, shorten, VERBS, type NextSteps, type 
  */
 const MOST_OPEN = { VirtualMachine: 1_000, VirtualMachineGroup: 500 } as const;
 
-/** How many operations of each kind may be opened; D5, D9. */
+/** How many operations of each kind may be opened; PLANNER-5, PLANNER-9. */
 export type Slots = Record<PlanMember['kind'], number>;
 
 export function freeSlots(run: Run): Slots {

@@ -23,7 +23,7 @@ export function isSetAside(state: MemberState): boolean {
   return Boolean(state.word ?? state.parked ?? state.leftAlone);
 }
 
-/** Whether a member is still to be brought to its state, now or once it exists; D3. */
+/** Whether a member is still to be brought to its state, now or once it exists; PLANNER-3. */
 export function needsOperation(run: Run, key: MemberKey, member: PlanMember): boolean {
   const state = own(run.members, key);
   if (!state || isSetAside(state) || isReached(state)) return false;

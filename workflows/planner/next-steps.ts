@@ -1,17 +1,18 @@
 /**
- * The planner: given a run's state and the time, what to do next, and what is awaited and why. A pure function: the workflow drives it,
- * `vmgroup plan` forecasts with it, the property tests try it.
+ * The planner: what a run does next, given its state and the time. The workflow drives it, `vmgroup plan` forecasts with it, and the property
+ * tests check it. Pure.
  *
- * D1: no member of a later tier is asked before every earlier tier is done.
- * D2: a delay is never cut short, except by an operator's word, and never waited twice: it is counted from the moment at which the tier
- *     before it was done.
- * D3: a member that is in its desired state is not asked, except once by a force sync.
- * D4: a run ends, or has a member or an operator that it waits for and names.
- * D5: at most one operation of a member is open, and no more than the policy's number of operations of VMs.
- * D6: no VM is powered on without a place, and all VMs that need one are placed together. A VM that has its place waits for no other one's.
- * D7: where power is left alone nothing is asked but a place.
- * D9: not more operations are open than one workflow task and the server can hold.
- * D8: a run that is ended from outside first gives back every place that it has asked for and not used: also those of which no answer came.
+ * PLANNER-1: no member of a later tier is started before every earlier tier is done.
+ * PLANNER-2: a delay is cut short only by an operator, and never starts over: it counts from the moment at which the tier before was done.
+ * PLANNER-3: a member that is in its desired state is not operated, except once for a force sync.
+ * PLANNER-4: a run ends, or names the member or the operator that it waits for.
+ * PLANNER-5: a member has at most one open operation, and a run has at most as many open operations of VMs as its policy allows.
+ * PLANNER-6: no VM is powered on without a place, and all VMs that need one are placed together. A VM that has its place does not wait for the
+ *     places of others.
+ * PLANNER-7: if power is left alone, VMs are placed and nothing else happens.
+ * PLANNER-8: a run that is ended from outside first gives back every place that it has asked for and not used, including those for which no
+ *     answer came.
+ * PLANNER-9: no more operations are open than one workflow task and the server can hold.
  */
 import { own } from '../../api/own';
 import { CHANGES, usesAll, type Uses } from '../changes';

@@ -18,7 +18,7 @@ export function failIfPolicySays(run: Run): void {
   }
 }
 
-/** The outcome, once nothing is open and nothing is left to do; D4. */
+/** The outcome, once nothing is open and nothing is left to do; PLANNER-4. */
 export function outcomeOf(run: Run, now: number): RunOutcome | undefined {
   const open =
     run.placement.activityId !== undefined ||

@@ -16,7 +16,7 @@ import { membersOf, type Run } from '../state';
 import { needsOperation } from './members';
 import { confirming, nextId, type NextSteps, type Start } from './steps';
 
-/** Places everything that is not placed, D6. */
+/** Places everything that is not placed, PLANNER-6. */
 export function askForPlaces(steps: NextSteps, now: number, uses: Uses): void {
   const { run } = steps;
   const { plan, placement } = run;
@@ -39,7 +39,7 @@ function nextClaim({ claims }: Run, now: number): number {
   return Math.max((claims?.sequence ?? 0) + 1, now);
 }
 
-/** D8. */
+/** PLANNER-8. */
 export function giveBack(steps: NextSteps, now: number): void {
   const { run } = steps;
   const activityId = nextId(run, `release/${run.plan.name}`);

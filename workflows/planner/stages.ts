@@ -9,7 +9,7 @@ import { isReached, isSetAside, needsOperation, stageMembers } from './members';
 import { shorten, type NextSteps } from './steps';
 
 /**
- * Walks the stages: D1, D2. A stage that was released stays so, and those of its members that join late or fall back are started at once;
+ * Walks the stages: PLANNER-1, PLANNER-2. A stage that was released stays so, and those of its members that join late or fall back are started at once;
  * a stage that was not waits for every stage before it.
  */
 export function walkStages(steps: NextSteps, now: number, sequence: number, uses: Uses): void {

@@ -26,13 +26,13 @@ export type Start = { activityId: string; summary: string } & (
   | { activity: 'findEndedGroups'; input: FindEndedGroupsInput }
 );
 
-/** What an activity is scheduled for. */
+/** The work that an activity is scheduled for. */
 export type Work =
   | ConfirmInput
   | { activity: 'release'; input: ReleaseInput }
   | { activity: 'findEndedGroups'; input: FindEndedGroupsInput };
 
-/** What an activity is scheduled for: of one that confirms, what it confirms; of one that waits for a nested run, that it powers the group. */
+/** The work of an activity. That of `confirm` is what it confirms, that of `awaitGroup` is `powerGroup`. */
 export function workOf(start: Start): Work {
   switch (start.activity) {
     case 'confirm':
@@ -45,17 +45,17 @@ export function workOf(start: Start): Work {
   }
 }
 
-/** What to do next. */
+/** What a run does next. */
 export interface NextSteps {
-  /** The state with what was decided in it. */
+  /** The state after these steps. */
   run: Run;
-  /** Activities to cancel: nobody waits for them any more. */
+  /** Ids of the activities to cancel: the run no longer waits for them. */
   cancel: string[];
   /** Activities to schedule, in order. */
   start: Start[];
-  /** The delay that runs: decide again when it is over. */
+  /** The end of the running delay: ask for the next steps then. */
   wake?: { at: number; summary: string };
-  /** When nested runs that have ended without a word are searched for. */
+  /** When to search for nested runs that have ended without notifying this one. */
   search?: { at: number; summary: string };
   /** The run is over. */
   outcome?: RunOutcome;

@@ -1,0 +1,118 @@
+/** Which operator commands a run accepts, and why it refuses the others. Pure. */
+import { own } from '../api/own';
+import { byteLength } from '../api/text';
+import { workflowId, type MemberKey, type OperatorCommand, type OperatorVerb, type Plan } from '../contract';
+import { membersOf, type MemberState, type Run } from './state';
+
+/** Longest reason or actor that is accepted, in bytes: commands stay in the history and in the state of the run. */
+const LONGEST = 1_000;
+
+/** Why a run refuses a command now; undefined if it accepts it. Synchronous, since it is the validator of the Updates. */
+export function refusalOf(
+  run: Run | undefined,
+  verb: OperatorVerb,
+  command: OperatorCommand,
+): string | undefined {
+  const malformed = formProblem(command);
+  if (malformed !== undefined) return malformed;
+  if (!run) return 'the run has no plan yet; try again in a moment';
+  if (run.ending) return `the run is ending: ${run.ending.message}`;
+  switch (verb) {
+    case 'pause':
+    case 'resume':
+    case 'abort':
+      return undefined;
+    case 'skipDelay':
+      return run.stages.some(isInDelay) ? undefined : 'no delay is running';
+    case 'retryMember':
+      return command.member ? memberRefusal(run, verb, command.member) : retryAllRefusal(run);
+    case 'skipMember':
+    case 'markReady':
+      return command.member
+        ? memberRefusal(run, verb, command.member)
+        : 'member is missing: name a VM, or Kind/name';
+  }
+}
+
+/** What is wrong with the argument of a command, whatever the run: it may be any JSON. */
+function formProblem(command: OperatorCommand): string | undefined {
+  if (typeof command !== 'object' || command === null)
+    return 'the argument must be one object: {member?, actor, reason}';
+  for (const field of ['actor', 'reason'] as const) {
+    const text: unknown = command[field];
+    if (typeof text !== 'string' || text.trim() === '')
+      return `${field} is missing: it is recorded with the command`;
+    if (byteLength(text) > LONGEST) return `${field} is longer than ${LONGEST} bytes`;
+  }
+  const member: unknown = command.member;
+  const isName = typeof member === 'string' && member.length <= LONGEST;
+  return member === undefined || isName ? undefined : 'member is not the name of a VM, or Kind/name';
+}
+
+function retryAllRefusal(run: Run): string | undefined {
+  const any = isPlacingInVain(run) || Object.values(run.members).some(canRetry);
+  return any ? undefined : 'no member is parked or failing';
+}
+
+function memberRefusal(
+  run: Run,
+  verb: 'retryMember' | 'skipMember' | 'markReady',
+  name: string,
+): string | undefined {
+  const key = findMember(run.plan, name);
+  const state = key === undefined ? undefined : own(run.members, key);
+  if (key === undefined || !state) {
+    const group = groupOf(run.plan, name);
+    return group
+      ? `${name} is a member of ${group.name}: send the command to ${workflowId(group.namespace, group.name)}`
+      : `${name} is not a member of ${run.plan.namespace}/${run.plan.name}`;
+  }
+  if (verb === 'retryMember')
+    return canRetry(state) || isAwaited(state)
+      ? undefined
+      : `${key} is ${state.phase}: there is nothing to retry`;
+  return state.reachedAt === undefined ? undefined : `${key} has reached its gate already`;
+}
+
+/** Whether a member is parked, left alone, set aside by an operator, or failing. */
+export function canRetry(state: MemberState): boolean {
+  return (
+    Boolean(state.parked ?? state.leftAlone ?? state.word) || (state.operation?.attempts.length ?? 0) > 0
+  );
+}
+
+/** Whether a nested run is waited for without an activity. It may have ended without notifying this run, which a retry finds at once. */
+export function isAwaited({ operation }: MemberState): boolean {
+  return operation?.waiting !== undefined;
+}
+
+/** Whether the open call for places has failed before: a retry repeats it at once. */
+export function isPlacingInVain({ placement }: Run): boolean {
+  return placement.activityId !== undefined && placement.attempts.length > 0;
+}
+
+/** Whether the delay of a stage is running. */
+export function isInDelay(stage: { dueAt?: number; releasedAt?: number }): boolean {
+  return stage.dueAt !== undefined && stage.releasedAt === undefined;
+}
+
+/** The key of a member that an operator named. */
+export function findMember(plan: Plan, name: string): MemberKey | undefined {
+  for (const { key, member } of membersOf(plan)) {
+    if (key === name || `${member.kind}/${member.name}` === name) return key;
+  }
+  // A nested group may be named without its kind if no VM has that name.
+  for (const { key, member } of membersOf(plan)) if (member.name === name) return key;
+  return undefined;
+}
+
+/** The nested group that holds the member. */
+function groupOf(plan: Plan, name: string): Plan | undefined {
+  for (const { member } of membersOf(plan)) {
+    if (!member.plan) continue;
+    if (findMember(member.plan, name) !== undefined) return member.plan;
+    const deeper = groupOf(member.plan, name);
+    if (deeper) return deeper;
+  }
+  return undefined;
+}

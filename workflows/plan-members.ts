@@ -1,0 +1,170 @@
+/**
+ * What a plan changes for the members of a run. Pure.
+ *
+ * PLANS-2: after a change of the desired power state a member counts as converged only if that was observed after its last operation ended.
+ * PLANS-3: an open operation whose mode, gate, limits or VM the plan has changed is replaced by one with the new settings.
+ */
+import type { VirtualMachineStatus } from '../api';
+import { isLater } from '../api/later';
+import { own } from '../api/own';
+import {
+  desireOf,
+  isInState,
+  meetsGate,
+  operationSettings,
+  type DesiredPowerState,
+  type MemberKey,
+  type Plan,
+  type PlanMember,
+  type PlanTier,
+} from '../contract';
+import { CHANGES, type Uses } from './changes';
+import { drop, membersOf, reachedSince, type MemberState, type PlacedMember, type Run } from './state';
+
+/** Whether two plans want the same of the same members. */
+export function sameDesire(one: Plan, other: Plan): boolean {
+  return desireOf(one) === desireOf(other);
+}
+
+/** What a plan changes for every member. */
+export interface PlanChange {
+  /** The desired power state is new: no member counts as converged any more. */
+  fresh: boolean;
+  /** A person has acted: parked members and those left alone are tried again. */
+  forgive: boolean;
+  /** A force sync: every member is operated once more. */
+  forced: boolean;
+  uses: Uses;
+}
+
+/** The run with the members of its plan, and with what the plan says was observed of them. */
+export function withMembers(run: Run, before: Plan, now: number, change: PlanChange): Run {
+  const next: Run = { ...run, members: {}, dropped: [...run.dropped] };
+  const earlier: Record<MemberKey, PlacedMember> = {};
+  for (const placed of membersOf(before)) earlier[placed.key] = placed;
+  for (const placed of membersOf(run.plan)) {
+    const { key, member } = placed;
+    const known = own(run.members, key);
+    const old = known ?? { phase: 'Pending', since: now };
+    const was = own(earlier, key);
+    const held = old.operation !== undefined || old.parked !== undefined;
+    const changed = held && was !== undefined && isChanged(before, was, run.plan, placed);
+    const state =
+      member.kind === 'VirtualMachine'
+        ? readVm(next, old, placed, changed, now, change)
+        : readGroup(next, old, member, was?.member.plan, now, change);
+    if (run.plan.powerState === 'Unchanged' && member.link === 'Linked') leaveAsIs(state, now);
+    if (change.forced) state.forced = true;
+    if (member.recovered) delete state.parked;
+    if (change.forgive) forgive(state);
+    else if (member.setAside && !known && state.reachedAt === undefined) {
+      state.leftAlone = { ...member.setAside, at: now };
+    }
+    next.members[key] = state;
+  }
+  for (const [key, old] of Object.entries(run.members)) {
+    if (!own(next.members, key) && old.operation) next.dropped.push(old.operation.activityId);
+  }
+  return next;
+}
+
+/** Whether the plan has changed the settings with which a member is operated. */
+function isChanged(before: Plan, was: PlacedMember, plan: Plan, is: PlacedMember): boolean {
+  if (was.member.uid !== is.member.uid) return true;
+  const [one, other] = [
+    operationSettings(before, was.tier, was.member),
+    operationSettings(plan, is.tier, is.member),
+  ];
+  return JSON.stringify(one) !== JSON.stringify(other);
+}
+
+/** If power is left alone, every member is in its desired state. */
+function leaveAsIs(state: MemberState, now: number): void {
+  state.reachedAt ??= now;
+  delete state.uncertain;
+  delete state.drifted;
+}
+
+function forgive(state: MemberState): void {
+  delete state.parked;
+  delete state.leftAlone;
+}
+
+/** The state of a member at the beginning of a new desired power state. What was observed stays; PLANS-2. */
+function restart(run: Run, old: MemberState, now: number): MemberState {
+  const state: MemberState = { phase: 'Pending', since: now };
+  if (old.observed) state.observed = old.observed;
+  if (old.uncertain) state.uncertain = true;
+  if (old.operation) {
+    run.dropped.push(old.operation.activityId);
+    state.uncertain = true;
+  }
+  return state;
+}
+
+function readVm(
+  run: Run,
+  old: MemberState,
+  { member, tier }: PlacedMember,
+  changed: boolean,
+  now: number,
+  change: PlanChange,
+): MemberState {
+  const state = change.fresh ? restart(run, old, now) : { ...old };
+  if (member.link !== 'Linked') return leave(run, state);
+  if (changed && (state.operation ?? state.parked) && change.uses(CHANGES.settingsFollow)) {
+    drop(run, state);
+    delete state.parked;
+  }
+  if (state.operation) return state;
+  if (member.observed && (!state.observed || isLater(member.observed, state.observed)))
+    state.observed = member.observed;
+  const there = isInState(run.plan.powerState, state.observed);
+  if (!there) {
+    if (member.drifted || state.reachedAt !== undefined) state.drifted = true;
+    delete state.reachedAt;
+  } else if (
+    state.reachedAt === undefined &&
+    !state.uncertain &&
+    gateMet(state.observed, tier, run.plan.powerState)
+  ) {
+    state.reachedAt = reachedSince(state.observed, now);
+  }
+  return state;
+}
+
+function readGroup(
+  run: Run,
+  old: MemberState,
+  member: PlanMember,
+  before: Plan | undefined,
+  now: number,
+  change: PlanChange,
+): MemberState {
+  const state = change.fresh ? restart(run, old, now) : { ...old };
+  if (member.link !== 'Linked') return leave(run, state);
+  const changed = !member.plan || !before || !sameDesire(member.plan, before);
+  if (changed || member.drifted || member.recovered) {
+    delete state.reachedAt;
+    if (state.operation) drop(run, state);
+  }
+  if (member.convergedAt !== undefined && !state.operation && !state.uncertain) {
+    state.reachedAt ??= Math.min(now, member.convergedAt);
+  }
+  return state;
+}
+
+/** A member that is not linked is not operated. */
+function leave(run: Run, state: MemberState): MemberState {
+  if (state.operation) drop(run, state);
+  delete state.reachedAt;
+  return state;
+}
+
+function gateMet(
+  observed: VirtualMachineStatus | undefined,
+  tier: PlanTier,
+  desired: DesiredPowerState,
+): boolean {
+  return desired !== 'PoweredOn' || meetsGate(tier.gate, observed);
+}

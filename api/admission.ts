@@ -1,13 +1,13 @@
 /**
  * Admission: what an API server asks before it stores one object, answered by the rules of `validate`. Pure.
  *
- * ADMISSION-1: what a request itself brings, and nothing else, denies it: an object that somebody else's change made invalid can be updated where that
- *     makes nothing worse. What is still wrong with it is told as a warning.
+ * ADMISSION-1: only the problems that a request causes deny it. An object that a change of another object made invalid can be updated if that
+ *     makes nothing worse; its other problems are warnings.
  * ADMISSION-2: an object that is being deleted can always be updated, so that finalizers come off.
  * ADMISSION-3: never throws, whatever the request holds.
  *
- * Two requests at the same moment may each be right and wrong together (both list one member): admission sees neither in the other. The
- * readers of the objects hold the rules too, and find what got in.
+ * Two requests at the same moment may each be valid, and invalid together (both list one member): admission of one does not see the other. The
+ * readers of the objects check the rules too, and find such objects.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { ReadObject } from './kinds';
@@ -18,7 +18,7 @@ import { type Finding, formatPath, type ObjectRef, type Path, refKey } from './p
 import { readResource, type Resource } from './resource';
 import { firstFew } from './text';
 
-/** `request` of an `AdmissionReview` (admission.k8s.io/v1): what of it matters. */
+/** The fields of an `AdmissionReview` (admission.k8s.io/v1) that are read. */
 export interface AdmissionRequest {
   /** `CREATE`, `UPDATE`, `DELETE` or `CONNECT`. */
   operation?: unknown;
@@ -31,9 +31,9 @@ export interface AdmissionRequest {
 /** The answer to an API server. */
 export interface AdmissionVerdict {
   allowed: boolean;
-  /** `path: message` of everything that the request brings and that is wrong; none where it is allowed. */
+  /** `path: message` of every problem that the request causes; empty if it is allowed. */
   problems: string[];
-  /** Shown to the user beside the outcome, by kubectl for one. */
+  /** Shown to the user next to the outcome, for example by kubectl. */
   warnings: string[];
 }
 
@@ -45,7 +45,7 @@ export interface JsonPatchOperation {
 }
 
 /** Warnings and problems of one answer. An API server cuts off more than some thousand characters. */
-const MAX_WORDS = 10;
+const MAX_STATEMENTS = 10;
 
 /**
  * Tells whether an object may be stored.
@@ -65,14 +65,14 @@ export function reviewAdmission(request: AdmissionRequest, known: Manifests): Ad
       ? ruleFindings(ref, { before: before.read, now: now.read }, known)
       : { before: [], now: [] };
   return verdict(
-    [...said(now.findings), ...named(rules.now, ref)],
-    [...said(before.findings), ...named(rules.before, ref)],
+    [...statementsOf(now.findings), ...statementsOfRules(rules.now, ref)],
+    [...statementsOf(before.findings), ...statementsOfRules(rules.before, ref)],
   );
 }
 
 /**
- * What is to be changed of an object before it is stored: `nextForcePowerStateSyncTime` of a group, where `now` becomes the present time, and
- * where an empty one keeps the old value, as VM Operator's webhook has it.
+ * The changes to an object before it is stored, as VM Operator's webhook makes them: `nextForcePowerStateSyncTime: now` of a group becomes the
+ * present time, and an empty value keeps the old one.
  *
  * @param now Milliseconds since the Unix epoch.
  */
@@ -104,40 +104,42 @@ function fieldOf(value: unknown, name: string): unknown {
     : undefined;
 }
 
-/** Something wrong, as a user is told of it. */
-interface Word {
+/** A problem as text for users. */
+interface Statement {
   severity: 'Error' | 'Warning';
   text: string;
-  /** The same for the same thing before and after a request. */
+  /** Identifies the problem before and after a request. */
   key: string;
-  /** Of another object, which the request has an effect on. */
+  /** A problem of another object, which the request affects. */
   ofAnother?: true;
 }
 
-function said(findings: readonly { severity: Word['severity']; path: Path; message: string }[]): Word[] {
+function statementsOf(
+  findings: readonly { severity: Statement['severity']; path: Path; message: string }[],
+): Statement[] {
   return findings.map(({ severity, path, message }) => {
-    const text = worded(path, message);
+    const text = withPath(path, message);
     // Places in lists may have moved.
     return { severity, text, key: text.replaceAll(/\[\d+\]/g, '[]') };
   });
 }
 
-function worded(path: Path, message: string): string {
+function withPath(path: Path, message: string): string {
   const at = formatPath(path);
   return at === '' ? message : `${at}: ${message}`;
 }
 
 /** Findings of rules, those of other objects with their names. */
-function named(findings: readonly Finding[], ref: ObjectRef | undefined): Word[] {
+function statementsOfRules(findings: readonly Finding[], ref: ObjectRef | undefined): Statement[] {
   return findings.map(({ object, severity, path, message, key = message }) => {
-    const text = worded(path, message);
+    const text = withPath(path, message);
     if (ref && refKey(object) === refKey(ref)) return { severity, text, key };
     const who = `${object.kind} ${object.namespace}/${object.name}`;
     return { severity, text: `${who}: ${text}`, key: `${who} ${key}`, ofAnother: true };
   });
 }
 
-function verdict(now: Word[], before: Word[]): AdmissionVerdict {
+function verdict(now: Statement[], before: Statement[]): AdmissionVerdict {
   const { brought, left } = compare(now, before);
   const errors = brought.filter(({ severity }) => severity === 'Error');
   // A rule between two objects has an error on each: the one of this object is enough.
@@ -150,18 +152,18 @@ function verdict(now: Word[], before: Word[]): AdmissionVerdict {
   ];
   return {
     allowed: problems.length === 0,
-    problems: firstFew(problems, MAX_WORDS),
-    warnings: firstFew(warnings, MAX_WORDS),
+    problems: firstFew(problems, MAX_STATEMENTS),
+    warnings: firstFew(warnings, MAX_STATEMENTS),
   };
 }
 
 /** What is there now and was not before, and what was there before too. */
-function compare(now: Word[], before: Word[]): { brought: Word[]; left: Word[] } {
-  const keyOf = ({ severity, key }: Word): string => `${severity} ${key}`;
+function compare(now: Statement[], before: Statement[]): { brought: Statement[]; left: Statement[] } {
+  const keyOf = ({ severity, key }: Statement): string => `${severity} ${key}`;
   const counts = new Map<string, number>();
   for (const word of before) counts.set(keyOf(word), (counts.get(keyOf(word)) ?? 0) + 1);
-  const brought: Word[] = [];
-  const left: Word[] = [];
+  const brought: Statement[] = [];
+  const left: Statement[] = [];
   for (const word of now) {
     const count = counts.get(keyOf(word)) ?? 0;
     counts.set(keyOf(word), count - 1);

@@ -2,9 +2,9 @@
  * The CustomResourceDefinitions, generated from the schemas.
  *
  * CRD-1: every served version has the same schema, which takes both spellings: a conversion changes nothing but `apiVersion`.
- * CRD-2: no field of a VM or class is dropped; of groups and policies those that nobody knows are.
- * CRD-3: the API server refuses what it can tell by itself, in the words of `validate`.
- * CRD-4: a rule between fields refuses what is new: an object that was stored before keeps its status.
+ * CRD-2: no field of a VM or class is dropped; unknown fields of groups and policies are.
+ * CRD-3: the API server refuses what it can check by itself, with the messages of `validate`.
+ * CRD-4: a rule between fields refuses new objects and changes only: an object that was stored before keeps its status.
  */
 import { z } from 'zod';
 import { virtualMachineGroupStatusSchema, virtualMachineStatusSchema } from './resource-status';

@@ -3,8 +3,8 @@
  *
  * MANIFESTS-1: never throws, whatever the files hold.
  * MANIFESTS-2: every problem of every file is reported, in the order of the files.
- * MANIFESTS-3: nothing of an object with an error is among the manifests; every object without one is.
- * MANIFESTS-4: what is neither read nor wrong is counted by its kind, or a warning.
+ * MANIFESTS-3: the manifests contain every object without an error, and no other.
+ * MANIFESTS-4: an object that is neither read nor invalid is counted by its kind, or a warning.
  */
 import { LineCounter } from 'yaml';
 import { isMapping, nameObject, type ObjectFinding, type ReadObject, recognize } from '../kinds';
@@ -55,7 +55,7 @@ export const MAX_FILE_SIZE = 2 ** 20;
 export const MAX_DOCUMENTS = 10_000;
 
 /** One object of a file, valid or not. */
-interface Entry {
+interface FoundObject {
   at: (path: Path, at: Finding['at']) => Position;
   /** With a place of their own where it is not that of the path. */
   findings: (ObjectFinding & { place?: Position })[];
@@ -69,7 +69,7 @@ interface Entry {
  * Reads the manifests of all files: YAML and JSON, several documents a file, `List`s of objects, typed lists such as
  * `VirtualMachineGroupList`. Kinds of other products are counted and ignored.
  *
- * An object that is there twice is invalid in both places: which of them is meant is not known. Nothing is thrown (MANIFESTS-1).
+ * An object that is defined twice is invalid in both places: it is not known which one is meant. Nothing is thrown (MANIFESTS-1).
  *
  * @param options.previous The last valid state: a group's power state may not be emptied once it was set.
  * @param options.maxFileSize Bytes of one file; default {@link MAX_FILE_SIZE}.
@@ -80,24 +80,24 @@ export function parseManifests(
 ): ParsedManifests {
   const { maxFileSize = MAX_FILE_SIZE } = options;
   const count = { left: MAX_DOCUMENTS };
-  const entries = files.flatMap((file) => readFile(file, count, maxFileSize));
-  const byObject = byRef(entries);
+  const objects = files.flatMap((file) => readFile(file, count, maxFileSize));
+  const byObject = byRef(objects);
   for (const same of byObject.values()) reportDuplicates(same);
   const locate: Locate = (object, path, at) => byObject.get(refKey(object))?.[0]?.at(path, at);
-  const findings = checkRules(collect(entries), {
+  const findings = checkRules(collect(objects), {
     ...options,
     locate,
-    invalid: entries.flatMap(({ ref, ...entry }) => (ref && !isValid({ ref, ...entry }) ? [ref] : [])),
+    invalid: objects.flatMap((object) => (object.ref && !isValid(object) ? [object.ref] : [])),
   });
   for (const { object, ...finding } of findings) byObject.get(refKey(object))?.[0]?.findings.push(finding);
   const order = new Map(files.map(({ path }, index) => [path, index]));
-  const problems = entries.flatMap(problemsOf).sort((a, b) => compare(a, b, order));
-  return { manifests: collect(entries), problems, ignored: countIgnored(entries) };
+  const problems = objects.flatMap(problemsOf).sort((a, b) => compare(a, b, order));
+  return { manifests: collect(objects), problems, ignored: countIgnored(objects) };
 }
 
-function countIgnored(entries: Entry[]): IgnoredKind[] {
+function countIgnored(objects: FoundObject[]): IgnoredKind[] {
   const found = new Map<string, IgnoredKind>();
-  for (const { ignored } of entries) {
+  for (const { ignored } of objects) {
     if (!ignored) continue;
     const key = JSON.stringify([ignored.apiVersion, ignored.kind]);
     const before = found.get(key);
@@ -107,22 +107,22 @@ function countIgnored(entries: Entry[]): IgnoredKind[] {
   return [...found.values()];
 }
 
-function isValid(entry: Entry): boolean {
-  return entry.read !== undefined && entry.findings.every(({ severity }) => severity !== 'Error');
+function isValid(object: FoundObject): boolean {
+  return object.read !== undefined && object.findings.every(({ severity }) => severity !== 'Error');
 }
 
-function byRef(entries: Entry[]): Map<string, Entry[]> {
-  const found = new Map<string, Entry[]>();
-  for (const entry of entries) {
-    if (!entry.ref) continue;
-    const same = found.get(refKey(entry.ref));
-    if (same) same.push(entry);
-    else found.set(refKey(entry.ref), [entry]);
+function byRef(objects: FoundObject[]): Map<string, FoundObject[]> {
+  const found = new Map<string, FoundObject[]>();
+  for (const object of objects) {
+    if (!object.ref) continue;
+    const same = found.get(refKey(object.ref));
+    if (same) same.push(object);
+    else found.set(refKey(object.ref), [object]);
   }
   return found;
 }
 
-function reportDuplicates(same: Entry[]): void {
+function reportDuplicates(same: FoundObject[]): void {
   if (same.length < 2) return;
   same.forEach(({ findings, ref }, index) => {
     const other = same[index === 0 ? 1 : 0]?.at(['metadata', 'name'], 'value');
@@ -134,11 +134,11 @@ function reportDuplicates(same: Entry[]): void {
   });
 }
 
-function collect(entries: Entry[]): Manifests {
-  return manifestsOf(entries.filter(isValid).flatMap(({ read }) => read ?? []));
+function collect(objects: FoundObject[]): Manifests {
+  return manifestsOf(objects.filter(isValid).flatMap(({ read }) => read ?? []));
 }
 
-function problemsOf({ at, findings, ref }: Entry): Problem[] {
+function problemsOf({ at, findings, ref }: FoundObject): Problem[] {
   return findings.map(({ severity, path, at: part, message, place }) => ({
     severity,
     ...(place ?? at(path, part)),
@@ -153,45 +153,45 @@ function compare(a: Problem, b: Problem, order: Map<string, number>): number {
   return files || a.line - b.line || a.column - b.column;
 }
 
-function readFile(file: ManifestFile, count: { left: number }, maxSize: number): Entry[] {
+function readFile(file: ManifestFile, count: { left: number }, maxSize: number): FoundObject[] {
   const size = Buffer.byteLength(file.text);
   if (size > maxSize) {
     const limit = `${maxSize} (${maxSize / 2 ** 20} MiB)`;
     return [fileError(file, `the file has ${size} bytes, at most ${limit} are read: split it`)];
   }
   const lines = new LineCounter();
-  const entries: Entry[] = [];
+  const objects: FoundObject[] = [];
   for (const document of readDocuments(file.text, lines)) {
     if (document.value === undefined && document.problems.length === 0) continue;
-    for (const entry of readDocument(document, file, lines)) {
+    for (const object of readDocument(document, file, lines)) {
       count.left -= 1;
       if (count.left < 0) {
         const message = `more than ${MAX_DOCUMENTS} documents in all files: nothing is read from here on`;
-        return [...entries, fileError(file, message)];
+        return [...objects, fileError(file, message)];
       }
-      entries.push(entry);
+      objects.push(object);
     }
   }
-  return entries;
+  return objects;
 }
 
-function fileError({ path }: ManifestFile, message: string): Entry {
+function fileError({ path }: ManifestFile, message: string): FoundObject {
   const start = { file: path, line: 1, column: 1 };
   return { at: () => start, findings: [{ severity: 'Error', path: [], at: 'value', message }] };
 }
 
-function readDocument(document: TextDocument, file: ManifestFile, lines: LineCounter): Entry[] {
+function readDocument(document: TextDocument, file: ManifestFile, lines: LineCounter): FoundObject[] {
   const place = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { file: file.path, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const at: Entry['at'] = (path, part) => place(document.offsetOf(path, part));
+  const at: FoundObject['at'] = (path, part) => place(document.offsetOf(path, part));
   if (document.problems.length > 0) return [brokenDocument(document, at, place)];
   return readValue(document.value, at, file);
 }
 
 /** Reads an object, or each object of a list. */
-function readValue(value: unknown, at: Entry['at'], file: ManifestFile): Entry[] {
+function readValue(value: unknown, at: FoundObject['at'], file: ManifestFile): FoundObject[] {
   if (!isList(value)) return readObject(value, at, file);
   const { items = [] } = value;
   if (!Array.isArray(items)) {
@@ -206,9 +206,9 @@ function readValue(value: unknown, at: Entry['at'], file: ManifestFile): Entry[]
 /** A document whose text is wrong: it may still tell which object it is about. */
 function brokenDocument(
   { value, problems }: TextDocument,
-  at: Entry['at'],
+  at: FoundObject['at'],
   place: (offset: number) => Position,
-): Entry {
+): FoundObject {
   const ref = isMapping(value) && !isList(value) ? nameObject(value) : undefined;
   const findings = problems.map(({ offset, path, message }) => ({
     severity: 'Error' as const,
@@ -220,7 +220,7 @@ function brokenDocument(
   return { at, findings, ...(ref && { ref }) };
 }
 
-function readObject(value: unknown, at: Entry['at'], file: ManifestFile): Entry[] {
+function readObject(value: unknown, at: FoundObject['at'], file: ManifestFile): FoundObject[] {
   if (value === null || value === undefined) return [];
   if (isForeign(value)) {
     const message = 'no manifest: it has neither kind nor metadata nor spec; ignored';

@@ -9,9 +9,9 @@ import { didYouMean, POLICY_ANNOTATION, type ReadObject } from '../kinds';
 import { cyclesOf, depthsOf, graphOf, MAX_GROUP_DEPTH } from './group-graph';
 import { formatPath, type Finding, type Locate, type ObjectRef, type Path, refKey } from '../problem';
 
-/** What the rules look at besides the objects themselves. */
+/** What the rules need besides the objects themselves. */
 export interface RuleContext {
-  /** The last valid state, for what may not be taken back. */
+  /** The last valid state, for fields that must not be emptied. */
   previous?: Manifests;
   /** Objects that exist and are invalid: what refers to them is not reported as well. */
   invalid?: readonly ObjectRef[];
@@ -30,7 +30,7 @@ export function checkRules(manifests: Manifests, context: RuleContext = {}): Fin
     ...emptiedPowerState(groups, context.previous?.groups ?? []),
     ...virtualMachines.flatMap(affinityWithoutGroup),
   ];
-  // What is left out needs no good advice besides.
+  // An object with an error is left out: a warning about it would not help.
   const broken = new Set(errors.map(({ object }) => refKey(object)));
   const warnings = references(manifests, context.invalid ?? []);
   return [...errors, ...warnings.filter(({ object }) => !broken.has(refKey(object)))];

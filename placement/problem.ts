@@ -101,7 +101,7 @@ export interface VmPlacement extends VmRef {
  * | outcome | meaning |
  * | --- | --- |
  * | `Kept` | it holds |
- * | `Broken` | it does not: a preferred rule, or one of a placed VM that no placing can mend |
+ * | `Broken` | it does not: a preferred rule, or one of a placed VM that no placement can repair |
  * | `LeftToPlatform` | the hosts cannot be seen: the platform has to keep it |
  * | `NoMatch` | it selects no other VM that has a place |
  */
@@ -118,7 +118,7 @@ export interface RuleOutcome {
   outcome: RuleOutcomeType;
 }
 
-/** How good an answer is; 1 is the best that can be thought of. */
+/** How good an answer is; 1 is the best possible. */
 export interface PlacementScore {
   /**
    * `(preferred.weight + (spread + load) / 2) / (preferred.terms + 1)`: balance is worth less than a whole preferred rule, but may be worth the

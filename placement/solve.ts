@@ -6,6 +6,7 @@
  * SOLVE-3: the same problem gets the same answer, unless the safety stop ended the search, which the answer says.
  * SOLVE-4: of up to eight VMs no answer has a better score, unless the steps ended first.
  */
+import { firstFew } from '../api';
 import {
   Assignment,
   Budget,
@@ -32,7 +33,7 @@ import type {
   Undecided,
 } from './problem';
 
-/** What people are to know of an answer with `stoppedByClock`. The messages of those without places say it. */
+/** The remark on an answer with `stoppedByClock`. The messages of answers without places contain it. */
 export const STOPPED_BY_CLOCK =
   'the clock ended the search for places before its steps were used up: another machine may answer otherwise';
 
@@ -45,7 +46,7 @@ const SAFETY_STOP = 10_000;
 /** Between the seeds of two searches for one answer. */
 const SEED_STEP = 7_919;
 
-/** Searches in a row that bring no better places before there is no more. */
+/** Searches in a row without better places before the search ends. */
 const PATIENCE = 3;
 
 /** Repairs in a row, at most, before a proof is tried again. */
@@ -54,7 +55,7 @@ const REPAIRS = 2;
 /** Steps of one repair. */
 const ROUND = 30_000;
 
-/** Attempts before the rules are looked at without room, and VMs are put where they break least. */
+/** Attempts before the rules are checked without room, and VMs are put where they break least. */
 const FIRST_ATTEMPTS = 4;
 
 /**
@@ -109,14 +110,14 @@ function spotName(zone: string, host: string | undefined): string {
 export function solveChecked(problem: PlacementProblem): PlacementAnswer {
   const answer = solvePlacement(problem);
   const wrong = answer.type === 'Placed' ? mistakes(problem, answer.placements) : [];
-  if (wrong.length > 0) throw new Error(`the place that was found is wrong: ${wrong.slice(0, 5).join('; ')}`);
+  if (wrong.length > 0) throw new Error(`the solver's answer is wrong: ${firstFew(wrong, 5).join('; ')}`);
   return answer;
 }
 
-/** The best places that a search came by. */
+/** The best places that a search found. */
 type Places = { type: 'Found'; assignment: Assignment } | { type: 'None' } | { type: 'Unknown' };
 
-/** Searches with one seed after another, until the best places are proven, the budget is over, or more seeds bring nothing. */
+/** Searches with one seed after another, until the best places are proven, the budget is over, or more seeds bring no improvement. */
 function findPlaces(model: Model, seed: number, budget: Budget): Places {
   const network = layOut(model, { room: true, preferred: true });
   let best: Assignment | undefined;

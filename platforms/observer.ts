@@ -1,9 +1,9 @@
 /**
- * The shared watch: one open watch of a platform for the whole process, however many wait for a VM.
+ * The shared watch: one open watch of a platform for the whole process, whatever the number of waiters.
  *
  * OBSERVER-1: a watch that ends, throws or breaks is opened again, for as long as the observer is not closed.
- * OBSERVER-2: a VM that the new watch does not list any more counts as deleted.
- * OBSERVER-3: an event wakes those who wait for that VM and nobody else.
+ * OBSERVER-2: a VM that the new watch no longer lists counts as deleted.
+ * OBSERVER-3: an event wakes the waiters for that VM, and no others.
  */
 import { PlatformError, type Platform, type VirtualMachineState, type WatchSink } from './platform';
 import { type VirtualMachineRef } from '../contract';

@@ -1,15 +1,15 @@
-/** Counting that proves a problem to be without solution where a search would take for ever. */
+/** Proofs by counting that a problem has no solution, where a search would take forever. */
 import { inSet, type Network } from '../model';
 import { NOWHERE, type Assignment } from './assignment';
 import type { SpotSets } from './spot-sets';
 
-/** Up to so many zones every set of zones is looked at; beyond, each zone and all of them. */
+/** Most zones for which every set of zones is checked; beyond, each zone and all of them. */
 const MAX_ZONES = 6;
 
-/** Up to so many sizes of VMs are looked at. */
+/** Most sizes of VMs that are checked. */
 const MAX_SIZES = 24;
 
-/** Up to so many pairs of a VM and a spot the room that is left is counted while a search goes on; beyond, that takes too long. */
+/** Most pairs of a VM and a spot for which a search counts the room that is left; beyond, that takes too long. */
 const MAX_PAIRS = 10_000;
 
 /**

@@ -7,15 +7,15 @@ import { type Balance, HOLDS, likenessOf, MATCHES, type Network, placeOf } from 
 import type { Budget } from './budget';
 import { Domains } from './domains';
 
-/** Up to so many VMs the proof is tried. It is nearly always come to with 8, with 12 every other time, with more seldom. */
+/** Most VMs for which the proof is tried. It is nearly always found for 8 VMs, half of the time for 12, rarely for more. */
 const MOST_VMS = 12;
 
-/** Steps after which it is given up. */
+/** Steps after which the proof is given up. */
 const STEPS = 20_000;
 const REPACK_STEPS = 1_000;
 
 /**
- * Makes a complete assignment that breaks nothing the best one of all; where that takes too long, as good a one as was come by.
+ * Makes a complete assignment that breaks nothing the best one of all, or the best one that was found in time.
  *
  * @param balance of an assignment without VMs.
  * @returns whether it is proven that none is better.
@@ -191,7 +191,7 @@ class Exhaustion {
   }
 }
 
-/** Those in most bonds first, then the biggest. */
+/** The VMs with the most bonds first, then the biggest. */
 function orderOf({ from, cpus, memory }: Network, vms: number[]): Int32Array {
   const bonds = (vm: number): number => from[vm + 1]! - from[vm]!;
   return Int32Array.from(vms).sort(

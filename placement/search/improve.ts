@@ -15,14 +15,14 @@ const WALK = 100;
 /** Steps of a walk that looks for better places, for each VM. */
 const POLISH = 100;
 
-/** Up to so many VMs a walk from an all new assignment has a chance, and packing some VMs anew is not too slow. */
+/** Most VMs for which a walk from a new assignment can succeed, and repacking some VMs is fast enough. */
 const SMALL = 100;
 
-/** How often some VMs are packed anew after a walk, and how many at most. */
+/** How often some VMs are repacked after a walk, and how many at most. */
 const REPACKS = 5;
 const REPACKED = 12;
 
-/** Walks in a row that bring nothing before there is no more. */
+/** Walks in a row without an improvement before the search ends. */
 const PATIENCE = 25;
 
 /**
@@ -66,7 +66,7 @@ export function improve(
 }
 
 /**
- * Looks for an assignment that breaks nothing: short walks, each from where the last one ended after some VMs were thrown about.
+ * Looks for an assignment that breaks nothing: short walks, each from where the last one ended after some VMs were moved at random.
  *
  * @returns whether one was found; it is the assignment then.
  */
@@ -85,9 +85,9 @@ export function repair(assignment: Assignment, random: Random, budget: Budget, s
 }
 
 /**
- * Spends the budget on a complete assignment that breaks nothing: walks from the best one so far, by turns after some VMs were thrown about,
- * through assignments that break something (where all is full, the way to a better one leads there), and from an all new one. Where each
- * walk ends, some VMs at a time are packed anew. Ends when many walks in a row have brought nothing.
+ * Spends the budget on a complete assignment that breaks nothing: walks from the best one so far, by turns after some VMs were moved at random,
+ * through assignments that break something (where all is full, the way to a better one leads there), and from a new one. After each
+ * walk, some VMs at a time are repacked. Ends after many walks in a row without an improvement.
  *
  * @param balance makes that of an assignment without VMs.
  */
@@ -113,7 +113,7 @@ export function polish(assignment: Assignment, random: Random, budget: Budget, b
   }
 }
 
-/** Leaves the best assignment so far: by a few moves, by breaking rules for a while, or for an all new one. */
+/** Leaves the best assignment so far: by a few moves, by breaking rules for a while, or for a new one. */
 function beginRound(round: number, walk: Walk, budget: Budget, balance: () => Balance, length: number): void {
   const { assignment, random } = walk;
   const { network } = assignment;
@@ -127,7 +127,7 @@ function beginRound(round: number, walk: Walk, budget: Budget, balance: () => Ba
   improve(assignment, random, budget, length, true);
 }
 
-/** Packs some VMs at a time anew. */
+/** Repacks some VMs at a time. */
 function repackSome(assignment: Assignment, random: Random, budget: Budget, balance: () => Balance): void {
   const { size } = assignment.network;
   if (size > SMALL || size <= REPACKED) return;
@@ -172,7 +172,7 @@ export function complete(assignment: Assignment, budget: Budget): void {
   }
 }
 
-/** Changes, each of which can be taken back until the next one. */
+/** Random changes, each of which can be undone until the next one. */
 class Walk {
   /** Pairs: a VM that was moved, and where it stood. */
   readonly #moved: number[] = [];

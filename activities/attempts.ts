@@ -1,12 +1,12 @@
 /**
  * Attempts of one activity: the retry budget, and what one attempt hands to the next in its heartbeat.
  *
- * Temporal retries without end; this counts. (Temporal would count lost workers too, and forget what each attempt said.)
+ * Temporal retries without limit, and this module counts: Temporal would count lost workers too, and keep only the last failure.
  *
- * ATTEMPT-1: an attempt that was lost with its worker is on record (`WorkerLost`) and burns no budget.
- * ATTEMPT-2: resetting the pending activity gives a fresh budget, and is on record (`Reset`): Temporal itself leaves no trace of it.
- * ATTEMPT-3: an attempt that fails is on record before it ends: in the heartbeat, and told to the run.
- * ATTEMPT-4: cancellation ends an attempt at once and burns no budget.
+ * ATTEMPT-1: an attempt that was lost with its worker is recorded (`WorkerLost`) and does not count against the budget.
+ * ATTEMPT-2: resetting the pending activity gives a fresh budget and is recorded (`Reset`). Temporal itself does not record it.
+ * ATTEMPT-3: a failed attempt is recorded before it ends: in the heartbeat, and by a signal to the run.
+ * ATTEMPT-4: cancellation ends an attempt at once and does not count against the budget.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';

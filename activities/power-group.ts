@@ -1,8 +1,8 @@
 /**
  * Asks a nested group's workflow for its power state and waits for the outcome of its run.
  *
- * POWER-GROUP-1: an attempt that takes over from a lost one waits for the run that was asked, and asks no other.
- * POWER-GROUP-2: an outcome counts only if it is of the plan that was asked: a run may end over another one.
+ * POWER-GROUP-1: an attempt that takes over from a lost one waits for the run that was asked, and asks no other one.
+ * POWER-GROUP-2: an outcome counts only if it is of the plan that was sent: a run may end with another plan.
  * POWER-GROUP-3: where the caller can wait without this activity, the wait ends after {@link GROUP_WAIT}. By then the nested run is
  *     subscribed to notify the caller of its end, and was seen to be open after that: no end is missed.
  */

@@ -1,11 +1,11 @@
 /**
- * Brings one VM to a power state and to its gate: looks first, acts only if needed, waits on the shared watch.
+ * Brings one VM to a power state and to its gate: reads the VM first, acts only if needed, and waits on the shared watch.
  *
- * POWER-1: a VM that is in its state already is not asked, except where an earlier operation has to be fenced off.
- * POWER-2: an attempt that takes over from a lost one goes on with the operation that was asked for; a new operation id is used only after the
- *     old one has ended, has timed out, or an operator has reset the activity.
- * POWER-3: a state is only reported after it was seen on the platform, after the operation was accepted.
- * POWER-4: an older operation gives way to a newer one (`Superseded`).
+ * POWER-1: a VM that is in its desired state already is not operated, unless an earlier operation has to be fenced off.
+ * POWER-2: an attempt that takes over from a lost one continues the same operation. A new operation id is used only after the old operation has
+ *     ended or timed out, or an operator has reset the activity.
+ * POWER-3: a state is reported only if the platform showed it after it had accepted the operation.
+ * POWER-4: an older operation yields to a newer one (`Superseded`).
  */
 import type { Context } from '@temporalio/activity';
 import { isLater, type PowerMode, type PowerState, type VirtualMachineStatus } from '../api';

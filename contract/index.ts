@@ -1,6 +1,6 @@
 /**
- * What workflows, activities, platforms, bridge and command say to each other. It imports `api/` alone, so that everything may import it,
- * the workflow sandbox included.
+ * What workflows, activities, platforms, the bridge and the command send to each other. It imports only `api/`, so every folder may import it,
+ * and so may code in the workflow sandbox.
  */
 export * from './activities';
 export * from './messages';

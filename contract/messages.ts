@@ -1,4 +1,4 @@
-/** What is said to a group's workflow: the signals, and the argument that starts it. */
+/** The signals of a group's workflow, and the argument that starts it. */
 import { defineSignal } from '@temporalio/workflow';
 import type { RecordedCommand } from './operator-commands';
 import type { MemberKey, Plan } from './plan';
@@ -12,9 +12,9 @@ export type Cause =
   | 'SpecChanged'
   /** A member joined, left, came into being or was deleted. */
   | 'MembersChanged'
-  /** A VM was changed behind the group's back. */
+  /** A VM was changed outside of the group. */
   | 'Drift'
-  /** A parked VM was observed where it belongs. */
+  /** A parked VM was observed in its desired state. */
   | 'Recovered'
   /** `nextForcePowerStateSyncTime`. */
   | 'ForceSync'
@@ -58,7 +58,7 @@ export interface Attempt {
   retryAt?: number;
 }
 
-/** Argument of {@link attemptFailed}: what an activity tells while it goes on retrying. */
+/** Argument of {@link attemptFailed}. */
 export interface AttemptReport {
   activityId: string;
   attempt: Attempt;
@@ -74,7 +74,7 @@ export interface PausedBy {
 /** Argument of {@link activityPaused}. */
 export interface PauseReport {
   activityId: string;
-  /** `null`: it is not paused any more. */
+  /** `null`: it is no longer paused. */
   paused: PausedBy | null;
 }
 
@@ -98,13 +98,13 @@ export interface GroupEnded {
 
 /** Gives a run its plan; also starts it (signal-with-start). Sending the same plan twice changes nothing. */
 export const applyPlan = defineSignal<[PlanMessage]>('applyPlan');
-/** The group is gone, or a parent has taken over: the run ends as `Superseded`. */
+/** The group was deleted, or a parent has taken over: the run ends as `Superseded`. */
 export const withdraw = defineSignal<[{ reason: string }]>('withdraw');
-/** An activity tells of a failed attempt while it goes on retrying. */
+/** An activity reports a failed attempt that it will retry. */
 export const attemptFailed = defineSignal<[AttemptReport]>('attemptFailed');
-/** An activity of the run was paused or unpaused from outside: Temporal leaves no event of it. Sent by the bridge. */
+/** An activity of the run was paused or unpaused from outside, which Temporal does not record in the history. Sent by the bridge. */
 export const activityPaused = defineSignal<[PauseReport]>('activityPaused');
-/** A parent's run hands an operator's word on. */
+/** A parent's run relays an operator command. */
 export const relay = defineSignal<[RecordedCommand]>('relay');
 /** A parent's run waits for the end of this run without an open activity, and is to be notified of it. Sent by its activity. */
 export const notifyOnEnd = defineSignal<[EndSubscription]>('notifyOnEnd');

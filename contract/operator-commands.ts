@@ -9,11 +9,11 @@ export interface OperatorCommand {
   reason: string;
 }
 
-/** The operators' verbs. */
+/** Names of the operator commands. */
 export type OperatorVerb =
   'pause' | 'resume' | 'retryMember' | 'skipMember' | 'markReady' | 'skipDelay' | 'abort';
 
-/** An operator's word as it stands on record. */
+/** An operator command as it is recorded. */
 export interface RecordedCommand extends OperatorCommand {
   verb: OperatorVerb;
   at: number;
@@ -24,7 +24,7 @@ export interface CommandAccepted {
   message: string;
 }
 
-/** The operators' Updates, by verb. */
+/** The Updates of the operator commands, by verb. */
 export const operatorUpdates = {
   pause: defineUpdate<CommandAccepted, [OperatorCommand]>('pause'),
   resume: defineUpdate<CommandAccepted, [OperatorCommand]>('resume'),

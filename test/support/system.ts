@@ -45,7 +45,7 @@ export interface System {
     seconds?: number,
   ): Promise<Exclude<T, undefined | false>>;
   /** Waits until the last run of the group has ended, and the bridge knows it. */
-  outcome(namespace: string, name: string, after?: number): Promise<RunOutcome>;
+  outcome(namespace: string, name: string, after?: number, seconds?: number): Promise<RunOutcome>;
   bridge: RunningBridge;
   /** Takes the platform away for good. */
   stopPlatform(): Promise<void>;
@@ -130,11 +130,15 @@ export async function startSystem(
       return message;
     },
     until: waitFor,
-    outcome: (namespace, name, after = 0) =>
-      waitFor(() => {
-        const outcome = view(namespace, name)?.run?.outcome;
-        return outcome && outcome.endedAt > after ? outcome : undefined;
-      }, `the end of the run of ${namespace}/${name}`),
+    outcome: (namespace, name, after = 0, seconds = 90) =>
+      waitFor(
+        () => {
+          const outcome = view(namespace, name)?.run?.outcome;
+          return outcome && outcome.endedAt > after ? outcome : undefined;
+        },
+        `the end of the run of ${namespace}/${name}`,
+        seconds,
+      ),
     bridge,
     stopPlatform: () => platform.close(),
     stop: async () => {

@@ -60,17 +60,12 @@ export function receivePlan(run: Run, message: PlanMessage, now: number, uses: U
   if (isStale(plan, run.plan) && !replaces && !isLaterOfParent(run, message, uses))
     return refusing(run, message, now);
   const turned = plan.powerState !== run.plan.powerState;
-  const edited = turned || plan.revision !== run.plan.revision || plan.lineage !== run.plan.lineage;
+  const edited = isEdited(plan, run.plan);
   const asked = message.cause === 'Asked';
   const forced = asksForSync(plan, run.plan.forceSync);
   const changed = edited || asked || forced || !sameDesire(plan, run.plan);
 
-  const next: Run = { ...run, plan, placedByParent: isPlacedByParent(run, message, uses) };
-  delete next.refusedPlan;
-  delete next.planDigest;
-  if (message.digest !== undefined) next.planDigest = message.digest;
-  delete next.parentSequence;
-  if (message.sequence !== undefined) next.parentSequence = message.sequence;
+  const next = underPlan(run, message, uses);
   if (changed) {
     next.cause = message.cause;
     delete next.ending;
@@ -83,6 +78,27 @@ export function receivePlan(run: Run, message: PlanMessage, now: number, uses: U
   const forgive = edited || asked || forced;
   if (forgive) delete next.roomless;
   return withMembers(next, run.plan, now, { fresh: turned, forgive, forced, uses });
+}
+
+/** Whether somebody changed what a group, or an ancestor of it, is to be. */
+function isEdited(plan: Plan, inForce: Plan): boolean {
+  return (
+    plan.powerState !== inForce.powerState ||
+    plan.revision !== inForce.revision ||
+    plan.lineage !== inForce.lineage
+  );
+}
+
+/** The run with the plan of a message in force. */
+function underPlan(run: Run, message: PlanMessage, uses: Uses): Run {
+  const { plan, digest, sequence } = message;
+  const next: Run = { ...run, plan, placedByParent: isPlacedByParent(run, message, uses) };
+  delete next.refusedPlan;
+  delete next.planDigest;
+  if (digest !== undefined) next.planDigest = digest;
+  delete next.parentSequence;
+  if (sequence !== undefined) next.parentSequence = sequence;
+  return next;
 }
 
 /**

@@ -8,7 +8,7 @@
  */
 import { fitText } from '../../../api';
 import type { MemberStatus } from '../../status';
-import type { StoredCondition, StoredStatus } from './stored-status';
+import type { StoredCondition, StoredStatus } from './shape';
 
 /**
  * Bytes that a status may take at first. etcd takes 1.5 MiB for the whole object, in which `spec`, annotations and `managedFields` have to fit

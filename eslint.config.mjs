@@ -123,6 +123,15 @@ export default tseslint.config(
   },
   ...Object.entries(table).map(([folder, rule]) => fenceFor(folder, rule)),
   {
+    // A function fits on a screen, a file is read in one go.
+    files: Object.keys(table).map((folder) => `${folder}/**/*.ts`),
+    rules: {
+      'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
+      'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
+      complexity: ['error', 20],
+    },
+  },
+  {
     // The planner and the workflow know only the time that Temporal gives them, and no randomness.
     files: ['workflows/**/*.ts'],
     rules: {

@@ -1,4 +1,4 @@
-/** Checks types, lint and format side by side (`npm run lint`). Prints what each found once it ends; exit code 1 if one of them failed. */
+/** Checks types, lint, import cycles and format side by side (`npm run lint`). Prints what each found once it ends; exit code 1 if one of them failed. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
@@ -10,6 +10,7 @@ const modules = path.join(root, 'node_modules');
 const checks = [
   ['eslint', '.'],
   ['tsc', '-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', `${modules}/.cache/tsc.tsbuildinfo`],
+  ['depcruise', '--config', '.dependency-cruiser.cjs', '.'],
   ['prettier', '--check', '.', '--cache'],
 ];
 

@@ -1,4 +1,8 @@
-/** The activities under a real Temporal server: what survives between attempts, resets, lost workers, nested groups. */
+/**
+ * The activities under a real Temporal server: what survives between attempts, resets, lost workers, nested groups.
+ *
+ * Guarantees: G1.
+ */
 import { type Client, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker, Runtime, DefaultLogger, type WorkflowBundle } from '@temporalio/worker';
 import { createActivities } from '../../activities';

@@ -1,3 +1,4 @@
+/** Guarantees: G2. */
 import fc from 'fast-check';
 import { byteLength, firstFew, fitJson, fitList, fitText, jsonLength, listed, own } from '../../api';
 

@@ -1,3 +1,4 @@
+/** Guarantees: G4. */
 import { isLater } from '../../api';
 
 const at = (time: number, version?: string) => ({ at: time, ...(version !== undefined && { version }) });

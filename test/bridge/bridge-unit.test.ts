@@ -1,4 +1,8 @@
-/** The bridge without servers: desired state, the platform and Temporal are in the test's hands. */
+/**
+ * The bridge without servers: desired state, the platform and Temporal are in the test's hands.
+ *
+ * Guarantees: G6.
+ */
 import {
   indexManifests,
   memoryStatusStore,

@@ -1,6 +1,8 @@
 /**
  * What people see of runs where the API server has VM Operator's own definitions: `status` has no place for phase and run there.
  * RUN-VIEW-1: Temporal is asked by the id of the workflow.
+ *
+ * Guarantees: G8.
  */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -4,6 +4,8 @@
  * Y1: a role has the verbs of `cli/doctor/permissions.ts`, and no other.
  * Y2: every container runs without privileges, on a root that is read-only, and is asked how it is.
  * Y3: every command of a container is one that the program takes.
+ *
+ * Guarantees: G11.
  */
 import type { Command } from 'commander';
 import { PERMISSIONS, ROLE, type ClusterProcess } from '../../cli/doctor/permissions';

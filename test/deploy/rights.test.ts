@@ -1,10 +1,12 @@
 /**
  * Rights on a real API server, with the roles of `deploy/` bound to their accounts, and what `vmgroup doctor` says of them.
  *
- * G1: with the roles as they are, nothing is missing, and everything works.
- * G2: with any verb taken away, doctor names that verb, its resource and the role, and nothing else.
- * G3: who has no rights changes nothing, and doctor says so.
- * G4: no verb is granted that is not used.
+ * RIGHTS-1: with the roles as they are, nothing is missing, and everything works.
+ * RIGHTS-2: with any verb taken away, doctor names that verb, its resource and the role, and nothing else.
+ * RIGHTS-3: who has no rights changes nothing, and doctor says so.
+ * RIGHTS-4: no verb is granted that is not used.
+ *
+ * Guarantees: G11.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -74,13 +76,13 @@ function rightsWithin(
   }, `doctor's word on the rights of the ${process}`);
 }
 
-test.each(PROCESSES)('G1: the %s has every right that it needs', async (process) => {
+test.each(PROCESSES)('RIGHTS-1: the %s has every right that it needs', async (process) => {
   const [found, ...more] = await rightsWithin(process, ([first]) => first?.result === 'ok');
   expect(more).toEqual([]);
   expect(found?.message).toMatch(/^all \d+ that it needs$/);
 });
 
-test('G1, G4: a bridge with the shipped role does all of its work, and needs all of the role', async () => {
+test('RIGHTS-1, RIGHTS-4: a bridge with the shipped role does all of its work, and needs all of the role', async () => {
   await rightsWithin('bridge', ([first]) => first?.result === 'ok');
   const before = requestsOf(dir, accountOf('bridge')).length;
   const bridge = await system.startBridge(system.cluster.kubeconfig(accountOf('bridge')), NAMESPACE);
@@ -133,7 +135,7 @@ function withoutEach(
 }
 
 test.each(PROCESSES)(
-  'G2: doctor names each verb that is taken away from the %s',
+  'RIGHTS-2: doctor names each verb that is taken away from the %s',
   async (process) => {
     const name = ROLE[process];
     const asShipped = (kind: 'ClusterRole' | 'Role'): Promise<KubernetesObject> => {
@@ -168,7 +170,7 @@ function put(kind: 'ClusterRole' | 'Role', name: string, rules: Rule[]): Promise
   return system.api.apply(ROLES[kind], { metadata, rules } as KubernetesObject, { fieldManager: 'kubectl' });
 }
 
-test('G3: a right in one namespace alone is missing in the other ones', async () => {
+test('RIGHTS-3: a right in one namespace alone is missing in the other ones', async () => {
   await system.kubectl(['create', 'namespace', 'mine']);
   await system.kubectl([
     ...['-n', 'mine', 'create', 'rolebinding', 'alice', '--clusterrole=vmgroup-worker', '--user=alice'],
@@ -186,7 +188,7 @@ test('G3: a right in one namespace alone is missing in the other ones', async ()
   );
 });
 
-test('G3: nobody changes anything', async () => {
+test('RIGHTS-3: nobody changes anything', async () => {
   buildWhenStale();
   await system.apply(
     'guarded',

@@ -1,4 +1,8 @@
-/** Lock files between processes that see each other, and between such that do not: LOCK-1 to LOCK-3. */
+/**
+ * Lock files between processes that see each other, and between such that do not: LOCK-1 to LOCK-3.
+ *
+ * Guarantees: G5.
+ */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,8 @@
-/** The import table of the folders, the fences of workflow code, and lookups by names, as lint holds them. */
+/**
+ * The import table of the folders, the fences of workflow code, and lookups by names, as lint holds them.
+ *
+ * Guarantees: G3.
+ */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 

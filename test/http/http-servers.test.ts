@@ -1,4 +1,8 @@
-/** No request ends a process: HTTP-1 and HTTP-2 of `http/server.ts`, for every server that vmgroup starts. */
+/**
+ * No request ends a process: HTTP-1 and HTTP-2 of `http/server.ts`, for every server that vmgroup starts.
+ *
+ * Guarantees: G3, G11.
+ */
 import fc from 'fast-check';
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

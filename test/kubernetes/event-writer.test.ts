@@ -1,4 +1,8 @@
-/** Events on a real API server. The guarantees are those of kubernetes/event-writer.ts. */
+/**
+ * Events on a real API server. The guarantees are those of kubernetes/event-writer.ts.
+ *
+ * Guarantees: G2.
+ */
 import {
   connectKubernetes,
   EventWriter,

@@ -1,4 +1,8 @@
-/** Following a resource while much goes wrong. The guarantees are those of kubernetes/resource-cache.ts. */
+/**
+ * Following a resource while much goes wrong. The guarantees are those of kubernetes/resource-cache.ts.
+ *
+ * Guarantees: G4.
+ */
 import { getEventListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {

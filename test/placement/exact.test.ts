@@ -1,4 +1,8 @@
-/** SOLVE-2 and SOLVE-4 against HiGHS, on problems with too many answers to try them all. */
+/**
+ * SOLVE-2 and SOLVE-4 against HiGHS, on problems with too many answers to try them all.
+ *
+ * Guarantees: G9.
+ */
 import fc from 'fast-check';
 import { solvePlacement, type PlacementProblem } from '../../placement';
 import { exactSolver } from './mip';

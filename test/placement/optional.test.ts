@@ -1,4 +1,8 @@
-/** OPTIONAL-1, OPTIONAL-2: optional VMs. */
+/**
+ * OPTIONAL-1, OPTIONAL-2: optional VMs.
+ *
+ * Guarantees: G9.
+ */
 import { placementText } from '../../cli/plan/placement-text';
 import { solveChecked, type PlacementProblem } from '../../placement';
 import { tryAll } from './checker';

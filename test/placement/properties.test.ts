@@ -1,4 +1,8 @@
-/** SOLVE-1 to SOLVE-4, EXPLAIN-1 and EXPLAIN-2 over arbitrary problems, against a checker and a search of their own. */
+/**
+ * SOLVE-1 to SOLVE-4, EXPLAIN-1 and EXPLAIN-2 over arbitrary problems, against a checker and a search of their own.
+ *
+ * Guarantees: G9.
+ */
 import fc from 'fast-check';
 import { solvePlacement, type ConflictRule, type PlacementProblem } from '../../placement';
 import { answers, mistakes, scoreOf, tryAll } from './checker';

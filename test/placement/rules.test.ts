@@ -1,4 +1,8 @@
-/** The table of docs/reference/placement.md, a test a row, and the examples of the manual. */
+/**
+ * The table of docs/reference/placement.md, a test a row, and the examples of the manual.
+ *
+ * Guarantees: G9.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseManifests } from '../../api';

@@ -1,4 +1,8 @@
-/** What is hard to tell because hosts are nearly full is told within the default steps, whatever the seed. */
+/**
+ * What is hard to tell because hosts are nearly full is told within the default steps, whatever the seed.
+ *
+ * Guarantees: G9.
+ */
 import type { AffinityTerm } from '../../api';
 import { solvePlacement, type PlacementProblem, type PlacementVm } from '../../placement';
 import { mistakes } from './checker';

@@ -1,4 +1,8 @@
-/** What one version of a VirtualMachine says, and what VM Operator's warnings mean: pure. */
+/**
+ * What one version of a VirtualMachine says, and what VM Operator's warnings mean: pure.
+ *
+ * Guarantees: G4.
+ */
 import type { VirtualMachineObject } from '../../kubernetes';
 import { classifyWarning, warningOf } from '../../platforms/vm-operator/warnings';
 import { observe, type Circumstances } from '../../platforms/vm-operator/observe';

@@ -2,6 +2,8 @@
  * Several processes that place VMs in one namespace, on a real API server: VMOPERATOR-5 of the platform, and the LOCK invariants of its lease.
  *
  * A process that is paused or cut off is one whose calls are held up or refused here, as its timers are.
+ *
+ * Guarantees: G5.
  */
 import { RESOURCES, leaseLocks, type ApiServer, type HeldLock } from '../../kubernetes';
 import type { PlacementRequest, VirtualMachineRef } from '../../contract';

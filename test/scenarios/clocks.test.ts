@@ -1,6 +1,8 @@
 /**
  * G4: no correctness depends on clocks that agree. Each process in turn has a clock that is a day ahead or behind, against the Temporal
  * server and the other processes.
+ *
+ * Guarantees: G4.
  */
 import { groupWithVms } from '../support/manifests';
 import { startInstallation, type Installation, type Part } from '../support/processes';

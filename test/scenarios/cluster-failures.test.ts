@@ -1,4 +1,8 @@
-/** A bridge on a cluster while the API server, Temporal, or what is between them fails. Every test ends with what each VM was asked to do. */
+/**
+ * A bridge on a cluster while the API server, Temporal, or what is between them fails. Every test ends with what each VM was asked to do.
+ *
+ * Guarantees: G1.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../support/cluster-system';

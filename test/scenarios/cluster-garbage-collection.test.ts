@@ -1,4 +1,8 @@
-/** What deleting a group does to its VMs where Kubernetes' own garbage collector runs (OWN-2, OWN-5). */
+/**
+ * What deleting a group does to its VMs where Kubernetes' own garbage collector runs (OWN-2, OWN-5).
+ *
+ * Guarantees: G6.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RESOURCES, type KubernetesObject } from '../../kubernetes';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';

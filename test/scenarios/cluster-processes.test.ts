@@ -1,6 +1,8 @@
 /**
  * Worker and two bridges on a cluster as processes of their own: each is killed, and a bridge is paused for longer than its lease is good for.
  * What they need is taken away: they say so on their pages, live on, and go on.
+ *
+ * Guarantees: G1.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -6,6 +6,8 @@
  * BRIDGE-1: two bridges at once do no harm, whatever they make of the same objects. Each VM gets the operations that its changes of state need.
  *     Only the one that leads sends and writes status; one of another build that takes over sends its plan to an open run once.
  * BRIDGE-2, RECONCILE-3: what the one leaves in the status of a group the other one goes on with; a group that was stopped stays stopped.
+ *
+ * Guarantees: G5.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -2,6 +2,8 @@
  * The product with VM Operator as its platform while the API server is killed, refuses, or its answers are lost: worker and bridge both reach
  * it through a proxy. Nothing is missed, and nothing is doubled: each VM is switched once, and each power operation has changed its spec once
  * (its generation tells: places and marks are no part of the spec).
+ *
+ * Guarantees: G1.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RESOURCES } from '../../kubernetes';

@@ -5,6 +5,8 @@
  * OWN-1: an owner reference is written once a VM, however many VMs come at once and whatever else is written to them meanwhile; neither a
  *     restart of the bridge nor a second bridge writes anything.
  * P6: a power operation is one PATCH.
+ *
+ * Guarantees: G10.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -6,6 +6,8 @@
  * K2: a delay is neither cut short nor begun from zero.
  * K3: no change of the desired state is lost.
  * K4: a group has one run, whoever dies and however many bridges watch it.
+ *
+ * Guarantees: G1.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporal } from '@temporalio/proto';

@@ -1,6 +1,8 @@
 /**
  * Runs on a real server under bad input and bad days: every case runs at the same time in one system, in a namespace of its own.
  * G2, G3, G7, and OPERATIONS-1 through the whole product.
+ *
+ * Guarantees: G2, G3, G7.
  */
 import { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';

@@ -1,4 +1,8 @@
-/** G2 on a real server: a run of 2,000 parked VMs with the longest names continues as new, answers, and ends with an outcome that is read. */
+/**
+ * G2 on a real server: a run of 2,000 parked VMs with the longest names continues as new, answers, and ends with an outcome that is read.
+ *
+ * Guarantees: G2.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

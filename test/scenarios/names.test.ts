@@ -1,6 +1,8 @@
 /**
  * Names that every object inherits. A VM, a group and a namespace may be called `constructor`, a label `toString` or `hasOwnProperty`: none of
  * them is found where nothing of that name was put.
+ *
+ * Guarantees: G3.
  */
 import { stringify } from 'yaml';
 import { groupManifest, groupWithVms, vmManifest } from '../support/manifests';

@@ -1,4 +1,8 @@
-/** An activity that is paused in Temporal: no event tells of it, and the status says so all the same. On real parts. */
+/**
+ * An activity that is paused in Temporal: no event tells of it, and the status says so all the same. On real parts.
+ *
+ * Guarantees: G7, G8.
+ */
 import { groupWithVms } from '../support/manifests';
 import { startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';

@@ -1,4 +1,8 @@
-/** Placement by affinity rules, on a real Temporal server with the real worker, bridge and simulated platform. */
+/**
+ * Placement by affinity rules, on a real Temporal server with the real worker, bridge and simulated platform.
+ *
+ * Guarantees: G5, G9.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';

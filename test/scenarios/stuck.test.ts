@@ -1,6 +1,8 @@
 /**
  * VMs that do not do what they are told: parked, retried, reset, and every other way in which the platform can go wrong. All cases run at
  * the same time in one system, each in a namespace of its own.
+ *
+ * Guarantees: G8.
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { SimulatedFault } from '../../api';

@@ -1,6 +1,8 @@
 /**
  * Every button and verb of Temporal that touches a run, by its own command line tool on a real server: what happens to the run and its VMs,
  * what is shown, and the way out. The rows of docs/reference/temporal-actions.md are the names of these tests.
+ *
+ * Guarantees: G7.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,8 @@
-/** The command `vmgroup simulator run --kubernetes`, with just the rights that its page names, killed again and again. */
+/**
+ * The command `vmgroup simulator run --kubernetes`, with just the rights that its page names, killed again and again.
+ *
+ * Guarantees: G1.
+ */
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

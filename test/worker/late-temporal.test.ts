@@ -1,4 +1,8 @@
-/** Processes that start while Temporal goes away wait for it. */
+/**
+ * Processes that start while Temporal goes away wait for it.
+ *
+ * Guarantees: G1.
+ */
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,8 @@
-/** RUN-4, OPERATIONS-1, G3: whatever is sent to a run or answered to it has no effect if it cannot be read, and never throws. */
+/**
+ * RUN-4, OPERATIONS-1, G3: whatever is sent to a run or answered to it has no effect if it cannot be read, and never throws.
+ *
+ * Guarantees: G3.
+ */
 import fc from 'fast-check';
 import { nextSteps } from '../../workflows/planner';
 import { attemptReported, operationsEnded, pauseReported } from '../../workflows/operations';

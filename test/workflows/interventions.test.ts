@@ -1,4 +1,8 @@
-/** What operators, other plans and clocks do to a run: settings, skips, room, fencing, parents. */
+/**
+ * What operators, other plans and clocks do to a run: settings, skips, room, fencing, parents.
+ *
+ * Guarantees: G4, G9.
+ */
 import type { PlanMember } from '../../contract';
 import { nextSteps, workOf } from '../../workflows/planner';
 import { operationsEnded } from '../../workflows/operations';

@@ -1,4 +1,8 @@
-/** The planner's guarantees over random groups, faults, changes of mind, drift, and words of operators. */
+/**
+ * The planner's guarantees over random groups, faults, changes of mind, drift, and words of operators.
+ *
+ * Guarantees: G1.
+ */
 import fc from 'fast-check';
 import type { PowerState } from '../../api';
 import { memberKey, type Plan, type PlanMember, type PlanTier, type OperatorVerb } from '../../contract';

@@ -1,6 +1,8 @@
 /**
  * Recorded histories of every kind of run, closed ones and an open one, replay against this build: a run of an older build goes on under
  * it. `npx tsx test/histories/record.ts` made them.
+ *
+ * Guarantees: G1.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

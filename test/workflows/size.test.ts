@@ -1,4 +1,8 @@
-/** SIZE-1, G2: whatever a run holds, what leaves it fits. */
+/**
+ * SIZE-1, G2: whatever a run holds, what leaves it fits.
+ *
+ * Guarantees: G2.
+ */
 import fc from 'fast-check';
 import { byteLength, jsonLength } from '../../api';
 import { nextSteps } from '../../workflows/planner';

@@ -1,4 +1,8 @@
-/** Owner references to groups that are gone, on a real API server: OWN-6 to OWN-8. */
+/**
+ * Owner references to groups that are gone, on a real API server: OWN-6 to OWN-8.
+ *
+ * Guarantees: G6.
+ */
 import { clusterObjects } from '../../../bridge/kubernetes/objects';
 import { DanglingOwners, OwnedObjects } from '../../../bridge/kubernetes/ownership';
 import {

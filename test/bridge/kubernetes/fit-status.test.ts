@@ -1,4 +1,8 @@
-/** The size of a written status: FIT-1 to STATUS-3. */
+/**
+ * The size of a written status: FIT-1 to STATUS-3.
+ *
+ * Guarantees: G2.
+ */
 import fc from 'fast-check';
 import { jsonLength } from '../../../api';
 import type { Condition, GroupView, MemberStatus } from '../../../bridge';

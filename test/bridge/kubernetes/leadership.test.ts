@@ -1,6 +1,8 @@
 /**
  * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: LEADER-1, OWN-1, STORE-2 and
  * STORE-3 of the status.
+ *
+ * Guarantees: G5.
  */
 import type { Group } from '../../../api';
 import { resolveTiers, type GroupView } from '../../../bridge';

@@ -1,4 +1,8 @@
-/** What the status store writes on a real API server that others write to as well: STORE-6, STORE-7 and STORE-5. */
+/**
+ * What the status store writes on a real API server that others write to as well: STORE-6, STORE-7 and STORE-5.
+ *
+ * Guarantees: G2, G5, G10.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GroupView, MemberStatus } from '../../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../../bridge/kubernetes/objects';

@@ -1,3 +1,4 @@
+/** Guarantees: G4. */
 import type { VirtualMachineStatus } from '../../../api';
 import type { RunState } from '../../../bridge';
 import { ObservedVms, WATCH_LAG } from '../../../bridge/observed/observed-vms';

@@ -1,4 +1,8 @@
-/** The pure pass over one tree: PASS-1 and PASS-2, and when it comes back. */
+/**
+ * The pure pass over one tree: PASS-1 and PASS-2, and when it comes back.
+ *
+ * Guarantees: G6.
+ */
 import { indexManifests, resolveTiers, type RunState } from '../../../bridge';
 import { treeOf } from '../../../bridge/manifests';
 import {

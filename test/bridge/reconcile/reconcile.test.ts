@@ -1,3 +1,4 @@
+/** Guarantees: G2, G6. */
 import {
   chooseSend,
   planDigest,

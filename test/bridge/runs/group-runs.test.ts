@@ -1,3 +1,4 @@
+/** Guarantees: G6. */
 import type { Client } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { groupRuns, type GroupRuns } from '../../../bridge/runs/group-runs';

@@ -1,3 +1,4 @@
+/** Guarantees: G8. */
 import { resolveTrees, type RunHealth } from '../../../bridge';
 import { pauseReports } from '../../../bridge/runs/pauses';
 import type { Plan } from '../../../contract';

@@ -1,3 +1,4 @@
+/** Guarantees: G8. */
 import { temporal } from '@temporalio/proto';
 import { runHealth } from '../../../bridge';
 

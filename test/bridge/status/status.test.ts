@@ -1,3 +1,4 @@
+/** Guarantees: G8, G10. */
 import {
   groupView,
   indexManifests,

@@ -1,4 +1,8 @@
-/** How doctor judges CustomResourceDefinitions. */
+/**
+ * How doctor judges CustomResourceDefinitions.
+ *
+ * Guarantees: G8.
+ */
 import { crds } from '../../../api';
 import { judgeDefinition } from '../../../cli/doctor/judge-definition';
 import { RESOURCES, type KubernetesObject, type Resource } from '../../../kubernetes';

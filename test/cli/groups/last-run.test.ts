@@ -1,4 +1,8 @@
-/** Views of groups with what Temporal says of their runs. */
+/**
+ * Views of groups with what Temporal says of their runs.
+ *
+ * Guarantees: G8.
+ */
 import { mayBeOutdated, statusText, withRun, type LastRun } from '../../../cli/groups/last-run';
 import { storedGroup, type StoredGroup } from '../../../cli/groups/stored-group';
 import type { GroupView } from '../../../bridge';

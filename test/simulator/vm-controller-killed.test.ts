@@ -57,7 +57,8 @@ async function apply(...objects: object[]): Promise<void> {
 /** The table at the end of the page. */
 function rules(): object[] {
   const page = readFileSync(join(__dirname, '../../docs/reference/simulator-on-kubernetes.md'), 'utf8');
-  const [, table = ''] = page.split('## What it needs to be allowed');
+  const [, table] = page.split('## Permissions');
+  if (table === undefined) throw new Error('the page has no section Permissions');
   const words = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
   const rows = table.split('\n').filter((line) => line.startsWith('| `'));
   return rows.map((row) => {

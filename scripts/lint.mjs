@@ -10,13 +10,15 @@ const modules = path.join(root, 'node_modules');
 const checks = [
   ['eslint', '.'],
   ['tsc', '-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', `${modules}/.cache/tsc.tsbuildinfo`],
+  ['node', 'scripts/guarantees.mjs', '--check'],
   ['depcruise', '--config', '.dependency-cruiser.cjs', '.'],
   ['prettier', '--check', '.', '--cache'],
 ];
 
 function run([program, ...args]) {
   const began = Date.now();
-  const child = spawn(path.join(modules, '.bin', program), args, { cwd: root });
+  const command = program === 'node' ? process.execPath : path.join(modules, '.bin', program);
+  const child = spawn(command, args, { cwd: root });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
   return new Promise((resolve, reject) => {

@@ -1,0 +1,41 @@
+/** What the map of the code and the glossary name is in the code. */
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { root, textOf } from './documents';
+
+const FOLDERS = ['api', 'contract', 'placement', 'kubernetes', 'http', 'files', 'workflows', 'platforms'];
+const folders = [...FOLDERS, 'simulator', 'activities', 'bridge', 'worker', 'cli'];
+
+const sources = folders
+  .flatMap((folder) =>
+    readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => textOf(path.join(folder, file))),
+  )
+  .join('\n');
+
+test('the map has a row for each folder, and each of its paths exists', () => {
+  const map = textOf('docs/architecture.md');
+  expect(folders.filter((folder) => !map.includes(`[\`${folder}/\`]`))).toEqual([]);
+  const paths = [...map.matchAll(/\]\(\.\.\/([^)]+)\)/g)].map(([, found = '']) => found);
+  expect(paths.length).toBeGreaterThan(40);
+  expect(paths.filter((found) => !existsSync(path.join(root, found)))).toEqual([]);
+});
+
+test('the path of a change has at most 15 stops', () => {
+  const stops = textOf('docs/architecture.md').match(/^\d+\. /gm) ?? [];
+  expect(stops.length).toBeGreaterThan(10);
+  expect(stops.length).toBeLessThanOrEqual(15);
+});
+
+test('the glossary names what the code has', () => {
+  const rows = textOf('docs/glossary.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| '));
+  const names = rows.flatMap((row) => {
+    const cell = row.split('|').at(-2) ?? '';
+    return [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name);
+  });
+  expect(names.length).toBeGreaterThan(25);
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(sources))).toEqual([]);
+});

@@ -4,12 +4,15 @@
  * PLANS-1: the same plan received twice changes nothing. A plan that is older than the one in force is refused, unless it names that one as
  *     replaced or comes with a later operation of the parent's run.
  * PLANS-4: places that a parent's run has settled count only while there is a parent.
+ * PLANS-5: a plan of another group has no effect.
  */
 import { own } from '../api/own';
 import { fitText } from '../api/text';
 import {
+  applyPlan,
   memberKey,
   standOf,
+  workflowId,
   type MemberKey,
   type Plan,
   type PlanMessage,
@@ -18,11 +21,16 @@ import {
 import { CHANGES, usesAll, type Uses } from './changes';
 import { claimAgain, placeAgain } from './placing';
 import { sameDesire, withMembers } from './plan-members';
-import { MESSAGE_BYTES, remember, stagesOf, type Run, type Stage } from './state';
+import { ignoring, MESSAGE_BYTES, remember, stagesOf, type Run, type Stage } from './state';
 
 /** Whether `plan` is older than the plan in force. */
 export function isStale(plan: Plan, inForce: Plan): boolean {
   return plan.lineage === inForce.lineage && plan.generation < inForce.generation;
+}
+
+/** Why a plan is not one for the run with this workflow id; undefined if it is. */
+export function whyForeign({ namespace, name }: Plan, id: string): string | undefined {
+  return workflowId(namespace, name) === id ? undefined : `it is a plan of ${namespace}/${name}`;
 }
 
 /** A run that begins with this message. */
@@ -53,12 +61,12 @@ export function begin(message: PlanMessage, now: number): Run {
   return withMembers(run, plan, now, { fresh: true, forgive: forced, forced, uses: usesAll });
 }
 
-/** The run after a plan message; PLANS-1. */
+/** The run after a plan message; PLANS-1, PLANS-5. */
 export function receivePlan(run: Run, message: PlanMessage, now: number, uses: Uses = usesAll): Run {
   const { plan } = message;
-  const replaces = message.supersedes !== undefined && message.supersedes === run.planDigest;
-  if (isStale(plan, run.plan) && !replaces && !isLaterOfParent(run, message, uses))
-    return refusing(run, message, now);
+  const foreign = whyForeign(plan, workflowId(run.plan.namespace, run.plan.name));
+  if (foreign !== undefined) return ignoring(run, { at: now, what: applyPlan.name, why: foreign });
+  if (isStale(plan, run.plan) && !outranks(run, message, uses)) return refusing(run, message, now);
   const turned = plan.powerState !== run.plan.powerState;
   const edited = isEdited(plan, run.plan);
   const asked = message.cause === 'Asked';
@@ -99,6 +107,12 @@ function underPlan(run: Run, message: PlanMessage, uses: Uses): Run {
   delete next.parentSequence;
   if (sequence !== undefined) next.parentSequence = sequence;
   return next;
+}
+
+/** Whether a plan replaces the plan in force although its generation is smaller. */
+function outranks(run: Run, message: PlanMessage, uses: Uses): boolean {
+  const replaces = message.supersedes !== undefined && message.supersedes === run.planDigest;
+  return replaces || isLaterOfParent(run, message, uses);
 }
 
 /**

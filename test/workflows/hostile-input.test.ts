@@ -184,6 +184,15 @@ test('no message, result or command makes a run throw', () => {
   );
 });
 
+test('PLANS-5: a plan of another group is shown, and has no effect', () => {
+  const run = running();
+  const message = valid.applyPlan as Inputs['applyPlan'];
+  const foreign = { ...message, plan: { ...message.plan, namespace: 'constructor', generation: 9 } };
+  const after = receivePlan(run, foreign, NOW, uses);
+  expect(after.plan).toBe(run.plan);
+  expect(after.ignored).toEqual([{ at: NOW, what: 'applyPlan', why: 'it is a plan of constructor/shop' }]);
+});
+
 test.each(kinds)('%s: what is well formed is accepted', (kind) => {
   expect(parse(kind, valid[kind])).toEqual({ value: valid[kind] });
 });

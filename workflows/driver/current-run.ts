@@ -1,19 +1,27 @@
 /** The state of the run that this workflow executes. Handlers and activities change it; the loop acts once something is new. */
 import { log } from '@temporalio/workflow';
-import type { IgnoredInput, PlanMessage } from '../../contract';
+import { applyPlan, workflowId, type IgnoredInput, type PlanMessage, type RunStart } from '../../contract';
 import { operationsEnded, type OperationEnd } from '../operations';
-import { begin, receivePlan } from '../plans';
+import { begin, receivePlan, whyForeign } from '../plans';
 import { ignoring, type Run } from '../state';
 import { uses } from './uses';
 
 /** The run, once it has a plan. */
 export class CurrentRun {
+  /** Workflow id of the group that the run was started for, if it was started for one. */
+  readonly #id: string | undefined;
   #run: Run | undefined;
   #changed = true;
   /** What could not be read before there was a plan. */
   readonly #early: IgnoredInput[] = [];
   /** Operations that have ended since the last steps. */
   #ends: OperationEnd[] = [];
+
+  /** `start` may be anything if the workflow was started by hand. */
+  constructor({ namespace, name }: RunStart) {
+    const isNamed = typeof namespace === 'string' && typeof name === 'string';
+    this.#id = isNamed ? workflowId(namespace, name) : undefined;
+  }
 
   /** Undefined: no plan has come yet. */
   get run(): Run | undefined {
@@ -44,6 +52,8 @@ export class CurrentRun {
   /** Takes a plan over, which begins the run if it is the first one. */
   receive(message: PlanMessage): void {
     const now = Date.now();
+    const foreign = this.#run || this.#id === undefined ? undefined : whyForeign(message.plan, this.#id);
+    if (foreign !== undefined) return this.ignore(applyPlan.name, foreign);
     this.set(
       this.#run
         ? receivePlan(this.#run, message, now, uses)

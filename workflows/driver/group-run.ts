@@ -42,8 +42,8 @@ import { uses } from './uses';
 export class GroupRun {
   readonly #start: RunStart;
   readonly #began = Date.now();
-  readonly #current = new CurrentRun();
-  readonly #activities = new RunningActivities(this.#current);
+  readonly #current: CurrentRun;
+  readonly #activities: RunningActivities;
   readonly #outgoing = new OutgoingSignals(() => this.#current.touch());
   readonly #delay = new DelayTimer(() => this.#current.touch());
   readonly #search = new DelayTimer(() => this.#current.touch());
@@ -55,6 +55,8 @@ export class GroupRun {
   constructor(start: RunStart) {
     // A workflow may be started by hand, with any argument or none.
     this.#start = { ...(start as RunStart | undefined) } as RunStart;
+    this.#current = new CurrentRun(this.#start);
+    this.#activities = new RunningActivities(this.#current);
     if (this.#start.run !== undefined) this.#takeOver(this.#start.run);
     const effects = {
       withdraw: (reason: string) => this.#end('Superseded', reason, (run) => withdrawn(run, reason)),

@@ -3,10 +3,7 @@ import tseslint from 'typescript-eslint';
 import { builtinModules } from 'node:module';
 import { uncheckedLookup } from './scripts/lint-lookup.mjs';
 
-/**
- * Who may import whom: the table of the design. A folder's front doors are the only way in. `types` are doors that may be used for
- * types alone.
- */
+/** Who may import whom: the table of the design. A folder's front doors are the only way in. */
 const doors = {
   api: ['api', 'api/duration', 'api/later', 'api/own', 'api/text'],
   placement: ['placement'],
@@ -71,20 +68,13 @@ function fence(folder, allowed) {
   return `^(\\.\\./)+(?!(${open || '-'})$)(${others.join('|')})(/|$)`;
 }
 
-function fenceFor(folder, { may, types = [], noBuiltins = false }) {
+function fenceFor(folder, { may, noBuiltins = false }) {
   const patterns = [
     {
-      regex: fence(folder, [...may, ...types]),
-      message: `${folder}/ may import ${[...may, ...types].join(', ') || 'nothing of ours'}, through the front door.`,
+      regex: fence(folder, may),
+      message: `${folder}/ may import ${may.join(', ') || 'nothing of ours'}, through the front door.`,
     },
   ];
-  if (types.length > 0) {
-    patterns.push({
-      regex: `^(\\.\\./)+(${types.flatMap((name) => doors[name]).join('|')})(/|$)`,
-      allowTypeImports: true,
-      message: `${folder}/ may import only the types of ${types.join(', ')}.`,
-    });
-  }
   if (noBuiltins) {
     patterns.push({
       regex: `^(node:.*|${builtinModules.filter((name) => !name.startsWith('_')).join('|')})$`,

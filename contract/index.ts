@@ -9,5 +9,5 @@ export * from './outcome';
 export * from './plan';
 export * from './platform-calls';
 export * from './progress';
-export { searchAttributeKeys } from './search-attributes';
+export { searchAttributeKeys, SEARCH_ATTRIBUTE_TYPES } from './search-attributes';
 export { startOptions, RUNNING_PHASE, type StartOptions } from './start-options';

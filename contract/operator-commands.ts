@@ -34,3 +34,6 @@ export const operatorUpdates = {
   skipDelay: defineUpdate<CommandAccepted, [OperatorCommand]>('skipDelay'),
   abort: defineUpdate<CommandAccepted, [OperatorCommand]>('abort'),
 } as const satisfies Record<OperatorVerb, unknown>;
+
+/** Every verb. */
+export const OPERATOR_VERBS = Object.keys(operatorUpdates) as readonly OperatorVerb[];

@@ -9,3 +9,11 @@ export const searchAttributeKeys = {
   phase: defineSearchAttributeKey('VmGroupPhase', 'KEYWORD'),
   parked: defineSearchAttributeKey('VmGroupParkedMembers', 'KEYWORD_LIST'),
 };
+
+/** Name of each search attribute and its Temporal type. */
+export const SEARCH_ATTRIBUTE_TYPES: Readonly<Record<string, 'Keyword' | 'KeywordList'>> = Object.fromEntries(
+  Object.values(searchAttributeKeys).map(({ name, type }) => [
+    name,
+    type === 'KEYWORD_LIST' ? 'KeywordList' : 'Keyword',
+  ]),
+);

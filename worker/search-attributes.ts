@@ -7,18 +7,10 @@
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { own } from '../api';
-import { searchAttributeKeys } from '../contract';
+import { SEARCH_ATTRIBUTE_TYPES } from '../contract';
 
 const { IndexedValueType } = temporal.api.enums.v1;
 type Type = temporal.api.enums.v1.IndexedValueType;
-
-/** Name of each search attribute and its Temporal type. */
-export const SEARCH_ATTRIBUTE_TYPES: Readonly<Record<string, 'Keyword' | 'KeywordList'>> = Object.fromEntries(
-  Object.values(searchAttributeKeys).map(({ name, type }) => [
-    name,
-    type === 'KEYWORD_LIST' ? 'KeywordList' : 'Keyword',
-  ]),
-);
 
 /** What is wrong with the search attributes of a namespace; nothing if both lists are empty. */
 export interface SearchAttributeProblems {

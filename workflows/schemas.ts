@@ -6,7 +6,7 @@
  * fifty times as long with Zod.
  */
 import * as v from 'valibot';
-import { MAX_SEQUENCE } from '../contract';
+import { MAX_SEQUENCE, OPERATOR_VERBS } from '../contract';
 import type {
   Cancellation,
   GiveUpDetails,
@@ -159,7 +159,7 @@ const attempt = v.looseObject({
 });
 
 const recordedWord = v.looseObject({
-  verb: v.picklist(['pause', 'resume', 'retryMember', 'skipMember', 'markReady', 'skipDelay', 'abort']),
+  verb: v.picklist(OPERATOR_VERBS),
   member: v.exactOptional(label),
   actor: text,
   reason: text,

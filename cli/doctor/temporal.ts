@@ -76,7 +76,8 @@ async function checkServer(client: Client, { address, namespace }: TemporalTarge
 
 async function checkAttributes(client: Client, { namespace }: TemporalTarget): Promise<CheckResult> {
   const check = 'search attributes';
-  const { checkSearchAttributes, SearchAttributeError, SEARCH_ATTRIBUTE_TYPES } = lazy.worker();
+  const { SEARCH_ATTRIBUTE_TYPES } = lazy.contract();
+  const { checkSearchAttributes, SearchAttributeError } = lazy.worker();
   const problems = await checkSearchAttributes(client, namespace);
   if (problems.missing.length + problems.wrongType.length === 0) {
     const count = Object.keys(SEARCH_ATTRIBUTE_TYPES).length;

@@ -66,7 +66,7 @@ async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
     cli: cli.path,
     folder,
     ports: { port: before?.port, uiPort: before?.uiPort },
-    searchAttributes: lazy.worker().SEARCH_ATTRIBUTE_TYPES,
+    searchAttributes: lazy.contract().SEARCH_ATTRIBUTE_TYPES,
     onSpawn: ({ pid, port, uiPort }) => {
       const [address, ui] = [`127.0.0.1:${port}`, `http://127.0.0.1:${uiPort}`];
       record.temporal = { address, namespace: 'default', ui, pid, port, uiPort };

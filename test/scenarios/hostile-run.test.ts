@@ -11,7 +11,7 @@ import {
   activityPaused,
   applyPlan,
   attemptFailed,
-  operatorUpdates,
+  OPERATOR_VERBS,
   progress,
   searchAttributeKeys,
   withdraw,
@@ -140,7 +140,7 @@ together('G3: generated signals, Updates and queries fail no workflow task', asy
   await phase(namespace, 'a', 'InProgress');
   const handle = system.handle(namespace, 'app');
   const answers = { taken: 0, refused: 0 };
-  const names = Object.keys(operatorUpdates).filter((verb) => verb !== 'abort' && verb !== 'skipMember');
+  const names = OPERATOR_VERBS.filter((verb) => verb !== 'abort' && verb !== 'skipMember');
   for (const [at, argument] of fc.sample(anyArgument, { numRuns: propertyRuns(100), seed: 7 }).entries()) {
     const signal = [applyPlan, attemptFailed, activityPaused][at % 3]?.name ?? '';
     await handle.signal(signal, argument);

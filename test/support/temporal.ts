@@ -10,7 +10,7 @@ import { Client, Connection } from '@temporalio/client';
 import { findTemporalCli } from '../../cli/temporal-server';
 import { freePort } from '../../cli/temporal-server';
 import { SERVER_SETTINGS } from '../../cli/temporal-server/temporal-server';
-import { SEARCH_ATTRIBUTE_TYPES } from '../../worker';
+import { SEARCH_ATTRIBUTE_TYPES } from '../../contract';
 
 export interface TestTemporal {
   address: string;

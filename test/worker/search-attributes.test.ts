@@ -8,9 +8,9 @@ import {
   checkSearchAttributes,
   connectClient,
   registerSearchAttributes,
-  SEARCH_ATTRIBUTE_TYPES,
   type TemporalClient,
 } from '../../worker';
+import { SEARCH_ATTRIBUTE_TYPES } from '../../contract';
 import { until } from '../support/until';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-attributes-'));

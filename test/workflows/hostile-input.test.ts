@@ -15,7 +15,7 @@ import { carried, unpacked } from '../../workflows/carried-run';
 import { membersOf, withdrawn, type Run } from '../../workflows/state';
 import { refusalOf } from '../../workflows/command-checks';
 import { applyCommand } from '../../workflows/operator-commands';
-import type { OperatorCommand, Plan, OperatorVerb } from '../../contract';
+import { OPERATOR_VERBS, type OperatorCommand, type Plan } from '../../contract';
 import { propertyRuns } from '../support/property-runs';
 import { group, plan, seen, tier, vm } from './plans';
 
@@ -86,17 +86,8 @@ const message = fc
   .chain((kind) =>
     fc.tuple(fc.constant(kind), fc.oneof(fc.jsonValue(), damaged(valid[kind]), fc.constant(undefined))),
   );
-const verbs: OperatorVerb[] = [
-  'pause',
-  'resume',
-  'retryMember',
-  'skipMember',
-  'markReady',
-  'skipDelay',
-  'abort',
-];
 const command = fc.tuple(
-  fc.constantFrom(...verbs),
+  fc.constantFrom(...OPERATOR_VERBS),
   fc.oneof(
     fc.jsonValue(),
     fc.record({

@@ -5,7 +5,14 @@
  */
 import fc from 'fast-check';
 import type { PowerState } from '../../api';
-import { memberKey, type Plan, type PlanMember, type PlanTier, type OperatorVerb } from '../../contract';
+import {
+  memberKey,
+  type Plan,
+  type PlanMember,
+  type PlanTier,
+  OPERATOR_VERBS,
+  type OperatorVerb,
+} from '../../contract';
 import { workOf, type NextSteps } from '../../workflows/planner';
 import { progressOf } from '../../workflows/progress';
 import type { MemberState, Run } from '../../workflows/state';
@@ -73,15 +80,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   fc.constant({ kind: 'force' as const }),
   fc.record({
     kind: fc.constant('word' as const),
-    verb: fc.constantFrom<OperatorVerb>(
-      'pause',
-      'resume',
-      'retryMember',
-      'skipMember',
-      'markReady',
-      'skipDelay',
-      'abort',
-    ),
+    verb: fc.constantFrom(...OPERATOR_VERBS),
     member: index,
   }),
 );

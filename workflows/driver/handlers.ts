@@ -11,6 +11,7 @@ import {
   attemptFailed,
   groupEnded,
   notifyOnEnd,
+  OPERATOR_VERBS,
   operatorUpdates,
   relay,
   withdraw,
@@ -92,7 +93,7 @@ export function handleSignals(current: CurrentRun, effects: MessageEffects): voi
 
 /** Registers a handler for every operator Update. */
 export function handleUpdates(current: CurrentRun, { obey }: MessageEffects): void {
-  for (const verb of Object.keys(operatorUpdates) as OperatorVerb[]) {
+  for (const verb of OPERATOR_VERBS) {
     setHandler(operatorUpdates[verb], (command: OperatorCommand) => obey(verb, command), {
       description: DESCRIPTIONS[verb],
       validator: (command: OperatorCommand): void => {

@@ -14,7 +14,8 @@ import {
   stopOrphan,
   type ServerOptions,
 } from '../../../cli/temporal-server/temporal-server';
-import { connectClient, registerSearchAttributes, SEARCH_ATTRIBUTE_TYPES } from '../../../worker';
+import { SEARCH_ATTRIBUTE_TYPES } from '../../../contract';
+import { connectClient, registerSearchAttributes } from '../../../worker';
 import { until } from '../../support/until';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-server-'));

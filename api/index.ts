@@ -26,16 +26,7 @@ export {
   type ReadObject,
 } from './kinds';
 export { isLater, type Observed } from './later';
-export {
-  decodeText,
-  editPowerState,
-  MAX_DOCUMENTS,
-  MAX_FILE_SIZE,
-  parseManifests,
-  type IgnoredKind,
-  type ManifestFile,
-  type ParsedManifests,
-} from './manifests';
+export * from './manifests';
 export { own } from './own';
 export {
   formatPath,
@@ -50,4 +41,4 @@ export {
 } from './problem';
 export { manifestsOf, problemOf, readResource, type Resource } from './resource';
 export { checkRules, sameToRules, type RuleContext } from './rules';
-export { byteLength, firstFew, fitJson, fitList, fitText, jsonLength, listed } from './text';
+export { byteLength, firstFew, fitJson, fitList, fitText, fullName, jsonLength, listed } from './text';

@@ -18,6 +18,11 @@ export function listed(names: readonly string[], most: number, lastWord?: 'and' 
   return `${names.slice(0, -1).join(', ')} ${lastWord} ${names.at(-1)}`;
 }
 
+/** `namespace/name`, as people read it. */
+export function fullName({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`;
+}
+
 /** Bytes that `text` takes in UTF-8. A lone surrogate counts 3, as the replacement character that is written for it. */
 export function byteLength(text: string): number {
   let bytes = text.length;

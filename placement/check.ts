@@ -5,7 +5,7 @@
  * CHECK-1: what stands on a host, or in a zone with a limit, never exceeds what it has, except for what was overcommitted before.
  * CHECK-2: no VM is placed where a required rule of its own, or of a VM that is there, would be broken.
  */
-import type { AffinityTerm } from '../api';
+import { fullName, type AffinityTerm } from '../api';
 import type { PlacementProblem, PlacementVm, VmPlacement } from './problem';
 import { selects, selectorText } from './selectors';
 
@@ -39,7 +39,7 @@ export function mistakes(problem: PlacementProblem, placements: readonly VmPlace
   return [
     ...problem.vms
       .filter(({ uid, optional }) => !optional && !places.has(uid))
-      .map((vm) => `${nameOf(vm)} has no place`),
+      .map((vm) => `${fullName(vm)} has no place`),
     ...fresh.flatMap((one) => wrongPlace(problem, one, zoneOf)),
     ...overcommitted(problem, fresh, there),
     ...brokenRules(fresh, there),
@@ -55,9 +55,9 @@ function wrongPlace(
     datastores.length === 0 || datastores.some((each) => each.free > 0 && each.zones.includes(zone));
   const isThere = isHidden || (host !== undefined && zoneOf.has(host));
   return [
-    ...(isThere ? [] : [`${nameOf(vm)} is on no host`]),
-    ...(vm.zone !== undefined && vm.zone !== zone ? [`${nameOf(vm)} is not in the zone of its pin`] : []),
-    ...(isServed ? [] : [`${nameOf(vm)} is far from all datastores`]),
+    ...(isThere ? [] : [`${fullName(vm)} is on no host`]),
+    ...(vm.zone !== undefined && vm.zone !== zone ? [`${fullName(vm)} is not in the zone of its pin`] : []),
+    ...(isServed ? [] : [`${fullName(vm)} is far from all datastores`]),
   ];
 }
 
@@ -104,7 +104,7 @@ function brokenRules(fresh: Standing[], there: Standing[]): string[] {
     return all.flatMap((one) =>
       one.vm.affinity
         .filter((term) => term.strength === 'Required' && !holds(one, term, one.isNew ? among : amongNew))
-        .map(({ path }) => `${path} of ${nameOf(one.vm)} is broken`),
+        .map(({ path }) => `${path} of ${fullName(one.vm)} is broken`),
     );
   });
 }
@@ -167,8 +167,4 @@ function placeOf(
   if (topologyKey === 'topology.kubernetes.io/zone') return `zone ${zone}`;
   if (isHidden) return effect === 'Affinity' ? `zone ${zone}` : undefined;
   return host === undefined ? undefined : `host ${host}`;
-}
-
-function nameOf({ namespace, name }: PlacementVm): string {
-  return `${namespace}/${name}`;
 }

@@ -3,6 +3,7 @@ import { POLICY_ANNOTATION, type ObjectName } from '../../api';
 import { LeaderElection, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import { startBridge } from '../bridge';
 import { groupObject, type BridgeEvent, type EventReason } from '../events';
+import { objectKey } from '../manifests';
 import type { Bridge, BridgeOptions } from '../options';
 import type { Ownership } from '../ownership';
 import { ContestedStatus } from './contested-status';
@@ -188,7 +189,7 @@ class ClusterBridge {
       isLeader: () => this.leading(),
       onError: (error, retryIn, group) => {
         if (group) {
-          logger.warn({ err: error, retryIn, group: nameOf(group) }, 'failed to write status, retrying');
+          logger.warn({ err: error, retryIn, group: objectKey(group) }, 'failed to write status, retrying');
           return;
         }
         logger.warn({ err: error, retryIn }, 'failed to read status, retrying');
@@ -221,7 +222,7 @@ class ClusterBridge {
       isLeader: () => this.leading(),
       deletionOf: (group) => deletionOf(this.source, group),
       onGivenUp: (group, message) => {
-        this.#options.logger.warn({ group: nameOf(group) }, message);
+        this.#options.logger.warn({ group: objectKey(group) }, message);
         this.#reportWarning('PowerStateContested', group, message);
       },
     });
@@ -243,10 +244,6 @@ class ClusterBridge {
   #warn(message: string): (error: unknown) => void {
     return (error) => this.#options.logger.warn({ err: error }, message);
   }
-}
-
-function nameOf({ namespace, name }: ObjectName): string {
-  return `${namespace}/${name}`;
 }
 
 /** What the policy of a group that is being deleted says about its members. */

@@ -1,7 +1,7 @@
 /** A conflict in one sentence for people. */
-import { listed } from '../../api';
+import { fullName, listed } from '../../api';
 import type { Bond, Model } from '../model';
-import type { Conflict, ConflictRule, MissingRoom, VmRef } from '../problem';
+import type { Conflict, ConflictRule, MissingRoom } from '../problem';
 import { selectorWords } from '../selectors';
 
 /** Most names in one list. */
@@ -46,17 +46,13 @@ function roomMissing(capacity: MissingRoom[]): string {
     capacity.map((missing) => {
       const [first] = missing.vms;
       const place = missing.host === undefined ? missing.zone : `${missing.host} in ${missing.zone}`;
-      return `${place} lacks ${amount(missing)}${first ? ` for ${nameOf(first)}` : ''}`;
+      return `${place} lacks ${amount(missing)}${first ? ` for ${fullName(first)}` : ''}`;
     }),
   );
 }
 
-function nameOf({ namespace, name }: Pick<VmRef, 'namespace' | 'name'>): string {
-  return `${namespace}/${name}`;
-}
-
 function ruleWords({ vm, type, path }: ConflictRule): string {
-  return type === 'Pin' ? `the pin of ${nameOf(vm)} to its zone (${path})` : `${path} of ${nameOf(vm)}`;
+  return type === 'Pin' ? `the pin of ${fullName(vm)} to its zone (${path})` : `${path} of ${fullName(vm)}`;
 }
 
 function nowhere({ problem, spots }: Model): string {
@@ -68,7 +64,7 @@ function nowhere({ problem, spots }: Model): string {
 function alone(model: Model, rule: ConflictRule): string {
   const entity = model.entities.findIndex(({ uid }) => uid === rule.vm.uid);
   const vm = model.entities[entity]!;
-  const name = nameOf(vm);
+  const name = fullName(vm);
   if (rule.type === 'Pin')
     return `${name} is pinned to zone ${vm.zone}, where there is no host${model.problem.datastores.length > 0 ? ' near a datastore with free space' : ''}`;
   const term = model.terms[entity]!.find(({ term: { path } }) => path === rule.path)!;
@@ -77,7 +73,7 @@ function alone(model: Model, rule: ConflictRule): string {
     return `${rule.path} of ${name} selects no VM that has or gets a place: none in namespace ${vm.namespace} has ${selectorWords(term.term.selector)}`;
   const others = bond.matched
     .filter((other) => other !== entity)
-    .map((other) => nameOf(model.entities[other]!));
+    .map((other) => fullName(model.entities[other]!));
   const where = bond.overZones ? 'zone' : 'host';
   return bond.isAffinity
     ? `${rule.path} of ${name} cannot hold: it can come into no ${where} with ${inWords(others, 'or')}`
@@ -102,7 +98,7 @@ function exclusion(model: Model, rules: ConflictRule[]): string | undefined {
   // Two of them exclude each other where one has the rule and the other is selected: of those that are not both, there may be one.
   const isMutual = all.filter((entity) => !matched.has(entity) || !holders.has(entity)).length <= 1;
   if (!isMutual) return besidePlaced(model, rules, bond, all);
-  const involved = new Set(all.map((entity) => nameOf(model.entities[entity]!)));
+  const involved = new Set(all.map((entity) => fullName(model.entities[entity]!)));
   const places = new Set(
     model.spots.flatMap(({ zone, host }, spot) => (model.usable[spot] ? [bond.overZones ? zone : host] : [])),
   );
@@ -117,9 +113,9 @@ function exclusion(model: Model, rules: ConflictRule[]): string | undefined {
 function besidePlaced(model: Model, rules: ConflictRule[], bond: Bond, all: number[]): string | undefined {
   const [fresh, ...more] = all.filter((entity) => entity < model.size);
   if (fresh === undefined || more.length > 0) return undefined;
-  const others = all.filter((entity) => entity !== fresh).map((entity) => nameOf(model.entities[entity]!));
+  const others = all.filter((entity) => entity !== fresh).map((entity) => fullName(model.entities[entity]!));
   const what = bond.overZones ? 'zone' : 'host';
-  return `there is no ${what} for ${nameOf(model.entities[fresh]!)} without ${inWords(others, 'or')}, under ${inWords(rules.map(ruleWords))}`;
+  return `there is no ${what} for ${fullName(model.entities[fresh]!)} without ${inWords(others, 'or')}, under ${inWords(rules.map(ruleWords))}`;
 }
 
 function inWords(names: string[], lastWord: 'and' | 'or' = 'and'): string {

@@ -1,5 +1,5 @@
 /** What the controller remembers of one VM between two reactions. */
-import { isOlder, type VirtualMachineObject } from '../../kubernetes';
+import { doublingPause, isOlder, type VirtualMachineObject } from '../../kubernetes';
 import type { Failure } from './facts';
 
 /** Milliseconds before the first retry, doubling to the longest: the rate limiter of controller-runtime. */
@@ -60,8 +60,8 @@ export class VmMemory {
 
   /** Puts off the next try, for at least `retryAfter` milliseconds. */
   failed({ id }: Failure, retryAfter = 0): void {
-    const pause = Math.min(FIRST_RETRY * 2 ** this.#failures, LONGEST_RETRY);
     this.#failures += 1;
+    const pause = doublingPause(this.#failures, FIRST_RETRY, LONGEST_RETRY);
     this.#retryAt = Date.now() + Math.max(pause, retryAfter);
     if (id !== undefined) this.#reported = id;
   }

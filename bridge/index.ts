@@ -76,7 +76,6 @@ export {
 export {
   fileStatusStore,
   groupView,
-  memoryStatusStore,
   readViews,
   stuckRuns,
   VIEW_API_VERSION,

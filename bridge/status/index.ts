@@ -2,7 +2,7 @@
 export { rfc3339 } from './conditions';
 export { groupView, unusableView } from './group-view';
 export { runOfView } from './last-run';
-export { fileStatusStore, memoryStatusStore, readViews, type StatusStore } from './status-store';
+export { fileStatusStore, readViews, type StatusStore } from './status-store';
 export { stuckRuns, type StuckReason } from './stuck-runs';
 export {
   VIEW_API_VERSION,

@@ -118,17 +118,6 @@ function fileOf(folder: string, key: ObjectKey): string {
   return join(folder, dirname(key), `${basename(key).slice(0, 100)}~${hash}.json`);
 }
 
-/** Keeps views in memory alone. */
-export function memoryStatusStore(): StatusStore {
-  const views = new Map<ObjectKey, GroupView>();
-  return {
-    load: async () => [...views.values()],
-    save: (view) => void views.set(objectKey(view.metadata), view),
-    remove: (group) => void views.delete(objectKey(group)),
-    flush: async () => undefined,
-  };
-}
-
 /** The views that a {@link fileStatusStore} wrote, by namespace and name. A file that cannot be read is left out. */
 export async function readViews(folder: string): Promise<GroupView[]> {
   const views: GroupView[] = [];

@@ -3,18 +3,13 @@
  *
  * Guarantees: G6.
  */
-import {
-  indexManifests,
-  memoryStatusStore,
-  type Bridge,
-  type BridgeEvent,
-  type SourceState,
-} from '../../bridge';
+import { indexManifests, type Bridge, type BridgeEvent, type SourceState } from '../../bridge';
 import { startBridgeWith } from '../../bridge/bridge';
 import type { Manifests, VirtualMachineStatus } from '../../api';
 import type { PlanMessage, Progress } from '../../contract';
 import { FakeTemporal } from './runs/fake-temporal';
 import { group, manifests, outcome, progressOf, seen, tier, vm } from './fixtures';
+import { memoryStatusStore } from './memory-status-store';
 
 const NOTHING: Record<string, VirtualMachineStatus> = {};
 const GONE = 'the group was deleted';

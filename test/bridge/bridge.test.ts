@@ -6,7 +6,6 @@ import { DEFAULT_INVENTORY } from '../../api';
 import {
   directorySource,
   fileStatusStore,
-  memoryStatusStore,
   startBridge,
   type Bridge,
   type BridgeEvent,
@@ -22,6 +21,7 @@ import { accepted } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { until } from '../support/until';
 import { workflowBundle } from '../support/workflow-bundle';
+import { memoryStatusStore } from './memory-status-store';
 
 const QUEUE = 'test-bridge';
 const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });

@@ -38,6 +38,7 @@ import { operatorUpdates, searchAttributeKeys, WORKFLOW_TYPE } from '../../contr
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { findKubernetesParts } from '../support/kubernetes-parts';
 import {
+  codeText,
   anchorsOf,
   blocksOf,
   codeOf,
@@ -373,17 +374,7 @@ describe('D4: the reference names', () => {
   });
 
   /** The code that has messages; long ones are written in several pieces, with values in between. */
-  const written = [
-    ...['api', 'contract', 'placement', 'kubernetes', 'workflows', 'platforms', 'simulator'],
-    ...['activities', 'bridge', 'worker', 'cli'],
-  ]
-    .filter((folder) => existsSync(path.join(root, folder)))
-    .flatMap((folder) =>
-      readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).flatMap((file) =>
-        file.endsWith('.ts') ? [textOf(path.join(folder, file))] : [],
-      ),
-    )
-    .join('\n');
+  const written = codeText();
   const sources = written + written.replaceAll(/['`]\s*\+\s*['`]/g, '').replaceAll(/\$\{[^}]*\}+/g, '…');
 
   /** The messages in the first column of a document's tables, without what stands for names and numbers. */

@@ -12,6 +12,23 @@ export const documents = [
     .map((file) => path.join('docs', file)),
 ];
 
+/** The folders of the product's code. */
+export const codeFolders = [
+  ...['api', 'contract', 'placement', 'kubernetes', 'http', 'files', 'workflows', 'platforms'],
+  ...['simulator', 'activities', 'bridge', 'worker', 'cli'],
+];
+
+/** The product's code as one text. */
+export function codeText(): string {
+  return codeFolders
+    .flatMap((folder) =>
+      readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts'))
+        .map((file) => textOf(path.join(folder, file))),
+    )
+    .join('\n');
+}
+
 /** The text of a file of the repository. */
 export function textOf(file: string): string {
   return readFileSync(path.join(root, file), 'utf8');

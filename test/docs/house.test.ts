@@ -1,22 +1,13 @@
 /** What the map of the code and the glossary name is in the code. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { root, textOf } from './documents';
+import { codeFolders, codeText, root, textOf } from './documents';
 
-const FOLDERS = ['api', 'contract', 'placement', 'kubernetes', 'http', 'files', 'workflows', 'platforms'];
-const folders = [...FOLDERS, 'simulator', 'activities', 'bridge', 'worker', 'cli'];
-
-const sources = folders
-  .flatMap((folder) =>
-    readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts'))
-      .map((file) => textOf(path.join(folder, file))),
-  )
-  .join('\n');
+const sources = codeText();
 
 test('the map has a row for each folder, and each of its paths exists', () => {
   const map = textOf('docs/architecture.md');
-  expect(folders.filter((folder) => !map.includes(`[\`${folder}/\`]`))).toEqual([]);
+  expect(codeFolders.filter((folder) => !map.includes(`[\`${folder}/\`]`))).toEqual([]);
   const paths = [...map.matchAll(/\]\(\.\.\/([^)#]+)[^)]*\)/g)].map(([, found = '']) => found);
   expect(paths.length).toBeGreaterThan(40);
   expect(paths.filter((found) => !existsSync(path.join(root, found)))).toEqual([]);

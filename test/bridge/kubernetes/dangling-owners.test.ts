@@ -33,18 +33,14 @@ afterEach(async () => {
 });
 afterAll(() => cluster.stop());
 
-function kubectl(args: string[], input?: string): Promise<string> {
-  return cluster.run(args, input);
-}
-
 /** Creates a namespace with a group `app` and VMs. */
 async function create(namespace: string, ...vms: string[]): Promise<void> {
-  await kubectl(['create', 'namespace', namespace]);
+  await cluster.run(['create', 'namespace', namespace]);
   const manifests = [
     groupManifest({ namespace, name: 'app', tiers: [] }),
     ...vms.map((name) => vmManifest(namespace, name, 'app')),
   ];
-  await kubectl(['apply', '--server-side', '-f', '-'], manifests.join('---\n'));
+  await cluster.run(['apply', '--server-side', '-f', '-'], manifests.join('---\n'));
 }
 
 type Owner = NonNullable<KubernetesObject['metadata']['ownerReferences']>[number];
@@ -131,7 +127,7 @@ test('OWN-6: a reference that comes later is removed too, also to a group that w
   await until(() => removed.length === 1);
   const uid = await uidOfApp('later');
   await setOwners('later', 'vm', groupOwner('app', uid));
-  await kubectl(['-n', 'later', 'delete', 'vmg', 'app']);
+  await cluster.run(['-n', 'later', 'delete', 'vmg', 'app']);
   await until(() => removed.length === 2);
   expect(await owners('later', 'vm')).toEqual([]);
 });
@@ -152,7 +148,7 @@ test('OWN-6: a VM that is being deleted already stays as it is', async () => {
   await setOwners('deleted', 'vm', groupOwner('old', GONE));
   const name = { namespace: 'deleted', name: 'vm' };
   await api.merge(RESOURCES.virtualMachines, name, { metadata: { finalizers: ['test.example/hold'] } });
-  await kubectl(['-n', 'deleted', 'delete', 'vm', 'vm', '--wait=false']);
+  await cluster.run(['-n', 'deleted', 'delete', 'vm', 'vm', '--wait=false']);
   start();
   await aWhile();
   expect(await owners('deleted', 'vm')).toEqual(['old']);
@@ -164,7 +160,7 @@ test('OWN-7: a group with the policy Cascade leaves its references to the garbag
   await setOwners('cascade', 'vm', groupOwner('app', await uidOfApp('cascade')));
   start('Cascade');
   await aWhile();
-  await kubectl(['-n', 'cascade', 'delete', 'vmg', 'app']);
+  await cluster.run(['-n', 'cascade', 'delete', 'vmg', 'app']);
   await aWhile();
   expect(await owners('cascade', 'vm')).toEqual(['app']);
   await setOwners('cascade', 'vm');

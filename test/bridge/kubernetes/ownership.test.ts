@@ -34,13 +34,9 @@ afterEach(async () => {
 });
 afterAll(() => cluster.stop());
 
-function kubectl(args: string[], input?: string): Promise<string> {
-  return cluster.run(args, input);
-}
-
 async function apply(namespace: string, text: string): Promise<void> {
-  await kubectl(['create', 'namespace', namespace]);
-  await kubectl(['apply', '--server-side', '--validate=strict', '-f', '-'], text);
+  await cluster.run(['create', 'namespace', namespace]);
+  await cluster.run(['apply', '--server-side', '--validate=strict', '-f', '-'], text);
 }
 
 interface Following {
@@ -119,7 +115,7 @@ test('OWN-5: a group that is deleted before its finalizer stands gets no owner r
   const log: string[] = [];
   const { ownership, group, index } = await follow(
     'window',
-    observed(log, () => kubectl(['-n', 'window', 'delete', 'vmg', 'app', '--ignore-not-found'])),
+    observed(log, () => cluster.run(['-n', 'window', 'delete', 'vmg', 'app', '--ignore-not-found'])),
   );
   await ownership.own(group, resolveTiers(index, group));
   expect(await ownership.claim(group)).toBe(false);
@@ -133,13 +129,13 @@ test('OWN-5: a group that is being deleted already gets neither finalizer nor ow
   const log: string[] = [];
   const { ownership, group, index } = await follow(
     'held',
-    observed(log, () => kubectl(['-n', 'held', 'delete', 'vmg', 'app', '--wait=false'])),
+    observed(log, () => cluster.run(['-n', 'held', 'delete', 'vmg', 'app', '--wait=false'])),
   );
   await ownership.own(group, resolveTiers(index, group));
   expect(await ownership.claim(group)).toBe(false);
   expect([log.filter((line) => line.includes('vm-')), await owners('held')]).toEqual([[], 0]);
   const patch = '{"metadata":{"finalizers":null}}';
-  await kubectl(['-n', 'held', 'patch', 'vmg', 'app', '--type=merge', '-p', patch]);
+  await cluster.run(['-n', 'held', 'patch', 'vmg', 'app', '--type=merge', '-p', patch]);
 });
 
 test('OWN-5: without the lease a group may be driven once its finalizer stands, and nothing is written', async () => {
@@ -162,7 +158,7 @@ test('OWN-2: owner references that are on their way when the group is deleted ar
     'late',
     observed(log, async (object) => {
       if (isFinalizer(object)) return;
-      deleted ??= kubectl(['-n', 'late', 'delete', 'vmg', 'app', '--wait=false']);
+      deleted ??= cluster.run(['-n', 'late', 'delete', 'vmg', 'app', '--wait=false']);
       await deleted;
       // The bridge hears of the deletion while the write is under way.
       await new Promise((over) => setTimeout(over, 500));

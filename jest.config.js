@@ -36,5 +36,5 @@ module.exports = {
   testTimeout: 60_000,
   testSequencer: '<rootDir>/test/sequencer.js',
   // Most tests wait for servers and virtual machines, not for a core.
-  maxWorkers: os.availableParallelism() + 3,
+  maxWorkers: os.availableParallelism() + 2,
 };

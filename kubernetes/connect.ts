@@ -1,7 +1,11 @@
-/** Connects to an API server: from a kubeconfig, or from within a pod. */
+/**
+ * Connects to an API server: from a kubeconfig, or from within a pod. client-node takes half a second to load, so only a process that connects
+ * loads it.
+ */
 import { readFileSync } from 'node:fs';
-import { KubeConfig } from '@kubernetes/client-node';
-import { apiServer, type ApiServer } from './api-server';
+import type * as ClientNode from '@kubernetes/client-node';
+import type * as ApiServerModule from './api-server';
+import type { ApiServer } from './api-server';
 
 /** Where the API server is and who asks. */
 export interface ConnectOptions {
@@ -17,6 +21,8 @@ export interface ConnectOptions {
  * @throws Error when the kubeconfig cannot be read, has no such context, or names no API server.
  */
 export function connectKubernetes(options: ConnectOptions = {}): ApiServer {
+  const { KubeConfig } = require('@kubernetes/client-node') as typeof ClientNode;
+  const { apiServer } = require('./api-server') as typeof ApiServerModule;
   const config = new KubeConfig();
   if (options.kubeconfig === undefined) config.loadFromDefault();
   else config.loadFromFile(options.kubeconfig);

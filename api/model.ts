@@ -105,7 +105,14 @@ export interface VirtualMachine extends ObjectMeta {
   zone?: string;
   /** Where the VM is already, from `status` (`uniqueID` and `zone` both set). */
   placed?: Placement;
+  /** Name of the platform that the VM is on, from the annotation `vmgroup.dev/platform`. */
+  platform?: string;
+  /** Which VM of the platform it is, from the annotation `vmgroup.dev/platform-vm`; absent: the platform's convention for names. */
+  locator?: VmLocator;
 }
+
+/** Names an existing VM of a platform in the platform's own terms. */
+export type VmLocator = `uuid:${string}` | `path:${string}`;
 
 /** A VirtualMachineClass: what a VM of the class asks for. */
 export interface VirtualMachineClass extends ObjectMeta {
@@ -137,6 +144,8 @@ export interface VirtualMachineStatus {
   version?: string;
   /** Absent until the VM is placed. */
   placement?: Placement;
+  /** IP address of the guest; absent where the platform does not know one. */
+  address?: string;
 }
 
 /** What a parked member does to the tiers after it. */

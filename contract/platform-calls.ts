@@ -1,11 +1,13 @@
 /** What an activity hands to a platform about VMs, and what it gets back. The calls themselves are the port of `platforms/`. */
-import type { AffinityTerm, Placement } from '../api';
+import type { AffinityTerm, Placement, VmLocator } from '../api';
 
 /** Names one VM on the platform. */
 export interface VirtualMachineRef {
   namespace: string;
   name: string;
   uid: string;
+  /** Which VM of the platform is meant, where the manifest says so; absent: the platform finds it by its convention for names. */
+  locator?: VmLocator;
 }
 
 /** Identifies one power operation of one VM. */

@@ -1,4 +1,5 @@
 /** Platforms: what really places VMs and switches their power, behind one small interface. */
 export * from './platform';
+export * from './capabilities';
 export * from './observer';
 export * from './observations';

@@ -9,6 +9,7 @@
  *     exist yet and that nothing was asked of. A `place` of that caller with a smaller sequence that comes later is refused (`Superseded`).
  */
 import type { PowerMode, PowerState, VirtualMachineStatus } from '../api';
+import type { Capabilities } from './capabilities';
 import type {
   Neighbour,
   Operation,
@@ -70,6 +71,19 @@ export interface VirtualMachineState {
     /** While it is in progress: why the platform does nothing about it for now, and who can change that, where that is known. */
     hold?: string;
   };
+  /** What the platform asks about the VM. It does nothing for the VM until somebody answers. */
+  question?: Question;
+}
+
+/** A question of the platform about one VM. */
+export interface Question {
+  /** The platform's own id: a VM that asks the same again has a new one. */
+  id: string;
+  /** Stable key of the kind of question, such as `msg.uuid.altered`; absent where the platform has none. */
+  kind?: string;
+  text: string;
+  /** The answers that the platform takes. */
+  choices: readonly { key: string; label: string }[];
 }
 
 /** Receives a platform's watch. */
@@ -85,6 +99,7 @@ export interface WatchSink {
 /** A platform. Every method rejects with a {@link PlatformError}. */
 export interface Platform {
   readonly name: string;
+  readonly capabilities: Capabilities;
   /**
    * Reports every VM, then every change, until `signal` aborts (resolves) or the stream breaks (rejects). The caller watches again:
    * see {@link Observer}.
@@ -112,8 +127,27 @@ export interface Platform {
     options: ReleaseOptions,
     signal?: AbortSignal,
   ): Promise<VirtualMachineRef[]>;
+  /**
+   * Tells the platform which VMs manifests mean, where it cannot know that itself: its watch reports no others. Adds to what it was told
+   * before; a VM replaces one of the same namespace and name. A watch that is open reports each of them.
+   */
+  track?(vms: readonly VirtualMachineRef[]): void;
+  /**
+   * Answers a question of the platform about a VM, with the key of one of its choices. May be repeated.
+   *
+   * @throws PlatformError `Permanent` if the VM does not ask this question, or the choice is none of it.
+   */
+  answer?(vm: VirtualMachineRef, answer: Answer, signal?: AbortSignal): Promise<void>;
   /** Frees connections. */
   close(): Promise<void>;
+}
+
+/** An answer to a {@link Question}. */
+export interface Answer {
+  /** {@link Question.id}. */
+  question: string;
+  /** Key of one of its choices. */
+  choice: string;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
+import { CAPABILITIES } from '../capabilities';
 import { type PlacementRequest, type PlacementResult, type VirtualMachineRef } from '../../contract';
 import { Caller } from './http-call';
 import type { WatchLine } from './protocol';
@@ -23,6 +24,7 @@ const HELLO_TIMEOUT = 5_000;
 /** A {@link Platform} that talks to a simulator at an address such as `http://127.0.0.1:4701`. */
 export class SimulatedPlatform implements Platform {
   readonly name = 'simulated';
+  readonly capabilities = CAPABILITIES.simulated;
   readonly #caller: Caller;
 
   /** @param callTimeout milliseconds that one call may take. */

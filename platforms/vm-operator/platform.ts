@@ -18,6 +18,7 @@ import {
   type VirtualMachineObject,
 } from '../../kubernetes';
 import { solveInThread, type Solve } from '../../placement';
+import { CAPABILITIES } from '../capabilities';
 import {
   PlatformError,
   type PlaceOptions,
@@ -61,6 +62,7 @@ const OPENING = 5_000;
 /** A {@link Platform} on the VirtualMachines of an API server. Runs from the start until `close`. */
 export class VmOperatorPlatform implements Platform {
   readonly name = 'vm-operator';
+  readonly capabilities = CAPABILITIES['vm-operator'];
   readonly #machines: ResourceCache<VirtualMachineObject>;
   readonly #vms: NewestVms;
   readonly #reports: VmReports;

@@ -1,11 +1,18 @@
 /** The shared watch, on a platform whose stream the test breaks at will. */
-import { Observer, type Platform, type VirtualMachineState, type WatchSink } from '../../platforms';
+import {
+  CAPABILITIES,
+  Observer,
+  type Platform,
+  type VirtualMachineState,
+  type WatchSink,
+} from '../../platforms';
 import { vm } from '../simulator/fixtures';
 import { until } from '../support/until';
 
 /** A platform that only watches; each watch stays open until the test ends it. */
 class ScriptedPlatform implements Platform {
   readonly name = 'scripted';
+  readonly capabilities = CAPABILITIES.simulated;
   readonly watches: { sink: WatchSink; end(): void; fail(error: Error): void }[] = [];
 
   watch(sink: WatchSink, signal: AbortSignal): Promise<void> {

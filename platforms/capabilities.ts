@@ -1,0 +1,52 @@
+/** What each type of platform can do, so that a manifest that needs more is named before its run starts. */
+
+/** What a platform can do. */
+export interface Capabilities {
+  /**
+   * Who decides where a VM stands. `Hosts`: the solver picks a host. `Zones`: the solver picks a zone, and the platform a host in it.
+   * `Platform`: the platform alone, so affinity rules in manifests have no effect.
+   */
+  placement: 'Hosts' | 'Zones' | 'Platform';
+  /** What `Suspended` does. `Saved`: memory is written to storage. `Paused`: the VM stops and keeps its memory on its host. */
+  suspend: 'Saved' | 'Paused';
+  /** Whether `Soft` and `TrySoft` reach the guest. */
+  softShutdown: boolean;
+  /** Gates that the platform reports by itself, beside `PoweredOn`. */
+  gates: readonly PlatformGate[];
+  /**
+   * How an operation with a smaller sequence is kept from acting. `CompareAndSet`: the platform itself refuses it. `ReadBeforeWrite`: this
+   * process reads the sequence on record and compares, so two processes that act in the same instant may both act.
+   */
+  fencing: 'CompareAndSet' | 'ReadBeforeWrite';
+  /** Whether the guest's address is known, for probes without a host. */
+  guestAddress: boolean;
+}
+
+/** A gate that a platform may report. */
+export type PlatformGate = 'Ready' | 'Condition';
+
+/** Types of platforms. */
+export const PLATFORM_TYPES = ['simulated', 'vm-operator'] as const;
+
+/** A type of platform. */
+export type PlatformType = (typeof PLATFORM_TYPES)[number];
+
+/** The capabilities of each type. */
+export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
+  simulated: {
+    placement: 'Hosts',
+    suspend: 'Saved',
+    softShutdown: true,
+    gates: ['Ready'],
+    fencing: 'CompareAndSet',
+    guestAddress: false,
+  },
+  'vm-operator': {
+    placement: 'Zones',
+    suspend: 'Saved',
+    softShutdown: true,
+    gates: ['Ready', 'Condition'],
+    fencing: 'CompareAndSet',
+    guestAddress: false,
+  },
+};

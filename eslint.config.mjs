@@ -172,7 +172,7 @@ export default tseslint.config(
   },
   {
     // A process that connects to no API server does not load its client.
-    files: ['kubernetes/connect.ts'],
+    files: ['kubernetes/client-node.ts', 'kubernetes/connect.ts'],
     rules: {
       '@typescript-eslint/no-require-imports': [
         'error',

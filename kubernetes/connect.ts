@@ -1,11 +1,8 @@
-/**
- * Connects to an API server: from a kubeconfig, or from within a pod. client-node takes half a second to load, so only a process that connects
- * loads it.
- */
+/** Connects to an API server: from a kubeconfig, or from within a pod. Only a process that connects loads client-node. */
 import { readFileSync } from 'node:fs';
-import type * as ClientNode from '@kubernetes/client-node';
 import type * as ApiServerModule from './api-server';
 import type { ApiServer } from './api-server';
+import { loadClientNode } from './client-node';
 
 /** Where the API server is and who asks. */
 export interface ConnectOptions {
@@ -18,10 +15,11 @@ export interface ConnectOptions {
 /**
  * Reads the configuration. Makes no call yet.
  *
+ * @throws ClientLoadError when client-node cannot be loaded.
  * @throws Error when the kubeconfig cannot be read, has no such context, or names no API server.
  */
 export function connectKubernetes(options: ConnectOptions = {}): ApiServer {
-  const { KubeConfig } = require('@kubernetes/client-node') as typeof ClientNode;
+  const { KubeConfig } = loadClientNode();
   const { apiServer } = require('./api-server') as typeof ApiServerModule;
   const config = new KubeConfig();
   if (options.kubeconfig === undefined) config.loadFromDefault();

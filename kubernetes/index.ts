@@ -1,4 +1,5 @@
 /** The API server's client: connection, requests, errors, Events, and caches that follow resources for as long as the process lives. */
+export { ClientLoadError } from './client-node';
 export { connectKubernetes, inClusterNamespace, type ConnectOptions } from './connect';
 export { type ApiServer, type CallOptions, type ListOptions, type ObjectKeyParts } from './api-server';
 export { isBeingDeleted, type KubernetesObject, type ObjectList, type WatchEvent } from './object';

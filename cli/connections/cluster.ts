@@ -16,7 +16,7 @@ const OTHER_CLUSTER = 'or name another cluster: --kubeconfig PATH, --context NAM
 /**
  * The API server that the options name. Sends no request.
  *
- * @throws CliError if no API server is configured, or the kubeconfig cannot be read.
+ * @throws CliError if no API server is configured, the kubeconfig cannot be read, or client-node cannot be loaded.
  */
 export function connectCluster({ kubeconfig, context }: ClusterOptions): ApiServer {
   let api: ApiServer;
@@ -26,6 +26,8 @@ export function connectCluster({ kubeconfig, context }: ClusterOptions): ApiServ
       ...(context !== undefined && { context }),
     });
   } catch (error: unknown) {
+    if (error instanceof lazy.kubernetes().ClientLoadError)
+      throw new CliError(error.message, error.remedies, { cause: error });
     const file = kubeconfig ?? process.env['KUBECONFIG'];
     throw new CliError(
       `cannot connect to the API server: ${messageOf(error)}${file ? ` (kubeconfig ${file})` : ''}`,

@@ -1,12 +1,15 @@
 /** Which API server a command connects to, and its errors if there is none. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
+import type * as Connections from '../../../cli/connections';
 import { connectCluster } from '../../../cli/connections';
 import { CliError } from '../../../cli/errors';
 import { watchedNamespaces, withCluster, type ClusterOptions } from '../../../cli/options';
+import { clientLoadError } from '../../../kubernetes/client-node';
 
+const packageFile = path.join(__dirname, '../../../package.json');
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-cluster-'));
 const environment = { ...process.env };
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -93,6 +96,49 @@ test.each<{ name: string; args: string[]; message: RegExp }>([
   const { message: said, nextSteps } = thrown as CliError;
   expect(said).toMatch(message);
   expect(nextSteps).not.toEqual([]);
+});
+
+describe('client-node cannot be loaded', () => {
+  afterEach(() => jest.dontMock('undici'));
+
+  test('one error says what failed, why, and what to do', () => {
+    // As undici 8 fails on Node.js 20.
+    jest.doMock('undici', () => {
+      throw new TypeError("Cannot read properties of undefined (reading 'bind')");
+    });
+    let thrown: unknown;
+    jest.isolateModules(() => {
+      const connections = jest.requireActual<typeof Connections>('../../../cli/connections');
+      try {
+        connections.connectCluster(options('--kubeconfig', two));
+      } catch (error: unknown) {
+        thrown = error;
+      }
+    });
+    const { message, remedies } = clientLoadError(
+      new TypeError("Cannot read properties of undefined (reading 'bind')"),
+      process.versions.node,
+    );
+    expect(thrown).toMatchObject({ name: 'CliError', message, nextSteps: remedies });
+  });
+
+  test.each<[string, RegExp]>([
+    ['20.19.0', /^use Node\.js 22\.19 or newer$/],
+    ['22.9.0', /^use Node\.js 22\.19 or newer$/],
+    ['22.19.0', /^install vmgroup again/],
+    ['24.1.0', /^install vmgroup again/],
+  ])('on Node.js %s', (version, remedy) => {
+    const { message, remedies } = clientLoadError(new Error('broken'), version);
+    expect(message).toMatch(`on Node.js ${version}: `);
+    expect(message).toContain('broken');
+    expect(remedies[0]).toMatch(remedy);
+  });
+
+  test('the override that it names is that of the package', () => {
+    const { overrides } = JSON.parse(readFileSync(packageFile, 'utf8')) as { overrides: object };
+    const text = clientLoadError(new Error('broken'), '20.19.0').remedies.join('\n');
+    expect(JSON.parse(/"overrides": (\{.*?\})/.exec(text)?.[1] ?? 'null')).toEqual(overrides);
+  });
 });
 
 test.each<[string, string[] | undefined]>([

@@ -175,14 +175,17 @@ function refusalOf(error: unknown): string | undefined {
   return isRefusal ? error.message : undefined;
 }
 
-/** STORE-5: the fields of `status` that the server's schema does not have, by its own words. */
+/**
+ * STORE-5: the fields of `status` that the server's schema does not have. Its answer is a bare 500 with neither reason nor details, so only
+ * the message names them.
+ */
 function undeclaredFields(error: unknown): string[] {
   if (!(error instanceof KubernetesError)) return [];
   const found = error.message.matchAll(/\.status\.(\w+)\b[^\n]*?: field not declared in schema/g);
   return [...found].flatMap(([, field]) => (field === undefined ? [] : [field]));
 }
 
-/** STORE-7: the API server's own limit (413), or that of etcd, which it passes on as an internal error. */
+/** STORE-7: the API server's own limit (413), or that of etcd, which it passes on as a bare 500: only the message tells. */
 function isTooLarge(error: unknown): error is KubernetesError {
   if (!(error instanceof KubernetesError)) return false;
   return error.code === 413 || /request is too large|message larger than max/.test(error.message);

@@ -207,6 +207,18 @@ export interface SequencePolicy extends ObjectMeta {
   spec: SequencePolicySpec;
 }
 
+/** A Platform object: where VMs are, and how it is reached. Its name is what VMs name it by. */
+export interface PlatformObject extends ObjectMeta {
+  settings: PlatformSettings;
+  /** Namespaces whose VMs are on this platform if they name none. */
+  namespaces: string[];
+}
+
+/** How each type of platform is reached. */
+export type PlatformSettings =
+  | { type: 'simulated'; /** `http://HOST:PORT` of the simulator. */ address: string }
+  | { type: 'vm-operator'; kubeconfig?: string; context?: string };
+
 /** One host of a SimulatedInventory. */
 export interface SimulatedHost {
   name: string;
@@ -294,4 +306,5 @@ export interface Manifests {
   classes: VirtualMachineClass[];
   policies: SequencePolicy[];
   inventories: SimulatedInventory[];
+  platforms: PlatformObject[];
 }

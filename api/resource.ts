@@ -41,6 +41,7 @@ export function manifestsOf(objects: readonly ReadObject[]): Manifests {
     classes: of('VirtualMachineClass'),
     policies: of('SequencePolicy'),
     inventories: of('SimulatedInventory'),
+    platforms: of('Platform'),
   };
 }
 

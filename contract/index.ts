@@ -10,4 +10,4 @@ export * from './plan';
 export * from './platform-calls';
 export * from './progress';
 export { searchAttributeKeys, SEARCH_ATTRIBUTE_TYPES } from './search-attributes';
-export { startOptions, RUNNING_PHASE, type StartOptions } from './start-options';
+export { platformTaskQueue, startOptions, RUNNING_PHASE, type StartOptions } from './start-options';

@@ -13,8 +13,10 @@ import type {
   PowerMode,
   PowerState,
   VirtualMachineStatus,
+  VmLocator,
   WhenParked,
 } from '../api';
+import type { VirtualMachineRef } from './platform-calls';
 
 /** What a run brings members to. `Unchanged`: power is left alone, and VMs are placed only. */
 export type DesiredPowerState = PowerState | 'Unchanged';
@@ -95,6 +97,10 @@ export interface PlanMember {
   /** A VM's own modes; the group's, where set, outrank them. */
   powerOffMode?: PowerMode;
   suspendMode?: PowerMode;
+  /** Name of the platform that a VM is on; absent: the one that the installation uses by default. */
+  platform?: string;
+  /** Which VM of the platform it is: see {@link VirtualMachineRef.locator}. */
+  locator?: VmLocator;
   /** What a VM asks of a host (`memory` in bytes), the zone it is pinned to, and what rules see of it. */
   requests?: { cpus: number; memory: number; zone?: string } & SeenByRules;
   /** What was last observed of a VM; absent: it was never seen on the platform, so it is off. */
@@ -137,6 +143,14 @@ export function memberKey(member: { kind: MemberKind; name: string }): MemberKey
 /** Workflow id of a group: one open run of a group at most. */
 export function workflowId(namespace: string, name: string): string {
   return `vmgroup/${namespace}/${name}`;
+}
+
+/** The VM that a member is, as the activities are told of it. */
+export function machineRef(
+  namespace: string,
+  { name, uid = '', locator }: Pick<PlanMember, 'name' | 'uid' | 'locator'>,
+): VirtualMachineRef {
+  return { namespace, name, uid, ...(locator !== undefined && { locator }) };
 }
 
 /** Power state as observed; a VM that was never seen on the platform is off. */

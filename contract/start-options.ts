@@ -24,6 +24,11 @@ export interface StartOptions {
   typedSearchAttributes: TypedSearchAttributes;
 }
 
+/** The task queue of the workers that reach a platform. `taskQueue`: that of the workflows, whose workers reach the default platform. */
+export function platformTaskQueue(taskQueue: string, platform: string): string {
+  return `${taskQueue}/${platform}`;
+}
+
 /** Start options for a run of this plan on a task queue. */
 export function startOptions(plan: Plan, taskQueue: string): StartOptions {
   return {

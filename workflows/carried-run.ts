@@ -3,7 +3,7 @@ import { own } from '../api/own';
 import { fitJson, fitText } from '../api/text';
 import { machinesOf, type Plan } from '../contract';
 import { BUDGET, SHORTER, withShortNotes } from './size';
-import { membersOf, type MemberState, type Run } from './state';
+import { membersOf, type Claims, type MemberState, type Run } from './state';
 
 /** A run whose records by name are columns in the order of its plan: names are what takes most of the room. */
 interface PackedRun extends Omit<
@@ -15,7 +15,7 @@ interface PackedRun extends Omit<
     placements: Column<Run['placements'][string]>;
     corrections: Column<number[]>;
     activityIds: Record<string, number>;
-    claims?: Omit<NonNullable<Run['claims']>, 'vms'> & { vms: Column<string> };
+    claims?: Omit<Claims, 'vms' | 'platforms'> & { vms: Column<string>; platforms?: Column<string> };
     unsure?: Column<true>;
     roomless?: Column<string>;
   };
@@ -61,7 +61,7 @@ export function unpacked(run: CarriedRun): Run {
     placements: record(packed.placements, names),
     corrections: record(packed.corrections, keys),
     activityIds,
-    ...(claims && { claims: { ...claims, vms: record(claims.vms, names) } }),
+    ...(claims && { claims: unpackClaims(claims, names) }),
     ...(unsure && { unsure: record(unsure, names) }),
     ...(roomless && { roomless: record(roomless, names) }),
   };
@@ -85,11 +85,25 @@ function pack({
       placements: column(placements, names),
       corrections: column(corrections, keys),
       activityIds: withoutMembersIds(activityIds, members),
-      ...(claims && { claims: { ...claims, vms: column(claims.vms, names) } }),
+      ...(claims && { claims: packClaims(claims, names) }),
       ...(unsure && { unsure: column(unsure, names) }),
       ...(roomless && { roomless: column(roomless, names) }),
     },
   };
+}
+
+function packClaims(
+  { vms, platforms, ...claims }: Claims,
+  names: readonly string[],
+): NonNullable<PackedRun['packed']['claims']> {
+  return { ...claims, vms: column(vms, names), ...(platforms && { platforms: column(platforms, names) }) };
+}
+
+function unpackClaims(
+  { vms, platforms, ...claims }: NonNullable<PackedRun['packed']['claims']>,
+  names: readonly string[],
+): Claims {
+  return { ...claims, vms: record(vms, names), ...(platforms && { platforms: record(platforms, names) }) };
 }
 
 /** Stands for the name of its member in the id of an activity. */

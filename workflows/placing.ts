@@ -27,12 +27,12 @@ export function placeAgain(run: Run): void {
 }
 
 /** PLACING-2. Changes `run`. */
-export function claimAgain(run: Run, { sequence, vms, release }: Claims): void {
+export function claimAgain(run: Run, { release, ...claims }: Claims): void {
   if (release?.activityId !== undefined) run.dropped = [...run.dropped, release.activityId];
-  run.claims = { sequence, vms };
+  run.claims = claims;
   run.placements = { ...run.placements };
   run.unsure = { ...run.unsure };
-  for (const name of Object.keys(vms)) {
+  for (const name of Object.keys(claims.vms)) {
     delete run.placements[name];
     run.unsure[name] = true;
   }
@@ -41,7 +41,15 @@ export function claimAgain(run: Run, { sequence, vms, release }: Claims): void {
 
 /** The run after the platform placed its VMs. Optional VMs without room are left alone until a retry. */
 export function placed(run: Run, activityId: string, results: readonly PlacementResult[], now: number): Run {
-  if (run.placement.activityId !== activityId) return run;
+  const { placement } = run;
+  if (placement.activityId !== activityId) return run;
+  if (!placement.more && !placement.held) return withPlaces(run, results, now);
+  const held = [...(placement.held ?? []), ...results];
+  return { ...run, placement: { attempts: [], done: placement.done, held } };
+}
+
+/** The run with the places of its VMs. */
+export function withPlaces(run: Run, results: readonly PlacementResult[], now: number): Run {
   const next: Run = {
     ...run,
     members: { ...run.members },
@@ -70,14 +78,15 @@ export function placed(run: Run, activityId: string, results: readonly Placement
 /** The run after its call for places ended with a result of another call: the platform is asked again. */
 export function placesUnconfirmed(run: Run, activityId: string): Run {
   if (run.placement.activityId !== activityId) return run;
-  return { ...run, placement: { attempts: [], done: run.placement.done, confirms: true } };
+  const { done, held } = run.placement;
+  return { ...run, placement: { attempts: [], done, ...(held && { held }), confirms: true } };
 }
 
 /** The run after the platform refused for good to place its VMs. */
 export function placementFailed(run: Run, activityId: string, failure: OperationFailure): Run {
   if (run.placement.activityId !== activityId) return run;
-  const { attempts, done, outranked = 0 } = run.placement;
-  const placement: Placing = { attempts, done };
+  const { attempts, done, held, outranked = 0 } = run.placement;
+  const placement: Placing = { attempts, done, ...(held && { held }) };
   const { namespace, name } = run.plan;
   const recorded = outranks(failure, run.claims?.sequence ?? 0);
   if (recorded?.caller === workflowId(namespace, name) && outranked < MAX_OUTRANKED) {
@@ -94,15 +103,27 @@ export function placementFailed(run: Run, activityId: string, failure: Operation
   };
 }
 
-/** The VMs whose room is only promised to this run. */
-export function claimed({ plan: { namespace }, claims }: Run): VirtualMachineRef[] {
-  return Object.entries(claims?.vms ?? {}).map(([name, uid]) => ({ namespace, name, uid }));
+/** The VMs whose room a platform has only promised to this run. `platform`: `''` for the default one. */
+export function claimed({ plan: { namespace }, claims }: Run, platform: string): VirtualMachineRef[] {
+  return Object.entries(claims?.vms ?? {})
+    .filter(([name]) => platformOf(claims, name) === platform)
+    .map(([name, uid]) => ({ namespace, name, uid }));
 }
 
-/** Whether places are still to be given back before the run ends. If a parent has taken over, it gives them back. */
-export function owesRelease({ ending, claims, placedByParent }: Run): boolean {
-  if (ending?.release !== true || placedByParent || !claims || claims.release) return false;
-  return Object.keys(claims.vms).length > 0;
+/**
+ * The platform that is still to be asked to give places back before the run ends (`''` for the default one); undefined: none. If a parent has
+ * taken over, it gives them back.
+ */
+export function owesRelease({ ending, claims, placedByParent }: Run): string | undefined {
+  if (ending?.release !== true || placedByParent || !claims) return undefined;
+  const { release, vms } = claims;
+  if (release && (release.activityId !== undefined || !release.platforms)) return undefined;
+  const platforms = Object.keys(vms).map((name) => platformOf(claims, name));
+  return platforms.find((platform) => !release?.platforms?.includes(platform));
+}
+
+function platformOf(claims: Claims | undefined, name: string): string {
+  return own(claims?.platforms, name) ?? '';
 }
 
 /** The run after the platform answered which VMs have no place now; or why it did not. */
@@ -113,12 +134,14 @@ export function released(
 ): Run {
   const { claims } = run;
   if (claims?.release?.activityId !== activityId) return run;
+  const { activityId: _ended, ...before } = claims.release;
   if ('failure' in answer) {
     const failure = fitText(answer.failure, MESSAGE_BYTES);
-    return { ...run, claims: { ...claims, release: { failure } } };
+    return { ...run, claims: { ...claims, release: { ...before, failure } } };
   }
-  const free = answer.free.map(({ name }) => name).filter((name) => Object.hasOwn(claims.vms, name));
+  const freed = answer.free.map(({ name }) => name).filter((name) => Object.hasOwn(claims.vms, name));
   const placements = { ...run.placements };
-  for (const name of free) delete placements[name];
-  return { ...run, placements, claims: { ...claims, release: { free } } };
+  for (const name of freed) delete placements[name];
+  const free = [...(before.free ?? []), ...freed];
+  return { ...run, placements, claims: { ...claims, release: { ...before, free } } };
 }

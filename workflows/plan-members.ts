@@ -71,6 +71,7 @@ export function withMembers(run: Run, before: Plan, now: number, change: PlanCha
 /** Whether the plan has changed the settings with which a member is operated. */
 function isChanged(before: Plan, was: PlacedMember, plan: Plan, is: PlacedMember): boolean {
   if (was.member.uid !== is.member.uid) return true;
+  if (was.member.platform !== is.member.platform || was.member.locator !== is.member.locator) return true;
   const [one, other] = [
     operationSettings(before, was.tier, was.member),
     operationSettings(plan, is.tier, is.member),

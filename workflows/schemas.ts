@@ -33,6 +33,8 @@ const text = v.pipe(v.string(), v.maxLength(100_000));
 const label = v.pipe(v.string(), v.maxLength(1_000));
 /** A DNS subdomain (RFC 1123), as Kubernetes names objects. */
 const name = v.pipe(v.string(), v.maxLength(253), v.regex(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/));
+/** A DNS subdomain of up to 63 characters: it is part of the name of a task queue. */
+const platformName = v.pipe(name, v.maxLength(63));
 const moment = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(LONGEST));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 const sequence = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_SEQUENCE));
@@ -89,6 +91,8 @@ function member(depth: number): v.GenericSchema {
     optional: v.exactOptional(v.literal(true)),
     powerOffMode: v.exactOptional(mode),
     suspendMode: v.exactOptional(mode),
+    platform: v.exactOptional(platformName),
+    locator: v.exactOptional(v.pipe(label, v.regex(/^(uuid|path):./))),
     requests: v.exactOptional(
       v.looseObject({ cpus: v.number(), memory: v.number(), zone: v.exactOptional(label), ...seenByRules }),
     ),

@@ -12,6 +12,7 @@ import {
   type MemberPhase,
   type OutcomeType,
   type PausedBy,
+  type PlacementResult,
   type RecordedCommand,
   type RefusedPlan,
   type RunPlacement,
@@ -104,9 +105,13 @@ export interface Claims {
   sequence: number;
   /** Uids of the VMs that were not asked for power since, by name: their room is only promised. */
   vms: Record<string, string>;
+  /** Names of their platforms, by name; none for VMs of the default platform. */
+  platforms?: Record<string, string>;
   /** Once the run is to give them back. */
   release?: {
     activityId?: string;
+    /** The platforms that were asked so far, the last one now; `''` is the default one. Absent: only that one. */
+    platforms?: string[];
     /** Names of those that were found to have no place. */
     free?: string[];
     /** Why nobody knows. */
@@ -120,6 +125,12 @@ export interface Placing {
   activityId?: string;
   since?: number;
   attempts: Attempt[];
+  /** Platform that is asked now; absent: the default one. */
+  platform?: string;
+  /** Places that one platform has given while others are still asked: no VM starts before all of them have answered. */
+  held?: PlacementResult[];
+  /** Other platforms are to be asked once this one has answered. */
+  more?: true;
   /** All places are settled. */
   done: boolean;
   paused?: PausedBy;

@@ -105,7 +105,8 @@ function checkName(text: string): void {
   );
 }
 
-function isName(text: string): boolean {
+/** Whether a text is a DNS-1123 subdomain, apart from its length. */
+export function isName(text: string): boolean {
   return text.split('.').every((label) => LABEL.test(label));
 }
 

@@ -8,6 +8,7 @@ import { readBySchema, type Mismatch } from './fields';
 import type {
   Group,
   ObjectMeta,
+  PlatformObject,
   SequencePolicy,
   SimulatedInventory,
   VirtualMachine,
@@ -15,6 +16,7 @@ import type {
 } from '../model';
 import { own } from '../own';
 import type { Finding, ObjectRef } from '../problem';
+import { convertPlatform, platformSchema } from './platform';
 import { convertPolicy, sequencePolicySchema } from './sequence-policy';
 import { convertInventory, simulatedInventorySchema } from './simulated-inventory';
 import { closest } from './suggest';
@@ -50,6 +52,7 @@ export interface Kinds {
   VirtualMachineClass: VirtualMachineClass;
   SequencePolicy: SequencePolicy;
   SimulatedInventory: SimulatedInventory;
+  Platform: PlatformObject;
 }
 
 /** Name of a kind that is read. */
@@ -107,6 +110,10 @@ const kinds: Record<Kind, KindEntry> = {
       kind: 'SimulatedInventory',
       object,
     })),
+  },
+  Platform: {
+    ...VMGROUP,
+    read: reader(platformSchema, convertPlatform, (object) => ({ kind: 'Platform', object })),
   },
 };
 

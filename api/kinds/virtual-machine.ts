@@ -1,10 +1,11 @@
 /** VirtualMachine: the fields that groups need; all others pass untouched. */
 import { z } from 'zod';
 import { affinitySchema, convertAffinity } from './affinity';
-import { isMapping, nonEmpty, present, type Convert } from './convert';
-import { looseMetadata, optionalName } from './fields';
+import { isMapping, nonEmpty, present, type Convert, type Report } from './convert';
+import { isName, looseMetadata, optionalName } from './fields';
+import { LONGEST_PLATFORM_NAME } from './platform';
 import { serverRules } from './server-checks';
-import type { Placement, VirtualMachine } from '../model';
+import type { ObjectMeta, Placement, VirtualMachine, VmLocator } from '../model';
 import { own } from '../own';
 import { powerMode, powerState } from './virtual-machine-group';
 
@@ -14,6 +15,15 @@ export const ZONE = 'topology.kubernetes.io/zone';
 const EFFECTS = Object.keys(affinitySchema.shape)
   .map((effect) => `has(self.affinity.${effect})`)
   .join(' || ');
+
+/** Names the platform that a VM is on. */
+export const PLATFORM_ANNOTATION = 'vmgroup.dev/platform';
+/** Says which VM of the platform a VirtualMachine is. */
+export const LOCATOR_ANNOTATION = 'vmgroup.dev/platform-vm';
+
+/** Longest locator, in characters: inventory paths of vCenter have names of up to 80 characters. */
+const LONGEST_LOCATOR = 1_000;
+const LOCATOR = /^(uuid:[0-9A-Fa-f-]{32,36}|path:\S.*)$/;
 
 /** The version that spells enumerations with a small first letter, and has neither groups nor affinity. */
 export const FIRST_VERSION = 'v1alpha1';
@@ -80,9 +90,28 @@ export const convertVirtualMachine: Convert<WrittenVirtualMachine, VirtualMachin
       suspendMode: spec.suspendMode,
       zone: nonEmpty(meta.labels[ZONE]),
       placed: placementOf(written.status),
+      platform: platformOf(meta, report),
+      locator: locatorOf(meta, report),
     }),
   };
 };
+
+function platformOf({ annotations }: ObjectMeta, report: Report): string | undefined {
+  const text = nonEmpty(own(annotations, PLATFORM_ANNOTATION));
+  if (text === undefined || (text.length <= LONGEST_PLATFORM_NAME && isName(text))) return text;
+  const message = `invalid name of a platform ${JSON.stringify(text.slice(0, 100))}: write metadata.name of a Platform`;
+  report(['metadata', 'annotations', PLATFORM_ANNOTATION], message);
+  return undefined;
+}
+
+function locatorOf({ annotations }: ObjectMeta, report: Report): VmLocator | undefined {
+  const text = nonEmpty(own(annotations, LOCATOR_ANNOTATION));
+  if (text === undefined) return undefined;
+  if (text.length <= LONGEST_LOCATOR && LOCATOR.test(text)) return text as VmLocator;
+  const message = `invalid locator ${JSON.stringify(text.slice(0, 100))}: write uuid: and the UUID of the VM, or path: and its inventory path`;
+  report(['metadata', 'annotations', LOCATOR_ANNOTATION], message);
+  return undefined;
+}
 
 /** The same VM with the spelling of later versions, when it is one of v1alpha1. */
 export function fromFirstVersion(value: unknown): unknown {

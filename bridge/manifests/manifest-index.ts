@@ -38,7 +38,14 @@ export function indexManifests(manifests: Manifests): ManifestIndex {
 
 /** Look-ups over nothing. */
 export function emptyIndex(): ManifestIndex {
-  return indexManifests({ groups: [], virtualMachines: [], classes: [], policies: [], inventories: [] });
+  return indexManifests({
+    groups: [],
+    virtualMachines: [],
+    classes: [],
+    policies: [],
+    inventories: [],
+    platforms: [],
+  });
 }
 
 /**

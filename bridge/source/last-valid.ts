@@ -23,6 +23,7 @@ export const NO_MANIFESTS: Manifests = {
   classes: [],
   policies: [],
   inventories: [],
+  platforms: [],
 };
 
 /** Kind of the objects of each list. */
@@ -32,6 +33,7 @@ const KINDS: Record<keyof Manifests, string> = {
   classes: 'VirtualMachineClass',
   policies: 'SequencePolicy',
   inventories: 'SimulatedInventory',
+  platforms: 'Platform',
 };
 
 /** `kind/namespace/name`. */
@@ -105,6 +107,7 @@ export function mergeReading(
         classes: merge('classes'),
         policies: merge('policies'),
         inventories: merge('inventories'),
+        platforms: merge('platforms'),
       },
       files,
     },

@@ -51,6 +51,7 @@ function known(...objects: Written[]): Manifests {
     classes: [],
     policies: [],
     inventories: [],
+    platforms: [],
   };
   for (const written of objects) {
     const { read } = readResource(written);

@@ -162,7 +162,9 @@ const groups: Row[] = [
   [
     'unknown kind of our own',
     policy('p').replace('SequencePolicy', 'Thing'),
-    ['2:7: kind: unknown kind "Thing"; kinds of vmgroup.dev are SequencePolicy, SimulatedInventory'],
+    [
+      '2:7: kind: unknown kind "Thing"; kinds of vmgroup.dev are SequencePolicy, SimulatedInventory, Platform',
+    ],
   ],
   [
     'a list of something else',
@@ -183,7 +185,7 @@ const groups: Row[] = [
     'no kind',
     'apiVersion: v1\nspec: {}\n',
     [
-      '1:1: kind: required: one of VirtualMachineGroup, VirtualMachine, VirtualMachineClass, SequencePolicy, SimulatedInventory',
+      '1:1: kind: required: one of VirtualMachineGroup, VirtualMachine, VirtualMachineClass, SequencePolicy, SimulatedInventory, Platform',
     ],
   ],
   [

@@ -10,7 +10,14 @@ import { startAdmissionServer, type AdmissionServer } from '../../bridge';
 import { createAuthority, type Authority } from '../support/certificates';
 import { until } from '../support/until';
 
-const NOTHING: Manifests = { groups: [], virtualMachines: [], classes: [], policies: [], inventories: [] };
+const NOTHING: Manifests = {
+  groups: [],
+  virtualMachines: [],
+  classes: [],
+  policies: [],
+  inventories: [],
+  platforms: [],
+};
 
 const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-admission-'));
 const certificateFile = path.join(dir, 'tls.crt');

@@ -84,7 +84,7 @@ async function mustWork(args: string[], input = ''): Promise<string> {
 
 /** What the bridge's own watch would know by now. */
 async function look(): Promise<void> {
-  known = { groups: [], virtualMachines: [], classes: [], policies: [], inventories: [] };
+  known = { groups: [], virtualMachines: [], classes: [], policies: [], inventories: [], platforms: [] };
   const { items } = JSON.parse(await mustWork(['get', 'vmg,vm', '-n', 'default', '-o', 'json'])) as {
     items: unknown[];
   };

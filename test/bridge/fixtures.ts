@@ -71,6 +71,7 @@ export function manifests(over: Partial<Manifests>): Manifests {
     classes: [],
     policies: [policy('default')],
     inventories: [],
+    platforms: [],
     ...over,
   };
 }

@@ -12,7 +12,14 @@ async function main(folder: string): Promise<void> {
   const health = await startHealth({ port: 0, notReady: () => undefined });
   const webhook = await startAdmissionServer({
     ...{ port: 0, certificateFile, keyFile },
-    known: () => ({ groups: [], virtualMachines: [], classes: [], policies: [], inventories: [] }),
+    known: () => ({
+      groups: [],
+      virtualMachines: [],
+      classes: [],
+      policies: [],
+      inventories: [],
+      platforms: [],
+    }),
     onError: (error, doing) => process.send?.({ error: `${doing}: ${String(error)}` }),
   });
   const simulator = await startSimulator({ dataDir: path.join(folder, 'simulator') });

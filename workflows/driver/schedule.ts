@@ -4,8 +4,9 @@ import {
   ActivityFailure,
   ApplicationFailure,
   proxyActivities,
+  workflowInfo,
 } from '@temporalio/workflow';
-import type { Activities, PowerInput } from '../../contract';
+import { platformTaskQueue, type Activities, type PowerInput } from '../../contract';
 import { workOf, type Start } from '../planner';
 import { readFailure } from '../results';
 import type { OperationFailure } from '../state';
@@ -32,8 +33,11 @@ interface Limits {
 
 /** Schedules an activity; resolves with its result, which may be anything. */
 export function schedule(start: Start): Promise<unknown> {
-  const { activityId, summary } = start;
-  const activities = proxy({ activityId, summary }, limitsOf(start));
+  const { activityId, summary, platform } = start;
+  const taskQueue =
+    platform === undefined ? undefined : platformTaskQueue(workflowInfo().taskQueue, platform);
+  const named = { activityId, summary, ...(taskQueue !== undefined && { taskQueue }) };
+  const activities = proxy(named, limitsOf(start));
   switch (start.activity) {
     case 'confirm':
       return activities.confirm(start.input);
@@ -85,7 +89,10 @@ function powerTimeout({ operationTimeout, gateTimeout, guestShutdownTimeout }: P
   return operationTimeout + gateTimeout + guestShutdownTimeout + 60_000;
 }
 
-function proxy(named: { activityId: string; summary: string }, limits: Limits): Activities {
+function proxy(
+  named: { activityId: string; summary: string; taskQueue?: string },
+  limits: Limits,
+): Activities {
   return proxyActivities<Activities>({
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
     // A newer operation outranks an older one on the platform, so nothing has to wait for the old one to notice.

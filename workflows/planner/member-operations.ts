@@ -2,6 +2,7 @@
 import { formatDuration } from '../../api/duration';
 import { own } from '../../api/own';
 import {
+  machineRef,
   operationSettings,
   workflowId,
   type MemberKey,
@@ -139,7 +140,7 @@ export function memberStart(run: Run, key: MemberKey, member: PlanMember, tier: 
     return confirms ? confirming(start) : start;
   }
   const input: PowerInput = {
-    vm: { namespace: plan.namespace, name: member.name, uid: member.uid ?? '' },
+    vm: machineRef(plan.namespace, member),
     operation: { id, sequence },
     powerState: powerStateOf(plan),
     ...operationSettings(plan, tier, member),
@@ -147,7 +148,13 @@ export function memberStart(run: Run, key: MemberKey, member: PlanMember, tier: 
     caller,
     ...(fence && { fence }),
   };
-  const start = { activityId, activity, summary: shorten(`${words} ${member.name}`), input };
+  const start = {
+    activityId,
+    activity,
+    summary: shorten(`${words} ${member.name}`),
+    ...(member.platform !== undefined && { platform: member.platform }),
+    input,
+  };
   return confirms ? confirming(start) : start;
 }
 

@@ -40,9 +40,10 @@ export function nextSteps(before: Run, now: number, uses: Uses = usesAll): NextS
     askForPlaces(steps, now, uses);
     walkStages(steps, now, Math.max(before.sequence + 1, now), uses);
     failIfPolicySays(run);
-  } else if (owesRelease(run)) {
-    if (uses(CHANGES.givesBack)) giveBack(steps, now);
-    else delete run.claims;
+  } else {
+    const platform = owesRelease(run);
+    if (platform !== undefined && uses(CHANGES.givesBack)) giveBack(steps, platform, now);
+    else if (platform !== undefined) delete run.claims;
   }
   awaitEnded(steps);
   searchForEnds(steps, now);

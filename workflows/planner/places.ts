@@ -1,6 +1,7 @@
 /** Which VMs need a place, and the activities that ask for places and give them back. Pure. */
 import { own } from '../../api/own';
 import {
+  machineRef,
   machinesOf,
   workflowId,
   type MemberKey,
@@ -11,8 +12,8 @@ import {
   type PlanMember,
 } from '../../contract';
 import { CHANGES, type Uses } from '../changes';
-import { claimed } from '../placing';
-import { membersOf, type Run } from '../state';
+import { claimed, withPlaces } from '../placing';
+import { membersOf, type Claims, type Run } from '../state';
 import { needsOperation } from './members';
 import { confirming, nextId, type NextSteps, type Start } from './steps';
 
@@ -22,17 +23,50 @@ export function askForPlaces(steps: NextSteps, now: number, uses: Uses): void {
   const { plan, placement } = run;
   const places = plan.powerState === 'PoweredOn' || plan.placesAhead === true;
   if (!places || run.placedByParent || run.paused || placement.activityId !== undefined) return;
-  const needed = unplaced(run, run.plan, uses);
-  if (needed.length === 0) {
+  const missing = unanswered(run, uses);
+  const [first] = missing;
+  if (!first) {
+    if (placement.held) Object.assign(run, withPlaces(run, placement.held, now));
     run.placement = { ...run.placement, done: true };
     return;
   }
+  const { platform } = first.member;
+  const asked = missing.filter(({ member }) => member.platform === platform);
   const activityId = nextId(run, `place/${run.plan.name}`);
-  run.placement = { ...placement, activityId, since: now, attempts: [] };
-  const vms = { ...run.claims?.vms };
-  for (const { member } of needed) vms[member.name] = member.uid ?? '';
-  run.claims = { sequence: nextClaim(run, now), vms };
+  const { platform: _before, more: _more, ...rest } = placement;
+  run.placement = {
+    ...rest,
+    activityId,
+    since: now,
+    attempts: [],
+    ...(platform !== undefined && { platform }),
+    ...(asked.length < missing.length && { more: true as const }),
+  };
+  run.claims = withClaims(run, asked, now);
   steps.start.push(placeStart(run, activityId, uses));
+}
+
+/** The VMs that need a place and that no platform has answered for. */
+function unanswered(run: Run, uses: Uses): Unplaced[] {
+  const { held } = run.placement;
+  const needed = unplaced(run, run.plan, uses);
+  if (!held) return needed;
+  const answered: Record<string, true> = {};
+  for (const { vm } of held) answered[vm.name] = true;
+  return needed.filter(({ member }) => own(answered, member.name) === undefined);
+}
+
+/** The claims of a run that asks for the places of more VMs. */
+function withClaims(run: Run, asked: readonly Unplaced[], now: number): Claims {
+  const vms = { ...run.claims?.vms };
+  const platforms = { ...run.claims?.platforms };
+  for (const { member } of asked) {
+    vms[member.name] = member.uid ?? '';
+    if (member.platform !== undefined) platforms[member.name] = member.platform;
+    else delete platforms[member.name];
+  }
+  const some = Object.keys(platforms).length > 0;
+  return { sequence: nextClaim(run, now), vms, ...(some && { platforms }) };
 }
 
 function nextClaim({ claims }: Run, now: number): number {
@@ -40,10 +74,13 @@ function nextClaim({ claims }: Run, now: number): number {
 }
 
 /** PLANNER-8. */
-export function giveBack(steps: NextSteps, now: number): void {
+export function giveBack(steps: NextSteps, platform: string, now: number): void {
   const { run } = steps;
+  const { claims } = run;
   const activityId = nextId(run, `release/${run.plan.name}`);
-  run.claims = { vms: {}, ...run.claims, sequence: nextClaim(run, now), release: { activityId } };
+  const platforms = claims?.platforms && [...(claims.release?.platforms ?? []), platform];
+  const release = { ...claims?.release, activityId, ...(platforms && { platforms }) };
+  run.claims = { vms: {}, ...claims, sequence: nextClaim(run, now), release };
   steps.start.push(releaseStart(run, activityId));
 }
 
@@ -93,9 +130,11 @@ export function mayStart(run: Run, key: MemberKey, member: PlanMember, uses: Use
 
 export function placeStart(run: Run, activityId: string, uses: Uses): Start {
   const { plan } = run;
-  const requests = unplaced(run, plan, uses).map(({ member, plan: { namespace } }): PlacementRequest => {
+  const { platform } = run.placement;
+  const asked = unanswered(run, uses).filter(({ member }) => member.platform === platform);
+  const requests = asked.map(({ member, plan: { namespace } }): PlacementRequest => {
     const { cpus = 0, memory = 0, ...rest } = member.requests ?? {};
-    const vm = { namespace, name: member.name, uid: member.uid ?? '' };
+    const vm = machineRef(namespace, member);
     return { vm, cpus, memory, ...rest, ...(member.optional && { optional: true as const }) };
   });
   const beside = neighboursOf(run, requests);
@@ -114,6 +153,7 @@ export function placeStart(run: Run, activityId: string, uses: Uses): Start {
     activityId,
     activity: 'place' as const,
     summary: `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`,
+    ...(platform !== undefined && { platform }),
     input,
   };
   return confirms ? confirming(start) : start;
@@ -124,10 +164,12 @@ const RELEASE_RETRY = { maximumAttempts: 4, initialInterval: 500, maximumInterva
 
 export function releaseStart(run: Run, activityId: string): Start {
   const { plan, claims } = run;
-  const vms = claimed(run);
+  const platform = claims?.release?.platforms?.at(-1) ?? '';
+  const vms = claimed(run, platform);
   return {
     activity: 'release',
     activityId,
+    ...(platform !== '' && { platform }),
     summary: `give back the places of ${vms.length} VM${vms.length === 1 ? '' : 's'}`,
     input: {
       operation: activityId,

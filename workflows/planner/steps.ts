@@ -15,8 +15,8 @@ import type {
 } from '../../contract';
 import type { Run } from '../state';
 
-/** One activity to schedule. */
-export type Start = { activityId: string; summary: string } & (
+/** One activity to schedule. `platform`: name of the platform whose workers take it; absent: those of the workflow. */
+export type Start = { activityId: string; summary: string; platform?: string } & (
   | { activity: 'powerOn' | 'powerOff' | 'suspend'; input: PowerInput }
   | { activity: 'powerGroup'; input: PowerGroupInput }
   | { activity: 'awaitGroup'; input: PowerGroupInput }
@@ -85,8 +85,14 @@ export function nextId(run: Run, base: string): string {
 }
 
 /** The same activity, for a worker that says whose result it is. */
-export function confirming({ activityId, summary, ...rest }: Start & ConfirmInput): Start {
-  return { activityId, activity: 'confirm', summary: shorten(`confirm: ${summary}`), input: rest };
+export function confirming({ activityId, summary, platform, ...rest }: Start & ConfirmInput): Start {
+  return {
+    activityId,
+    activity: 'confirm',
+    summary: shorten(`confirm: ${summary}`),
+    ...(platform !== undefined && { platform }),
+    input: rest,
+  };
 }
 
 /** A summary, cut to what Temporal takes. */

@@ -39,6 +39,7 @@ export const NO_MANIFESTS: Manifests = {
   classes: [],
   policies: [],
   inventories: [],
+  platforms: [],
 };
 
 /** The objects of one namespace. */

@@ -1,0 +1,85 @@
+/** Platform: where VMs are, and how it is reached. Of every type one block of settings; a platform has exactly one. */
+import { z } from 'zod';
+import { present, reportDuplicates, type Convert } from './convert';
+import { fields, metadata, namespaceName } from './fields';
+import type { PlatformObject, PlatformSettings } from '../model';
+
+/** Most namespaces of one platform. */
+const MAX_NAMESPACES = 1_000;
+/** Longest name of a platform, in characters: it is part of the name of a task queue. */
+export const LONGEST_PLATFORM_NAME = 63;
+
+const address = z
+  .string()
+  .refine(isHttpAddress, {
+    error: ({ input }) => `invalid address ${JSON.stringify(input)}: write http://HOST:PORT`,
+  })
+  .describe('Address of the simulator: `http://HOST:PORT`.');
+
+const spec = fields({
+  namespaces: z
+    .array(namespaceName)
+    .max(MAX_NAMESPACES)
+    .optional()
+    .describe('Namespaces whose VMs are on this platform if they name none; at most 1,000.'),
+  simulated: fields({ address }).optional().describe('The simulated platform.'),
+  vmOperator: fields({
+    kubeconfig: z
+      .string()
+      .min(1)
+      .max(4_096)
+      .optional()
+      .describe('Path of the kubeconfig; left out: as kubectl finds it.'),
+    context: z.string().min(1).max(1_000).optional().describe('Context of the kubeconfig.'),
+  })
+    .optional()
+    .describe('VMs of VM Operator on an API server.'),
+});
+
+type WrittenSpec = z.infer<typeof spec>;
+
+/** A `Platform` of vmgroup.dev/v1alpha1. */
+export const platformSchema = fields({
+  apiVersion: z.string(),
+  kind: z.literal('Platform'),
+  metadata,
+  spec: spec.describe('The platform.'),
+});
+
+/** The settings under the key of each type. */
+const SETTINGS: { [K in keyof WrittenSpec]?: (written: WrittenSpec) => PlatformSettings | undefined } = {
+  simulated: ({ simulated }) => simulated && { type: 'simulated', ...simulated },
+  vmOperator: ({ vmOperator }) => vmOperator && { type: 'vm-operator', ...present(vmOperator) },
+};
+
+/** The internal form of a platform. */
+export const convertPlatform: Convert<z.infer<typeof platformSchema>, PlatformObject> = (
+  { spec: written },
+  meta,
+  report,
+) => {
+  const settings = Object.values(SETTINGS).flatMap((read) => read(written) ?? []);
+  const types = Object.keys(SETTINGS).join(', ');
+  if (settings.length !== 1)
+    report(['spec'], `a platform has exactly one of ${types}; this one has ${settings.length || 'none'}`);
+  if (meta.name.length > LONGEST_PLATFORM_NAME)
+    report(
+      ['metadata', 'name'],
+      `too long: a platform's name has at most ${LONGEST_PLATFORM_NAME} characters`,
+    );
+  const namespaces = written.namespaces ?? [];
+  reportDuplicates(
+    namespaces,
+    (namespace) => namespace,
+    (index) => `spec.namespaces[${index}]`,
+    (index, namespace, firstAt) =>
+      report(['spec', 'namespaces', index], `duplicate value: ${namespace} stands at ${firstAt} already`),
+  );
+  // Without exactly one block the object is refused, whatever stands here.
+  return { ...meta, namespaces, settings: settings[0] ?? { type: 'vm-operator' } };
+};
+
+function isHttpAddress(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && ['http:', 'https:'].includes(url.protocol) && url.username === '';
+}

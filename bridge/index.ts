@@ -52,7 +52,9 @@ export {
 } from './reconcile';
 export { askerAnnotations, requestRun, watchRequests, type RunRequest } from './requests';
 export {
+  endText,
   healthFindings,
+  readRunEnding,
   readRunHealth,
   runHealth,
   type FailingWorkflowTask,

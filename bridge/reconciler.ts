@@ -71,6 +71,7 @@ export class Reconciler {
     const facts = observer.tree(index, tree);
     watch.time(() => this.#show(facts, steps));
     this.#options.onThought(watch.total);
+    await attempts.make(() => executor.reportEnds(facts));
     await attempts.make(() => executor.mark(facts, steps));
     const delay = returnIn(facts, steps);
     const [top] = tree;

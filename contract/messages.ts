@@ -108,5 +108,5 @@ export const activityPaused = defineSignal<[PauseReport]>('activityPaused');
 export const relay = defineSignal<[RecordedCommand]>('relay');
 /** A parent's run waits for the end of this run without an open activity, and is to be notified of it. Sent by its activity. */
 export const notifyOnEnd = defineSignal<[EndSubscription]>('notifyOnEnd');
-/** A nested group's run is about to end: the parent's run reads its outcome. */
+/** A nested group's run is about to end, or was ended from outside (then the bridge sends it): the parent's run reads its outcome. */
 export const groupEnded = defineSignal<[GroupEnded]>('groupEnded');

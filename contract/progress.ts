@@ -54,6 +54,8 @@ export interface MemberProgress {
   nextRetryAt?: number;
   lastError?: { class: string; message: string; at: number };
   activityId?: string;
+  /** The run of a nested group that is waited for without an activity. */
+  awaitedRunId?: string;
   /** Its activity was paused from outside: nothing happens until it is unpaused. */
   paused?: PausedBy;
   powerState?: PowerState;

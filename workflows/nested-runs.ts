@@ -6,7 +6,7 @@
  *
  * NESTED-1: nested runs that wait for an operator cost their parent's run two actions every half hour, however many there are, and up to two
  *     queries of the bridge, which queries a run after each workflow task.
- * NESTED-2: a nested run that ends without notifying its parent (terminated, or run by an older build) is found within that time.
+ * NESTED-2: a nested run that ends without notifying its parent is found within that time. The bridge reports one that was terminated at once.
  * NESTED-3: a notification only makes the run read the outcome. What counts is what Temporal has recorded for the run that was asked.
  */
 import { own } from '../api/own';

@@ -110,10 +110,11 @@ function memberProgress(run: Run, key: string, member: PlanMember, tier: number)
   if (state.observed && !state.uncertain) result.powerState = state.observed.powerState;
   if (state.observed?.version !== undefined) result.version = state.observed.version;
   if (state.operation) {
-    const { attempts, activityId, paused, waiting } = state.operation;
+    const { attempts, activityId, paused, waiting, runId } = state.operation;
     if (paused) result.paused = paused;
     const last = attempts.at(-1);
     if (!waiting) result.activityId = activityId;
+    if (waiting === 'ForEnd' && runId !== undefined) result.awaitedRunId = runId;
     result.attempt = (last?.attempt ?? 0) + 1;
     if (last?.retryAt !== undefined) result.nextRetryAt = last.retryAt;
     if (last) result.lastError = { class: last.class, message: last.message, at: last.at };

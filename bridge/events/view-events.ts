@@ -1,6 +1,6 @@
 /** What happened to a group, found by comparing two of its views. Pure. */
 import type { ObjectName } from '../../api';
-import { cureText, healthFindings, type HealthFinding, type RunHealth } from '../runs';
+import { cureText, endText, healthFindings, type HealthFinding, type RunHealth } from '../runs';
 import type { GroupView, RunView } from '../status';
 import { groupObject, type EventObject, type Happening } from './event';
 import { progressEvents } from './progress-events';
@@ -67,6 +67,6 @@ function ended(object: EventObject, view: GroupView): Happening {
   const fine = outcome?.outcome === 'Converged' || outcome?.outcome === 'Superseded';
   const message = outcome
     ? `${outcome.outcome}: ${outcome.message}`
-    : `ended from outside: ${view.run?.closedAs ?? 'unknown'}`;
+    : `ended from outside: ${endText(view.run ?? {})}`;
   return { type: fine ? 'Normal' : 'Warning', reason: 'RunEnded', object, message };
 }

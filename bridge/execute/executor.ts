@@ -5,7 +5,14 @@ import { groupObject } from '../events';
 import { objectKey, type ObjectKey } from '../manifests';
 import type { GroupMemory } from '../observed';
 import type { Ownership } from '../ownership';
-import { inheritances, type DriverStep, type LookUp, type TreeFacts, type TreeSteps } from '../pass';
+import {
+  inheritances,
+  missedEnds,
+  type DriverStep,
+  type LookUp,
+  type TreeFacts,
+  type TreeSteps,
+} from '../pass';
 import type { GroupRuns } from '../runs';
 import type { Announce } from './announcer';
 
@@ -75,6 +82,11 @@ export class Executor {
   /** Tells the run of a group of activities that were paused or unpaused. */
   async reportPauses(group: ObjectName): Promise<void> {
     await this.#options.runs.reportPauses(group);
+  }
+
+  /** Tells the runs of a tree of nested runs that have ended without notifying them. */
+  async reportEnds(facts: TreeFacts): Promise<void> {
+    for (const { parent, end } of missedEnds(facts)) await this.#options.runs.reportEnd(parent, end);
   }
 
   /** Puts on the objects of a tree what they are to carry. */

@@ -2,5 +2,6 @@
 export { type GroupFacts, type GroupsFacts, type MachineFacts, type TreeFacts } from './facts';
 export { inheritances } from './inheritances';
 export { dueLookUps, type LookUp } from './look-ups';
+export { missedEnds } from './missed-ends';
 export { returnIn, stepsOf, type DriverStep, type TreeSteps } from './steps';
 export { viewsOf } from './views';

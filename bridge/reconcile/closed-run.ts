@@ -1,7 +1,7 @@
 /** Whether a run is started for a driver that has none open. Pure. */
 import type { Plan, RunOutcome } from '../../contract';
 import { isSameDesired, wantsDigest } from '../plans';
-import type { RunState } from '../runs';
+import { endText, type RunState } from '../runs';
 import { sendNothing, type DriverState, type SendDecision, type SentPlan } from './decision';
 import { driftText, forceSyncTokens, names, pathsOf, sendPlan, sentPlan } from './messages';
 
@@ -10,7 +10,7 @@ export function sendToClosed(state: DriverState, run: Exclude<RunState, { phase:
   const { plan, facts, unmet } = state;
   const last = run.phase === 'Closed' ? run.outcome : undefined;
   if (run.phase === 'Closed' && isStopped(state, run)) {
-    const how = last ? `${last.outcome}: ${last.message}` : run.closedAs;
+    const how = last ? `${last.outcome}: ${last.message}` : endText(run);
     return {
       ...sendNothing(
         state,

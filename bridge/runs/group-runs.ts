@@ -8,10 +8,11 @@
  * RUNS-3: a run is withdrawn once: the server keeps the signal until a worker takes it.
  * RUNS-4: a run is told of paused activities once it has answered everything that it was sent, and of each change once.
  * RUNS-5: whether the server answers is known also while there is nothing to ask it.
+ * RUNS-6: an open run is told once of each nested run that has ended without notifying it.
  */
 import pRetry from 'p-retry';
 import type { ObjectName } from '../../api';
-import type { PausedBy, PlanMessage } from '../../contract';
+import type { GroupEnded, MemberKey, PausedBy, PlanMessage } from '../../contract';
 import { objectKey, type ObjectKey } from '../manifests';
 import { pauseReports } from './pauses';
 import { Reachability } from './reachability';
@@ -32,6 +33,8 @@ export interface GroupRuns {
   withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Tells an open run of each activity that was paused or unpaused since it was told (RUNS-4). */
   reportPauses(group: ObjectName): Promise<void>;
+  /** Tells an open run of the end of a nested run (RUNS-6). It is a hint: the run reads the outcome of the nested run that it asked. */
+  reportEnd(group: ObjectName, end: MissedEnd): Promise<void>;
   /** Whether the server answered the last call. */
   reachable(): boolean;
   /** Forgets a group. */
@@ -39,6 +42,12 @@ export interface GroupRuns {
   /** Forgets every group: another process leads. */
   forgetAll(): void;
   stop(): Promise<void>;
+}
+
+/** A nested run that has ended without notifying the run that waits for it. */
+export interface MissedEnd extends GroupEnded {
+  /** The last run of the nested group, which is closed; empty: the server knows of none. */
+  endedRunId: string;
 }
 
 /** What {@link groupRuns} needs. */
@@ -64,6 +73,8 @@ interface KnownGroup {
   withdrawn?: string;
   /** What the followed run was told of paused activities, by activity id. */
   pauses?: Map<string, PausedBy | null>;
+  /** The last end of a nested run that the followed run was told of, by its member. */
+  ends?: Map<MemberKey, string>;
 }
 
 /** Makes the runs of all groups; follows nothing before it is asked. */
@@ -142,6 +153,17 @@ class Runs implements GroupRuns {
     }
   }
 
+  async reportEnd(group: ObjectName, { member, runId, endedRunId }: MissedEnd): Promise<void> {
+    const known = this.#of(group);
+    if (!known.follower) return;
+    const told = known.ends ?? new Map<MemberKey, string>();
+    known.ends = told;
+    const end = `${runId} ${endedRunId}`;
+    if (told.get(member) === end) return;
+    await this.#server.call(() => this.#options.temporal.reportEnd(group, { member, runId }));
+    told.set(member, end);
+  }
+
   reachable(): boolean {
     return this.#server.isReachable;
   }
@@ -196,6 +218,7 @@ class Runs implements GroupRuns {
     });
     delete known.state;
     delete known.pauses;
+    delete known.ends;
     known.follower = follower;
     this.#track(follower.done);
   }

@@ -1,5 +1,7 @@
 /** Reads pages of a run's history. Pure. */
 import type { temporal } from '@temporalio/proto';
+import { fitText } from '../../api';
+import type { RunEnding } from './run-state';
 import type { RunEvents } from './temporal-runs';
 
 /** A page of a history. */
@@ -32,4 +34,21 @@ function closedBy(event: temporal.api.history.v1.IHistoryEvent): RunEvents['clos
     event.workflowExecutionTerminatedEventAttributes ??
     event.workflowExecutionTimedOutEventAttributes;
   return closed ? {} : undefined;
+}
+
+/** Bytes of the identity and the reason of an end. */
+const IDENTITY_BYTES = 256;
+const REASON_BYTES = 1_000;
+
+/** How an execution ended, from the last event of its history; undefined: that does not say. */
+export function runEnding({ history }: History): RunEnding | undefined {
+  const last = history?.events?.at(-1);
+  const { identity, reason } = last?.workflowExecutionTerminatedEventAttributes ?? {};
+  const { message } = last?.workflowExecutionFailedEventAttributes?.failure ?? {};
+  const why = reason || message;
+  if (!identity && !why) return undefined;
+  return {
+    ...(identity && { by: fitText(identity, IDENTITY_BYTES) }),
+    ...(why && { reason: fitText(why, REASON_BYTES) }),
+  };
 }

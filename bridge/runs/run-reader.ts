@@ -41,6 +41,7 @@ export class RunReader {
       status === 'COMPLETED'
         ? await this.#server.call(() => this.#temporal.outcome(group, runId))
         : undefined;
+    const ended = outcome ? undefined : await this.#server.call(() => this.#temporal.ending(group, runId));
     return {
       phase: 'Closed',
       runId,
@@ -50,6 +51,7 @@ export class RunReader {
       ...(witnessed && { witnessed: true as const }),
       closedAs: status,
       ...(outcome && { outcome }),
+      ...(ended && { ended }),
     };
   }
 }

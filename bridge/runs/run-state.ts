@@ -12,6 +12,13 @@ export interface FollowedRun {
   health?: RunHealth;
 }
 
+/** How an execution ended that left no outcome. */
+export interface RunEnding {
+  /** Identity of the client that terminated it, as the client named itself; absent: it was not terminated. */
+  by?: string;
+  reason?: string;
+}
+
 /** What is known of the last run of a group. */
 export type RunState =
   | { phase: 'None' }
@@ -29,4 +36,13 @@ export type RunState =
       outcome?: RunOutcome;
       /** Temporal's status: `COMPLETED`, `TERMINATED`, ... */
       closedAs: string;
+      /** Absent if there is an outcome, or if Temporal does not know any more. */
+      ended?: RunEnding;
     };
+
+/** How a run without an outcome ended, in words: `TERMINATED by anna@host: wrong button`. */
+export function endText({ closedAs = 'unknown', ended }: { closedAs?: string; ended?: RunEnding }): string {
+  const by = ended?.by === undefined ? '' : ` by ${ended.by}`;
+  const why = ended?.reason === undefined ? '' : `: ${ended.reason}`;
+  return `${closedAs}${by}${why}`;
+}

@@ -9,11 +9,13 @@ import type { ObjectName } from '../../api';
 import {
   activityPaused,
   applyPlan,
+  groupEnded,
   progress,
   startOptions,
   withdraw,
   workflowId,
   WORKFLOW_TYPE,
+  type GroupEnded,
   type PauseReport,
   type PlanMessage,
   type Progress,
@@ -22,7 +24,9 @@ import {
 } from '../../contract';
 import { abortable, INVALID_ARGUMENT, isStatus, NoAnswer, NOT_FOUND, unlessMissing } from './server-calls';
 import { readRunHealth } from './read-run-health';
+import { readRunEnding } from './read-run-ending';
 import { runEvents, type History } from './run-events';
+import type { RunEnding } from './run-state';
 import type { DescribedRun, RunEvents, TemporalRuns } from './temporal-runs';
 
 /** Longest duration of one call, milliseconds. */
@@ -67,6 +71,11 @@ class ServerRuns implements TemporalRuns {
       if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) return undefined;
       throw error;
     }
+  }
+
+  ending({ namespace, name }: ObjectName, runId: string): Promise<RunEnding | undefined> {
+    const id = workflowId(namespace, name);
+    return this.#within(CALL_TIMEOUT, () => readRunEnding(this.#client, id, runId));
   }
 
   async events(
@@ -126,6 +135,11 @@ class ServerRuns implements TemporalRuns {
 
   async reportPause(group: ObjectName, report: PauseReport): Promise<void> {
     const send = (): Promise<void> => this.#handle(group).signal(activityPaused, report);
+    await unlessMissing(() => this.#within(CALL_TIMEOUT, send));
+  }
+
+  async reportEnd(group: ObjectName, { member, runId }: GroupEnded): Promise<void> {
+    const send = (): Promise<void> => this.#handle(group).signal(groupEnded, { member, runId });
     await unlessMissing(() => this.#within(CALL_TIMEOUT, send));
   }
 

@@ -4,8 +4,9 @@
  * A call that finds nothing resolves to `undefined` or does nothing; it rejects only if the server does not answer or refuses.
  */
 import type { ObjectName } from '../../api';
-import type { PauseReport, PlanMessage, Progress, RunOutcome } from '../../contract';
+import type { GroupEnded, PauseReport, PlanMessage, Progress, RunOutcome } from '../../contract';
 import type { RunHealth } from './run-health';
+import type { RunEnding } from './run-state';
 
 /** The latest execution of a group's workflow, as `DescribeWorkflowExecution` has it: no billable action. Times in milliseconds. */
 export interface DescribedRun {
@@ -43,6 +44,8 @@ export interface TemporalRuns {
   describe(group: ObjectName): Promise<DescribedRun | undefined>;
   /** The outcome of a completed execution; undefined: it has none. */
   outcome(group: ObjectName, runId: string): Promise<RunOutcome | undefined>;
+  /** Who ended an execution that left no outcome, and why; undefined: its history does not say, or is gone. */
+  ending(group: ObjectName, runId: string): Promise<RunEnding | undefined>;
   /** Waits for events after `from` (left out: from the first one), for as long as the server likes; undefined: there is no such execution. */
   events(
     group: ObjectName,
@@ -60,4 +63,6 @@ export interface TemporalRuns {
   withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Tells the open run that one of its activities was paused or unpaused. */
   reportPause(group: ObjectName, report: PauseReport): Promise<void>;
+  /** Tells the open run that the run of a nested group has ended. */
+  reportEnd(group: ObjectName, end: GroupEnded): Promise<void>;
 }

@@ -14,16 +14,20 @@ export function viewOfRun({ namespace, name }: ObjectName, run: RunState): RunVi
     const { progress, health } = run;
     return { ...base, ...(progress && { progress }), ...(health && { health }) };
   }
-  const { endedAt, outcome, closedAs } = run;
-  return { ...base, endedAt, ...(outcome ? { outcome } : { closedAs }) };
+  const { endedAt, outcome, closedAs, ended } = run;
+  return { ...base, endedAt, ...(outcome ? { outcome } : { closedAs, ...(ended && { ended }) }) };
 }
 
 /** The run that a view remembers, for a server that has forgotten it. */
 export function runOfView(view: GroupView | undefined): RunState {
   const run = view?.run;
   if (!run || run.endedAt === undefined) return { phase: 'None' };
-  const { runId, startedAt, endedAt, closedAs = 'COMPLETED', outcome } = run;
-  return { phase: 'Closed', runId, startedAt, endedAt, closedAs, ...(outcome && { outcome }) };
+  const { runId, startedAt, endedAt, closedAs = 'COMPLETED', outcome, ended } = run;
+  return {
+    ...{ phase: 'Closed', runId, startedAt, endedAt, closedAs },
+    ...(outcome && { outcome }),
+    ...(ended && { ended }),
+  };
 }
 
 /** When the last run brought the members to the power state of the plan; undefined: it did not. */

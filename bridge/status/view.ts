@@ -5,7 +5,7 @@
 import type { MemberKind, Placement, PowerState, Problem } from '../../api';
 import type { OutcomeType, Progress, RunOutcome, RunPhase } from '../../contract';
 import type { SentPlan } from '../reconcile';
-import type { RunHealth } from '../runs';
+import type { RunEnding, RunHealth } from '../runs';
 
 /** Why a condition has its status. */
 export type ConditionReason =
@@ -83,6 +83,8 @@ export interface RunView {
   progress?: Progress;
   /** How Temporal closed it, if it left no outcome. */
   closedAs?: string;
+  /** Who ended it, and why, if it left no outcome. */
+  ended?: RunEnding;
   /** While the run is open: what Temporal knows of it and the run itself cannot report. */
   health?: RunHealth;
 }

@@ -7,6 +7,7 @@
  */
 import type { GroupPhase, GroupView, RunView } from '../../bridge';
 import type { StoredGroup } from './stored-group';
+import * as lazy from '../lazy';
 import { needsNewRun } from './view';
 
 /** A run as Temporal returned it. */
@@ -64,8 +65,12 @@ function phaseAndMessage(view: GroupView, last: LastRun): Pick<GroupView, 'phase
   }
   if (!needsNewRun(view.phase)) return view;
   // No run starts by itself: the outcome says why.
-  const { outcome, closedAs = 'unknown' } = last;
-  if (!outcome) return { phase: 'Cancelled', message: `ended from outside (${closedAs}): ${view.message}` };
+  const { outcome } = last;
+  if (!outcome)
+    return {
+      phase: 'Cancelled',
+      message: `ended from outside (${lazy.bridge().endText(last)}): ${view.message}`,
+    };
   return needsNewRun(outcome.outcome) ? { phase: outcome.outcome, message: view.message } : view;
 }
 

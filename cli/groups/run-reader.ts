@@ -108,7 +108,10 @@ async function closedRun(
 ): Promise<LastRun> {
   const { workflowId, runId, status } = described;
   const closed = { ...runOf(described), endedAt: closeTime.getTime() };
-  if (status.name !== 'COMPLETED') return { ...closed, closedAs: status.name };
+  if (status.name !== 'COMPLETED') {
+    const ended = await call(client, () => lazy.bridge().readRunEnding(client, workflowId, runId));
+    return { ...closed, closedAs: status.name, ...(ended && { ended }) };
+  }
   const handle = client.workflow.getHandle(workflowId, runId);
   const outcome = (await call(client, () => handle.result())) as RunOutcome;
   return { ...closed, startedAt: outcome.startedAt, endedAt: outcome.endedAt, outcome };

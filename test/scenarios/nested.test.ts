@@ -158,13 +158,13 @@ describe('a nested run that takes longer than an activity waits for it', () => {
   const failing = {
     faults: [{ type: 'PermanentError' as const, operation: 'PoweredOn' as const, vm: 'in-1' }],
   };
-  const impatient = (namespace: string): string =>
-    policyManifest(namespace, 'default', { retry: { maximumAttempts: 1 }, whenParked: 'Hold' });
+  const impatient = (namespace: string, maximumAttempts: number): string =>
+    policyManifest(namespace, 'default', { retry: { maximumAttempts }, whenParked: 'Hold' });
 
   /** Starts a parent whose nested group has a parked VM, and waits until the parent waits without an activity. */
-  async function startWaiting(ns: string): Promise<void> {
+  async function startWaiting(ns: string, maximumAttempts = 1): Promise<void> {
     const files = {
-      'policy.yaml': impatient(ns),
+      'policy.yaml': impatient(ns, maximumAttempts),
       'parent.yaml': parent(ns, 'PoweredOn'),
       'inner.yaml': inner(ns),
     };
@@ -229,6 +229,24 @@ describe('a nested run that takes longer than an activity waits for it', () => {
     await startWaiting(ns);
     await system.say(ns, 'parent', 'skipMember', 'VirtualMachineGroup/inner');
     await system.until(async () => effects(await system.journal(), ns).includes('PoweredOn last'), 'last');
+  });
+
+  it('is asked again at once after somebody has terminated it, and the event says who', async () => {
+    const ns = 'nested-waits-terminated';
+    await startWaiting(ns, 2);
+    await system.console.setFaults([]);
+    const handle = system.handle(ns, 'inner');
+    const { runId } = await handle.describe();
+    const terminatedAt = Date.now();
+    await handle.terminate('wrong button');
+    await system.until(
+      async () => (await handle.describe()).runId !== runId,
+      'the parent to ask the nested group again',
+      15,
+    );
+    expect(await system.outcome(ns, 'parent', terminatedAt)).toMatchObject({ outcome: 'Converged' });
+    const end = system.events.find(({ reason, object }) => reason === 'RunEnded' && object.name === 'inner');
+    expect(end?.message).toMatch(/^ended from outside: TERMINATED by .+: wrong button$/);
   });
 
   it('is waited for by a parent that was reset', async () => {

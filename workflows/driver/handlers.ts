@@ -85,8 +85,11 @@ export function handleSignals(current: CurrentRun, effects: MessageEffects): voi
     "A parent group's run waits for the end of this one, and is to be notified of it.",
     (subscription) => current.change((run) => notifying(run, subscription)),
   );
-  on(groupEnded, 'groupEnded', 'The run of a nested group is about to end.', (message) =>
-    current.change((run) => groupHasEnded(run, message)),
+  on(
+    groupEnded,
+    'groupEnded',
+    'The run of a nested group is about to end, or was ended from outside.',
+    (message) => current.change((run) => groupHasEnded(run, message)),
   );
   setDefaultSignalHandler((name) => current.ignore(name, 'unknown signal'));
 }

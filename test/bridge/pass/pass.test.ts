@@ -7,6 +7,7 @@ import { indexManifests, resolveTiers, type RunState } from '../../../bridge';
 import { treeOf } from '../../../bridge/manifests';
 import {
   dueLookUps,
+  missedEnds,
   returnIn,
   stepsOf,
   viewsOf,
@@ -14,7 +15,7 @@ import {
   type TreeFacts,
 } from '../../../bridge/pass';
 import type { PowerState } from '../../../api';
-import { group, manifests, NS, progressOf, seen, tier, vm } from '../fixtures';
+import { group, manifests, NS, outcome, progressOf, seen, tier, vm } from '../fixtures';
 
 const index = indexManifests(
   manifests({
@@ -136,5 +137,54 @@ describe('when the tree is looked at again', () => {
     ],
   ])('%s', (_, facts, expected) => {
     expect(after(facts)).toBe(expected);
+  });
+});
+
+describe('nested runs that have ended without notifying the parent', () => {
+  const waiting: RunState = {
+    ...open,
+    progress: progressOf(stepsOf(factsOf(), all).drivers[0]!.plan, {
+      members: [
+        {
+          member: 'VirtualMachineGroup/app',
+          tier: 0,
+          phase: 'InProgress',
+          since: 5,
+          awaitedRunId: 'app-1',
+        },
+      ],
+    }),
+  };
+  const ended = { phase: 'Closed', runId: 'app-2', startedAt: 1, endedAt: 2 } as const;
+  const ends = (parent: RunState, child: RunState): unknown =>
+    missedEnds(factsOf({ site: { run: parent }, app: { run: child } })).map(({ parent: { name }, end }) => [
+      name,
+      end,
+    ]);
+
+  it('are found', () => {
+    expect(ends(waiting, { ...ended, closedAs: 'TERMINATED' })).toEqual([
+      ['site', { member: 'VirtualMachineGroup/app', runId: 'app-1', endedRunId: 'app-2' }],
+    ]);
+    expect(ends(waiting, NONE)).toEqual([
+      ['site', { member: 'VirtualMachineGroup/app', runId: 'app-1', endedRunId: '' }],
+    ]);
+  });
+
+  it.each<[string, RunState, RunState]>([
+    ['the nested run is open', waiting, { ...open, runId: 'app-1' }],
+    ['the parent waits with an activity', open, { ...ended, closedAs: 'TERMINATED' }],
+    ['the parent has no run', NONE, { ...ended, closedAs: 'TERMINATED' }],
+    [
+      'the nested run has an outcome: it notifies the parent itself',
+      waiting,
+      { ...ended, closedAs: 'COMPLETED', outcome: outcome(stepsOf(factsOf(), all).drivers[0]!.plan) },
+    ],
+  ])('unless %s', (_why, parent, child) => {
+    expect(ends(parent, child)).toEqual([]);
+  });
+
+  it('unless the run of the nested group is unknown', () => {
+    expect(missedEnds(withoutRun(factsOf({ site: { run: waiting } }), 'app'))).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@
 import type { ObjectName } from '../../../api';
 import type { RunHealth } from '../../../bridge';
 import type { DescribedRun, RunEvents, TemporalRuns } from '../../../bridge/runs/temporal-runs';
-import type { PauseReport, PlanMessage, Progress, RunOutcome } from '../../../contract';
+import type { GroupEnded, PauseReport, PlanMessage, Progress, RunOutcome } from '../../../contract';
 
 export interface FakeRun {
   runId: string;
@@ -13,6 +13,8 @@ export interface FakeRun {
   /** No worker answers for it. */
   silent?: boolean;
   health?: RunHealth;
+  /** Who terminated it, and why. */
+  ended?: { by: string; reason: string };
   pendingActivities?: number;
 }
 
@@ -24,6 +26,7 @@ export class FakeTemporal implements TemporalRuns {
   readonly sent: PlanMessage[] = [];
   readonly withdrawn: string[] = [];
   readonly pauses: PauseReport[] = [];
+  readonly ends: GroupEnded[] = [];
   down = false;
   /** Called in each call before it answers. */
   before: (call: string) => Promise<void> = async () => undefined;
@@ -143,6 +146,14 @@ export class FakeTemporal implements TemporalRuns {
 
   reportPause(_group: ObjectName, report: PauseReport): Promise<void> {
     return this.#call('reportPause', () => void this.pauses.push(report));
+  }
+
+  ending(_group: ObjectName, runId: string): Promise<FakeRun['ended']> {
+    return this.#call('ending', () => this.runs.find((run) => run.runId === runId)?.ended);
+  }
+
+  reportEnd(_group: ObjectName, end: GroupEnded): Promise<void> {
+    return this.#call('reportEnd', () => void this.ends.push(end));
   }
 
   withdraw(_group: ObjectName, reason: string): Promise<void> {

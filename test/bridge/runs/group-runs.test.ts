@@ -123,6 +123,48 @@ test('a look at a run tells nobody: who looks reads it', async () => {
   expect(changes).toBe(0);
 });
 
+describe('a run that was ended from outside', () => {
+  test('has who ended it, and why', async () => {
+    await found({ ended: { by: 'anna@host', reason: 'wrong button' } });
+    server.close('TERMINATED');
+    await pass(5_000);
+    expect(runs.get(APP)).toMatchObject({
+      phase: 'Closed',
+      closedAs: 'TERMINATED',
+      ended: { by: 'anna@host', reason: 'wrong button' },
+    });
+  });
+
+  test('is closed also if its history is gone', async () => {
+    await found();
+    server.close('TERMINATED');
+    await pass(5_000);
+    const run = runs.get(APP);
+    expect(run).toMatchObject({ phase: 'Closed', closedAs: 'TERMINATED' });
+    expect(run).not.toHaveProperty('ended');
+  });
+});
+
+test('RUNS-6: a run is told once of the end of a nested run', async () => {
+  await found();
+  const end = { member: 'VirtualMachineGroup/inner', runId: 'inner-1', endedRunId: 'inner-1' };
+  for (let times = 0; times < 3; times += 1) await runs.reportEnd(APP, end);
+  expect(server.ends).toEqual([{ member: end.member, runId: 'inner-1' }]);
+  // The next nested run was terminated too.
+  await runs.reportEnd(APP, { ...end, runId: 'inner-2', endedRunId: 'inner-2' });
+  expect(server.ends).toHaveLength(2);
+});
+
+test('RUNS-6: the end of a nested run is told of again after the server refused it', async () => {
+  await found();
+  const end = { member: 'VirtualMachineGroup/inner', runId: 'inner-1', endedRunId: 'inner-1' };
+  server.down = true;
+  await expect(runs.reportEnd(APP, end)).rejects.toThrow('connection refused');
+  server.down = false;
+  await runs.reportEnd(APP, end);
+  expect(server.ends).toHaveLength(2);
+});
+
 test('RUNS-3: a run that no worker takes along is withdrawn once', async () => {
   await found({ silent: true });
   for (let times = 0; times < 5; times += 1) await runs.withdraw(APP, 'the group was deleted');

@@ -101,6 +101,11 @@ test.each<[string, StoredGroup, LastRun, string]>([
   expect(shown(group, run)).toMatchObject({ phase, run: { runId: 'r', endedAt: 9 } });
 });
 
+test('a run that was terminated: who did it, and why', () => {
+  const run = { ...base, endedAt: 9, closedAs: 'TERMINATED', ended: { by: 'anna@host', reason: 'wrong' } };
+  expect(shown(LEFT, run).message).toMatch(/^ended from outside \(TERMINATED by anna@host: wrong\): /);
+});
+
 test('RUN-VIEW-2: a run of another group of the same name is not shown', () => {
   expect(withRun(LEFT, ended('Failed', 'other'))).toBe(LEFT.view);
   expect(withRun(WAITING, { ...open, progress: { ...progress, lineage: 'parent/other' } })).toBe(

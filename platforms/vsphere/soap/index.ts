@@ -1,0 +1,23 @@
+/** A thin client of the SOAP API of vCenter and ESXi. */
+export {
+  HttpStatusError,
+  isNotAuthenticated,
+  SoapClient,
+  type CallOptions,
+  type Credentials,
+  type ServiceContent,
+  type SoapOptions,
+} from './client';
+export { describeFault, localizedFault, VimFault, type Fault } from './faults';
+export { TransportError, type Trust } from './transport';
+export {
+  child,
+  childrenOf,
+  element,
+  managedObject,
+  reference,
+  textOf,
+  type Element,
+  type ManagedObject,
+  type XmlElement,
+} from './xml';

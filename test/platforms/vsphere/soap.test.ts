@@ -1,0 +1,287 @@
+/** The SOAP client on a simulated vCenter: sessions, faults, trust, time-outs. */
+import { createServer, type Server } from 'node:https';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { X509Certificate } from 'node:crypto';
+import { connect } from 'node:tls';
+import {
+  child,
+  element,
+  managedObject,
+  reference,
+  SoapClient,
+  TransportError,
+  VimFault,
+  type SoapOptions,
+} from '../../../platforms/vsphere/soap';
+import { createAuthority, type Authority } from '../../support/certificates';
+import { startTcpProxy } from '../../support/tcp-proxy';
+import { startVcenter, type TestVcenter } from '../../support/vsphere';
+
+let vcenter: TestVcenter;
+beforeAll(async () => {
+  vcenter = await startVcenter({ machines: 2 });
+});
+afterAll(() => vcenter.stop());
+beforeEach(() => vcenter.faults([]));
+
+async function withClient<T>(
+  run: (client: SoapClient) => Promise<T>,
+  over: Partial<SoapOptions> = {},
+): Promise<T> {
+  const { address, user, password, authority } = vcenter;
+  const client = new SoapClient({
+    address,
+    credentials: async () => ({ user, password }),
+    trust: { ca: authority.certificate },
+    ...over,
+  });
+  try {
+    return await run(client);
+  } finally {
+    await client.close();
+  }
+}
+
+async function counted(method: string): Promise<number> {
+  return (await vcenter.calls()).counts[method] ?? 0;
+}
+
+const currentTime = { type: 'ServiceInstance', id: 'ServiceInstance' };
+
+test('says what the server is without logging in', async () => {
+  const before = await counted('Login');
+  await withClient(async (client) => {
+    const { apiType, managers } = await client.content();
+    expect(apiType).toBe('VirtualCenter');
+    expect(managers.get('viewManager')).toEqual({ type: 'ViewManager', id: 'ViewManager' });
+  });
+  expect(await counted('Login')).toBe(before);
+});
+
+test('logs in once for all calls, and logs out at the end', async () => {
+  const [logins, logouts] = [await counted('Login'), await counted('Logout')];
+  await withClient(async (client) => {
+    await Promise.all([1, 2, 3, 4].map(() => client.call(currentTime, 'CurrentTime')));
+  });
+  expect([await counted('Login'), await counted('Logout')]).toEqual([logins + 1, logouts + 1]);
+});
+
+test('a session that the server has ended is replaced once, whatever the number of calls', async () => {
+  await withClient(async (client) => {
+    const first = await client.session();
+    const logins = await counted('Login');
+    await vcenter.expire();
+    const times = await Promise.all([1, 2, 3, 4].map(() => client.call(currentTime, 'CurrentTime')));
+    expect(times.map(([time]) => Date.parse(time?.text ?? '') > 0)).toEqual([true, true, true, true]);
+    expect(await counted('Login')).toBe(logins + 1);
+    // What lived in the first session is gone with it.
+    const late = client.call(currentTime, 'CurrentTime', [], { session: first });
+    await expect(late).rejects.toMatchObject({ fault: { type: 'NotAuthenticated' } });
+  });
+});
+
+test('a server that refuses every session is asked twice, not for ever', async () => {
+  await vcenter.faults([{ method: 'CurrentTime', type: 'NotAuthenticated' }]);
+  await withClient(async (client) => {
+    const before = await counted('CurrentTime');
+    const call = client.call(currentTime, 'CurrentTime');
+    await expect(call).rejects.toMatchObject({ fault: { type: 'NotAuthenticated' } });
+    expect(await counted('CurrentTime')).toBe(before + 2);
+  });
+});
+
+test('a wrong password is a fault of its own type, and the password is in no message', async () => {
+  const wrong = 'wrong-&-<secret>';
+  const failed = await withClient(
+    async (client) =>
+      client.session().then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    { credentials: async () => ({ user: 'vmgroup', password: wrong }) },
+  );
+  expect(failed).toBeInstanceOf(VimFault);
+  expect((failed as VimFault).fault.type).toBe('InvalidLogin');
+  expect(String((failed as VimFault).stack)).not.toContain('secret');
+});
+
+test('a fault has its type, the privilege that is missing, and the server’s own words', async () => {
+  await vcenter.faults([{ method: 'FindByUuid', type: 'NoPermission', keys: ['msg.one'], times: 1 }]);
+  await withClient(async (client) => {
+    const search = await client.manager('searchIndex');
+    const parameters = [element('uuid', 'x'), element('vmSearch', true)];
+    const failed = await client.call(search, 'FindByUuid', parameters).then(
+      () => undefined,
+      (error: unknown) => error as VimFault,
+    );
+    expect(failed?.fault).toMatchObject({
+      type: 'NoPermission',
+      keys: ['msg.one'],
+      message: 'text of msg.one',
+    });
+    expect(child(failed?.fault.detail, 'privilegeId')?.text).toBe('VirtualMachine.Interact.PowerOn');
+  });
+});
+
+test('names with characters of XML reach the server as they are', async () => {
+  const name = `a & <b> "c" 'd'`;
+  const uuid = await vcenter.create({ name });
+  await withClient(async (client) => {
+    const search = await client.manager('searchIndex');
+    const find = [element('uuid', uuid), element('vmSearch', true), element('instanceUuid', true)];
+    const [found] = await client.call(search, 'FindByUuid', find);
+    const vm = managedObject(found);
+    if (!vm) throw new Error('not found');
+    const [task] = await client.call(vm, 'Rename_Task', [element('newName', `${name}&`)]);
+    expect(task?.attributes.get('type')).toBe('Task');
+    const collector = await client.manager('propertyCollector');
+    const [result] = await client.call(collector, 'RetrievePropertiesEx', [
+      element('specSet', [
+        element('propSet', [element('type', 'VirtualMachine'), element('pathSet', 'name')]),
+        element('objectSet', [reference('obj', vm)]),
+      ]),
+      element('options', []),
+    ]);
+    const value = child(child(child(result, 'objects'), 'propSet'), 'val')?.text;
+    expect(value).toBe(`${name}&`);
+  });
+});
+
+test('a server without a manager says so', async () => {
+  await withClient(async (client) => {
+    await expect(client.manager('imaginaryManager')).rejects.toMatchObject({
+      fault: { type: 'NotSupported' },
+    });
+  });
+});
+
+// ---- Trust ------------------------------------------------------------------------------------------------------------------------
+
+describe('trust', () => {
+  const ask = (client: SoapClient): Promise<string> => client.content().then(({ apiType }) => apiType);
+
+  async function certificate(): Promise<X509Certificate> {
+    const { hostname, port } = new URL(vcenter.address);
+    const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { raw } = socket.getPeerCertificate();
+    socket.destroy();
+    return new X509Certificate(raw);
+  }
+
+  test('a certificate of an unknown authority is refused before anything is sent', async () => {
+    const before = await counted('RetrieveServiceContent');
+    const call = withClient(ask, { trust: {} });
+    await expect(call).rejects.toMatchObject({ failure: 'Untrusted' });
+    await expect(withClient(ask, { trust: {} })).rejects.toThrow(/is not trusted.*thumbprint/);
+    expect(await counted('RetrieveServiceContent')).toBe(before);
+  });
+
+  test('a thumbprint is enough, SHA-256 or SHA-1, whatever the spelling', async () => {
+    const { fingerprint256, fingerprint } = await certificate();
+    for (const thumbprint of [fingerprint256, fingerprint, fingerprint256.toLowerCase().replaceAll(':', '')])
+      expect(await withClient(ask, { trust: { thumbprint } })).toBe('VirtualCenter');
+  });
+
+  test('another thumbprint is refused before anything is sent, and the message names the right one', async () => {
+    const before = await counted('RetrieveServiceContent');
+    const { fingerprint256 } = await certificate();
+    const call = withClient(ask, { trust: { thumbprint: '00'.repeat(32) } });
+    await expect(call).rejects.toMatchObject({ failure: 'Untrusted' });
+    await expect(withClient(ask, { trust: { thumbprint: '00'.repeat(32) } })).rejects.toThrow(fingerprint256);
+    expect(await counted('RetrieveServiceContent')).toBe(before);
+  });
+
+  test.each([
+    ['http://127.0.0.1/sdk', {}, /only https/],
+    ['https://127.0.0.1/sdk', { thumbprint: 'abc' }, /64 or 40 hexadecimal digits/],
+  ])('%s with %j is refused', (address, trust, reason) => {
+    const credentials = async (): Promise<never> => Promise.reject(new Error('not asked'));
+    expect(() => new SoapClient({ address, trust, credentials })).toThrow(reason);
+  });
+});
+
+// ---- Answers that are none ---------------------------------------------------------------------------------------------------------
+
+describe('a server that answers oddly', () => {
+  let dir: string;
+  let authority: Authority;
+  let server: Server;
+  let reply: { status: number; body: string; headers?: Record<string, string> } | 'silence';
+  beforeAll(async () => {
+    dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-soap-'));
+    authority = createAuthority(dir);
+    const [cert, key] = [path.join(dir, 'a.crt'), path.join(dir, 'a.key')];
+    authority.issue(cert, key);
+    server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, (request, response) => {
+      request.resume();
+      if (reply !== 'silence') response.writeHead(reply.status, reply.headers).end(reply.body);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const ask = (over: { timeout?: number; signal?: AbortSignal } = {}): Promise<unknown> => {
+    const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}/sdk`;
+    return withClient((client) => client.content(over), {
+      address,
+      trust: { ca: authority.certificate },
+    }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  };
+
+  test('a proxy’s 503 is no fault of vCenter, and says how long to wait', async () => {
+    reply = { status: 503, body: '<html>busy</html>', headers: { 'retry-after': '7' } };
+    expect(await ask()).toMatchObject({ failure: 'Unreachable', status: 503, retryAfter: 7 });
+  });
+
+  test.each([
+    ['no XML', 'hello'],
+    ['a document type', '<!DOCTYPE a><a/>'],
+    ['another envelope', '<a/>'],
+  ])('200 with %s is malformed', async (_, body) => {
+    reply = { status: 200, body };
+    expect(await ask()).toMatchObject({ failure: 'Malformed' });
+  });
+
+  test('an answer without end is given up at its limit', async () => {
+    reply = { status: 200, body: 'x'.repeat(33 * 1024 * 1024) };
+    const failed = await ask();
+    expect(failed).toMatchObject({ failure: 'Malformed' });
+    expect((failed as Error).message).toContain('33554432 bytes');
+  });
+
+  test('silence ends at the time-out, and when the caller gives up', async () => {
+    reply = 'silence';
+    expect(await ask({ timeout: 100 })).toMatchObject({ failure: 'TimedOut' });
+    expect(await ask({ signal: AbortSignal.timeout(50) })).toMatchObject({ failure: 'Aborted' });
+  });
+});
+
+test('a connection that breaks is told as such, and the next call makes a new one', async () => {
+  const proxy = await startTcpProxy(new URL(vcenter.address).host);
+  await withClient(
+    async (client) => {
+      await client.call(currentTime, 'CurrentTime');
+      proxy.cut();
+      const failed = client.call(currentTime, 'CurrentTime');
+      await expect(failed).rejects.toBeInstanceOf(TransportError);
+      await expect(client.call(currentTime, 'CurrentTime')).rejects.toMatchObject({ failure: 'Unreachable' });
+      proxy.restore();
+      expect(await client.call(currentTime, 'CurrentTime')).toHaveLength(1);
+    },
+    { address: `https://${proxy.address}/sdk` },
+  );
+  await proxy.close();
+});

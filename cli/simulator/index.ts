@@ -21,6 +21,10 @@ export function registerSimulator(program: Command): void {
       .option(
         '--kubernetes',
         "stand in for VM Operator's VM controller: follow the VirtualMachines of an API server, and write their status",
+      )
+      .option(
+        '--group-controller',
+        "with --kubernetes: stand in for VM Operator's group controller too, to try vmgroup beside it",
       ),
   ).action((paths: string[], options: Run.SimulatorRunOptions) => run().runSimulator(paths, options));
   withConsole(

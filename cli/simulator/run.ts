@@ -1,7 +1,8 @@
 /** `vmgroup simulator run`. */
 import type { Logger } from 'pino';
 import { pino } from 'pino';
-import type { Simulator, VmController } from '../../simulator';
+import type { ApiServer } from '../../kubernetes';
+import type { GroupController, Simulator } from '../../simulator';
 import { connectCluster } from '../connections';
 import { dataFolder } from '../data-folder';
 import { CliError, messageOf } from '../errors';
@@ -17,6 +18,8 @@ export interface SimulatorRunOptions extends ClusterOptions {
   port: number;
   /** Stand in for VM Operator's VM controller. */
   kubernetes?: true;
+  /** Stand in for its group controller too. */
+  groupController?: true;
 }
 
 /** Milliseconds for which the same error is not logged again. */
@@ -56,7 +59,7 @@ export async function runSimulator(paths: string[], options: SimulatorRunOptions
 function connectController(
   options: SimulatorRunOptions,
   signal: AbortSignal,
-): (simulator: Simulator) => VmController {
+): (simulator: Simulator) => { stop(): Promise<void> } {
   const api = connectCluster(options);
   const namespaces = watchedNamespaces(options);
   const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
@@ -68,11 +71,32 @@ function connectController(
       ...(namespaces && { namespaces }),
       onError: errorLog(logger),
     });
+    const groups = options.groupController && startGroupController({ api, machine, namespaces, logger });
     void controller.synced().then(() => {
       if (!signal.aborted) logger.info('watches the VirtualMachines');
     });
-    return controller;
+    return { stop: async () => void (await Promise.all([controller.stop(), groups?.stop()])) };
   };
+}
+
+function startGroupController({
+  api,
+  machine,
+  namespaces,
+  logger,
+}: {
+  api: ApiServer;
+  machine: Simulator['machine'];
+  namespaces: string[] | undefined;
+  logger: Logger;
+}): GroupController {
+  logger.info("stands in for VM Operator's group controller");
+  const { GroupController } = lazy.simulator();
+  return new GroupController({
+    ...{ api, machine },
+    ...(namespaces && { namespaces }),
+    onError: errorLog(logger),
+  });
 }
 
 /** Logs errors of the API server. A call is retried every few seconds, and mostly fails for the same reason, which is logged once a minute. */

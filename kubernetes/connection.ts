@@ -12,7 +12,7 @@ import {
   type KubeConfig,
   type ResponseContext,
 } from '@kubernetes/client-node';
-import { answerError, KubernetesError, noAnswerError } from './error';
+import { answerError, KubernetesError, noAnswerError, noNameError } from './error';
 import type { WatchEvent } from './object';
 import { TimeLimit } from './time-limit';
 import { eventOf, linesOf } from './watch-stream';
@@ -45,6 +45,9 @@ type Dispatcher = ReturnType<RequestContext['getDispatcher']>;
 const CALL_TIMEOUT = 10_000;
 /** Milliseconds without data after which an open watch is given up. */
 const SILENCE = 30_000;
+
+/** Names that no object has: with one of them a path would lead elsewhere. */
+const NO_NAMES: ReadonlySet<string> = new Set(['', '.', '..']);
 
 /** A connection. Calls reject with a {@link KubernetesError}. */
 export class Connection {
@@ -115,6 +118,8 @@ export class Connection {
     { method, path, query = {}, body, contentType = 'application/json' }: Request,
     signal: AbortSignal,
   ): Promise<ResponseContext> {
+    const steps = path.split('/').slice(1);
+    if (steps.some((step) => NO_NAMES.has(step))) throw noNameError(`${method} ${path}`);
     const url = new URL(this.address + path);
     for (const [key, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(key, String(value));

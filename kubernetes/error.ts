@@ -72,6 +72,11 @@ export function answerError(
   );
 }
 
+/** The error for a path in which a name is empty, `.` or `..`. The server is not asked. */
+export function noNameError(what: string): KubernetesError {
+  return new KubernetesError(`${what}: an object has no such name`, 400, 'Invalid');
+}
+
 /** The error for a call that got no answer. */
 export function noAnswerError(what: string, cause: unknown): KubernetesError {
   return new KubernetesError(`${what}: ${causeText(cause)}`, 0, '', undefined, { cause });

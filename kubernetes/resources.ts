@@ -84,5 +84,10 @@ export function pathOf(resource: Resource, namespace?: string, name?: string, su
     ...(name === undefined ? [] : [name]),
     ...(subresource === undefined ? [] : [subresource]),
   ];
-  return [root, ...steps.map(encodeURIComponent)].join('/');
+  return [root, ...steps.map(encoded)].join('/');
+}
+
+/** For a part of a path. Half a surrogate pair, which has no encoding, is replaced: no object has such a name. */
+function encoded(step: string): string {
+  return encodeURIComponent(Buffer.from(step).toString());
 }

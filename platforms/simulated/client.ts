@@ -45,7 +45,10 @@ export class SimulatedPlatform implements Platform {
       }
       // Lines that came with the last bytes are still delivered; what is cut off in the middle is not a line.
       response.on('error', () => undefined);
-      for await (const text of createInterface({ input: response, crlfDelay: Infinity })) {
+      const lines = createInterface({ input: response, crlfDelay: Infinity });
+      // It passes on the errors of its input, also once nobody reads lines any more: without a listener that would end the process.
+      lines.on('error', () => undefined);
+      for await (const text of lines) {
         const line = parse(text);
         if (line === undefined) break;
         if (line.type === 'hello') patience = line.heartbeat * MISSED_HEARTBEATS;
@@ -68,7 +71,7 @@ export class SimulatedPlatform implements Platform {
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
-    const path = `/v1/vms/${encodeURIComponent(vm.namespace)}/${encodeURIComponent(vm.name)}?uid=${encodeURIComponent(vm.uid)}`;
+    const path = `/v1/vms/${encoded(vm.namespace)}/${encoded(vm.name)}?uid=${encoded(vm.uid)}`;
     const answer = await this.#caller.json({ method: 'GET', path, signal });
     return (answer as { state: VirtualMachineState } | undefined)?.state;
   }
@@ -106,6 +109,11 @@ export class SimulatedPlatform implements Platform {
   async close(): Promise<void> {
     this.#caller.close();
   }
+}
+
+/** For a part of a URL. Half a surrogate pair, which has no encoding, is replaced. */
+function encoded(text: string): string {
+  return encodeURIComponent(Buffer.from(text).toString());
 }
 
 function deliver(line: WatchLine, sink: WatchSink): void {

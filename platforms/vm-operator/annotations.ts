@@ -38,17 +38,18 @@ export interface RecordedOperation {
 export function recordedOperation(vm: VirtualMachineObject): RecordedOperation | undefined {
   const written = parsed(vm, OPERATION);
   const { id, sequence, powerState, caller, at, since, turnedRound, earlier } = written ?? {};
-  if (typeof id !== 'string' || !isSequence(sequence) || !isPowerState(powerState)) return undefined;
+  if (!isShort(id) || !isSequence(sequence) || !isPowerState(powerState)) return undefined;
+  if (caller !== undefined && !isShort(caller)) return undefined;
   const asked = time(at) ?? 0;
   return {
     id,
     sequence,
     powerState,
-    caller: typeof caller === 'string' ? caller : '',
+    caller: caller ?? '',
     at: asked,
     since: time(since) ?? asked,
     turnedRound: turnedRound === true,
-    earlier: Array.isArray(earlier) ? earlier.filter((each) => typeof each === 'string') : [],
+    earlier: Array.isArray(earlier) ? earlier.filter(isShort) : [],
   };
 }
 
@@ -103,6 +104,13 @@ export function isPaused({ metadata }: VirtualMachineObject): boolean {
 /** Who holds the power-on of the VM back. */
 export function powerOnChecks({ metadata }: VirtualMachineObject): string[] {
   return Object.keys(metadata.annotations ?? {}).filter((key) => key.startsWith(POWER_ON_CHECK));
+}
+
+/** No id and no caller that we write is longer: longer texts are forged, and would end up in histories. */
+const LONGEST_TEXT = 1_024;
+
+function isShort(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= LONGEST_TEXT;
 }
 
 /** Whether a text is one of the three power states. */

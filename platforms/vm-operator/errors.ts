@@ -18,8 +18,13 @@ export function platformError(error: unknown, verb: OperatorVerb, resource: stri
   if (code === 403 && !message.includes('denied the request')) {
     return failure('Permanent', `${message}; let the worker's role ${verb} ${resource}`, error);
   }
+  if (code === 401) return failure('Transient', `${message}; ${RENEW}`, error);
   return failure(REFUSALS.has(code) ? 'Permanent' : 'Transient', message, error);
 }
+
+/** They may be renewed in place: the same request is made again. */
+const RENEW =
+  'the credentials have expired or were revoked: renew the certificate or the token of this process';
 
 /** The same request would be refused again. */
 const REFUSALS = new Set([400, 403, 405, 413, 415, 422]);

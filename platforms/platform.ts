@@ -171,19 +171,28 @@ export function lateCallMessage(caller: string, vm: string): string {
   return `${caller} released its places after it made this call, the place of VM ${vm} among them`;
 }
 
+/** Longest time that a platform can ask us to wait, milliseconds: whoever waits longer does not notice that it has recovered. */
+export const LONGEST_RETRY_AFTER = 15 * 60_000;
+
+function boundedPause(milliseconds: number): number | undefined {
+  return Number.isNaN(milliseconds) ? undefined : Math.min(Math.max(milliseconds, 0), LONGEST_RETRY_AFTER);
+}
+
 /** Thrown by a {@link Platform} when it refuses or fails. */
 export class PlatformError extends Error {
   override readonly name = 'PlatformError';
   /** With `Superseded`, where it is known. */
   readonly recorded: Outranking | undefined;
+  /** Milliseconds, with `Throttled`; at most {@link LONGEST_RETRY_AFTER}. */
+  readonly retryAfter: number | undefined;
   constructor(
     readonly failureClass: FailureClass,
     message: string,
-    /** Milliseconds, with `Throttled`. */
-    readonly retryAfter?: number,
+    retryAfter?: number,
     { recorded, ...options }: ErrorOptions & { recorded?: Outranking | undefined } = {},
   ) {
     super(message, options);
     this.recorded = recorded;
+    this.retryAfter = retryAfter === undefined ? undefined : boundedPause(retryAfter);
   }
 }

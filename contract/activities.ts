@@ -26,8 +26,8 @@ export interface PowerInput {
   operation: Operation;
   powerState: PowerState;
   /**
-   * An earlier operation on the VM was given up, and whoever carried it out may be alive: the platform is asked even where the VM looks
-   * there already, so that it refuses the earlier one from then on.
+   * An earlier operation on the VM was given up, but its worker may still be alive: the activity calls the platform even if the VM seems to
+   * be in the desired state, so that the platform refuses the earlier operation from then on.
    */
   fence?: true;
   mode?: PowerMode;
@@ -44,17 +44,17 @@ export interface PowerInput {
 
 /** Result of the power activities. */
 export interface PowerResult {
-  /** `operation.id` of the input: without it the result is not the activity's own. Absent from workers of older builds. */
+  /** `operation.id` of the input, which proves that the activity itself returned this result. Workers of older builds omit it. */
   operation?: string;
-  /** What was observed when the gate was reached. */
+  /** The observation with which the gate was met. */
   status: VirtualMachineStatus;
-  /** Whether a power operation was asked for; false: the VM was there already. */
+  /** Whether the platform was asked for a power operation; false: the VM was in the desired state already. */
   acted: boolean;
   /** Attempts that failed before this one. */
   failures: Attempt[];
 }
 
-/** Input of the activities that ask a nested group's workflow for its power state, and wait for its run. */
+/** Input of the activities that send a nested group's workflow its plan, and wait for its run. */
 export interface PowerGroupInput {
   /** Id of the operation, which the result names. */
   operation?: string;
@@ -66,15 +66,15 @@ export interface PowerGroupInput {
   /** Workflow id of the parent's run. */
   caller: string;
   /**
-   * Name of the group in the parent's plan. Present: the parent's run can wait without an activity, so the result may be `waiting`. Runs of
-   * older builds cannot, and leave it out.
+   * Name of the group in the parent's plan. If present, the parent's run can wait without an activity, so the result may be `waiting`. Runs
+   * of older builds cannot, and omit it.
    */
   member?: MemberKey;
-  /** The run that an earlier activity of the same operation has asked: no other one is asked as long as that one may have an outcome. */
+  /** The run that an earlier activity of the same operation was sent to. No other run is used while that one may have an outcome. */
   runId?: string;
 }
 
-/** Result of {@link PowerGroupInput}: the outcome of the run that was asked, or that it takes long and will notify the caller of its end. */
+/** Result of {@link PowerGroupInput}: the outcome of the nested run, or `waiting` if it takes long and will notify the caller of its end. */
 export type PowerGroupResult = {
   /** That of the input. */
   operation?: string;
@@ -109,15 +109,15 @@ export interface PlaceInput {
   operation?: string;
   requests: PlacementRequest[];
   /**
-   * Power is the group's to switch: a VM that comes into being once it is placed is to be off then, whatever its own power state says, or
+   * The group controls power: a VM that the platform creates once it is placed must be off at first, whatever its own power state says, or
    * it would not wait for its turn.
    */
   hold?: true;
-  /** Other VMs that affinity rules are about. */
+  /** Other VMs that affinity rules involve. */
   beside?: Neighbour[];
   retry: RetryBudget;
   caller: string;
-  /** Of the question, the same in each attempt; absent in runs of older builds. */
+  /** Of the call, the same in each attempt; absent in runs of older builds. */
   sequence?: number;
   /** Failed attempts of the same call before this activity was scheduled. */
   earlier?: Attempt[];
@@ -145,11 +145,11 @@ export interface ReleaseInput {
 export interface ReleaseResult {
   /** That of the input. */
   operation: string;
-  /** The VMs that have no place now. */
+  /** The VMs that have no place any more. */
   free: VirtualMachineRef[];
 }
 
-/** Input of the activity that asks the platform whether what an operation claimed is so, and acts where it is not. */
+/** Input of the activity that checks the claimed result of an operation against the platform, and acts if it does not hold. */
 export type ConfirmInput =
   | { activity: 'powerOn' | 'powerOff' | 'suspend'; input: PowerInput }
   | { activity: 'powerGroup'; input: PowerGroupInput }
@@ -157,7 +157,7 @@ export type ConfirmInput =
 
 /** Who cancelled a run from outside. */
 export interface Cancellation {
-  /** Identity that Temporal has on record for the request. */
+  /** Identity that Temporal recorded for the request. */
   identity: string;
   reason: string;
 }
@@ -175,7 +175,7 @@ export interface Activities {
   powerOff(input: PowerInput): Promise<PowerResult>;
   suspend(input: PowerInput): Promise<PowerResult>;
   powerGroup(input: PowerGroupInput): Promise<PowerGroupResult>;
-  /** As `powerGroup`, once the run that was asked has ended. Workers of older builds, which would ask again, do not know it. */
+  /** As `powerGroup`, once the nested run has ended. Workers of older builds, which would start another run, do not have it. */
   awaitGroup(input: PowerGroupInput): Promise<PowerGroupResult>;
   findEndedGroups(input: FindEndedGroupsInput): Promise<FindEndedGroupsResult>;
   place(input: PlaceInput): Promise<PlaceResult>;

@@ -1,8 +1,8 @@
 /**
  * The plan of a run: everything that decides what the run does, resolved from the resources by {@link resolvePlan} in `bridge/`.
  *
- * It travels in the signal that starts or changes a run, so that the history alone tells what was executed and why. It is plain JSON,
- * holds no manifest of a VM and no secret. Durations and times are milliseconds (times since the Unix epoch).
+ * The signal that starts or changes a run carries it, so that the history alone shows what was executed and why. It is plain JSON and
+ * contains neither manifests of VMs nor secrets. Durations and times are milliseconds (times since the Unix epoch).
  */
 import type {
   AffinityTerm,
@@ -18,7 +18,7 @@ import type {
 } from '../api';
 import type { VirtualMachineRef } from './platform-calls';
 
-/** What a run brings members to. `Unchanged`: power is left alone, and VMs are placed only. */
+/** The power state that a run establishes. `Unchanged`: VMs are placed, and their power is left alone. */
 export type DesiredPowerState = PowerState | 'Unchanged';
 
 /** What one run of a group is to do. */
@@ -32,26 +32,26 @@ export interface Plan {
   lineage: string;
   /** Sum of the generations along the lineage: of two plans with the same lineage the smaller one is stale. */
   generation: number;
-  /** Name of the group whose run drives the whole tree; its own name for a group that nobody drives. */
+  /** Name of the group whose run drives the whole tree; for a group without a parent, its own name. */
   root: string;
-  /** Desired power state, after the rule that a parent outranks its children. */
+  /** Desired power state; that of a parent outranks those of its children. */
   powerState: DesiredPowerState;
-  /** VMs come into being on the platform only once they are placed: so they are placed whatever power state is wanted. */
+  /** The platform creates VMs only once they are placed, so they are placed for every desired power state. */
   placesAhead?: true;
   powerOffMode?: PowerMode;
   suspendMode?: PowerMode;
   /** A value not seen before asks for one sync of every member, also of those that look in sync. */
   forceSync?: string;
-  /** The force sync that the last run carried out: it is not asked for again. */
+  /** The force sync that the last run carried out: it is not repeated. */
   syncedAs?: string;
   tiers: PlanTier[];
   policy: PlanPolicy;
   /**
-   * The VMs of the namespace outside of this tree that its affinity rules select, or whose rules select VMs of it. Only the plan of a
-   * driver has them, and every one that has: a run under an older plan goes on as it was recorded.
+   * VMs of the namespace outside this tree that are selected by its affinity rules, or whose rules select VMs of the tree. Every plan of a
+   * driver has them, except those of older builds: a run under such a plan goes on as recorded.
    */
   beside?: ({ name: string; uid: string } & SeenByRules)[];
-  /** Times at which drift of a VM was corrected lately, by member name; from the outcome of the last run. */
+  /** Times of recent corrections of drift, by member name; from the outcome of the last run. */
   corrections?: Record<string, number[]>;
 }
 
@@ -77,9 +77,9 @@ export interface PlanTier {
   members: PlanMember[];
 }
 
-/** What affinity rules see of a VM. Empty parts are left out. */
+/** The properties of a VM that affinity rules use. Empty ones are omitted. */
 export interface SeenByRules {
-  /** The labels that some rule in the namespace asks for. */
+  /** The labels that rules in the namespace select by. */
   labels?: Record<string, string>;
   /** Its own rules. */
   affinity?: AffinityTerm[];
@@ -91,7 +91,7 @@ export interface PlanMember {
   name: string;
   /** Absent while the member does not exist. */
   uid?: string;
-  /** `NotFound`: no such object yet. `NotMember`: it names no group, or another. Only `Linked` members are touched. */
+  /** `NotFound`: the object does not exist yet. `NotMember`: it names no group, or another one. Only `Linked` members are touched. */
   link: 'Linked' | 'NotFound' | 'NotMember';
   optional?: true;
   /** A VM's own modes; the group's, where set, outrank them. */
@@ -101,30 +101,29 @@ export interface PlanMember {
   platform?: string;
   /** Which VM of the platform it is: see {@link VirtualMachineRef.locator}. */
   locator?: VmLocator;
-  /** What a VM asks of a host (`memory` in bytes), the zone it is pinned to, and what rules see of it. */
+  /** The resources that a VM requests (`memory` in bytes), the zone that it is pinned to, and the properties that rules use. */
   requests?: { cpus: number; memory: number; zone?: string } & SeenByRules;
-  /** What was last observed of a VM; absent: it was never seen on the platform, so it is off. */
+  /** The last observation of a VM; absent: it was never seen on the platform, so it is off. */
   observed?: VirtualMachineStatus;
   /** Of a nested group: its own plan. */
   plan?: Plan;
   /**
-   * Set by the bridge where this VM (or one below this group) had reached its desired state under this plan and has left it since: its
-   * correction counts against `policy.drift`.
+   * Set by the bridge if this VM (or one below this group) reached its desired state under this plan and has left it since: its correction
+   * counts against `policy.drift`.
    */
   drifted?: true;
   /**
-   * Set by the bridge where the run has parked this VM (or one below this group) and it was observed where it belongs since: it is tried
-   * again, so that the run goes on.
+   * Set by the bridge if the run has parked this VM (or one below this group) and it was observed in its desired state since: the run tries
+   * it again, and goes on.
    */
   recovered?: true;
   /**
-   * Set by the bridge where the last run under the same desired state left this member as it is (parked, skipped, drifted too often): a
-   * run that is started for another member leaves it so, until somebody retries it.
+   * Set by the bridge if the last run for the same desired state left this member as it is (parked, skipped, drifted too often): a run that
+   * starts for another member leaves it so too, until an operator retries it.
    */
   setAside?: { reason: SetAsideReason; message: string };
   /**
-   * Of a nested group: everything below it was observed in its desired state (members that an earlier run left as exceptions set aside)
-   * at this time.
+   * Of a nested group: the time at which all of its members, apart from exceptions of an earlier run, were observed in their desired state.
    */
   convergedAt?: number;
 }
@@ -132,7 +131,7 @@ export interface PlanMember {
 /** Why a member is left as it is. */
 export type SetAsideReason = 'Parked' | 'Skipped' | 'MarkedReady' | 'Drifted' | 'DriftLimit' | 'NoRoom';
 
-/** Names a member: its name for a VM, `VirtualMachineGroup/name` for a group. Unique within a group. */
+/** Identifies a member: the name of a VM, `VirtualMachineGroup/name` for a group. Unique within a group. */
 export type MemberKey = string;
 
 /** The {@link MemberKey} of a member. */
@@ -140,12 +139,12 @@ export function memberKey(member: { kind: MemberKind; name: string }): MemberKey
   return member.kind === 'VirtualMachine' ? member.name : `VirtualMachineGroup/${member.name}`;
 }
 
-/** Workflow id of a group: one open run of a group at most. */
+/** Workflow id of a group, so that a group has at most one open run. */
 export function workflowId(namespace: string, name: string): string {
   return `vmgroup/${namespace}/${name}`;
 }
 
-/** The VM that a member is, as the activities are told of it. */
+/** The VM that a member is, as passed to activities. */
 export function machineRef(
   namespace: string,
   { name, uid = '', locator }: Pick<PlanMember, 'name' | 'uid' | 'locator'>,
@@ -158,19 +157,19 @@ export function observedState(observed: VirtualMachineStatus | undefined): Power
   return observed?.powerState ?? 'PoweredOff';
 }
 
-/** Whether a VM is where its group wants it. A VM that is off stays off when its group is suspended. */
+/** Whether a VM is in the power state that its group wants. A VM that is off stays off when its group is suspended. */
 export function isInState(desired: DesiredPowerState, observed: VirtualMachineStatus | undefined): boolean {
   if (desired === 'Unchanged') return true;
   const state = observedState(observed);
   return state === desired || (desired === 'Suspended' && state === 'PoweredOff');
 }
 
-/** The condition of a VM that a gate asks for, beside `Ready`. */
+/** The condition of a VM that a gate requires, apart from `Ready`. */
 export function gateCondition(gate: Gate): string | undefined {
   return gate.startsWith('Condition/') ? gate.slice('Condition/'.length) : undefined;
 }
 
-/** Whether a VM that is powered on has what a gate asks for beside that. */
+/** Whether a VM that is powered on also has what a gate requires. */
 export function meetsGate(gate: Gate, observed: VirtualMachineStatus | undefined): boolean {
   if (gate === 'Ready') return observed?.ready === true;
   const type = gateCondition(gate);
@@ -187,7 +186,7 @@ export function machinesOf({ tiers }: Plan): PlanMember[] {
   );
 }
 
-/** The mode in which a VM is brought to the plan's power state: the group's outranks the VM's own. */
+/** The mode in which a VM is powered off or suspended: that of the group outranks its own. */
 export function modeFor(plan: Plan, member: PlanMember): PowerMode | undefined {
   switch (plan.powerState) {
     case 'PoweredOn':
@@ -200,7 +199,7 @@ export function modeFor(plan: Plan, member: PlanMember): PowerMode | undefined {
   }
 }
 
-/** How one VM is operated: what an open operation cannot learn once it is scheduled. */
+/** Settings of one power operation. They are fixed once it is scheduled. */
 export interface OperationSettings {
   mode?: PowerMode;
   gate: Gate;
@@ -211,7 +210,7 @@ export interface OperationSettings {
   retry: PlanPolicy['retry'];
 }
 
-/** The settings of an operation that brings a member to the plan's power state. */
+/** The settings of the operation that brings a member to the power state of the plan. */
 export function operationSettings(plan: Plan, tier: PlanTier, member: PlanMember): OperationSettings {
   const { operationTimeout, guestShutdownTimeout, retry } = plan.policy;
   const mode = modeFor(plan, member);
@@ -225,14 +224,14 @@ export function operationSettings(plan: Plan, tier: PlanTier, member: PlanMember
   };
 }
 
-/** What was observed, without the conditions that the gate does not ask for: they would only fill histories. */
+/** An observation without the conditions that the gate does not require: they would only fill histories. */
 export function observedForGate(gate: Gate, observed: VirtualMachineStatus): VirtualMachineStatus {
   const { conditions, ...rest } = observed;
   const asked = conditions?.filter((type) => type === gateCondition(gate)) ?? [];
   return asked.length > 0 ? { ...rest, conditions: asked } : rest;
 }
 
-/** What a plan says of where its VMs may stand, as text: equal for two plans whose VMs are placed in the same way. */
+/** Everything in a plan that affects placement, as text: equal for two plans whose VMs are placed in the same way. */
 export function standOf(plan: Plan): string {
   return JSON.stringify([plan.beside, standsOf(plan)]);
 }
@@ -245,7 +244,7 @@ function standsOf({ tiers }: Plan): unknown[] {
   );
 }
 
-/** What a plan says of the moment, not of the desired state. */
+/** Fields of a plan that describe the present moment, not the desired state. */
 const MOMENTARY = [
   'observed',
   'convergedAt',
@@ -258,8 +257,8 @@ const MOMENTARY = [
 ];
 
 /**
- * What a plan wants, as text: the plan without what was observed, and without generations, so that the same content written again is
- * the same. Equal for two plans that want the same of the same members.
+ * The desired state of a plan, as text: without observations, and without generations, so that writing the same content again makes no
+ * difference. Equal for two plans that want the same of the same members.
  */
 export function desireOf(plan: Plan): string {
   return JSON.stringify(plan, (key, value: unknown) => (MOMENTARY.includes(key) ? undefined : value));

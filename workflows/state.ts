@@ -1,5 +1,5 @@
 /**
- * The state of one run: plain JSON, so that it survives continue-as-new. Every member of it that is keyed by a name is read with `own`.
+ * The state of one run: plain JSON, so that it survives continue-as-new. Every object in it that is keyed by names is read with `own`.
  */
 import type { PowerState, VirtualMachineStatus } from '../api';
 import { fitText, jsonLength } from '../api/text';
@@ -42,17 +42,17 @@ export interface OpenOperation {
   sequence: number;
   powerState: PowerState;
   since: number;
-  /** An earlier operation was given up and may still be carried out by somebody: see {@link PowerInput.fence}. */
+  /** An earlier operation was given up, and a worker may still carry it out: see {@link PowerInput.fence}. */
   fence?: true;
   /** Attempts that have failed so far. */
   attempts: Attempt[];
   /** Paused from outside. */
   paused?: PausedBy;
-  /** The last result was not this operation's own: the platform is asked before anything counts. */
+  /** The last result did not come from this operation: it is checked against the platform before it counts. */
   confirms?: true;
-  /** Of a nested group, once its activity has answered `waiting`: the run that was asked. */
+  /** Of a nested group, once its activity has returned `waiting`: the nested run. */
   runId?: string;
-  /** The run that was asked goes on, and no activity is open: until the run notifies this one of its end, or is found to have ended. */
+  /** No activity is open while the nested run goes on, until it notifies this run of its end, or is found to have ended. */
   waiting?: 'ForEnd' | 'Ended';
 }
 
@@ -73,53 +73,53 @@ export interface OperationFailure {
   recorded?: { sequence: number; caller: string };
 }
 
-/** What a run knows of one member. */
+/** The state of one member. */
 export interface MemberState {
   phase: MemberPhase;
   /** Since when it has been in this phase. */
   since: number;
   operation?: OpenOperation;
   observed?: VirtualMachineStatus;
-  /** An operation was cancelled or given up and nobody has looked since: what is observed says nothing. */
+  /** An operation was cancelled or given up, and the VM was not checked since: observations do not count. */
   uncertain?: true;
-  /** Every member is to be looked at once more (force sync). */
+  /** The member is to be checked once more (force sync). */
   forced?: true;
   /** When the gate was reached. */
   reachedAt?: number;
   parked?: { class: string; message: string; at: number };
-  /** How often an operation of this group's own earlier runs outranked this run's; reset once one has ended otherwise. */
+  /** How often an operation of an earlier run of this group outranked this run's; reset once an operation ends otherwise. */
   outranked?: number;
-  /** The next operation confirms what the last one claimed. */
+  /** The next operation verifies what the last one claimed. */
   confirms?: true;
   word?: { verb: 'skipMember' | 'markReady'; actor: string; reason: string; at: number };
   leftAlone?: { reason: SetAsideReason; message: string; at: number };
-  /** It left its desired state behind the group's back, and the correction has not begun. */
+  /** It left its desired state without the group's doing, and the correction has not begun. */
   drifted?: true;
   /** Of a nested group: exceptions of its own last run. */
   exceptions?: string;
 }
 
-/** The places that a run has asked for. */
+/** The places that a run has requested. */
 export interface Claims {
-  /** Of the last question, or of the release: the platform refuses what comes late. Grows across runs too, as it is a time. */
+  /** Of the last request, or of the release: the platform refuses late ones. It is a time, so it grows across runs too. */
   sequence: number;
-  /** Uids of the VMs that were not asked for power since, by name: their room is only promised. */
+  /** Uids of the VMs that had no power operation since, by name: their room is only promised. */
   vms: Record<string, string>;
   /** Names of their platforms, by name; none for VMs of the default platform. */
   platforms?: Record<string, string>;
-  /** Once the run is to give them back. */
+  /** Set once the run is to release them. */
   release?: {
     activityId?: string;
-    /** The platforms that were asked so far, the last one now; `''` is the default one. Absent: only that one. */
+    /** The platforms that were asked so far; the last one is asked now; `''` is the default one. Absent: only that one. */
     platforms?: string[];
-    /** Names of those that were found to have no place. */
+    /** Names of the VMs that turned out to have no place. */
     free?: string[];
-    /** Why nobody knows. */
+    /** Why it is unknown. */
     failure?: string;
   };
 }
 
-/** The placement of everything that has no place. */
+/** The placement of the members that have no place. */
 export interface Placing {
   /** While it is open. */
   activityId?: string;
@@ -142,7 +142,7 @@ export interface Placing {
 /** The state of one run. */
 export interface Run {
   startedAt: number;
-  /** When the desired power state of the present plan came into force. */
+  /** When the desired power state of the current plan took effect. */
   planAt: number;
   plan: Plan;
   cause: Cause;
@@ -150,17 +150,17 @@ export interface Run {
   members: Record<MemberKey, MemberState>;
   /** Digest of the plan in force. */
   planDigest?: string;
-  /** Set while the last plan that came is one that was refused. */
+  /** Set while the last plan received is one that was refused. */
   refusedPlan?: RefusedPlan;
   placement: Placing;
   placements: Record<MemberKey, RunPlacement>;
-  /** Absent: nothing was asked for, or by an older build. */
+  /** Absent: nothing was requested, or an older build requested it. */
   claims?: Claims;
-  /** VMs whose places this run was about to give back: what was observed of them before says nothing. */
+  /** VMs whose places this run was about to release: earlier observations of them do not count. */
   unsure?: Record<string, true>;
   /** Optional VMs of the tree for which there was no room, by name, with the platform's reason. */
   roomless?: Record<string, string>;
-  /** A parent's run has placed the whole tree. */
+  /** The parent's run has placed the whole tree. */
   placedByParent: boolean;
   paused: boolean;
   /** Set once the run is to end. */
@@ -169,30 +169,30 @@ export interface Run {
   /** Times of the corrections of drift, by member. */
   corrections: Record<MemberKey, number[]>;
   /**
-   * Of the operations that were opened last, by one decision: those of different VMs may share it. So it follows the clock however many they are,
-   * and the next run, which starts from the clock, is never behind it.
+   * Of the operations that were opened last. Operations on different VMs that one decision opens share it, so it does not run ahead of the
+   * clock however many they are, and the next run, which starts from the clock, is never behind it.
    */
   sequence: number;
   /** How often an activity id was used. */
   activityIds: Record<string, number>;
   operations: number;
-  /** Activities whose operations were given up, to be cancelled. */
+  /** Activities to be cancelled, because their operations were given up. */
   dropped: string[];
-  /** Messages and results that could not be read, the last ones. */
+  /** The last messages and results that could not be parsed. */
   ignored?: IgnoredInput[];
   /** Set while operations wait for the end of a nested run without an activity. */
   endSearch?: EndSearch;
   /** The parent's run that is to be notified of the end of this one. */
   notify?: EndSubscription;
-  /** Sequence of the parent's operation that the plan in force came with. */
+  /** Sequence of the parent's operation that sent the plan in force. */
   parentSequence?: number;
 }
 
-/** Most operator commands that are kept, and bytes that they may take as JSON. The history has all of them. */
+/** Most operator commands that are kept, and their most bytes as JSON. The history has all of them. */
 const WORDS = { count: 100, bytes: 64_000 };
-/** Failed attempts of one operation that are kept, the last ones. */
+/** How many of the last failed attempts of an operation are kept. */
 const ATTEMPTS = 20;
-/** Unreadable inputs that are kept, the last ones. */
+/** How many of the last unreadable inputs are kept. */
 const IGNORED = 20;
 /** Bytes of one message of an error that a run keeps. */
 export const MESSAGE_BYTES = 1_000;
@@ -206,7 +206,7 @@ export interface PlacedMember {
   index: number;
 }
 
-/** What {@link membersOf} has found: a plan never changes, and each decision asks for its members several times. */
+/** Cache of {@link membersOf}: a plan never changes, and each decision needs its members several times. */
 const known = new WeakMap<Plan, readonly PlacedMember[]>();
 
 /** Every member of a plan, in boot order. */
@@ -237,14 +237,14 @@ export function stagesOf(plan: Plan): Stage[] {
   }
 }
 
-/** Gives a member's open operation up: how far it came is unknown. */
+/** Gives up the open operation of a member: its effect is unknown. */
 export function drop(run: Run, state: MemberState): void {
   if (state.operation) run.dropped.push(state.operation.activityId);
   delete state.operation;
   state.uncertain = true;
 }
 
-/** When a VM that was not touched came into its state; 0 for one that was never seen, `now` if it is unknown. */
+/** Since when an untouched VM is in its state; 0 for one that was never seen, `now` if unknown. */
 export function reachedSince(observed: VirtualMachineStatus | undefined, now: number): number {
   return observed ? Math.min(now, observed.since ?? now) : 0;
 }
@@ -261,7 +261,7 @@ export function remember(words: readonly RecordedCommand[], word: RecordedComman
   return kept;
 }
 
-/** The run after an input that could not be read. */
+/** The run after an input that could not be parsed. */
 export function ignoring(run: Run, input: IgnoredInput): Run {
   const entry = { ...input, what: fitText(input.what, 300), why: fitText(input.why, 300) };
   return { ...run, ignored: [...(run.ignored ?? []), entry].slice(-IGNORED) };
@@ -272,7 +272,7 @@ export function withdrawn(run: Run, reason: string): Run {
   return end(run, 'Superseded', reason);
 }
 
-/** The run once it is to end from outside: nothing more starts, open operations are given up, promised room is given back. */
+/** The run once it is to end from outside: nothing more starts, open operations are given up, promised room is released. */
 export function end(run: Run, outcome: OutcomeType, message: string): Run {
   const next: Run = {
     ...run,

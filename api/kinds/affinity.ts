@@ -1,6 +1,6 @@
 /**
- * `spec.affinity` of a VM in both spellings: the documented one (one object a rule with a list of selectors; `zoneAffinity` and
- * `zoneAntiAffinity`) and the shipped one (a list of terms with one selector each). Either shape is taken under either name.
+ * `spec.affinity` of a VM in both spellings: the documented one (one object for each rule, with a list of selectors; `zoneAffinity` and
+ * `zoneAntiAffinity`) and the shipped one (a list of terms with one selector each). Each name accepts both shapes.
  */
 import { z } from 'zod';
 import type { Report } from './convert';
@@ -84,7 +84,7 @@ export const affinitySchema = fields({
 type WrittenTerm = z.infer<typeof term>;
 type WrittenSelector = z.infer<typeof selector>;
 
-/** Every rule of a VM as a term of its own, in the order of the fields above. */
+/** The rules of a VM, one term for each, in the order of the fields above. */
 export function convertAffinity(affinity: z.infer<typeof affinitySchema>, report: Report): AffinityTerm[] {
   return (Object.keys(effects) as Effect[]).flatMap((effect) =>
     (Object.keys(verbs) as Verb[]).flatMap((verb) =>
@@ -95,7 +95,7 @@ export function convertAffinity(affinity: z.infer<typeof affinitySchema>, report
   );
 }
 
-/** One thing or a list of them, each with the steps of the path that lead to it. */
+/** The items of a list, or a single value, each with its path. */
 function listed<T>(value: T | T[] | undefined): { item: T; steps: number[] }[] {
   if (value === undefined) return [];
   return Array.isArray(value)

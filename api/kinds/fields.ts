@@ -1,4 +1,4 @@
-/** The pieces that the schemas are built of, and the messages of what does not fit them. */
+/** Building blocks of the schemas, and the messages for values that do not match. */
 import { z } from 'zod';
 import { parseDuration } from '../duration';
 import { own } from '../own';
@@ -7,13 +7,13 @@ import { parseQuantity } from './quantity';
 import { durationChecks, nameChecks, optionalNameChecks, positiveDurationChecks } from './server-checks';
 import { closest, didYouMean } from './suggest';
 
-/** A mapping that knows all its fields. */
+/** A mapping that refuses unknown fields. */
 export function fields<Shape extends z.core.$ZodLooseShape>(
   shape: Shape,
 ): z.ZodObject<Shape, z.core.$strict> {
   const known = Object.keys(shape);
   return z.strictObject(shape, {
-    // One line a field, in the order of `keys`: zod has one issue for all of them.
+    // zod reports all unknown fields in one issue: one line for each, in the order of `keys`.
     error: (issue) =>
       issue.code === 'unrecognized_keys'
         ? issue.keys.map((name) => unknownField(name, known)).join('\n')
@@ -30,7 +30,7 @@ const DURATION_LIKE = 'a duration such as "30s" or "1m30s"';
 /** A Go duration string that is not negative. */
 export const duration = durationText((ms) => ms >= 0, 'must not be negative').meta(durationChecks);
 
-/** A Go duration string above zero. */
+/** A Go duration string greater than zero. */
 export const positiveDuration = durationText((ms) => ms > 0, 'must be longer than 0s').meta(
   positiveDurationChecks,
 );
@@ -68,7 +68,7 @@ export const name = z
   .superRefine((text, context) => check(context, () => checkName(text)))
   .meta(nameChecks);
 
-/** The name of an object, or an empty text for none. */
+/** The name of an object; empty if absent. */
 export const optionalName = z
   .string()
   .superRefine((text, context) => check(context, () => text === '' || checkName(text)))
@@ -88,7 +88,7 @@ export const namespaceName = z.string().superRefine((text, context) =>
   }),
 );
 
-/** @throws Error when `text` is no DNS-1123 subdomain (RFC 1123; `k8s.io/apimachinery/pkg/util/validation`). */
+/** @throws Error when `text` is not a DNS-1123 subdomain (RFC 1123; `k8s.io/apimachinery/pkg/util/validation`). */
 function checkName(text: string): void {
   if (text.length > LONGEST_NAME) {
     throw new Error(`invalid name: ${text.length} characters long, at most ${LONGEST_NAME} are allowed`);
@@ -131,7 +131,7 @@ const metadataShape = {
   generation: z.int().optional().describe('Set by an API server.'),
 };
 
-/** What an API server puts into `metadata`; nothing of it matters here. */
+/** Fields of `metadata` that an API server sets. They are ignored. */
 const serverFields = [
   'generateName',
   'creationTimestamp',
@@ -153,7 +153,7 @@ export const metadata = fields({
 /** `metadata` of kinds of which only some fields are read. */
 export const looseMetadata = z.looseObject(metadataShape).describe('Standard metadata.');
 
-/** What does not fit a schema. */
+/** A value that does not match its schema. */
 export interface Mismatch {
   path: Path;
   at: 'key' | 'value';
@@ -162,7 +162,7 @@ export interface Mismatch {
   unknownField?: true;
 }
 
-/** Reads a value by its schema: the value, or everything that does not fit. */
+/** Parses a value with its schema. Returns the value, or every mismatch. */
 export function readBySchema<T>(
   schema: z.ZodType<T>,
   value: unknown,
@@ -191,7 +191,7 @@ function toMismatches(issue: z.core.$ZodIssue, above: Path): Mismatch[] {
   return [{ path, at: 'value', message: issue.message }];
 }
 
-/** Of the branches of a union the one of the value's own type: its complaints help, those of the others do not. */
+/** The issues of the branch of a union that has the type of the value. Those of the other branches do not help. */
 function meantBranch(issue: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | undefined {
   const sameType = issue.errors.filter(
     (branch) => !branch.some((inner) => inner.path.length === 0 && isTypeIssue(inner)),
@@ -203,7 +203,7 @@ function isTypeIssue(issue: z.core.$ZodIssue): boolean {
   return issue.code === 'invalid_type' || (issue.code === 'invalid_value' && typeof issue.input !== 'string');
 }
 
-/** The message of every issue for which a schema has none of its own. */
+/** The message of an issue if its schema defines none. */
 function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type':

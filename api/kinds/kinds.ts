@@ -1,4 +1,4 @@
-/** The kinds that are read, each with its versions, its schema and its way into the internal form. */
+/** The kinds, each with its versions, its schema and its conversion to the internal form. */
 import { createHash } from 'node:crypto';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
@@ -42,7 +42,7 @@ const MACHINE_VERSIONS = [FIRST_VERSION, ...VM_OPERATOR.versions];
 /** The API group of our own kinds. */
 export const VMGROUP = { apiGroup: 'vmgroup.dev', versions: ['v1alpha1'] };
 
-/** Namespace of an object that names none. */
+/** Namespace of an object without `metadata.namespace`. */
 export const DEFAULT_NAMESPACE = 'default';
 
 /** Internal form of each kind. */
@@ -55,7 +55,7 @@ export interface Kinds {
   Platform: PlatformObject;
 }
 
-/** Name of a kind that is read. */
+/** Name of a kind. */
 export type Kind = keyof Kinds;
 
 /** A valid object with its kind. */
@@ -67,7 +67,7 @@ export type ObjectFinding = Omit<Finding, 'object'>;
 /** Where an object was read: in a file, with the time of its last change in milliseconds since the epoch, or from an API server. */
 export type Origin = { from: 'file'; changedAt?: number | undefined } | { from: 'api-server' };
 
-/** Reads one document's value: the object, unless there is an error among the findings. */
+/** Reads the value of a document. There is no object if one of the findings is an error. */
 type Read = (value: unknown, origin: Origin) => { read?: ReadObject; findings: ObjectFinding[] };
 
 interface KindEntry {
@@ -142,7 +142,7 @@ function reader<Written extends WrittenObject, Internal>(
   return (value, origin) => {
     const findings: ObjectFinding[] = [];
     let result = readBySchema(schema, value);
-    // The schema of the API server knows the field, or it would not be there: a later version of VM Operator may have it.
+    // The schema of the API server has the field, or the server would have dropped it: a later version of VM Operator may define it.
     if (result.mismatches && origin.from === 'api-server') {
       const unknown = result.mismatches.filter(({ unknownField }) => unknownField);
       findings.push(...unknown.map((mismatch) => toFinding('Warning', mismatch)));
@@ -172,7 +172,7 @@ function toFinding(
   return { severity, ...mismatch, message: mismatch.message + left };
 }
 
-/** The same value without what stands at some paths of keys. */
+/** A copy of the value without the fields at some paths. */
 function without(value: unknown, places: readonly Mismatch[]): unknown {
   const copy = structuredClone(value);
   for (const { path } of places) {
@@ -184,15 +184,15 @@ function without(value: unknown, places: readonly Mismatch[]): unknown {
 
 type Holder = Record<string | number, unknown>;
 
-/** What a document is to be read as. */
+/** How a document is read. */
 export type Recognized =
   | { kind: Kind; read: Read }
-  /** A kind that is none of ours. */
+  /** A kind of another product. */
   | { kind: undefined; mistake?: undefined }
-  /** Meant as one of ours, and wrong. */
+  /** Meant as one of our kinds, but misspelled. */
   | { kind: undefined; mistake: ObjectFinding };
 
-/** Tells by `apiVersion` and `kind` what a document is. Kinds of other products are none of our business. */
+/** Decides by `apiVersion` and `kind` how a document is read. Kinds of other products are ignored. */
 export function recognize(apiVersion: unknown, kind: unknown): Recognized {
   if (typeof kind !== 'string' || kind === '')
     return mistaken('kind', `required: one of ${Object.keys(kinds).join(', ')}`);
@@ -240,7 +240,7 @@ function mistaken(path: string, message: string): Recognized {
   return { kind: undefined, mistake: { severity: 'Error', path: [path], at: 'value', message } };
 }
 
-/** Names the object of a document that need not be valid; `undefined` where it names none. */
+/** The reference to the object of a document that may be invalid; `undefined` if it has no name. */
 export function nameObject(value: Record<string, unknown>): ObjectRef | undefined {
   const metadata = value['metadata'];
   if (typeof value['kind'] !== 'string' || typeof metadata !== 'object' || metadata === null)
@@ -260,7 +260,7 @@ function metaOf({ apiVersion, kind, metadata, spec }: WrittenObject, origin: Ori
   }
   return {
     ...common,
-    // In a manifest exported from a cluster metadata.generation stands still, whatever is edited.
+    // In a manifest exported from a cluster, edits do not change metadata.generation.
     generation: origin.changedAt ?? metadata.generation ?? 0,
     revision: hash({ apiVersion, kind, name, namespace, labels, annotations, spec: spec ?? {} }).slice(0, 12),
   };

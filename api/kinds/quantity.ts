@@ -26,7 +26,7 @@ const QUANTITY = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|
  * (`k8s.io/apimachinery/pkg/api/resource`).
  *
  * @returns Whole bytes, rounded up as Kubernetes does.
- * @throws Error that says what a quantity looks like, when the text is none, is negative or is over 2^53.
+ * @throws Error when the text is not a quantity (the message shows examples), is negative, or is greater than 2^53.
  */
 export function parseQuantity(amount: string | number): number {
   const bytes = typeof amount === 'number' ? amount : read(amount);

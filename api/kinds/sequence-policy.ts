@@ -1,4 +1,4 @@
-/** SequencePolicy: how a group's runs behave where VirtualMachineGroup has no field for it. */
+/** SequencePolicy: settings of a group's runs that VirtualMachineGroup has no fields for. */
 import { z } from 'zod';
 import { optionalDuration, present, reportDuplicates, type Convert, type Report } from './convert';
 import { duration, fields, metadata, name, positiveDuration } from './fields';
@@ -7,7 +7,7 @@ import { didYouMean } from './suggest';
 import type { Gate, SequencePolicy, SequencePolicySpec } from '../model';
 import { memberKind, toMember } from './virtual-machine-group';
 
-/** What holds for a group without a policy, and for each field that a policy leaves out. Durations in milliseconds. */
+/** Defaults for a group without a policy, and for each field that a policy omits. Durations in milliseconds. */
 export const DEFAULT_POLICY: SequencePolicySpec = {
   gate: 'PoweredOn',
   gateTimeout: 600_000,
@@ -166,7 +166,7 @@ export const sequencePolicySchema = fields({
 
 type WrittenSpec = z.infer<typeof spec>;
 
-/** The internal form of a policy, with the built-in value of each field that it leaves out. */
+/** The internal form of a policy, with the default of each field that it omits. */
 export const convertPolicy: Convert<z.infer<typeof sequencePolicySchema>, SequencePolicy> = (
   written,
   meta,
@@ -221,7 +221,7 @@ function toRetry(given: WrittenSpec['retry'], report: Report): SequencePolicySpe
   }
   return {
     maximumAttempts: given?.maximumAttempts ?? defaults.maximumAttempts,
-    // Where only one is given, the built-in value of the other gives way.
+    // If only one is set, the default of the other adapts to it.
     initialInterval: first ?? Math.min(defaults.initialInterval, longest ?? Infinity),
     maximumInterval: longest ?? Math.max(defaults.maximumInterval, first ?? 0),
   };

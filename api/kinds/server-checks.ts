@@ -1,5 +1,5 @@
 /**
- * What an API server checks by itself: written beside each schema as its metadata, from where the CRDs have it.
+ * Checks that an API server makes itself: metadata of each schema, from which the CRDs are generated.
  *
  * The messages are those of `validate`. An API server estimates what a rule may cost at worst, from the bounds of the lists and texts
  * around it, and refuses a CRD whose rules cost too much (https://kubernetes.io/docs/reference/using-api/cel/#resource-use-by-cel-functions).
@@ -12,10 +12,10 @@ export const MAX_LIST = 10_000;
 /** Length of a duration: `time.Duration.String` writes at most 26 characters. */
 const MAX_DURATION = 64;
 
-/** A rule in the Common Expression Language, where `self` is the value. */
+/** A rule in the Common Expression Language; `self` is the value. */
 export interface ServerRule {
   rule: string;
-  /** What a person is told: a text, or an expression that gives one. */
+  /** The message for the user: a text, or an expression that returns one. */
   message?: string;
   messageExpression?: string;
   /** Path below the value of the field that is at fault. */
@@ -29,19 +29,19 @@ export function serverRules(...rules: ServerRule[]): { 'x-kubernetes-validations
 }
 
 /**
- * Metadata of a mapping whose unknown fields are kept though `validate` refuses them: an API server drops those of a mapping within a
- * mapping that keeps its own without a word.
+ * Metadata of a mapping whose unknown fields are kept although `validate` refuses them: inside a mapping that keeps its unknown fields, an
+ * API server silently drops those of nested mappings.
  */
 export const keepUnknown = { 'x-kubernetes-preserve-unknown-fields': true };
 
-/** Metadata of a list whose items are told apart by some of their fields: no two alike, and each item has owners of its own. */
+/** Metadata of a list whose items are identified by some of their fields: these are unique, and each item has its own field managers. */
 export function listMap(...keys: string[]): Record<string, unknown> {
   return { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': keys };
 }
 
 const NAME = '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*';
 
-/** Metadata of the name of an object. Only a pattern: names stand in lists too long for rules. */
+/** Metadata of the name of an object. Only a pattern: names occur in lists that are too long for rules. */
 export const nameChecks = { minLength: 1, maxLength: 253, pattern: `^${NAME}$` };
 
 /** Metadata of a name that may be empty. */
@@ -68,7 +68,7 @@ const notNegative = {
 /** Metadata of a duration. */
 export const durationChecks = { maxLength: MAX_DURATION, ...serverRules(notNegative) };
 
-/** Metadata of a duration above zero. */
+/** Metadata of a duration greater than zero. */
 export const positiveDurationChecks = {
   maxLength: MAX_DURATION,
   ...serverRules(notNegative, {

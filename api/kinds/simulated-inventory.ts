@@ -1,4 +1,4 @@
-/** SimulatedInventory: what the simulated platform consists of and how it behaves. */
+/** SimulatedInventory: the hosts, datastores and behavior of the simulated platform. */
 import { z } from 'zod';
 import { present, reportDuplicates, type Convert, type Report } from './convert';
 import { parseDuration } from '../duration';
@@ -18,7 +18,7 @@ const GIB = 2 ** 30;
 const ZONES = ['zone-a', 'zone-b', 'zone-c'];
 const HOSTS_PER_ZONE = 4;
 
-/** What the simulated platform is where nobody describes one: three zones with room to spare, quick boots, nothing goes wrong. */
+/** The default inventory: three zones with ample room, fast boots, no faults. */
 export const DEFAULT_INVENTORY: SimulatedInventory = {
   namespace: 'default',
   name: 'default',
@@ -134,7 +134,7 @@ export const simulatedInventorySchema = fields({
     .describe('The inventory; each field that is left out has its built-in value.'),
 });
 
-/** The internal form of an inventory, with the built-in value of each field that it leaves out. */
+/** The internal form of an inventory, with the default of each field that it omits. */
 export const convertInventory: Convert<z.infer<typeof simulatedInventorySchema>, SimulatedInventory> = (
   written,
   meta,

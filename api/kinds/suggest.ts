@@ -1,10 +1,10 @@
 /** "Did you mean". */
 import { distance } from 'fastest-levenshtein';
 
-/** Longer texts are no slip of the finger, and costly to compare. */
+/** Longer texts are unlikely to be typing errors, and expensive to compare. */
 const LONGEST = 100;
 
-/** The one of `known` that the writer of `text` most likely meant, if any. */
+/** The item of `known` that `text` is most likely a misspelling of, if any. */
 export function closest(text: string, known: readonly string[]): string | undefined {
   if (text === '' || text.length > LONGEST) return undefined;
   const wanted = text.toLowerCase();
@@ -26,7 +26,7 @@ export function didYouMean(text: string, known: readonly string[]): string {
   return name === undefined ? '' : `; did you mean ${JSON.stringify(name)}?`;
 }
 
-/** Letters in the wrong order: two changes, and a common slip. */
+/** Two letters swapped: two changes, and a common typing error. */
 function isAnagram(lower: string, name: string): boolean {
   const letters = (text: string): string => [...text].sort().join('');
   return letters(lower) === letters(name.toLowerCase());

@@ -1,4 +1,4 @@
-/** VirtualMachineClass: what a VM of the class asks of a host; all other fields pass untouched. */
+/** VirtualMachineClass: the resources that a VM of the class requests. All other fields are kept as they are. */
 import { z } from 'zod';
 import type { Convert } from './convert';
 import { looseMetadata, quantity } from './fields';

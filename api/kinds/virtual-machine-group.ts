@@ -1,4 +1,4 @@
-/** VirtualMachineGroup in both spellings found in the field (the documented `delay`, the shipped `powerOnDelay` and `powerOffDelay`). */
+/** VirtualMachineGroup in both spellings in use: the documented `delay`, and the shipped `powerOnDelay` and `powerOffDelay`. */
 import { z } from 'zod';
 import { nonEmpty, present, type Convert } from './convert';
 import { parseDuration } from '../duration';
@@ -15,7 +15,7 @@ export const powerState = z.enum(['PoweredOn', 'PoweredOff', 'Suspended']);
 /** `spec.powerOffMode` and `spec.suspendMode` of groups and VMs. */
 export const powerMode = z.enum(['Hard', 'Soft', 'TrySoft']);
 
-/** Kind of a member, `VirtualMachine` where it is left out. */
+/** Kind of a member; default `VirtualMachine`. */
 export const memberKind = z
   .enum(['VirtualMachine', 'VirtualMachineGroup'])
   .meta({ default: 'VirtualMachine' });
@@ -107,7 +107,7 @@ export const virtualMachineGroupSchema = fields({
       fieldPath: '.spec.powerState',
       reason: 'FieldValueForbidden',
     },
-    // An object that is stored already keeps its status and its finalizer: the first rule is for new ones, the second for changes.
+    // Objects that are already stored must remain writable for status and finalizers: the first rule applies to new objects, the second to changes.
     {
       rule: `${NOT_ITS_OWN_GROUP} || has(self.status)`,
       ...itsOwnGroup,
@@ -119,7 +119,7 @@ export const virtualMachineGroupSchema = fields({
   ),
 );
 
-/** `now`, or the time (RFC 3339) that an admission webhook put in its place. */
+/** `now`, or the time (RFC 3339) by which an admission webhook replaced it. */
 function isSyncTime(text: string): boolean {
   return (
     text === '' || /^now$/i.test(text) || (/^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)))
@@ -154,7 +154,7 @@ function toTier(tier: WrittenTier, before: WrittenTier | undefined): Tier {
   };
 }
 
-/** A member with its kind, which is `VirtualMachine` where it is left out. */
+/** A member with its kind; default `VirtualMachine`. */
 export function toMember({
   kind = 'VirtualMachine',
   name,

@@ -1,4 +1,4 @@
-/** VirtualMachine: the fields that groups need; all others pass untouched. */
+/** VirtualMachine: the fields that groups need. All others are kept as they are. */
 import { z } from 'zod';
 import { affinitySchema, convertAffinity } from './affinity';
 import { isMapping, nonEmpty, present, type Convert, type Report } from './convert';
@@ -25,7 +25,7 @@ export const LOCATOR_ANNOTATION = 'vmgroup.dev/platform-vm';
 const LONGEST_LOCATOR = 1_000;
 const LOCATOR = /^(uuid:[0-9A-Fa-f-]{32,36}|path:\S.*)$/;
 
-/** The version that spells enumerations with a small first letter, and has neither groups nor affinity. */
+/** The version whose enumeration values begin with a lower-case letter. It has neither groups nor affinity. */
 export const FIRST_VERSION = 'v1alpha1';
 
 /** A `VirtualMachine` of vmoperator.vmware.com, v1alpha2 to v1alpha6; v1alpha1 after {@link fromFirstVersion}. */
@@ -113,7 +113,7 @@ function locatorOf({ annotations }: ObjectMeta, report: Report): VmLocator | und
   return undefined;
 }
 
-/** The same VM with the spelling of later versions, when it is one of v1alpha1. */
+/** Converts a VM of v1alpha1 to the spelling of later versions. */
 export function fromFirstVersion(value: unknown): unknown {
   if (!isMapping(value) || !isFirstVersion(value) || !isMapping(value['spec'])) return value;
   const spec = { ...value['spec'] };

@@ -1,11 +1,11 @@
-/** The graph of groups: who contains whom, by `groupName` or by `bootOrder`. No recursion: a chain of groups may be long. */
+/** The graph of groups: which group contains which, by `groupName` or by `bootOrder`. Without recursion: chains of groups may be long. */
 import type { Group } from '../model';
 import type { Path } from '../problem';
 
-/** Groups on top of each other, counted with the topmost one. */
+/** Most levels of nested groups, the topmost included. */
 export const MAX_GROUP_DEPTH = 16;
 
-/** Names at either end of a route in a message; of longer routes the middle is left out. */
+/** Names shown at each end of a route in a message. The middle of longer routes is omitted. */
 const ENDS = MAX_GROUP_DEPTH / 2 + 1;
 
 interface Vertex {
@@ -13,25 +13,25 @@ interface Vertex {
   /** Groups that this one contains, and groups that contain it. */
   below: Vertex[];
   above: Vertex[];
-  /** Where this group itself says that it contains another, or that it belongs to another. */
+  /** The fields of this group that name a member group or its parent. */
   places: { other: Vertex; path: Path }[];
 }
 
 /** Groups by namespace and name. */
 export type Graph = Map<string, Vertex>;
 
-/** A route of groups, each of which contains the next, and where `group` has its part in it. */
+/** A route of groups, each of which contains the next, with the field of `group` that is part of it. */
 export interface Route {
   group: Group;
   /** `a -> b -> c`. */
   text: string;
   /** Groups on the route. */
   length: number;
-  /** Path into `group`; its name where its part of the route is written in other objects only. */
+  /** Path into `group`; that of its name if only fields of other objects make it part of the route. */
   path: Path;
 }
 
-/** Who contains whom. Names of groups that do not exist, and of the group itself, are left out. */
+/** Builds the graph. Groups that do not exist are omitted, and references of a group to itself. */
 export function graphOf(groups: readonly Group[]): Graph {
   const graph: Graph = new Map(
     groups.map((group) => [keyOf(group, group.name), { group, below: [], above: [], places: [] }]),
@@ -64,7 +64,7 @@ function keyOf({ namespace }: Group, name: string): string {
   return `${namespace}/${name}`;
 }
 
-/** Vertices in an order in which each comes after all that lead to it; those on cycles and beyond them are left out. */
+/** Topological order: each vertex comes after its predecessors. Vertices on cycles, and those after them, are omitted. */
 function inOrder(
   vertices: Vertex[],
   leadTo: (vertex: Vertex) => Vertex[],
@@ -85,7 +85,7 @@ function inOrder(
   return order;
 }
 
-/** For each group on a cycle one cycle that it is on, from itself to itself. */
+/** One cycle for each group on a cycle, starting at that group. */
 export function cyclesOf(graph: Graph): Route[] {
   const routes = new Map<Vertex, Route>();
   for (const vertex of onCycles(graph)) {
@@ -98,7 +98,7 @@ export function cyclesOf(graph: Graph): Route[] {
   return [...routes.values()];
 }
 
-/** All that are on cycles, and what lies between two of them. */
+/** The vertices on cycles, and those between two cycles. */
 function onCycles(graph: Graph): Vertex[] {
   const vertices = [...graph.values()];
   const above = ({ above }: Vertex): Vertex[] => above;
@@ -109,7 +109,7 @@ function onCycles(graph: Graph): Vertex[] {
   return rest.filter((vertex) => !clearOfCyclesBelow.has(vertex));
 }
 
-/** The shortest way from a group back to itself, each once; empty where there is none. */
+/** The shortest cycle through a group, each vertex once; empty if there is none. */
 function shortestCycle(start: Vertex): Vertex[] {
   const cameFrom = new Map<Vertex, Vertex>();
   const queue = [start];
@@ -142,12 +142,12 @@ function cycleRoute(cycle: Vertex[], index: number): Route {
   };
 }
 
-/** Where a group says that it is tied to one of the others. */
+/** The field of a group that names one of the others. */
 function placeOf(vertex: Vertex, others: Vertex[]): Path {
   return vertex.places.find(({ other }) => others.includes(other))?.path ?? ['metadata', 'name'];
 }
 
-/** For each group that is not on or below a cycle the longest way down to it from a group that is in no other. */
+/** For each group that is not on or below a cycle: the longest route to it from a group without a parent. */
 export function depthsOf(graph: Graph): Route[] {
   const longest = new Map<Vertex, { depth: number; parent?: Vertex; top: string[] }>();
   const order = inOrder(
@@ -179,7 +179,7 @@ function deepest(vertices: Vertex[], depthOf: (vertex: Vertex) => number): Verte
   );
 }
 
-/** Names from a group upwards, as many as a message shows. */
+/** Names from a group upwards, at most as many as a message shows. */
 function lastNames(vertex: Vertex, parentOf: (vertex: Vertex) => Vertex | undefined): string[] {
   const names: string[] = [];
   for (let at: Vertex | undefined = vertex; at && names.length < ENDS; at = parentOf(at))

@@ -1,20 +1,20 @@
-/** What of a namespace one object has to do with, so that the rules need not look at all of it for one change. */
+/** The part of a namespace that is related to one object, so that the rules need not check the whole namespace for one change. */
 import type { ReadObject } from '../kinds';
 import type { Group, Manifests, MemberRef, VirtualMachine } from '../model';
 import type { ObjectRef } from '../problem';
 
-/** The objects that rules can find something about together with one object, without itself. */
+/** The objects whose combination with one object can break a rule. */
 export interface Neighbours {
   groups: Group[];
   virtualMachines: VirtualMachine[];
-  /** Groups that have nothing to do with it, by name: they exist. */
+  /** Unrelated groups, by reference: the rules need to know that they exist. */
   strangers: ObjectRef[];
 }
 
 /**
- * Of a VM: the groups that list it or that it names. Of a group: all groups of its tree, those that list one of its members, and its VMs.
+ * For a VM: the groups that list it or that it names. For a group: all groups of its tree, those that list one of its members, and its VMs.
  *
- * @param forms The object as it was and as it is to be.
+ * @param forms The object before and after the change.
  * @param known The objects of one namespace.
  */
 export function neighboursOf(ref: ObjectRef, forms: readonly ReadObject[], known: Manifests): Neighbours {
@@ -58,7 +58,7 @@ function nearGroup(name: string, forms: Group[], rest: Group[]): IsNear {
   return (group) => tree.has(group.name) || group.tiers.some((tier) => tier.members.some(shares));
 }
 
-/** Names of all groups that are tied to one, in whichever direction and over however many others. */
+/** Names of all groups that are connected to a group, directly or not, in either direction. */
 function treeOf(start: string, groups: readonly Group[]): Set<string> {
   const ties = new Map<string, string[]>();
   const tie = (from: string, to: string): void => {

@@ -1,25 +1,25 @@
 /**
- * Rules between objects: pure, on the internal form, for manifests and admission alike.
+ * Rules between objects: pure, on the internal form, used for manifests and for admission.
  *
- * RULES-1: each group that breaks a rule has an error of its own, so that leaving out what has an error leaves out all of it: every group on a
- *     cycle, and both groups that list the same member.
+ * RULES-1: each group that breaks a rule gets its own error, so that removing the objects with errors removes the whole conflict: every group
+ *     on a cycle, and both groups that list the same member.
  */
 import type { Group, Manifests, MemberRef, VirtualMachine } from '../model';
 import { didYouMean, POLICY_ANNOTATION, type ReadObject } from '../kinds';
 import { cyclesOf, depthsOf, graphOf, MAX_GROUP_DEPTH } from './group-graph';
 import { formatPath, type Finding, type Locate, type ObjectRef, type Path, refKey } from '../problem';
 
-/** What the rules need besides the objects themselves. */
+/** What the rules need in addition to the objects. */
 export interface RuleContext {
-  /** The last valid state, for fields that must not be emptied. */
+  /** The last valid state, for fields that must not become empty. */
   previous?: Manifests;
-  /** Objects that exist and are invalid: what refers to them is not reported as well. */
+  /** Objects that exist but are invalid: references to them are not reported. */
   invalid?: readonly ObjectRef[];
-  /** Tells where a path of an object stands, so that a message can name the other place too. */
+  /** Finds the position of a path, so that a message can name the other place too. */
   locate?: Locate;
 }
 
-/** Everything that is wrong between objects which are valid each on its own, in no particular order. */
+/** Every problem between objects that are valid by themselves, in no particular order. */
 export function checkRules(manifests: Manifests, context: RuleContext = {}): Finding[] {
   const { groups, virtualMachines } = manifests;
   const errors = [
@@ -30,21 +30,21 @@ export function checkRules(manifests: Manifests, context: RuleContext = {}): Fin
     ...emptiedPowerState(groups, context.previous?.groups ?? []),
     ...virtualMachines.flatMap(affinityWithoutGroup),
   ];
-  // An object with an error is left out: a warning about it would not help.
+  // No warnings about an object with an error: they would not help.
   const broken = new Set(errors.map(({ object }) => refKey(object)));
   const warnings = references(manifests, context.invalid ?? []);
   return [...errors, ...warnings.filter(({ object }) => !broken.has(refKey(object)))];
 }
 
 /**
- * Whether {@link checkRules} says the same of two forms of one object, and of every other object beside them: nothing that the rules look
- * at is different. Whoever checks many objects again and again may keep what was found where all that has changed is the same to the rules.
+ * Whether {@link checkRules} returns the same for two forms of an object: no field that the rules read differs. A caller that checks many
+ * objects repeatedly can then keep its previous result.
  */
 export function sameToRules(one: ReadObject | undefined, other: ReadObject | undefined): boolean {
   return one === other || JSON.stringify(seenByRules(one)) === JSON.stringify(seenByRules(other));
 }
 
-/** What the rules look at of an object. */
+/** The fields of an object that the rules read. */
 function seenByRules(read: ReadObject | undefined): unknown {
   if (!read) return undefined;
   switch (read.kind) {
@@ -178,7 +178,7 @@ function tooDeep(groups: readonly Group[]): Finding[] {
     });
 }
 
-/** As VM Operator's webhook has it. A VM may lose its own power state: it is the group's then. */
+/** As in VM Operator's webhook. A VM may remove its own power state: that of the group applies then. */
 function emptiedPowerState(groups: readonly Group[], previous: readonly Group[]): Finding[] {
   const before = new Map(previous.map((group) => [refKey(groupRef(group)), group]));
   return groups.flatMap((group) => {
@@ -196,7 +196,7 @@ function affinityWithoutGroup(vm: VirtualMachine): Finding[] {
   return [finding(vmRef(vm), ['spec', 'affinity'], message, { at: 'key' })];
 }
 
-/** Names of things that do not exist, and members that do not name their group: allowed, as it may come later, but worth a word. */
+/** References to objects that do not exist, and members that do not name their group: allowed, as these may follow, but worth a warning. */
 function references(manifests: Manifests, invalid: readonly ObjectRef[]): Finding[] {
   const known = namesByKind(manifests, invalid);
   const parents = [
@@ -219,7 +219,7 @@ function references(manifests: Manifests, invalid: readonly ObjectRef[]): Findin
   return [...parents, ...policies, ...notLinked(manifests), ...notListed(manifests)];
 }
 
-/** Names of all objects, invalid ones too, by kind and namespace. */
+/** Names of all objects, including invalid ones, by kind and namespace. */
 function namesByKind(
   { groups, policies }: Manifests,
   invalid: readonly ObjectRef[],
@@ -253,7 +253,7 @@ function missing(
   return [finding(object, path, message, { severity: 'Warning', key: `missing ${kind}/${name}` })];
 }
 
-/** Members that are there and do not name the group that lists them: they are left alone, which few people mean. */
+/** Members that exist but do not name the group that lists them: they are left alone, which is rarely intended. */
 function notLinked({ groups, virtualMachines }: Manifests): Finding[] {
   const parents = new Map<string, string | undefined>([
     ...groups.map((group) => [refKey(groupRef(group)), group.groupName] as const),
@@ -277,7 +277,7 @@ function notLinked({ groups, virtualMachines }: Manifests): Finding[] {
   );
 }
 
-/** Members by name alone: they are powered after all others, which few people mean where the rest of the group has an order. */
+/** Members that name their group but are not listed: they are powered last, which is rarely intended if the group has a boot order. */
 function notListed({ groups, virtualMachines }: Manifests): Finding[] {
   const listed = new Map(
     groups.map((group) => [refKey(groupRef(group)), new Set(membersOf(group).map(label))] as const),

@@ -1,12 +1,12 @@
 /**
- * How evenly CPUs and memory are taken, over hosts and over zones.
+ * How evenly the used CPUs and memory are spread over hosts and over zones.
  *
- * The measure is the sum over places of `load² / capacity`: smallest where all are taken to the same share. It is scaled so that 1 is
- * perfectly even, and 0 is every place either full or empty.
+ * The measure is the sum over places of `load² / capacity`: smallest if all places are used to the same share. It is scaled so that 1 is
+ * perfectly even, and 0 means that every place is either full or empty.
  */
 import type { Model } from './model';
 
-/** A VM that asks for nothing counts as this much, as in the Kubernetes scheduler: else all of them would come onto one host. */
+/** Load of a VM without requests, as in the Kubernetes scheduler: without it, all such VMs would be placed on one host. */
 const LEAST_CPUS = 100;
 const LEAST_MEMORY = 200 * 2 ** 20;
 
@@ -22,11 +22,11 @@ interface Resource {
   zoneShare: Float64Array;
   /** What one unit of the sum is worth on the scale from 0 to 1. */
   scale: number;
-  /** The sum where all is perfectly even. */
+  /** The sum if the load is perfectly even. */
   even: number;
 }
 
-/** The loads while VMs come and go. Lower `cost` is more even; only differences of it matter. */
+/** The loads while VMs are added and removed. A lower `cost` is more even; only differences between costs matter. */
 export class Balance {
   readonly #resources: Resource[];
   readonly #zoneOf: Int32Array;
@@ -42,7 +42,7 @@ export class Balance {
     for (const each of this.#resources) this.cost += (unevenSpots(each) + unevenZones(each)) / 4;
   }
 
-  /** What `cost` would grow by if the VM came onto the spot. */
+  /** By how much `cost` would grow if the VM were added to the spot. */
   added(vm: number, spot: number): number {
     const zone = this.#zoneOf[spot]!;
     let sum = 0;
@@ -65,7 +65,7 @@ export class Balance {
     this.cost -= this.added(vm, spot);
   }
 
-  /** 1 is perfectly even. Computed anew, without the rounding of many additions. */
+  /** 1 is perfectly even. Computed from scratch, without the rounding errors of many additions. */
   evenness(): { spread: number; load: number } {
     const mean = (of: (each: Resource) => number): number =>
       this.#resources.reduce((sum, each) => sum + of(each), 0) / this.#resources.length;
@@ -93,7 +93,7 @@ function resource(
   const spotLoads = new Float64Array(model.spots.length);
   const zoneLoads = new Float64Array(model.zones.length);
   const zoneCapacity = new Float64Array(model.zones.length);
-  // Without a limit a zone counts as one that could take everything.
+  // A zone without a limit counts as one with room for all VMs.
   const capacity = model.spots.map((spot) => {
     const limit = capacityOf(spot);
     return Math.max(1, limit === Infinity ? total : limit);

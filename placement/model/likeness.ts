@@ -1,15 +1,15 @@
-/** Which spots, and which VMs, can stand for each other: a search that has tried one of them need not try the next. */
+/** Interchangeable spots and VMs: a search that has tried one of them need not try the others. */
 import type { Network } from './network';
 
-/** Numbers of classes: those of one class are alike. */
+/** Class numbers: items of one class are interchangeable. */
 export interface Likeness {
-  /** By spot; -1: it is like no other. */
+  /** By spot; -1: unlike every other. */
   spots: Int32Array;
   /** By VM. */
   vms: Int32Array;
 }
 
-/** Tells what is alike to required rules and room, or to the score too. */
+/** Finds what is interchangeable for required rules and room, or for the score too. */
 export function likenessOf(network: Network, to: 'Required' | 'Score'): Likeness {
   const { words } = network;
   const spots = new Map<string, number>();
@@ -37,7 +37,7 @@ export function likenessOf(network: Network, to: 'Required' | 'Score'): Likeness
   };
 }
 
-/** Spots that placed VMs with rules over hosts tell from others. */
+/** Spots with placed VMs that hold or match a required rule over hosts: these differ from the others. */
 function markedSpots(network: Network): Uint8Array {
   const marked = new Uint8Array(network.spots);
   for (let bond = 0; bond < network.bonds; bond++) {

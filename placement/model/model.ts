@@ -1,8 +1,8 @@
 /**
- * A problem in numbers: VMs, places and rules as indices, selectors already answered.
+ * A problem in numbers: VMs, places and rules as indices, with selectors already evaluated.
  *
- * Entities are the VMs to be placed, then the placed ones. A spot is what a VM is put on: a host, or a zone whose hosts cannot be seen. A
- * bond is all equal terms of VMs of one namespace: who holds them, and whom they select.
+ * Entities are the VMs to be placed, followed by the placed ones. A spot is where a VM is placed: a host, or a zone whose hosts are not
+ * visible. A bond is the set of equal terms of VMs of one namespace, with the VMs that hold them and the VMs that they select.
  */
 import type { AffinityTerm, Placement } from '../../api';
 import type { PlacedVm, PlacementProblem, PlacementVm } from '../problem';
@@ -11,16 +11,16 @@ import { LabelIndex, selectorText } from '../selectors';
 /** A place for VMs. */
 export interface Spot {
   zone: number;
-  /** Absent: the zone's hosts cannot be seen. */
+  /** Absent: the hosts of the zone are not visible. */
   host?: string;
   pool?: string;
-  /** Room before placed VMs, in thousandths of a CPU. */
+  /** Capacity, placed VMs not subtracted, in thousandths of a CPU. */
   cpus: number;
   /** Bytes. */
   memory: number;
 }
 
-/** Equal terms: what they say, who holds them (as terms), whom they select (as entities whose place is known or still open). */
+/** Equal terms: their content, their holders (as terms), and the entities that they select, if their place is known or still open. */
 export interface Bond {
   overZones: boolean;
   isAffinity: boolean;
@@ -36,11 +36,11 @@ export interface Term {
   term: AffinityTerm;
   /** Its selector selects its own VM too. */
   matchesItself: boolean;
-  /** The VM has an equal term before this one: preferred ones count once. */
+  /** The VM has an equal term before this one: equal preferred terms count once. */
   isRepeated: boolean;
-  /** Whether it has a say in this problem; where not, why is the outcome that is reported. */
+  /** Whether it applies to this problem; if not, the outcome says why. */
   binds: boolean;
-  /** Where it is a required rule that binds: what it is in `Model.rules`. */
+  /** For a required rule that applies: its index in `Model.rules`. */
   rule?: number;
 }
 
@@ -55,23 +55,23 @@ export interface Model {
   entities: (PlacementVm | PlacedVm)[];
   spots: Spot[];
   zones: string[];
-  /** Whether VMs can be put there at all: a datastore with free space is near. */
+  /** Whether the spot accepts VMs: it reaches a datastore with free space. */
   usable: boolean[];
-  /** By entity: the spot of a placed VM, -1 where it has none or it is not in the problem. */
+  /** By entity: the spot of a placed VM; -1 if it has none, or its spot is not in the problem. */
   spotOf: Int32Array;
-  /** By entity: the zone of a placed VM, -1 where it has none. */
+  /** By entity: the zone of a placed VM; -1 if it has none. */
   zoneOf: Int32Array;
   /** By entity, in thousandths of a CPU and bytes. */
   cpus: Float64Array;
   memory: Float64Array;
   bonds: Bond[];
-  /** By entity, in the order of its manifest. */
+  /** By entity, in the order of the manifest. */
   terms: Term[][];
   rules: Rule[];
 }
 
 /**
- * Reads a problem.
+ * Converts a problem to numbers.
  *
  * @throws Error when two VMs share a uid, two hosts or zones share a name, or a zone has both hosts and an entry in `zones`.
  */
@@ -102,7 +102,7 @@ export function readProblem(problem: PlacementProblem): Model {
   return model;
 }
 
-/** CPUs as the solver counts them. */
+/** CPUs in the unit of the solver, thousandths. */
 export function thousandths(cpus: number): number {
   return Math.round(cpus * 1000);
 }
@@ -164,7 +164,7 @@ function hasStorage({ datastores }: PlacementProblem, zone: string | undefined):
   );
 }
 
-/** Finds the places of placed VMs. A host that is known tells the zone; a zone that hides its hosts is a spot itself. */
+/** Finds the places of placed VMs. A known host determines the zone; a zone without visible hosts is itself a spot. */
 function standPlaced(model: Model): void {
   const hosts = new Map(model.spots.flatMap(({ host }, at) => (host === undefined ? [] : [[host, at]])));
   const hidden = new Map(
@@ -180,7 +180,7 @@ function standPlaced(model: Model): void {
   }
 }
 
-/** Whether rules of a bond can see where the entity is: a VM to be placed yes, a placed one where its host or zone is known. */
+/** Whether the place of an entity counts for a bond: for a VM to be placed always, for a placed one if its host or zone is known. */
 function isSeen(model: Model, entity: number, overZones: boolean): boolean {
   if (entity < model.size || overZones || model.spotOf[entity] !== -1) return true;
   return model.problem.placed[entity - model.size]?.placement.node !== undefined;
@@ -221,7 +221,7 @@ function readTerms(model: Model): void {
   for (const bond of model.bonds) settle(model, bond);
 }
 
-/** Says of each term of a bond whether it selects its own VM, and whether it binds. */
+/** Marks each term of a bond that selects its own VM, and each that applies. */
 function settle(model: Model, bond: Bond): void {
   const matched = new Set(bond.matched);
   const selectsNew = bond.matched.some((entity) => entity < model.size);
@@ -229,12 +229,12 @@ function settle(model: Model, bond: Bond): void {
     term.matchesItself = matched.has(term.entity);
     const others = bond.matched.length - Number(term.matchesItself);
     if (term.entity >= model.size) term.binds = selectsNew && placedTermBinds(model, bond, term);
-    // A VM satisfies its own affinity where no other VM matches it. A preferred term that selects nobody weighs nothing.
+    // A VM satisfies its own affinity if no other VM matches it. A preferred term that selects no VM has no weight.
     else if (others === 0) term.binds = bond.isRequired && bond.isAffinity && !term.matchesItself;
   }
 }
 
-/** A placed VM's term binds where its place is in the problem and, for affinity, where no placed VM satisfies it already. */
+/** The term of a placed VM applies if its place is in the problem and, for affinity, if no placed VM satisfies it yet. */
 function placedTermBinds(model: Model, bond: Bond, { entity }: Term): boolean {
   const at = bond.overZones ? model.zoneOf : model.spotOf;
   const place = at[entity];

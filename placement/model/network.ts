@@ -1,17 +1,17 @@
-/** The constraints that one search keeps: a model with all of its rules, or with some left out. */
+/** The constraints of one search: those of a model, with all of its rules or without some. */
 import type { Model } from './model';
 
-/** A VM's parts in a bond. */
+/** Roles of a VM in a bond, as bits. */
 export const HOLDS = 1;
 export const MATCHES = 2;
 
-/** Which constraints a search keeps. */
+/** Which constraints a search respects. */
 export interface Kept {
   /** By rule of the model; absent: all. */
   rules?: Uint8Array;
-  /** Whether VMs need room; false: they ask for nothing. */
+  /** Whether VMs need room; false: requests are ignored. */
   room: boolean;
-  /** Whether preferred terms are weighed. */
+  /** Whether preferred terms count. */
   preferred: boolean;
 }
 
@@ -26,15 +26,15 @@ export interface Network {
   /** By zone: its spots as a set. */
   zoneSets: Uint32Array;
   isHidden: Uint8Array;
-  /** By spot: whether placed VMs stand there. */
+  /** By spot: whether it has placed VMs. */
   hasPlaced: Uint8Array;
-  /** Free room of each spot after placed VMs; may be below 0. */
+  /** Free room of each spot, placed VMs subtracted; may be negative. */
   freeCpus: Float64Array;
   freeMemory: Float64Array;
   /** What each VM needs. */
   cpus: Float64Array;
   memory: Float64Array;
-  /** By VM: spots that it may stand on, as far as no other VM has a say. */
+  /** By VM: the spots that are allowed for it, rules about other VMs not considered. */
   domains: Uint32Array;
   bonds: number;
   overZones: Uint8Array;
@@ -45,24 +45,24 @@ export interface Network {
   matched: Int32Array[];
   /** By bond: how many entities match it. */
   matchedTotal: Int32Array;
-  /** By VM: its bonds are those from `from[vm]` to below `from[vm + 1]`, with its parts in them. */
+  /** By VM: its bonds are at `from[vm]` up to, but not including, `from[vm + 1]`, with its roles in them. */
   from: Int32Array;
   bondOf: Int32Array;
   parts: Uint8Array;
-  /** By bond: where its counts begin, one for each zone or spot. */
+  /** By bond: offset of its counts, one for each zone or spot. */
   offset: Int32Array;
-  /** Placed VMs that match, that hold, and that do both, by bond and place. */
+  /** Number of placed VMs that match, hold, and do both, by bond and place. */
   matchedAt: Int32Array;
   heldAt: Int32Array;
   bothAt: Int32Array;
-  /** By bond: where among its counts placed VMs hold it. */
+  /** By bond: the indices among its counts at which placed VMs hold it. */
   placedHolders: number[][];
 }
 
-/** The place that counts for a bond when a VM stands on a spot; -1: none, as nobody sees the host there. */
+/** The place that counts for a bond if a VM is on a spot; -1: none, because hosts are not visible there. */
 export function placeOf(network: Network, bond: number, spot: number): number {
   if (network.overZones[bond]) return network.zoneOf[spot]!;
-  // What belongs on one host has to be in one zone at least; what must not share a host may share a zone.
+  // VMs that belong on one host must at least share a zone; VMs that must not share a host may share a zone.
   return network.isHidden[spot] && !network.isAffinity[bond] ? -1 : spot;
 }
 

@@ -17,6 +17,7 @@ export function place(
   const options = { ...claim, seed, ...(hold && { hold }), ...(beside && { beside }) };
   const purpose = `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`;
   const endless = ['NoCapacity', 'Transient', 'Throttled'] as const;
+  platform.track?.(requests.map(({ vm }) => vm));
   return inAttempts({ purpose, retry, endless, earlier, first: {}, client, logger }, async (run) => ({
     operation,
     results: await platform.place(requests, options, run.signal),

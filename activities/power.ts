@@ -66,6 +66,7 @@ export function power(dependencies: ActivityDependencies, input: PowerInput): Pr
       logger: dependencies.logger,
     },
     async (run) => {
+      dependencies.platform.track?.([input.vm]);
       const reached = await reachPowerState(dependencies, input, run);
       const status = await reachGate(dependencies, input, run, reached.state);
       const { askedAt, asked } = run.progress;

@@ -126,9 +126,10 @@ export class RunningBridge implements Bridge {
   }
 
   #onSource(next: SourceState): void {
-    const { desired, announce, queue } = this.#with;
+    const { desired, announce, queue, observations } = this.#with;
     const isFirst = !desired.isRead();
     for (const happening of desired.update(next)) announce(happening);
+    observations.track?.(desired.index.virtualMachines.values());
     queue.touchAll(isFirst || !next.changed ? this.#keys() : next.changed);
   }
 

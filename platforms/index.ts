@@ -3,3 +3,4 @@ export * from './platform';
 export * from './capabilities';
 export * from './observer';
 export * from './observations';
+export * from './platform-names';

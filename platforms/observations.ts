@@ -1,24 +1,70 @@
-/** What the bridge reads of a platform's VMs. */
-import type { VirtualMachineStatus } from '../api';
-import type { VirtualMachineRef } from '../contract';
+/** What the bridge reads of the VMs of all platforms. */
+import type { VirtualMachine, VirtualMachineStatus } from '../api';
+import { machineRef, type VirtualMachineRef } from '../contract';
 import type { Observer } from './observer';
-import type { VirtualMachineState } from './platform';
+import type { PlatformNames } from './platform-names';
 
 /** The last observed state of each VM, as the bridge reads it. */
 export interface PlatformObservations {
-  get(vm: VirtualMachineRef): VirtualMachineStatus | undefined;
-  /** Why the platform holds back the VM's operation. */
-  holdOf(vm: VirtualMachineRef): NonNullable<VirtualMachineState['operation']>['hold'];
+  get(vm: VirtualMachine): VirtualMachineStatus | undefined;
+  /** Why the VM's operation takes no effect for now. */
+  holdOf(vm: VirtualMachine): string | undefined;
+  /** Name of the platform that a VM is on; undefined: the default one. */
+  platformOf(vm: VirtualMachine): string | undefined;
+  /** Names the VMs of all manifests to the platforms that cannot know them. */
+  track(vms: Iterable<VirtualMachine>): void;
   onChange(listener: (vm: VirtualMachineRef) => void): () => void;
   synced(): Promise<void>;
 }
 
-/** The observations of a platform's one watch. */
-export function observationsOf(observer: Observer): PlatformObservations {
-  return {
-    get: (vm) => observer.get(vm)?.status,
-    holdOf: (vm) => observer.get(vm)?.operation?.hold,
-    onChange: (listener) => observer.onChange(({ vm }) => listener(vm)),
-    synced: () => observer.synced(),
+/** The observers of an installation. */
+export interface Observers {
+  /** Of the default platform. */
+  byDefault: Observer;
+  /** Of the other ones, by name. */
+  others?: ReadonlyMap<string, Observer>;
+  /** Absent: every VM is on the default platform. */
+  names?: PlatformNames;
+}
+
+const NO_OTHERS: ReadonlyMap<string, Observer> = new Map();
+
+/** The observations of all platforms. Each is watched once. */
+export function observationsOf({ byDefault, others = NO_OTHERS, names }: Observers): PlatformObservations {
+  const all = [byDefault, ...others.values()];
+  // Without platforms of its own an installation cannot tell what a name means.
+  const platformOf = (vm: VirtualMachine): string | undefined => (names ? names.of(vm) : vm.platform);
+  const observerOf = (vm: VirtualMachine): Observer | undefined => {
+    const name = platformOf(vm);
+    return name === undefined ? byDefault : others.get(name);
   };
+  return {
+    get: (vm) => observerOf(vm)?.get(vm)?.status,
+    holdOf: (vm) => {
+      const observer = observerOf(vm);
+      if (!observer) return unknownPlatform(platformOf(vm) ?? '', [...others.keys()]);
+      return observer.get(vm)?.operation?.hold;
+    },
+    platformOf,
+    track: (vms) => {
+      const tracking = all.filter((observer) => observer.tracks);
+      if (tracking.length === 0) return;
+      const refs = new Map<Observer, VirtualMachineRef[]>(tracking.map((observer) => [observer, []]));
+      for (const vm of vms) {
+        const observer = observerOf(vm);
+        if (observer) refs.get(observer)?.push(machineRef(vm.namespace, vm));
+      }
+      for (const [observer, found] of refs) observer.track(found);
+    },
+    onChange: (listener) => {
+      const stops = all.map((observer) => observer.onChange(({ vm }) => listener(vm)));
+      return () => stops.forEach((stop) => stop());
+    },
+    synced: async () => void (await Promise.all(all.map((observer) => observer.synced()))),
+  };
+}
+
+function unknownPlatform(name: string, others: readonly string[]): string {
+  const known = others.length > 0 ? `; there are ${others.join(', ')} and the default one` : '';
+  return `there is no platform ${name} in this installation${known}: correct the annotation vmgroup.dev/platform, or add the Platform`;
 }

@@ -64,6 +64,16 @@ export class Observer {
     return this.#live;
   }
 
+  /** Whether the platform must be told which VMs are meant. */
+  get tracks(): boolean {
+    return this.#platform.track !== undefined;
+  }
+
+  /** See {@link Platform.track}. */
+  track(vms: readonly VirtualMachineRef[]): void {
+    this.#platform.track?.(vms);
+  }
+
   /** When the last event came, milliseconds since the epoch; undefined before the first. */
   get lastEventAt(): number | undefined {
     return this.#lastEventAt;

@@ -9,6 +9,7 @@ import type { Client } from '@temporalio/client';
 import { NativeConnection, TransportError, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities';
+import { platformTaskQueue } from '../contract';
 import type { Observer, Platform } from '../platforms';
 import type { TemporalTarget } from './connection';
 import { TemporalUnreachable } from './connection';
@@ -21,10 +22,10 @@ export const TASK_QUEUE = 'vmgroup';
 /** Milliseconds after which a shutdown no longer waits for activities that ignore their cancellation. */
 export const SHUTDOWN_FORCE_TIME = 5_000;
 
-/** What {@link startWorker} needs. */
+/** What {@link startWorker} and {@link startPlatformWorker} need. */
 export interface StartWorkerOptions {
   target: TemporalTarget;
-  /** Default {@link TASK_QUEUE}. */
+  /** The task queue of the workflows; default {@link TASK_QUEUE}. */
   taskQueue?: string;
   /** Workflow code to run; default: that of this build. */
   workflows?: WorkflowSource;
@@ -51,12 +52,42 @@ export interface RunningWorker {
 }
 
 /**
- * Starts a worker. After a failure it may be called again.
+ * Starts a worker of workflows, and of the activities of the default platform. After a failure it may be called again.
  *
  * @throws TemporalUnreachable when the server does not answer, or stops answering.
  */
-export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
-  const { target, platform, observer, client, logger } = options;
+export function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
+  const { taskQueue = TASK_QUEUE, workflows = workflowSource() } = options;
+  return start(options, { taskQueue, ...workflows });
+}
+
+/**
+ * Starts a worker of the activities of one platform, which may sit where only that platform can be reached. After a failure it may be called
+ * again.
+ *
+ * @param name Name of the platform, as VMs name it.
+ * @throws TemporalUnreachable when the server does not answer, or stops answering.
+ */
+export function startPlatformWorker(options: StartWorkerOptions, name: string): Promise<RunningWorker> {
+  return start(options, { taskQueue: platformTaskQueue(options.taskQueue ?? TASK_QUEUE, name) });
+}
+
+/** Several workers as one: it polls if all do, and dies with the first. */
+export function joinWorkers(workers: readonly RunningWorker[]): RunningWorker {
+  const run = Promise.all(workers.map((worker) => worker.run)).then(() => undefined);
+  run.catch(() => undefined);
+  return {
+    run,
+    polling: () => workers.every((worker) => worker.polling()),
+    shutdown: async () => void (await Promise.all(workers.map((worker) => worker.shutdown()))),
+  };
+}
+
+async function start(
+  options: StartWorkerOptions,
+  work: { taskQueue: string } & Partial<WorkflowSource>,
+): Promise<RunningWorker> {
+  const { target, platform, observer, client, logger, groupWait } = options;
   installRuntime(logger, options.metricsAddress);
   const connection = await connectNative(target);
   let worker: Worker;
@@ -64,14 +95,13 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     worker = await Worker.create({
       connection,
       namespace: target.namespace,
-      taskQueue: options.taskQueue ?? TASK_QUEUE,
-      ...(options.workflows ?? workflowSource()),
+      ...work,
       activities: createActivities({
         platform,
         observer,
         client,
         logger,
-        ...(options.groupWait !== undefined && { groupWait: options.groupWait }),
+        ...(groupWait !== undefined && { groupWait }),
       }),
       // An activity mostly waits for a VM: a thousand of them cost little, and one slot too few delays a tier.
       maxConcurrentActivityTaskExecutions: 2_000,
@@ -88,6 +118,10 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     await connection.close();
     throw error instanceof TransportError ? new TemporalUnreachable(target.address, { cause: error }) : error;
   }
+  return running(worker, connection, logger);
+}
+
+function running(worker: Worker, connection: NativeConnection, logger: Logger): RunningWorker {
   const run = worker.run().finally(() => connection.close().catch(() => undefined));
   // A caller that awaits only `shutdown` must not cause an unhandled rejection.
   run.catch(() => undefined);

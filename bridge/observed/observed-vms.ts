@@ -14,9 +14,13 @@ import type { RunState } from '../runs';
 /** The watch of the platform. */
 export interface Observations {
   /** What was last observed; undefined: the platform does not have the VM. */
-  get(vm: ObjectName & { uid: string }): VirtualMachineStatus | undefined;
+  get(vm: VirtualMachine): VirtualMachineStatus | undefined;
   /** What keeps the VM's open operation from taking effect, if the platform tells. */
-  holdOf?(vm: ObjectName & { uid: string }): string | undefined;
+  holdOf?(vm: VirtualMachine): string | undefined;
+  /** Name of the platform that the VM is on; undefined: the default one. */
+  platformOf?(vm: VirtualMachine): string | undefined;
+  /** Names the VMs of all manifests to the platforms that cannot know them. */
+  track?(vms: Iterable<VirtualMachine>): void;
   /** Calls back with each VM that changed; returns how to stop that. */
   onChange(listener: (vm: ObjectName) => void): () => void;
   /** Resolves once every VM of the platform was reported. */
@@ -48,6 +52,11 @@ export class ObservedVms {
   /** What keeps the VM's open operation from taking effect. */
   holdOf(vm: VirtualMachine): string | undefined {
     return this.#observations.holdOf?.(vm);
+  }
+
+  /** Name of the platform that the VM is on; undefined: the default one. */
+  platformOf(vm: VirtualMachine): string | undefined {
+    return this.#observations.platformOf?.(vm);
   }
 
   /** The watch reported something of a VM, whose group's last run is this one. */

@@ -73,6 +73,11 @@ export class TreeObserver {
       vm.groupName === undefined ? undefined : runs.get({ namespace: vm.namespace, name: vm.groupName });
     const status = vms.observe(vm, run);
     const hold = vms.holdOf(vm);
-    return { ...(status && { status }), ...(hold !== undefined && { hold }) };
+    const platform = vms.platformOf(vm);
+    return {
+      ...(status && { status }),
+      ...(hold !== undefined && { hold }),
+      ...(platform !== undefined && { platform }),
+    };
   }
 }

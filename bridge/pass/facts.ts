@@ -34,6 +34,8 @@ export interface MachineFacts {
   status?: VirtualMachineStatus;
   /** What keeps its open operation from taking effect. */
   hold?: string;
+  /** Name of the platform that it is on; absent: the default one. */
+  platform?: string;
 }
 
 /** What is known of the groups of one tree. */

@@ -83,6 +83,7 @@ function decide(facts: TreeFacts, driver: Group, known: GroupFacts, plan: Plan):
 function worldOf({ groups, machines, placesAhead }: TreeFacts, driver: GroupFacts | undefined): World {
   return {
     observe: (vm) => machines.get(objectKey(vm))?.status,
+    platformOf: (vm) => machines.get(objectKey(vm))?.platform,
     isWatchBehind: (group) => (groups.get(objectKey(group))?.watchBehindFor ?? 0) > 0,
     isRunning: (group) => lastRun(groups, group).phase === 'Open',
     placesAhead,

@@ -157,9 +157,12 @@ function machineFields(
     driver && world.isWatchBehind?.(driver) ? world.lastOutcome?.(driver)?.released : undefined;
   const observed = sinceRelease(world.observe?.(vm), vm, released);
   const requests = requestsOf(index, vm);
+  const platform = world.platformOf?.(vm);
   return {
     ...(vm.powerOffMode && { powerOffMode: vm.powerOffMode }),
     ...(vm.suspendMode && { suspendMode: vm.suspendMode }),
+    ...(platform !== undefined && { platform }),
+    ...(vm.locator !== undefined && { locator: vm.locator }),
     ...(requests && { requests }),
     ...(observed && { observed }),
   };

@@ -6,6 +6,8 @@ import type { RunOutcome } from '../../contract';
 export interface World {
   /** What was last observed of a VM; undefined: it was never seen on the platform. */
   observe?: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+  /** Name of the platform that a VM is on; undefined: the default one. */
+  platformOf?: (vm: VirtualMachine) => string | undefined;
   /** How the last run of a group ended. */
   lastOutcome?: (group: Group) => RunOutcome | undefined;
   /** Whether the watch may not have reported yet what the group's last run did. */

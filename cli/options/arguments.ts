@@ -19,6 +19,15 @@ export function optionalGroupArgument(): Argument {
   return new Argument('[group]', 'NAMESPACE/NAME; default: all').argParser(parseObjectName);
 }
 
+/** Names separated by commas. */
+export function parseNames(text: string): string[] {
+  const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  const wrong = names.find((name) => !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name));
+  if (wrong !== undefined)
+    throw new InvalidArgumentError(`${JSON.stringify(wrong)} is no name; write east,west`);
+  return names;
+}
+
 /** A TCP port; 0 stands for a free one. */
 export function parsePort(text: string): number {
   const port = Number(text);

@@ -1,6 +1,6 @@
 /** Options and arguments that several commands share. Loads nothing but Commander. */
 export { defaultActor } from './actor';
-export { groupArgument, optionalGroupArgument, parseObjectName, parsePort } from './arguments';
+export { groupArgument, optionalGroupArgument, parseNames, parseObjectName, parsePort } from './arguments';
 export {
   clusterFlags,
   isOnCluster,
@@ -14,4 +14,5 @@ export {
   type SourceOptions,
 } from './cluster';
 export { outputOption, type Format } from './output';
+export { platformsOption } from './platforms';
 export { withData, withTemporal, type TemporalOptions } from './temporal';

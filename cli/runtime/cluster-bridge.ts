@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { BridgeOptions } from '../../bridge';
-import type { Observer } from '../../platforms';
+import type { Observers } from '../../platforms';
 import type { Health } from '../../worker';
 import * as lazy from '../lazy';
 import { watchedNamespaces, type ClusterOptions } from '../options';
@@ -15,10 +15,12 @@ import { startWebhook, type WebhookOptions } from './webhook';
 /** Options of {@link startClusterBridge}. */
 export interface ClusterBridgeOptions {
   cluster: WatchedCluster;
-  options: ClusterOptions & WebhookOptions & { leaseNamespace?: string; platform?: string };
+  options: ClusterOptions & WebhookOptions & { leaseNamespace?: string };
+  /** VM Operator creates a VM of a group once the group's status holds its place. */
+  placesAhead?: boolean;
   client: Client;
   taskQueue?: string;
-  observer: Observer;
+  observers: Observers;
   logger: Logger;
   registry: Health['registry'];
   onEvent?: NonNullable<BridgeOptions['onEvent']>;
@@ -28,20 +30,19 @@ export interface ClusterBridgeOptions {
 
 /** Starts a bridge on the objects of a cluster, with its metrics and its admission webhook. Throws as {@link startWebhook}. */
 export async function startClusterBridge(given: ClusterBridgeOptions): Promise<RunningBridge> {
-  const { cluster, options, client, observer, logger, onEvent } = given;
+  const { cluster, options, client, observers, logger, onEvent } = given;
   const { startKubernetesBridge, stuckRuns } = lazy.bridge();
   const namespaces = watchedNamespaces(options);
   const bridge = await startKubernetesBridge({
     api: cluster.api,
     machines: cluster.machines,
     ...(namespaces && { namespaces }),
-    // VM Operator creates a VM of a group once the group's status holds its place.
-    placesAhead: options.platform === 'vm-operator',
+    placesAhead: given.placesAhead === true,
     leaseNamespace: options.leaseNamespace ?? lazy.kubernetes().inClusterNamespace() ?? 'default',
     identity: `${hostname()}_${randomUUID().slice(0, 8)}`,
     client,
     taskQueue: given.taskQueue ?? lazy.worker().TASK_QUEUE,
-    observations: lazy.platforms().observationsOf(observer),
+    observations: lazy.platforms().observationsOf(observers),
     logger,
     ...(onEvent && { onEvent }),
     ...(given.onWaiting && { onWaiting: given.onWaiting }),

@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Bridge, BridgeOptions } from '../../bridge';
-import type { Observer } from '../../platforms';
+import type { Observers } from '../../platforms';
 import type { DataFolder } from '../data-folder';
 import * as lazy from '../lazy';
 
@@ -20,7 +20,7 @@ export interface FolderBridgeOptions {
   folder: DataFolder;
   client: Client;
   taskQueue?: string;
-  observer: Observer;
+  observers: Observers;
   logger: Logger;
   onEvent?: NonNullable<BridgeOptions['onEvent']>;
   onView?: NonNullable<BridgeOptions['onView']>;
@@ -28,7 +28,7 @@ export interface FolderBridgeOptions {
 
 /** Starts a bridge on manifests. It keeps status in the data folder, and accepts requests for runs there. */
 export async function startFolderBridge(options: FolderBridgeOptions): Promise<RunningBridge> {
-  const { folder, logger, observer, onEvent, onView } = options;
+  const { folder, logger, observers, onEvent, onView } = options;
   const { directorySource, fileStatusStore, startBridge, watchRequests } = lazy.bridge();
   const statusStore = fileStatusStore(folder.status, (error) =>
     logger.error({ err: error }, 'failed to write status'),
@@ -42,7 +42,7 @@ export async function startFolderBridge(options: FolderBridgeOptions): Promise<R
     }),
     client: options.client,
     taskQueue: options.taskQueue ?? lazy.worker().TASK_QUEUE,
-    observations: lazy.platforms().observationsOf(observer),
+    observations: lazy.platforms().observationsOf(observers),
     statusStore,
     logger,
     ...(onEvent && { onEvent }),

@@ -4,5 +4,6 @@ export { startClusterBridge } from './cluster-bridge';
 export { startFolderBridge, type RunningBridge } from './folder-bridge';
 export { LOG_FORMAT, logWarnings } from './logging';
 export { openPlatform, startSimulatedPlatform, watchSimulator, type RunningPlatform } from './platform';
+export { isBuiltIn, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
 export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
 export type { WebhookOptions } from './webhook';

@@ -1,10 +1,10 @@
 /** The platforms of a process, and the one watch of each. */
 import type { Logger } from 'pino';
-import type { SimulatedInventory } from '../../api';
+import type { PlatformSettings, SimulatedInventory } from '../../api';
 import type { Observer, Platform } from '../../platforms';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import type { WatchedCluster } from './cluster';
+import { watchCluster, type WatchedCluster } from './cluster';
 
 /** A platform and its watch. */
 export interface RunningPlatform {
@@ -31,6 +31,29 @@ export function openPlatform(choice: PlatformChoice, logger: Logger): RunningPla
   const { platform, simulator, cluster, watchOnly } = choice;
   if (platform === 'simulated' || !cluster) return watchSimulator(simulator, logger);
   return watchPlatform(cluster.vmOperator(watchOnly), cluster.api.address, logger);
+}
+
+/** Opens a platform that a Platform object describes. `watchOnly`: the process asks for no power operations. */
+export function openDescribedPlatform(
+  settings: PlatformSettings,
+  watchOnly: boolean,
+  logger: Logger,
+): RunningPlatform {
+  switch (settings.type) {
+    case 'simulated':
+      return watchSimulator(settings.address, logger);
+    case 'vm-operator': {
+      const cluster = watchCluster(settings, logger);
+      const running = watchPlatform(cluster.vmOperator(watchOnly), cluster.api.address, logger);
+      return {
+        ...running,
+        close: async () => {
+          await running.close();
+          await cluster.close();
+        },
+      };
+    }
+  }
 }
 
 /**

@@ -1,7 +1,15 @@
 /** `vmgroup worker`, `bridge` and `serve`: their options. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { leaseNamespaceOption, parsePort, SIMULATOR_ADDRESS, withCluster, withTemporal } from '../options';
+import {
+  leaseNamespaceOption,
+  parseNames,
+  parsePort,
+  platformsOption,
+  SIMULATOR_ADDRESS,
+  withCluster,
+  withTemporal,
+} from '../options';
 import type { Role, ServeOptions } from './options';
 import type * as Serve from './serve';
 
@@ -17,7 +25,8 @@ const DESCRIPTION: Record<Role, string> = {
 export function registerServe(program: Command): void {
   for (const role of ['serve', 'worker', 'bridge'] as const) {
     const command = program.command(role).description(DESCRIPTION[role]);
-    if (role !== 'worker') addBridgeOptions(command);
+    if (role === 'worker') command.addOption(atOption());
+    else addBridgeOptions(command);
     addProcessOptions(withCluster(withTemporal(command)))
       .addHelpText(
         'after',
@@ -63,14 +72,26 @@ function addBridgeOptions(command: Command): void {
     );
 }
 
+function atOption(): Option {
+  return new Option(
+    '--at <names>',
+    'carry out operations on these platforms only, separated by commas; run no workflows',
+  )
+    .argParser(parseNames)
+    .env('VMGROUP_AT');
+}
+
 function addProcessOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--platform <kind>', 'what places and powers VMs')
-        .choices(['simulated', 'vm-operator'])
+      new Option(
+        '--platform <name>',
+        'platform of VMs that name none: simulated, vm-operator, or the name of a Platform',
+      )
         .default('simulated')
         .env('VMGROUP_PLATFORM'),
     )
+    .addOption(platformsOption())
     .addOption(
       new Option('--simulator <address>', 'address of vmgroup simulator')
         .env('VMGROUP_SIMULATOR')

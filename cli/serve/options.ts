@@ -9,7 +9,12 @@ export type Role = 'worker' | 'bridge' | 'serve';
 export interface ServeOptions extends TemporalOptions, ClusterOptions, WebhookOptions {
   /** Where desired state is read; absent for a worker. */
   source?: 'directory' | 'kubernetes';
-  platform: 'simulated' | 'vm-operator';
+  /** Name of the default platform. */
+  platform: string;
+  /** Files and folders with Platform objects. */
+  platforms?: string[];
+  /** Of a worker: names of the platforms whose operations it carries out, and nothing else. */
+  at?: string[];
   leaseNamespace?: string;
   /** Address of the simulator. */
   simulator: string;

@@ -2,14 +2,14 @@
 import type { Client } from '@temporalio/client';
 import type { RunningWorker } from '../../worker';
 import * as lazy from '../lazy';
-import type { Closer, RunningBridge, RunningPlatform } from '../runtime';
+import type { Closer, RunningBridge, RunningPlatforms } from '../runtime';
 import type { Role } from './options';
 
 /** What a process has started so far. */
 export interface Running {
   role: Role;
   client?: Client;
-  platform?: RunningPlatform;
+  platforms?: RunningPlatforms;
   worker?: RunningWorker;
   bridge?: RunningBridge;
   /** What the start waits for. */
@@ -27,11 +27,13 @@ export async function notReady(running: Running): Promise<string | undefined> {
   );
 }
 
-async function workerNotReady({ worker, client, platform, waitsFor }: Running): Promise<string | undefined> {
+async function workerNotReady({ worker, client, platforms, waitsFor }: Running): Promise<string | undefined> {
   if (!worker?.polling() || !client)
     return `the worker does not poll yet${waitsFor === undefined ? '' : `: ${waitsFor}`}`;
   if (!(await lazy.worker().answers(client))) return 'Temporal does not answer';
-  if (!platform?.observer.live) return `lost the watch on the platform: ${platform?.address} does not answer`;
+  const all = platforms ? [platforms.byDefault, ...platforms.others.values()] : [];
+  const lost = all.find(({ observer }) => !observer.live);
+  if (lost) return `lost the watch on the platform: ${lost.address} does not answer`;
   return undefined;
 }
 

@@ -1,14 +1,18 @@
 /** Starts the parts of a long-running process. */
 import type { Logger } from 'pino';
-import type { Health, TemporalClient, TemporalTarget } from '../../worker';
+import type { Health, RunningWorker, StartWorkerOptions, TemporalClient, TemporalTarget } from '../../worker';
 import { dataFolder } from '../data-folder';
+import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import {
   openPlatform,
+  openPlatforms,
+  readPlatforms,
   startClusterBridge,
   startFolderBridge,
   watchCluster,
   type RunningPlatform,
+  type RunningPlatforms,
   type WatchedCluster,
 } from '../runtime';
 import type { Role, ServeOptions } from './options';
@@ -51,13 +55,27 @@ export async function startParts(input: StartInput): Promise<void> {
   const temporal = await connect(input, waiting);
   const cluster = usesCluster(input) ? watchCluster(options, logger) : undefined;
   if (cluster) running.closers.push(() => cluster.close());
-  const { platform: kind, simulator } = options;
-  const choice = { platform: kind, simulator, cluster, watchOnly: role === 'bridge' };
-  const platform = openPlatform(choice, logger);
-  running.closers.push(() => platform.close());
-  running.platform = platform;
-  if (role !== 'bridge') await startWorker(input, temporal, platform, waiting);
-  if (role !== 'worker') await startBridge(input, temporal, platform, cluster);
+  const platforms = await openAll(input, cluster);
+  running.closers.push(() => platforms.close());
+  running.platforms = platforms;
+  if (role !== 'bridge') await startWorkers(input, temporal, platforms, waiting);
+  if (role !== 'worker') await startBridge(input, temporal, platforms, cluster);
+}
+
+async function openAll(
+  { role, options, logger }: StartInput,
+  cluster: WatchedCluster | undefined,
+): Promise<RunningPlatforms> {
+  const { platform: byDefault, simulator } = options;
+  const watchOnly = role === 'bridge';
+  const platforms = await readPlatforms(options.platforms ?? []);
+  return openPlatforms(
+    {
+      ...{ byDefault, platforms, watchOnly },
+      openBuiltIn: (type) => openPlatform({ platform: type, simulator, cluster, watchOnly }, logger),
+    },
+    logger,
+  );
 }
 
 /** Connects to Temporal, and registers the search attributes there. */
@@ -74,36 +92,61 @@ async function connect({ target, running }: StartInput, waiting: Waiting): Promi
   return temporal;
 }
 
-async function startWorker(
-  { target, logger, running, sdkMetricsAddress }: StartInput,
+/** Starts a worker for the default platform and the workflows, and one for each other platform; with `--at` only those named. */
+async function startWorkers(
+  { target, logger, running, sdkMetricsAddress, options: { at } }: StartInput,
   { client }: TemporalClient,
-  { platform, observer }: RunningPlatform,
+  { byDefault, others }: RunningPlatforms,
   waiting: Waiting,
 ): Promise<void> {
-  const { startWorker: start, TemporalUnreachable, untilReachable } = lazy.worker();
-  const options = {
+  const { joinWorkers, startPlatformWorker, startWorker, TemporalUnreachable, untilReachable } =
+    lazy.worker();
+  const optionsFor = ({ platform, observer }: RunningPlatform): StartWorkerOptions => ({
     ...{ target, platform, observer, client, logger },
     ...(sdkMetricsAddress !== undefined && { metricsAddress: sdkMetricsAddress }),
-  };
-  const worker = await untilReachable(() => start(options), {
-    ...waiting,
-    isTemporary: (error) => error instanceof TemporalUnreachable,
   });
-  running.worker = worker;
-  running.closers.push(() => worker.shutdown());
+  const unknown = at?.find((name) => !others.has(name));
+  if (unknown !== undefined) throw notOfAPlatform(unknown, [...others.keys()]);
+  const starts = [
+    ...(at ? [] : [() => startWorker(optionsFor(byDefault))]),
+    ...[...others]
+      .filter(([name]) => !at || at.includes(name))
+      .map(
+        ([name, platform]) =>
+          () =>
+            startPlatformWorker(optionsFor(platform), name),
+      ),
+  ];
+  const workers: RunningWorker[] = [];
+  for (const start of starts) {
+    const worker = await untilReachable(start, {
+      ...waiting,
+      isTemporary: (error) => error instanceof TemporalUnreachable,
+    });
+    workers.push(worker);
+    running.closers.push(() => worker.shutdown());
+  }
+  running.worker = joinWorkers(workers);
+}
+
+function notOfAPlatform(name: string, names: readonly string[]): CliError {
+  return new CliError(`--at names ${name}, and there is no such Platform`, [
+    names.length > 0 ? `there are ${names.join(', ')}` : 'describe it in a file: --platforms FILE',
+  ]);
 }
 
 async function startBridge(
   { paths, options, logger, running, health: { registry } }: StartInput,
   { client }: TemporalClient,
-  { observer }: RunningPlatform,
+  { observers, byDefault }: RunningPlatforms,
   cluster: WatchedCluster | undefined,
 ): Promise<void> {
-  const common = { client, observer, logger, onEvent: lazy.worker().countEvents(registry) };
+  const placesAhead = byDefault.platform.name === 'vm-operator';
+  const common = { client, observers, logger, onEvent: lazy.worker().countEvents(registry) };
   const onWaiting = (reason: string): void => void (running.waitsFor = reason);
   const bridge =
     options.source === 'kubernetes' && cluster
-      ? await startClusterBridge({ ...common, cluster, options, registry, onWaiting })
+      ? await startClusterBridge({ ...common, cluster, options, placesAhead, registry, onWaiting })
       : await startFolderBridge({ ...common, paths, folder: dataFolder(options.data) });
   running.bridge = bridge;
   running.closers.push(() => bridge.stop());

@@ -1,5 +1,5 @@
 /** `vmgroup up`: its options and help. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { outputOption, withData } from '../options';
 import type * as Up from './up';
 
@@ -19,6 +19,12 @@ export function registerUp(program: Command): void {
     .addOption(outputOption(['table', 'json']).default('table', 'for people'))
     .option('--temporal <host:port>', 'use this Temporal server instead of starting one')
     .option('--namespace <name>', 'Temporal namespace, with --temporal')
+    .addOption(
+      new Option(
+        '--platform <name>',
+        'platform of VMs that name none: simulated, or the name of a Platform among the manifests',
+      ).default('simulated'),
+    )
     .option('--open', 'open the Temporal UI in the browser')
     .addHelpText(
       'after',

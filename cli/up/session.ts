@@ -13,6 +13,8 @@ export interface UpOptions {
   temporal?: string;
   /** Namespace of Temporal. */
   namespace?: string;
+  /** Name of the default platform. */
+  platform: string;
   exitWhenConverged?: true;
   open?: true;
 }

@@ -1,73 +1,125 @@
 /** Starts the parts of `vmgroup up`: Temporal server, simulated platform, worker, bridge. */
-import type { SimulatedInventory } from '../../api';
+import type { PlatformObject, SimulatedInventory } from '../../api';
 import type { Bridge } from '../../bridge';
 import { writeRecord } from '../data-folder';
-import { messageOf } from '../errors';
+import type { StartWorkerOptions } from '../../worker';
+import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import { startFolderBridge, startSimulatedPlatform, type RunningPlatform } from '../runtime';
+import {
+  openPlatforms,
+  startFolderBridge,
+  startSimulatedPlatform,
+  type RunningPlatform,
+  type RunningPlatforms,
+} from '../runtime';
 import { openInBrowser } from './browser';
 import type { Session } from './session';
 import { openTemporal, registerAttributes, workflowsPage, type ConnectedTemporal } from './temporal';
+
+/** What `up` takes from its manifests beside groups and VMs. */
+export interface UpManifests {
+  inventory: SimulatedInventory | undefined;
+  platforms: readonly PlatformObject[];
+}
 
 /**
  * Starts everything. `startedAt` is when the command began, milliseconds since the epoch.
  *
  * @throws CliError if a part does not start. The session's closers stop those that have.
  */
-export async function startAll(
-  session: Session,
-  inventory: SimulatedInventory | undefined,
-  startedAt: number,
-): Promise<Bridge> {
+export async function startAll(session: Session, manifests: UpManifests, startedAt: number): Promise<Bridge> {
   const opening = openTemporal(session);
   // Loading Temporal's libraries takes as long as the server's start, so both happen at the same time.
   opening.catch(() => undefined);
-  const platform = await startSimulatedPlatform({
-    dataDir: session.folder.simulator,
-    ...(inventory && { inventory }),
-    logger: session.logger,
-  }).catch(async (error: unknown) => {
+  const platforms = await startPlatforms(session, manifests).catch(async (error: unknown) => {
     // A server that starts only afterwards would outlive this process.
     await opening.catch(() => undefined);
     throw error;
   });
-  session.closers.push(() => platform.close());
+  session.closers.push(() => platforms.close());
   lazy.worker();
   lazy.bridge();
   const connected = await opening;
   await registerAttributes(connected);
-  await startWorker(session, platform, connected);
-  const bridge = await startBridge(session, platform, connected);
-  announce(session, platform, connected, startedAt);
+  await startWorkers(session, platforms, connected);
+  const bridge = await startBridge(session, platforms, connected);
+  announce(session, platforms, connected, startedAt);
   return bridge;
 }
 
-async function startWorker(
+/** Opens the platforms among the manifests. The simulated one runs in this process if it is the default. */
+async function startPlatforms(
+  { options, folder, logger }: Session,
+  { inventory, platforms }: UpManifests,
+): Promise<RunningPlatforms> {
+  const byDefault = options.platform;
+  const simulated =
+    byDefault === 'simulated'
+      ? await startSimulatedPlatform({
+          dataDir: folder.simulator,
+          ...(inventory && { inventory }),
+          logger,
+        })
+      : undefined;
+  try {
+    return openPlatforms(
+      {
+        ...{ byDefault, platforms, watchOnly: false },
+        openBuiltIn: (type) => simulated ?? notOnThisMachine(type),
+      },
+      logger,
+    );
+  } catch (error: unknown) {
+    await simulated?.close();
+    throw error;
+  }
+}
+
+function notOnThisMachine(type: string): never {
+  throw new CliError(`the platform ${type} needs to be described`, [
+    `put a Platform among the manifests, and name it: --platform NAME; see docs/reference/platforms.md`,
+  ]);
+}
+
+async function startWorkers(
   { logger, display, closers, signal }: Session,
-  { platform, observer }: RunningPlatform,
+  { byDefault, others }: RunningPlatforms,
   { target, temporal }: ConnectedTemporal,
 ): Promise<void> {
-  const { client } = temporal;
-  const worker = await lazy.worker().startWorker({ target, platform, observer, client, logger });
-  closers.push(() => worker.shutdown());
-  worker.run.catch((error: unknown) => {
-    if (signal.aborted) return;
-    const message = `the worker died: ${messageOf(error)}; start vmgroup up again`;
-    display.notice({ reason: 'Notice', type: 'Warning', message });
-    process.kill(process.pid, 'SIGTERM');
+  const { startPlatformWorker, startWorker } = lazy.worker();
+  const optionsFor = ({ platform, observer }: RunningPlatform): StartWorkerOptions => ({
+    ...{ target, platform, observer, logger, client: temporal.client },
   });
+  const starts = [
+    () => startWorker(optionsFor(byDefault)),
+    ...[...others].map(
+      ([name, platform]) =>
+        () =>
+          startPlatformWorker(optionsFor(platform), name),
+    ),
+  ];
+  for (const start of starts) {
+    const worker = await start();
+    closers.push(() => worker.shutdown());
+    worker.run.catch((error: unknown) => {
+      if (signal.aborted) return;
+      const message = `the worker died: ${messageOf(error)}; start vmgroup up again`;
+      display.notice({ reason: 'Notice', type: 'Warning', message });
+      process.kill(process.pid, 'SIGTERM');
+    });
+  }
 }
 
 async function startBridge(
   { paths, folder, logger, display, closers }: Session,
-  { observer }: RunningPlatform,
+  { observers }: RunningPlatforms,
   { temporal }: ConnectedTemporal,
 ): Promise<Bridge> {
   const running = await startFolderBridge({
     paths,
     folder,
     client: temporal.client,
-    observer,
+    observers,
     logger,
     onEvent: (event) => display.event(event),
     onView: (name, view) => (view ? display.show(view) : display.forget(name)),
@@ -80,11 +132,12 @@ async function startBridge(
 /** Says what runs where: on the display, and in the record for other commands. */
 function announce(
   { folder, record, display, options }: Session,
-  platform: RunningPlatform,
+  { byDefault: platform }: RunningPlatforms,
   { target }: ConnectedTemporal,
   startedAt: number,
 ): void {
-  record.simulator = { address: platform.address };
+  const simulator = options.platform === 'simulated' ? { simulator: platform.address } : {};
+  if (simulator.simulator !== undefined) record.simulator = { address: simulator.simulator };
   writeRecord(folder, record);
   const ui = record.temporal?.ui && workflowsPage(record.temporal.ui, target.namespace);
   display.notice({
@@ -93,7 +146,7 @@ function announce(
     message: `started in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`,
     temporal: target.address,
     ...(ui && { ui }),
-    simulator: platform.address,
+    ...simulator,
     data: folder.dir,
   });
   if (ui && options.open) openInBrowser(ui);

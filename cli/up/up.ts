@@ -55,7 +55,11 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   };
   let verdict: Verdict | undefined;
   try {
-    const bridge = await startAll(session, inventory, startedAt);
+    const bridge = await startAll(
+      session,
+      { inventory, platforms: manifests.manifests.platforms },
+      startedAt,
+    );
     verdict = await untilDone(session, bridge);
   } finally {
     await stopAll(session);

@@ -141,10 +141,11 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
     const registry = new Registry();
     const bridge = await startClusterBridge({
       cluster: followed,
-      options: { leaseNamespace, platform: kind },
+      options: { leaseNamespace },
+      placesAhead: kind === 'vm-operator',
       client: temporal.client,
       taskQueue,
-      observer: watched.observer,
+      observers: { byDefault: watched.observer },
       logger,
       registry,
       onEvent: (event) => events.push(event),

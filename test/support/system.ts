@@ -100,7 +100,7 @@ export async function startSystem(
     folder,
     client: temporal.client,
     taskQueue,
-    observer: platform.observer,
+    observers: { byDefault: platform.observer },
     logger,
     onEvent: (event) => events.push(event),
   });

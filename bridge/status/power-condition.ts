@@ -47,7 +47,7 @@ function unmet(reason: ConditionReason, mismatch: string, why?: string): Unstamp
   return condition('PowerStateSynced', 'False', reason, why ? `${mismatch}: ${why}` : mismatch);
 }
 
-/** What the open run says. `hold`: what keeps the open operation from taking effect. */
+/** What the open run says. `hold`: what keeps operations on the VM from taking effect. */
 function progressCondition(
   desired: Plan['powerState'],
   mismatch: string,
@@ -70,7 +70,7 @@ function progressCondition(
     case 'Pending':
     case 'Missing':
     case 'Queued':
-      return unmet('Pending', mismatch, waitsFor);
+      return unmet('Pending', mismatch, hold ?? waitsFor);
     case 'InProgress': {
       // Between two attempts the platform holds nothing: the error of the last attempt is still the cause.
       const failed = lastError && `attempt ${(progress.attempt ?? 2) - 1} failed: ${errorText(lastError)}`;

@@ -4,17 +4,18 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import pino from 'pino';
-import { DEFAULT_INVENTORY } from '../../api';
+import { DEFAULT_INVENTORY, type PlatformObject, type SimulatedInventory } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
 import { dataFolder } from '../../cli/data-folder';
 import {
+  openPlatforms,
   startFolderBridge,
   startSimulatedPlatform,
   type RunningBridge,
   type RunningPlatform,
 } from '../../cli/runtime';
 import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
-import { startWorker, type RunningWorker } from '../../worker';
+import { startPlatformWorker, startWorker, type RunningWorker, type StartWorkerOptions } from '../../worker';
 import { operatorUpdates, workflowId, type RunOutcome, type OperatorVerb } from '../../contract';
 import type { Behavior } from './manifests';
 import type { TestTemporal } from './temporal';
@@ -47,16 +48,32 @@ export interface System {
   /** Waits until the last run of the group has ended, and the bridge knows it. */
   outcome(namespace: string, name: string, after?: number, seconds?: number): Promise<RunOutcome>;
   bridge: RunningBridge;
+  /** Platforms beside the default one, by name. */
+  sites: Record<string, Site>;
   /** Takes the platform away for good. */
   stopPlatform(): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** A simulated platform beside the default one, with the worker for it. */
+export interface Site {
+  address: string;
+  console: SimulatorConsole;
+  startWorker(): Promise<void>;
+  stopWorker(): Promise<void>;
+}
+
+interface SystemOptions {
+  groupWait?: number;
+  /** What differs from the default in the inventory of each platform beside the default one. Their workers are not started. */
+  sites?: Record<string, Partial<SimulatedInventory>>;
 }
 
 export async function startSystem(
   temporal: TestTemporal,
   files: Record<string, string>,
   behavior: Behavior = {},
-  { groupWait }: { groupWait?: number } = {},
+  { groupWait, sites: siteInventories = {} }: SystemOptions = {},
 ): Promise<System> {
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-system-'));
   const manifests = path.join(dir, 'manifests');
@@ -80,27 +97,36 @@ export async function startSystem(
     logger,
   });
   const taskQueue = `test-${path.basename(dir)}`;
-  const worker: RunningWorker = await startWorker({
-    target: {
-      address: temporal.address,
-      namespace: 'default',
-      connectionOptions: { address: temporal.address },
-    },
+  const { address } = temporal;
+  const workerOptions = {
+    target: { address, namespace: 'default', connectionOptions: { address } },
     workflows: await workflowBundle(),
     taskQueue,
-    platform: platform.platform,
-    observer: platform.observer,
     client: temporal.client,
     logger,
+  };
+  const worker: RunningWorker = await startWorker({
+    ...workerOptions,
+    platform: platform.platform,
+    observer: platform.observer,
     ...(groupWait !== undefined && { groupWait }),
   });
+  const simulators = await startSimulators(siteInventories, path.join(dir, 'sites'), logger);
+  const described = simulators.map(({ name, platform: { address } }) => describedPlatform(name, address));
+  const platforms = openPlatforms(
+    { byDefault: 'simulated', platforms: described, openBuiltIn: () => platform, watchOnly: false },
+    logger,
+  );
+  const sites = Object.fromEntries(
+    [...platforms.others].map(([name, other]) => [name, siteOn(name, other, workerOptions)]),
+  );
   const events: BridgeEvent[] = [];
   const bridge = await startFolderBridge({
     paths: [manifests],
     folder,
     client: temporal.client,
     taskQueue,
-    observers: { byDefault: platform.observer },
+    observers: platforms.observers,
     logger,
     onEvent: (event) => events.push(event),
   });
@@ -140,13 +166,60 @@ export async function startSystem(
         seconds,
       ),
     bridge,
+    sites,
     stopPlatform: () => platform.close(),
     stop: async () => {
       await bridge.stop();
       await worker.shutdown();
-      await platform.close();
+      await Promise.all(Object.values(sites).map((site) => site.stopWorker()));
+      await platforms.close();
+      await Promise.all(simulators.map((simulator) => simulator.platform.close()));
       rmSync(dir, { recursive: true, force: true });
     },
+  };
+}
+
+/** The simulator of each site, in this process. */
+async function startSimulators(
+  inventories: Record<string, Partial<SimulatedInventory>>,
+  dir: string,
+  logger: pino.Logger,
+): Promise<{ name: string; platform: RunningPlatform }[]> {
+  const started = Object.entries(inventories).map(async ([name, differing]) => {
+    const behavior = { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...differing.behavior };
+    const inventory = { ...DEFAULT_INVENTORY, ...differing, behavior };
+    const dataDir = path.join(dir, name);
+    mkdirSync(dataDir, { recursive: true });
+    return { name, platform: await startSimulatedPlatform({ dataDir, inventory, logger }) };
+  });
+  return Promise.all(started);
+}
+
+function describedPlatform(name: string, address: string): PlatformObject {
+  const meta = {
+    namespace: 'default',
+    uid: name,
+    generation: 0,
+    revision: name,
+    labels: {},
+    annotations: {},
+  };
+  return { ...meta, name, namespaces: [], settings: { type: 'simulated', address } };
+}
+
+function siteOn(
+  name: string,
+  { platform, observer, address }: RunningPlatform,
+  options: Omit<StartWorkerOptions, 'platform' | 'observer'>,
+): Site {
+  let worker: RunningWorker | undefined;
+  return {
+    address,
+    console: new SimulatorConsole(address),
+    startWorker: async () => {
+      worker = await startPlatformWorker({ ...options, platform, observer }, name);
+    },
+    stopWorker: async () => worker?.shutdown(),
   };
 }
 

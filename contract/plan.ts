@@ -238,8 +238,8 @@ export function standOf(plan: Plan): string {
 
 function standsOf({ tiers }: Plan): unknown[] {
   return tiers.flatMap(({ members }) =>
-    members.map(({ name, uid, link, requests, plan }) =>
-      plan ? standsOf(plan) : [name, uid, link, requests],
+    members.map(({ name, uid, link, requests, platform, locator, plan }) =>
+      plan ? standsOf(plan) : [name, uid, link, requests, platform, locator],
     ),
   );
 }

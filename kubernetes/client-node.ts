@@ -36,7 +36,7 @@ export function clientLoadError(cause: unknown, version: string): ClientLoadErro
     return new ClientLoadError(`${failed}: ${why}`, [remedy], { cause });
   }
   return new ClientLoadError(
-    `${failed}: its package undici needs Node.js ${NODE_NEEDED} or newer (${why})`,
+    `${failed}: ${why}; the package undici that npm installs with it needs Node.js ${NODE_NEEDED} or newer`,
     [
       `use Node.js ${NODE_NEEDED} or newer`,
       `or add "overrides": ${UNDICI_FOR_OLDER_NODE} to the package.json of the project that installs vmgroup, ` +

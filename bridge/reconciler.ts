@@ -71,6 +71,7 @@ export class Reconciler {
     const facts = observer.tree(index, tree);
     watch.time(() => this.#show(facts, steps));
     this.#options.onThought(watch.total);
+    for (const step of steps.drivers) await attempts.make(() => executor.cleanUp(step));
     await attempts.make(() => executor.reportEnds(facts));
     await attempts.make(() => executor.mark(facts, steps));
     const delay = returnIn(facts, steps);

@@ -6,6 +6,15 @@ import type { MemberKey, Plan } from './plan';
 /** The workflow type. */
 export const WORKFLOW_TYPE = 'virtualMachineGroup';
 
+/**
+ * The workflow type of a run that clears up after one that was ended from outside. It has the workflow id of its group. A type of its own: a
+ * worker of an older build does not take it, and a clean-up that is terminated is not followed by another one.
+ */
+export const CLEAN_UP_TYPE = 'virtualMachineGroupCleanUp';
+
+/** Temporal's list filter for the runs of all groups. */
+export const RUNS_QUERY = `WorkflowType STARTS_WITH "${WORKFLOW_TYPE}"`;
+
 /** Why a plan was sent. */
 export type Cause =
   /** The group's, its policy's or a parent's desired state changed. */
@@ -20,6 +29,8 @@ export type Cause =
   | 'ForceSync'
   /** A parent's run asks. */
   | 'Parent'
+  /** The run before was ended from outside, and its promised places are to be given back. */
+  | 'CleanUp'
   /** A person asks, with `actor` and `reason`. */
   | 'Asked';
 
@@ -46,6 +57,25 @@ export interface RunStart {
   name: string;
   /** State carried over from the execution that continued as new. Only the workflow reads it. */
   run?: unknown;
+}
+
+/** What is left of a run that was ended from outside, without an outcome. */
+export interface CleanUp {
+  /** Of the group, as it would be sent to a new run. */
+  plan: Plan;
+  /** As in {@link PlanMessage}. */
+  digest?: string;
+  /** The run that was ended. */
+  runId: string;
+  /** Who ended it, and why; how, in words. */
+  actor: string;
+  reason: string;
+  message: string;
+}
+
+/** Argument of the workflow {@link CLEAN_UP_TYPE}. */
+export interface CleanUpStart extends RunStart {
+  cleanUp: CleanUp;
 }
 
 /** One failed attempt of an operation. */

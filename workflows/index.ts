@@ -3,4 +3,4 @@ export { nextSteps, type NextSteps, type Start } from './planner';
 export { forecast, type Forecast, type ForecastStep } from './forecast';
 export { begin, receivePlan } from './plans';
 export type { Run } from './state';
-export { virtualMachineGroup } from './virtual-machine-group';
+export { virtualMachineGroup, virtualMachineGroupCleanUp } from './virtual-machine-group';

@@ -9,6 +9,7 @@ import * as v from 'valibot';
 import { MAX_SEQUENCE, OPERATOR_VERBS } from '../contract';
 import type {
   Cancellation,
+  CleanUp,
   GiveUpDetails,
   EndSubscription,
   FindEndedGroupsResult,
@@ -184,9 +185,19 @@ const outcome = v.looseObject({
   observed: v.record(v.string(), status),
 });
 
+const cleanUp = v.looseObject({
+  plan: plan(1),
+  digest: v.exactOptional(label),
+  runId: label,
+  actor: text,
+  reason: text,
+  message: text,
+});
+
 /** The schema of each input. */
 const schemas = {
   applyPlan: planMessage,
+  cleanUp,
   withdraw: v.looseObject({ reason: text }),
   attemptFailed: v.looseObject({ activityId: label, attempt }),
   activityPaused: v.looseObject({
@@ -222,6 +233,7 @@ const schemas = {
 /** Type of each input that fits its schema. */
 export interface Inputs {
   applyPlan: PlanMessage;
+  cleanUp: CleanUp;
   withdraw: { reason: string };
   attemptFailed: AttemptReport;
   activityPaused: PauseReport;

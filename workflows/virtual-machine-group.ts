@@ -10,13 +10,26 @@
  * RUN-5: cancelling the workflow ends the run like `abort`: promised room is given back, and there is an outcome.
  */
 import { CancellationScope } from '@temporalio/workflow';
-import type { RunOutcome, RunStart } from '../contract';
+import type { CleanUpStart, RunOutcome, RunStart } from '../contract';
 import { GroupRun } from './driver';
 
 /** One run of a group. Started by signal-with-start with `applyPlan`; ends with an outcome on record. */
-export async function virtualMachineGroup(start: RunStart): Promise<RunOutcome> {
-  const { cancelRequested } = CancellationScope.current();
+export function virtualMachineGroup(start: RunStart): Promise<RunOutcome> {
+  return drive(new GroupRun(start));
+}
+
+/**
+ * A run that clears up after one that was ended from outside, and puts on record who did that. A desired state that comes meanwhile is carried
+ * out as in any run.
+ */
+export function virtualMachineGroupCleanUp(start: CleanUpStart): Promise<RunOutcome> {
   const run = new GroupRun(start);
+  run.cleanUp((start as Partial<CleanUpStart> | undefined)?.cleanUp);
+  return drive(run);
+}
+
+async function drive(run: GroupRun): Promise<RunOutcome> {
+  const { cancelRequested } = CancellationScope.current();
   // RUN-5: neither the loop nor what a cancellation leads to is in a scope that it cancels.
   cancelRequested.catch((error: unknown) => CancellationScope.nonCancellable(async () => run.cancel(error)));
   return CancellationScope.nonCancellable(() => run.drive());

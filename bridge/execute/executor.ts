@@ -75,6 +75,14 @@ export class Executor {
     if (asked) memory.requests.sent(key, asked);
   }
 
+  /** Has a driver's run that was ended from outside cleared up after. Call it once that end is shown: the next run takes its place. */
+  async cleanUp({ driver, decision }: DriverStep): Promise<void> {
+    if (!decision?.cleanUp) return;
+    const { runs, memory } = this.#options;
+    const runId = await runs.cleanUp(decision.cleanUp);
+    if (decision.sent && runId !== undefined) memory.keepSent(objectKey(driver), { ...decision.sent, runId });
+  }
+
   async withdraw(group: ObjectName, reason: string): Promise<void> {
     await this.#options.runs.withdraw(group, reason);
   }

@@ -87,6 +87,7 @@ function worldOf({ groups, machines, placesAhead }: TreeFacts, driver: GroupFact
     isWatchBehind: (group) => (groups.get(objectKey(group))?.watchBehindFor ?? 0) > 0,
     isRunning: (group) => lastRun(groups, group).phase === 'Open',
     placesAhead,
+    released: (group) => lastOutcome(groups, group)?.released,
     // An operator who asks wants everything tried again, also what earlier runs left alone.
     ...(!driver?.asked && { lastOutcome: (group: Group) => lastOutcome(groups, group) }),
   };

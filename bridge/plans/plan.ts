@@ -153,8 +153,7 @@ function machineFields(
   vm: VirtualMachine,
   { above: [driver] }: Inherited,
 ): Partial<PlanMember> {
-  const released =
-    driver && world.isWatchBehind?.(driver) ? world.lastOutcome?.(driver)?.released : undefined;
+  const released = driver && world.isWatchBehind?.(driver) ? world.released?.(driver) : undefined;
   const observed = sinceRelease(world.observe?.(vm), vm, released);
   const requests = requestsOf(index, vm);
   const platform = world.platformOf?.(vm);

@@ -10,6 +10,8 @@ export interface World {
   platformOf?: (vm: VirtualMachine) => string | undefined;
   /** How the last run of a group ended. */
   lastOutcome?: (group: Group) => RunOutcome | undefined;
+  /** Names of the VMs whose places the last run of a group gave back. */
+  released?: (group: Group) => readonly string[] | undefined;
   /** Whether the watch may not have reported yet what the group's last run did. */
   isWatchBehind?: (group: Group) => boolean;
   /** Whether a run of the group is open. */

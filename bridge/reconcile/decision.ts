@@ -1,6 +1,6 @@
 /** What a decision about a driver's run is made from, and what it says. */
 import type { VirtualMachineStatus } from '../../api';
-import type { DesiredPowerState, MemberKey, Plan, PlanMessage } from '../../contract';
+import type { CleanUp, DesiredPowerState, MemberKey, Plan, PlanMessage } from '../../contract';
 import type { Asker } from '../requests';
 import type { RunState } from '../runs';
 
@@ -54,6 +54,8 @@ export interface UnmetMember {
 export interface SendDecision {
   /** Absent: nothing to send. */
   send?: PlanMessage;
+  /** The last run was ended from outside: it is to be cleared up after (RECONCILE-9). */
+  cleanUp?: CleanUp;
   /** To be kept, with the run's id, once it was sent; if nothing is sent, at once: what is kept says too little. */
   sent?: SentPlan;
   /** The reason, in words. */

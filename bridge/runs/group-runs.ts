@@ -12,7 +12,7 @@
  */
 import pRetry from 'p-retry';
 import type { ObjectName } from '../../api';
-import type { GroupEnded, MemberKey, PausedBy, PlanMessage } from '../../contract';
+import type { CleanUp, GroupEnded, MemberKey, PausedBy, PlanMessage } from '../../contract';
 import { objectKey, type ObjectKey } from '../manifests';
 import { pauseReports } from './pauses';
 import { Reachability } from './reachability';
@@ -29,6 +29,11 @@ export interface GroupRuns {
   lookUp(group: ObjectName): Promise<void>;
   /** Starts or signals the run of the plan's group; resolves to the id of the run that has it. */
   send(message: PlanMessage): Promise<string>;
+  /**
+   * Starts a run that clears up after one that was ended from outside; resolves to its id. If a run is open by now, that one is found instead, and
+   * it resolves to undefined.
+   */
+  cleanUp(input: CleanUp): Promise<string | undefined>;
   /** Tells an open run that its group was deleted or has no power state any more (RUNS-3). */
   withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Tells an open run of each activity that was paused or unpaused since it was told (RUNS-4). */
@@ -132,6 +137,14 @@ class Runs implements GroupRuns {
     if (follower.has(executionId)) return true;
     const found = await this.#reader.describe(group).catch(() => undefined);
     return found?.runId === executionId && found.firstRunId === follower.firstRunId;
+  }
+
+  async cleanUp(input: CleanUp): Promise<string | undefined> {
+    const { plan } = input;
+    const runId = await this.#server.call(() => this.#options.temporal.cleanUp(input));
+    if (runId === undefined) await this.lookUp(plan);
+    else this.#follow(plan, this.#of(plan), runId, Date.now());
+    return runId;
   }
 
   async withdraw(group: ObjectName, reason: string): Promise<void> {

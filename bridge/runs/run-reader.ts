@@ -35,7 +35,7 @@ export class RunReader {
     witnessed: boolean,
   ): Promise<RunState> {
     if (!found) return this.#remembered(group);
-    const { runId, startedAt, closedAt, status } = found;
+    const { runId, startedAt, closedAt, status, isCleanUp } = found;
     if (known?.phase === 'Closed' && known.runId === runId) return known;
     const outcome =
       status === 'COMPLETED'
@@ -50,6 +50,7 @@ export class RunReader {
       learnedAt: performance.now(),
       ...(witnessed && { witnessed: true as const }),
       closedAs: status,
+      ...(isCleanUp && { isCleanUp }),
       ...(outcome && { outcome }),
       ...(ended && { ended }),
     };

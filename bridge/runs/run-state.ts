@@ -36,6 +36,8 @@ export type RunState =
       outcome?: RunOutcome;
       /** Temporal's status: `COMPLETED`, `TERMINATED`, ... */
       closedAs: string;
+      /** It only cleared up after a run that was ended from outside. */
+      isCleanUp?: true;
       /** Absent if there is an outcome, or if Temporal does not know any more. */
       ended?: RunEnding;
     };

@@ -1,6 +1,7 @@
 /** The calls about the runs of groups, on a real server. */
 import {
   WorkflowFailedError,
+  WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   type Client,
   type WorkflowHandle,
@@ -9,12 +10,15 @@ import type { ObjectName } from '../../api';
 import {
   activityPaused,
   applyPlan,
+  CLEAN_UP_TYPE,
   groupEnded,
   progress,
   startOptions,
   withdraw,
   workflowId,
   WORKFLOW_TYPE,
+  type CleanUp,
+  type CleanUpStart,
   type GroupEnded,
   type PauseReport,
   type PlanMessage,
@@ -128,6 +132,24 @@ class ServerRuns implements TemporalRuns {
     return handle.signaledRunId;
   }
 
+  async cleanUp(input: CleanUp): Promise<string | undefined> {
+    const { plan } = input;
+    const start = (): Promise<{ firstExecutionRunId: string }> =>
+      this.#client.workflow.start(CLEAN_UP_TYPE, {
+        ...startOptions(plan, this.#taskQueue),
+        // A run that was opened since has the current desired state.
+        workflowIdConflictPolicy: 'FAIL',
+        args: [{ namespace: plan.namespace, name: plan.name, cleanUp: input } satisfies CleanUpStart],
+      });
+    try {
+      const { firstExecutionRunId } = await this.#within(CALL_TIMEOUT, start);
+      return firstExecutionRunId;
+    } catch (error: unknown) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
+      throw error;
+    }
+  }
+
   async withdraw(group: ObjectName, reason: string): Promise<void> {
     const send = (): Promise<void> => this.#handle(group).signal(withdraw, { reason });
     await unlessMissing(() => this.#within(CALL_TIMEOUT, send));
@@ -172,6 +194,7 @@ async function describedRun(client: Client, described: Described): Promise<Descr
     status: status.name,
     startedAt: startTime.getTime(),
     ...(closeTime && { closedAt: closeTime.getTime() }),
+    ...(described.type === CLEAN_UP_TYPE && { isCleanUp: true as const }),
     pendingActivities: raw.pendingActivities?.length ?? 0,
     health: open ? await readRunHealth(client, described) : { paused: [] },
   };

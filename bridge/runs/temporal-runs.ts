@@ -4,7 +4,7 @@
  * A call that finds nothing resolves to `undefined` or does nothing; it rejects only if the server does not answer or refuses.
  */
 import type { ObjectName } from '../../api';
-import type { GroupEnded, PauseReport, PlanMessage, Progress, RunOutcome } from '../../contract';
+import type { CleanUp, GroupEnded, PauseReport, PlanMessage, Progress, RunOutcome } from '../../contract';
 import type { RunHealth } from './run-health';
 import type { RunEnding } from './run-state';
 
@@ -18,6 +18,8 @@ export interface DescribedRun {
   status: string;
   startedAt: number;
   closedAt?: number;
+  /** It only clears up after a run that was ended from outside. */
+  isCleanUp?: true;
   pendingActivities: number;
   /** What is wrong with an open run that it cannot report itself. */
   health: RunHealth;
@@ -59,6 +61,8 @@ export interface TemporalRuns {
   probe(group: ObjectName, signal: AbortSignal): Promise<void>;
   /** Starts or signals the run of the plan's group; resolves to the id of the execution that has the message. */
   send(message: PlanMessage): Promise<string>;
+  /** Starts a run that clears up after one that was ended; resolves to its id, or to undefined if a run is open. */
+  cleanUp(input: CleanUp): Promise<string | undefined>;
   /** Tells the open run that its group was deleted or has no power state any more. */
   withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Tells the open run that one of its activities was paused or unpaused. */

@@ -35,7 +35,7 @@ export async function checkRuns(client: Client): Promise<CheckResult[]> {
 }
 
 async function openRuns(client: Client): Promise<WorkflowExecutionInfo[]> {
-  const query = `WorkflowType = '${lazy.contract().WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'`;
+  const query = `${lazy.contract().RUNS_QUERY} AND ExecutionStatus = 'Running'`;
   const runs: WorkflowExecutionInfo[] = [];
   for await (const run of client.workflow.list({ query, pageSize: MOST_RUNS })) {
     runs.push(run);

@@ -25,10 +25,10 @@ export async function listRuns(
   name: ObjectName | undefined,
   limit: number,
 ): Promise<RunRow[]> {
-  const { WORKFLOW_TYPE, workflowId } = lazy.contract();
+  const { RUNS_QUERY, workflowId } = lazy.contract();
   const ofGroup = name ? ` AND WorkflowId = '${workflowId(name.namespace, name.name)}'` : '';
   const rows: RunRow[] = [];
-  for await (const run of client.workflow.list({ query: `WorkflowType = '${WORKFLOW_TYPE}'${ofGroup}` })) {
+  for await (const run of client.workflow.list({ query: `${RUNS_QUERY}${ofGroup}` })) {
     rows.push(runRow(run));
     if (rows.length >= limit) break;
   }

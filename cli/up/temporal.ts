@@ -49,7 +49,7 @@ export async function registerAttributes({ temporal, target }: ConnectedTemporal
 
 /** The page of the UI with the runs of all groups. */
 export function workflowsPage(ui: string, namespace: string): string {
-  const query = encodeURIComponent(`WorkflowType="${lazy.contract().WORKFLOW_TYPE}"`);
+  const query = encodeURIComponent(lazy.contract().RUNS_QUERY);
   return `${ui}/namespaces/${namespace}/workflows?query=${query}`;
 }
 

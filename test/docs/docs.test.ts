@@ -34,7 +34,7 @@ import {
 import { PERMISSIONS } from '../../cli/doctor/permissions';
 import { buildProgram } from '../../cli/program';
 import { RESOURCES } from '../../kubernetes';
-import { operatorUpdates, searchAttributeKeys, WORKFLOW_TYPE } from '../../contract';
+import { CLEAN_UP_TYPE, operatorUpdates, searchAttributeKeys, WORKFLOW_TYPE } from '../../contract';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { findKubernetesParts } from '../support/kubernetes-parts';
 import {
@@ -281,7 +281,7 @@ describe('D4: the reference names', () => {
     ['messages', 'Updates', Object.keys(operatorUpdates)],
     ['messages', 'signals', ['applyPlan', 'withdraw', 'attemptFailed', 'relay']],
     ['messages', 'search attributes', Object.values(searchAttributeKeys).map(({ name }) => name)],
-    ['messages', 'the workflow type', [WORKFLOW_TYPE]],
+    ['messages', 'the workflow types', [WORKFLOW_TYPE, CLEAN_UP_TYPE]],
     ['messages', 'activities', fieldsOf('contract/activities.ts', 'Activities')],
     [
       'errors',

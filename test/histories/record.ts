@@ -122,6 +122,15 @@ const CASES: Case[] = [
     },
   },
   {
+    name: 'terminated-cleaned-up',
+    files: (ns) => ({ 'app.yaml': app(ns, { tiers: WAITING }) }),
+    then: async (system, ns) => {
+      await first(system, ns);
+      await system.handle(ns, 'app').terminate('wrong button');
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
     name: 'superseded-places-given-back',
     files: (ns) => ({ 'app.yaml': app(ns, { tiers: WAITING }) }),
     then: async (system, ns) => {

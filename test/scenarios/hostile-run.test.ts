@@ -16,6 +16,7 @@ import {
   searchAttributeKeys,
   withdraw,
   workflowId,
+  CLEAN_UP_TYPE,
   WORKFLOW_TYPE,
   type Progress,
 } from '../../contract';
@@ -248,6 +249,19 @@ together('a workflow started by hand without a plan can be cancelled, and says w
     outcome: 'Cancelled',
     message: expect.stringContaining('the run never received a plan') as string,
   });
+});
+
+together('G3: a clean-up that a person starts with any argument ends, and says why', async () => {
+  const namespace = 'by-hand-clean-up';
+  const id = workflowId(namespace, 'app');
+  for (const args of [[], [null], [{ namespace, name: 'app', cleanUp: { plan: 7 } }]]) {
+    const options = { taskQueue: system.taskQueue, workflowId: id, args };
+    const handle = await temporal.client.workflow.start(CLEAN_UP_TYPE, options);
+    expect(await handle.result()).toMatchObject({
+      outcome: 'Cancelled',
+      message: expect.stringMatching(/^nothing to clear up: /) as string,
+    });
+  }
 });
 
 async function runTaskQueue(): Promise<{ taskQueue: string } | undefined> {

@@ -143,6 +143,14 @@ async function endsAs(namespace: string, phase: string): Promise<GroupView> {
   }, `the run of ${namespace}/app to end as ${phase}`);
 }
 
+/** Waits until a run that was ended from outside has been cleared up after. */
+async function cleanedUp(namespace: string): Promise<GroupView> {
+  return system.until(() => {
+    const found = view(namespace);
+    return found?.run?.outcome?.outcome === 'Cancelled' ? found : undefined;
+  }, `the clean-up of ${namespace}/app`);
+}
+
 /** Names of the VMs that have room on the platform. */
 async function held(namespace: string): Promise<string[]> {
   const standing = await system.console.list();
@@ -170,12 +178,20 @@ row('temporal workflow terminate', async () => {
   const ns = 'terminate';
   await begin(ns);
   await run('workflow', 'terminate', '-w', idOf(ns), '--reason', 'test');
-  const stopped = await endsAs(ns, 'Cancelled');
-  expect(stopped.message).toMatch(/^stopped \(TERMINATED.*\): no run starts until the desired state changes/);
-  expect(stopped.run).toMatchObject({ closedAs: 'TERMINATED' });
-  // No code of the run is executed any more: the places stay, for the run that follows.
-  await sleep(3_000);
-  expect(await held(ns)).toEqual(['first', 'last', 'stuck']);
+  const who = /^Terminated by temporal-cli:.+: test; no place is kept for last$/;
+  const stopped = await cleanedUp(ns);
+  expect(stopped.message).toMatch(
+    /^stopped \(Cancelled: Terminated by temporal-cli:.+\): no run starts until/,
+  );
+  expect(stopped.run?.outcome).toMatchObject({
+    message: expect.stringMatching(who) as string,
+    released: ['last'],
+    words: [{ verb: 'abort', actor: expect.stringMatching(/^temporal-cli:/) as string, reason: 'test' }],
+    operations: 0,
+  });
+  const ends = system.events.filter(({ reason, object }) => reason === 'RunEnded' && object.namespace === ns);
+  expect(ends[0]?.message).toMatch(/^ended from outside: TERMINATED by temporal-cli:.+: test$/);
+  expect(await held(ns)).toEqual(['first', 'stuck']);
   expect(await asked(ns)).toEqual(['PoweredOn first', 'PoweredOn stuck']);
   await retry(ns);
   await expectDone(ns);
@@ -381,7 +397,8 @@ row('temporal workflow terminate --query', async () => {
   await begin(ns);
   const query = `WorkflowId = '${idOf(ns)}' AND ExecutionStatus = 'Running'`;
   await run('workflow', 'terminate', '--query', query, '--reason', 'test', '--yes');
-  expect((await endsAs(ns, 'Cancelled')).run).toMatchObject({ closedAs: 'TERMINATED' });
+  const { run: ended } = await cleanedUp(ns);
+  expect(ended?.outcome?.message).toMatch(/^Terminated by .+: test/);
   await retry(ns);
   await expectDone(ns);
 });

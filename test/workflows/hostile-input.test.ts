@@ -40,6 +40,7 @@ function running(): Run {
 /** Well-formed inputs, to be damaged. */
 const valid = {
   applyPlan: { plan: shop(), cause: 'SpecChanged', digest: 'd' },
+  cleanUp: { plan: shop(), runId: 'r', actor: 'anna', reason: 'x', message: 'Terminated by anna: x' },
   withdraw: { reason: 'the group was deleted' },
   attemptFailed: {
     activityId: 'place/shop',

@@ -1,5 +1,6 @@
 /** The planner's rules, one table or case a rule. */
 import type { PlanTier } from '../../contract';
+import { cleaningUp } from '../../workflows/clean-up';
 import { progressOf } from '../../workflows/progress';
 import { nextSteps } from '../../workflows/planner';
 import { released } from '../../workflows/placing';
@@ -80,6 +81,61 @@ describe('PLANNER-6: placing', () => {
     same.send(plan([tier([vm('a', { requests: rules })], { gate: 'Ready' })], { beside }));
     old.send(plan([tier([vm('a', { requests: { ...rules, cpus: 2 } })])]));
     expect([...same.cancelled, ...old.cancelled]).toEqual([]);
+  });
+});
+
+describe('a run that clears up after one that was terminated', () => {
+  const input = {
+    runId: 'r1',
+    actor: 'anna@host',
+    reason: 'wrong button',
+    message: 'Terminated by anna@host',
+  };
+  const cleaning = (of: ReturnType<typeof plan>): World => {
+    const world = new World();
+    world.run = cleaningUp({ ...input, plan: of }, world.now);
+    return world.step();
+  };
+
+  it('CLEAN-UP-1, CLEAN-UP-2: gives back every place of the tree, asks for nothing, and names who ended the run', () => {
+    const nested = plan([tier([seen('n-1', 'PoweredOff')])], { name: 'inner', uid: 'uid-inner' });
+    const world = cleaning(
+      plan([tier([seen('a', 'PoweredOn'), vm('gone', { link: 'NotFound' })]), tier([group(nested)])]),
+    );
+    expect(world.outcome).toBeUndefined();
+    world.pass();
+    expect(world.asked).toEqual([]);
+    expect(world.released.map(({ vms }) => vms.map(({ name }) => name))).toEqual([['a', 'n-1']]);
+    expect(world.outcome).toMatchObject({
+      outcome: 'Cancelled',
+      message: 'Terminated by anna@host; no place is kept for a, n-1',
+      released: ['a', 'n-1'],
+      words: [{ verb: 'abort', actor: 'anna@host', reason: 'wrong button' }],
+      operations: 0,
+    });
+    // What was observed of a VM before its place went says nothing.
+    expect(world.outcome?.observed).toEqual({});
+  });
+
+  it('ends at once if the plan has no places', () => {
+    const world = cleaning(plan([tier([seen('a', 'PoweredOn')])], { powerState: 'PoweredOff' }));
+    expect(world.released).toEqual([]);
+    expect(world.outcome).toMatchObject({ outcome: 'Cancelled', message: 'Terminated by anna@host' });
+    expect(Object.keys(world.outcome?.observed ?? {})).toEqual(['a']);
+  });
+
+  it('CLEAN-UP-1: goes on like any run once an operator asks', () => {
+    const shop = plan([tier([seen('a', 'PoweredOff')])]);
+    const world = cleaning(shop);
+    world.send(shop, { cause: 'Asked', actor: 'bert', reason: 'again' }).pass();
+    expect(world.outcome).toMatchObject({ outcome: 'Converged', operations: 1 });
+  });
+
+  it('stays as it is if the same plan is sent once more', () => {
+    const shop = plan([tier([seen('a', 'PoweredOff')])]);
+    const world = cleaning(shop);
+    world.send(shop).pass();
+    expect(world.outcome).toMatchObject({ outcome: 'Cancelled', operations: 0 });
   });
 });
 

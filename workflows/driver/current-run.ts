@@ -1,6 +1,13 @@
 /** The state of the run that this workflow executes. Handlers and activities change it; the loop acts once something is new. */
 import { log } from '@temporalio/workflow';
-import { applyPlan, workflowId, type IgnoredInput, type PlanMessage, type RunStart } from '../../contract';
+import {
+  applyPlan,
+  workflowId,
+  type IgnoredInput,
+  type Plan,
+  type PlanMessage,
+  type RunStart,
+} from '../../contract';
 import { operationsEnded, type OperationEnd } from '../operations';
 import { begin, receivePlan, whyForeign } from '../plans';
 import { ignoring, type Run } from '../state';
@@ -52,13 +59,16 @@ export class CurrentRun {
   /** Takes a plan over, which begins the run if it is the first one. */
   receive(message: PlanMessage): void {
     const now = Date.now();
-    const foreign = this.#run || this.#id === undefined ? undefined : whyForeign(message.plan, this.#id);
-    if (foreign !== undefined) return this.ignore(applyPlan.name, foreign);
-    this.set(
-      this.#run
-        ? receivePlan(this.#run, message, now, uses)
-        : this.#early.reduce(ignoring, begin(message, now)),
-    );
+    if (this.#run) return this.set(receivePlan(this.#run, message, now, uses));
+    const foreign = this.begin(message.plan, () => begin(message, now));
+    if (foreign !== undefined) this.ignore(applyPlan.name, foreign);
+  }
+
+  /** Begins a run with a plan. Returns why the plan is not one for this run; undefined: it is. */
+  begin(plan: Plan, make: () => Run): string | undefined {
+    const foreign = this.#id === undefined ? undefined : whyForeign(plan, this.#id);
+    if (foreign === undefined) this.set(this.#early.reduce(ignoring, make()));
+    return foreign;
   }
 
   /** Records an input that cannot be read; it has no other effect. */

@@ -28,6 +28,7 @@ import { nextSteps, openStarts, outcomeWithoutPlan } from '../planner';
 import { detailsOf, progressOf } from '../progress';
 import { parse } from '../schemas';
 import { carried, unpacked, type CarriedRun } from '../carried-run';
+import { cleaningUp } from '../clean-up';
 import { end, MESSAGE_BYTES, remember, withdrawn, type Run } from '../state';
 import { ShownAttributes } from './attributes';
 import { CurrentRun } from './current-run';
@@ -74,6 +75,20 @@ export class GroupRun {
     if (workflowInfo().continuedFromExecutionRunId !== undefined)
       this.#current.set(unpacked(run as CarriedRun));
     else this.#current.ignore('run', 'only a run that continues as new hands its state over');
+  }
+
+  /** Begins as a run that clears up after another one; an execution that continues as new goes on instead. */
+  cleanUp(input: unknown): void {
+    if (this.#current.run) return;
+    const parsed = parse('cleanUp', input);
+    const why =
+      'why' in parsed
+        ? parsed.why
+        : this.#current.begin(parsed.value.plan, () => cleaningUp(parsed.value, this.#began));
+    if (why !== undefined)
+      this.#finish = {
+        outcome: outcomeWithoutPlan('Cancelled', `nothing to clear up: ${why}`, this.#began, this.#began),
+      };
   }
 
   /** Ends the run; without a plan there is nothing to end but the workflow. */

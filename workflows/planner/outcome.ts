@@ -83,10 +83,7 @@ function exceptionsOf(run: Run): RunOutcome['exceptions'] {
 
 function makeOutcome(run: Run, type: RunOutcome['outcome'], message: string, now: number): RunOutcome {
   const { plan } = run;
-  const observed: RunOutcome['observed'] = {};
-  for (const [key, state] of Object.entries(run.members)) {
-    if (state.observed && !state.uncertain) observed[key] = state.observed;
-  }
+  const free = run.claims?.release?.free ?? [];
   const result: RunOutcome = {
     outcome: type,
     message,
@@ -98,16 +95,24 @@ function makeOutcome(run: Run, type: RunOutcome['outcome'], message: string, now
     endedAt: now,
     operations: run.operations,
     exceptions: exceptionsOf(run),
-    observed,
+    observed: observedBy(run, free),
     placements: run.placements,
     corrections: stillCounting(run, now),
     words: run.words,
   };
   if (run.planDigest !== undefined) result.planDigest = run.planDigest;
   if (plan.forceSync !== undefined) result.forceSync = plan.forceSync;
-  const free = run.claims?.release?.free ?? [];
   if (free.length > 0) result.released = free;
   return fitOutcome(result);
+}
+
+/** What the run saw of its VMs last; of those that have no place any more it says nothing. */
+function observedBy({ members }: Run, free: readonly string[]): RunOutcome['observed'] {
+  const observed: RunOutcome['observed'] = {};
+  for (const [key, state] of Object.entries(members)) {
+    if (state.observed && !state.uncertain && !free.includes(key)) observed[key] = state.observed;
+  }
+  return observed;
 }
 
 function stillCounting(run: Run, now: number): RunOutcome['corrections'] {

@@ -65,7 +65,7 @@ test('a place that the last run has just given back counts no more, in nested gr
     const plan = planOf(from, 'app', {
       observe: observing({ a: there, b: there }),
       isWatchBehind: () => isWatchBehind,
-      lastOutcome: ({ name }: Group) => (name === 'app' ? released : undefined),
+      released: ({ name }: Group) => (name === 'app' ? released.released : undefined),
     });
     return plansOf(plan)
       .flatMap(({ tiers }) => tiers.flatMap((each) => each.members))

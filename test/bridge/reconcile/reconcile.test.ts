@@ -62,6 +62,64 @@ const cause = (decision: SendDecision) => decision.send?.cause;
 const NONE: RunState = { phase: 'None' };
 const observedOn = { a: seen('PoweredOn'), b: seen('PoweredOn') };
 
+describe('RECONCILE-9: a run that was ended from outside', () => {
+  const plan = planOf(B_OFF);
+  const terminated: RunState = {
+    ...(closed(undefined, 'TERMINATED') as RunState & { phase: 'Closed' }),
+    ended: { by: 'anna@host', reason: 'wrong button' },
+  };
+
+  test('is cleared up after, with who ended it', () => {
+    expect(chooseSend(plan, knowing(terminated))).toMatchObject({
+      cleanUp: {
+        digest: planDigest(plan),
+        runId: 'r1',
+        actor: 'anna@host',
+        reason: 'wrong button',
+        message: 'Terminated by anna@host: wrong button',
+      },
+      sent: { wants: wantsDigest(plan) },
+      stopped: true,
+      why: expect.stringMatching(/^stopped \(TERMINATED by anna@host: wrong button\): /) as string,
+    });
+  });
+
+  test('also if nobody knows who it was', () => {
+    expect(chooseSend(plan, knowing(closed(undefined, 'TIMED_OUT'))).cleanUp).toMatchObject({
+      actor: 'unknown',
+      reason: 'Ended as TIMED_OUT',
+      message: 'Ended as TIMED_OUT by unknown',
+    });
+  });
+
+  test.each<[string, RunState]>([
+    ['it was a clean-up itself', { ...terminated, isCleanUp: true }],
+    ['it has an outcome', closed(outcome(plan, { outcome: 'Cancelled' }))],
+    ['there was none', NONE],
+  ])('unless %s', (_why, run) => {
+    expect(chooseSend(plan, knowing(run)).cleanUp).toBeUndefined();
+  });
+
+  test('unless an operator asks for a run, or the desired state has changed', () => {
+    const asked = { actor: 'bert', reason: 'again' };
+    expect(chooseSend(plan, knowing(terminated, { asked }))).not.toHaveProperty('cleanUp');
+    const sent = sentOf(plan, { wants: 'other' });
+    expect(chooseSend(plan, knowing(terminated, { sent }))).not.toHaveProperty('cleanUp');
+  });
+
+  test('is left alone while the run of a nested group is open', () => {
+    const nested = manifests({
+      groups: [group('app', [tier(['g:db'])], on), group('db', [tier(['a'])], { groupName: 'app' })],
+      virtualMachines: [vm('a', 'db')],
+    });
+    const tree = planOf({ a: 'PoweredOff' }, nested);
+    const open: RunState = { phase: 'Open', runId: 'r2', startedAt: 10 };
+    const runOf = (db: RunState) => (name: string) => (name === 'app' ? terminated : db);
+    expect(chooseSend(tree, { runOf: runOf(open) }).cleanUp).toBeUndefined();
+    expect(chooseSend(tree, { runOf: runOf(NONE) }).cleanUp).toBeDefined();
+  });
+});
+
 test('RECONCILE-8: a plan that Temporal would refuse for its size is not sent, and says what to do', () => {
   const plan = planOf({});
   const [first] = plan.tiers;

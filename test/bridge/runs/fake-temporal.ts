@@ -2,12 +2,13 @@
 import type { ObjectName } from '../../../api';
 import type { RunHealth } from '../../../bridge';
 import type { DescribedRun, RunEvents, TemporalRuns } from '../../../bridge/runs/temporal-runs';
-import type { GroupEnded, PauseReport, PlanMessage, Progress, RunOutcome } from '../../../contract';
+import type { CleanUp, GroupEnded, PauseReport, PlanMessage, Progress, RunOutcome } from '../../../contract';
 
 export interface FakeRun {
   runId: string;
   firstRunId?: string;
   status?: string;
+  isCleanUp?: true;
   outcome?: RunOutcome;
   progress?: Progress;
   /** No worker answers for it. */
@@ -84,6 +85,7 @@ export class FakeTemporal implements TemporalRuns {
         runId,
         firstRunId = runId,
         status = 'RUNNING',
+        isCleanUp,
         health = { paused: [] },
         pendingActivities = 0,
       } = run;
@@ -95,6 +97,7 @@ export class FakeTemporal implements TemporalRuns {
         startedAt: 10,
         pendingActivities,
         health,
+        ...(isCleanUp && { isCleanUp }),
       };
     });
   }
@@ -140,6 +143,16 @@ export class FakeTemporal implements TemporalRuns {
       if (last && (last.status ?? 'RUNNING') === 'RUNNING') return last.runId;
       const runId = `run-${this.runs.length + 1}`;
       this.runs.push({ runId });
+      return runId;
+    });
+  }
+
+  cleanUp({ runId: ended }: CleanUp): Promise<string | undefined> {
+    return this.#call('cleanUp', () => {
+      const last = this.runs.at(-1);
+      if (last && (last.status ?? 'RUNNING') === 'RUNNING') return undefined;
+      const runId = `${ended}-cleaned`;
+      this.runs.push({ runId, isCleanUp: true });
       return runId;
     });
   }

@@ -145,6 +145,26 @@ describe('a run that was ended from outside', () => {
   });
 });
 
+describe('clearing up after a run', () => {
+  const input = { plan, runId: 'run-1', actor: 'anna', reason: 'wrong', message: 'Terminated by anna' };
+
+  test('follows the run that does it', async () => {
+    await found({ status: 'TERMINATED' });
+    expect(await runs.cleanUp(input)).toBe('run-1-cleaned');
+    expect(runs.get(APP)).toMatchObject({ phase: 'Open', runId: 'run-1-cleaned' });
+    server.close('TERMINATED');
+    await pass(5_000);
+    expect(runs.get(APP)).toMatchObject({ phase: 'Closed', runId: 'run-1-cleaned', isCleanUp: true });
+  });
+
+  test('finds the run that was opened since', async () => {
+    await found({ status: 'TERMINATED' });
+    server.runs.push({ runId: 'run-2' });
+    expect(await runs.cleanUp(input)).toBeUndefined();
+    expect(runs.get(APP)).toMatchObject({ phase: 'Open', runId: 'run-2' });
+  });
+});
+
 test('RUNS-6: a run is told once of the end of a nested run', async () => {
   await found();
   const end = { member: 'VirtualMachineGroup/inner', runId: 'inner-1', endedRunId: 'inner-1' };

@@ -15,7 +15,42 @@ export type PowerMode = 'Hard' | 'Soft' | 'TrySoft';
 export type MemberKind = 'VirtualMachine' | 'VirtualMachineGroup';
 
 /** What a member must have reached for its tier to count as done. */
-export type Gate = 'None' | 'PoweredOn' | 'Ready' | `Condition/${string}`;
+export type Gate = 'None' | 'PoweredOn' | 'Ready' | 'Probe' | `Condition/${string}`;
+
+/** What a worker asks of the guest to find out whether its service is up: one of `tcpSocket` and `httpGet`. */
+export interface Probe {
+  tcpSocket?: TcpSocketProbe;
+  httpGet?: HttpGetProbe;
+  /** Milliseconds from the begin of one try to that of the next. */
+  period: number;
+  /** Longest time of one try, milliseconds. */
+  timeout: number;
+  /** Successes in a row that meet the gate. */
+  successThreshold: number;
+  /** Failures in a row after which the gate is given up; absent: only the gate's time-out ends it. */
+  failureThreshold?: number;
+}
+
+/** A connection that has to be accepted. */
+export interface TcpSocketProbe {
+  port: number;
+  /** Name or IP address; absent: the guest's own address. */
+  host?: string;
+}
+
+/** A request that has to be answered with the expected status. */
+export interface HttpGetProbe {
+  port: number;
+  /** Name or IP address; absent: the guest's own address. */
+  host?: string;
+  scheme: 'HTTP' | 'HTTPS';
+  path: string;
+  /** Absent: any from 200 to 399. */
+  expectedStatus?: number;
+  headers?: { name: string; value: string }[];
+  /** With `HTTPS`; absent: the certificate must be one that the system trusts, for `host`. */
+  tls?: { caFile?: string; serverName?: string; insecureSkipVerify?: true };
+}
 
 /** Names one member within the namespace of its group. */
 export interface MemberRef {
@@ -157,12 +192,23 @@ export type DriftAction = 'Enforce' | 'Report';
 /** What deleting a group does to its members. */
 export type DeletionPolicy = 'Orphan' | 'Cascade';
 
+/** What a tier or a member waits for otherwise than the rest. */
+export interface GatePolicy {
+  gate?: Gate;
+  /** Milliseconds. */
+  gateTimeout?: number;
+  probe?: Probe;
+}
+
+/** What one VM waits for otherwise than its tier. */
+export interface MemberPolicy extends GatePolicy {
+  name: string;
+}
+
 /** What one tier does otherwise than the rest. */
-export interface TierPolicy {
+export interface TierPolicy extends GatePolicy {
   /** Index into `bootOrder`, from 0. */
   tier: number;
-  gate?: Gate;
-  gateTimeout?: number;
   quorum?: number | `${number}%`;
   whenParked?: WhenParked;
 }
@@ -172,6 +218,8 @@ export interface SequencePolicySpec {
   gate: Gate;
   /** Longest wait for the gate after the power state was reached, milliseconds. */
   gateTimeout: number;
+  /** Where the gate is `Probe`, unless the tier or the member has its own. */
+  probe?: Probe;
   /** Longest wait for one power operation to show its effect, milliseconds. */
   operationTimeout: number;
   retry: {
@@ -200,6 +248,7 @@ export interface SequencePolicySpec {
   guestShutdownTimeout: number;
   deletion: DeletionPolicy;
   tiers: TierPolicy[];
+  members?: MemberPolicy[];
 }
 
 /** A SequencePolicy object. */
@@ -264,6 +313,14 @@ export const SIMULATED_FAULT_TYPES = [
 /** One of {@link SIMULATED_FAULT_TYPES}. */
 export type SimulatedFaultType = (typeof SIMULATED_FAULT_TYPES)[number];
 
+/** What guests of a SimulatedInventory report of themselves while they are on. */
+export interface SimulatedGuest {
+  /** `name` or `namespace/name` of the VM; absent: any VM. */
+  vm?: string;
+  /** IP address. */
+  address: string;
+}
+
 /** One fault of a SimulatedInventory. */
 export interface SimulatedFault {
   type: SimulatedFaultType;
@@ -285,6 +342,8 @@ export interface SimulatedFault {
 export interface SimulatedInventory extends ObjectMeta {
   hosts: SimulatedHost[];
   datastores: SimulatedDatastore[];
+  /** The first one that fits a VM counts. */
+  guests?: SimulatedGuest[];
   behavior: {
     seed: number;
     /** From the accepted power-on to `PoweredOn`. */

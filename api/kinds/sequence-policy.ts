@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { optionalDuration, present, reportDuplicates, type Convert, type Report } from './convert';
 import { duration, fields, metadata, name, positiveDuration } from './fields';
+import { checkProbes, gateFields, MAX_MEMBERS, toGatePolicy } from './gates';
 import { isDuration, listMap, MAX_LIST, serverRules } from './server-checks';
-import { didYouMean } from './suggest';
-import type { Gate, SequencePolicy, SequencePolicySpec } from '../model';
+import type { SequencePolicy, SequencePolicySpec } from '../model';
 import { memberKind, toMember } from './virtual-machine-group';
 
 /** Defaults for a group without a policy, and for each field that a policy omits. Durations in milliseconds. */
@@ -36,40 +36,6 @@ function quorumError({ input }: { input?: unknown }): string {
   return `invalid quorum ${JSON.stringify(input)}: write a whole number from 1, or a share from "1%" to "100%"`;
 }
 
-/** `Condition/` and a condition type, as Kubernetes spells them. */
-const GATE = /^(None|PoweredOn|Ready|Condition\/[A-Za-z]([A-Za-z0-9._/-]*[A-Za-z0-9])?)$/;
-const GATES = 'write None, PoweredOn, Ready, or Condition/ and the type of a condition';
-
-function gate() {
-  return z
-    .string({ error: gateError })
-    .refine((text) => GATE.test(text), { error: gateError })
-    .meta({
-      maxLength: 100,
-      ...serverRules({
-        rule: `self.matches('${GATE.source.replaceAll('\\/', '/')}')`,
-        messageExpression: `'unsupported value "' + self + '": ${GATES}'`,
-      }),
-    })
-    .describe(
-      'What a member must have reached for its tier to count as done: `None`, `PoweredOn`, `Ready`, or `Condition/` and the type of a condition of the VM.',
-    );
-}
-
-function gateError({ input }: { input?: unknown }): string {
-  const text = typeof input === 'string' ? input : '';
-  return `unsupported value ${JSON.stringify(input)}${didYouMean(text, ['None', 'PoweredOn', 'Ready']) || `: ${GATES}`}`;
-}
-
-/** `Ready` has a name of its own. */
-function toGate(written: string | undefined): Gate | undefined {
-  return written === 'Condition/Ready' ? 'Ready' : (written as Gate | undefined);
-}
-
-function gateTimeout() {
-  return positiveDuration.describe('Longest wait for the gate after the power state was reached.');
-}
-
 function whenParked() {
   return z
     .enum(['Hold', 'Continue', 'Fail'])
@@ -77,8 +43,7 @@ function whenParked() {
 }
 
 const spec = fields({
-  gate: gate().optional(),
-  gateTimeout: gateTimeout().optional(),
+  ...gateFields,
   operationTimeout: positiveDuration
     .optional()
     .describe('Longest wait for one power operation to show its effect.'),
@@ -144,8 +109,7 @@ const spec = fields({
     .array(
       fields({
         tier: z.int().min(0).describe('Index into bootOrder, from 0.'),
-        gate: gate().optional(),
-        gateTimeout: gateTimeout().optional(),
+        ...gateFields,
         quorum: quorum().optional(),
         whenParked: whenParked().optional(),
       }),
@@ -154,6 +118,12 @@ const spec = fields({
     .meta(listMap('tier'))
     .optional()
     .describe('What single tiers do otherwise than the rest; at most 10,000.'),
+  members: z
+    .array(fields({ name: name.describe('Name of the VM.'), ...gateFields }))
+    .max(MAX_MEMBERS)
+    .meta(listMap('name'))
+    .optional()
+    .describe('What single VMs wait for otherwise than their tier; at most 2,000.'),
 });
 
 /** A `SequencePolicy` of vmgroup.dev/v1alpha1. */
@@ -180,16 +150,33 @@ export const convertPolicy: Convert<z.infer<typeof sequencePolicySchema>, Sequen
     (index, tier, firstAt) =>
       report(['spec', 'tiers', index, 'tier'], `duplicate value: tier ${tier} is set by ${firstAt} already`),
   );
+  reportDuplicates(
+    given.members ?? [],
+    ({ name }) => name,
+    (index) => `spec.members[${index}]`,
+    (index, member, firstAt) =>
+      report(
+        ['spec', 'members', index, 'name'],
+        `duplicate value: VM ${member} is set by ${firstAt} already`,
+      ),
+  );
+  checkProbes(given, report);
   return {
     ...meta,
-    spec: { ...DEFAULT_POLICY, ...general(given, report), tiers: (given.tiers ?? []).map(toTierPolicy) },
+    spec: {
+      ...DEFAULT_POLICY,
+      ...general(given, report),
+      tiers: (given.tiers ?? []).map(toTierPolicy),
+      ...present({
+        members: given.members?.map((member) => ({ name: member.name, ...toGatePolicy(member) })),
+      }),
+    },
   };
 };
 
 function general(given: WrittenSpec, report: Report): Partial<SequencePolicySpec> {
   return present({
-    gate: toGate(given.gate),
-    gateTimeout: optionalDuration(given.gateTimeout),
+    ...toGatePolicy(given),
     operationTimeout: optionalDuration(given.operationTimeout),
     retry: toRetry(given.retry, report),
     whenParked: given.whenParked,
@@ -230,9 +217,8 @@ function toRetry(given: WrittenSpec['retry'], report: Report): SequencePolicySpe
 function toTierPolicy(given: NonNullable<WrittenSpec['tiers']>[number]): SequencePolicySpec['tiers'][number] {
   return {
     tier: given.tier,
+    ...toGatePolicy(given),
     ...present({
-      gate: toGate(given.gate),
-      gateTimeout: optionalDuration(given.gateTimeout),
       quorum: given.quorum as Quorum | undefined,
       whenParked: given.whenParked,
     }),

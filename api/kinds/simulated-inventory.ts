@@ -12,6 +12,7 @@ import {
   type SimulatedTime,
 } from '../model';
 import { parseQuantity } from './quantity';
+import { MAX_LIST } from './server-checks';
 import { powerState } from './virtual-machine-group';
 
 const GIB = 2 ** 30;
@@ -88,6 +89,13 @@ const datastore = fields({
   capacity: quantity.describe('Free space, such as `10Ti`.'),
 });
 
+const guest = fields({
+  vm: z.string().min(1).optional().describe('`name` or `namespace/name` of the VM. Left out: any VM.'),
+  address: z
+    .union([z.ipv4(), z.ipv6()], { error: 'expected an IP address' })
+    .describe('IP address that the guest reports while the VM is on.'),
+});
+
 const fault = fields({
   type: z.enum(SIMULATED_FAULT_TYPES).describe('What goes wrong.'),
   vm: z.string().min(1).optional().describe('`name` or `namespace/name` of the VM. Left out: any VM.'),
@@ -128,6 +136,13 @@ export const simulatedInventorySchema = fields({
       .min(1)
       .optional()
       .describe('Datastores. Left out: two that all zones reach.'),
+    guests: z
+      .array(guest)
+      .max(MAX_LIST)
+      .optional()
+      .describe(
+        'Addresses of guests, for probes; the first one that fits a VM counts. Left out: none is known.',
+      ),
     behavior: behavior.optional().describe('Times and faults.'),
   })
     .optional()
@@ -140,7 +155,7 @@ export const convertInventory: Convert<z.infer<typeof simulatedInventorySchema>,
   meta,
   report,
 ) => {
-  const { hosts: givenHosts, datastores, behavior: given } = written.spec ?? {};
+  const { hosts: givenHosts, datastores, guests, behavior: given } = written.spec ?? {};
   const hosts = givenHosts?.map(toHost) ?? DEFAULT_INVENTORY.hosts;
   const zones = [...new Set(hosts.map(({ zone }) => zone))];
   reportTwice(givenHosts ?? [], 'hosts', report);
@@ -151,6 +166,7 @@ export const convertInventory: Convert<z.infer<typeof simulatedInventorySchema>,
     datastores: datastores
       ? datastores.map((one, index) => toDatastore(one, index, zones, report))
       : DEFAULT_INVENTORY.datastores.map((one) => ({ ...one, zones })),
+    ...(guests && { guests: guests.map(present) }),
     behavior: toBehavior(given ?? {}, report),
   };
 };

@@ -1,0 +1,123 @@
+import { parse, policy, problemsOf } from './support';
+
+const POLICY = (...lines: string[]): string => policy('default', ...lines);
+
+/** The internal form of the policy in these lines. */
+function specOf(...lines: string[]) {
+  const { problems, manifests } = parse(POLICY(...lines));
+  expect(problems).toEqual([]);
+  return manifests.policies[0]?.spec;
+}
+
+const DEFAULTS = { period: 500, timeout: 1_000, successThreshold: 1 };
+
+describe('probes', () => {
+  test('what is left out has its built-in value, and a probe alone means gate Probe', () => {
+    expect(specOf('probe: {tcpSocket: {port: 5432}}')).toMatchObject({
+      gate: 'Probe',
+      probe: { tcpSocket: { port: 5432 }, ...DEFAULTS },
+    });
+    expect(specOf('gate: Ready', 'probe: {httpGet: {port: 80}}')).toMatchObject({
+      gate: 'Ready',
+      probe: { httpGet: { port: 80, scheme: 'HTTP', path: '/' }, ...DEFAULTS },
+    });
+  });
+
+  test('everything, for the policy, a tier and a member', () => {
+    const spec = specOf(
+      'gate: Probe',
+      'probe:',
+      '  httpGet:',
+      '    port: 8443',
+      '    host: shop.example',
+      '    scheme: HTTPS',
+      '    path: /health?full=1',
+      '    expectedStatus: 204',
+      '    headers: [{name: Host, value: shop}]',
+      '    tls: {caFile: /etc/ca.pem, serverName: shop.internal}',
+      '  period: 2s',
+      '  timeout: 500ms',
+      '  successThreshold: 2',
+      '  failureThreshold: 30',
+      'tiers: [{tier: 1, probe: {tcpSocket: {port: 22, host: "2001:db8::1"}}}]',
+      'members:',
+      '  - {name: db, gateTimeout: 1h, probe: {tcpSocket: {port: 1}}}',
+      '  - {name: web, gate: PoweredOn}',
+    );
+    expect(spec?.probe).toEqual({
+      httpGet: {
+        ...{ port: 8443, host: 'shop.example', scheme: 'HTTPS', path: '/health?full=1', expectedStatus: 204 },
+        headers: [{ name: 'Host', value: 'shop' }],
+        tls: { caFile: '/etc/ca.pem', serverName: 'shop.internal' },
+      },
+      ...{ period: 2_000, timeout: 500, successThreshold: 2, failureThreshold: 30 },
+    });
+    expect(spec?.tiers).toEqual([
+      { tier: 1, gate: 'Probe', probe: { tcpSocket: { port: 22, host: '2001:db8::1' }, ...DEFAULTS } },
+    ]);
+    expect(spec?.members).toEqual([
+      { name: 'db', gate: 'Probe', gateTimeout: 3_600_000, probe: { tcpSocket: { port: 1 }, ...DEFAULTS } },
+      { name: 'web', gate: 'PoweredOn' },
+    ]);
+  });
+
+  test.each([
+    [
+      'gate: Probe',
+      'spec.gate: Probe needs a probe: write probe next to it, or spec.probe for the whole policy',
+    ],
+    [
+      'tiers: [{tier: 0, gate: Probe}]',
+      'spec.tiers[0].gate: Probe needs a probe: write probe next to it, or spec.probe for the whole policy',
+    ],
+    ['probe: {}', 'spec.probe: write exactly one of tcpSocket and httpGet'],
+    [
+      'probe: {tcpSocket: {port: 1}, httpGet: {port: 1}}',
+      'spec.probe: write exactly one of tcpSocket and httpGet',
+    ],
+    ['probe: {tcpSocket: {port: 0}}', 'spec.probe.tcpSocket.port: '],
+    ['probe: {tcpSocket: {port: 65536}}', 'spec.probe.tcpSocket.port: '],
+    [
+      'probe: {tcpSocket: {port: 80, host: "http://db"}}',
+      'spec.probe.tcpSocket.host: invalid value "http://db"',
+    ],
+    ['probe: {tcpSocket: {port: 80}, period: 50ms}', 'spec.probe.period: must not be shorter than 100ms'],
+    ['probe: {tcpSocket: {port: 80}, timeout: 2m}', 'spec.probe.timeout: must not be longer than 1m'],
+    ['probe: {httpGet: {port: 80, path: health}}', 'spec.probe.httpGet.path: invalid value "health"'],
+    ['probe: {httpGet: {port: 80, path: "/a b"}}', 'spec.probe.httpGet.path: invalid value "/a b"'],
+    ['probe: {httpGet: {port: 80, tls: {}}}', 'spec.probe.httpGet.tls: needs scheme: HTTPS'],
+    [
+      'probe: {httpGet: {port: 80, scheme: HTTPS, tls: {insecureSkipVerify: true, caFile: /ca}}}',
+      'spec.probe.httpGet.tls.caFile: has no effect with insecureSkipVerify: leave one out',
+    ],
+    [
+      'probe: {httpGet: {port: 80, headers: [{name: authorization, value: Bearer x}]}}',
+      'spec.probe.httpGet.headers[0].name: authorization would stand in the history of each run: probe a path that needs no credentials',
+    ],
+    [
+      'probe: {httpGet: {port: 80, headers: [{name: Transfer-Encoding, value: chunked}]}}',
+      'spec.probe.httpGet.headers[0].name: Transfer-Encoding is set by the worker: leave it out',
+    ],
+    [
+      'probe: {httpGet: {port: 80, headers: [{name: X, value: "a\\r\\nb"}]}}',
+      'spec.probe.httpGet.headers[0].value: invalid value',
+    ],
+    ['members: [{name: a, probe: {httpGet: {port: 99999}}}]', 'spec.members[0].probe.httpGet.port: '],
+    [
+      'members: [{name: a}, {name: a}]',
+      'spec.members[1].name: duplicate value: VM a is set by spec.members[0] already',
+    ],
+  ])('%s is refused with its path', (line, message) => {
+    const problems = problemsOf(POLICY(line));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(`: ${message}`);
+  });
+
+  test('one probe has a budget of bytes', () => {
+    const header = (index: number): string => `{name: x-${index}, value: ${'v'.repeat(200)}}`;
+    const headers = Array.from({ length: 8 }, (_, index) => header(index)).join(', ');
+    expect(problemsOf(POLICY(`probe: {httpGet: {port: 80, headers: [${headers}]}}`))[0]).toMatch(
+      /spec\.probe: takes \d+ bytes, at most 1500 are allowed/,
+    );
+  });
+});

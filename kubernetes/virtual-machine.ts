@@ -29,6 +29,7 @@ export interface VirtualMachineObject extends KubernetesObject {
     uniqueID?: string;
     zone?: string;
     nodeName?: string;
+    network?: { primaryIP4?: string; primaryIP6?: string };
     conditions?: ObjectCondition[];
   };
 }
@@ -67,6 +68,7 @@ export function trimVirtualMachine(object: KubernetesObject): VirtualMachineObje
     spec: pick(spec, 'groupName', 'className', 'powerState', 'powerOffMode', 'suspendMode', 'affinity'),
     status: {
       ...pick(status, 'powerState', 'uniqueID', 'zone', 'nodeName'),
+      ...(status.network && { network: pick(status.network, 'primaryIP4', 'primaryIP6') }),
       ...(Array.isArray(status.conditions) && {
         conditions: status.conditions.map((condition) =>
           pick(condition, 'type', 'status', 'reason', 'message', 'lastTransitionTime'),

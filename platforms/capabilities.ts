@@ -39,7 +39,7 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     softShutdown: true,
     gates: ['Ready'],
     fencing: 'CompareAndSet',
-    guestAddress: false,
+    guestAddress: true,
   },
   'vm-operator': {
     placement: 'Zones',
@@ -47,6 +47,6 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     softShutdown: true,
     gates: ['Ready', 'Condition'],
     fencing: 'CompareAndSet',
-    guestAddress: false,
+    guestAddress: true,
   },
 };

@@ -148,6 +148,7 @@ export const inventoryBody: z.ZodType<SimulatedInventory> = z.object({
   annotations: labels,
   hosts: z.array(z.object({ name: text, zone: text, pool: z.string(), cpus: amount, memory: amount })),
   datastores: z.array(z.object({ name: text, id: z.string(), zones: z.array(text), capacity: amount })),
+  guests: z.array(z.object({ vm: text.exactOptional(), address: text })).exactOptional(),
   behavior: z.object({
     seed: z.number(),
     powerOnTime: time,

@@ -8,6 +8,7 @@
  */
 import type { Placement, PowerState, VirtualMachineStatus } from '../../api';
 import type { ObjectCondition, VirtualMachineObject } from '../../kubernetes';
+import { isGuestAddress } from '../guest-address';
 import type { VirtualMachineState } from '../platform';
 import type { VirtualMachineRef } from '../../contract';
 import {
@@ -96,6 +97,7 @@ export function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineSt
   );
   const since = sinceOf(vm, powerState, at);
   const placement = placementOf(vm);
+  const address = powerState === 'PoweredOn' ? guestAddress(vm) : undefined;
   return {
     powerState,
     // The probes stop with the VM, and what they last said stands for a while.
@@ -105,7 +107,14 @@ export function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineSt
     at,
     ...(vm.metadata.resourceVersion !== undefined && { version: vm.metadata.resourceVersion }),
     ...(placement && { placement }),
+    ...(address !== undefined && { address }),
   };
+}
+
+/** The address that the guest reports. One of the worker's own host is none of a guest: a probe must not be led astray. */
+function guestAddress({ status }: VirtualMachineObject): string | undefined {
+  const { primaryIP4, primaryIP6 } = status.network ?? {};
+  return [primaryIP4, primaryIP6].find((address) => typeof address === 'string' && isGuestAddress(address));
 }
 
 /** OBSERVATION-2. The condition names the state that it speaks of. */

@@ -12,7 +12,14 @@ import type {
   ReleaseCall,
   SeenByRules,
 } from '../../platforms/simulated';
-import { seenByRules, type EngineState, type Ledger, type PendingOperation, type VmRecord } from './state';
+import {
+  keyOf,
+  seenByRules,
+  type EngineState,
+  type Ledger,
+  type PendingOperation,
+  type VmRecord,
+} from './state';
 
 /** What an entry changed. */
 export interface Changes {
@@ -125,7 +132,7 @@ function applyEffect(state: EngineState, effect: Effect): Changes {
     return { changed: [effect.vm], deleted: [] };
   }
   const { pending } = record;
-  const rest = without(steady, 'poweredOnBy', 'pending');
+  const rest = without(steady, 'poweredOnBy', 'pending', 'address');
   // At the console a VM can reach the state that an operation is still on its way to: then that operation is done.
   const done = pending?.operationId === effect.operationId || pending?.target === effect.effect;
   state.vms.set(effect.vm, {
@@ -137,8 +144,22 @@ function applyEffect(state: EngineState, effect: Effect): Changes {
     ...(done && rest.operation && { operation: { ...rest.operation, phase: 'Done' as const } }),
     ...(effect.readyAfter !== undefined && { readyAt: effect.at + effect.readyAfter }),
     ...poweredOnBy(effect),
+    ...addressOf(state, record, effect),
   });
   return { changed: [effect.vm], deleted: [] };
+}
+
+/** The address that the guest has once it runs. */
+function addressOf(
+  { inventory }: EngineState,
+  { vm }: VmRecord,
+  { effect }: Effect,
+): Pick<VmRecord, 'address'> {
+  if (effect !== 'PoweredOn') return {};
+  const guest = inventory.guests?.find(
+    (each) => each.vm === undefined || each.vm === vm.name || each.vm === keyOf(vm),
+  );
+  return guest ? { address: guest.address } : {};
 }
 
 function poweredOnBy({ effect, operationId, sequence }: Effect): Pick<VmRecord, 'poweredOnBy'> {

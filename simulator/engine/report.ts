@@ -14,6 +14,7 @@ export function reportState(record: VmRecord, at: number): VirtualMachineState {
       at,
       ...(record.version !== undefined && { version: String(record.version) }),
       placement: record.placement,
+      ...(record.address !== undefined && { address: record.address }),
     },
     ...(record.operation && { operation: record.operation }),
   };

@@ -34,6 +34,8 @@ export interface VmRecord extends SeenByRules {
   readonly since: number;
   readonly ready: boolean;
   readonly readyAt?: number;
+  /** What its guest reports while it is on. */
+  readonly address?: string;
   /** The operation that powered it on. */
   readonly poweredOnBy?: { operationId: string; sequence: number };
   readonly operation?: NonNullable<VirtualMachineState['operation']>;

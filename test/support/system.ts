@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import pino from 'pino';
-import { DEFAULT_INVENTORY, type PlatformObject, type SimulatedInventory } from '../../api';
+import {
+  DEFAULT_INVENTORY,
+  type PlatformObject,
+  type SimulatedGuest,
+  type SimulatedInventory,
+} from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
 import { dataFolder } from '../../cli/data-folder';
 import {
@@ -65,6 +70,7 @@ export interface Site {
 
 interface SystemOptions {
   groupWait?: number;
+  guests?: SimulatedGuest[];
   /** What differs from the default in the inventory of each platform beside the default one. Their workers are not started. */
   sites?: Record<string, Partial<SimulatedInventory>>;
 }
@@ -73,7 +79,7 @@ export async function startSystem(
   temporal: TestTemporal,
   files: Record<string, string>,
   behavior: Behavior = {},
-  { groupWait, sites: siteInventories = {} }: SystemOptions = {},
+  { groupWait, guests, sites: siteInventories = {} }: SystemOptions = {},
 ): Promise<System> {
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-system-'));
   const manifests = path.join(dir, 'manifests');
@@ -89,6 +95,7 @@ export async function startSystem(
 
   const inventory = {
     ...DEFAULT_INVENTORY,
+    ...(guests && { guests }),
     behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior },
   };
   const platform: RunningPlatform = await startSimulatedPlatform({

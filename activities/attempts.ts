@@ -10,8 +10,15 @@
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import { fitText } from '../api/text';
 import type { FailureClass } from '../platforms';
-import { attemptFailed, type Attempt, type GiveUpDetails, type RetryBudget } from '../contract';
+import {
+  attemptFailed,
+  type Attempt,
+  type GiveUpDetails,
+  type HeartbeatDetails,
+  type RetryBudget,
+} from '../contract';
 import { classify, NEXT_STEP, RESET, WORKER_LOST, type Failure } from './failures';
 
 /** Milliseconds between two heartbeats; Temporal sends only some of them. */
@@ -20,6 +27,8 @@ const HEARTBEAT_INTERVAL = 1_000;
 const TELL_TIMEOUT = 3_000;
 /** Longest pause before the next attempt, milliseconds: a wait that has no end costs some 100 attempts a day. */
 const LONGEST_PAUSE = 15 * 60_000;
+/** Bytes of what an attempt says it waits for. */
+const WAIT_BYTES = 300;
 /** Failed attempts that are kept, the last ones: a wait for room may go on for days. */
 const KEPT = 50;
 
@@ -55,10 +64,12 @@ export interface AttemptRun<P> {
   readonly signal: AbortSignal;
   /** Puts the progress on record for the attempt that may have to go on from here. */
   note(progress: P): void;
+  /** Says what the attempt waits for, in words; the next heartbeat has it. */
+  waitFor(text: string): void;
 }
 
 /** Heartbeat details. */
-interface Memory<P> {
+interface Memory<P> extends HeartbeatDetails {
   /** Temporal's number of the attempt that wrote this. */
   attempt: number;
   /** How that attempt ended; absent: it had not. */
@@ -101,6 +112,9 @@ export async function inAttempts<P extends object, R>(
       note: (progress) => {
         memory.progress = progress;
         beat();
+      },
+      waitFor: (text) => {
+        memory.waitsFor = fitText(text, WAIT_BYTES);
       },
     });
   } catch (error: unknown) {

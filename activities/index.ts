@@ -4,6 +4,7 @@ import { findEndedGroups } from './ended-groups';
 import { place } from './place';
 import { power, type ActivityDependencies } from './power';
 import { powerGroup } from './power-group';
+import { Prober } from './probes';
 import { release } from './release';
 import type { Activities, ConfirmInput, PlaceResult, PowerGroupResult, PowerResult } from '../contract';
 
@@ -12,7 +13,8 @@ export { NEXT_STEP, RESET, WORKER_LOST, type NextStep } from './failures';
 export type { ActivityDependencies } from './power';
 
 /** The activities of a worker on one platform. */
-export function createActivities(dependencies: ActivityDependencies): Activities {
+export function createActivities(given: ActivityDependencies): Activities {
+  const dependencies: ActivityDependencies = { prober: new Prober(), ...given };
   return {
     powerOn: (input) => power(dependencies, input),
     powerOff: (input) => power(dependencies, input),

@@ -8,7 +8,7 @@
  * POWER-4: an older operation yields to a newer one (`Superseded`).
  */
 import type { Context } from '@temporalio/activity';
-import { isLater, type PowerMode, type PowerState, type VirtualMachineStatus } from '../api';
+import { isLater, type PowerMode, type PowerState } from '../api';
 import {
   PlatformError,
   virtualMachineKey,
@@ -17,34 +17,19 @@ import {
   type Platform,
   type VirtualMachineState,
 } from '../platforms';
-import { gateCondition, meetsGate, observedForGate, type PowerInput, type PowerResult } from '../contract';
+import type { PowerInput, PowerResult } from '../contract';
 import { inAttempts, type ActivityLogger, type AttemptRun } from './attempts';
-import { waitFor, type Patience } from './waiting';
+import { reachGate, type GateDependencies } from './gate';
+import { patienceOf, refuseSuperseded, seconds, type PowerProgress } from './power-progress';
+import { waitFor } from './waiting';
 
 /** What the activities work with. */
-export interface ActivityDependencies {
-  platform: Platform;
-  /** The shared watch of `platform`. */
-  observer: Observer;
+export interface ActivityDependencies extends GateDependencies {
   /** Of the namespace in which the worker runs; left out: the worker's own. */
   client?: Context['client'];
   logger?: ActivityLogger;
   /** Milliseconds that an activity waits for a nested group's run before its caller waits without it; default a minute. */
   groupWait?: number;
-}
-
-/** What an attempt hands to the next. */
-interface PowerProgress {
-  /** Which operation id is in use: 1 the given one, 2 the one with `~2`, and so on. */
-  round: number;
-  /** When that operation was asked for, milliseconds since the epoch. */
-  askedAt?: number;
-  /** An operation of an earlier round was asked for. */
-  asked?: true;
-  /** When the power state was first seen. */
-  reachedAt?: number;
-  /** Milliseconds waited so far, by all workers: each measures its own part, so their clocks need not agree. */
-  waited?: { operation?: number; gate?: number };
 }
 
 const VERBS: Record<PowerState, string> = {
@@ -68,13 +53,14 @@ export function power(dependencies: ActivityDependencies, input: PowerInput): Pr
     async (run) => {
       dependencies.platform.track?.([input.vm]);
       const reached = await reachPowerState(dependencies, input, run);
-      const status = await reachGate(dependencies, input, run, reached.state);
+      const { status, probed } = await reachGate(dependencies, input, run, reached.state);
       const { askedAt, asked } = run.progress;
       const leftOff = input.powerState === 'Suspended' && status.powerState === 'PoweredOff';
       return {
         operation: input.operation.id,
         status,
         acted: (askedAt !== undefined || asked === true) && !leftOff,
+        ...(probed !== undefined && { probed }),
         failures: run.failures,
       };
     },
@@ -225,17 +211,6 @@ function isNewer(
   return (id !== undefined && isOwn(input, run, id)) || isLater(state.status, accepted.status);
 }
 
-function refuseSuperseded({ vm, operation }: PowerInput, state: VirtualMachineState): void {
-  if (!state.operation || state.operation.sequence <= operation.sequence) return;
-  const { id, sequence, caller = '' } = state.operation;
-  throw new PlatformError(
-    'Superseded',
-    `operation ${operation.id} on VM ${virtualMachineKey(vm)} yields to the newer operation ${id}`,
-    undefined,
-    { recorded: { sequence, caller } },
-  );
-}
-
 function refuseFailed(input: PowerInput, run: AttemptRun<PowerProgress>, state: VirtualMachineState): void {
   const { operation } = state;
   if (operation?.phase !== 'Failed' || !isOwn(input, run, operation.id)) return;
@@ -267,63 +242,4 @@ function adoptRound(
   const round = id.startsWith(`${operation.id}~`) ? Number(id.slice(operation.id.length + 1)) : 0;
   if (Number.isInteger(round) && round > run.progress.round)
     run.note({ ...run.progress, round, asked: true });
-}
-
-// ---- The gate -----------------------------------------------------------------------------------------------------------------------
-
-async function reachGate(
-  { platform, observer }: ActivityDependencies,
-  input: PowerInput,
-  run: AttemptRun<PowerProgress>,
-  state: VirtualMachineState | undefined,
-): Promise<VirtualMachineState['status']> {
-  if (!state) return { powerState: 'PoweredOff', at: Date.now() };
-  const isDone = (seen: VirtualMachineState): boolean => meetsGate(input.gate, seen.status);
-  if (input.powerState !== 'PoweredOn' || isDone(state)) return observedForGate(input.gate, state.status);
-  if (run.progress.reachedAt === undefined) run.note({ ...run.progress, reachedAt: Date.now() });
-  const arrived = (seen: VirtualMachineState): boolean => {
-    refuseSuperseded(input, seen);
-    if (seen.status.at >= state.status.at && seen.status.powerState !== 'PoweredOn')
-      throw leftState(input, seen);
-    return isDone(seen);
-  };
-  const patience = patienceOf(run, 'gate', input.gateTimeout);
-  const ready = await waitFor(platform, observer, input.vm, patience, arrived);
-  if (ready) return observedForGate(input.gate, ready.status);
-  throw gateTimeout(input, (observer.get(input.vm) ?? state).status);
-}
-
-function gateTimeout(
-  { vm, gate, gateTimeout: limit }: PowerInput,
-  status: VirtualMachineStatus,
-): PlatformError {
-  const condition = gateCondition(gate);
-  const silent = condition === undefined ? status.ready === undefined : status.conditions === undefined;
-  return new PlatformError(
-    'GateTimeout',
-    `VM ${virtualMachineKey(vm)} is powered on and ${condition === undefined ? 'did not become ready' : `its condition ${condition} did not become True`} within ${seconds(limit)}` +
-      (silent ? `; nothing reports its ${condition === undefined ? 'readiness' : 'conditions'}` : ''),
-  );
-}
-
-/** How long is waited for what, and where it is noted. */
-function patienceOf(run: AttemptRun<PowerProgress>, what: 'operation' | 'gate', limit: number): Patience {
-  const { waited } = run.progress;
-  return {
-    limit,
-    spent: waited?.[what] ?? 0,
-    signal: run.signal,
-    note: (spent) => run.note({ ...run.progress, waited: { ...run.progress.waited, [what]: spent } }),
-  };
-}
-
-function seconds(milliseconds: number): string {
-  return `${Math.round(milliseconds / 100) / 10} s`;
-}
-
-function leftState({ vm }: PowerInput, { status }: VirtualMachineState): PlatformError {
-  return new PlatformError(
-    'Transient',
-    `VM ${virtualMachineKey(vm)} was ${status.powerState} again before it became ready`,
-  );
 }

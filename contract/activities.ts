@@ -1,5 +1,5 @@
 /** The activities of a group's workflow: their inputs and results. */
-import type { Gate, PowerMode, PowerState, VirtualMachineStatus } from '../api';
+import type { Gate, PowerMode, PowerState, Probe, VirtualMachineStatus } from '../api';
 import type { Attempt } from './messages';
 import type { RunOutcome } from './outcome';
 import type { MemberKey, Plan } from './plan';
@@ -34,6 +34,8 @@ export interface PowerInput {
   gate: Gate;
   /** Milliseconds. */
   gateTimeout: number;
+  /** With gate `Probe`. */
+  probe?: Probe;
   operationTimeout: number;
   guestShutdownTimeout: number;
   retry: RetryBudget;
@@ -50,6 +52,8 @@ export interface PowerResult {
   status: VirtualMachineStatus;
   /** Whether the platform was asked for a power operation; false: the VM was in the desired state already. */
   acted: boolean;
+  /** What the guest answered to the probe of the gate. Without it a gate `Probe` is not met: workers of older builds do not probe. */
+  probed?: string;
   /** Attempts that failed before this one. */
   failures: Attempt[];
 }
@@ -154,6 +158,12 @@ export type ConfirmInput =
   | { activity: 'powerOn' | 'powerOff' | 'suspend'; input: PowerInput }
   | { activity: 'powerGroup'; input: PowerGroupInput }
   | { activity: 'place'; input: PlaceInput };
+
+/** What everybody may read from the heartbeat of an activity; the rest of it is between its attempts. */
+export interface HeartbeatDetails {
+  /** What the attempt waits for, in words. */
+  waitsFor?: string;
+}
 
 /** Who cancelled a run from outside. */
 export interface Cancellation {

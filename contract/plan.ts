@@ -12,6 +12,7 @@ import type {
   MemberKind,
   PowerMode,
   PowerState,
+  Probe,
   VirtualMachineStatus,
   VmLocator,
   WhenParked,
@@ -71,6 +72,8 @@ export interface PlanTier {
   powerOffDelay: number | null;
   gate: Gate;
   gateTimeout: number;
+  /** With gate `Probe`, unless each of its members has its own. */
+  probe?: Probe;
   whenParked: WhenParked;
   /** How many members make the tier done; absent: every one that is not optional. */
   quorum?: number;
@@ -94,6 +97,10 @@ export interface PlanMember {
   /** `NotFound`: the object does not exist yet. `NotMember`: it names no group, or another one. Only `Linked` members are touched. */
   link: 'Linked' | 'NotFound' | 'NotMember';
   optional?: true;
+  /** What the policy says for this VM otherwise than for its tier. */
+  gate?: Gate;
+  gateTimeout?: number;
+  probe?: Probe;
   /** A VM's own modes; the group's, where set, outrank them. */
   powerOffMode?: PowerMode;
   suspendMode?: PowerMode;
@@ -169,8 +176,14 @@ export function gateCondition(gate: Gate): string | undefined {
   return gate.startsWith('Condition/') ? gate.slice('Condition/'.length) : undefined;
 }
 
-/** Whether a VM that is powered on also has what a gate requires. */
+/** The gate of one member of a tier. */
+export function gateOf(tier: PlanTier, member: PlanMember): Gate {
+  return member.gate ?? tier.gate;
+}
+
+/** Whether what was observed of a VM that is powered on meets a gate. `Probe` is never met so: each operation asks the guest. */
 export function meetsGate(gate: Gate, observed: VirtualMachineStatus | undefined): boolean {
+  if (gate === 'Probe') return false;
   if (gate === 'Ready') return observed?.ready === true;
   const type = gateCondition(gate);
   return type === undefined || (observed?.conditions ?? []).includes(type);
@@ -205,6 +218,8 @@ export interface OperationSettings {
   gate: Gate;
   /** Milliseconds. */
   gateTimeout: number;
+  /** With gate `Probe`. */
+  probe?: Probe;
   operationTimeout: number;
   guestShutdownTimeout: number;
   retry: PlanPolicy['retry'];
@@ -214,9 +229,12 @@ export interface OperationSettings {
 export function operationSettings(plan: Plan, tier: PlanTier, member: PlanMember): OperationSettings {
   const { operationTimeout, guestShutdownTimeout, retry } = plan.policy;
   const mode = modeFor(plan, member);
+  const gate = gateOf(tier, member);
+  const probe = gate === 'Probe' ? (member.probe ?? tier.probe) : undefined;
   return {
-    gate: tier.gate,
-    gateTimeout: tier.gateTimeout,
+    gate,
+    gateTimeout: member.gateTimeout ?? tier.gateTimeout,
+    ...(probe && { probe }),
     operationTimeout,
     guestShutdownTimeout,
     retry,
@@ -224,9 +242,9 @@ export function operationSettings(plan: Plan, tier: PlanTier, member: PlanMember
   };
 }
 
-/** An observation without the conditions that the gate does not require: they would only fill histories. */
+/** What was observed, without the address and the conditions that the gate does not ask for: they would only fill histories. */
 export function observedForGate(gate: Gate, observed: VirtualMachineStatus): VirtualMachineStatus {
-  const { conditions, ...rest } = observed;
+  const { conditions, address: _address, ...rest } = observed;
   const asked = conditions?.filter((type) => type === gateCondition(gate)) ?? [];
   return asked.length > 0 ? { ...rest, conditions: asked } : rest;
 }

@@ -4,19 +4,17 @@
  * PLANS-2: after a change of the desired power state a member counts as converged only if that was observed after its last operation ended.
  * PLANS-3: an open operation whose mode, gate, limits or VM the plan has changed is replaced by one with the new settings.
  */
-import type { VirtualMachineStatus } from '../api';
 import { isLater } from '../api/later';
 import { own } from '../api/own';
 import {
   desireOf,
+  gateOf,
   isInState,
   meetsGate,
   operationSettings,
-  type DesiredPowerState,
   type MemberKey,
   type Plan,
   type PlanMember,
-  type PlanTier,
 } from '../contract';
 import { CHANGES, type Uses } from './changes';
 import { drop, membersOf, reachedSince, type MemberState, type PlacedMember, type Run } from './state';
@@ -127,7 +125,7 @@ function readVm(
   } else if (
     state.reachedAt === undefined &&
     !state.uncertain &&
-    gateMet(state.observed, tier, run.plan.powerState)
+    (run.plan.powerState !== 'PoweredOn' || meetsGate(gateOf(tier, member), state.observed))
   ) {
     state.reachedAt = reachedSince(state.observed, now);
   }
@@ -160,12 +158,4 @@ function leave(run: Run, state: MemberState): MemberState {
   if (state.operation) drop(run, state);
   delete state.reachedAt;
   return state;
-}
-
-function gateMet(
-  observed: VirtualMachineStatus | undefined,
-  tier: PlanTier,
-  desired: DesiredPowerState,
-): boolean {
-  return desired !== 'PoweredOn' || meetsGate(tier.gate, observed);
 }

@@ -10,6 +10,7 @@ import {
   type RunPhase,
   type TierProgress,
   gateCondition,
+  gateOf,
   memberKey,
   type PlanMember,
   type PlanTier,
@@ -158,8 +159,10 @@ function pausedText({ activityId = '', paused }: Pick<Run['placement'], 'activit
 
 function inProgress(run: Run, member: PlanMember, tier: number): string {
   if (member.plan) return `its own run, vmgroup/${run.plan.namespace}/${member.name}`;
-  const gate = run.plan.tiers[tier]?.gate ?? 'PoweredOn';
+  const planned = run.plan.tiers[tier];
+  const gate = planned ? gateOf(planned, member) : 'PoweredOn';
   if (run.plan.powerState !== 'PoweredOn') return run.plan.powerState;
+  if (gate === 'Probe') return 'PoweredOn and its probe';
   const condition = gateCondition(gate);
   if (condition !== undefined) return `PoweredOn and condition ${condition}`;
   return gate === 'Ready' ? 'PoweredOn and Ready' : 'PoweredOn';

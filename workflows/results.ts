@@ -34,7 +34,11 @@ export function readOperation(start: Start, raw: unknown, uses: Uses): Read<Oper
     throw new TypeError(`${start.activityId} operates no member`);
   const read = confirmed(parse('power', raw), work.input.operation.id, uses);
   if ('unconfirmed' in read) return read;
-  const { status, acted } = read.result;
+  const { status, acted, probed } = read.result;
+  if (probed === undefined && work.input.gate === 'Probe' && work.input.powerState === 'PoweredOn')
+    return {
+      unconfirmed: 'its result does not say that the probe has succeeded: its worker is of an older build',
+    };
   return { result: { kind: 'VirtualMachine', status, acted } };
 }
 

@@ -83,8 +83,43 @@ const setAside = v.looseObject({
   message: text,
 });
 
+const gate = v.pipe(label, v.regex(/^(None|PoweredOn|Ready|Probe|Condition\/.+)$/));
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+
+const probe = v.looseObject({
+  tcpSocket: v.exactOptional(v.looseObject({ port, host: v.exactOptional(label) })),
+  httpGet: v.exactOptional(
+    v.looseObject({
+      port,
+      host: v.exactOptional(label),
+      scheme: v.picklist(['HTTP', 'HTTPS']),
+      path: label,
+      expectedStatus: v.exactOptional(count),
+      headers: v.exactOptional(list(v.looseObject({ name: label, value: label }))),
+      tls: v.exactOptional(
+        v.looseObject({
+          caFile: v.exactOptional(label),
+          serverName: v.exactOptional(label),
+          insecureSkipVerify: v.exactOptional(v.literal(true)),
+        }),
+      ),
+    }),
+  ),
+  period: moment,
+  timeout: moment,
+  successThreshold: count,
+  failureThreshold: v.exactOptional(count),
+});
+
+const gateFields = {
+  gate: v.exactOptional(gate),
+  gateTimeout: v.exactOptional(moment),
+  probe: v.exactOptional(probe),
+};
+
 function member(depth: number): v.GenericSchema {
   return v.looseObject({
+    ...gateFields,
     kind: v.picklist(['VirtualMachine', 'VirtualMachineGroup']),
     name,
     uid: v.exactOptional(label),
@@ -117,7 +152,8 @@ function plan(depth: number): v.GenericSchema {
   const tier = v.looseObject({
     powerOnDelay: moment,
     powerOffDelay: v.nullable(moment),
-    gate: v.pipe(label, v.regex(/^(None|PoweredOn|Ready|Condition\/.+)$/)),
+    ...gateFields,
+    gate,
     gateTimeout: moment,
     whenParked: v.picklist(['Hold', 'Continue', 'Fail']),
     quorum: v.exactOptional(count),
@@ -207,7 +243,12 @@ const schemas = {
   relay: recordedWord,
   notifyOnEnd: v.looseObject({ workflowId: label, member: label, runId: label }),
   groupEnded: v.looseObject({ member: label, runId: label }),
-  power: v.looseObject({ status, acted: v.boolean(), operation: v.exactOptional(label) }),
+  power: v.looseObject({
+    status,
+    acted: v.boolean(),
+    operation: v.exactOptional(label),
+    probed: v.exactOptional(text),
+  }),
   powerGroup: v.looseObject({ outcome, operation: v.exactOptional(label) }),
   powerGroupWaiting: v.looseObject({
     waiting: v.looseObject({ runId: label }),

@@ -1,5 +1,6 @@
 /** Since when the VMs below a group have been in their desired state. Pure. */
 import {
+  gateOf,
   isInState,
   meetsGate,
   memberKey,
@@ -32,6 +33,6 @@ function memberConvergedAt(plan: Plan, tier: PlanTier, member: PlanMember): numb
   if (member.link === 'NotFound') return undefined;
   if (member.kind === 'VirtualMachineGroup') return member.convergedAt;
   if (!isInState(plan.powerState, member.observed)) return undefined;
-  if (plan.powerState === 'PoweredOn' && !meetsGate(tier.gate, member.observed)) return undefined;
+  if (plan.powerState === 'PoweredOn' && !meetsGate(gateOf(tier, member), member.observed)) return undefined;
   return member.observed?.since ?? member.observed?.at ?? 0;
 }

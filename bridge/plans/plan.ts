@@ -1,8 +1,11 @@
 /** Resolves one group, with all groups below it, into a plan. Pure. */
 import {
   DEFAULT_POLICY,
+  type GatePolicy,
   type Group,
+  type MemberPolicy,
   type PowerMode,
+  type Probe,
   type SequencePolicySpec,
   type TierPolicy,
   type VirtualMachine,
@@ -61,6 +64,7 @@ export function planOf({ index, world }: PlanSource, group: Group, from: Inherit
     ...(forceSync && { forceSync }),
     above: [...from.above, group],
   };
+  const gates = new Map(policy.members?.map((member) => [member.name, member]));
   const outcome = world.lastOutcome?.(group);
   const corrections = outcome?.corrections ?? {};
   const plan: Plan = {
@@ -77,7 +81,9 @@ export function planOf({ index, world }: PlanSource, group: Group, from: Inherit
     ...(suspendMode && { suspendMode }),
     ...(forceSync && { forceSync }),
     ...(outcome?.forceSync !== undefined && { syncedAs: outcome.forceSync }),
-    tiers: resolveTiers(index, group).map((tier) => planTier({ index, world }, tier, policy, inherited)),
+    tiers: resolveTiers(index, group).map((tier) =>
+      planTier({ index, world }, tier, policy, gates, inherited),
+    ),
     policy: planPolicy(policy),
     ...(Object.keys(corrections).length > 0 && { corrections }),
   };
@@ -98,23 +104,42 @@ function planTier(
   source: PlanSource,
   tier: ResolvedTier,
   policy: SequencePolicySpec,
+  gates: ReadonlyMap<string, MemberPolicy>,
   inherited: Inherited,
 ): PlanTier {
   const own: Partial<TierPolicy> = policy.tiers.find((candidate) => candidate.tier === tier.index) ?? {};
   const gate = own.gate ?? policy.gate;
+  const probe = own.probe ?? policy.probe;
   const quorum = resolveQuorum(own.quorum ?? policy.quorum, tier.members.length);
   return {
     powerOnDelay: tier.powerOnDelay,
     powerOffDelay: tier.powerOffDelay,
     gate,
     gateTimeout: own.gateTimeout ?? policy.gateTimeout,
+    ...(gate === 'Probe' && probe && { probe }),
     whenParked: own.whenParked ?? policy.whenParked,
     ...(quorum !== undefined && { quorum }),
     members: tier.members.map((member) => {
-      const planned = planMember(source, member, policy, inherited);
-      return planned.observed ? { ...planned, observed: observedForGate(gate, planned.observed) } : planned;
+      const planned = {
+        ...planMember(source, member, policy, inherited),
+        ...memberGate(gates, probe, member),
+      };
+      const { observed } = planned;
+      return observed ? { ...planned, observed: observedForGate(planned.gate ?? gate, observed) } : planned;
     }),
   };
+}
+
+/** What the policy says for one VM. `probe`: what holds in its tier. */
+function memberGate(
+  gates: ReadonlyMap<string, MemberPolicy>,
+  probe: Probe | undefined,
+  { ref, vm }: ResolvedMember,
+): GatePolicy {
+  const own = vm && gates.get(ref.name);
+  if (!own) return {};
+  const { name: _name, ...rest } = own;
+  return own.gate === 'Probe' && !own.probe && probe ? { ...rest, probe } : rest;
 }
 
 /** How many of `size` members a quorum asks for: percents round up, and no quorum asks for more than there are. */

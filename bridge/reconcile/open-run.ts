@@ -1,6 +1,7 @@
 /** What an open run is sent. Pure. */
-import { isLater, own, type VirtualMachineStatus } from '../../api';
+import { isLater, own, type Gate, type VirtualMachineStatus } from '../../api';
 import {
+  gateOf,
   isInState,
   meetsGate,
   memberKey,
@@ -8,6 +9,7 @@ import {
   type MemberKey,
   type MemberProgress,
   type Plan,
+  type PlanMember,
   type Progress,
 } from '../../contract';
 import { isSameDesired } from '../plans';
@@ -131,7 +133,12 @@ function recoveredMembers(plan: Plan, facts: DriverFacts, prefix = ''): string[]
     if (member.plan) return recoveredMembers(member.plan, facts, `${path}/`);
     const known = members.find((each) => each.member === memberKey(member));
     if (known?.phase !== 'Parked' || !member.observed || !isLaterThan(member.observed, known)) return [];
-    const isOn = plan.powerState !== 'PoweredOn' || meetsGate(tier.gate, member.observed);
-    return isInState(plan.powerState, member.observed) && isOn ? [path] : [];
+    const isThrough = plan.powerState !== 'PoweredOn' || mayBeThrough(gateOf(tier, member), member, known);
+    return isInState(plan.powerState, member.observed) && isThrough ? [path] : [];
   });
+}
+
+/** Whether a VM that is on may be through its gate. Nobody sees that of a probe, so one that has failed for its whole time waits for an operator. */
+function mayBeThrough(gate: Gate, { observed }: PlanMember, { lastError }: MemberProgress): boolean {
+  return gate === 'Probe' ? lastError?.class !== 'GateTimeout' : meetsGate(gate, observed);
 }

@@ -1,6 +1,7 @@
 /** The members of a plan that are not in their desired state. Pure. */
 import { isLater, own } from '../../api';
 import {
+  gateOf,
   isInState,
   memberKey,
   type MemberKey,
@@ -73,7 +74,7 @@ function needsPlace(plan: Plan, member: PlanMember, facts: DriverFacts): boolean
 
 /** With gate `None` a run may end before its power operations show: an earlier observation does not count. */
 function isUnderway(plan: Plan, tier: PlanTier, member: PlanMember, last: RunOutcome | undefined): boolean {
-  if (tier.gate !== 'None' || !last || !isSameDesired(plan, last)) return false;
+  if (gateOf(tier, member) !== 'None' || !last || !isSameDesired(plan, last)) return false;
   if (!last.outcome.startsWith('Converged')) return false;
   const { version } = own(last.observed, memberKey(member)) ?? {};
   return (

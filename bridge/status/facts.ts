@@ -1,6 +1,7 @@
 /** What the status of one group is computed from. Pure. */
-import type { Group, Problem, VirtualMachine, VirtualMachineStatus } from '../../api';
+import type { Gate, Group, Problem, VirtualMachine, VirtualMachineStatus } from '../../api';
 import {
+  gateOf,
   memberKey,
   workflowId,
   type MemberKey,
@@ -48,6 +49,8 @@ export interface StatusFacts extends StatusInput {
   /** How the last run of the same desired state left the members that it did not bring there. */
   exceptions: ReadonlyMap<MemberKey, RunException>;
   before: ReadonlyMap<MemberKey, MemberStatus>;
+  /** The gate of each member of the plan. */
+  gates: ReadonlyMap<MemberKey, Gate>;
   placements: RunOutcome['placements'];
   /** Names of the VMs whose places were given back by the last run. */
   released: ReadonlySet<string>;
@@ -71,6 +74,9 @@ export function factsOf(input: StatusInput): StatusFacts {
     progress: new Map(plan && progressOf(run, plan).map((member) => [member.member, member])),
     exceptions: new Map(plan && exceptionsOf(run, plan).map((exception) => [exception.member, exception])),
     before: new Map(previous?.status.members.map((member) => [memberKey(member), member])),
+    gates: new Map(
+      plan?.tiers.flatMap((tier) => tier.members.map((member) => [memberKey(member), gateOf(tier, member)])),
+    ),
     placements: { ...placementsOf(input.driverRun), ...placementsOf(run) },
     released: new Set([...releasedBy(input.driverRun), ...releasedBy(run)]),
     ...troublesOf(input),

@@ -22,9 +22,7 @@ import { VIEW_API_VERSION, type GroupStatus, type GroupView } from './view';
 export function groupView(input: StatusInput): GroupView {
   const facts = factsOf(input);
   const { group, plan, run, previous, problems, sent } = facts;
-  const members = facts.tiers.flatMap((tier) =>
-    tier.members.map((member) => assessMember(facts, tier, member)),
-  );
+  const members = facts.tiers.flatMap((tier) => tier.members.map((member) => assessMember(facts, member)));
   const unready = members.flatMap((member) => (member.unready === undefined ? [] : [member.unready]));
   const updated = lastUpdated(run, plan) ?? previous?.status.lastUpdatedPowerStateTime;
   const status: GroupStatus = {

@@ -1,7 +1,7 @@
 /** The status of one member of a group. Pure. */
 import type { Group, VirtualMachine } from '../../api';
 import { meetsGate, memberKey, type MemberKey } from '../../contract';
-import type { ResolvedMember, ResolvedTier } from '../plans';
+import type { ResolvedMember } from '../plans';
 import { condition, stamped, type UnstampedCondition } from './conditions';
 import type { StatusFacts } from './facts';
 import { placementCondition, placementOf } from './placement-condition';
@@ -16,7 +16,7 @@ export interface AssessedMember {
 }
 
 /** Computes the status of one member. */
-export function assessMember(facts: StatusFacts, tier: ResolvedTier, member: ResolvedMember): AssessedMember {
+export function assessMember(facts: StatusFacts, member: ResolvedMember): AssessedMember {
   const key = memberKey(member.ref);
   const before = facts.before.get(key);
   const isLinked = member.link === 'Linked';
@@ -27,7 +27,7 @@ export function assessMember(facts: StatusFacts, tier: ResolvedTier, member: Res
   }
   if (isLinked && member.group) conditions.push(nestedCondition(facts, member.ref.name));
   const failing = conditions.find(({ status }) => status !== 'True');
-  const unready = failing ? `${key}: ${failing.message}` : unmetGate(facts, tier, key, member);
+  const unready = failing ? `${key}: ${failing.message}` : unmetGate(facts, key, member);
   return {
     status: {
       ...member.ref,
@@ -88,16 +88,11 @@ function nestedCondition({ childView }: StatusFacts, name: string): UnstampedCon
 }
 
 /** Why a VM that is in its power state is not ready all the same: its gate. */
-function unmetGate(
-  facts: StatusFacts,
-  tier: ResolvedTier,
-  key: MemberKey,
-  member: ResolvedMember,
-): string | undefined {
+function unmetGate(facts: StatusFacts, key: MemberKey, member: ResolvedMember): string | undefined {
   const { plan } = facts;
   if (plan?.powerState !== 'PoweredOn' || !member.vm || member.link !== 'Linked') return undefined;
-  const planned = plan.tiers[tier.index];
-  if (!planned || meetsGate(planned.gate, facts.observe(member.vm))) return undefined;
+  const gate = facts.gates.get(key);
+  if (gate === undefined || meetsGate(gate, facts.observe(member.vm))) return undefined;
   const progress = facts.progress.get(key);
   if (progress && progress.phase !== 'Done') return `${key}: ${progress.waitsFor ?? 'not ready yet'}`;
   const exception = progress ? undefined : facts.exceptions.get(key);

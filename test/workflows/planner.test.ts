@@ -1,5 +1,5 @@
 /** The planner's rules, one table or case a rule. */
-import type { PlanTier } from '../../contract';
+import type { Plan, PlanMember, PlanTier, PowerInput } from '../../contract';
 import { cleaningUp } from '../../workflows/clean-up';
 import { progressOf } from '../../workflows/progress';
 import { nextSteps } from '../../workflows/planner';
@@ -359,6 +359,8 @@ describe('power on', () => {
 });
 
 describe('gates', () => {
+  const probe = { tcpSocket: { port: 5432 }, period: 500, timeout: 1_000, successThreshold: 1 };
+
   it.each([
     ['PoweredOn', true, ['a']],
     ['Ready', true, ['a', 'b']],
@@ -366,6 +368,50 @@ describe('gates', () => {
     const world = new World().send(plan([tier([seen('a', 'PoweredOff'), seen('b', 'PoweredOn')], { gate })]));
     world.pass();
     expect(world.asked.map(({ member }) => member)).toEqual(asked);
+  });
+
+  it('Probe: a VM that is on is asked too, once in a run, and the next tier waits for its answer', () => {
+    const members = [seen('a', 'PoweredOn')];
+    const world = new World().send(
+      plan([tier(members, { gate: 'Probe', probe }), tier([seen('b', 'PoweredOff')])]),
+    );
+    expect(world.asked.map(({ member }) => member)).toEqual(['a']);
+    world.pass(world.now + 1_000);
+    expect(world.asked.map(({ member }) => member)).toEqual(['a', 'b']);
+    world.send(plan([tier(members, { gate: 'Probe', probe }), tier([seen('b', 'PoweredOff')])]));
+    expect(world.pass().outcome).toMatchObject({ outcome: 'Converged' });
+    expect(world.asked.map(({ member }) => member)).toEqual(['a', 'b']);
+  });
+
+  it('Probe: an operation has the probe of its member, else of its tier, and a changed one replaces it', () => {
+    const inputs: Record<string, PowerInput> = {};
+    const world = new World((_, start) => {
+      if (start.activity === 'powerOn') inputs[start.activityId] = start.input;
+      return { takes: 60_000 };
+    });
+    const other = { ...probe, tcpSocket: { port: 80 } };
+    const of = (own: Partial<PlanMember>): Plan =>
+      plan([
+        tier(
+          [
+            seen('a', 'PoweredOff', 0, own),
+            seen('b', 'PoweredOff'),
+            seen('c', 'PoweredOff', 0, { gate: 'PoweredOn' }),
+          ],
+          {
+            gate: 'Probe',
+            probe,
+          },
+        ),
+      ]);
+    world.send(of({ probe: other, gateTimeout: 7 }));
+    expect(inputs['power-on/a']).toMatchObject({ gate: 'Probe', probe: other, gateTimeout: 7 });
+    expect(inputs['power-on/b']).toMatchObject({ gate: 'Probe', probe, gateTimeout: 10 * MINUTE });
+    expect(inputs['power-on/c']).toMatchObject({ gate: 'PoweredOn' });
+    expect(inputs['power-on/c']).not.toHaveProperty('probe');
+    world.send(of({}));
+    expect(world.cancelled).toEqual(['power-on/a']);
+    expect(inputs['power-on/a/2']).toMatchObject({ probe });
   });
 
   it('None: the next tier starts as soon as this one was asked, and the run still waits for all', () => {

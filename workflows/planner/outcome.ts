@@ -1,7 +1,7 @@
 /** Whether a run is over, and its outcome in words. Pure. */
 import { own } from '../../api/own';
 import { firstFew, listed } from '../../api/text';
-import type { OutcomeType, RunOutcome } from '../../contract';
+import { gateOf, type OutcomeType, type RunOutcome } from '../../contract';
 import { fitOutcome } from '../size';
 import { exceptionOf, membersOf, type Run } from '../state';
 import { isSetAside, needsOperation } from './members';
@@ -47,7 +47,9 @@ function countText(run: Run, total: number, through: number): string {
   );
   const is = powerState === 'Unchanged' ? 'placed' : powerState;
   if (kept.length === 0) return `${through} of ${total} members ${is}`;
-  const gate = kept.every(({ tier }) => tier.gate === 'Ready') ? 'ready' : 'through their gate';
+  const gate = kept.every(({ tier, member }) => gateOf(tier, member) === 'Ready')
+    ? 'ready'
+    : 'through their gate';
   return `${through + kept.length} of ${total} members ${is}, ${through} of ${total} ${gate}`;
 }
 

@@ -1,7 +1,7 @@
 /** The walk through the tiers: which stage is released, which waits for its delay, and which is done. Pure. */
 import { formatDuration } from '../../api/duration';
 import { own } from '../../api/own';
-import { memberKey, type PlanMember, type PlanTier } from '../../contract';
+import { gateOf, memberKey, type PlanMember, type PlanTier } from '../../contract';
 import type { Uses } from '../changes';
 import type { Run, Stage } from '../state';
 import { freeSlots, startMembers } from './member-operations';
@@ -87,7 +87,7 @@ function countsAsDone(run: Run, tier: PlanTier, member: PlanMember): boolean {
   if (isReached(state) || state.word || state.leftAlone) return true;
   if (state.parked) return tier.whenParked === 'Continue';
   if (run.plan.powerState !== 'PoweredOn') return member.link !== 'Linked';
-  return tier.gate === 'None' && state.operation !== undefined;
+  return gateOf(tier, member) === 'None' && state.operation !== undefined;
 }
 
 /** The moment at which a stage was done, from which the next delay is counted. */

@@ -8,7 +8,7 @@ import {
   resolveTrees,
   topOf,
 } from '../../../bridge';
-import { memberKey, type Plan } from '../../../contract';
+import { memberKey, operationSettings, type Plan } from '../../../contract';
 import { group, manifests, NS, observing, outcome, policy, POLICY, seen, tier, vm } from '../fixtures';
 
 function planOf(from: Manifests, name = 'app', world = {}): Plan {
@@ -22,6 +22,7 @@ function members(plan: Plan): string[][] {
 }
 
 const on = { powerState: 'PoweredOn' as const };
+const PROBE = { tcpSocket: { port: 5432 }, period: 500, timeout: 1_000, successThreshold: 1 };
 
 describe('membership (RESOLVE-2, RESOLVE-3)', () => {
   const app = group('app', [tier(['db', 'stranger']), tier(['ghost', 'g:child'])], on);
@@ -310,6 +311,56 @@ describe('what affinity rules see', () => {
   });
 });
 
+describe('gates of tiers and members', () => {
+  const other = { ...PROBE, tcpSocket: { port: 80 } };
+  const from = (over: Parameters<typeof policy>[1]) =>
+    manifests({
+      groups: [group('app', [tier(['a', 'b']), tier(['c'])], on)],
+      virtualMachines: [vm('a', 'app'), vm('b', 'app'), vm('c', 'app')],
+      policies: [policy('default', over)],
+    });
+
+  test('a member outranks its tier, and a tier the policy', () => {
+    const plan = planOf(
+      from({
+        gate: 'Probe',
+        probe: PROBE,
+        tiers: [{ tier: 1, gate: 'Ready' }],
+        members: [
+          { name: 'b', probe: other, gate: 'Probe', gateTimeout: 5 },
+          { name: 'c', gate: 'Probe' },
+        ],
+      }),
+    );
+    expect(plan.tiers[0]).toMatchObject({ gate: 'Probe', probe: PROBE });
+    expect(plan.tiers[1]).toMatchObject({ gate: 'Ready' });
+    expect(plan.tiers[1]).not.toHaveProperty('probe');
+    const settings = plan.tiers.flatMap((each) =>
+      each.members.map((member) => operationSettings(plan, each, member)),
+    );
+    expect(settings.map(({ gate, probe, gateTimeout }) => [gate, probe, gateTimeout])).toEqual([
+      ['Probe', PROBE, 600_000],
+      ['Probe', other, 5],
+      ['Probe', PROBE, 600_000],
+    ]);
+  });
+
+  test('the plan of a policy without any of it is as before', () => {
+    const [first] = planOf(from({})).tiers;
+    expect(Object.keys(first ?? {})).not.toContain('probe');
+    expect(first?.members.map((member) => Object.keys(member))).toEqual([
+      ['kind', 'name', 'link', 'uid'],
+      ['kind', 'name', 'link', 'uid'],
+    ]);
+  });
+
+  test('the address of a guest stays out of the plan', () => {
+    const observe = observing({ a: seen('PoweredOn', { address: '10.0.0.5' }) });
+    const member = planOf(from({}), 'app', { observe }).tiers[0]?.members[0];
+    expect(member?.observed).toEqual({ powerState: 'PoweredOn', at: 100 });
+  });
+});
+
 describe('convergedAt of a nested group', () => {
   const child = group('child', [tier(['a', 'b'])], { groupName: 'app' });
   const from = manifests({
@@ -358,6 +409,12 @@ describe('convergedAt of a nested group', () => {
       'a gate on a condition',
       { observe: observing({ a: seen('PoweredOn', { conditions: ['Booted'] }), b: 'PoweredOn' }) },
       { ...from, policies: [policy('default', { gate: 'Condition/Booted' })] },
+      undefined,
+    ],
+    [
+      'a probe: nobody sees its answer, so the group is asked',
+      { observe: observing({ a: 'PoweredOn', b: 'PoweredOn' }) },
+      { ...from, policies: [policy('default', { members: [{ name: 'b', gate: 'Probe', probe: PROBE }] })] },
       undefined,
     ],
     [

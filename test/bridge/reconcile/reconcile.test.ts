@@ -511,6 +511,34 @@ describe('a run is open', () => {
       const ready = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200, ready: true }) }, gated);
       expect(cause(chooseSend(ready, knowing(parkedAt(100), { sent: sentOf(ready) })))).toBe('Recovered');
     });
+
+    test('not where its probe has failed for its whole time: nobody sees whether it would succeed now', () => {
+      const probed = manifests({ ...base, policies: [policy('default', { gate: 'Probe' })] });
+      const of = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200 }) }, probed);
+      const parked = (type: string): RunState => {
+        const members = progressOf(of).members.map((each) =>
+          each.member === 'b'
+            ? {
+                ...each,
+                phase: 'Parked' as const,
+                since: 100,
+                lastError: { class: type, message: '', at: 100 },
+              }
+            : each,
+        );
+        return open({ members });
+      };
+      const causeOf = (type: string) => cause(chooseSend(of, knowing(parked(type), { sent: sentOf(of) })));
+      expect(causeOf('GateTimeout')).toBeUndefined();
+      expect(causeOf('OperationTimeout')).toBe('Recovered');
+    });
+  });
+
+  test('RECONCILE-1: no run starts to repeat a probe of VMs that are on', () => {
+    const probed = manifests({ ...base, policies: [policy('default', { gate: 'Probe' })] });
+    const of = planOf(ALL_ON, probed);
+    for (const run of [NONE, closed(outcome(of, { observed: observedOn }))])
+      expect(cause(chooseSend(of, knowing(run)))).toBeUndefined();
   });
 
   test('BRIDGE-4: what was sent is not sent again', () => {

@@ -293,6 +293,31 @@ describe('Ready', () => {
     expect(state({ ...placedOn, conditions: ['Booted'] })).toMatch(/^False RunOpen/);
   });
 
+  test('a probe keeps the group unready until its run has the answer, and nobody asks after that', () => {
+    const probe = { tcpSocket: { port: 1 }, period: 500, timeout: 1_000, successThreshold: 1 };
+    const from = { ...base, policies: [policy('default', { gate: 'Probe' as const, probe })] };
+    const states = { a: placedOn };
+    const waiting = open({
+      phase: 'InProgress',
+      waitsFor: 'PoweredOn and its probe (tcp: connection refused)',
+    });
+    const during = view({ from, states, run: waiting });
+    expect(condition(during, 'Ready')).toContain('a: PoweredOn and its probe (tcp: connection refused)');
+    expect(condition(view({ from, states, run: open({ phase: 'Done' }) }), 'Ready')).toMatch(
+      /^False RunOpen/,
+    );
+    expect(condition(view({ from, states, previous: during }), 'Ready')).toMatch(/^True/);
+    const parked = exception('Parked', 'GateTimeout: its probe did not succeed');
+    expect(condition(view({ from, states, run: parked }), 'Ready')).toContain('its probe did not succeed');
+    const own = {
+      ...base,
+      policies: [policy('default', { members: [{ name: 'a', gate: 'Probe' as const, probe }] })],
+    };
+    expect(condition(view({ from: own, states, run: waiting }), 'Ready')).toContain(
+      'a: PoweredOn and its probe',
+    );
+  });
+
   test('STATUS-4: it comes with the end of the run, and stays while a run finds nothing to do', () => {
     const states = { a: placedOn };
     const run = open({ phase: 'InProgress' });

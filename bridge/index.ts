@@ -56,6 +56,8 @@ export {
   healthFindings,
   readRunEnding,
   readRunHealth,
+  readWaits,
+  withWaits,
   runHealth,
   type FailingWorkflowTask,
   type HealthFinding,

@@ -14,3 +14,4 @@ export {
 export { endText, type FollowedRun, type RunEnding, type RunState } from './run-state';
 export { temporalRuns } from './server-runs';
 export type { TemporalRuns } from './temporal-runs';
+export { readWaits, withWaits, type Waits } from './waits';

@@ -7,11 +7,13 @@
  * FOLLOW-3: following a run takes no more memory the longer the run is open.
  */
 import type { ObjectName } from '../../api';
+import type { Progress } from '../../contract';
 import { pause } from './pause';
 import type { RunHealth } from './run-health';
 import { DescriptionSchedule, now, QuerySchedule } from './run-schedules';
 import type { FollowedRun } from './run-state';
 import type { DescribedRun, RunEvents, TemporalRuns } from './temporal-runs';
+import { withWaits, type Waits } from './waits';
 
 /** What {@link followRun} needs. */
 export interface RunFollowerOptions {
@@ -68,6 +70,9 @@ class Follower implements RunFollower {
   /** Messages that were sent. */
   #messages: number;
   #pendingActivities: number;
+  /** The last answer of the run, without what its attempts wait for. */
+  #progress: Progress | undefined;
+  #waits: Waits;
   /** Ends the pause until the next query or description. */
   #wake: () => void = () => undefined;
 
@@ -84,6 +89,7 @@ class Follower implements RunFollower {
       ...(described && isUnwell(described.health) && { health: described.health }),
     };
     this.#pendingActivities = described?.pendingActivities ?? 0;
+    this.#waits = described?.waits ?? {};
     this.done = Promise.all([this.#followEvents(), this.#look()]).then(() => undefined);
   }
 
@@ -185,7 +191,9 @@ class Follower implements RunFollower {
       if (signal.aborted) return;
       const { unheard: _unheard, ...rest } = this.#state;
       const late = heard !== this.#messages && { unheard: true as const };
-      this.#set({ ...rest, progress, startedAt: progress.startedAt, ...late });
+      this.#progress = progress;
+      const { startedAt } = progress;
+      this.#set({ ...rest, progress: withWaits(progress, this.#waits), startedAt, ...late });
     } catch {
       // No worker, a failing workflow task, no plan yet, or no server: what is known stays.
       this.#queries.end(false);
@@ -194,7 +202,7 @@ class Follower implements RunFollower {
 
   async #describe(): Promise<void> {
     const { temporal, group, onReachable } = this.#options;
-    const before = JSON.stringify(this.#state.health);
+    const before = this.#described();
     this.#descriptions.begin();
     try {
       const described = await temporal.describe(group);
@@ -202,18 +210,28 @@ class Follower implements RunFollower {
       onReachable(true);
       if (described && this.has(described.runId)) {
         this.#pendingActivities = described.pendingActivities;
+        this.#waits = described.waits ?? {};
         this.#setHealth(described.health);
       }
     } catch (error: unknown) {
       if (this.#stopped) return;
       onReachable(false, error);
     }
-    this.#descriptions.end(before === JSON.stringify(this.#state.health), this.#pendingActivities > 0);
+    this.#descriptions.end(before === this.#described(), this.#pendingActivities > 0);
+  }
+
+  /** What the last description said, as text. */
+  #described(): string {
+    return JSON.stringify([this.#state.health, this.#waits]);
   }
 
   #setHealth(health: RunHealth): void {
     const { health: _before, ...rest } = this.#state;
-    this.#set(isUnwell(health) ? { ...rest, health } : rest);
+    this.#set({
+      ...rest,
+      ...(this.#progress && { progress: withWaits(this.#progress, this.#waits) }),
+      ...(isUnwell(health) && { health }),
+    });
   }
 }
 

@@ -32,6 +32,7 @@ import { readRunEnding } from './read-run-ending';
 import { runEvents, type History } from './run-events';
 import type { RunEnding } from './run-state';
 import type { DescribedRun, RunEvents, TemporalRuns } from './temporal-runs';
+import { readWaits } from './waits';
 
 /** Longest duration of one call, milliseconds. */
 const CALL_TIMEOUT = 5_000;
@@ -197,5 +198,6 @@ async function describedRun(client: Client, described: Described): Promise<Descr
     ...(described.type === CLEAN_UP_TYPE && { isCleanUp: true as const }),
     pendingActivities: raw.pendingActivities?.length ?? 0,
     health: open ? await readRunHealth(client, described) : { paused: [] },
+    waits: open ? await readWaits(client, raw) : {},
   };
 }

@@ -7,6 +7,7 @@ import type { ObjectName } from '../../api';
 import type { CleanUp, GroupEnded, PauseReport, PlanMessage, Progress, RunOutcome } from '../../contract';
 import type { RunHealth } from './run-health';
 import type { RunEnding } from './run-state';
+import type { Waits } from './waits';
 
 /** The latest execution of a group's workflow, as `DescribeWorkflowExecution` has it: no billable action. Times in milliseconds. */
 export interface DescribedRun {
@@ -23,6 +24,8 @@ export interface DescribedRun {
   pendingActivities: number;
   /** What is wrong with an open run that it cannot report itself. */
   health: RunHealth;
+  /** What the attempts of its activities wait for. */
+  waits?: Waits;
 }
 
 /** New events of one execution. */

@@ -123,7 +123,8 @@ async function openRun(
   noAnswer: (error: unknown) => undefined,
 ): Promise<LastRun> {
   const { searchAttributeKeys } = lazy.contract();
-  const health = await call(client, () => lazy.bridge().readRunHealth(client, described));
+  const { readRunHealth, readWaits, withWaits } = lazy.bridge();
+  const health = await call(client, () => readRunHealth(client, described));
   const phase = described.typedSearchAttributes.get(searchAttributeKeys.phase);
   // A run whose workflow task fails does not answer queries.
   const progress = health.workflowTask
@@ -131,7 +132,10 @@ async function openRun(
     : await queryProgress(client, described.workflowId).catch(noAnswer);
   return {
     ...runOf(described),
-    ...(progress && { startedAt: progress.startedAt, progress }),
+    ...(progress && {
+      startedAt: progress.startedAt,
+      progress: withWaits(progress, await readWaits(client, described.raw)),
+    }),
     ...(phase !== undefined && { phase: phase as GroupPhase }),
     health,
   };

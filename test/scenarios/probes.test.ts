@@ -1,0 +1,130 @@
+/**
+ * Gate `Probe` with a real server behind it: a database that opens its port late, one that never does, and a VM that was on before.
+ *
+ * Guarantees: G8.
+ */
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import type { MemberProgress } from '../../contract';
+import { groupWithVms, policyManifest } from '../support/manifests';
+import { accepted, effects, startSystem, type System } from '../support/system';
+import { startTemporal, type TestTemporal } from '../support/temporal';
+import { beginTogether, endedTogether, together } from '../support/together';
+
+jest.setTimeout(180_000);
+
+let temporal: TestTemporal;
+let system: System;
+
+beforeAll(async () => {
+  temporal = await startTemporal();
+  system = await startSystem(temporal, {}, {}, { guests: [{ address: '127.0.0.1' }] });
+  beginTogether();
+});
+afterAll(async () => {
+  await endedTogether();
+  await system?.stop();
+  await temporal?.stop();
+});
+
+function listen(port: number): Promise<Server> {
+  const server = createServer((socket) => void socket.on('error', () => undefined));
+  return new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve(server)));
+}
+
+async function freePort(): Promise<number> {
+  const server = await listen(0);
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+/** A group of `db`, then `web`, where `db` is probed on the port. */
+function write(namespace: string, port: number, policy: Record<string, unknown> = {}): void {
+  const members = [{ name: 'db', probe: { tcpSocket: { port } } }];
+  system.write(`${namespace}-policy.yaml`, policyManifest(namespace, 'default', { members, ...policy }));
+  const tiers = [{ members: ['db'] }, { members: ['web'] }];
+  system.write(`${namespace}.yaml`, groupWithVms({ namespace, name: 'app', powerState: 'PoweredOn', tiers }));
+}
+
+function db(namespace: string, is: (db: MemberProgress) => boolean): Promise<MemberProgress> {
+  return system.until(() => {
+    const members = system.view(namespace, 'app')?.run?.progress?.members;
+    return members?.find((member) => member.member === 'db' && is(member));
+  }, `db of ${namespace}`);
+}
+
+const powered = async (namespace: string): Promise<string[]> => effects(await system.journal(), namespace);
+
+describe('gate Probe', () => {
+  together('a port that opens late releases the next tier; until then the last answer is shown', async () => {
+    const port = await freePort();
+    write('late', port);
+    const refused = `tcp 127.0.0.1:${port}: connection refused`;
+    const waiting = await db('late', ({ waitsFor }) => waitsFor?.includes(refused) === true);
+    expect(waiting).toMatchObject({ phase: 'InProgress', waitsFor: `PoweredOn and its probe (${refused})` });
+    const ready = (): string | undefined =>
+      system.view('late', 'app')?.status.conditions.find(({ type }) => type === 'Ready')?.message;
+    await system.until(() => ready()?.includes(refused), 'the condition Ready to say so');
+    expect(await powered('late')).toEqual(['PoweredOn db']);
+    const server = await listen(port);
+    try {
+      expect(await system.outcome('late', 'app')).toMatchObject({ outcome: 'Converged', exceptions: [] });
+    } finally {
+      server.close();
+    }
+    expect(await powered('late')).toEqual(['PoweredOn db', 'PoweredOn web']);
+    // The port is closed again, and that is no reason for another run.
+    expect(system.view('late', 'app')).toMatchObject({ phase: 'Converged' });
+  });
+
+  together(
+    'a probe that never succeeds parks its member with the last answer, and a retry goes on',
+    async () => {
+      const port = await freePort();
+      write('never', port, { gateTimeout: '2s' });
+      const { lastError } = await db('never', ({ phase }) => phase === 'Parked');
+      expect(lastError).toMatchObject({
+        class: 'GateTimeout',
+        message: expect.stringMatching(
+          new RegExp(
+            `VM never/db is powered on and its probe did not succeed within 2 s; last answer: tcp 127.0.0.1:${port}: connection refused$`,
+          ),
+        ) as string,
+      });
+      expect(await powered('never')).toEqual(['PoweredOn db']);
+      const server = await listen(port);
+      try {
+        await system.say('never', 'app', 'retryMember', 'db');
+        expect(await system.outcome('never', 'app')).toMatchObject({ outcome: 'Converged' });
+      } finally {
+        server.close();
+      }
+      expect(accepted(await system.journal(), 'never')).toEqual(['PoweredOn db', 'PoweredOn web']);
+    },
+  );
+
+  together('a VM that is on when a run starts is probed before its tier counts as done', async () => {
+    const port = await freePort();
+    const members = [{ name: 'db', gate: 'PoweredOn' }];
+    write('before', port, { members });
+    const first = await system.outcome('before', 'app');
+    await system.console.power({ namespace: 'before', name: 'web' }, 'PoweredOff');
+    await system.outcome('before', 'app', first.endedAt);
+    write('before', port);
+    await system.console.power({ namespace: 'before', name: 'web' }, 'PoweredOff');
+    await db('before', ({ waitsFor }) => waitsFor?.includes('connection refused') === true);
+    const server = await listen(port);
+    try {
+      await system.until(
+        () =>
+          system.view('before', 'app')?.phase === 'Converged' && system.view('before', 'app')?.run?.outcome,
+        'the end of the run',
+      );
+    } finally {
+      server.close();
+    }
+    expect(accepted(await system.journal(), 'before').filter((text) => text === 'PoweredOn db')).toHaveLength(
+      1,
+    );
+  });
+});

@@ -32,6 +32,7 @@ test('the manual has these', () => {
       'e-commerce-platform',
       'mixed-members',
       'nested',
+      'probes',
       'three-tier-app',
       'vm-operator',
     ]),
@@ -67,6 +68,7 @@ test.each([
   ['e-commerce-platform', 'e-commerce-platform', 'e-commerce', 'PoweredOn', [0, 45_000, 30_000], [2, 3, 2]],
   ['dev-environment', 'dev-environment', 'development', 'PoweredOff', [0, 20_000], [2, 2]],
   ['dr-site', 'dr-site', 'disaster-recovery', 'PoweredOff', [0, 60_000, 30_000], [1, 2, 1]],
+  ['probes', 'order-desk', 'probes', 'PoweredOn', [0, 0], [1, 2]],
   ['vm-operator', 'order-service', 'orders', 'PoweredOn', [0, 30_000, 20_000], [1, 2, 2]],
 ])('%s: %s has its state, delays and tiers', (example, name, namespace, powerState, delays, sizes) => {
   const group = read(example).groups.find((one) => one.name === name);

@@ -8,6 +8,7 @@ import { parseManifests } from '../../api';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterSystem, type GroupStatusOnServer } from '../support/cluster-system';
 import { classManifest } from '../support/manifests';
+import { serveExample } from '../support/services';
 import { effects } from '../support/system';
 
 jest.setTimeout(400_000);
@@ -46,7 +47,9 @@ let system: ClusterSystem;
 /** Status of each standing group before it was powered on. */
 const standing: Record<string, GroupStatusOnServer | undefined> = {};
 
+let endServices: () => void;
 beforeAll(async () => {
+  endServices = await serveExample();
   system = await startClusterSystem({ platform: 'vm-operator' });
   await system.startBridge();
   const namespaces = new Set(manifests.groups.map(({ namespace }) => namespace));
@@ -77,7 +80,10 @@ beforeAll(async () => {
   );
 });
 
-afterAll(() => system.stop());
+afterAll(async () => {
+  endServices?.();
+  await system.stop();
+});
 
 it('a group that stands by has its VMs, placed and powered off', () => {
   expect(standingBy.map(({ name }) => name).sort()).toEqual(['dev-environment', 'dr-site']);

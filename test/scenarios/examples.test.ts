@@ -4,6 +4,7 @@ import path from 'node:path';
 import { editPowerState, parseManifests } from '../../api';
 import type { RunOutcome } from '../../contract';
 import { effects, startSystem, times, type System } from '../support/system';
+import { serveExample } from '../support/services';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 
 jest.setTimeout(400_000);
@@ -44,7 +45,9 @@ let temporal: TestTemporal;
 let system: System;
 const ends: Record<string, RunOutcome> = {};
 
+let endServices: () => void;
 beforeAll(async () => {
+  endServices = await serveExample();
   temporal = await startTemporal();
   system = await startSystem(temporal, files);
   // Those that stand by, powered off, are powered on: that is what they are for.
@@ -70,6 +73,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  endServices?.();
   await system?.stop();
   await temporal?.stop();
 });
@@ -82,6 +86,7 @@ it('there is an example of every case of the manual', () => {
     'e-commerce-platform',
     'mixed-members',
     'nested',
+    'probes',
     'three-tier-app',
     'vm-operator',
   ]);

@@ -7,6 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 
 const root = path.join(__dirname, '../..');
 const main = path.join(root, 'dist/cli/main.js');
+const quickClientNode = path.join(__dirname, '../support/quick-client-node.js');
 
 /** Builds `dist/` where a source is newer, once for all test files that ask at the same time. */
 export function buildWhenStale(): void {
@@ -50,7 +51,7 @@ export interface Result {
   stderr: string;
 }
 
-/** Runs a command to its end. */
+/** Runs a command to its end. Unlike those that go on, it loads client-node from one file. */
 export async function vmgroup(
   args: string[],
   {
@@ -59,7 +60,7 @@ export async function vmgroup(
     input = '',
   }: { cwd?: string; env?: NodeJS.ProcessEnv; input?: string | Buffer } = {},
 ): Promise<Result> {
-  const child = start(args, { cwd, env });
+  const child = start(args, { cwd, env, preload: ['--require', quickClientNode] });
   // A command that ends without reading all of it closes the pipe.
   child.stdin.on('error', () => undefined).end(input);
   let [stdout, stderr] = ['', ''];
@@ -71,13 +72,18 @@ export async function vmgroup(
 /** Starts a command that goes on until it is stopped; `program` where it is not that of this build. */
 export function start(
   args: string[],
-  { cwd = root, env = {}, program = main }: { cwd?: string; env?: NodeJS.ProcessEnv; program?: string } = {},
+  {
+    cwd = root,
+    env = {},
+    program = main,
+    preload = [],
+  }: { cwd?: string; env?: NodeJS.ProcessEnv; program?: string; preload?: string[] } = {},
 ): ChildProcessByStdio<Writable, Readable, Readable> {
   // The environment of whoever runs the tests must not lead a command to a Temporal server of theirs.
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^TEMPORAL_|^VMGROUP_DATA$|^NODE_OPTIONS$/.test(name)),
   );
-  return spawn(process.execPath, [program, ...args], {
+  return spawn(process.execPath, [...preload, program, ...args], {
     cwd,
     env: { ...inherited, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

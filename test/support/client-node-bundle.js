@@ -5,22 +5,27 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-/** What we use of it. The whole would be 15 MB. */
-const USED = ['HttpMethod', 'IsomorphicFetchHttpLibrary', 'KubeConfig', 'PatchStrategy', 'RequestContext'];
+/** What we use of it, without the modules that need other packages. The whole would be 15 MB. */
+const USED = `
+import './dist/polyfill.js';
+export { KubeConfig } from './dist/config.js';
+export { PatchStrategy } from './dist/patch.js';
+export { HttpMethod, IsomorphicFetchHttpLibrary, RequestContext } from './dist/gen/http/http.js';
+`;
 
 const modules = path.join(__dirname, '../../node_modules');
 const client = path.join(modules, '@kubernetes/client-node');
 
 /** @returns {string} path of the file; it is made when this version of client-node has none yet. */
 function clientNodeBundle() {
-  const { version, main } = JSON.parse(fs.readFileSync(path.join(client, 'package.json'), 'utf8'));
-  const file = path.join(modules, `.cache/vmgroup/client-node-${version}.cjs`);
+  const { version } = JSON.parse(fs.readFileSync(path.join(client, 'package.json'), 'utf8'));
+  const file = path.join(modules, `.cache/vmgroup/used-of-client-node-${version}.cjs`);
   if (fs.existsSync(file)) return file;
   // The bundler of tsx, which is why it is there.
   const esbuild = require(require.resolve('esbuild', { paths: [require.resolve('tsx')] }));
   const draft = `${file}.${process.pid}`;
   esbuild.buildSync({
-    stdin: { contents: `export { ${USED.join(', ')} } from './${main}';`, resolveDir: client },
+    stdin: { contents: USED, resolveDir: client },
     ...{ outfile: draft, bundle: true, packages: 'external', platform: 'node', format: 'cjs' },
     logLevel: 'error',
   });

@@ -197,7 +197,7 @@ test.each(['kept', 'cleared'])(
     }),
 );
 
-test('ATTEMPT-2, ATTEMPT-4: a reset ends the running attempt at once; the next one asks anew with a fresh budget', () =>
+test('ATTEMPT-2, ATTEMPT-4: a reset ends the running attempt at once; the next one asks again with a fresh budget', () =>
   bench(withFaults({ type: 'Stuck', times: 1 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const first = await attempt(activities.powerOn, powerInput('db'), 1, undefined, (environment) => {
@@ -231,7 +231,7 @@ test.each(['CANCELLED', 'WORKER_SHUTDOWN', 'PAUSED'] as const)(
     }),
 );
 
-test('throttled: the next attempt comes when the platform said', () =>
+test('throttled: the next attempt starts when the platform said', () =>
   bench(withFaults({ type: 'Throttled', retryAfter: 4_321 }), async ({ activities, platform }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const { error } = await attempt(activities.powerOn, powerInput('db'));

@@ -57,7 +57,7 @@ async function pendingAttempt(handle: WorkflowHandle): Promise<number> {
   return raw.pendingActivities?.[0]?.attempt ?? 0;
 }
 
-test('ATTEMPT-3: each failed attempt is told to the run and kept for the next; the run learns the class', () =>
+test('ATTEMPT-3: each failed attempt is reported to the run with its class, and kept for the next one', () =>
   bench(withFaults({ type: 'Stuck', times: 2 }), async (parts) => {
     const taskQueue = `activities-${++counter}`;
     await parts.platform.place([placement('db')], { caller: 'test' });

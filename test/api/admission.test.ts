@@ -289,7 +289,7 @@ test('ADMISSION-1: the part of the namespace that is looked at gives the answer 
   );
 });
 
-describe('ADMISSION-1: what somebody else brought does not deny it', () => {
+describe('ADMISSION-1: a problem that another object introduced does not deny it', () => {
   const [a, b] = [group('a', 'x', 'y'), group('b', 'x')];
 
   test('an update that makes nothing worse passes, with a warning', () => {
@@ -309,13 +309,13 @@ describe('ADMISSION-1: what somebody else brought does not deny it', () => {
     expect(update(a, group('a', 'y', 'x'), b).allowed).toBe(true);
   });
 
-  test('one cycle of two is taken out, and the other one has other words', () => {
+  test('one of two cycles is removed, and the message about the other one changes', () => {
     const old = child('b', group('a', 'group:b', 'group:c'));
     const others = [group('b', 'group:a'), group('c', 'group:d'), group('d', 'group:a')];
     expect(update(old, group('a', 'group:c'), ...others).allowed).toBe(true);
   });
 
-  test('an update that mends it passes without a word', () => {
+  test('an update that fixes it passes without a warning', () => {
     expect(update(a, group('a', 'y'), b)).toEqual(fine);
   });
 

@@ -405,7 +405,7 @@ test('a group of 10,000 members fits, in one tier and in as many', async () => {
   }
 });
 
-test('status is written beside spec, and keeps what a run says besides', async () => {
+test('status is written apart from spec, and keeps further fields of a run', async () => {
   await apply(
     manifest(group, 'shown', { powerState: 'PoweredOn', bootOrder: [{ members: [{ name: 'a' }] }] }),
   );

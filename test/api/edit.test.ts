@@ -141,7 +141,7 @@ describe('editPowerState', () => {
     expect(() => editPowerState(text, g, 'PoweredOn')).toThrow(new Error(message));
   });
 
-  test('whatever else the group says: it is set, and a second time changes nothing', () => {
+  test('it is set in any group, and setting it again changes nothing', () => {
     const line = fc.constantFrom(
       'powerOffMode: Hard',
       'groupName: p',

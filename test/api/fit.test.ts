@@ -47,7 +47,7 @@ describe('the first few names', () => {
     expect(listed(['a', 'b', 'c'], 2)).toBe('a, b and 1 more');
   });
 
-  it('puts a word before the last name, on request', () => {
+  it('puts a word before the last name on request', () => {
     expect(listed(['a'], 2, 'or')).toBe('a');
     expect(listed(['a', 'b', 'c'], 3, 'or')).toBe('a, b or c');
     expect(listed(['a', 'b', 'c', 'd'], 2, 'or')).toBe('a, b or 2 more');

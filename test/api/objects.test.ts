@@ -433,7 +433,7 @@ describe('what passes', () => {
   });
 });
 
-test('MANIFESTS-3: an invalid object is left out, what stands beside it is not', () => {
+test('MANIFESTS-3: an invalid object is left out, the others in its file are not', () => {
   const { manifests, problems } = parse(
     documents(
       group('bad', 'powerState: on'),

@@ -65,7 +65,7 @@ test('a field that only the server knows is a warning', () => {
   });
 });
 
-test('other mistakes are errors, beside the warnings', () => {
+test('other mistakes are errors, in addition to the warnings', () => {
   const wrong = { ...group, spec: { colour: 'red', powerState: 'On' } };
   expect(readResource(wrong)).toMatchObject({ ref });
   expect(readResource(wrong).read).toBeUndefined();

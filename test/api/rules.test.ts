@@ -247,7 +247,7 @@ describe('a power state taken back', () => {
 });
 
 describe('objects that are there twice', () => {
-  test('both are refused, whatever file they are in, and each names the other', () => {
+  test('both are refused, in the same file or not, and each names the other', () => {
     const { manifests, problems } = parseManifests([
       { path: 'a.yaml', text: group('g', 'powerState: PoweredOn') },
       { path: 'b.yaml', text: documents(vm('g'), group('g', 'powerState: PoweredOff')) },
@@ -298,7 +298,7 @@ describe('a member by name alone', () => {
   const member = vm('x', 'groupName: g');
   const shop = (...spec: string[]): string => group('g', ...spec);
 
-  test('of a group with an order is worth a word', () => {
+  test('of a group with an order is a warning', () => {
     expect(problemsOf(documents(shop('bootOrder:', '- members: [{name: z}]'), member))).toEqual([
       'a.yaml:12:14: spec.groupName: warning: group "g" does not list VirtualMachine/x in its bootOrder: it is powered after the last boot group',
     ]);
@@ -309,7 +309,7 @@ describe('a member by name alone', () => {
   });
 });
 
-test('where an edit is the same to the rules, they say of it what they said before', () => {
+test('an edit that does not matter to the rules leaves their findings unchanged', () => {
   const name = fc.constantFrom('a', 'b', 'c');
   const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
     fc.option(value, { nil: undefined });

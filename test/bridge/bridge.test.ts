@@ -265,7 +265,7 @@ test('BRIDGE-2: what changed while no bridge was there is done by the next', asy
   expect(await operations('away')).toEqual(['PoweredOn a', 'PoweredOff a']);
 });
 
-test('BRIDGE-3: an invalid edit changes nothing and is told; what is drifted is brought back under the last valid form', async () => {
+test('BRIDGE-3: an invalid edit changes nothing and is reported; drift is corrected under the last valid form', async () => {
   const folder = files('invalid');
   const shape = { namespace: 'invalid', name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a'] }] };
   folder.put('app.yaml', groupManifest(shape));

@@ -111,7 +111,7 @@ describe('I2: the compose file', () => {
     expect(new Set(taken).size).toBe(taken.length);
   });
 
-  test('images have a version, and nobody is privileged', () => {
+  test('images have a version, and no container is privileged', () => {
     for (const [, { image, privileged }] of services) {
       expect(image.replace(/\$\{\w+:-([^}]*)\}/, '$1')).toMatch(/:\d[\w.-]*$/);
       expect(privileged).toBeUndefined();

@@ -75,13 +75,13 @@ describe('Y1', () => {
       }
   });
 
-  test('nobody may do everything', () => {
+  test('no role allows everything', () => {
     const rules = (objects['simulator'] ?? []).flatMap((each) => each.rules ?? []);
     expect(JSON.stringify(rules)).not.toContain('*');
   });
 });
 
-test('beside VM Operator only our own definition is added, and nothing else differs', () => {
+test('next to VM Operator only our own definition is added, and nothing else differs', () => {
   const names = (folder: string): string[] =>
     (objects[folder] ?? []).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   const definitions = names('base').filter((name) => name.startsWith('CustomResourceDefinition/'));

@@ -188,7 +188,7 @@ test('RIGHTS-3: a right in one namespace alone is missing in the other ones', as
   );
 });
 
-test('RIGHTS-3: nobody changes anything', async () => {
+test('RIGHTS-3: no user can change anything', async () => {
   buildWhenStale();
   await system.apply(
     'guarded',
@@ -225,8 +225,8 @@ test('RIGHTS-3: nobody changes anything', async () => {
   expect(stderr).toMatch(/^error: \d+ of \d+ checks found a problem/);
 });
 
-describe('beside VM Operator', () => {
-  test('another writer of the status is told of, as long as it writes after us', async () => {
+describe('next to VM Operator', () => {
+  test('another writer of the status is reported while it writes after us', async () => {
     const namespace = 'beside';
     const bridge = await system.startBridge();
     await system.apply(

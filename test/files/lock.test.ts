@@ -122,7 +122,7 @@ apart(
   60_000,
 );
 
-test('LOCK-3: a process whose lock was taken over is told once, and does not remove the lock of the other one', async () => {
+test('LOCK-3: a process whose lock was taken over is notified once, and does not remove the new lock', async () => {
   let lost = 0;
   const lock = await take(() => (lost += 1));
   writeFileSync(file, JSON.stringify({ pid: 1, processStart: 'x', instance: 'other', note: {} }));

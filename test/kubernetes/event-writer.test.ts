@@ -85,7 +85,7 @@ test('EVENT-2: after a while it is a new one; a storm of new ones is bounded', a
   expect(await written()).toHaveLength(27);
 });
 
-test('EVENT-1: what cannot be written is told, and waits for its repetition', async () => {
+test('EVENT-1: an event that cannot be written is reported, and waits for its repetition', async () => {
   let refuses = true;
   const events = writer({
     ...api,

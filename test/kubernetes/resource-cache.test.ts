@@ -195,7 +195,7 @@ test('CACHE-2: a watch that is cut in the middle of a line goes on where it was,
   await remove('cut');
 });
 
-test('CACHE-1: a server that takes the watch and is silent is found out, told of, and followed again', async () => {
+test('CACHE-1: a server that accepts the watch and stays silent is detected, reported, and watched again', async () => {
   const { cache } = follow();
   await until(() => cache.live);
   proxy.decide(() => 'silent');
@@ -209,7 +209,7 @@ test('CACHE-1: a server that takes the watch and is silent is found out, told of
   await remove('unheard');
 }, 120_000);
 
-test('CACHE-1: one watch that is silent while the server answers is opened anew', async () => {
+test('CACHE-1: a single watch that is silent while the server answers is opened again', async () => {
   const { cache } = follow();
   await until(() => cache.live);
   const calls = proxy.calls().length;
@@ -223,7 +223,7 @@ test('CACHE-1: one watch that is silent while the server answers is opened anew'
   await remove('unheard');
 }, 120_000);
 
-test('CACHE-2: what was deleted while the server had forgotten is told', async () => {
+test('CACHE-2: deletions that the server no longer has in its history are reported', async () => {
   await make('stays');
   await make('goes');
   await make('again', 'old');
@@ -283,7 +283,7 @@ describe('more objects than a page', () => {
     await remove('late');
   });
 
-  test('CACHE-2: a list whose continuation has expired is begun anew, and tells what is gone', async () => {
+  test('CACHE-2: a list whose continuation has expired starts over, and reports deletions', async () => {
     const { cache } = follow();
     await cache.synced();
     expect(cache.size).toBe(1_200);
@@ -304,7 +304,7 @@ describe('more objects than a page', () => {
   }, 120_000);
 });
 
-test('CACHE-3: a listener or a trim that throws harms nobody else', async () => {
+test('CACHE-3: a listener or a trim that throws does not affect the others', async () => {
   const errors: unknown[] = [];
   const { cache, changes } = follow({
     trim: (object) => {

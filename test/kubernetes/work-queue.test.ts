@@ -22,7 +22,7 @@ function bench(concurrency: number) {
   return { queue, begun, end };
 }
 
-test('QUEUE-1: a key that waits is worked on once, one that is worked on once more', async () => {
+test('QUEUE-1: a waiting key is processed once, a key in progress once more', async () => {
   const { queue, begun, end } = bench(1);
   for (const key of ['a', 'b', 'b', 'b', 'a', 'a']) queue.add(key);
   await until(() => begun.length === 1);
@@ -36,7 +36,7 @@ test('QUEUE-1: a key that waits is worked on once, one that is worked on once mo
   expect(begun).toEqual(['a', 'b', 'a']);
 });
 
-test('QUEUE-1: a key that is added by its own work is worked on once more, never twice at a time', async () => {
+test('QUEUE-1: a key that is added by its own work is processed once more, never twice at a time', async () => {
   const done: string[] = [];
   let open = 0;
   let most = 0;

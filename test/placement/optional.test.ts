@@ -75,7 +75,7 @@ test('a rule of an optional VM leaves it out, and one that a required VM needs i
   expect(spare ?? '').toBe('');
 });
 
-test('what is required and has no room is refused as it is, whatever is optional', () => {
+test('required VMs without room are refused, with any optional VMs', () => {
   const vms = [vm('db', { cpus: 9 }), vm('spare', optional)];
   expect(answer({ vms, hosts: hosts(['z/h'], 8) })).toEqual([
     'Infeasible: there is not enough room: h in z lacks 1 cpu for shop/db',

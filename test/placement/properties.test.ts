@@ -11,7 +11,7 @@ import { propertyRuns } from '../support/property-runs';
 
 const RUNS = { numRuns: propertyRuns(1_000) };
 
-test('SOLVE-1, SOLVE-2: an answer is right, and where there is none, no answer is', () => {
+test('SOLVE-1, SOLVE-2: an answer is right, and so is the statement that there is none', () => {
   const seen = { Placed: 0, Infeasible: 0, Undecided: 0 };
   fc.assert(
     fc.property(anyProblem(), (problem) => {
@@ -76,7 +76,7 @@ test('EXPLAIN-1, EXPLAIN-2: the rules that are named conflict, and each of them 
   );
 });
 
-test('E3: with the room that is said to be missing there is an answer', () => {
+test('E3: with the room that is reported missing there is an answer', () => {
   let checked = 0;
   fc.assert(
     fc.property(anyProblem(5), (problem) => {

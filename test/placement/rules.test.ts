@@ -330,7 +330,7 @@ test('a budget that ends without an answer or a proof says that', () => {
   expect(answer.type).toBe('Undecided');
 });
 
-describe('the words of a conflict', () => {
+describe('messages of a conflict', () => {
   const license = { app: 'license' };
   const web = { app: 'web' };
   const apart = term('AntiAffinity', ZONE, web);

@@ -33,7 +33,7 @@ test('a thread answers as the solver does, again and again', async () => {
     expect(await solveInThread(small)).toEqual(JSON.parse(JSON.stringify(solvePlacement(small))));
 });
 
-test('the event loop goes on while a large problem is solved, and stands still without a thread', async () => {
+test('the event loop goes on while a large problem is solved, and blocks without a thread', async () => {
   await solveInThread(small);
   expect(await longestGap(() => solvePlacement(large))).toBeGreaterThan(0.9);
   expect(await longestGap(() => solveInThread(large))).toBeLessThan(0.5);

@@ -136,7 +136,7 @@ test('a wait ends with its signal, with an error of its predicate, and at once w
     await expect(throwing).rejects.toThrow('my own');
   }));
 
-test('a listener that throws harms nobody', () =>
+test('a listener that throws does not affect the others', () =>
   withObserver(async (platform, observer) => {
     const heard: string[] = [];
     observer.onChange(() => {

@@ -183,7 +183,7 @@ test('memory limits hold, with what is there and what is promised counted; all o
   });
 });
 
-test('affinity rules: over zones they hold, with VMs that are there; hosts are left to vSphere, which is said', async () => {
+test('affinity rules: over zones they hold, also with placed VMs; those over hosts are left to vSphere, with a note', async () => {
   for (const name of ['zone-a', 'zone-b', 'zone-c']) await zone(name);
   const labelled = (
     name: string,

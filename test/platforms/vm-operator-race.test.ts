@@ -112,7 +112,7 @@ test('a process that was paused between its search and its writes takes back wha
   );
 }, 60_000);
 
-test('where it dies before that, the next attempt of its call finds what it wrote, and places anew what breaks a rule', async () => {
+test('if it dies before that, the next attempt of its call finds what it wrote, and replaces what breaks a rule', async () => {
   const [late, early] = [await database('late'), await database('early')];
   await withProcess(cluster.kubeconfig(), async ({ platform }) => {
     const [other] = await platform.place([asks(early)], two);
@@ -126,7 +126,7 @@ test('where it dies before that, the next attempt of its call finds what it wrot
   });
 }, 60_000);
 
-test('LEASELOCK-3: a holder that died delays the others by some seconds, whatever its clock said', async () => {
+test('LEASELOCK-3: a holder that died delays the others by some seconds, regardless of its clock', async () => {
   const vm = await database('db');
   const spec = {
     holderIdentity: 'dead',
@@ -166,7 +166,7 @@ describe('the lock itself', () => {
     expect(most).toBe(1);
   }, 60_000);
 
-  test('LEASELOCK-2: a holder that is cut off is told before the lease is over; another one has it then', async () => {
+  test('LEASELOCK-2: a holder that is cut off is notified before the lease expires; then another one acquires it', async () => {
     let cut = false;
     const refuse = async <T>(call: () => Promise<T>): Promise<T> => {
       if (cut) throw new Error('cut off');

@@ -279,7 +279,7 @@ test('POWER-4: a fence leaves its operation on a VM that is in the state already
   });
 });
 
-test('VMOPERATOR-1: somebody else writes in between: read again, decided again', async () => {
+test('VMOPERATOR-1: another client writes in between: read again, decided again', async () => {
   const name = fresh();
   const vm = await desk.vm(name);
   await withProcess(admin(), async ({ api, platform }) => {
@@ -421,7 +421,7 @@ test('a VM that is deleted in the middle ends the operation', async () => {
   });
 });
 
-test('somebody changes the power state in the middle: the attempt fails, with what happened, and the next one asks anew', async () => {
+test('another client changes the power state in the middle: the attempt fails with the reason, and the next one asks again', async () => {
   const name = fresh();
   const vm = await desk.vm(name);
   await withProcess(admin(), async ({ activities }) => {
@@ -565,7 +565,7 @@ test('a right that is missing is named, and parks at once', async () => {
   );
 });
 
-test('what admission refuses parks at once with the words of the server', async () => {
+test('a refusal by admission parks at once with the message of the server', async () => {
   const name = fresh();
   const policy = {
     apiVersion: 'admissionregistration.k8s.io/v1',

@@ -81,7 +81,7 @@ test('the API server killed and started again in the middle of a run', async () 
   expect(await runs('killed')).toBe(1);
 }, 120_000);
 
-test('OWN-5: no run starts before the finalizer stands, and none of a group that is deleted before that', async () => {
+test('OWN-5: no run starts before the finalizer is set, and none for a group that is deleted before that', async () => {
   const isFinalizer = ({ method, path }: SeenCall): boolean =>
     method === 'PATCH' && path.includes('vmgroup-bridge-finalizer');
   proxy.decide((call) => (isFinalizer(call) ? { answer: 500 } : undefined));
@@ -103,7 +103,7 @@ test('OWN-5: no run starts before the finalizer stands, and none of a group that
   expect([await runs('deleted-early'), await owned('deleted-early')]).toEqual([0, 0]);
 }, 120_000);
 
-test('a cluster that is restored from an older backup: the desired state of then counts, and the status says so', async () => {
+test('a cluster that is restored from an older backup: the restored desired state counts, and the status says so', async () => {
   await system.apply('restored', app('restored'));
   await converged('restored', 1);
   await system.cluster.backUp();
@@ -165,7 +165,7 @@ test('a burst of edits through 500s and 429s: the last one counts', async () => 
   }
 }, 120_000);
 
-test('compaction while the bridge hears nothing: what was deleted, changed and made is seen', async () => {
+test('compaction while the bridge is cut off: deletions, changes and new objects are noticed', async () => {
   await system.apply('compacted', app('compacted'));
   await system.apply('compacted-gone', app('compacted-gone'));
   await converged('compacted', 1);
@@ -192,7 +192,7 @@ test('compaction while the bridge hears nothing: what was deleted, changed and m
   expect(await operations('compacted-gone')).toEqual(POWERED_ON);
 }, 120_000);
 
-test('a silent API server is told of, and what was edited meanwhile is done', async () => {
+test('a silent API server is reported, and edits made meanwhile are carried out', async () => {
   await system.apply('silent', app('silent'));
   await converged('silent', 1);
   proxy.decide(() => 'silent');
@@ -211,7 +211,7 @@ test('a silent API server is told of, and what was edited meanwhile is done', as
   expect(await runs('silent')).toBe(2);
 }, 180_000);
 
-test.each([409, 422, 404, 500])('a status write that is refused with %d is made again', async (answer) => {
+test.each([409, 422, 404, 500])('a status write that is refused with %d is repeated', async (answer) => {
   const namespace = `refused-${answer}`;
   await system.apply(namespace, app(namespace));
   await converged(namespace, 1);
@@ -231,7 +231,7 @@ test.each([409, 422, 404, 500])('a status write that is refused with %d is made 
 });
 
 test.each([409, 422, 500])(
-  'a mark that is refused with %d is made again, and taken off again',
+  'a mark that is refused with %d is written again, and so is its removal',
   async (answer) => {
     const namespace = `marks-${answer}`;
     const vm = (call: SeenCall): boolean =>
@@ -288,7 +288,7 @@ test('Temporal away while specs change: the bridge says so, and misses nothing',
   expect(await runs('temporal')).toBe(2);
 }, 120_000);
 
-test('two bridges: nothing twice; one that never led takes over what is leaving', async () => {
+test('two bridges: nothing happens twice; one that never led takes over groups that are being deleted', async () => {
   const other = await system.startBridge();
   await system.apply('two', app('two'));
   await converged('two', 1);
@@ -315,7 +315,7 @@ test('two bridges: nothing twice; one that never led takes over what is leaving'
   expect((await operations('two-2')).slice(3)).toHaveLength(3);
 }, 180_000);
 
-test('a bridge that starts while the API server is away, and finds groups deleted, changed and made', async () => {
+test('a bridge that starts while the API server is away, and finds groups deleted, changed and created', async () => {
   await system.apply('restart', app('restart'));
   await system.apply('restart-gone', app('restart-gone'));
   await converged('restart', 1);

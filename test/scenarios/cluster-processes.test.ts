@@ -93,7 +93,7 @@ async function leader(): Promise<Command> {
   return found;
 }
 
-test('the one that leads is killed in the middle of a run: the other one writes, and nothing is done twice', async () => {
+test('the leader is killed in the middle of a run: the other bridge writes, and nothing is done twice', async () => {
   await apply('killed');
   const first = await leader();
   await until(async () => (await operations('killed')).length > 0);
@@ -114,7 +114,7 @@ test('the worker is killed in the middle of a run: the next one goes on, and not
   expect(await operations('worker')).toEqual(['PoweredOn a', 'PoweredOn b']);
 }, 180_000);
 
-test('one that is paused while another one takes over writes nothing old when it wakes up', async () => {
+test('a bridge that is paused while another one takes over writes nothing stale when it resumes', async () => {
   await apply('paused');
   await converged('paused', 1);
   const first = await leader();
@@ -194,7 +194,7 @@ test('the platform away: the page of the worker says so until it is back', async
   await readiness(worker, /^200 ok/);
 }, 180_000);
 
-test('a bridge without rights says on its page what it lacks', async () => {
+test('a bridge without permissions says on its page which one is missing', async () => {
   const reach = ['--temporal', temporal.address, '--source', 'kubernetes', '--platform', 'vm-operator'];
   const args = ['bridge', ...reach, '--kubeconfig', cluster.kubeconfig('nobody')];
   const bridge = await startCommand(args, dir, /"msg":"starting"/);

@@ -258,7 +258,7 @@ const stopRun = (namespace: string): Promise<unknown> =>
   handleOf(namespace).executeUpdate('abort', { args: [{ actor: 'alice', reason: 'not tonight' }] });
 
 describe('both at once, the older one leading', () => {
-  test('an open run hears from the one that leads, once of each edit of its order in the middle of a delay', async () => {
+  test('an open run receives each edit of its order once, from the leader, in the middle of a delay', async () => {
     await apply('order');
     await delayed('order');
     expect(await silence('order')).toBe(1);
@@ -334,7 +334,7 @@ describe('the update: the older one stops', () => {
     written = statusWrites('older');
   }, 120_000);
 
-  test('the open run goes on, hears the plan of the one that takes over once, and an edit reaches it', async () => {
+  test('the open run goes on, receives the plan of the new leader once, and an edit reaches it', async () => {
     await leads('present');
     expect(await silence('update')).toBe(1);
     expect(sendersOf(await plansHeard('update'))).toEqual(['older', 'present']);

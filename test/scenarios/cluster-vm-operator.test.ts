@@ -175,7 +175,7 @@ test('a VM whose power is changed by hand in its spec is brought back', async ()
   ).toBe(true);
 });
 
-test('a power-on that fails is parked with the cause that stands in an event, holds its tier, and is retried by an operator', async () => {
+test('a power-on that fails is parked with the cause from an event, holds its tier, and is retried by an operator', async () => {
   const text = [
     policyManifest('stuck', 'default', {
       retry: { maximumAttempts: 2, initialInterval: '100ms', maximumInterval: '200ms' },

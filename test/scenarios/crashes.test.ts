@@ -229,7 +229,7 @@ describe.each(['worker', 'bridge', 'temporal'] as const)('kill -9 of the %s', (p
     expect(of('operation-a').effect).toBeGreaterThan(round.restartedAt);
   });
 
-  it('K1: in the middle of a power operation whose effect nobody saw', () => {
+  it('K1: in the middle of a power operation whose effect was not observed', () => {
     expectInOrder('unseen');
     expect(of('unseen-a').effect).toBeGreaterThan(round.killedAt);
     expect(of('unseen-a').effect).toBeLessThan(round.restartedAt);
@@ -266,7 +266,7 @@ describe.each(['worker', 'bridge', 'temporal'] as const)('kill -9 of the %s', (p
     expect(of('edited-b').asked).toBeLessThan(round.restartedAt + DELAY);
   });
 
-  it('K3: a group that came into being meanwhile is powered on', () => {
+  it('K3: a group that was created meanwhile is powered on', () => {
     expectInOrder('fresh');
     expect(of('fresh-a').asked).toBeGreaterThan(round.restartedAt);
   });
@@ -310,7 +310,7 @@ describe('a parent that waits for a parked nested group without an activity', ()
 });
 
 describe('a long outage of the Temporal server', () => {
-  it('K3: what changed meanwhile is told soon after it, not after as long again', async () => {
+  it('K3: changes made meanwhile are sent soon after it, not after the same time again', async () => {
     const namespace = 'outage';
     await installation.temporal.kill();
     installation.write('outage.yaml', pair(namespace, 'late'));

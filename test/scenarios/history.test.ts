@@ -25,7 +25,7 @@ async function textOf(handle: ReturnType<System['handle']>): Promise<string> {
   return [json, ...decoded].join('\n');
 }
 
-it('RUN-3: a run that continues as new loses no word, waits no delay again and asks no VM twice', async () => {
+it('RUN-3: a run that continues as new loses no command, repeats no delay and asks no VM twice', async () => {
   // With so early a suggestion every execution continues as new after a step or two.
   temporal = await startTemporal({
     args: ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=12'],

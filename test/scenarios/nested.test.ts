@@ -231,7 +231,7 @@ describe('a nested run that takes longer than an activity waits for it', () => {
     await system.until(async () => effects(await system.journal(), ns).includes('PoweredOn last'), 'last');
   });
 
-  it('is asked again at once after somebody has terminated it, and the event says who', async () => {
+  it('is asked again at once after a user has terminated it, and the event says who', async () => {
     const ns = 'nested-waits-terminated';
     await startWaiting(ns, 2);
     await system.console.setFaults([]);

@@ -336,7 +336,7 @@ describe('changes of the manifests', () => {
   });
 });
 
-describe('words of operators', () => {
+describe('operator commands', () => {
   it('pause, resume, skipDelay and abort act on the run, and stand on record', async () => {
     const ns = space();
     system = await startSystem(temporal, { 'app.yaml': threeTiers(ns, 'PoweredOn', '60s') });
@@ -374,7 +374,7 @@ describe('words of operators', () => {
     expect(accepted(await system.journal(), ns)).toHaveLength(calls);
   });
 
-  it('refuses a word without a reason, and one for a member that it does not have', async () => {
+  it('refuses a command without a reason, and one for a member that it does not have', async () => {
     const ns = space();
     system = await startSystem(temporal, { 'app.yaml': threeTiers(ns, 'PoweredOn', '60s') });
     await system.until(() => (system?.view(ns, 'app')?.run?.progress ? true : undefined), 'the run');

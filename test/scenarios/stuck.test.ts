@@ -215,7 +215,7 @@ describe('a stuck VM', () => {
     await expectOthersOnce(ns);
   });
 
-  together('Fail: the run ends, nothing more starts, until somebody asks', async () => {
+  together('Fail: the run ends, and nothing more starts until a user asks', async () => {
     const ns = 'fail';
     await begin(ns, { whenParked: 'Fail' }, { type: 'Stuck' });
     const first = await system.outcome(ns, 'app');

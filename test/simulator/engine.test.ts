@@ -368,7 +368,7 @@ test('a restart at any line of the journal gives the same state, through JSON to
   });
 });
 
-test('the same seed and calls give the same times, whatever other VMs do meanwhile', () => {
+test('the same seed and calls give the same times, regardless of other VMs', () => {
   check((made, steps) => {
     const withoutRandomFaults = { ...made, behavior: { ...made.behavior, faults: [] } };
     const alone = (journal: JournalEntry[]): unknown[] =>
@@ -469,7 +469,7 @@ describe('tables', () => {
     expect(state.vms.size).toBe(1);
   });
 
-  test('PLATFORM-4: what was released is free for others, once, and nobody else loses his', () => {
+  test('PLATFORM-4: a released place is free for others, once, and no other VM loses its place', () => {
     const state = placed();
     const shop = { caller: 'shop', sequence: 5 };
     apply(state, placeNow(state, [placement('b'), placement('c')], shop, 2));

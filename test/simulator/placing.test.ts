@@ -59,7 +59,7 @@ test('PLACING-2: rules bind VMs placed together, and those that come later, in b
   expect(place(state, [asks('cache', {}, together)])).toMatch(/^cache=[ab]$/);
 });
 
-test('what rules see of a placed VM is what the last caller said of it, in the journal too', () => {
+test('rules see a placed VM as the last caller described it, in the journal too', () => {
   const state = platformWith(['zone-a/a', 'zone-b/b']);
   expect(place(state, [placement('app')])).toMatch(/^app=/);
   const cache = asks('cache', {}, rule('Affinity', HOST, { app: 'shop' }));
@@ -102,7 +102,7 @@ test('one host that is to take them, and no such host', () => {
   });
 });
 
-describe('PLACING-1 PLACING-2: an answer that breaks something is told by the check', () => {
+describe('PLACING-1 PLACING-2: the check reports an answer that breaks a rule', () => {
   const world = inventory({}, hosts(['zone-a/a', 'zone-a/aa', 'zone-b/b'], 4));
   const web = { app: 'web' };
   const at = (node: string, zoneID = `zone-${node[0]}`): { zoneID: string; node: string } => ({

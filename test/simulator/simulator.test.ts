@@ -83,7 +83,7 @@ test('a VM is placed, powered on, becomes ready, is suspended and powered off; t
     ]);
   }));
 
-test('PLATFORM-1: a known operation id is answered and not carried out again, whoever asks and however often', () =>
+test('PLATFORM-1: a known operation id is answered and not carried out again, for any caller and number of calls', () =>
   bench({}, async ({ platform, desk, observer }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const call = power('db', 'PoweredOn', { id: 'on' });
@@ -231,7 +231,7 @@ test('a restart goes on with operations in progress, keeps ids, sequences and pl
     expect(linesOf(journal, 'db').slice(0, 3)).toEqual(['on Accepted', 'on => PoweredOn', 'on => Ready']);
   }));
 
-test('PLATFORM-4: promised room is given back: it is told, others get it, a late call is refused, and a restart knows all of it', () =>
+test('PLATFORM-4: released room is reported, others get it, a late call is refused, and all of it survives a restart', () =>
   withFolder(async (folder) => {
     const hosts = [{ name: 'host-1', zone: 'zone-a', pool: 'pool-a', cpus: 4, memory: 64 * GIB }];
     const mine = { caller: 'vmgroup/prod/shop', sequence: 1 };

@@ -332,7 +332,7 @@ test('the first power-on is marked once, the finalizer is there before anything 
   expect(acts({ machine: machine('PoweredOn') })).toEqual([]);
 });
 
-test('an object on its way out: the VM goes, and nothing is said of it', () => {
+test('an object that is being deleted: the VM is deleted, and its status is not written', () => {
   const leaving = object({ metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } });
   expect(reactionTo(facts({ object: leaving, machine: machine('PoweredOn') }))).toEqual({
     ...{ actions: [{ type: 'delete' }], status: undefined, settled: true },
@@ -350,7 +350,7 @@ test('a paused VM is not created; a missing class is reported', () => {
   });
 });
 
-describe('groups are read whatever they hold', () => {
+describe('groups with any content are read', () => {
   test.each<{ name: string; spec?: unknown; status?: unknown; listed: string[]; members: object }>([
     { name: 'nothing', listed: [], members: {} },
     {

@@ -79,7 +79,7 @@ describe('creation', () => {
     expect(stage.errors).toEqual([]);
   });
 
-  test('a class that comes late: its absence is told, then the VM is created', async () => {
+  test('a class that is created late: its absence is reported, then the VM is created', async () => {
     const stage = await started();
     await stage.vm('db', { className: 'late' });
     const vm = await stage.until('db', ({ status }) => status.conditions !== undefined);
@@ -91,7 +91,7 @@ describe('creation', () => {
     await stage.untilPower('db', 'PoweredOn');
   });
 
-  test('the label with the zone is a pin; a zone without a host is told, with a Warning', async () => {
+  test('the zone label pins the VM; a zone without a host is reported, with a Warning', async () => {
     const stage = await started();
     await stage.vm('pinned', {}, { labels: { 'topology.kubernetes.io/zone': 'zone-b' } });
     expect((await stage.until('pinned', isReady)).status).toMatchObject({
@@ -338,7 +338,7 @@ describe('power', () => {
     for (const name of ['by-annotation', 'by-label', 'checked']) await stage.untilPower(name, 'PoweredOn');
   });
 
-  test('STANDIN-7: the apply time is waited for, dropped when it is over, and told of where it is none', async () => {
+  test('STANDIN-7: the apply time is awaited, removed once it has passed, and reported if it is invalid', async () => {
     const stage = await started();
     const key = 'vmoperator.vmware.com.protected/apply-power-state-time';
     await stage.vm('db', { powerState: 'PoweredOff', powerOffMode: 'Hard' });
@@ -462,7 +462,7 @@ describe('deletion', () => {
     expect(effects).toMatchObject([{ uid: first.metadata.uid }, { uid: second.metadata.uid }]);
   });
 
-  test('an object that went without the finalizer, also while nobody looked', async () => {
+  test('an object that was deleted without the finalizer, also while the controller was down', async () => {
     const stage = await started();
     const key = (name: string) => ({ namespace: stage.namespace, name });
     const force = async (name: string): Promise<void> => {
@@ -482,7 +482,7 @@ describe('deletion', () => {
   });
 });
 
-test('Zones: in each namespace with VMs or groups, after the inventory; that of somebody else is left alone', async () => {
+test('Zones: in each namespace with VMs or groups, according to the inventory; those of other owners are left alone', async () => {
   const stage = newStage();
   await stage.start();
   await stage.api.create(RESOURCES.zones, {

@@ -40,7 +40,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-test('missing ones are added; one of a wrong type is an error with the commands that mend it', async () => {
+test('missing ones are added; one of a wrong type is an error with the commands that fix it', async () => {
   const { client } = temporal;
   const wrongType = [{ name: 'VmGroupPhase', wanted: 'Keyword', found: 'Int' }];
   const missing = Object.keys(SEARCH_ATTRIBUTE_TYPES).filter((name) => name !== 'VmGroupPhase');

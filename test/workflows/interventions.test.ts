@@ -81,7 +81,7 @@ describe('places', () => {
     expect(later.openIds).not.toContain('power-on/new');
   });
 
-  it('a skipped member is not placed: the call for places is made again without it', () => {
+  it('a skipped member is not placed: the placement call is repeated without it', () => {
     const starts: ReturnType<typeof workOf>[] = [];
     const world = new World(undefined, undefined, (_run, { start }) => starts.push(...start.map(workOf)));
     const fresh = { ...plan([tier([vm('db'), vm('report')])]), placesAhead: true as const };

@@ -69,7 +69,7 @@ describe('a nested run that takes longer than its activity waits', () => {
     expect(world.timers).toEqual([]);
   });
 
-  it('NESTED-2: is found within half an hour if it ends without a word', () => {
+  it('NESTED-2: is found within half an hour if it ends without notifying its parent', () => {
     const world = waiting({ takes: HOUR, silent: true });
     world.pass();
     expect(world.outcome?.outcome).toBe('Converged');
@@ -212,7 +212,7 @@ describe('a nested run', () => {
     expect(next.notify).toEqual({ workflowId: 'vmgroup/a/c', member: INNER, runId: 's' });
   });
 
-  it("takes the plan of its parent's later operation, whatever the generations", () => {
+  it("takes the plan of its parent's later operation, regardless of generations", () => {
     const run = begin(message(5, 100), 0);
     expect(receivePlan(run, message(3, 200), 1).plan.generation).toBe(3);
     expect(receivePlan(run, message(3, 100), 1)).toMatchObject({ plan: { generation: 5 } });
@@ -236,7 +236,7 @@ const fate: fc.Arbitrary<Fate> = fc.record(
 );
 const event = fc.constantFrom('edit', 'retryMember', 'pause', 'resume', 'same', 'forge', 'nothing');
 
-it('NESTED-1, NESTED-2: whatever happens meanwhile, the end of each nested run is noticed, at a bounded cost', () => {
+it('NESTED-1, NESTED-2: the end of each nested run is noticed after any events, at a bounded cost', () => {
   fc.assert(
     fc.property(
       fc.array(fate, { minLength: 1, maxLength: 4 }),

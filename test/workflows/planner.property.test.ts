@@ -362,7 +362,7 @@ function isThere(play: Play, name: string, desired: Plan['powerState']): boolean
 
 const HAS_REASON: MemberState['phase'][] = ['Parked', 'Skipped', 'LeftAlone', 'Missing'];
 
-describe('the planner, whatever happens', () => {
+describe('the planner, after any events', () => {
   it('PLANNER-1 PLANNER-2 PLANNER-3 PLANNER-5 PLANNER-8: order, delays, no needless operation, no more at once than allowed, what is not used is given back', () => {
     fc.assert(
       fc.property(scenario, (given) => {
@@ -397,7 +397,7 @@ describe('the planner, whatever happens', () => {
     );
   });
 
-  it('PLANNER-4: the run comes to an end, or names what it waits for', () => {
+  it('PLANNER-4: the run ends, or names what it waits for', () => {
     fc.assert(
       fc.property(scenario, (given) => {
         const { run, outcome } = new Play(given).run().world;

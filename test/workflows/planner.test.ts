@@ -57,7 +57,7 @@ describe('PLANNER-6: placing', () => {
     ]);
   });
 
-  it('asks anew where what it waits for has changed: requests, rules, members, or VMs beside', () => {
+  it('asks again if what it waits for has changed: requests, rules, members, or VMs outside the tree', () => {
     const first = plan([tier([vm('a', { requests: rules })])], { beside: [] });
     const changes = [
       plan([tier([vm('a', { requests: { ...rules, cpus: 2 } })])], { beside: [] }),
@@ -153,7 +153,7 @@ describe('PLANNER-8: giving back', () => {
     expect(Object.keys(world.outcome?.placements ?? {})).toEqual(['db-1', 'db-2']);
   });
 
-  it('also those for which no answer came: the question may have been heard, and what gives back is later than it', () => {
+  it('also those without an answer: the request may have arrived, and the release comes after it', () => {
     const asked: number[] = [];
     const world = new World(undefined, undefined, (_run, { start }) => {
       for (const each of start) if (each.activity === 'place') asked.push(each.input.sequence ?? NaN);
@@ -194,7 +194,7 @@ describe('PLANNER-8: giving back', () => {
     expect([...there.released, ...child.released]).toEqual([]);
   });
 
-  it('where the platform does not answer, the outcome says that nobody knows, and the places stay on record', () => {
+  it('if the platform does not answer, the outcome says that the places are unknown, and they stay recorded', () => {
     const world = first(new World().send(plan(threeTiers())));
     world.say('abort');
     world.run = released(world.run!, 'release/shop', { failure: 'the platform is away' });
@@ -206,7 +206,7 @@ describe('PLANNER-8: giving back', () => {
     expect(Object.keys(world.outcome?.placements ?? {})).toHaveLength(6);
   });
 
-  it('PLACING-2: a change of mind in the middle asks anew for every place, whatever was observed of it', () => {
+  it('PLACING-2: a change of the desired state in the middle asks again for every place, regardless of observations', () => {
     const world = first(new World().send(plan(threeTiers())));
     world.say('abort');
     const again = threeTiers().map((each) => ({
@@ -330,7 +330,7 @@ describe('power on', () => {
       },
     );
 
-    it('a group that leaves power alone asks nobody, whatever is observed, and a force sync changes nothing', () => {
+    it('a group that leaves power alone asks for no operation, whatever is observed, and a force sync changes nothing', () => {
       const members = [seen('on', 'PoweredOn'), seen('off', 'PoweredOff'), vm('new', { link: 'NotFound' })];
       const world = new World();
       world.send(plan([tier(members)], { powerState: 'Unchanged', forceSync: 'now@1', ...ahead }));
@@ -776,7 +776,7 @@ describe('changes in the middle', () => {
   });
 });
 
-it('who asked for a force sync is on record once, however often it is told', () => {
+it('a request for a force sync is recorded once, however often it arrives', () => {
   const bob = { cause: 'ForceSync', actor: 'bob', reason: 'INC-4711' } as const;
   const world = new World().send(plan(running(), { forceSync: 't1' }), bob);
   world.send(plan(running(), { forceSync: 't1' }), bob);
@@ -809,7 +809,7 @@ describe('drift', () => {
     expect(world.outcome).toMatchObject({ outcome: 'Converged', corrections: { a: [began] } });
   });
 
-  it('Enforce: stops after the limit, says so, and starts again when somebody retries', () => {
+  it('Enforce: stops after the limit, says so, and starts again when an operator retries', () => {
     const world = new World();
     world.send(drifted(world.now, [world.now - 3000, world.now - 2000, world.now - 1000]), {
       cause: 'Drift',
@@ -882,7 +882,7 @@ describe('members that the last run left as they are', () => {
     ]);
   });
 
-  it('get their chance when somebody retries them', () => {
+  it('are tried again when an operator retries them', () => {
     const world = new World(() => ({ takes: 60_000 })).send(
       plan([tier([seen('a', 'PoweredOff', 0, aside), seen('b', 'PoweredOff')])]),
       { cause: 'Drift' },
@@ -950,7 +950,7 @@ describe('nested groups', () => {
   });
 });
 
-describe('words of operators', () => {
+describe('operator commands', () => {
   const held = (): World => new World(() => ({ takes: 10_000 })).send(plan(threeTiers()));
 
   it('pause: nothing starts until resume; a delay goes on', () => {

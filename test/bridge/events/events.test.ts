@@ -126,7 +126,7 @@ test('groups that are added, changed and deleted', () => {
   expect(manifestEvents(new Map([['prod/app', undefined]]), groups)).toEqual([]);
 });
 
-test('each problem is told once, wherever it moves in its file', () => {
+test('each problem is reported once, also if it moves in its file', () => {
   const problem = {
     severity: 'Error' as const,
     file: 'a.yaml',

@@ -108,7 +108,7 @@ test('SOURCE-1: power off is an edit of the spec, and ends in reverse order wher
   expect(off['db']?.asked).toBeGreaterThanOrEqual((off['web']?.asked ?? NaN) + 290);
 });
 
-test('a VM that joins is powered on, one that leaves is let go, one made anew under the same name is another', async () => {
+test('a VM that joins is powered on, one that leaves is let go, one recreated under the same name is another VM', async () => {
   const shape = { namespace: 'members', name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['a'] }] };
   await system.apply('members', groupWithVms(shape));
   await phase('members', 'app', 'Converged');

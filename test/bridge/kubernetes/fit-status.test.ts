@@ -115,7 +115,7 @@ test('FIT-1: 2,000 members with names of 253 characters and errors of 4 KB fit',
   expect(complete(status)).toMatch(/too large for the API server: messages are cut to \d+ bytes/);
 });
 
-test('FIT-1: whatever the group is, its status fits, and every text of it is whole', () => {
+test('FIT-1: the status of any group fits, and no text of it is cut inside a character', () => {
   fc.assert(
     fc.property(
       fc.record({

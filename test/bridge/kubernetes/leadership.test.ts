@@ -84,7 +84,7 @@ describe('LEADER-1: what a process that was paused believes of its lease', () =>
   beforeEach(() => (told = []));
   afterEach(() => election?.stop());
 
-  test('the first thing that it does when it wakes up finds the belief over; it is told, and comes back with the next renewal', async () => {
+  test('its first action after waking up finds the leadership over; it is notified, and leads again with the next renewal', async () => {
     const holding = hold('paused');
     await until(holding);
     pause(BELIEF + 100);
@@ -245,7 +245,7 @@ function follow(): Pick<ClusterObjects, 'groups' | 'stop'> {
   };
 }
 
-test('STORE-2: status that waits when the lease goes is not written; whoever has it again writes it', async () => {
+test('STORE-2: status that waits when the lease is lost is not written; the next leader writes it', async () => {
   const text = names.map((name) => groupManifest({ namespace: 'status', name, tiers: [] })).join('---\n');
   await apply('status', text);
   const { items } = await api.list(RESOURCES.virtualMachineGroups, { namespace: 'status' });
@@ -273,7 +273,7 @@ test('STORE-2: status that waits when the lease goes is not written; whoever has
   await stop();
 });
 
-test('STORE-3: status that the server finds invalid is tried again and told of once, and another one is tried at once', async () => {
+test('STORE-3: status that the server finds invalid is retried and reported once, and another one is tried at once', async () => {
   await apply('invalid', groupManifest({ namespace: 'invalid', name: 'app', tiers: [] }));
   const group = { namespace: 'invalid', name: 'app' };
   const metadata = (await api.get(RESOURCES.virtualMachineGroups, group))?.metadata ?? { name: '' };

@@ -97,7 +97,7 @@ async function owners(namespace: string): Promise<number> {
   return items.flatMap(({ metadata }) => metadata.ownerReferences ?? []).length;
 }
 
-test('OWN-5: no owner reference is written before the server has answered that the finalizer stands', async () => {
+test('OWN-5: no owner reference is written before the server has confirmed the finalizer', async () => {
   await apply('order', shape('order'));
   const log: string[] = [];
   const slowFinalizer = observed(log, async (object) =>
@@ -110,7 +110,7 @@ test('OWN-5: no owner reference is written before the server has answered that t
   expect(await owners('order')).toBe(names.length);
 });
 
-test('OWN-5: a group that is deleted before its finalizer stands gets no owner references and may not be driven', async () => {
+test('OWN-5: a group that is deleted before its finalizer is set gets no owner references and may not be driven', async () => {
   await apply('window', shape('window'));
   const log: string[] = [];
   const { ownership, group, index } = await follow(
@@ -138,7 +138,7 @@ test('OWN-5: a group that is being deleted already gets neither finalizer nor ow
   await cluster.run(['-n', 'held', 'patch', 'vmg', 'app', '--type=merge', '-p', patch]);
 });
 
-test('OWN-5: without the lease a group may be driven once its finalizer stands, and nothing is written', async () => {
+test('OWN-5: without the lease a group may be driven once its finalizer is set, and nothing is written', async () => {
   await apply('follower', shape('follower'));
   const log: string[] = [];
   const writer = observed(log, async () => undefined);

@@ -51,7 +51,7 @@ const group = (name: string, spec: object, uid = name, generation = 1): GroupObj
   statusDigest: '',
 });
 
-test('SOURCE-3: an invalid object that comes, goes, or is made anew changes what is said of those that name it', async () => {
+test('SOURCE-3: an invalid object that is created, deleted or recreated changes the findings of those that name it', async () => {
   const groups = memory<GroupObject>();
   const source = kubernetesSource({
     ...{ groups, machines: memory(), classes: memory(), policies: memory() },
@@ -85,7 +85,7 @@ test('SOURCE-3: an invalid object that comes, goes, or is made anew changes what
   await source.stop();
 });
 
-test('what a cache keeps beside a group is no unknown field of it', async () => {
+test('a field that a cache adds to a group is not an unknown field of it', async () => {
   const groups = memory<GroupObject>();
   const source = kubernetesSource({
     ...{ groups, machines: memory(), classes: memory(), policies: memory() },

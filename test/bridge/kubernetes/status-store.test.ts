@@ -101,7 +101,7 @@ async function settled(store: KubernetesStatusStore): Promise<number> {
   return before;
 }
 
-test('STORE-6: the late write of a process that led before does not stay', async () => {
+test('STORE-6: a late write of the former leader does not stay', async () => {
   const metadata = await create('late');
   let first = true;
   const former = open(slow, () => first);
@@ -121,7 +121,7 @@ test('STORE-6: the late write of a process that led before does not stay', async
   expect(await settled(next)).toBe(2);
 });
 
-test('STORE-6: a status that a person has edited is written again, also where nothing else changes', async () => {
+test('STORE-6: a status that a user has edited is written again, also if nothing else changes', async () => {
   const metadata = await create('edited');
   const store = open();
   store.save(viewOf(metadata, 'ours'));
@@ -133,7 +133,7 @@ test('STORE-6: a status that a person has edited is written again, also where no
   expect(await settled(store)).toBe(2);
 });
 
-test('STORE-6: fields of another writer that are none of ours stay, and cause one more write', async () => {
+test('STORE-6: fields of another writer that are not ours stay, and cause one more write', async () => {
   const metadata = await create('shared');
   const store = open();
   store.save(viewOf(metadata, 'ours'));
@@ -148,7 +148,7 @@ test('STORE-6: fields of another writer that are none of ours stay, and cause on
   expect((await get('shared')).status).toMatchObject({ message: 'ours', ...status });
 });
 
-test('STORE-6: a writer that keeps changing the status is answered ever more seldom, and one that has gone leaves ours', async () => {
+test('STORE-6: a writer that keeps changing the status is answered less and less often, and once it stops, our status stays', async () => {
   const metadata = await create('contested');
   const store = open();
   store.save(viewOf(metadata, 'ours'));
@@ -210,7 +210,7 @@ test('STORE-7: a status of 2,000 members with long errors is written, and says t
   expect([store.writes, told]).toEqual([writes, []]);
 });
 
-test('STORE-7: where other parts of the object leave less room the status is made smaller, and nothing is repeated', async () => {
+test('STORE-7: if other parts of the object leave less room, the status is made smaller, and no write is repeated', async () => {
   const metadata = await create('crowded');
   // Not more than annotations may take, but enough with the list of members, which an edit may make that large.
   const names = Array.from({ length: 3_000 }, (_, at) => ({
@@ -230,7 +230,7 @@ test('STORE-7: where other parts of the object leave less room the status is mad
   expect(await settled(store)).toBeLessThanOrEqual(3);
 });
 
-test('STORE-7: a server that finds every status too large is asked ever more seldom', async () => {
+test('STORE-7: a server that finds every status too large is asked less and less often', async () => {
   const metadata = await create('refused');
   const refusing: ApiServer = {
     ...api,

@@ -41,7 +41,7 @@ function ended(reported: VirtualMachineStatus, over: Partial<RunState & { phase:
   };
 }
 
-describe('SEEN-1: the later observation counts, whatever the clocks say', () => {
+describe('SEEN-1: the later observation counts, regardless of clocks', () => {
   test('a change after the run is seen while the clock of the worker is a day ahead', () => {
     const run = ended(seen('PoweredOn', at('7', DAY)));
     onPlatform = seen('PoweredOff', at('8', 2_000));

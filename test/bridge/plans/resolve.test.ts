@@ -165,13 +165,13 @@ describe('what nested plans carry', () => {
     });
   });
 
-  test("a parent's modes outrank a child's; a VM keeps its own beside them", () => {
+  test("a parent's modes outrank a child's; a VM keeps its own as well", () => {
     expect(mid).toMatchObject({ powerOffMode: 'Hard', suspendMode: 'Soft' });
     expect(mid?.tiers[0]?.members[0]).toMatchObject({ powerOffMode: 'TrySoft' });
     expect(top.suspendMode).toBeUndefined();
   });
 
-  test('`now` counts once a revision, below the group too; a time stands as it is', () => {
+  test('`now` counts once for each revision, also below the group; a time is kept as it is', () => {
     expect(top.forceSync).toBe('now@top@1');
     expect(mid?.forceSync).toBe('now@top@1');
     const timed = manifests({
@@ -275,7 +275,7 @@ describe('what affinity rules see', () => {
       ],
     });
 
-  test('the labels that rules of the namespace ask for, the rules, and the VMs beside the tree that they are about', () => {
+  test('the labels that rules of the namespace select by, the rules, and the VMs outside the tree that they involve', () => {
     const plan = planOf(from());
     const [a, child] = plan.tiers[0]?.members ?? [];
     expect(a?.requests).toEqual({
@@ -296,7 +296,7 @@ describe('what affinity rules see', () => {
     expect(child?.plan?.beside).toBeUndefined();
   });
 
-  test('without rules nothing is said of labels', () => {
+  test('without rules there are no labels', () => {
     const plan = planOf(
       manifests({ groups: [group('app', [tier(['a'])], on)], virtualMachines: [vm('a', 'app', { labels })] }),
     );

@@ -486,7 +486,7 @@ describe('a run is open', () => {
       return open({ members });
     };
 
-    test('is told once, and marked', () => {
+    test('is sent once, and marked', () => {
       const first = chooseSend(bOn, knowing(parkedAt(100), { sent: sentOf(plan) }));
       expect(cause(first)).toBe('Recovered');
       expect(first.send?.plan.tiers[0]?.members.map(({ recovered }) => recovered)).toEqual([undefined, true]);
@@ -495,7 +495,7 @@ describe('a run is open', () => {
       expect(cause(chooseSend(bOn, knowing(parkedAt(150), { sent })))).toBeUndefined();
     });
 
-    test('not by what the run said of it before it was turned round', () => {
+    test('not by what the run reported before it changed direction', () => {
       const back: Plan = { ...planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) }), ...turnedTo };
       expect(cause(chooseSend(back, knowing(parkedAt(100), { sent: sentOf(back) })))).toBeUndefined();
     });

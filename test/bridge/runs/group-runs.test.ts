@@ -118,7 +118,7 @@ describe('RUNS-5: whether the server answers', () => {
   });
 });
 
-test('a look at a run tells nobody: who looks reads it', async () => {
+test('reading a run notifies no listener: the reader has the result', async () => {
   await found({ status: 'COMPLETED', outcome: outcome(plan) });
   expect(changes).toBe(0);
 });
@@ -165,7 +165,7 @@ describe('clearing up after a run', () => {
   });
 });
 
-test('RUNS-6: a run is told once of the end of a nested run', async () => {
+test('RUNS-6: a run is notified once of the end of a nested run', async () => {
   await found();
   const end = { member: 'VirtualMachineGroup/inner', runId: 'inner-1', endedRunId: 'inner-1' };
   for (let times = 0; times < 3; times += 1) await runs.reportEnd(APP, end);
@@ -175,7 +175,7 @@ test('RUNS-6: a run is told once of the end of a nested run', async () => {
   expect(server.ends).toHaveLength(2);
 });
 
-test('RUNS-6: the end of a nested run is told of again after the server refused it', async () => {
+test('RUNS-6: the notification of the end of a nested run is repeated after the server refused it', async () => {
   await found();
   const end = { member: 'VirtualMachineGroup/inner', runId: 'inner-1', endedRunId: 'inner-1' };
   server.down = true;
@@ -257,7 +257,7 @@ test('a message to a run that has continued as new a moment ago goes to the same
   expect(await runs.send(message)).toBe('run-1');
 });
 
-test('what a run said before a message was sent counts as old until it answers again', async () => {
+test('an answer of a run from before a message was sent counts as stale until it answers again', async () => {
   await found();
   expect(runs.get(APP)).not.toHaveProperty('unheard');
   let answer = (): void => undefined;

@@ -23,7 +23,7 @@ const known = (paused?: typeof pause) => {
 const begun = { activityId: 'power-on/a', paused: pause };
 const over = { activityId: 'power-on/a', paused: null };
 
-describe('what a run is told of paused activities', () => {
+describe('reports of paused activities to a run', () => {
   test.each([
     ['a pause that it does not know', health, known(), new Map(), [begun]],
     ['not one that it was told of', health, known(), new Map([['power-on/a', pause]]), []],

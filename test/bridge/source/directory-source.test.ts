@@ -142,7 +142,7 @@ test('DIRECTORY-2: a file that is gone for a moment deletes nothing; one that st
   expect(groups()).toEqual({ other: 'PoweredOn' });
 });
 
-test('an object that was deleted while nobody watched is gone before anything is said', async () => {
+test('an object that was deleted while nothing watched is gone before anything is reported', async () => {
   await put('app.yaml', group('PoweredOn'));
   await put('other.yaml', group('PoweredOn', 'other'));
   await (await begin()).stop();

@@ -332,7 +332,7 @@ describe('Ready', () => {
     expect(condition(view({ states: {}, run, previous: after }), 'Ready')).toMatch(/^False MembersNotReady/);
   });
 
-  test('a group whose parent does not exist is not ready, whatever its members are', () => {
+  test('a group whose parent does not exist is not ready, regardless of its members', () => {
     const from = { ...base, groups: [group('app', [tier(['a'])], { ...on, groupName: 'gone' })] };
     expect(condition(view({ from, states: { a: placedOn } }), 'Ready')).toBe(
       'False ParentNotFound: VirtualMachineGroup "gone", which spec.groupName names, does not exist; All group members are in desired state',

@@ -117,7 +117,7 @@ describe('requests for a run', () => {
     expect(handled.map((each) => each.name)).toEqual(['app', 'other']);
   });
 
-  test('one that is refused, or is none, is told and taken away', async () => {
+  test('one that is refused, or is invalid, is reported and removed', async () => {
     const refused: string[] = [];
     const refuse = async (): Promise<void> => {
       throw new Error('no such group');

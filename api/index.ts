@@ -8,6 +8,7 @@ export {
   type JsonPatchOperation,
 } from './admission';
 export { canonicalText } from './canonical';
+export { COMPANION, COMPANION_STATUS, contestText, readBesideVmOperator } from './companion';
 export { crds, type CustomResourceDefinition } from './crds';
 export { formatDuration, parseDuration } from './duration';
 export {

@@ -106,6 +106,10 @@ export interface Group extends ObjectMeta {
   nextForcePowerStateSyncTime?: string;
   /** Name of the SequencePolicy from the annotation `vmgroup.dev/policy`. */
   policyName?: string;
+  /** A policy of its own, from the annotation `vmgroup.dev/policy-spec`; it outranks {@link Group.policyName}. */
+  policy?: SequencePolicy;
+  /** Why another controller powers the members: then nothing is done with the group's tree. */
+  contestedBy?: string;
 }
 
 /** A label selector: all `matchLabels` and all `matchExpressions` must hold. */

@@ -15,6 +15,7 @@ export {
   otherController,
   startKubernetesBridge,
   viewOfObject,
+  viewOfSummary,
   type KubernetesBridge,
   type KubernetesBridgeOptions,
   type KubernetesFigures,

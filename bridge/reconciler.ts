@@ -5,7 +5,15 @@
 import pMap from 'p-map';
 import type { Group, ObjectName } from '../api';
 import { CONCURRENCY, errorText, type Executor, type ShownViews } from './execute';
-import { objectKey, splitKey, topOf, treeOf, type ManifestIndex, type ObjectKey } from './manifests';
+import {
+  contestOf,
+  objectKey,
+  splitKey,
+  topOf,
+  treeOf,
+  type ManifestIndex,
+  type ObjectKey,
+} from './manifests';
 import type { DesiredState, GroupMemory, TreeObserver } from './observed';
 import { dueLookUps, returnIn, stepsOf, viewsOf, type TreeFacts, type TreeSteps } from './pass';
 import type { UnusableGroup } from './source';
@@ -64,7 +72,8 @@ export class Reconciler {
     const steps = watch.time(() => stepsOf(observer.tree(index, tree), claimed));
     for (const step of steps.drivers) await attempts.make(() => executor.drive(step));
     for (const group of steps.undriven) {
-      await attempts.make(() => executor.withdraw(group, 'the group has no power state any more'));
+      const why = contestOf(index, group) ?? 'the group has no power state any more';
+      await attempts.make(() => executor.withdraw(group, why));
     }
     for (const group of tree) await attempts.make(() => executor.reportPauses(group));
     if (!mayAct()) return;

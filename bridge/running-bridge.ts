@@ -1,7 +1,7 @@
 /** A bridge at work: hands what comes in, from the source, the platform and operators, to the parts that it consists of. */
 import type { ObjectName, Problem } from '../api';
 import { errorText, type Announce, type ShownViews } from './execute';
-import { driverOf, objectKey, type ObjectKey } from './manifests';
+import { contestOf, driverOf, objectKey, type ObjectKey } from './manifests';
 import type { DesiredState, GroupMemory, ObservedVms } from './observed';
 import type { Bridge, BridgeOptions, Readiness } from './options';
 import type { RunRequest } from './requests';
@@ -99,6 +99,8 @@ export class RunningBridge implements Bridge {
     const group = desired.group(objectKey(request));
     if (!group) throw new Error(`There is no group ${namespace}/${name}.`);
     const driver = driverOf(desired.index, group, placesAhead);
+    const contest = contestOf(desired.index, group);
+    if (contest !== undefined) throw new Error(`${contest}.`);
     if (!driver) {
       throw new Error(
         `Group ${namespace}/${name} has no power state, so there is nothing to run. Set spec.powerState first.`,

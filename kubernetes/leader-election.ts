@@ -1,13 +1,13 @@
 /**
  * Leader election: the process that holds a Lease leads.
  *
- * LEADER-1: at most one process believes that it leads, also one that was paused and wakes up. The belief ends {@link DURATION} minus
+ * LEADER-1: at most one process believes that it leads, also one that was paused and wakes up, unless leases may not be used (`onForbidden`). The belief ends {@link DURATION} minus
  *     {@link BELIEF} before the lease does.
  * LEADER-2: a leader that dies is followed by another one within {@link DURATION} and a few seconds; one that stops releases the lease.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiServer } from './api-server';
-import { since, type Moment } from './clocks';
+import { moment, since, type Moment } from './clocks';
 import { KubernetesError } from './error';
 import { Lease } from './lease';
 
@@ -23,6 +23,11 @@ export interface LeaderElectionOptions {
   onChange: (leading: boolean) => void;
   /** Called when the lease could not be acquired, renewed or released; this is retried. */
   onError?: (error: unknown) => void;
+  /**
+   * If present, a process that may not use leases leads without one, and so does every other one. Called when that begins. A right that is
+   * given later counts within seconds.
+   */
+  onForbidden?: (error: unknown) => void;
 }
 
 /** Seconds that the lease is good for after it was renewed. */
@@ -48,6 +53,8 @@ export class LeaderElection {
   /** What `onChange` was called with last. */
   #believed = false;
   #beliefEnds: NodeJS.Timeout | undefined;
+  /** It leads without a lease. */
+  #isFree = false;
 
   constructor(options: LeaderElectionOptions) {
     const { api, namespace, name, identity } = options;
@@ -78,7 +85,7 @@ export class LeaderElection {
     this.#closing.abort();
     clearTimeout(this.#beliefEnds);
     await this.#running;
-    const led = this.isLeader();
+    const led = this.isLeader() && !this.#isFree;
     this.#lose();
     if (led) await this.#lease.release().catch((error: unknown) => this.#options.onError?.(error));
   }
@@ -97,10 +104,22 @@ export class LeaderElection {
       if (begun) this.#renewed(begun);
       // LEADER-1: the lease was deleted or edited before ours was over.
       else this.#lose();
+      this.#isFree = false;
     } catch (error: unknown) {
+      if (this.#leadsFreely(error)) return;
       const overtaken = error instanceof KubernetesError && error.isConflict;
       if (!overtaken) this.#options.onError?.(error);
     }
+  }
+
+  /** Leads without a lease if leases may not be used. Returns whether that is so. */
+  #leadsFreely(error: unknown): boolean {
+    const { onForbidden } = this.#options;
+    if (!onForbidden || !(error instanceof KubernetesError) || error.code !== 403) return false;
+    this.#renewed(moment());
+    if (!this.#isFree) onForbidden(error);
+    this.#isFree = true;
+    return true;
   }
 
   #renewed(at: Moment): void {

@@ -20,6 +20,8 @@ export interface ReflectorOptions {
   fieldSelector?: string;
   /** A resource that the server does not have counts as empty. */
   optional: boolean;
+  /** If present, a resource that may not be read counts as empty too. Called at each refusal. */
+  onForbidden?: (error: unknown) => void;
   /** Ends it. */
   signal: AbortSignal;
 }
@@ -101,12 +103,21 @@ export class Reflector {
       return this.#worked ? 0 : pauseAfter(failures);
     } catch (error: unknown) {
       if (this.#options.signal.aborted) return 0;
-      if (this.#options.optional && isAbsent(error) && this.#isGone()) {
+      if (this.#countsAsEmpty(error) && this.#isGone()) {
         this.#empty();
         return ABSENT_PAUSE;
       }
       return this.#failed(error, this.#worked ? 1 : failures);
     }
+  }
+
+  #countsAsEmpty(error: unknown): boolean {
+    const { optional, onForbidden } = this.#options;
+    if (onForbidden && error instanceof KubernetesError && error.code === 403) {
+      onForbidden(error);
+      return true;
+    }
+    return optional && isAbsent(error);
   }
 
   #failed(error: unknown, failures: number): number {

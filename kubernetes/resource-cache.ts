@@ -35,6 +35,8 @@ export interface CacheOptions<T> {
   onListenerError?: (error: unknown) => void;
   /** A resource that the server does not have counts as empty, and is listed again from time to time. */
   optional?: boolean;
+  /** If present, a resource that may not be read counts as empty too, and is listed again from time to time. Called at each refusal. */
+  onForbidden?: (error: unknown) => void;
 }
 
 /** Objects of one resource, by `namespace/name` (`name` alone if it is not namespaced). */
@@ -92,7 +94,11 @@ class FollowedResource<T> implements ResourceCache<T> {
     this.plural = resource.plural;
     this.#options = options;
     this.#synced = new Promise((resolve) => (this.#markSynced = resolve));
-    const followed = { api, resource, optional, signal: this.#closing.signal };
+    const { onForbidden } = options;
+    const followed = {
+      ...{ api, resource, optional, signal: this.#closing.signal },
+      ...(onForbidden && { onForbidden: (error: unknown) => this.#guard(() => onForbidden(error)) }),
+    };
     const selector = fieldSelector === undefined ? {} : { fieldSelector };
     this.#reflectors = namespaces.map(
       (namespace) =>

@@ -36,8 +36,11 @@ export type EventReason =
   | 'RunRecovered'
   /** Another controller writes the status of the group too. */
   | 'StatusContested'
-  /** Another writer keeps setting the power state of a nested group. */
+  /** Another writer keeps setting the power state of a nested group, or another controller powers the members. */
   | 'PowerStateContested'
+  | 'ContestEnded'
+  /** VM Operator may power a VM on before its turn. */
+  | 'StartsEarly'
   | 'TemporalUnreachable'
   | 'TemporalReachable'
   | 'RequestRefused'

@@ -9,9 +9,9 @@ import { progressEvents } from './progress-events';
 export function viewEvents(before: GroupView | undefined, after: GroupView): Happening[] {
   const object = groupObject(after.metadata);
   const { run } = after;
-  if (!run) return [];
+  const events: Happening[] = contestEvents(object, before, after);
+  if (!run) return events;
   const old = before?.run?.runId === run.runId ? before.run : undefined;
-  const events: Happening[] = [];
   if (!old && run.endedAt === undefined) {
     events.push({ type: 'Normal', reason: 'RunStarted', object, message: `run ${run.runId} is open` });
   }
@@ -21,6 +21,15 @@ export function viewEvents(before: GroupView | undefined, after: GroupView): Hap
   const wasOver = old ? old.endedAt !== undefined : before === undefined;
   if (run.endedAt !== undefined && !wasOver) events.push(ended(object, after));
   return events;
+}
+
+/** Another controller powers the members, or does so no more. */
+function contestEvents(object: EventObject, before: GroupView | undefined, after: GroupView): Happening[] {
+  const [was, is] = [before?.phase === 'Contested', after.phase === 'Contested'];
+  if (was === is) return [];
+  return is
+    ? [{ type: 'Warning', reason: 'PowerStateContested', object, message: after.message }]
+    : [{ type: 'Normal', reason: 'ContestEnded', object, message: 'no other controller powers the members' }];
 }
 
 /** Findings about an open run that are new or gone. */

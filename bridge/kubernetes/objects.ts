@@ -1,5 +1,7 @@
 /** The caches of the objects of a cluster that desired state is made of. */
+import { COMPANION_STATUS, own } from '../../api';
 import {
+  emptyCache,
   RESOURCES,
   resourceCache,
   withoutLastApplied,
@@ -20,6 +22,8 @@ export interface GroupObject extends KubernetesObject {
   statusDigest: string;
   /** Another controller that writes the status, if any. */
   other?: OtherController;
+  /** Text of the annotation with what vmgroup reports beside VM Operator's group controller. */
+  summary?: string;
 }
 
 /** The caches that desired state is read from. */
@@ -41,11 +45,15 @@ export interface ClusterObjectsOptions {
   namespaces?: readonly string[];
   onBroken?: (resource: Resource, error: unknown, retryIn: number) => void;
   onListenerError?: (error: unknown) => void;
+  /**
+   * VM Operator's group controller acts: it places VMs, so classes are not read; and policies need not be readable. Called if they are not.
+   */
+  companion?: { onForbidden: (resource: Resource, error: unknown) => void };
 }
 
 /** Starts the caches of groups, classes and policies. A cluster need not have classes or policies. */
 export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
-  const { api, machines, namespaces, onBroken, onListenerError } = options;
+  const { api, machines, namespaces, onBroken, onListenerError, companion } = options;
   const follow = <T extends KubernetesObject>(
     resource: Resource,
     trim: (object: KubernetesObject) => T,
@@ -59,9 +67,13 @@ export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
       ...(namespaces && { namespaces }),
       ...(onBroken && { onBroken: (error, retryIn) => onBroken(resource, error, retryIn) }),
       ...(onListenerError && { onListenerError }),
+      ...(optional &&
+        companion && { onForbidden: (error: unknown) => companion.onForbidden(resource, error) }),
     });
   const groups = follow(RESOURCES.virtualMachineGroups, trimGroup);
-  const classes = follow(RESOURCES.virtualMachineClasses, withoutUnread, true);
+  const classes = companion
+    ? emptyCache<KubernetesObject>(RESOURCES.virtualMachineClasses)
+    : follow(RESOURCES.virtualMachineClasses, withoutUnread, true);
   const policies = follow(RESOURCES.sequencePolicies, withoutUnread, true);
   return {
     groups,
@@ -74,13 +86,19 @@ export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
 
 function trimGroup(object: KubernetesObject): GroupObject {
   const other = otherController(object);
-  return { ...withoutUnread(object), statusDigest: statusDigest(object), ...(other && { other }) };
+  const summary = own(object.metadata.annotations, COMPANION_STATUS);
+  return {
+    ...withoutUnread(object),
+    statusDigest: statusDigest(object),
+    ...(other && { other }),
+    ...(summary !== undefined && { summary }),
+  };
 }
 
 /** What is kept of an object; its status is not read. */
 function withoutUnread({ apiVersion, kind, metadata, spec }: KubernetesObject): KubernetesObject {
   const { managedFields, annotations, ...kept } = metadata;
-  const others = withoutLastApplied(annotations ?? {});
+  const { [COMPANION_STATUS]: _summary, ...others } = withoutLastApplied(annotations ?? {});
   return {
     ...(apiVersion !== undefined && { apiVersion }),
     ...(kind !== undefined && { kind }),

@@ -1,17 +1,15 @@
 /** A bridge on a cluster: source, status, ownership, Events and leader election put together. */
-import { POLICY_ANNOTATION, type ObjectName } from '../../api';
-import { LeaderElection, type ApiServer, type KubernetesObject } from '../../kubernetes';
+import type { ObjectName } from '../../api';
+import { LeaderElection, type ApiServer, type KubernetesObject, type Resource } from '../../kubernetes';
 import { startBridge } from '../bridge';
-import { groupObject, type BridgeEvent, type EventReason } from '../events';
+import type { BridgeEvent } from '../events';
 import { objectKey } from '../manifests';
 import type { Bridge, BridgeOptions } from '../options';
-import type { Ownership } from '../ownership';
-import { ContestedStatus } from './contested-status';
+import { companionParts } from './companion';
 import { EventRecorder } from './event-recorder';
 import { clusterObjects, type ClusterObjects, type Objects } from './objects';
-import { DanglingOwners, kubernetesOwnership, OwnedObjects } from './ownership';
-import { kubernetesSource, type KubernetesSource } from './source';
-import { kubernetesStatusStore, type KubernetesStatusStore } from './stored-status';
+import { controllerParts, type BridgeParts, type PartsContext } from './parts';
+import type { KubernetesSource } from './source';
 
 /** What {@link startKubernetesBridge} needs. */
 export interface KubernetesBridgeOptions extends Pick<
@@ -27,6 +25,14 @@ export interface KubernetesBridgeOptions extends Pick<
   leaseNamespace: string;
   /** Unique name of this process, for the Lease and for Events. */
   identity: string;
+  /**
+   * VM Operator's own group controller acts: it links and places, and this bridge brings groups to the power state that their annotations name.
+   * Only the rights of an editor of the namespace are needed; what is lost without the right to Leases and Events is logged.
+   */
+  companion?: {
+    /** Whether VM Operator powers a VM on by itself once it has created it. */
+    startsByItself: (machine: KubernetesObject) => boolean;
+  };
   /** Called when the start has to wait, with what cannot be read. */
   onWaiting?: (why: string) => void;
 }
@@ -60,30 +66,33 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
   const bridge = await cluster.start();
   return {
     ...bridge,
-    known: (namespace) => cluster.source.known(namespace),
+    known: (namespace) => cluster.known(namespace),
     leading: () => cluster.leading(),
     figures: () => cluster.figures(),
     stop: () => cluster.stop(),
   };
 }
 
+/** What is lost if a right is missing beside VM Operator's group controller. */
+const LOST = {
+  leases: 'Leases may not be used: this process leads without one, so run only one bridge',
+  policies: 'SequencePolicies are not read: groups name theirs in the annotation vmgroup.dev/policy-spec',
+} as const;
+
 class ClusterBridge {
-  readonly source: KubernetesSource;
   readonly #options: KubernetesBridgeOptions;
   readonly #objects: ClusterObjects;
   readonly #election: LeaderElection;
-  readonly #statusStore: KubernetesStatusStore;
   readonly #recorder: EventRecorder;
-  readonly #dangling: DanglingOwners;
-  readonly #ownership: Ownership;
+  readonly #parts: BridgeParts;
+  /** Losses that were logged. */
+  readonly #lost = new Set<string>();
   #bridge: Bridge | undefined;
 
   constructor(options: KubernetesBridgeOptions) {
     this.#options = options;
     this.#objects = this.#makeObjects();
-    this.source = kubernetesSource(this.#objects);
     this.#election = this.#makeElection();
-    this.#statusStore = this.#makeStatusStore();
     this.#recorder = new EventRecorder({
       api: options.api,
       objects: this.#objects,
@@ -91,30 +100,19 @@ class ClusterBridge {
       instance: options.identity,
       onError: this.#warn('failed to write an Event'),
     });
-    const owned = new OwnedObjects(this.#objects);
-    this.#dangling = this.#makeDanglingOwners(owned);
-    this.#ownership = this.#makeOwnership(owned);
-    new ContestedStatus(
-      this.#objects.groups,
-      () => this.leading(),
-      (group, message) => this.#reportWarning('StatusContested', group, message),
-    );
+    const { companion } = options;
+    const context = this.#partsContext();
+    this.#parts = companion ? companionParts(context, companion.startsByItself) : controllerParts(context);
   }
 
   async start(): Promise<Bridge> {
-    this.#dangling.start();
+    this.#parts.start();
     this.#election.start();
     const { client, taskQueue, observations, placesAhead = false, logger, onView } = this.#options;
+    const { source, statusStore, ownership } = this.#parts;
     this.#bridge = await startBridge({
-      source: this.source,
-      client,
-      taskQueue,
-      observations,
-      statusStore: this.#statusStore,
-      placesAhead,
+      ...{ source, client, taskQueue, observations, statusStore, placesAhead, ownership, logger },
       isLeader: () => this.leading(),
-      ownership: this.#ownership,
-      logger,
       onEvent: (event) => this.#report(event),
       ...(onView && { onView }),
     });
@@ -123,9 +121,13 @@ class ClusterBridge {
 
   async stop(): Promise<void> {
     await this.#bridge?.stop();
-    await this.#dangling.stop();
+    await this.#parts.stop();
     await this.#recorder.stop();
     await this.#election.stop();
+  }
+
+  known(namespace: string): ReturnType<KubernetesSource['known']> {
+    return this.#parts.source.known(namespace);
   }
 
   leading(): boolean {
@@ -136,7 +138,7 @@ class ClusterBridge {
     const { groups, classes, policies } = this.#objects;
     const caches = [groups, this.#options.machines, classes, policies];
     return {
-      statusWrites: this.#statusStore.writes,
+      statusWrites: this.#parts.statusStore.writes,
       caches: Object.fromEntries(
         caches.map(({ plural, size, live, counts }) => [plural, { objects: size, live, ...counts }]),
       ),
@@ -144,21 +146,24 @@ class ClusterBridge {
   }
 
   #makeObjects(): ClusterObjects {
-    const { api, machines, namespaces, logger } = this.#options;
+    const { api, machines, namespaces, logger, companion } = this.#options;
     return clusterObjects({
       api,
       machines,
       ...(namespaces && { namespaces }),
-      onBroken: ({ plural }, error, retryIn) => {
+      onBroken: ({ plural }: Resource, error, retryIn) => {
         logger.warn({ err: error, resource: plural, retryIn }, 'lost the watch on a resource, retrying');
         this.#waits(error);
       },
       onListenerError: this.#warn('failed to handle a watch event'),
+      ...(companion && {
+        companion: { onForbidden: (_resource, error) => this.#logLoss('policies', error) },
+      }),
     });
   }
 
   #makeElection(): LeaderElection {
-    const { api, leaseNamespace, identity } = this.#options;
+    const { api, leaseNamespace, identity, companion } = this.#options;
     return new LeaderElection({
       api,
       namespace: leaseNamespace,
@@ -166,6 +171,7 @@ class ClusterBridge {
       identity,
       onChange: (leading) => this.#onLeadership(leading),
       onError: this.#warn('failed to acquire or renew the lease, retrying'),
+      ...(companion && { onForbidden: (error) => this.#logLoss('leases', error) }),
     });
   }
 
@@ -173,68 +179,41 @@ class ClusterBridge {
     const { identity, leaseNamespace, logger } = this.#options;
     const lease = `${leaseNamespace}/${LEASE_NAME}`;
     logger.info({ identity, lease }, leading ? 'leading' : 'not leading');
-    if (leading) {
-      this.#statusStore.lead();
-      this.#dangling.look();
-    }
+    if (leading) this.#parts.lead();
     this.#bridge?.refresh();
   }
 
-  #makeStatusStore(): KubernetesStatusStore {
+  #partsContext(): PartsContext {
     const { api, namespaces, logger } = this.#options;
-    return kubernetesStatusStore({
-      api,
-      groups: this.#objects.groups,
+    return {
+      ...{ api, objects: this.#objects, logger },
       ...(namespaces && { namespaces }),
       isLeader: () => this.leading(),
-      onError: (error, retryIn, group) => {
-        if (group) {
-          logger.warn({ err: error, retryIn, group: objectKey(group) }, 'failed to write status, retrying');
-          return;
-        }
-        logger.warn({ err: error, retryIn }, 'failed to read status, retrying');
-        this.#waits(error);
-      },
-    });
+      onStatusError: (error, retryIn, group) => this.#onStatusError(error, retryIn, group),
+      report: (happening) => this.#report({ time: Date.now(), ...happening }),
+    };
   }
 
-  #makeDanglingOwners(owned: OwnedObjects): DanglingOwners {
-    return new DanglingOwners({
-      api: this.#options.api,
-      objects: this.#objects,
-      owned,
-      isLeader: () => this.leading(),
-      deletionOf: (group) => deletionOf(this.source, group),
-      onRemoved: ({ resource: { kind }, object: { metadata } }, group) =>
-        this.#options.logger.warn(
-          { kind, namespace: metadata.namespace, name: metadata.name, group },
-          'removed the owner reference to a group that is gone',
-        ),
-      onError: this.#warn('failed to remove owner references to groups that are gone, retrying'),
-    });
+  #onStatusError(error: unknown, retryIn: number, group: ObjectName | undefined): void {
+    const { logger } = this.#options;
+    if (group) {
+      logger.warn({ err: error, retryIn, group: objectKey(group) }, 'failed to write status, retrying');
+      return;
+    }
+    logger.warn({ err: error, retryIn }, 'failed to read status, retrying');
+    this.#waits(error);
   }
 
-  #makeOwnership(owned: OwnedObjects): Ownership {
-    return kubernetesOwnership({
-      api: this.#options.api,
-      objects: this.#objects,
-      owned,
-      isLeader: () => this.leading(),
-      deletionOf: (group) => deletionOf(this.source, group),
-      onGivenUp: (group, message) => {
-        this.#options.logger.warn({ group: objectKey(group) }, message);
-        this.#reportWarning('PowerStateContested', group, message);
-      },
-    });
+  /** Once a process. */
+  #logLoss(what: keyof typeof LOST, error: unknown): void {
+    if (this.#lost.has(what)) return;
+    this.#lost.add(what);
+    this.#options.logger.warn({ err: error }, LOST[what]);
   }
 
   #report(event: BridgeEvent): void {
     this.#recorder.record(event);
     this.#options.onEvent?.(event);
-  }
-
-  #reportWarning(reason: EventReason, group: ObjectName, message: string): void {
-    this.#report({ time: Date.now(), type: 'Warning', reason, object: groupObject(group), message });
   }
 
   #waits(error: unknown): void {
@@ -244,11 +223,4 @@ class ClusterBridge {
   #warn(message: string): (error: unknown) => void {
     return (error) => this.#options.logger.warn({ err: error }, message);
   }
-}
-
-/** What the policy of a group that is being deleted says about its members. */
-function deletionOf(source: KubernetesSource, { metadata }: KubernetesObject): 'Orphan' | 'Cascade' {
-  const named = metadata.annotations?.[POLICY_ANNOTATION] || 'default';
-  const policy = source.known(metadata.namespace ?? '').policies.find(({ name }) => name === named);
-  return policy?.spec.deletion ?? 'Orphan';
 }

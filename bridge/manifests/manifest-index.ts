@@ -15,6 +15,8 @@ export interface ManifestIndex {
   virtualMachines: ReadonlyMap<ObjectKey, VirtualMachine>;
   classes: ReadonlyMap<ObjectKey, VirtualMachineClass>;
   policies: ReadonlyMap<ObjectKey, SequencePolicy>;
+  /** Groups whose members another controller powers. */
+  contested: ReadonlyMap<ObjectKey, Group>;
   /** Groups that name the group of the key in `spec.groupName`. */
   childGroups: ReadonlyMap<ObjectKey, Group[]>;
   /** VMs that name the group of the key in `spec.groupName`. */
@@ -30,6 +32,7 @@ export function indexManifests(manifests: Manifests): ManifestIndex {
     virtualMachines: byKey(manifests.virtualMachines),
     classes: byKey(manifests.classes),
     policies: byKey(manifests.policies),
+    contested: contestedOf(manifests.groups),
     childGroups: byParent(manifests.groups),
     childMachines: byParent(manifests.virtualMachines),
     selectedBy: selectedBy(manifests.virtualMachines),
@@ -72,6 +75,7 @@ export function withNamespace(index: ManifestIndex, before: Manifests, after: Ma
     virtualMachines: replace(index.virtualMachines, ...machines, byKey),
     classes: replace(index.classes, before.classes, after.classes, byKey),
     policies: replace(index.policies, before.policies, after.policies, byKey),
+    contested: replace(index.contested, before.groups, after.groups, contestedOf),
     childGroups: replace(index.childGroups, before.groups, after.groups, byParent),
     childMachines: replace(index.childMachines, ...machines, byParent),
     selectedBy: replace(index.selectedBy, ...machines, selectedBy),
@@ -93,6 +97,10 @@ function selectedBy(machines: VirtualMachine[]): ManifestIndex['selectedBy'] {
   for (const [namespace, known] of keys) found.set(namespace, { keys: [...known].sort(), machines: [] });
   for (const vm of machines) found.get(vm.namespace)?.machines.push(vm);
   return found;
+}
+
+function contestedOf(groups: Group[]): Map<ObjectKey, Group> {
+  return byKey(groups.filter(({ contestedBy }) => contestedBy !== undefined));
 }
 
 function byKey<T extends ObjectName>(objects: T[]): Map<ObjectKey, T> {

@@ -34,9 +34,10 @@ export function topOf(index: ManifestIndex, group: Group): Group {
 
 /**
  * The group whose run drives this one: the topmost of its ancestry with a power state. If none has one: the topmost of all if VMs are placed
- * whatever the power state ({@link Plan.placesAhead}), otherwise none.
+ * whatever the power state ({@link Plan.placesAhead}), otherwise none. None of a tree whose members another controller powers.
  */
 export function driverOf(index: ManifestIndex, group: Group, placesAhead = false): Group | undefined {
+  if (contestOf(index, group) !== undefined) return undefined;
   const powered = ancestry(index, group).findLast((ancestor) => ancestor.powerState !== undefined);
   return powered ?? (placesAhead ? topOf(index, group) : undefined);
 }
@@ -53,8 +54,16 @@ export function treeOf(index: ManifestIndex, top: Group): Group[] {
   return tree;
 }
 
-/** The policy of a group: the one it names, else `default` of its namespace. Undefined: the built-in values. */
+/** Why another controller powers members of the group's tree; undefined: none does. */
+export function contestOf(index: ManifestIndex, group: Group): string | undefined {
+  if (index.contested.size === 0) return undefined;
+  const tree = treeOf(index, topOf(index, group));
+  return tree.find((each) => each.contestedBy !== undefined)?.contestedBy;
+}
+
+/** The policy of a group: its own, else the one it names, else `default` of its namespace. Undefined: the built-in values. */
 export function policyOf(index: ManifestIndex, group: Group): SequencePolicy | undefined {
+  if (group.policy) return group.policy;
   const named = group.policyName ?? 'default';
   return index.policies.get(objectKey({ namespace: group.namespace, name: named }));
 }

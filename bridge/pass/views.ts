@@ -5,7 +5,7 @@
  */
 import type { Group } from '../../api';
 import type { Plan } from '../../contract';
-import { driverOf, objectKey, parentOf, type ObjectKey } from '../manifests';
+import { contestOf, driverOf, objectKey, parentOf, type ObjectKey } from '../manifests';
 import { plansOf } from '../plans';
 import { groupView, type GroupView } from '../status';
 import { lastRun, type TreeFacts } from './facts';
@@ -45,8 +45,10 @@ function viewOf(
   const { tiers, view: previous, sent, problems } = known;
   const driverRun = driver && lastRun(groups, driver);
   const decision = step?.decision;
+  const contest = contestOf(index, group);
   return groupView({
     group,
+    ...(contest !== undefined && { contest }),
     tiers,
     ...(plan && { plan }),
     observe: (vm) => machines.get(objectKey(vm))?.status,

@@ -18,6 +18,8 @@ import type { ConditionReason, GroupView, MemberStatus } from './view';
 /** What {@link groupView} needs. */
 export interface StatusInput {
   group: Group;
+  /** Why another controller powers members of the group's tree, so that nothing is done with it. */
+  contest?: string;
   tiers: ResolvedTier[];
   /** The plan in force, as its driver has it; absent if the group has no driver. */
   plan?: Plan;

@@ -41,6 +41,7 @@ function readyCondition(facts: StatusFacts, unready: string[], total: number): U
       `VirtualMachineGroup "${groupName}", which spec.groupName names, does not exist; ${members}`,
     );
   }
+  if (facts.contest !== undefined) return notReady('Contested', facts.contest);
   const [trouble] = facts.troubles;
   if (unready.length > 0) {
     return trouble

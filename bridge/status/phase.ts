@@ -10,7 +10,8 @@ export function groupPhase(
   unready: string[],
   total: number,
 ): Pick<GroupView, 'phase' | 'message'> {
-  const { run, plan, decision } = facts;
+  const { run, plan, decision, contest } = facts;
+  if (contest !== undefined) return { phase: 'Contested', message: contest };
   if (run.phase === 'Open') return openPhase(facts);
   const isReady = unready.length === 0;
   if (decision?.send && !isReady)

@@ -29,6 +29,8 @@ export type ConditionReason =
   | 'PlanTooLarge'
   | 'StalePlan'
   | 'Invalid'
+  /** Another controller powers the members. */
+  | 'Contested'
   /** The status was made smaller to fit into the API server. */
   | 'TooLarge';
 
@@ -67,10 +69,10 @@ export interface GroupStatus {
 /**
  * Where a group stands. Besides the phases and outcomes of runs: `Starting` (a run was asked for and has not answered yet), `Pending` (out of
  * the desired state, and a run will start), `OutOfSync` (out of the desired state, and no run will start), `Unmanaged` (no power state),
- * `Invalid` (no valid form of the group is known).
+ * `Invalid` (no valid form of the group is known), `Contested` (another controller powers the members, so nothing is done).
  */
 export type GroupPhase =
-  RunPhase | OutcomeType | 'Starting' | 'Pending' | 'OutOfSync' | 'Unmanaged' | 'Invalid';
+  RunPhase | OutcomeType | 'Starting' | 'Pending' | 'OutOfSync' | 'Unmanaged' | 'Invalid' | 'Contested';
 
 /** The last run of a group. Times are milliseconds since the epoch. */
 export interface RunView {

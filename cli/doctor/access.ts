@@ -5,7 +5,14 @@ import * as lazy from '../lazy';
 import { watchedNamespaces } from '../options';
 import type { CheckResult } from './check-result';
 import type { ClusterDoctorOptions } from './options';
-import { PERMISSIONS, ROLE, type ClusterProcess, type Permission, type Verb } from './permissions';
+import {
+  COMPANION_PERMISSIONS,
+  PERMISSIONS,
+  ROLE,
+  type ClusterProcess,
+  type Permission,
+  type Verb,
+} from './permissions';
 
 /** Questions that are open at the same time. */
 const CONCURRENCY = 8;
@@ -34,6 +41,40 @@ export async function checkAccess(
     return [{ check, result: 'ok', message: `all ${questions.length} that it needs` }];
   return missing.map((question) => missingRight(check, process, question, options));
 }
+
+/** The same for a process beside VM Operator's group controller. A right that only something small needs is a note. */
+export async function checkCompanionAccess(
+  api: ApiServer,
+  options: ClusterDoctorOptions,
+): Promise<CheckResult[]> {
+  const check = 'rights beside VM Operator';
+  const results = await pMap(COMPANION_PERMISSIONS, async (permission): Promise<CheckResult[]> => {
+    const questions = questionsOf(permission, options);
+    const allowed = await pMap(questions, (question) => isAllowed(api, question), {
+      concurrency: CONCURRENCY,
+    });
+    const missing = questions.filter((_question, index) => !allowed[index]);
+    const [first] = missing;
+    if (!first) return [];
+    const { plural, group } = resourceOf(permission);
+    const verbs = [...new Set(missing.map(({ verb }) => verb))];
+    const place = first.namespace === undefined ? 'all namespaces' : `namespace ${first.namespace}`;
+    const { lost } = permission;
+    return [
+      {
+        check,
+        result: lost === undefined ? 'problem' : 'note',
+        message: `cannot ${verbs.join(', ')} ${plural} in ${group}, ${place} (${permission.reason})${lost === undefined ? '' : `: ${lost}`}`,
+        cure: first.namespace === undefined ? WHERE : `add it to a Role, and bind that in ${place}`,
+        facts: { verbs, resource: plural, group, ...(first.namespace && { namespace: first.namespace }) },
+      },
+    ];
+  });
+  const missing = results.flat();
+  return missing.length > 0 ? missing : [{ check, result: 'ok', message: 'all that it needs' }];
+}
+
+const WHERE = 'name the namespaces in which you have rights: --watch-namespaces NAMES';
 
 function questionsOf(permission: Permission, options: ClusterDoctorOptions): AccessQuestion[] {
   const { namespaced } = resourceOf(permission);

@@ -3,11 +3,12 @@ import type { ApiServer } from '../../kubernetes';
 import { connectCluster } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import { checkAccess } from './access';
+import { checkAccess, checkCompanionAccess } from './access';
 import { checkAdmission } from './admission';
 import type { CheckResult } from './check-result';
 import { checkDefinitions } from './definitions';
 import { isKubernetesError } from './kubernetes-error';
+import { checkMode } from './mode';
 import type { ClusterDoctorOptions } from './options';
 import { checkOtherControllers } from './other-controllers';
 import type { ClusterProcess } from './permissions';
@@ -30,16 +31,20 @@ export async function checkCluster(options: ClusterDoctorOptions): Promise<Check
       { check: 'api server', result: 'problem', message: error.message, cure: error.nextSteps.join(', ') },
     ];
   }
+  const answers: CheckResult = { check: 'api server', result: 'ok', message: `${api.address} answers` };
   try {
+    if (options.mode === 'companion')
+      return [answers, ...(await checkCompanionAccess(api, options)), ...(await checkMode(api, options))];
     const access = await Promise.all(
       processesOf(options).map((process) => checkAccess(api, process, options)),
     );
     return [
-      { check: 'api server', result: 'ok', message: `${api.address} answers` },
+      answers,
       ...access.flat(),
       ...(await checkDefinitions(api)),
       await checkAdmission(api, options),
       await checkOtherControllers(api, options),
+      ...(await checkMode(api, options)),
     ];
   } catch (error: unknown) {
     return [unreachable(api, error)];

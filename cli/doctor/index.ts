@@ -24,6 +24,12 @@ export function registerDoctor(program: Command): void {
         'simulator',
       ]),
     )
+    .addOption(
+      new Option('--mode <mode>', 'the mode of the processes, as in vmgroup serve')
+        .choices(['controller', 'companion'])
+        .default('controller')
+        .env('VMGROUP_MODE'),
+    )
     .addOption(leaseNamespaceOption())
     .addOption(outputOption(['table', 'json', 'yaml']))
     .action((options: DoctorOptions) => action().doctor(options));

@@ -7,6 +7,8 @@ export interface ClusterDoctorOptions extends ClusterOptions {
   /** The process whose permissions are checked. Absent: `serve`, which is bridge and worker. */
   for?: ClusterProcess | 'serve';
   leaseNamespace?: string;
+  /** Whether the processes work beside VM Operator's group controller. */
+  mode?: 'controller' | 'companion';
 }
 
 /** Options of `doctor`. */

@@ -113,3 +113,46 @@ export const PERMISSIONS: Readonly<Record<ClusterProcess, readonly Permission[]>
     { resource: 'events', verbs: ['create', 'patch'], reason: 'report why a VM does not power on' },
   ],
 };
+
+/** A permission of a process beside VM Operator's group controller. */
+export interface CompanionPermission extends Permission {
+  /** What is lost without it; absent: nothing works without it. */
+  lost?: string;
+}
+
+/** The same for a process beside VM Operator's group controller, whether it is bridge, worker or both. */
+export const COMPANION_PERMISSIONS: readonly CompanionPermission[] = [
+  {
+    resource: 'virtualMachineGroups',
+    verbs: ['get', 'list', 'watch', 'patch'],
+    reason: 'read what annotations ask for, and write the report',
+  },
+  {
+    resource: 'virtualMachines',
+    verbs: ['get', 'list', 'watch', 'patch'],
+    reason: 'see the effect of a power operation, and write the power state and which operation asked for it',
+  },
+  {
+    resource: 'events',
+    verbs: ['create', 'patch'],
+    reason: 'report transitions, and count repetitions',
+    lost: 'transitions are in the log only',
+  },
+  {
+    resource: 'events',
+    verbs: WATCH,
+    reason: 'read the cause of a failed power operation',
+    lost: 'causes of failed power operations are not known',
+  },
+  {
+    resource: 'leases',
+    verbs: ['get', 'create', 'update'],
+    name: 'vmgroup-bridge',
+    where: 'lease',
+    reason: 'elect the one of several bridges that writes',
+    lost: 'run only one process',
+  },
+];
+
+/** Name of the ServiceAccount and the Role of that process. */
+export const COMPANION_ROLE = 'vmgroup';

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { BridgeOptions } from '../../bridge';
+import type { KubernetesObject } from '../../kubernetes';
 import type { Observers } from '../../platforms';
 import type { Health } from '../../worker';
 import * as lazy from '../lazy';
@@ -38,6 +39,7 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
     machines: cluster.machines,
     ...(namespaces && { namespaces }),
     placesAhead: given.placesAhead === true,
+    ...(cluster.companion && { companion: { startsByItself } }),
     leaseNamespace: options.leaseNamespace ?? lazy.kubernetes().inClusterNamespace() ?? 'default',
     identity: `${hostname()}_${randomUUID().slice(0, 8)}`,
     client,
@@ -63,4 +65,8 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
       await bridge.stop();
     },
   };
+}
+
+function startsByItself(machine: KubernetesObject): boolean {
+  return lazy.vmOperator().startsByItself(lazy.kubernetes().trimVirtualMachine(machine));
 }

@@ -93,6 +93,15 @@ function addProcessOptions(command: Command): Command {
     )
     .addOption(platformsOption())
     .addOption(
+      new Option(
+        '--mode <mode>',
+        "with vm-operator: controller in the place of VM Operator's group controller, companion beside it; with a folder of manifests always companion",
+      )
+        .choices(['controller', 'companion'])
+        .default('controller')
+        .env('VMGROUP_MODE'),
+    )
+    .addOption(
       new Option('--simulator <address>', 'address of vmgroup simulator')
         .env('VMGROUP_SIMULATOR')
         .default(SIMULATOR_ADDRESS),

@@ -15,6 +15,8 @@ export interface ServeOptions extends TemporalOptions, ClusterOptions, WebhookOp
   platforms?: string[];
   /** Of a worker: names of the platforms whose operations it carries out, and nothing else. */
   at?: string[];
+  /** Whether VM Operator's own group controller acts too. */
+  mode: 'controller' | 'companion';
   leaseNamespace?: string;
   /** Address of the simulator. */
   simulator: string;

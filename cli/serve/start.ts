@@ -53,7 +53,7 @@ export async function startParts(input: StartInput): Promise<void> {
     },
   };
   const temporal = await connect(input, waiting);
-  const cluster = usesCluster(input) ? watchCluster(options, logger) : undefined;
+  const cluster = usesCluster(input) ? watchCluster(options, logger, isCompanion(input)) : undefined;
   if (cluster) running.closers.push(() => cluster.close());
   const platforms = await openAll(input, cluster);
   running.closers.push(() => platforms.close());
@@ -141,7 +141,7 @@ async function startBridge(
   { observers, byDefault }: RunningPlatforms,
   cluster: WatchedCluster | undefined,
 ): Promise<void> {
-  const placesAhead = byDefault.platform.name === 'vm-operator';
+  const placesAhead = byDefault.platform.name === 'vm-operator' && !cluster?.companion;
   const common = { client, observers, logger, onEvent: lazy.worker().countEvents(registry) };
   const onWaiting = (reason: string): void => void (running.waitsFor = reason);
   const bridge =
@@ -154,4 +154,10 @@ async function startBridge(
 
 function usesCluster({ role, options }: StartInput): boolean {
   return options.platform === 'vm-operator' || (role !== 'worker' && options.source === 'kubernetes');
+}
+
+/** Groups in a folder are never those that VM Operator's group controller knows. */
+function isCompanion({ role, options: { mode, platform, source } }: StartInput): boolean {
+  if (platform !== 'vm-operator') return false;
+  return mode === 'companion' || (role !== 'worker' && source === 'directory');
 }

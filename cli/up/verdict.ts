@@ -20,6 +20,7 @@ const IS_DONE: Readonly<Record<GroupPhase, boolean>> = {
   OutOfSync: true,
   Unmanaged: true,
   Invalid: true,
+  Contested: true,
   Superseded: false,
   Starting: false,
   Pending: false,

@@ -7,6 +7,7 @@ export {
   recordedOperation,
   recordedPlacement,
 } from './annotations';
+export { startsByItself } from './hold';
 export { statusOf } from './observe';
 export { VmOperatorPlatform, type VmOperatorOptions } from './platform';
 export { previewPlaces, type Preview } from './preview';

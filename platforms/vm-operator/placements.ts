@@ -301,7 +301,8 @@ function lockLost(written: number): PlatformError {
   );
 }
 
-function gone({ namespace, name, uid }: VirtualMachineRef): PlatformError {
+/** The error for a VM that is to be placed and does not exist any more. */
+export function gone({ namespace, name, uid }: VirtualMachineRef): PlatformError {
   return new PlatformError(
     'Transient',
     `VirtualMachine ${namespace}/${name} (uid ${uid}) no longer exists, so it cannot be placed`,

@@ -5,6 +5,7 @@
  * PLATFORM-1, PLATFORM-2: see power-patch.ts. Requests are recorded on the VM itself, so they hold for every process and outlive each.
  * PLATFORM-3: see observe.ts.
  * PLATFORM-4: see place-patch.ts.
+ * VMOPERATOR-6: see hold.ts.
  * VMOPERATOR-4: a power operation is one PATCH, and nothing else, if the cache is up to date.
  */
 import { hostname } from 'node:os';
@@ -18,7 +19,7 @@ import {
   type VirtualMachineObject,
 } from '../../kubernetes';
 import { solveInThread, type Solve } from '../../placement';
-import { CAPABILITIES } from '../capabilities';
+import { CAPABILITIES, type Capabilities } from '../capabilities';
 import {
   PlatformError,
   type PlaceOptions,
@@ -29,7 +30,8 @@ import {
   type WatchSink,
 } from '../platform';
 import { NewestVms, type UpdateStep } from './newest-vms';
-import { Placements } from './placements';
+import { patchToHold, placeOfVmOperator } from './hold';
+import { gone, Placements } from './placements';
 import { replyToPower } from './power-patch';
 import { VmReports } from './vm-reports';
 import { WARNINGS_OF_MACHINES, warningOf, type Warning } from './warnings';
@@ -45,6 +47,13 @@ export interface VmOperatorOptions {
   patience?: number;
   /** The process only observes, and never asks for power: it needs no right to read events, which have the causes of failed operations. */
   watchOnly?: boolean;
+  /**
+   * VM Operator's own group controller acts: it places VMs, and `place` only holds those that are not created yet (hold.ts). Nothing that this
+   * controller owns is written.
+   */
+  companion?: boolean;
+  /** Called if the events may not be read: then the causes of failed operations are not known. */
+  onForbidden?: (error: unknown) => void;
   /** Finds places; absent: the solver, in a thread. */
   solve?: Solve;
   /** Called with each failed try to follow the events, and the milliseconds until the next one. */
@@ -62,7 +71,8 @@ const OPENING = 5_000;
 /** A {@link Platform} on the VirtualMachines of an API server. Runs from the start until `close`. */
 export class VmOperatorPlatform implements Platform {
   readonly name = 'vm-operator';
-  readonly capabilities = CAPABILITIES['vm-operator'];
+  readonly capabilities: Capabilities;
+  readonly #companion: boolean;
   readonly #machines: ResourceCache<VirtualMachineObject>;
   readonly #vms: NewestVms;
   readonly #reports: VmReports;
@@ -71,6 +81,10 @@ export class VmOperatorPlatform implements Platform {
 
   constructor(options: VmOperatorOptions) {
     const { api, machines, patience = PATIENCE, watchOnly = false, solve = solveInThread } = options;
+    this.#companion = options.companion ?? false;
+    this.capabilities = this.#companion
+      ? { ...CAPABILITIES['vm-operator'], placement: 'Platform' }
+      : CAPABILITIES['vm-operator'];
     this.#machines = machines;
     this.#reports = new VmReports(() => this.#vms, patience);
     this.#vms = new NewestVms(api, machines, this.#reports);
@@ -124,6 +138,7 @@ export class VmOperatorPlatform implements Platform {
     options: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
+    if (this.#companion) return Promise.all(requests.map(({ vm }) => this.#hold(vm, signal)));
     return this.#placements.place(requests, options, signal);
   }
 
@@ -132,6 +147,8 @@ export class VmOperatorPlatform implements Platform {
     options: ReleaseOptions,
     signal?: AbortSignal,
   ): Promise<VirtualMachineRef[]> {
+    // What VM Operator has placed is not ours to give back.
+    if (this.#companion) return Promise.resolve([]);
     return this.#placements.release(vms, options, signal);
   }
 
@@ -141,11 +158,26 @@ export class VmOperatorPlatform implements Platform {
     this.#reports.close();
   }
 
+  /** VMOPERATOR-6. */
+  async #hold(vm: VirtualMachineRef, signal: AbortSignal | undefined): Promise<PlacementResult> {
+    const object = await this.#vms.current(vm, signal);
+    const placed = (version: VirtualMachineObject): PlacementResult => ({
+      vm,
+      placement: placeOfVmOperator(version),
+    });
+    const step = (version: VirtualMachineObject | undefined): UpdateStep<PlacementResult> => {
+      if (!version) throw gone(vm);
+      const patch = patchToHold(version);
+      return patch ? { type: 'Patch', patch, result: placed } : { type: 'Done', result: placed(version) };
+    };
+    return this.#vms.update(vm, object, step, { what: 'power state', signal });
+  }
+
   #powerStep(
     version: VirtualMachineObject | undefined,
     request: PowerRequest,
   ): UpdateStep<VirtualMachineState> {
-    const reply = replyToPower(version, request, Date.now());
+    const reply = replyToPower(version, request, Date.now(), this.#companion);
     switch (reply.type) {
       case 'Refused':
         throw reply.error;
@@ -160,12 +192,14 @@ export class VmOperatorPlatform implements Platform {
   }
 }
 
-function followWarnings({ api, namespaces, onBroken }: VmOperatorOptions): ResourceCache<Warning> {
+function followWarnings(options: VmOperatorOptions): ResourceCache<Warning> {
+  const { api, namespaces, onBroken, companion, onForbidden = () => undefined } = options;
   return resourceCache({
     api,
     resource: RESOURCES.events,
     fieldSelector: WARNINGS_OF_MACHINES,
     trim: warningOf,
+    ...(companion && { onForbidden }),
     ...(namespaces && { namespaces }),
     ...(onBroken && { onBroken }),
   });

@@ -30,11 +30,15 @@ export type PowerReply =
 /** Ids of one sequence that are kept: more than any retry budget gives up while one of them is still on its way. */
 const KEPT_IDS = 16;
 
-/** The reply for one version of the VM; undefined: there is no VM of that uid. `at`: milliseconds since the epoch. */
+/**
+ * The reply for one version of the VM; undefined: there is no VM of that uid. `at`: milliseconds since the epoch. `companion`: VM Operator's group
+ * controller acts, and owns the apply-time annotation.
+ */
 export function replyToPower(
   vm: VirtualMachineObject | undefined,
   request: PowerRequest,
   at: number,
+  companion = false,
 ): PowerReply {
   const on = request.powerState === 'PoweredOn';
   if (!vm) return on ? refused(missing(request)) : { type: 'Absent' };
@@ -43,14 +47,14 @@ export function replyToPower(
   if (recorded && recorded.sequence > sequence) return refused(superseded(request, recorded));
   if (recorded?.id === id || recorded?.earlier.includes(id)) return { type: 'Known' };
   if (on && vm.metadata.deletionTimestamp !== undefined) return refused(terminating(request));
-  return { type: 'Patch', patch: patchOf(vm, request, recorded, at) };
+  return { type: 'Patch', patch: patchOf(vm, request, recorded, { at, companion }) };
 }
 
 function patchOf(
   vm: VirtualMachineObject,
   request: PowerRequest,
   recorded: RecordedOperation | undefined,
-  at: number,
+  { at, companion }: { at: number; companion: boolean },
 ): object {
   const { operation, caller, mode } = request;
   const is = powerStateOf(vm);
@@ -69,7 +73,11 @@ function patchOf(
   return {
     metadata: {
       resourceVersion: vm.metadata.resourceVersion,
-      annotations: { [OPERATION]: operationText(vm.metadata.uid, next), [APPLY_TIME]: null },
+      annotations: {
+        [OPERATION]: operationText(vm.metadata.uid, next),
+        // Where its group controller acts, the webhook of VM Operator removes it.
+        ...(!companion && { [APPLY_TIME]: null }),
+      },
     },
     spec: {
       powerState,

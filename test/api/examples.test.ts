@@ -27,6 +27,7 @@ test('the manual has these', () => {
   expect(examples).toEqual(
     expect.arrayContaining([
       'affinity',
+      'companion',
       'dev-environment',
       'dr-site',
       'e-commerce-platform',
@@ -55,7 +56,7 @@ describe.each(examples)('%s', (example) => {
       expect(names[kind].map((object) => object.name)).toContain(name);
     }
     // On a cluster of VM Operator classes belong to the administrator of the namespace.
-    if (example === 'vm-operator') return expect(classes).toEqual([]);
+    if (['vm-operator', 'companion'].includes(example)) return expect(classes).toEqual([]);
     for (const vm of virtualMachines) expect(classes.map(({ name }) => name)).toContain(vm.className);
   });
 });

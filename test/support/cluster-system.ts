@@ -25,10 +25,10 @@ import {
   type Resource,
 } from '../../kubernetes';
 import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
-import { startSimulator, VmController } from '../../simulator';
+import { GroupController, startSimulator, VmController } from '../../simulator';
 import { startWorker } from '../../worker';
 import { startFaultProxy, type FaultProxy } from './fault-proxy';
-import { startCluster, type TestCluster } from './kubernetes';
+import { startCluster, type ClusterUser, type TestCluster } from './kubernetes';
 import type { Behavior } from './manifests';
 import { startTemporal, type TestTemporal } from './temporal';
 import { until } from './until';
@@ -82,18 +82,26 @@ export interface ClusterSystemOptions {
   platform?: 'simulated' | 'vm-operator';
   /** Further arguments of the API server. */
   args?: string[];
+  /**
+   * The stand-in for VM Operator's group controller acts too, and worker and bridges work beside it, as a user and in namespaces of their own; both
+   * are those of an administrator in all namespaces if they are absent.
+   */
+  companion?: { user?: ClusterUser; namespaces?: string[] };
+  /** Runs once the cluster is there, before anything of the product starts. */
+  prepare?: (cluster: TestCluster) => Promise<unknown>;
   /** Worker and bridges reach the API server through {@link ClusterSystem.proxy}; what plays VM Operator, and the test, do not. */
   proxied?: boolean;
 }
 
 /** Starts everything but a bridge. */
 export async function startClusterSystem(options: ClusterSystemOptions = {}): Promise<ClusterSystem> {
-  const { behavior = {}, platform: kind = 'simulated', args = [], proxied = false } = options;
+  const { behavior = {}, platform: kind = 'simulated', args = [], proxied = false, companion } = options;
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-cluster-system-'));
   const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
   const [cluster, temporal] = await Promise.all([startCluster({ args }), startTemporal()]);
   const zones = path.join(root, 'deploy/simulator/crd-zones.yaml');
   await cluster.define(...(kind === 'vm-operator' ? [zones] : []));
+  await options.prepare?.(cluster);
   const inventory = {
     ...DEFAULT_INVENTORY,
     behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior },
@@ -105,6 +113,10 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
     const controller = new VmController({ api, machine: simulator.machine });
     closers.push(() => controller.stop());
   }
+  if (companion) {
+    const groups = new GroupController({ api, machine: simulator.machine });
+    closers.push(() => groups.stop());
+  }
 
   /** A watch of its own, as a process of its own has it. */
   function openOwnPlatform(watchedCluster: WatchedCluster): RunningPlatform {
@@ -115,8 +127,9 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
   }
 
   const proxy = proxied ? await startFaultProxy(cluster.kubeconfig()) : undefined;
-  const ours = proxy?.kubeconfig ?? cluster.kubeconfig();
-  const followedByWorker = watchCluster({ kubeconfig: ours }, logger);
+  const ours = proxy?.kubeconfig ?? cluster.kubeconfig(companion?.user);
+  const watchNamespaces = companion?.namespaces ?? [];
+  const followedByWorker = watchCluster({ kubeconfig: ours, watchNamespaces }, logger, Boolean(companion));
   const platform = openOwnPlatform(followedByWorker);
   const taskQueue = `test-${path.basename(dir)}`;
   const worker = await startWorker({
@@ -135,14 +148,18 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
   const console = new SimulatorConsole(simulator.address);
 
   async function startBridge(kubeconfig = ours, leaseNamespace = 'default'): Promise<ClusterBridge> {
-    const followed: WatchedCluster = watchCluster({ kubeconfig }, logger);
+    const followed: WatchedCluster = watchCluster(
+      { kubeconfig, watchNamespaces },
+      logger,
+      Boolean(companion),
+    );
     const watched = openOwnPlatform(followed);
     const events: BridgeEvent[] = [];
     const registry = new Registry();
     const bridge = await startClusterBridge({
       cluster: followed,
-      options: { leaseNamespace },
-      placesAhead: kind === 'vm-operator',
+      options: { leaseNamespace, watchNamespaces },
+      placesAhead: kind === 'vm-operator' && !companion,
       client: temporal.client,
       taskQueue,
       observers: { byDefault: watched.observer },

@@ -31,9 +31,12 @@ const PATIENCE = 10_000;
 const KINDS = ['VirtualMachineGroup', 'VirtualMachine', 'VirtualMachineClass', 'SequencePolicy'] as const;
 type SourceKind = (typeof KINDS)[number];
 
-/** Makes a source of the objects of a cluster. `start` resolves once everything was listed. */
-export function kubernetesSource(objects: ClusterObjects): KubernetesSource {
-  return new ClusterSource(objects);
+/**
+ * Makes a source of the objects of a cluster. `start` resolves once everything was listed. `beside`: VM Operator's group controller acts on groups
+ * too, so that annotations say what vmgroup is to do.
+ */
+export function kubernetesSource(objects: ClusterObjects, beside = false): KubernetesSource {
+  return new ClusterSource(objects, beside);
 }
 
 /** Why the source may be behind. `since`: milliseconds since the epoch. */
@@ -63,8 +66,11 @@ class ClusterSource implements KubernetesSource {
   /** Since when a watch is not open, milliseconds since the epoch. */
   #brokenSince: number | undefined;
 
-  constructor(objects: ClusterObjects) {
+  readonly #beside: boolean;
+
+  constructor(objects: ClusterObjects, beside: boolean) {
     this.#objects = objects;
+    this.#beside = beside;
     this.#caches = {
       VirtualMachineGroup: objects.groups,
       VirtualMachine: objects.machines,
@@ -117,7 +123,7 @@ class ClusterSource implements KubernetesSource {
     const [namespace = '', name = ''] = key.split('/');
     if (kind === 'VirtualMachineGroup') this.#noteLeaving(key, object);
     const present = object && !isBeingDeleted(object) ? object : undefined;
-    const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects();
+    const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects(this.#beside);
     if (objects.put({ kind, namespace, name }, present)) {
       this.#namespaces.set(namespace, objects);
       this.#changed.add(namespace);
@@ -159,7 +165,7 @@ class ClusterSource implements KubernetesSource {
     const allConcerned = new Set<ObjectKey>();
     let anyProblemsChanged = false;
     for (const namespace of this.#changed) {
-      const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects();
+      const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects(this.#beside);
       const { manifestsBefore, concerned, problemsChanged } = objects.settle();
       this.#index = withNamespace(this.#index, manifestsBefore, objects.manifests);
       for (const key of concerned) allConcerned.add(key);

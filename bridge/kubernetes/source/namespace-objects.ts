@@ -46,12 +46,18 @@ export const NO_MANIFESTS: Manifests = {
 export class NamespaceObjects {
   readonly #objects = new Map<string, SourceObject>();
   readonly #changes = new Map<string, Change>();
+  readonly #beside: boolean;
   /** What the rules between objects say. */
   #ruleFindings: Finding[] = [];
   #listedBy: Listings = new Map();
   #manifests = NO_MANIFESTS;
   #problems: readonly Problem[] = [];
   #unusable: ReadonlyMap<ObjectKey, UnusableGroup> = new Map();
+
+  /** `beside`: VM Operator's group controller acts on groups too. */
+  constructor(beside = false) {
+    this.#beside = beside;
+  }
 
   get isEmpty(): boolean {
     return this.#objects.size === 0;
@@ -74,7 +80,7 @@ export class NamespaceObjects {
   put(ref: ObjectRef, object: KubernetesObject | undefined): boolean {
     const id = refKey(ref);
     const before = this.#objects.get(id);
-    const now = object && readSourceObject(ref, object, before);
+    const now = object && readSourceObject(ref, object, before, this.#beside);
     if (now?.mark === before?.mark) return false;
     if (now) this.#objects.set(id, now);
     else this.#objects.delete(id);

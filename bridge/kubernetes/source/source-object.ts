@@ -1,6 +1,7 @@
 /** One object of a cluster as the source reads it. Pure. */
 import { createHash } from 'node:crypto';
 import {
+  readBesideVmOperator,
   readResource,
   type ObjectFinding,
   type ObjectRef,
@@ -24,15 +25,16 @@ export interface SourceObject {
   mark: string;
 }
 
-/** Reads an object; `before` is what was read under its name last. */
+/** Reads an object; `before` is what was read under its name last. `beside`: VM Operator's group controller acts on groups too. */
 export function readSourceObject(
   ref: ObjectRef,
   object: KubernetesObject,
   before: SourceObject | undefined,
+  beside = false,
 ): SourceObject {
   const { uid = '', generation = 0, finalizers = [] } = object.metadata;
-  const { read, findings } = readResource(asOnServer(object));
-  const current = read && withoutUnread(read, object);
+  const { read, findings } = (beside ? readBesideVmOperator : readResource)(asOnServer(object));
+  const current = read && withoutUnread(read, object, beside);
   // SOURCE-2: another object of the same name has no valid form of before.
   const inForce = before?.uid === uid ? before.inForce : undefined;
   const hasFinalizer = finalizers.includes(FINALIZER);
@@ -59,8 +61,10 @@ function asOnServer({ apiVersion, kind, metadata, spec, status }: KubernetesObje
 }
 
 /** What is kept of an object. The annotations of a VM are not read, and there may be many VMs with many of them. */
-function withoutUnread(read: ReadObject, { spec }: KubernetesObject): ReadObject {
+function withoutUnread(read: ReadObject, { spec }: KubernetesObject, beside: boolean): ReadObject {
   if (read.kind === 'VirtualMachine') return { ...read, object: { ...read.object, annotations: {} } };
+  // No parent writes a power state there.
+  if (beside) return read;
   if (read.kind !== 'VirtualMachineGroup' || read.object.groupName === undefined) return read;
   return { ...read, object: { ...read.object, revision: nestedRevision(read.object.uid, spec) } };
 }

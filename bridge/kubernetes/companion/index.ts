@@ -1,0 +1,3 @@
+/** Beside VM Operator's group controller: what is read from and reported in annotations, and what is not written. */
+export { companionParts } from './parts';
+export { viewOfSummary } from './summary';

@@ -1,0 +1,32 @@
+/**
+ * What is written beside VM Operator's own group controller. Pure.
+ *
+ * COMPANION-4: of a VM the power state with its modes and the record of the operation, of a group the annotation with our report, and nothing else:
+ *     no status, no owner reference, no finalizer, and no annotation of VM Operator's.
+ */
+import type { WriteRule } from '../../kubernetes';
+import * as lazy from '../lazy';
+
+/** The writes of bridge and worker. */
+export function companionWrites(): WriteRule[] {
+  const { virtualMachines, virtualMachineGroups, leases, events } = lazy.kubernetes().RESOURCES;
+  return [
+    {
+      resource: virtualMachines,
+      verbs: ['merge'],
+      fields: [
+        ['spec', 'powerState'],
+        ['spec', 'powerOffMode'],
+        ['spec', 'suspendMode'],
+        ['metadata', 'annotations', 'vmgroup.dev/operation'],
+      ],
+    },
+    {
+      resource: virtualMachineGroups,
+      verbs: ['merge'],
+      fields: [['metadata', 'annotations', 'vmgroup.dev/status']],
+    },
+    { resource: leases, verbs: ['create', 'replace'] },
+    { resource: events, verbs: ['create', 'merge'] },
+  ];
+}

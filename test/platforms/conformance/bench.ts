@@ -2,10 +2,20 @@
 import { createActivities } from '../../../activities';
 import type { PowerState } from '../../../api';
 import type { Activities, PowerInput, VirtualMachineRef } from '../../../contract';
-import { Observer, PlatformError, type PowerRequest, type VirtualMachineState } from '../../../platforms';
+import {
+  CAPABILITIES,
+  Observer,
+  PlatformError,
+  type Capabilities,
+  type Platform,
+  type PlatformType,
+  type PowerRequest,
+  type VirtualMachineState,
+} from '../../../platforms';
 import { powerInput } from '../../activities/fixtures';
 import {
   isLeftOut,
+  leftOut,
   type OpenPlatform,
   type PlatformUnderTest,
   type Possible,
@@ -33,11 +43,16 @@ export interface Process extends OpenPlatform {
 
 /** A platform under test with what every test needs of it. */
 export class Bench {
+  readonly capabilities: Capabilities;
   readonly #part: PlatformUnderTest;
+  /** A platform that cannot know which VMs are meant is told of these. */
+  readonly #made: VirtualMachineRef[] = [];
+  readonly #open = new Set<Platform>();
   #names = 0;
   #operations = 0;
 
-  constructor(part: PlatformUnderTest) {
+  constructor(name: PlatformType, part: PlatformUnderTest) {
+    this.capabilities = CAPABILITIES[name];
     this.#part = part;
   }
 
@@ -57,7 +72,25 @@ export class Bench {
 
   /** New VMs that are off. */
   vms(count: number): Promise<VirtualMachineRef[]> {
-    return this.#part.make(Array.from({ length: count }, () => this.name()));
+    return this.make(Array.from({ length: count }, () => this.name()));
+  }
+
+  /** New VMs of these names that are off. */
+  async make(names: readonly string[]): Promise<VirtualMachineRef[]> {
+    return this.#track(await this.#part.make(names));
+  }
+
+  /** Replaces a VM by another one of the same name, which is off. */
+  async recreate(vm: VirtualMachineRef): Promise<VirtualMachineRef> {
+    const next = await this.#part.recreate(vm);
+    this.#track([next]);
+    return next;
+  }
+
+  #track(vms: VirtualMachineRef[]): VirtualMachineRef[] {
+    this.#made.push(...vms);
+    for (const platform of this.#open) platform.track?.(vms);
+    return vms;
   }
 
   /** What the part has on record of one VM since `before`. */
@@ -102,6 +135,8 @@ export class Bench {
   async process(open: () => Promise<OpenPlatform> = () => this.#part.open()): Promise<Process> {
     const opened = await open();
     const { platform } = opened;
+    platform.track?.(this.#made);
+    this.#open.add(platform);
     const observer = new Observer(platform);
     const until: Process['until'] = (vm, holds) => observer.until(vm, holds, AbortSignal.timeout(PATIENCE));
     return {
@@ -115,6 +150,7 @@ export class Bench {
           ({ status, operation }) => status.powerState === powerState && operation?.phase !== 'InProgress',
         ),
       close: async () => {
+        this.#open.delete(platform);
         await observer.close();
         await opened.close();
       },
@@ -146,6 +182,11 @@ export async function refusalOf(call: Promise<unknown>): Promise<PlatformError> 
   if (ended.status === 'fulfilled') throw new Error(`not refused: ${JSON.stringify(ended.value)}`);
   if (ended.reason instanceof PlatformError) return ended.reason;
   throw new Error(`refused, but not with a PlatformError: ${String(ended.reason)}`);
+}
+
+/** Something that a platform can do where it declares it. */
+export function declared(can: boolean, why: string): Possible<true> {
+  return can || leftOut(why);
 }
 
 /** A test of something that not every platform can do. */

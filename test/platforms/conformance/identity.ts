@@ -43,7 +43,7 @@ function describeGone(part: PlatformUnderTest, bench: Bench): void {
     await bench.with(async ({ platform, observer, untilPower }) => {
       await platform.power(bench.request(old, 'PoweredOn', { sequence: 50 }));
       await untilPower(old, 'PoweredOn');
-      const vm = await part.recreate(old);
+      const vm = await bench.recreate(old);
       expect(vm).toMatchObject({ namespace: old.namespace, name: old.name });
       expect(vm.uid).not.toBe(old.uid);
       await part.change(vm, 'PoweredOn');
@@ -105,7 +105,7 @@ function describeNames(part: PlatformUnderTest, bench: Bench): void {
   });
 
   test('G3: names that the platform allows, however odd, are names like any other', async () => {
-    const vms = await part.make(part.oddNames);
+    const vms = await bench.make(part.oddNames);
     await bench.with(async ({ platform, observer, untilPower }) => {
       for (const vm of vms) expect((await platform.read(vm))?.vm).toEqual(vm);
       await Promise.all(

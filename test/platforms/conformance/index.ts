@@ -4,7 +4,9 @@
  *
  * Effects are counted by the part's own record, never by what we say that we did.
  */
+import type { PlatformType } from '../../../platforms';
 import { Bench } from './bench';
+import { describeCapabilities } from './capabilities';
 import { describeIdentity } from './identity';
 import { describeLifecycle } from './lifecycle';
 import { describeModes } from './modes';
@@ -21,11 +23,12 @@ export * from './platform-under-test';
 const START = 240_000;
 
 /** Defines the suite for one platform. */
-export function describePlatform(name: string, part: PlatformUnderTest): void {
+export function describePlatform(name: PlatformType, part: PlatformUnderTest): void {
   describe(`the platform ${name}`, () => {
     beforeAll(() => part.start(), START);
     afterAll(() => part.stop());
-    const bench = new Bench(part);
+    const bench = new Bench(name, part);
+    describeCapabilities(name, part, bench);
     describeOperations(part, bench);
     describeIdentity(part, bench);
     describeWatch(part, bench);

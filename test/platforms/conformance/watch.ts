@@ -37,7 +37,7 @@ function describeReports(part: PlatformUnderTest, bench: Bench): void {
       await until(() => told.includes('synced'));
       await part.change(vm, 'PoweredOn');
       await until(() => told.includes('first PoweredOn'));
-      await part.recreate(vm);
+      await bench.recreate(vm);
       await until(() => told.includes('second PoweredOff'));
       stop.abort();
       await watching;

@@ -31,6 +31,8 @@ const PATIENCE = 30_000;
 /** One process: the platform, its shared watch, and the activities on both. */
 export interface Process extends OpenPlatform {
   observer: Observer;
+  /** Errors of watches that broke. */
+  broken: unknown[];
   activities: { [K in keyof Activities]: (...input: Parameters<Activities[K]>) => ReturnType<Activities[K]> };
   /** Waits until the watch shows this power state with no operation on its way. */
   untilPower: (vm: VirtualMachineRef, powerState: PowerState) => Promise<VirtualMachineState>;
@@ -137,11 +139,13 @@ export class Bench {
     const { platform } = opened;
     platform.track?.(this.#made);
     this.#open.add(platform);
-    const observer = new Observer(platform);
+    const broken: unknown[] = [];
+    const observer = new Observer(platform, { onBroken: (error) => broken.push(error) });
     const until: Process['until'] = (vm, holds) => observer.until(vm, holds, AbortSignal.timeout(PATIENCE));
     return {
       ...opened,
       observer,
+      broken,
       activities: createActivities({ platform, observer }),
       until,
       untilPower: (vm, powerState) =>
@@ -182,6 +186,11 @@ export async function refusalOf(call: Promise<unknown>): Promise<PlatformError> 
   if (ended.status === 'fulfilled') throw new Error(`not refused: ${JSON.stringify(ended.value)}`);
   if (ended.reason instanceof PlatformError) return ended.reason;
   throw new Error(`refused, but not with a PlatformError: ${String(ended.reason)}`);
+}
+
+/** The class of an error that a platform gave, else what there is instead. */
+export function classOf(ended: unknown): string {
+  return ended instanceof PlatformError ? ended.failureClass : String(ended);
 }
 
 /** Something that a platform can do where it declares it. */

@@ -1,7 +1,7 @@
 /** Which VM is meant: VMs that vanish, that are recreated under the same name, and names that do harm. */
 import { until } from '../../support/until';
 import { attempt } from '../../activities/fixtures';
-import { refusalOf, type Bench } from './bench';
+import { classOf, refusalOf, type Bench } from './bench';
 import type { PlatformUnderTest } from './platform-under-test';
 import { PlatformError, virtualMachineKey, type Observer } from '../../../platforms';
 
@@ -123,10 +123,6 @@ function keysOf(observer: Observer): string[] {
     .list()
     .map(({ vm }) => virtualMachineKey(vm))
     .sort();
-}
-
-function classOf(ended: unknown): string {
-  return ended instanceof PlatformError ? ended.failureClass : String(ended);
 }
 
 function outcomeOf(ended: unknown): string {

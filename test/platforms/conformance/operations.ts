@@ -7,7 +7,7 @@ import { isLeftOut, type PlatformUnderTest } from './platform-under-test';
 /** Defines the tests. */
 export function describeOperations(part: PlatformUnderTest, bench: Bench): void {
   describeIdempotence(part, bench);
-  describeFencing(bench);
+  describeFencing(part, bench);
   describeForgeries(part, bench);
   describeEffects(part, bench);
 }
@@ -31,6 +31,26 @@ function describeIdempotence(part: PlatformUnderTest, bench: Bench): void {
         operations: 2,
         effects: ['PoweredOn', 'PoweredOff', 'PoweredOn'],
       });
+    });
+  });
+
+  test('PLATFORM-1: an operation id that was given up for another one of its sequence is not carried out again either', async () => {
+    const vm = await bench.vm();
+    await bench.withTwo(async (one, other) => {
+      const first = bench.request(vm, 'PoweredOn');
+      const { id, sequence } = first.operation;
+      const second = { ...first, operation: { id: `${id}~2`, sequence } };
+      await one.platform.power(first);
+      await one.platform.power(second);
+      await other.untilPower(vm, 'PoweredOn');
+      await part.change(vm, 'PoweredOff');
+      for (const process of [one, other]) {
+        await process.until(vm, ({ status }) => status.powerState === 'PoweredOff');
+        for (const request of [first, second]) await process.platform.power(request);
+      }
+      await one.platform.power(bench.request(vm, 'PoweredOn'));
+      await one.untilPower(vm, 'PoweredOn');
+      expect((await bench.record(vm)).effects).toEqual(['PoweredOn', 'PoweredOff', 'PoweredOn']);
     });
   });
 
@@ -79,7 +99,7 @@ function describeIdempotence(part: PlatformUnderTest, bench: Bench): void {
   });
 }
 
-function describeFencing(bench: Bench): void {
+function describeFencing(part: PlatformUnderTest, bench: Bench): void {
   test('PLATFORM-2: an older operation is refused by every process, which names what outranks it', async () => {
     const vm = await bench.vm();
     await bench.withTwo(async (one, other) => {
@@ -139,6 +159,7 @@ function describeFencing(bench: Bench): void {
 
   test('PLATFORM-2: an operation is turned round on its way, and the older one that comes late is refused', async () => {
     const vm = await bench.vm();
+    await part.slow([vm]);
     await bench.with(async ({ platform, until: untilState }) => {
       const on = bench.request(vm, 'PoweredOn');
       const off = bench.request(vm, 'PoweredOff', { mode: 'Hard' });

@@ -6,7 +6,7 @@
  */
 import type { PowerState } from '../../../api';
 import type { PlacementRequest, VirtualMachineRef } from '../../../contract';
-import type { Platform } from '../../../platforms';
+import type { FailureClass, Platform } from '../../../platforms';
 import type { Line } from './line';
 
 /** Why a platform or its part cannot do something. */
@@ -44,8 +44,14 @@ export interface VmRecord {
   effects: PowerState[];
 }
 
-/** Injures the watch of a process. `meanwhile` is to be called once, while the watch is broken if the injury allows that. */
-export type WatchInjury = (process: OpenPlatform, meanwhile: () => Promise<void>) => Promise<void>;
+/**
+ * Injures the watch of a process. `meanwhile` is to be called once, while the watch is broken if the injury allows that. Resolves with what the
+ * error of the watch says; undefined: it may end without one.
+ */
+export type WatchInjury = (
+  process: OpenPlatform,
+  meanwhile: () => Promise<void>,
+) => Promise<RegExp | undefined>;
 
 /** Refuses operations on a VM. */
 export interface Refusal {
@@ -107,7 +113,7 @@ export interface PlatformUnderTest {
   /** The part refuses every power operation on the VM from now on. */
   refuse: Possible<Refusal>;
   /** The part takes the next power operation on the VM, and then says that it failed. `end`: the ones after it succeed. */
-  fail: Possible<Refusal & { end: (vm: VirtualMachineRef) => Promise<void> }>;
+  fail: Possible<Refusal & { failureClass: FailureClass; end: (vm: VirtualMachineRef) => Promise<void> }>;
   /** The part is busy, and asks a process to come back after so many milliseconds, until `end`. */
   throttle: Possible<{
     begin: (process: OpenPlatform, vm: VirtualMachineRef, retryAfter: number) => Promise<void>;

@@ -103,20 +103,24 @@ class SimulatedUnderTest implements PlatformUnderTest {
       line.cut();
       await meanwhile();
       line.restore();
+      return /watch of http.* broke/;
     },
     'the connection is cut in the middle of a line': async ({ line }, meanwhile) => {
       cutInTheMiddle(this.#proxyOf(line));
       await meanwhile();
+      return /watch of http.* broke/;
     },
     'it is answered with 500 a few times': async ({ line }, meanwhile) => {
       refuseWatches(this.#proxyOf(line), 500, 3);
       await meanwhile();
+      return /HTTP status 500/;
     },
     'the part falls silent': async ({ line }, meanwhile) => {
       const proxy = this.#proxyOf(line);
       const open = new Set(proxy.calls().filter(({ watch }) => watch));
       proxy.decide((call) => (open.has(call) ? 'silent' : undefined));
       await meanwhile();
+      return /no heartbeat for 6000 ms/;
     },
   };
 
@@ -132,7 +136,7 @@ class SimulatedUnderTest implements PlatformUnderTest {
     begin: async (vm: VirtualMachineRef): Promise<void> => {
       await this.#simulator.addFault({ type: 'Stuck', vm: keyOf(vm) });
       const fail = (): Promise<boolean> =>
-        this.#simulator.console.fail(vm, 'Permanent', 'the host lost its datastore').then(
+        this.#simulator.console.fail(vm, 'Transient', 'the host lost its datastore').then(
           () => true,
           () => false,
         );
@@ -140,6 +144,7 @@ class SimulatedUnderTest implements PlatformUnderTest {
       void until(fail, 'an operation in progress', { every: 5 });
     },
     words: /the host lost its datastore/,
+    failureClass: 'Transient' as const,
     end: (vm: VirtualMachineRef): Promise<void> => this.#simulator.heal(vm),
   };
 

@@ -36,13 +36,14 @@ function describeRefusals(part: PlatformUnderTest, bench: Bench): void {
   testOf(
     part.fail,
     'an operation that fails on its way fails the attempt in the words of the platform; the next attempt asks anew',
-    async ({ begin, words, end }) => {
+    async ({ begin, words, failureClass, end }) => {
       const vm = await bench.vm();
       await begin(vm);
       await bench.with(async ({ activities }) => {
         const input = bench.input(vm, 'PoweredOn');
         const first = await attempt(activities.powerOn, input);
         expect(first.error?.message).toMatch(words);
+        expect(first.error?.type).toBe(failureClass);
         await end(vm);
         const second = await attempt(activities.powerOn, input, 2, first.details);
         expect(second.result).toMatchObject({ acted: true, status: { powerState: 'PoweredOn' } });

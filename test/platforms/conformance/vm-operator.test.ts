@@ -66,6 +66,28 @@ const POLICY = {
     ],
   },
 };
+/** `nobody` sees VMs, and changes none. */
+const READER = [
+  {
+    ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'reader' } },
+    rules: [
+      {
+        apiGroups: ['vmoperator.vmware.com'],
+        resources: ['virtualmachines'],
+        verbs: ['get', 'list', 'watch'],
+      },
+    ],
+  },
+  {
+    ...{
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'reader' },
+    },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reader' },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'nobody' }],
+  },
+];
 const BINDING = {
   ...POLICY,
   kind: 'ValidatingAdmissionPolicyBinding',
@@ -103,7 +125,7 @@ class VmOperatorUnderTest implements PlatformUnderTest {
     ]);
     await cluster.run(
       ['apply', '-f', '-'],
-      [POLICY, BINDING].map((object) => stringify(object)).join('---\n'),
+      [POLICY, BINDING, ...READER].map((object) => stringify(object)).join('---\n'),
     );
     await simulator.start();
     await this.#untilFrozen();
@@ -179,18 +201,22 @@ class VmOperatorUnderTest implements PlatformUnderTest {
       line.cut();
       await meanwhile();
       line.restore();
+      return /the list of VirtualMachines is not up to date/;
     },
     'the connection is cut in the middle of a line': async ({ line }, meanwhile) => {
       cutInTheMiddle(this.#proxyOf(line));
       await meanwhile();
+      return undefined;
     },
     'it is answered with 500 a few times': async ({ line }, meanwhile) => {
       refuseWatches(this.#proxyOf(line), 500, 3);
       await meanwhile();
+      return /the list of VirtualMachines is not up to date/;
     },
     'its version is forgotten, and it is answered with 410': async ({ line }, meanwhile) => {
       refuseWatches(this.#proxyOf(line), 410, 2);
       await meanwhile();
+      return undefined;
     },
   };
 
@@ -219,6 +245,7 @@ class VmOperatorUnderTest implements PlatformUnderTest {
     begin: (vm: VirtualMachineRef): Promise<void> =>
       this.#part.simulator.addFault({ type: 'NoCapacity', vm: keyOf(vm), operation: 'PoweredOn' }),
     words: /VM Operator: .*no host has room/,
+    failureClass: 'NoCapacity' as const,
     end: (vm: VirtualMachineRef): Promise<void> => this.#part.simulator.heal(vm),
   };
 
@@ -257,7 +284,7 @@ class VmOperatorUnderTest implements PlatformUnderTest {
 
   readonly forbidden = {
     open: (): Promise<OpenPlatform> => this.#openAs('nobody'),
-    words: /User "nobody" cannot get resource.*let the worker's role get virtualmachines/,
+    words: /User "nobody" cannot patch resource.*let the worker's role patch virtualmachines/,
   };
 
   get #part(): { cluster: TestCluster; api: ApiServer; simulator: SimulatorProcess } {

@@ -1,8 +1,9 @@
 /** The watch: what it reports, and that nothing ends it. */
 import type { VirtualMachineRef } from '../../../contract';
-import type { WatchSink } from '../../../platforms';
+import type { PowerRequest, WatchSink } from '../../../platforms';
+import { attempt } from '../../activities/fixtures';
 import { until } from '../../support/until';
-import { refusalOf, type Bench } from './bench';
+import { classOf, refusalOf, type Bench } from './bench';
 import type { PlatformUnderTest, WatchInjury } from './platform-under-test';
 
 /** Defines the tests. */
@@ -75,13 +76,15 @@ function describeInjury(part: PlatformUnderTest, bench: Bench, what: string, inj
     await bench.with(async (process) => {
       const { observer } = process;
       await until(() => observer.get(gone) !== undefined && observer.live);
-      await injure(process, async () => {
+      const says = await injure(process, async () => {
         await part.change(changed, 'PoweredOn');
         await part.vanish(gone);
       });
       await process.until(changed, ({ status }) => status.powerState === 'PoweredOn');
       await until(() => observer.live && observer.get(gone) === undefined);
       expect(observer.get(bystander)).toBeDefined();
+      if (says) expect(process.broken.map(String).find((error) => says.test(error))).toBeDefined();
+      expect(process.broken.map(classOf)).toEqual(process.broken.map(() => 'Transient'));
       // It follows, it did not only list.
       await part.change(changed, 'PoweredOff');
       await process.until(changed, ({ status }) => status.powerState === 'PoweredOff');
@@ -91,19 +94,28 @@ function describeInjury(part: PlatformUnderTest, bench: Bench, what: string, inj
 
 function describeKill(part: PlatformUnderTest, bench: Bench): void {
   test('PLATFORM-1, OBSERVER-1, G1: the part is killed in the middle of operations and started again: each has its effect once, and the watch goes on', async () => {
-    const [bystander, ...vms] = await bench.vms(5);
-    if (!bystander) throw new Error('too few VMs');
+    const [bystander, ...vms] = await bench.vms(6);
+    const [waited] = vms;
+    if (!bystander || !waited) throw new Error('too few VMs');
     await part.slow(vms);
-    await bench.with(async ({ platform, observer, untilPower }) => {
+    await bench.with(async ({ platform, observer, activities, untilPower }) => {
       const requests = vms.map((vm) => bench.request(vm, 'PoweredOn'));
       await Promise.all(requests.map((request) => platform.power(request)));
+      await until(() => observer.get(waited)?.operation?.phase === 'InProgress');
+      const { operation } = requests[0] as PowerRequest;
+      const limits = { operationTimeout: 60_000 };
+      const input = { ...bench.input(waited, 'PoweredOn', limits), operation };
+      const running = attempt(activities.powerOn, input);
       await part.kill();
-      for (const request of requests) {
-        expect(await refusalOf(platform.power(request))).toMatchObject({ failureClass: 'Transient' });
+      for (const vm of vms) {
+        expect(await refusalOf(platform.read(vm))).toMatchObject({ failureClass: 'Transient' });
       }
       await until(() => !observer.live);
       await part.restart();
       await part.vanish(bystander);
+      const { result, error } = await running;
+      expect(error?.message).toBeUndefined();
+      expect(result).toMatchObject({ acted: true, status: { powerState: 'PoweredOn' }, failures: [] });
       await Promise.all(vms.map((vm) => untilPower(vm, 'PoweredOn')));
       for (const request of requests) await platform.power(request);
       await Promise.all(vms.map((vm) => platform.power(bench.request(vm, 'PoweredOff', { mode: 'Hard' }))));

@@ -1,7 +1,6 @@
 /** Places in zones, on a real API server. */
 import { RESOURCES, trimVirtualMachine, type KubernetesObject } from '../../kubernetes';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
-import { lateCallMessage } from '../../platforms';
 import type { TestCluster } from '../support/kubernetes';
 import { GIB } from '../simulator/fixtures';
 import { previewPlaces, type Lister } from '../../platforms/vm-operator';
@@ -327,35 +326,6 @@ describe('PLATFORM-4: giving back', () => {
       api.calls.length = 0;
       expect(await platform.release(vms, release)).toEqual([promised]);
       expect(api.calls).toEqual([]);
-    });
-  });
-
-  test('a call of before that comes late is refused in every process, one of after is not', async () => {
-    await zone('zone-a');
-    const vm = await desk.manifest('web-1');
-    await withProcess(cluster.kubeconfig(), async ({ platform }) => {
-      // It was never placed: the answer of the call never came, or the call itself.
-      expect(await platform.release([vm], release)).toEqual([vm]);
-    });
-    await withProcess(cluster.kubeconfig(), async ({ platform }) => {
-      await expect(platform.place([asks(vm)], question)).rejects.toMatchObject({
-        failureClass: 'Superseded',
-        message: lateCallMessage('vmgroup/prod/shop', 'prod/web-1'),
-      });
-      const other = { caller: 'vmgroup/prod/blog', sequence: 1 };
-      expect(zonesOf(await platform.place([asks(vm)], other))).toBe('web-1=zone-a');
-    });
-  });
-
-  test('the place of another group, or of a later run, stays', async () => {
-    await zone('zone-a');
-    const [ours, theirs] = [await desk.manifest('ours'), await desk.manifest('theirs')];
-    await withProcess(cluster.kubeconfig(), async ({ platform }) => {
-      await platform.place([asks(ours), asks(theirs)], question);
-      await platform.place([asks(ours)], { ...question, sequence: 3 });
-      await platform.place([asks(theirs)], { ...question, caller: 'vmgroup/prod/blog' });
-      expect(await platform.release([ours, theirs], release)).toEqual([]);
-      expect(await platform.release([ours, theirs], { ...release, sequence: 4 })).toEqual([ours]);
     });
   });
 });

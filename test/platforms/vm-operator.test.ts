@@ -198,32 +198,6 @@ test('a VM that is off stays off when it is to be suspended, also where it was o
   });
 });
 
-test('PLATFORM-1: an operation id is written once, also by another process, also after it was given up', async () => {
-  const name = fresh();
-  const vm = await desk.vm(name);
-  await withProcess(admin(), (one) =>
-    withProcess(admin(), async (other) => {
-      const first = request(vm, 'PoweredOn');
-      await one.platform.power(first);
-      await one.platform.power(first);
-      await other.platform.power(first);
-      const again = { ...first, operation: { id: `${first.operation.id}~2`, sequence: 10 } };
-      await other.platform.power(again);
-      await desk.edit(name, { spec: { powerState: 'PoweredOff' } });
-      await one.platform.power(first);
-      const state = await one.platform.power(again);
-      expect(state.operation?.id).toBe(again.operation.id);
-      expect((await desk.get(name)).spec['powerState']).toBe('PoweredOff');
-      const patches = [...one.api.calls, ...other.api.calls].filter((call) => call.startsWith('PATCH'));
-      expect(patches.length).toBeGreaterThanOrEqual(2);
-      expect(await desk.record(name, OPERATION)).toMatchObject({
-        ...again.operation,
-        earlier: [first.operation.id],
-      });
-    }),
-  );
-});
-
 test('PLATFORM-2: an older operation is refused, by each process, with the names of both', async () => {
   const name = fresh();
   const vm = await desk.vm(name);
@@ -245,24 +219,6 @@ test('PLATFORM-2: an older operation is refused, by each process, with the names
       expect((await desk.get(name)).spec['powerState']).toBe('PoweredOn');
     }),
   );
-});
-
-test('PLATFORM-2: two processes at the same moment: the newer operation stands, whoever came first', async () => {
-  for (let round = 0; round < 5; round += 1) {
-    const name = fresh();
-    const vm = await desk.vm(name);
-    await withProcess(admin(), (one) =>
-      withProcess(admin(), async (other) => {
-        const results = await Promise.allSettled([
-          one.platform.power(request(vm, 'PoweredOff', { operation: { id: 'old', sequence: 1 } })),
-          other.platform.power(request(vm, 'PoweredOn', { operation: { id: 'new', sequence: 2 } })),
-        ]);
-        expect(results[1].status).toBe('fulfilled');
-        expect((await desk.get(name)).spec['powerState']).toBe('PoweredOn');
-        expect(await desk.record(name, OPERATION)).toMatchObject({ id: 'new' });
-      }),
-    );
-  }
 });
 
 test('POWER-4: a fence leaves its operation on a VM that is in the state already, and changes nothing else', async () => {
@@ -394,33 +350,6 @@ test('a VM that is not there: off is done, on is refused with what to do', async
   });
 });
 
-test('another VM of the same name is not touched', async () => {
-  const name = fresh();
-  const vm = await desk.vm(name);
-  await withProcess(admin(), async ({ platform }) => {
-    await desk.delete(name);
-    await desk.vm(name);
-    await expect(platform.power(request(vm, 'PoweredOn'))).rejects.toMatchObject({
-      failureClass: 'Permanent',
-    });
-    expect(await platform.power(request(vm, 'PoweredOff'))).toMatchObject({ operation: { phase: 'Done' } });
-    const { metadata, spec } = await desk.get(name);
-    expect(spec['powerState']).toBe('PoweredOff');
-    expect(metadata.annotations).toBeUndefined();
-  });
-});
-
-test('a VM that is deleted in the middle ends the operation', async () => {
-  const name = fresh();
-  const vm = await desk.vm(name);
-  await withProcess(admin(), async ({ activities }) => {
-    const running = attempt(activities.powerOn, powerInput(name, { vm }));
-    await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
-    await desk.delete(name);
-    expect((await running).error).toMatchObject({ type: 'Permanent', nonRetryable: true });
-  });
-});
-
 test('another client changes the power state in the middle: the attempt fails with the reason, and the next one asks again', async () => {
   const name = fresh();
   const vm = await desk.vm(name);
@@ -543,96 +472,3 @@ test('a gate on a condition of the VM; of the others nothing goes into the histo
     expect(plain.result?.status).not.toHaveProperty('conditions');
   });
 });
-
-test('a right that is missing is named, and parks at once', async () => {
-  const name = fresh();
-  const vm = await desk.vm(name);
-  await withProcess(admin(), ({ machines }) =>
-    withProcess(
-      cluster.kubeconfig('alice'),
-      async ({ activities }) => {
-        const ended = await attempt(activities.powerOn, powerInput(name, { vm }));
-        expect(ended.error).toMatchObject({
-          type: 'Permanent',
-          nonRetryable: true,
-          message: expect.stringMatching(
-            /cannot patch resource .*let the worker's role patch virtualmachines/,
-          ) as string,
-        });
-      },
-      { machines },
-    ),
-  );
-});
-
-test('a refusal by admission parks at once with the message of the server', async () => {
-  const name = fresh();
-  const policy = {
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'ValidatingAdmissionPolicy',
-    metadata: { name: 'frozen' },
-    spec: {
-      matchConstraints: {
-        resourceRules: [
-          {
-            apiGroups: ['vmoperator.vmware.com'],
-            apiVersions: ['*'],
-            operations: ['UPDATE'],
-            resources: ['virtualmachines'],
-          },
-        ],
-      },
-      validations: [
-        {
-          expression: `object.metadata.name != '${name}' || object.spec.powerState != 'PoweredOn'`,
-          message: 'frozen for maintenance',
-        },
-      ],
-    },
-  };
-  const binding = {
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'ValidatingAdmissionPolicyBinding',
-    metadata: { name: 'frozen' },
-    spec: { policyName: 'frozen', validationActions: ['Deny'] },
-  };
-  for (const object of [policy, binding])
-    await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(object) });
-  const vm = await desk.vm(name);
-  await until(async () => {
-    const tried = desk.edit(name, { spec: { powerState: 'PoweredOn' } });
-    return tried.then(
-      () => desk.edit(name, { spec: { powerState: 'PoweredOff' } }).then(() => false),
-      () => true,
-    );
-  });
-  await withProcess(admin(), async ({ activities }) => {
-    const ended = await attempt(activities.powerOn, powerInput(name, { vm }));
-    expect(ended.error).toMatchObject({
-      type: 'Permanent',
-      message: expect.stringContaining('frozen for maintenance') as string,
-    });
-  });
-});
-
-test('the API server is killed in the middle: the watch breaks, comes back, and the operation ends well', async () => {
-  const name = fresh();
-  const vm = await desk.vm(name);
-  await withProcess(admin(), async ({ activities, observer, platform }) => {
-    const running = attempt(activities.powerOn, powerInput(name, { vm, operationTimeout: 60_000 }));
-    await until(async () => (await desk.get(name)).spec['powerState'] === 'PoweredOn');
-    await cluster.killApiServer();
-    await until(() => !observer.live);
-    await expect(
-      platform.power(request(vm, 'PoweredOff', { operation: { id: 'x', sequence: 9 } })),
-    ).rejects.toMatchObject({ failureClass: 'Transient' });
-    await cluster.restartApiServer();
-    await desk.obey(name);
-    expect((await running).result).toMatchObject({
-      acted: true,
-      status: { powerState: 'PoweredOn' },
-      failures: [],
-    });
-    await until(() => observer.live);
-  });
-}, 120_000);

@@ -83,25 +83,6 @@ test('a VM is placed, powered on, becomes ready, is suspended and powered off; t
     ]);
   }));
 
-test('PLATFORM-1: a known operation id is answered and not carried out again, for any caller and number of calls', () =>
-  bench({}, async ({ platform, desk, observer }) => {
-    await platform.place([placement('db')], { caller: 'test' });
-    const call = power('db', 'PoweredOn', { id: 'on' });
-    await Promise.all([platform.power(call), platform.power(call), platform.power(call)]);
-    await observer.until(vm('db'), isReady, never);
-    await desk.power(vm('db'), 'PoweredOff');
-    expect((await platform.power(call)).status.powerState).toBe('PoweredOff');
-    expect(linesOf(await desk.journal(), 'db')).toEqual([
-      'on Accepted',
-      'on Duplicate',
-      'on Duplicate',
-      'on => PoweredOn',
-      'on => Ready',
-      'console => PoweredOff',
-      'on Duplicate',
-    ]);
-  }));
-
 test('PLATFORM-2, ENGINE-1: a power-on is turned round in the middle, and the older decision that comes late is refused', () =>
   bench({ inventory: inventory({ powerOnTime: 50 }) }, async ({ platform, desk, observer }) => {
     await platform.place([placement('db')], { caller: 'test' });
@@ -338,53 +319,6 @@ test('a simulator that is not there, or goes away, is a Transient failure', () =
       platform.watch({ changed: () => undefined, deleted: () => undefined, synced: () => undefined }, never),
     ).rejects.toThrow(PlatformError);
     await platform.close();
-  }));
-
-test.each(['SIGKILL', 'SIGSTOP'] as const)('a watch notices a simulator that gets %s', (signal) =>
-  withFolder(async (folder) => {
-    const child = fork(join(__dirname, 'simulator-child.js'), [folder], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    const exited = once(child, 'exit');
-    const [address] = (await once(child, 'message')) as [string];
-    const platform = new SimulatedPlatform(address);
-    const broken: string[] = [];
-    const observer = new Observer(platform, { onBroken: (error) => broken.push(String(error)) });
-    await observer.synced();
-    child.kill(signal);
-    await until(() => broken.length > 0);
-    expect(observer.live).toBe(false);
-    expect(broken[0]).toMatch(signal === 'SIGSTOP' ? /no heartbeat for \d+ ms/ : /watch of .* broke/);
-    await observer.close();
-    await platform.close();
-    child.kill('SIGKILL');
-    await exited;
-  }),
-);
-
-test('the watch survives restarts of the simulator and learns what happened meanwhile', () =>
-  withFolder(async (folder) => {
-    const first = await startSimulator({ dataDir: folder, inventory: inventory() });
-    const port = Number(new URL(first.address).port);
-    const platform = new SimulatedPlatform(first.address);
-    const observer = new Observer(platform);
-    await platform.place([placement('db'), placement('web')], { caller: 'test' });
-    await until(() => observer.list().length === 2);
-    await first.close();
-    await until(() => !observer.live);
-    const between = await startSimulator({ dataDir: folder });
-    const desk = new SimulatorConsole(between.address);
-    await desk.delete(vm('web'));
-    await desk.power(vm('db'), 'PoweredOn');
-    desk.close();
-    await between.close();
-    const second = await startSimulator({ dataDir: folder, port });
-    await observer.until(vm('db'), isOn, never);
-    await until(() => observer.live);
-    expect(observer.get(vm('web'))).toBeUndefined();
-    await observer.close();
-    await platform.close();
-    await second.close();
   }));
 
 test.each([

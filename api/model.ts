@@ -204,6 +204,14 @@ export interface GatePolicy {
   probe?: Probe;
 }
 
+/** The answer to one kind of question of a platform. */
+export interface QuestionPolicy {
+  /** Kind of the question, as the platform names it: `msg.uuid.altered`. */
+  kind: string;
+  /** Key of one of its choices. */
+  answer: string;
+}
+
 /** What one VM waits for otherwise than its tier. */
 export interface MemberPolicy extends GatePolicy {
   name: string;
@@ -251,6 +259,8 @@ export interface SequencePolicySpec {
   /** How long `TrySoft` and `Soft` wait for the guest, milliseconds. */
   guestShutdownTimeout: number;
   deletion: DeletionPolicy;
+  /** Answers to questions of the platform; the first one of a kind counts. */
+  questions?: QuestionPolicy[];
   tiers: TierPolicy[];
   members?: MemberPolicy[];
 }
@@ -312,6 +322,8 @@ export const SIMULATED_FAULT_TYPES = [
   'LostReply',
   /** The guest ignores shutdown and standby. */
   'GuestIgnoresShutdown',
+  /** Accepted, and the platform asks a question before it happens. */
+  'Question',
 ] as const;
 
 /** One of {@link SIMULATED_FAULT_TYPES}. */
@@ -340,6 +352,8 @@ export interface SimulatedFault {
   retryAfter?: number;
   /** `Slow`: how many times longer. */
   factor?: number;
+  /** `Question`: kind of the question; absent: `msg.uuid.altered`. */
+  kind?: string;
 }
 
 /** A SimulatedInventory: what the simulated platform consists of and how it behaves. */

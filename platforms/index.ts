@@ -4,3 +4,4 @@ export * from './capabilities';
 export * from './observer';
 export * from './observations';
 export * from './platform-names';
+export * from './question';

@@ -3,6 +3,7 @@ import type { VirtualMachine, VirtualMachineStatus } from '../api';
 import { machineRef, type VirtualMachineRef } from '../contract';
 import type { Observer } from './observer';
 import type { PlatformNames } from './platform-names';
+import { questionText } from './question';
 
 /** The last observed state of each VM, as the bridge reads it. */
 export interface PlatformObservations {
@@ -43,7 +44,8 @@ export function observationsOf({ byDefault, others = NO_OTHERS, names }: Observe
     holdOf: (vm) => {
       const observer = observerOf(vm);
       if (!observer) return unknownPlatform(platformOf(vm) ?? '', [...others.keys()]);
-      return observer.get(vm)?.operation?.hold;
+      const { operation, question } = observer.get(vm) ?? {};
+      return operation?.hold ?? (question && questionText(question));
     },
     platformOf,
     track: (vms) => {

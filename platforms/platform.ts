@@ -160,11 +160,19 @@ export interface Answer {
  * | `NoCapacity` | retry with back-off: room may come free |
  * | `OperationTimeout` | accepted and never seen to happen: ask again under a new operation id |
  * | `GateTimeout` | the power state was reached but not the gate: park, another power operation would not help |
+ * | `Unanswered` | the platform asks a question and nobody answered it in time: park, the next operation would only meet it again |
  * | `Permanent` | park: it will never work |
  * | `Superseded` | stop: a newer operation has taken over |
  */
 export type FailureClass =
-  'Transient' | 'Throttled' | 'NoCapacity' | 'OperationTimeout' | 'GateTimeout' | 'Permanent' | 'Superseded';
+  | 'Transient'
+  | 'Throttled'
+  | 'NoCapacity'
+  | 'OperationTimeout'
+  | 'GateTimeout'
+  | 'Unanswered'
+  | 'Permanent'
+  | 'Superseded';
 
 /** Why a call for placement of `caller` is refused (`Superseded`) after its release, PLATFORM-4. `vm`: one of its VMs, `namespace/name`. */
 export function lateCallMessage(caller: string, vm: string): string {

@@ -14,7 +14,7 @@ const DEFAULTS = { period: 500, timeout: 1_000, successThreshold: 1 };
 const SHORTEST_PERIOD = 100;
 const LONGEST_TRY = 60_000;
 /** Bytes that one probe may take as JSON: a thousand operations are scheduled in one message of 4 MB. */
-const MOST_BYTES = 1_500;
+const MOST_BYTES = 1_000;
 const MOST_HEADERS = 8;
 const MOST_IN_A_ROW = 10_000;
 

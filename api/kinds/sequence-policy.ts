@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { optionalDuration, present, reportDuplicates, type Convert, type Report } from './convert';
 import { duration, fields, metadata, name, positiveDuration } from './fields';
 import { checkProbes, gateFields, MAX_MEMBERS, toGatePolicy } from './gates';
+import { questionsSchema, toQuestions } from './questions';
 import { isDuration, listMap, MAX_LIST, serverRules } from './server-checks';
 import type { SequencePolicy, SequencePolicySpec } from '../model';
 import { memberKind, toMember } from './virtual-machine-group';
@@ -105,6 +106,9 @@ const spec = fields({
     .enum(['Orphan', 'Cascade'])
     .optional()
     .describe('What deleting the group does to its members: leave them, or delete them too.'),
+  questions: questionsSchema
+    .optional()
+    .describe('Answers to questions that the platform asks about a VM; at most 16.'),
   tiers: z
     .array(
       fields({
@@ -193,6 +197,7 @@ function general(given: WrittenSpec, report: Report): Partial<SequencePolicySpec
     },
     guestShutdownTimeout: optionalDuration(given.guestShutdownTimeout),
     deletion: given.deletion,
+    questions: given.questions && toQuestions(given.questions, report),
   });
 }
 

@@ -108,6 +108,12 @@ const fault = fields({
   probability: z.number().min(0).max(1).optional().describe('Chance of a hit, 0 to 1. Left out: 1.'),
   retryAfter: positiveDuration.optional().describe('For Throttled: when to come back.'),
   factor: z.number().min(1).optional().describe('For Slow: how many times longer.'),
+  kind: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('For Question: kind of the question. Left out: `msg.uuid.altered`.'),
 });
 
 const behavior = fields({

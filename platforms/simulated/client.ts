@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import {
   PlatformError,
+  type Answer,
   type PlaceOptions,
   type Platform,
   type PowerRequest,
@@ -104,6 +105,10 @@ export class SimulatedPlatform implements Platform {
     const body = { vms, caller, sequence };
     const answer = await this.#caller.json({ method: 'POST', path: '/v1/release', body, signal });
     return (answer as { vms: VirtualMachineRef[] }).vms;
+  }
+
+  async answer(vm: VirtualMachineRef, answer: Answer, signal?: AbortSignal): Promise<void> {
+    await this.#caller.json({ method: 'POST', path: '/v1/answer', body: { vm, ...answer }, signal });
   }
 
   async close(): Promise<void> {

@@ -13,7 +13,7 @@ import type {
   SimulatedFaultType,
   SimulatedInventory,
 } from '../../api';
-import type { FailureClass } from '../platform';
+import type { FailureClass, Question } from '../platform';
 import type { Outranking } from '../../contract';
 
 /** What a call for a change of power state was answered. */
@@ -51,6 +51,8 @@ export interface PowerCall {
   /** Power state at the moment of the call; absent where the platform does not have the VM. */
   from?: PowerState;
   answer: PowerAnswer;
+  /** With `Accepted`: what the platform asks first; times count from the answer. */
+  question?: Question;
   /** With `Accepted`: time until the effect; absent: it will never come. */
   effectAfter?: number;
   /** With `Accepted` and `PoweredOn`: time from the effect until the VM is ready. */
@@ -96,6 +98,21 @@ export interface Failed {
   caller: string;
   class: FailureClass;
   message: string;
+}
+
+/** An answer to a question of the platform. */
+export interface AnswerCall {
+  type: 'answer';
+  at: number;
+  vm: string;
+  uid: string;
+  /** Id of the question. */
+  question: string;
+  choice: string;
+  /** `Duplicate`: it was answered so before. */
+  answer: 'Accepted' | 'Duplicate' | 'Refused';
+  /** With `Refused`. */
+  message?: string;
 }
 
 /** What affinity rules see of a VM; journals of older versions have none of it. */
@@ -179,7 +196,8 @@ export interface InventorySet {
 }
 
 /** One entry of the journal: what happened on the platform. */
-export type JournalEntry = PowerCall | Effect | Failed | PlaceCall | ReleaseCall | Deleted | InventorySet;
+export type JournalEntry =
+  PowerCall | AnswerCall | Effect | Failed | PlaceCall | ReleaseCall | Deleted | InventorySet;
 
 /** One line of the journal. */
 export type JournalLine = JournalEntry & { n: number };

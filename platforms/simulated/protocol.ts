@@ -46,6 +46,7 @@ const failureClass = z.enum([
   'NoCapacity',
   'OperationTimeout',
   'GateTimeout',
+  'Unanswered',
   'Permanent',
   'Superseded',
 ]);
@@ -109,6 +110,9 @@ export const placeBody = z.object({
 /** Body of `POST /v1/release`. */
 export const releaseBody = z.object({ vms: z.array(vm), caller: text, sequence });
 
+/** Body of `POST /v1/answer`. */
+export const answerBody = z.object({ vm, question: text, choice: text });
+
 /** Body of `POST /v1/console/power`. */
 export const consolePowerBody = z.object({ vm: namedVm, powerState });
 
@@ -134,6 +138,7 @@ export const faultsBody = z.array(
     probability: z.number().min(0).max(1).exactOptional(),
     retryAfter: amount.exactOptional(),
     factor: amount.exactOptional(),
+    kind: text.exactOptional(),
   }),
 );
 

@@ -66,6 +66,7 @@ export function refusalOf(
     case 'Slow':
     case 'LostReply':
     case 'GuestIgnoresShutdown':
+    case 'Question':
       return undefined;
   }
 }

@@ -2,6 +2,7 @@
 import { own } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type {
+  AnswerCall,
   Effect,
   Failed,
   FaultMark,
@@ -12,6 +13,7 @@ import type {
   ReleaseCall,
   SeenByRules,
 } from '../../platforms/simulated';
+import { CANCEL } from './questions';
 import {
   keyOf,
   seenByRules,
@@ -54,6 +56,8 @@ function applyEntry(state: EngineState, entry: JournalEntry): Changes {
   switch (entry.type) {
     case 'call':
       return applyPower(state, entry);
+    case 'answer':
+      return applyAnswer(state, entry);
     case 'effect':
       return applyEffect(state, entry);
     case 'failed':
@@ -95,9 +99,10 @@ function applyPower(state: EngineState, call: PowerCall): Changes {
   if (!record) return NOTHING;
   const phase = call.answer === 'Accepted' ? 'InProgress' : 'Done';
   state.vms.set(call.vm, {
-    ...without(record, 'pending'),
+    ...without(record, 'pending', 'question'),
     operation: { id: call.operationId, sequence: call.sequence, caller: call.caller, phase },
     ...(call.answer === 'Accepted' && { pending: pendingOf(call) }),
+    ...(call.question && { question: call.question }),
     ...(call.requestId !== undefined && { requestId: call.requestId }),
   });
   return { changed: [call.vm], deleted: [] };
@@ -117,9 +122,32 @@ function pendingOf(call: PowerCall): PendingOperation {
     target: call.operation,
     ...(call.mode && { mode: call.mode }),
     acceptedAt: call.at,
-    ...(call.effectAfter !== undefined && { dueAt: call.at + call.effectAfter }),
+    ...(call.effectAfter !== undefined &&
+      (call.question ? { heldFor: call.effectAfter } : { dueAt: call.at + call.effectAfter })),
     ...(call.readyAfter !== undefined && { readyAfter: call.readyAfter }),
   };
+}
+
+function applyAnswer(state: EngineState, { at, question, choice, answer, ...named }: AnswerCall): Changes {
+  const record = recordOf(state, named);
+  if (answer !== 'Accepted' || !record) return NOTHING;
+  ledgerFor(state, named).answers[question] = choice;
+  const rest = without(record, 'question', 'pending');
+  const { pending } = record;
+  if (choice === CANCEL && pending) {
+    const { operationId: id, sequence, caller } = pending;
+    const failure = { class: 'Permanent' as const, message: 'the question was answered with cancel' };
+    state.vms.set(named.vm, { ...rest, operation: { id, sequence, caller, phase: 'Failed', failure } });
+  } else {
+    const { heldFor } = pending ?? {};
+    state.vms.set(named.vm, {
+      ...rest,
+      ...(pending && {
+        pending: { ...without(pending, 'heldFor'), ...(heldFor !== undefined && { dueAt: at + heldFor }) },
+      }),
+    });
+  }
+  return { changed: [named.vm], deleted: [] };
 }
 
 /** ENGINE-1. */
@@ -132,7 +160,7 @@ function applyEffect(state: EngineState, effect: Effect): Changes {
     return { changed: [effect.vm], deleted: [] };
   }
   const { pending } = record;
-  const rest = without(steady, 'poweredOnBy', 'pending', 'address');
+  const rest = without(steady, 'poweredOnBy', 'pending', 'address', 'question');
   // At the console a VM can reach the state that an operation is still on its way to: then that operation is done.
   const done = pending?.operationId === effect.operationId || pending?.target === effect.effect;
   state.vms.set(effect.vm, {
@@ -171,7 +199,7 @@ function applyFailed(state: EngineState, failed: Failed): Changes {
   const record = recordOf(state, failed);
   if (!record) return NOTHING;
   state.vms.set(failed.vm, {
-    ...without(record, 'pending'),
+    ...without(record, 'pending', 'question'),
     operation: {
       id: failed.operationId,
       sequence: failed.sequence,
@@ -284,6 +312,7 @@ function ledgerFor(state: EngineState, { vm, uid }: { vm: string; uid: string })
     sequence: 0,
     caller: '',
     operations: new Set(),
+    answers: {},
     calls: 0,
     accepted: 0,
     hits: {},

@@ -14,6 +14,7 @@ export { apply } from './fold';
 export { answerPlace, type EnginePlaceOptions } from './place';
 export { placementProblem, placementVm } from './placing';
 export { answerPower, type EnginePowerRequest } from './power';
+export { answerQuestion } from './questions';
 export { answerRelease } from './release';
 export { reportState, reportVm } from './report';
 export {

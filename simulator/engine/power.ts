@@ -4,6 +4,7 @@ import type { FailureClass, PowerRequest } from '../../platforms';
 import type { PowerCall } from '../../platforms/simulated';
 import { drawTime } from './dice';
 import { faultMarks, faultsOfPower, refusalOf } from './faults';
+import { questionOf } from './questions';
 import { find, journalName, keyOf, ledgerOf, type EngineState, type Ledger, type VmRecord } from './state';
 
 /** A call for a change of power state, as the engine takes it. */
@@ -49,11 +50,13 @@ function answerForVm(
     return { ...call, answer: 'LeftPoweredOff', ...replaces };
   const faults = faultsOfPower(state, request, record);
   const refusing = faults.find((fault) => refusalOf(fault) !== undefined);
+  const asking = faults.find(({ type }) => type === 'Question');
   if (refusing) return { ...call, answer: 'Refused', ...refusalOf(refusing), faults: faultMarks([refusing]) };
   return {
     ...call,
     answer: 'Accepted',
     ...durations(state, request, record, faults),
+    ...(asking && { question: questionOf(asking, request.operation.id) }),
     ...replaces,
     ...(faults.length > 0 && { faults: faultMarks(faults) }),
   };

@@ -17,6 +17,7 @@ export function reportState(record: VmRecord, at: number): VirtualMachineState {
       ...(record.address !== undefined && { address: record.address }),
     },
     ...(record.operation && { operation: record.operation }),
+    ...(record.question && { question: record.question }),
   };
 }
 

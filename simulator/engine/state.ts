@@ -8,7 +8,7 @@ import {
   type SimulatedInventory,
 } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
-import type { VirtualMachineState } from '../../platforms';
+import type { Question, VirtualMachineState } from '../../platforms';
 import type { SeenByRules } from '../../platforms/simulated';
 
 /** An operation in progress. */
@@ -19,8 +19,10 @@ export interface PendingOperation {
   target: PowerState;
   mode?: PowerMode;
   acceptedAt: number;
-  /** Absent: it never takes effect. */
+  /** Absent: it never takes effect, or not before the question of the VM is answered. */
   dueAt?: number;
+  /** Milliseconds from the answer to the effect. */
+  heldFor?: number;
   readyAfter?: number;
 }
 
@@ -40,6 +42,8 @@ export interface VmRecord extends SeenByRules {
   readonly poweredOnBy?: { operationId: string; sequence: number };
   readonly operation?: NonNullable<VirtualMachineState['operation']>;
   readonly pending?: PendingOperation;
+  /** What the platform asks before the pending operation goes on. */
+  readonly question?: Question;
   /** The caller that placed it, or that last asked for its place, and the sequence of that call. */
   readonly placedBy: string;
   readonly placeSequence?: number;
@@ -57,6 +61,8 @@ export interface Ledger {
   sequence: number;
   caller: string;
   operations: Set<string>;
+  /** Choices that were accepted, by question. */
+  answers: Record<string, string>;
   /** Calls that a fault could hit. */
   calls: number;
   accepted: number;

@@ -11,6 +11,7 @@ import type { Outranking, PlacementRequest, PlacementResult, VirtualMachineRef }
 import { solveInThread, type Solve } from '../../placement';
 import {
   PlatformError,
+  type Answer,
   type FailureClass,
   type PowerRequest,
   type ReleaseOptions,
@@ -20,6 +21,7 @@ import { CONSOLE, type JournalEntry, type JournalLine, type PlatformVm } from '.
 import {
   acceptedOperations,
   answerPower,
+  answerQuestion,
   answerRelease,
   consoleChange,
   consoleFailure,
@@ -118,6 +120,17 @@ export class Machine {
     if (call.answer === 'Refused') throw refusal(call);
     const lost = call.faults?.some(({ type }) => type === 'LostReply') ?? false;
     return { state: this.read(request.vm) ?? absent(request, this.#state.now()), lost };
+  }
+
+  /**
+   * Answers a question of the platform.
+   *
+   * @throws PlatformError `Permanent` if the VM does not ask it, or the choice is none of it.
+   */
+  async answer(vm: VirtualMachineRef, answer: Answer): Promise<void> {
+    const call = answerQuestion(this.#state.newest, vm, answer, this.#state.now());
+    await this.#state.commit([call]);
+    if (call.answer === 'Refused') throw new PlatformError('Permanent', call.message ?? 'refused');
   }
 
   /**

@@ -55,6 +55,7 @@ const STATUS: Record<FailureClass, number> = {
   NoCapacity: 507,
   OperationTimeout: 504,
   GateTimeout: 504,
+  Unanswered: 504,
   Permanent: 422,
   Superseded: 409,
 };

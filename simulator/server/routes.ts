@@ -9,6 +9,7 @@
  * | `GET /v1/vms/NAMESPACE/NAME?uid=UID` | → `{state}`; 404 if there is no such VM |
  * | `POST /v1/power` | `PowerRequest` → `{state}` |
  * | `POST /v1/place` | `{requests, caller, sequence?, beside?}` → `{results}` |
+ * | `POST /v1/answer` | `{vm, question, choice}`: the answer to a question of the platform → `{}` |
  * | `POST /v1/release` | `{vms, caller, sequence}` → `{vms}`: those that have no place now |
  * | `GET /v1/journal?since=N&limit=M` | → the journal's lines after line N; at most M, and at most 10,000 |
  * | `GET`, `PUT /v1/inventory`, `PUT /v1/faults` | the platform's hosts, datastores, behaviour and faults |
@@ -20,6 +21,7 @@ import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { HttpError, type Exchange } from '../../http';
 import {
+  answerBody,
   consoleDeleteBody,
   consoleFailBody,
   consolePowerBody,
@@ -68,6 +70,13 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['POST /v1/power', power],
   ['POST /v1/place', place],
   ['POST /v1/release', release],
+  [
+    'POST /v1/answer',
+    async (machine, exchange) => {
+      const { vm, ...answer } = await readBody(exchange, answerBody);
+      return done(machine.answer(vm, answer));
+    },
+  ],
   ['GET /v1/journal', sendJournal],
   ['GET /v1/inventory', (machine) => ({ inventory: machine.inventory })],
   [

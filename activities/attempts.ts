@@ -28,7 +28,7 @@ const TELL_TIMEOUT = 3_000;
 /** Longest pause before the next attempt, milliseconds: a wait that has no end costs some 100 attempts a day. */
 const LONGEST_PAUSE = 15 * 60_000;
 /** Bytes of what an attempt says it waits for. */
-const WAIT_BYTES = 300;
+const WAIT_BYTES = 500;
 /** Failed attempts that are kept, the last ones: a wait for room may go on for days. */
 const KEPT = 50;
 
@@ -64,8 +64,8 @@ export interface AttemptRun<P> {
   readonly signal: AbortSignal;
   /** Puts the progress on record for the attempt that may have to go on from here. */
   note(progress: P): void;
-  /** Says what the attempt waits for, in words; the next heartbeat has it. */
-  waitFor(text: string): void;
+  /** Says what the attempt waits for, in words, or that it is nothing in particular; the next heartbeat has it. */
+  waitFor(text: string | undefined): void;
 }
 
 /** Heartbeat details. */
@@ -114,7 +114,8 @@ export async function inAttempts<P extends object, R>(
         beat();
       },
       waitFor: (text) => {
-        memory.waitsFor = fitText(text, WAIT_BYTES);
+        if (text === undefined) delete memory.waitsFor;
+        else memory.waitsFor = fitText(text, WAIT_BYTES);
       },
     });
   } catch (error: unknown) {

@@ -21,6 +21,7 @@ export const NEXT_STEP: Readonly<Record<FailureClass, NextStep>> = {
   Throttled: 'RetryAfter',
   OperationTimeout: 'AskAnew',
   GateTimeout: 'Never',
+  Unanswered: 'Never',
   Permanent: 'Never',
   Superseded: 'Never',
 };

@@ -16,6 +16,7 @@ import { gateCondition, meetsGate, observedForGate, type PowerInput } from '../c
 import type { AttemptRun } from './attempts';
 import { patienceOf, refuseSuperseded, seconds, type PowerProgress } from './power-progress';
 import { Prober, untilProbed } from './probes';
+import { Questions } from './questions';
 import { waitFor } from './waiting';
 
 /** What a wait for a gate needs. */
@@ -52,7 +53,9 @@ export async function reachGate(
   });
   if (input.powerState !== 'PoweredOn' || meetsGate(input.gate, state.status)) return through(state);
   if (run.progress.reachedAt === undefined) run.note({ ...run.progress, reachedAt: Date.now() });
+  const questions = new Questions(dependencies.platform, input, run);
   const isOn = (seen: VirtualMachineState): boolean => {
+    questions.see(seen);
     refuseSuperseded(input, seen);
     if (seen.status.at >= state.status.at && seen.status.powerState !== 'PoweredOn')
       throw leftState(input, seen);

@@ -1,4 +1,5 @@
 /** The activities of a group's workflow. */
+import { answer } from './answer';
 import { cancellation } from './cancellation';
 import { findEndedGroups } from './ended-groups';
 import { place } from './place';
@@ -24,6 +25,7 @@ export function createActivities(given: ActivityDependencies): Activities {
     findEndedGroups: (input) => findEndedGroups(dependencies, input),
     place: (input) => place(dependencies, input),
     release: (input) => release(dependencies, input),
+    answer: (input) => answer(dependencies, input),
     confirm: (input) => confirm(dependencies, input),
     cancellation: () => cancellation(dependencies),
   };

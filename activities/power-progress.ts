@@ -1,6 +1,6 @@
 /** What the attempts of one power operation have in common. */
 import { PlatformError, virtualMachineKey, type VirtualMachineState } from '../platforms';
-import type { PowerInput } from '../contract';
+import type { AnsweredQuestion, PowerInput } from '../contract';
 import type { AttemptRun } from './attempts';
 import type { Patience } from './waiting';
 
@@ -16,6 +16,8 @@ export interface PowerProgress {
   reachedAt?: number;
   /** Milliseconds waited so far, by all workers: each measures its own part, so their clocks need not agree. */
   waited?: { operation?: number; gate?: number };
+  /** Questions of the platform that were answered, the last ones. */
+  answered?: AnsweredQuestion[];
 }
 
 /** How long is waited for what, and where it is noted. */

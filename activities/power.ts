@@ -11,6 +11,7 @@ import type { Context } from '@temporalio/activity';
 import { isLater, type PowerMode, type PowerState } from '../api';
 import {
   PlatformError,
+  questionText,
   virtualMachineKey,
   type FailureClass,
   type Observer,
@@ -20,6 +21,7 @@ import {
 import type { PowerInput, PowerResult } from '../contract';
 import { inAttempts, type ActivityLogger, type AttemptRun } from './attempts';
 import { reachGate, type GateDependencies } from './gate';
+import { Questions } from './questions';
 import { patienceOf, refuseSuperseded, seconds, type PowerProgress } from './power-progress';
 import { waitFor } from './waiting';
 
@@ -54,13 +56,14 @@ export function power(dependencies: ActivityDependencies, input: PowerInput): Pr
       dependencies.platform.track?.([input.vm]);
       const reached = await reachPowerState(dependencies, input, run);
       const { status, probed } = await reachGate(dependencies, input, run, reached.state);
-      const { askedAt, asked } = run.progress;
+      const { askedAt, asked, answered } = run.progress;
       const leftOff = input.powerState === 'Suspended' && status.powerState === 'PoweredOff';
       return {
         operation: input.operation.id,
         status,
         acted: (askedAt !== undefined || asked === true) && !leftOff,
         ...(probed !== undefined && { probed }),
+        ...(answered && { answered }),
         failures: run.failures,
       };
     },
@@ -75,11 +78,12 @@ function nextProgress(progress: PowerProgress, after: FailureClass | 'Reset'): P
 /** The operation that was asked for, if any, will bring nothing more. */
 function usedUp(progress: PowerProgress): PowerProgress {
   if (progress.askedAt !== undefined) return anew(progress);
-  return { round: progress.round, ...(progress.asked && { asked: true as const }) };
+  const { round, asked, answered } = progress;
+  return { round, ...(asked && { asked }), ...(answered && { answered }) };
 }
 
-function anew({ round }: PowerProgress): PowerProgress {
-  return { round: round + 1, asked: true };
+function anew({ round, answered }: PowerProgress): PowerProgress {
+  return { round: round + 1, asked: true, ...(answered && { answered }) };
 }
 
 // ---- The power state --------------------------------------------------------------------------------------------------------------
@@ -171,16 +175,19 @@ async function waitForState(
   accepted: VirtualMachineState,
 ): Promise<VirtualMachineState> {
   const limit = operationLimit(input);
+  const questions = new Questions(platform, input, run);
   const arrived = (state: VirtualMachineState): boolean => {
+    questions.see(state);
     refuseSuperseded(input, state);
     refuseFailed(input, run, state);
     return isNewer(input, run, state, accepted) && isThere(input, run, state);
   };
   const state = await waitFor(platform, observer, input.vm, patienceOf(run, 'operation', limit), arrived);
   if (state) return state;
-  const hold = observer.get(input.vm)?.operation?.hold;
+  const { operation, question } = observer.get(input.vm) ?? {};
+  const hold = question ? questionText(question) : operation?.hold;
   throw new PlatformError(
-    'OperationTimeout',
+    question ? 'Unanswered' : 'OperationTimeout',
     `VM ${virtualMachineKey(input.vm)} was asked to ${VERBS[input.powerState]} (operation ${operationId(input, run)}), and it did not happen within ${seconds(limit)}` +
       (hold === undefined ? '' : `: ${hold}`),
   );

@@ -1,5 +1,5 @@
 /** The activities of a group's workflow: their inputs and results. */
-import type { Gate, PowerMode, PowerState, Probe, VirtualMachineStatus } from '../api';
+import type { Gate, PowerMode, PowerState, Probe, QuestionPolicy, VirtualMachineStatus } from '../api';
 import type { Attempt } from './messages';
 import type { RunOutcome } from './outcome';
 import type { MemberKey, Plan } from './plan';
@@ -39,9 +39,39 @@ export interface PowerInput {
   operationTimeout: number;
   guestShutdownTimeout: number;
   retry: RetryBudget;
+  /** Answers to questions of the platform about the VM. */
+  questions?: QuestionPolicy[];
   /** Failed attempts of the same operation before this activity was scheduled (the run continued as new). */
   earlier: Attempt[];
   caller: string;
+}
+
+/** A question of the platform that an activity has answered. */
+export interface AnsweredQuestion {
+  /** The platform's own id. */
+  id: string;
+  kind: string;
+  /** Key of the choice. */
+  choice: string;
+  /** Milliseconds since the epoch. */
+  at: number;
+}
+
+/** Input of the activity by which an operator answers a question of the platform. */
+export interface AnswerInput {
+  /** Id of the call, which the result names. */
+  operation: string;
+  vm: VirtualMachineRef;
+  /** Key or label of one of the choices. */
+  choice: string;
+}
+
+/** Result of {@link AnswerInput}. */
+export interface AnswerResult {
+  /** That of the input. */
+  operation: string;
+  /** What was answered, in words. */
+  message: string;
 }
 
 /** Result of the power activities. */
@@ -54,6 +84,8 @@ export interface PowerResult {
   acted: boolean;
   /** What the guest answered to the probe of the gate. Without it a gate `Probe` is not met: workers of older builds do not probe. */
   probed?: string;
+  /** The questions of the platform that were answered as the policy says. */
+  answered?: AnsweredQuestion[];
   /** Attempts that failed before this one. */
   failures: Attempt[];
 }
@@ -190,6 +222,7 @@ export interface Activities {
   findEndedGroups(input: FindEndedGroupsInput): Promise<FindEndedGroupsResult>;
   place(input: PlaceInput): Promise<PlaceResult>;
   release(input: ReleaseInput): Promise<ReleaseResult>;
+  answer(input: AnswerInput): Promise<AnswerResult>;
   confirm(input: ConfirmInput): Promise<PowerResult | PowerGroupResult | PlaceResult>;
   /** Reads from the run's own history who asked for its cancellation. */
   cancellation(): Promise<Cancellation>;

@@ -5,13 +5,15 @@ import { defineUpdate } from '@temporalio/workflow';
 export interface OperatorCommand {
   /** Name of a VM, or `Kind/name`. */
   member?: string;
+  /** `answer`: key or label of the choice. */
+  choice?: string;
   actor: string;
   reason: string;
 }
 
 /** Names of the operator commands. */
 export type OperatorVerb =
-  'pause' | 'resume' | 'retryMember' | 'skipMember' | 'markReady' | 'skipDelay' | 'abort';
+  'pause' | 'resume' | 'retryMember' | 'skipMember' | 'markReady' | 'skipDelay' | 'answer' | 'abort';
 
 /** An operator command as it is recorded. */
 export interface RecordedCommand extends OperatorCommand {
@@ -32,6 +34,7 @@ export const operatorUpdates = {
   skipMember: defineUpdate<CommandAccepted, [OperatorCommand]>('skipMember'),
   markReady: defineUpdate<CommandAccepted, [OperatorCommand]>('markReady'),
   skipDelay: defineUpdate<CommandAccepted, [OperatorCommand]>('skipDelay'),
+  answer: defineUpdate<CommandAccepted, [OperatorCommand]>('answer'),
   abort: defineUpdate<CommandAccepted, [OperatorCommand]>('abort'),
 } as const satisfies Record<OperatorVerb, unknown>;
 

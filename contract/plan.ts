@@ -13,6 +13,7 @@ import type {
   PowerMode,
   PowerState,
   Probe,
+  QuestionPolicy,
   VirtualMachineStatus,
   VmLocator,
   WhenParked,
@@ -64,6 +65,8 @@ export interface PlanPolicy {
   guestShutdownTimeout: number;
   drift: { action: DriftAction; maxCorrections: number; window: number };
   deletion: DeletionPolicy;
+  /** Answers to questions of the platform. */
+  questions?: QuestionPolicy[];
 }
 
 /** One tier, with the policy that holds for it. */
@@ -223,11 +226,12 @@ export interface OperationSettings {
   operationTimeout: number;
   guestShutdownTimeout: number;
   retry: PlanPolicy['retry'];
+  questions?: QuestionPolicy[];
 }
 
 /** The settings of the operation that brings a member to the power state of the plan. */
 export function operationSettings(plan: Plan, tier: PlanTier, member: PlanMember): OperationSettings {
-  const { operationTimeout, guestShutdownTimeout, retry } = plan.policy;
+  const { operationTimeout, guestShutdownTimeout, retry, questions } = plan.policy;
   const mode = modeFor(plan, member);
   const gate = gateOf(tier, member);
   const probe = gate === 'Probe' ? (member.probe ?? tier.probe) : undefined;
@@ -238,6 +242,7 @@ export function operationSettings(plan: Plan, tier: PlanTier, member: PlanMember
     operationTimeout,
     guestShutdownTimeout,
     retry,
+    ...(questions && { questions }),
     ...(mode !== undefined && { mode }),
   };
 }

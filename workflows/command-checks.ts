@@ -26,6 +26,8 @@ export function refusalOf(
       return run.stages.some(isInDelay) ? undefined : 'no delay is running';
     case 'retryMember':
       return command.member ? memberRefusal(run, verb, command.member) : retryAllRefusal(run);
+    case 'answer':
+      return answerRefusal(run, command);
     case 'skipMember':
     case 'markReady':
       return command.member
@@ -46,12 +48,34 @@ function formProblem(command: OperatorCommand): string | undefined {
   }
   const member: unknown = command.member;
   const isName = typeof member === 'string' && member.length <= LONGEST;
-  return member === undefined || isName ? undefined : 'member is not the name of a VM, or Kind/name';
+  if (member !== undefined && !isName) return 'member is not the name of a VM, or Kind/name';
+  const choice: unknown = command.choice;
+  const isChoice = typeof choice === 'string' && byteLength(choice) <= LONGEST;
+  return choice === undefined || isChoice ? undefined : 'choice is not the key of a choice';
 }
 
 function retryAllRefusal(run: Run): string | undefined {
   const any = isPlacingInVain(run) || Object.values(run.members).some(canRetry);
   return any ? undefined : 'no member is parked or failing';
+}
+
+/** Whether the platform asks anything is known to it alone: its activity refuses an answer to nothing. */
+function answerRefusal(run: Run, { member: name, choice }: OperatorCommand): string | undefined {
+  if (!name) return 'member is missing: name a VM';
+  if (!choice) return 'choice is missing: name one of the choices of the question';
+  const key = findMember(run.plan, name);
+  if (key === undefined) return strangerText(run, name);
+  const placed = membersOf(run.plan).find((each) => each.key === key);
+  if (placed?.member.kind !== 'VirtualMachine') return `${key} is a group, and platforms ask about VMs`;
+  return placed.member.link === 'Linked' ? undefined : `${key} is not linked to the group`;
+}
+
+/** Why a name is none of a member. */
+function strangerText({ plan }: Run, name: string): string {
+  const group = groupOf(plan, name);
+  return group
+    ? `${name} is a member of ${group.name}: send the command to ${workflowId(group.namespace, group.name)}`
+    : `${name} is not a member of ${plan.namespace}/${plan.name}`;
 }
 
 function memberRefusal(
@@ -61,12 +85,7 @@ function memberRefusal(
 ): string | undefined {
   const key = findMember(run.plan, name);
   const state = key === undefined ? undefined : own(run.members, key);
-  if (key === undefined || !state) {
-    const group = groupOf(run.plan, name);
-    return group
-      ? `${name} is a member of ${group.name}: send the command to ${workflowId(group.namespace, group.name)}`
-      : `${name} is not a member of ${run.plan.namespace}/${run.plan.name}`;
-  }
+  if (key === undefined || !state) return strangerText(run, name);
   if (verb === 'retryMember')
     return canRetry(state) || isAwaited(state)
       ? undefined

@@ -21,8 +21,15 @@ export function applyCommand(
   now: number,
   uses: Uses = usesAll,
 ): Obeyed {
-  const { member, actor, reason } = command;
-  const recorded: RecordedCommand = { verb, actor, reason, at: now, ...(member !== undefined && { member }) };
+  const { member, choice, actor, reason } = command;
+  const recorded: RecordedCommand = {
+    verb,
+    actor,
+    reason,
+    at: now,
+    ...(member !== undefined && { member }),
+    ...(choice !== undefined && { choice }),
+  };
   const run: Run = { ...before, words: remember(before.words, recorded) };
   switch (verb) {
     case 'pause':
@@ -39,6 +46,8 @@ export function applyCommand(
       };
     case 'skipDelay':
       return { run: withoutDelay(run, now), message: 'The delay ends now.' };
+    case 'answer':
+      return { run, message: `The question about ${member} is answered with ${choice}.` };
     case 'retryMember':
       return retryMembers(run, member);
     case 'skipMember':

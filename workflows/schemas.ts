@@ -8,6 +8,7 @@
 import * as v from 'valibot';
 import { MAX_SEQUENCE, OPERATOR_VERBS } from '../contract';
 import type {
+  AnswerResult,
   Cancellation,
   CleanUp,
   GiveUpDetails,
@@ -75,6 +76,7 @@ const policy = v.looseObject({
   retry,
   maxConcurrentOperations: v.pipe(count, v.minValue(1)),
   guestShutdownTimeout: moment,
+  questions: v.exactOptional(list(v.looseObject({ kind: label, answer: label }))),
   drift: v.looseObject({ action: v.picklist(['Enforce', 'Report']), maxCorrections: count, window: moment }),
 });
 
@@ -202,6 +204,7 @@ const attempt = v.looseObject({
 const recordedWord = v.looseObject({
   verb: v.picklist(OPERATOR_VERBS),
   member: v.exactOptional(label),
+  choice: v.exactOptional(label),
   actor: text,
   reason: text,
   at: moment,
@@ -264,6 +267,7 @@ const schemas = {
   placeBefore: list(v.looseObject({ vm, placement })),
   release: v.looseObject({ operation: label, free: list(vm) }),
   releaseBefore: list(vm),
+  answer: v.looseObject({ operation: label, message: text }),
   cancellation: v.looseObject({ identity: text, reason: text }),
   giveUp: v.looseObject({
     failures: list(attempt),
@@ -289,6 +293,7 @@ export interface Inputs {
   placeBefore: PlaceResult['results'];
   release: ReleaseResult;
   releaseBefore: ReleaseResult['free'];
+  answer: AnswerResult;
   cancellation: Cancellation;
   giveUp: GiveUpDetails;
 }

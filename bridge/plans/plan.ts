@@ -233,5 +233,6 @@ function planPolicy(policy: SequencePolicySpec): PlanPolicy {
     guestShutdownTimeout: policy.guestShutdownTimeout,
     drift: { ...policy.drift },
     deletion: policy.deletion,
+    ...(policy.questions && { questions: policy.questions }),
   };
 }

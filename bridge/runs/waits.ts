@@ -11,7 +11,7 @@ type Description = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionRes
 export type Waits = Record<string, string>;
 
 /** Longest text, bytes. */
-const LONGEST_TEXT = 300;
+const LONGEST_TEXT = 500;
 
 /** Reads what the pending activities of a described run wait for. Heartbeats that cannot be read are left out. */
 export async function readWaits(client: Client, { pendingActivities }: Description): Promise<Waits> {

@@ -1,4 +1,4 @@
-/** The operator commands `pause`, `resume`, `retry`, `skip`, `mark-ready`, `skip-delay` and `abort`: their options. */
+/** The operator commands `pause`, `resume`, `retry`, `skip`, `mark-ready`, `skip-delay`, `answer` and `abort`: their options. */
 import { Argument } from 'commander';
 import type { Command } from 'commander';
 import type { ObjectName } from '../../api';
@@ -13,6 +13,8 @@ interface OperatorCommandLine {
   name: string;
   verb: OperatorVerb;
   member: 'none' | 'optional' | 'required';
+  /** It names a choice too. */
+  choice?: true;
   description: string;
 }
 
@@ -39,6 +41,13 @@ const COMMANDS: readonly OperatorCommandLine[] = [
   },
   { name: 'skip-delay', verb: 'skipDelay', member: 'none', description: 'end the present delay' },
   {
+    name: 'answer',
+    verb: 'answer',
+    member: 'required',
+    choice: true,
+    description: 'answer a question that the platform asks about a VM',
+  },
+  {
     name: 'abort',
     verb: 'abort',
     member: 'none',
@@ -48,20 +57,24 @@ const COMMANDS: readonly OperatorCommandLine[] = [
 
 /** Adds the commands. */
 export function registerOperatorCommands(program: Command): void {
-  for (const { name, verb, member, description } of COMMANDS) {
+  for (const { name, verb, member, choice, description } of COMMANDS) {
     const command = program.command(name).description(description).addArgument(groupArgument());
     if (member !== 'none')
       command.addArgument(
         new Argument(member === 'required' ? '<member>' : '[member]', 'NAME, or KIND/NAME'),
       );
+    if (choice) command.addArgument(new Argument('<choice>', 'key or label of one of the choices'));
     // Only the request for a new run depends on where the group is.
     if (verb === 'retryMember') withSource(command);
     withTemporal(command)
       .requiredOption('--reason <text>', 'why; recorded in the run')
       .option('--actor <name>', 'who; recorded in the run', defaultActor())
       .action((group: ObjectName, ...rest: unknown[]) => {
-        const named = member === 'none' ? undefined : (rest[0] as string | undefined);
-        return action().sendCommand(verb, group, named, command.opts<Send.OperatorCommandOptions>());
+        const about = {
+          ...(member !== 'none' && { member: rest[0] as string | undefined }),
+          ...(choice && { choice: rest[1] as string }),
+        };
+        return action().sendCommand(verb, group, about, command.opts<Send.OperatorCommandOptions>());
       });
   }
 }

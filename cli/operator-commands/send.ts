@@ -29,11 +29,16 @@ const CLOSED_BEFORE = 'aborted by closing workflow';
 export async function sendCommand(
   verb: OperatorVerb,
   group: ObjectName,
-  member: string | undefined,
+  { member, choice }: { member?: string | undefined; choice?: string | undefined },
   options: OperatorCommandOptions,
 ): Promise<void> {
   const { actor, reason } = options;
-  const command: OperatorCommand = { ...(member !== undefined && { member }), actor, reason };
+  const command: OperatorCommand = {
+    ...(member !== undefined && { member }),
+    ...(choice !== undefined && { choice }),
+    actor,
+    reason,
+  };
   const answer = await withTemporalClient(options, async (client) => {
     try {
       return (await send(client, verb, group, command)).message;

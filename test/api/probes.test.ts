@@ -117,7 +117,33 @@ describe('probes', () => {
     const header = (index: number): string => `{name: x-${index}, value: ${'v'.repeat(200)}}`;
     const headers = Array.from({ length: 8 }, (_, index) => header(index)).join(', ');
     expect(problemsOf(POLICY(`probe: {httpGet: {port: 80, headers: [${headers}]}}`))[0]).toMatch(
-      /spec\.probe: takes \d+ bytes, at most 1500 are allowed/,
+      /spec\.probe: takes \d+ bytes, at most 1000 are allowed/,
     );
+  });
+});
+
+describe('answers to questions', () => {
+  test('by kind, in order', () => {
+    const questions = [
+      { kind: 'msg.uuid.altered', answer: '1' },
+      { kind: 'msg.cdrom', answer: 'yes' },
+    ];
+    expect(specOf(`questions: ${JSON.stringify(questions)}`)?.questions).toEqual(questions);
+  });
+
+  test.each([
+    [
+      'questions: [{kind: a, answer: "1"}, {kind: a, answer: "2"}]',
+      'spec.questions[1].kind: duplicate value: a is answered by spec.questions[0] already',
+    ],
+    ['questions: [{kind: a}]', 'spec.questions[0].answer: '],
+    [
+      `questions: [${Array.from({ length: 16 }, (_, index) => `{kind: k${index}, answer: ${'a'.repeat(60)}}`).join(', ')}]`,
+      'spec.questions: takes ',
+    ],
+  ])('%s is refused with its path', (line, message) => {
+    const problems = problemsOf(POLICY(line));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(`: ${message}`);
   });
 });

@@ -63,6 +63,23 @@ describe('G2: 2,000 VMs with names of 253 characters and errors of 4 KB', () => 
     expect(start.length).toBeGreaterThan(100);
     expect(jsonLength(start)).toBeLessThan(3_500_000);
   });
+
+  it('one workflow task with the largest probe and answers fits too', () => {
+    const value = 'v'.repeat(820);
+    const probe = {
+      httpGet: { port: 1, scheme: 'HTTP' as const, path: '/', headers: [{ name: 'x', value }] },
+      ...{ period: 500, timeout: 1_000, successThreshold: 1 },
+    };
+    expect(jsonLength(probe)).toBeGreaterThan(920);
+    const questions = Array.from({ length: 4 }, () => ({ kind: 'k'.repeat(64), answer: 'a'.repeat(60) }));
+    expect(jsonLength(questions)).toBeGreaterThan(580);
+    const members = Array.from({ length: VMS }, (_, at) => seen(longName(at), 'PoweredOff', NOW));
+    const policy = { ...plan([]).policy, maxConcurrentOperations: 10_000, questions };
+    const of = plan([tier(members, { gate: 'Probe', probe })], { policy });
+    const { start } = nextSteps(begin({ plan: of, cause: 'SpecChanged' }, NOW), NOW);
+    expect(start.length).toBeGreaterThan(100);
+    expect(jsonLength(start)).toBeLessThan(3_500_000);
+  });
 });
 
 describe('state that continues as new', () => {

@@ -23,6 +23,7 @@ import {
   type RunStart,
 } from '../../contract';
 import { CHANGES } from '../changes';
+import { answeredText, answerStart, type AnswerStart } from '../answers';
 import { applyCommand } from '../operator-commands';
 import { nextSteps, openStarts, outcomeWithoutPlan } from '../planner';
 import { detailsOf, progressOf } from '../progress';
@@ -36,7 +37,7 @@ import { DelayTimer } from './delay-timer';
 import { handleSignals, handleUpdates } from './handlers';
 import { OutgoingSignals } from './outgoing-signals';
 import { RunningActivities } from './running-activities';
-import { scheduleCancellation } from './schedule';
+import { failureOf, scheduleAnswer, scheduleCancellation } from './schedule';
 import { uses } from './uses';
 
 /** One run of a group. */
@@ -102,13 +103,28 @@ export class GroupRun {
     return progressOf(this.#current.run, this.#outcome);
   }
 
-  #obey(verb: OperatorVerb, command: OperatorCommand): CommandAccepted {
+  #obey(verb: OperatorVerb, command: OperatorCommand): CommandAccepted | Promise<CommandAccepted> {
     const before = this.#current.run;
     if (!before) throw ApplicationFailure.nonRetryable('the run has no plan yet', 'WordRefused');
     this.#outgoing.relay(before, verb, command);
     const { run, message } = applyCommand(before, verb, command, Date.now(), uses);
-    this.#current.set(run);
-    return { message };
+    const asked = verb === 'answer' ? answerStart(run, command) : undefined;
+    this.#current.set(asked?.run ?? run);
+    return asked ? this.#answer(asked.start) : { message };
+  }
+
+  /** Answers when the platform has taken the answer; the end of the run waits for that. */
+  async #answer(start: AnswerStart): Promise<CommandAccepted> {
+    const answered = scheduleAnswer(start).then((raw) => answeredText(start, raw));
+    this.#outgoing.await(
+      answered.then(() => undefined),
+      () => undefined,
+    );
+    try {
+      return { message: await answered };
+    } catch (error: unknown) {
+      throw ApplicationFailure.nonRetryable(failureOf(error).message, 'AnswerRefused');
+    }
   }
 
   /** Ends the run as `abort` does; `error` is what Temporal says of the cancellation. RUN-5. */

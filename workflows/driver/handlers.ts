@@ -33,6 +33,8 @@ const DESCRIPTIONS: Record<OperatorVerb, string> = {
     'Tries a parked or failing member again with a fresh budget; without member: all of them, and placement. {member?, actor, reason}',
   skipMember: 'Leaves a member out of this run. {member, actor, reason}',
   markReady: 'Counts a member as ready on your word. {member, actor, reason}',
+  answer:
+    'Answers a question of the platform about a VM with one of its choices. {member, choice, actor, reason}',
   skipDelay: 'Ends the delay that is running. {actor, reason}',
   abort: 'Ends the run; nothing starts until the desired state changes or a person asks. {actor, reason}',
 };
@@ -41,7 +43,7 @@ const DESCRIPTIONS: Record<OperatorVerb, string> = {
 export interface MessageEffects {
   withdraw: (reason: string) => void;
   /** Carries a command out that was validated. */
-  obey: (verb: OperatorVerb, command: OperatorCommand) => CommandAccepted;
+  obey: (verb: OperatorVerb, command: OperatorCommand) => CommandAccepted | Promise<CommandAccepted>;
 }
 
 /** Registers a handler for every signal. */
@@ -76,8 +78,9 @@ export function handleSignals(current: CurrentRun, effects: MessageEffects): voi
   );
   on(relay, 'relay', "A parent group relays an operator's command.", (command) => {
     // One that does not apply here is no error.
-    if (current.run && refusalOf(current.run, command.verb, command) === undefined)
-      effects.obey(command.verb, command);
+    // An answer is for the run that it is sent to, and nobody waits for a failure here.
+    if (command.verb === 'answer' || !current.run) return;
+    if (refusalOf(current.run, command.verb, command) === undefined) void effects.obey(command.verb, command);
   });
   on(
     notifyOnEnd,

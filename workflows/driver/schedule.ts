@@ -7,6 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { platformTaskQueue, type Activities, type PowerInput } from '../../contract';
+import type { AnswerStart } from '../answers';
 import { workOf, type Start } from '../planner';
 import { readFailure } from '../results';
 import type { OperationFailure } from '../state';
@@ -23,6 +24,15 @@ const GROUP_TIMEOUT = 365 * 86_400_000;
 /** Milliseconds that one search for nested runs that have ended may take. */
 const FIND_TIMEOUT = 30_000;
 
+/** Milliseconds that all attempts to give an answer may take: an operator waits for it. */
+const ANSWER_TIMEOUT = 12_000;
+
+interface Named {
+  activityId: string;
+  summary: string;
+  taskQueue?: string;
+}
+
 /** Times of one attempt and of all together, in milliseconds; absent: no limit. */
 interface Limits {
   startToCloseTimeout: number;
@@ -33,11 +43,7 @@ interface Limits {
 
 /** Schedules an activity; resolves with its result, which may be anything. */
 export function schedule(start: Start): Promise<unknown> {
-  const { activityId, summary, platform } = start;
-  const taskQueue =
-    platform === undefined ? undefined : platformTaskQueue(workflowInfo().taskQueue, platform);
-  const named = { activityId, summary, ...(taskQueue !== undefined && { taskQueue }) };
-  const activities = proxy(named, limitsOf(start));
+  const activities = proxy(namedOf(start), limitsOf(start));
   switch (start.activity) {
     case 'confirm':
       return activities.confirm(start.input);
@@ -55,6 +61,27 @@ export function schedule(start: Start): Promise<unknown> {
     case 'suspend':
       return activities[start.activity](start.input);
   }
+}
+
+/** Schedules the activity that gives an operator's answer to the platform. */
+export function scheduleAnswer(start: AnswerStart): Promise<unknown> {
+  const limits = {
+    startToCloseTimeout: ANSWER_TIMEOUT,
+    scheduleToCloseTimeout: ANSWER_TIMEOUT,
+    heartbeatTimeout: undefined,
+  };
+  return proxy(namedOf(start), limits).answer(start.input);
+}
+
+/** How an activity is named, and whose workers take it. */
+function namedOf({
+  activityId,
+  summary,
+  platform,
+}: Pick<Start, 'activityId' | 'summary' | 'platform'>): Named {
+  const taskQueue =
+    platform === undefined ? undefined : platformTaskQueue(workflowInfo().taskQueue, platform);
+  return { activityId, summary, ...(taskQueue !== undefined && { taskQueue }) };
 }
 
 /** Schedules the activity that reads from the history who cancelled the run. */
@@ -89,10 +116,7 @@ function powerTimeout({ operationTimeout, gateTimeout, guestShutdownTimeout }: P
   return operationTimeout + gateTimeout + guestShutdownTimeout + 60_000;
 }
 
-function proxy(
-  named: { activityId: string; summary: string; taskQueue?: string },
-  limits: Limits,
-): Activities {
+function proxy(named: Named, limits: Limits): Activities {
   return proxyActivities<Activities>({
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
     // A newer operation outranks an older one on the platform, so nothing has to wait for the old one to notice.

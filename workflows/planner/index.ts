@@ -1,4 +1,4 @@
 /** The planner: what a run does next, as a pure function of its state and the time. */
 export { nextSteps, openStarts } from './next-steps';
 export { outcomeWithoutPlan } from './outcome';
-export { powerStateOf, workOf, type NextSteps, type Start } from './steps';
+export { nextId, powerStateOf, shorten, workOf, type NextSteps, type Start } from './steps';

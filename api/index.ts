@@ -18,6 +18,7 @@ export {
   parseQuantity,
   POLICY_ANNOTATION,
   sequencePolicySchema,
+  platformSchema,
   simulatedInventorySchema,
   virtualMachineClassSchema,
   virtualMachineGroupSchema,

@@ -12,6 +12,7 @@ export {
   type ObjectFinding,
   type ReadObject,
 } from './kinds';
+export { platformSchema } from './platform';
 export { parseQuantity } from './quantity';
 export { DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
 export { listMap } from './server-checks';

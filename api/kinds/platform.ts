@@ -11,9 +11,8 @@ export const LONGEST_PLATFORM_NAME = 63;
 
 const address = z
   .string()
-  .refine(isHttpAddress, {
-    error: ({ input }) => `invalid address ${JSON.stringify(input)}: write http://HOST:PORT`,
-  })
+  // The text is not repeated: it may hold a password.
+  .refine(isHttpAddress, { error: 'invalid address: write http://HOST:PORT, without user and password' })
   .describe('Address of the simulator: `http://HOST:PORT`.');
 
 const spec = fields({

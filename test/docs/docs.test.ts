@@ -28,6 +28,7 @@ import {
   parseManifests,
   SIMULATED_FAULT_TYPES,
   sequencePolicySchema,
+  platformSchema,
   simulatedInventorySchema,
   virtualMachineGroupSchema,
 } from '../../api';
@@ -346,6 +347,10 @@ describe('D4: the reference names', () => {
 
   test('resources.md: fields of inventories', () => {
     expect(undocumented(leaves(simulatedInventorySchema))).toEqual([]);
+  });
+
+  test('resources.md: fields of platforms', () => {
+    expect(undocumented(leaves(platformSchema))).toEqual([]);
   });
 
   test('resources.md: built-in values of policies', () => {

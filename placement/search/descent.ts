@@ -22,13 +22,14 @@ export class Descent {
   readonly #domains: Domains;
   readonly #remaining: RoomLeft;
   readonly #nextVms: NextVm;
-  /** By level: the VM, the moment before it was placed, the spots that were tried, and the level before with the like of it. */
+  /** By level: the VM, the moment before it was placed, and the spots that were tried. */
   readonly #vmAt: Int32Array;
   readonly #markAt: Int32Array;
   readonly #tried: Uint32Array;
-  readonly #likeAt: Int32Array;
-  /** By class of VMs: the last level with one. */
-  readonly #lastOf: Int32Array;
+  /** By class of VMs: how many VMs it has. */
+  readonly #members: Int32Array;
+  /** By class of VMs: by spot, how many levels with one of them have tried it in vain; absent: none has. */
+  readonly #vain: (Int32Array | undefined)[] = [];
   #begun: boolean | undefined;
 
   constructor(
@@ -45,9 +46,9 @@ export class Descent {
     this.#nextVms = new NextVm(network, assignment, this.#domains.spots, weights);
     this.#vmAt = new Int32Array(network.size);
     this.#markAt = new Int32Array(network.size);
+    this.#members = new Int32Array(network.size);
+    for (const kind of classes.vms) this.#members[kind]! += 1;
     this.#tried = new Uint32Array(network.size * network.words);
-    this.#likeAt = new Int32Array(network.size);
-    this.#lastOf = new Int32Array(network.size).fill(-1);
   }
 
   /** Whether the rules leave a spot for everybody before anything is decided, and counting does not tell that they cannot. */
@@ -95,21 +96,35 @@ export class Descent {
     const vm = this.#nextVms.after(before);
     this.#vmAt[level] = vm;
     this.#tried.fill(0, level * this.network.words, (level + 1) * this.network.words);
-    const kind = this.classes.vms[vm]!;
-    this.#likeAt[level] = this.#lastOf[kind]!;
-    this.#lastOf[kind] = level;
   }
 
   /** Goes back to the level before, and takes its VM up again. */
   #close(level: number): number {
-    this.#lastOf[this.classes.vms[this.#vmAt[level]!]!] = this.#likeAt[level]!;
+    this.#forgetTried(level);
     if (level > 0) this.#takeBack(level - 1);
     return level - 1;
   }
 
   #takeBack(level: number): void {
-    this.assignment.remove(this.#vmAt[level]!);
+    const vm = this.#vmAt[level]!;
+    const kind = this.classes.vms[vm]!;
+    if (this.#members[kind]! > 1) {
+      const vain = (this.#vain[kind] ??= new Int32Array(this.network.spots));
+      vain[this.assignment.spotOf[vm]!]! += 1;
+    }
+    this.assignment.remove(vm);
     this.#domains.spots.undo(this.#markAt[level]!);
+  }
+
+  /** All spots that a level has tried were in vain, and it begins anew. */
+  #forgetTried(level: number): void {
+    const { words } = this.network;
+    const vain = this.#vain[this.classes.vms[this.#vmAt[level]!]!];
+    if (!vain) return;
+    for (let word = 0; word < words; word++) {
+      let tried = this.#tried[level * words + word]!;
+      for (; tried !== 0; tried &= tried - 1) vain[word * 32 + 31 - Math.clz32(tried & -tried)]! -= 1;
+    }
   }
 
   /** The best spot that was not tried, nor the mirror image of one; -1: none is left. */
@@ -137,12 +152,8 @@ export class Descent {
 
   /** Tried here, or tried in vain for a VM that is alike and was placed before. */
   #isTried(level: number, spot: number): boolean {
-    const { words } = this.network;
-    if (inSet(this.#tried, level * words, spot)) return true;
-    for (let like = this.#likeAt[level]!; like !== -1; like = this.#likeAt[like]!)
-      if (inSet(this.#tried, like * words, spot) && this.assignment.spotOf[this.#vmAt[like]!] !== spot)
-        return true;
-    return false;
+    const vain = this.#vain[this.classes.vms[this.#vmAt[level]!]!];
+    return (vain !== undefined && vain[spot]! > 0) || inSet(this.#tried, level * this.network.words, spot);
   }
 
   #addTriedFresh(level: number, fresh: Set<number>): void {

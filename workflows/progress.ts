@@ -88,10 +88,13 @@ function stageOf(run: Run, tier: number): Stage | undefined {
 
 function tierProgress(run: Run, tier: PlanTier, index: number): TierProgress {
   const stage = stageOf(run, index);
-  const done = tier.members.filter((member) => isOver(own(run.members, memberKey(member))?.phase)).length;
+  const hasCome = stage?.releasedAt !== undefined;
+  const isOver = (member: PlanMember): boolean =>
+    isSettled(own(run.members, memberKey(member))?.phase, hasCome);
+  const done = tier.members.filter(isOver).length;
   const result: TierProgress = { tier: index, phase: 'Pending', done, total: tier.members.length };
   if (done === tier.members.length) result.phase = 'Done';
-  else if (stage?.releasedAt !== undefined) result.phase = 'Running';
+  else if (hasCome) result.phase = 'Running';
   else if (stage?.dueAt !== undefined) {
     result.phase = 'Delay';
     result.until = stage.dueAt;
@@ -99,8 +102,12 @@ function tierProgress(run: Run, tier: PlanTier, index: number): TierProgress {
   return result;
 }
 
-function isOver(phase: MemberPhase | undefined): boolean {
-  return phase === 'Done' || phase === 'Skipped' || phase === 'LeftAlone';
+/**
+ * Whether nothing is left to do for a member. One without room is left alone from the placement on, long before the turn of its tier: until
+ * that has come (`hasCome`) the tier is not done.
+ */
+function isSettled(phase: MemberPhase | undefined, hasCome: boolean): boolean {
+  return phase === 'Done' || phase === 'Skipped' || (phase === 'LeftAlone' && hasCome);
 }
 
 function memberProgress(run: Run, key: string, member: PlanMember, tier: number): MemberProgress {

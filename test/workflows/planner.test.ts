@@ -139,6 +139,22 @@ describe('a run that clears up after one that was terminated', () => {
   });
 });
 
+describe('a tier whose only member is optional and has no room', () => {
+  it('is not done before its turn has come, and the run does not wait for it', () => {
+    const world = new World();
+    world.full = ['extra'];
+    const tiers = [tier([vm('db')]), tier([vm('extra', { optional: true })]), tier([vm('web')])];
+    const phases = (): string[] => progressOf(world.run!).tiers.map(({ phase }) => phase);
+    world.send(plan(tiers)).pass(world.now + 1);
+    while (world.run?.members['extra']?.leftAlone === undefined) world.pass(world.now + 100);
+    expect(phases()).toEqual(['Running', 'Pending', 'Pending']);
+    expect(progressOf(world.run).tiers[1]).toMatchObject({ done: 0, total: 1 });
+    world.pass();
+    expect(phases()).toEqual(['Done', 'Done', 'Done']);
+    expect(world.outcome?.outcome).toBe('ConvergedWithExceptions');
+  });
+});
+
 describe('PLANNER-8: giving back', () => {
   const names = (world: World): string[][] => world.released.map(({ vms }) => vms.map(({ name }) => name));
   const first = (world: World): World => world.pass(1_000_500);

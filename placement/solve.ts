@@ -12,6 +12,8 @@ import {
   Budget,
   DUST,
   exhaust,
+  Filling,
+  isTight,
   polish,
   Random,
   repair,
@@ -54,6 +56,9 @@ const REPAIRS = 2;
 
 /** Steps of one repair. */
 const ROUND = 30_000;
+
+/** Steps of one search that fills spots one after the other, where hosts are nearly full. */
+const FILL = 180_000;
 
 /** Attempts before the rules are checked without room, and VMs are put where they break least. */
 const FIRST_ATTEMPTS = 4;
@@ -147,9 +152,12 @@ function firstPlaces(model: Model, network: Network, random: Random, budget: Bud
   // Rules that contradict each other are found sooner where room does not matter.
   const rulesAlone = layOut(model, { room: false, preferred: false });
   if (search(rulesAlone, undefined, random, budget, FIRST_ATTEMPTS).type === 'None') return { type: 'None' };
-  // Repair finds what is tight, search proves what is impossible: by turns, with as many steps for each.
+  // Repair finds what is tight, search proves what is impossible: by turns, with as many steps for each. What is nearly full is filled first.
   const required = layOut(model, { room: true, preferred: false });
+  const filling = isTight(required) ? new Filling(required, random, budget) : undefined;
   while (!budget.isOver) {
+    const filled = filling?.run(FILL);
+    if (filled && filled.type !== 'Unknown') return filled;
     const before = budget.steps;
     // Several short repairs, each from the start, find what one long one does not.
     for (let start = 0; start < REPAIRS; start += 1) {

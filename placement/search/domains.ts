@@ -92,6 +92,16 @@ export class Domains {
     return this.#propagate();
   }
 
+  /** Draws the conclusions from the decision that no more VMs come to a spot. False: no solution goes on from here. */
+  closed(spot: number): boolean {
+    const { network, assignment } = this;
+    for (let vm = 0; vm < network.size; vm++) {
+      if (assignment.spotOf[vm] !== NOWHERE || !this.spots.has(vm, spot)) continue;
+      if (!this.spots.takeSpot(vm, spot)) return false;
+    }
+    return this.#propagate();
+  }
+
   #propagate(): boolean {
     for (let bond = this.spots.nextBond(); bond !== undefined; bond = this.spots.nextBond()) {
       const holds = this.network.isAffinity[bond] ? this.#keepPartners(bond) : this.#keepEnough(bond);

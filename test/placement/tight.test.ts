@@ -5,7 +5,11 @@
  */
 import type { AffinityTerm } from '../../api';
 import { solvePlacement, type PlacementProblem, type PlacementVm } from '../../placement';
+import { layOut, readProblem } from '../../placement/model';
+import { Budget, Filling, Random } from '../../placement/search';
 import { mistakes } from './checker';
+import { exactSolver } from './mip';
+import { drawer, packed } from '../../bench/placement-problems';
 import { GiB, HOST, hosts, problem, term, vm, ZONE } from './problems';
 
 /** The labels of a VM, its CPUs, GiB of memory, and required rules. */
@@ -111,4 +115,56 @@ test('places are found where all CPUs are taken, and nearly all memory', () => {
     if (answer.type !== 'Placed') throw new Error(answer.message);
     expect(mistakes(asked, answer.placements)).toEqual([]);
   }
+});
+
+describe('FILL-1: hosts that are full to the last CPU, and nearly of memory', () => {
+  // Problems that a search VM by VM, and repairs, left undecided.
+  test.each([15, 22, 24, 33, 44, 54, 57, 98, 140, 162, 226, 269])('problem %i gets its places', (seed) => {
+    const asked = { ...packed(seed), safetyStop: Infinity };
+    const answer = solvePlacement(asked);
+    if (answer.type !== 'Placed') throw new Error(answer.message);
+    expect(mistakes(asked, answer.placements)).toEqual([]);
+  });
+});
+
+test('FILL-2: a full set of hosts that one rule makes impossible is proven to be so', () => {
+  // Three VMs of 8 CPUs fill one host and a half: the fourth host is left with 8, and the VM of 16 needs one of its own.
+  const wide = { cpus: 16, memory: 4 * GiB };
+  const half = { cpus: 8, memory: 4 * GiB };
+  const names = ['a/1', 'a/2', 'b/3'];
+  const some = [vm('w-0', wide), ...[0, 1, 2, 3].map((at) => vm(`h-${at}`, half))];
+  const asked = problem({ vms: some, hosts: hosts(names, 16, 64 * GiB), safetyStop: Infinity });
+  expect(solvePlacement(asked).type).toBe('Placed');
+  const apart = [term('AntiAffinity', HOST, { app: 'half' })];
+  const alone = some.map((each) =>
+    each.name.startsWith('h') ? { ...each, labels: { app: 'half' }, affinity: apart } : each,
+  );
+  expect(solvePlacement({ ...asked, vms: alone })).toMatchObject({ type: 'Infeasible' });
+});
+
+test('FILL-2: filling finds places, or the proof that there are none, exactly where the exact solver does', async () => {
+  const prove = await exactSolver();
+  const found = { Found: 0, None: 0 };
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const draw = drawer(seed);
+    const names = ['a/1', 'a/2', 'b/3'];
+    const labels = (): Record<string, string> => ({ app: `app-${draw(2)}` });
+    const some = Array.from({ length: 8 }, (_, at) =>
+      vm(`vm-${at}`, {
+        cpus: 2 + draw(4),
+        memory: GiB,
+        labels: labels(),
+        affinity:
+          draw(3) === 0 ? [term(draw(2) ? 'Affinity' : 'AntiAffinity', draw(2) ? HOST : ZONE, labels())] : [],
+      }),
+    );
+    const needed = some.reduce((sum, { cpus }) => sum + cpus, 0);
+    const asked = problem({ vms: some, hosts: hosts(names, Math.ceil(needed / 3), 64 * GiB) });
+    const network = layOut(readProblem(asked), { room: true, preferred: false });
+    const verdict = new Filling(network, new Random(seed), new Budget(1e6, 60_000)).run(1e6);
+    const exact = prove(asked, { tolerance: 0 });
+    expect([seed, verdict.type]).toEqual([seed, exact.type === 'Infeasible' ? 'None' : 'Found']);
+    found[verdict.type as 'Found' | 'None'] += 1;
+  }
+  expect(Math.min(found.Found, found.None)).toBeGreaterThan(5);
 });

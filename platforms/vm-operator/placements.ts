@@ -5,8 +5,6 @@
  *     from the API server, not from its cache. A process that lost the lock meanwhile, because it was paused, takes back what it wrote; if it
  *     dies before that, the next attempt of the call does.
  */
-import pMap from 'p-map';
-import type { Placement } from '../../api';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import {
   listObjects,
@@ -19,13 +17,12 @@ import {
 } from '../../kubernetes';
 import type { Solve } from '../../placement';
 import { PlatformError, type PlaceOptions, type ReleaseOptions } from '../platform';
-import { PLACEMENT } from './annotations';
 import { choosePlaces, keptPlaces, type Places } from './choose-places';
 import { platformError } from './errors';
 import type { Candidate } from './placement-problem';
-import { MACHINES, WRITES, type NewestVms } from './newest-vms';
-import { refOf } from './observe';
-import { patchForPlace, patchToTakeBack, refuseLate, replyToRelease, type PlaceIntent } from './place-patch';
+import { MACHINES, type NewestVms } from './newest-vms';
+import { refuseLate, replyToRelease } from './place-patch';
+import { forEachVm, gone, PlaceWriter, type WrittenPlace } from './place-writer';
 
 /** What {@link Placements} works with. */
 export interface PlacementsOptions {
@@ -36,23 +33,14 @@ export interface PlacementsOptions {
   solve: Solve;
 }
 
-/** A VM on which a new place may have been written. */
-interface WrittenPlace {
-  vm: VirtualMachineRef;
-  intent: PlaceIntent;
-  /** Text of the annotation that it had. */
-  before: string | undefined;
-}
-
-/** VMs whose place is written at the same time. */
-const WRITERS = 10;
-
 /** The placements of one process. */
 export class Placements {
   readonly #options: PlacementsOptions;
+  readonly #writer: PlaceWriter;
 
   constructor(options: PlacementsOptions) {
     this.#options = options;
+    this.#writer = new PlaceWriter(options.vms);
   }
 
   /** VMs that have their place keep it; the others are placed under the lock of their namespace. */
@@ -69,7 +57,7 @@ export class Placements {
       const kept = await keptPlaces(this.#options.api, namespace, mine, options, signal);
       if (kept) places.set(namespace, kept);
     }
-    if (places.size === namespaces.length) return this.#writeAll(candidates, places, options, signal);
+    if (places.size === namespaces.length) return this.#writer.writeAll(candidates, places, options, signal);
     const work = (locks: readonly HeldLock[]): Promise<PlacementResult[]> =>
       this.#placeLocked(requests, options, locks, signal);
     return this.#underLocks(namespaces, [], work, signal);
@@ -82,7 +70,7 @@ export class Placements {
     signal?: AbortSignal,
   ): Promise<VirtualMachineRef[]> {
     const free: boolean[] = [];
-    await forEach(vms, async (vm, index) => {
+    await forEachVm(vms, async (vm, index) => {
       free[index] = await this.#release(vm, options, signal);
     });
     return vms.filter((_, index) => free[index]);
@@ -131,11 +119,11 @@ export class Placements {
     const signal = AbortSignal.any([...locks.map((lock) => lock.signal), ...(given ? [given] : [])]);
     const written: WrittenPlace[] = [];
     const placing = this.#choose(requests, options, signal).then(({ candidates, places }) =>
-      this.#writeAll(candidates, places, options, signal, written),
+      this.#writer.writeAll(candidates, places, options, signal, written),
     );
     const [outcome] = await Promise.allSettled([placing]);
     if (written.length > 0 && !(await areHeld(locks))) {
-      await this.#takeBack(written);
+      await this.#writer.takeBack(written);
       throw lockLost(written.length);
     }
     given?.throwIfAborted();
@@ -186,63 +174,6 @@ export class Placements {
     return found;
   }
 
-  /** Writes the places by namespace. Adds to `written` the VMs that may have a new one. */
-  async #writeAll(
-    candidates: readonly Candidate[],
-    places: ReadonlyMap<string, Places>,
-    options: PlaceOptions,
-    signal: AbortSignal | undefined,
-    written: WrittenPlace[] = [],
-  ): Promise<PlacementResult[]> {
-    const results: PlacementResult[] = [];
-    await forEach(candidates, async ({ request: { vm }, object }, index) => {
-      const { placements, fresh, zones, notes, unplaced } = places.get(vm.namespace) as Places;
-      const message = unplaced.get(vm.uid);
-      if (message !== undefined) {
-        results[index] = { vm, unplaced: message };
-        return;
-      }
-      const isFresh = fresh.has(vm.uid);
-      const chosen = isFresh ? placements.get(vm.uid) : undefined;
-      const intent: PlaceIntent = { ...options, zones, ...(chosen && { chosen }) };
-      signal?.throwIfAborted();
-      if (isFresh) written.push({ vm, intent, before: object.metadata.annotations?.[PLACEMENT] });
-      const placement = await this.#write(object, intent, signal);
-      const note = notes.get(vm.uid);
-      results[index] = { vm, placement, ...(note !== undefined && { note }) };
-    });
-    return results;
-  }
-
-  /** Records a VM's place on the VM; VMOPERATOR-2. */
-  #write(object: VirtualMachineObject, intent: PlaceIntent, signal?: AbortSignal): Promise<Placement> {
-    const vm = refOf(object);
-    return this.#options.vms.update<Placement>(
-      vm,
-      object,
-      (version) => {
-        if (!version) throw gone(vm);
-        const { placement, patch } = patchForPlace(version, intent);
-        return patch
-          ? { type: 'Patch', patch, result: () => placement }
-          : { type: 'Done', result: placement };
-      },
-      { what: 'place', signal },
-    );
-  }
-
-  /** What cannot be taken back now, the next attempt of the call checks. */
-  async #takeBack(written: readonly WrittenPlace[]): Promise<void> {
-    const { vms } = this.#options;
-    await forEach(written, async ({ vm, intent, before }) => {
-      for (let tries = 1; tries <= WRITES; tries += 1) {
-        const object = await vms.fetch(vm).catch(() => undefined);
-        const patch = object && patchToTakeBack(object, intent, before);
-        if (!patch || (await vms.write(vm, patch).catch(() => undefined))) return;
-      }
-    });
-  }
-
   /** Whether the VM has no place now; PLATFORM-4. */
   async #release(vm: VirtualMachineRef, options: ReleaseOptions, signal?: AbortSignal): Promise<boolean> {
     const { vms } = this.#options;
@@ -271,19 +202,6 @@ function candidate(
   return { request, object };
 }
 
-/** Does `work` with a few items at a time. After a failure no other is begun, and the running ones are waited for. */
-async function forEach<T>(
-  items: readonly T[],
-  work: (item: T, index: number) => Promise<void>,
-): Promise<void> {
-  const failures: unknown[] = [];
-  const mapper = async (item: T, index: number): Promise<void> => {
-    if (failures.length === 0) await work(item, index).catch((error: unknown) => failures.push(error));
-  };
-  await pMap(items, mapper, { concurrency: WRITERS });
-  if (failures.length > 0) throw failures[0];
-}
-
 async function areHeld(locks: readonly HeldLock[]): Promise<boolean> {
   const held = await Promise.all(locks.map((lock) => lock.isHeld()));
   return !held.includes(false);
@@ -298,13 +216,5 @@ function lockLost(written: number): PlatformError {
   return new PlatformError(
     'Transient',
     `this process lost the placement lock while it placed VMs: it was paused, or the API server was out of reach${back}`,
-  );
-}
-
-/** The error for a VM that is to be placed and does not exist any more. */
-export function gone({ namespace, name, uid }: VirtualMachineRef): PlatformError {
-  return new PlatformError(
-    'Transient',
-    `VirtualMachine ${namespace}/${name} (uid ${uid}) no longer exists, so it cannot be placed`,
   );
 }

@@ -31,7 +31,8 @@ import {
 } from '../platform';
 import { NewestVms, type UpdateStep } from './newest-vms';
 import { patchToHold, placeOfVmOperator } from './hold';
-import { gone, Placements } from './placements';
+import { gone } from './place-writer';
+import { Placements } from './placements';
 import { replyToPower } from './power-patch';
 import { VmReports } from './vm-reports';
 import { WARNINGS_OF_MACHINES, warningOf, type Warning } from './warnings';

@@ -51,11 +51,14 @@ function linkOf({ object, group }: VmFacts): WantedCondition | undefined {
 
 function placeInStatus({ object }: VmFacts, machine: VmRecord | undefined): Omit<WantedStatus, 'conditions'> {
   if (!machine) return {};
-  const { placement, powerState } = machine;
+  const { placement, powerState, address } = machine;
   return {
     uniqueID: `vm-${object.metadata.uid}`,
     zone: placement.zoneID,
     ...(placement.node !== undefined && { nodeName: placement.node }),
     powerState,
+    ...(address !== undefined && {
+      network: address.includes(':') ? { primaryIP6: address } : { primaryIP4: address },
+    }),
   };
 }

@@ -11,6 +11,8 @@ export interface WantedStatus {
   zone?: string;
   nodeName?: string;
   powerState?: PowerState;
+  /** Absent: the guest reports no address. */
+  network?: { primaryIP4?: string; primaryIP6?: string };
   conditions: WantedCondition[];
 }
 
@@ -42,19 +44,23 @@ export function sortConditions(conditions: WantedCondition[]): WantedCondition[]
   return conditions.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
 }
 
-type OwnedStatus = Pick<VirtualMachineObject['status'], 'uniqueID' | 'zone' | 'nodeName' | 'powerState'> & {
+type OwnedStatus = Pick<
+  VirtualMachineObject['status'],
+  'uniqueID' | 'zone' | 'nodeName' | 'powerState' | 'network'
+> & {
   conditions: ObjectCondition[];
 };
 
 /** The part of a status that the controller owns. */
 export function ownedStatus({ status }: VirtualMachineObject): OwnedStatus {
-  const { uniqueID, zone, nodeName, powerState, conditions = [] } = status;
+  const { uniqueID, zone, nodeName, powerState, network, conditions = [] } = status;
   const owned = conditions.filter(({ type }) => OWNED.has(type));
   return {
     ...(uniqueID !== undefined && { uniqueID }),
     ...(zone !== undefined && { zone }),
     ...(nodeName !== undefined && { nodeName }),
     ...(powerState !== undefined && { powerState }),
+    ...(network && { network }),
     conditions: owned,
   };
 }
@@ -65,12 +71,14 @@ export function comparable({
   zone,
   nodeName,
   powerState,
+  network,
   conditions,
 }: OwnedStatus | WantedStatus): string {
   const texts = conditions.map(({ type, status, reason, message }) =>
     JSON.stringify([type, status, reason, message ?? '']),
   );
-  return JSON.stringify([uniqueID, zone, nodeName, powerState, texts.sort()]);
+  const { primaryIP4, primaryIP6 } = network ?? {};
+  return JSON.stringify([uniqueID, zone, nodeName, powerState, primaryIP4, primaryIP6, texts.sort()]);
 }
 
 /** Conditions with the times of their transitions. One that says the same as before keeps its time. */

@@ -29,7 +29,10 @@ const NAMESPACE = 'prod';
 
 class SimulatedUnderTest implements PlatformUnderTest {
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'vmgroup-conformance-'));
-  readonly #simulator = new SimulatorProcess({ folder: this.#folder, inventory: inventory() });
+  readonly #simulator = new SimulatorProcess({
+    folder: this.#folder,
+    inventory: { ...inventory(), guests: [{ address: '192.0.2.10' }] },
+  });
   readonly #proxies = new WeakMap<OpenPlatform['line'], HttpFaultProxy>();
   #uids = 0;
 

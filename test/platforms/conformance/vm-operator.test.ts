@@ -107,7 +107,7 @@ class VmOperatorUnderTest implements PlatformUnderTest {
     const cluster = await startCluster({ args: ['--client-ca-file', path.join(this.#folder, 'ca.crt')] });
     const simulator = new SimulatorProcess({
       folder: path.join(this.#folder, 'simulator'),
-      inventory: inventory(),
+      inventory: { ...inventory(), guests: [{ address: '192.0.2.10' }] },
       kubeconfig: cluster.kubeconfig(),
       namespaces: [NAMESPACE],
       guestPatience: this.guestTime,

@@ -11,6 +11,7 @@ export type { BridgeLogger } from './execute';
 export {
   FIELD_MANAGER,
   FINALIZER,
+  joinedSource,
   LEASE_NAME,
   otherController,
   startKubernetesBridge,

@@ -8,6 +8,6 @@ export {
   type KubernetesBridgeOptions,
   type KubernetesFigures,
 } from './start';
-export { viewOfSummary } from './companion';
+export { joinedSource, viewOfSummary } from './companion';
 export { viewOfObject } from './stored-status';
 export { FIELD_MANAGER } from './field-manager';

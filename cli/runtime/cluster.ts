@@ -54,7 +54,8 @@ export function watchCluster(options: ClusterOptions, logger: Logger, companion 
   };
 }
 
-function logOnce(logger: Logger, message: string): (error: unknown) => void {
+/** Logs a message the first time it is called. */
+export function logOnce(logger: Logger, message: string): (error: unknown) => void {
   let isLogged = false;
   return (error) => {
     if (!isLogged) logger.warn({ err: error }, message);

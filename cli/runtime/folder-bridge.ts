@@ -5,6 +5,7 @@ import type { Bridge, BridgeOptions } from '../../bridge';
 import type { Observers } from '../../platforms';
 import type { DataFolder } from '../data-folder';
 import * as lazy from '../lazy';
+import { logOnce, type WatchedCluster } from './cluster';
 
 /** A running bridge. */
 export interface RunningBridge {
@@ -22,6 +23,10 @@ export interface FolderBridgeOptions {
   taskQueue?: string;
   observers: Observers;
   logger: Logger;
+  /** The cluster that has the VMs; absent: the manifests have them. */
+  cluster?: WatchedCluster;
+  /** Of the cluster; absent: all. */
+  namespaces?: string[] | undefined;
   onEvent?: NonNullable<BridgeOptions['onEvent']>;
   onView?: NonNullable<BridgeOptions['onView']>;
 }
@@ -29,17 +34,12 @@ export interface FolderBridgeOptions {
 /** Starts a bridge on manifests. It keeps status in the data folder, and accepts requests for runs there. */
 export async function startFolderBridge(options: FolderBridgeOptions): Promise<RunningBridge> {
   const { folder, logger, observers, onEvent, onView } = options;
-  const { directorySource, fileStatusStore, startBridge, watchRequests } = lazy.bridge();
+  const { fileStatusStore, startBridge, watchRequests } = lazy.bridge();
   const statusStore = fileStatusStore(folder.status, (error) =>
     logger.error({ err: error }, 'failed to write status'),
   );
   const bridge = await startBridge({
-    source: directorySource({
-      paths: options.paths,
-      lastValidFile: folder.lastValid,
-      ignore: [folder.dir],
-      onWarning: (message) => logger.warn(message),
-    }),
+    source: sourceOf(options),
     client: options.client,
     taskQueue: options.taskQueue ?? lazy.worker().TASK_QUEUE,
     observations: lazy.platforms().observationsOf(observers),
@@ -62,4 +62,43 @@ export async function startFolderBridge(options: FolderBridgeOptions): Promise<R
       await statusStore.flush();
     },
   };
+}
+
+/** The manifests, with the VMs of the cluster if there is one. */
+function sourceOf({
+  paths,
+  folder,
+  cluster,
+  namespaces,
+  logger,
+}: FolderBridgeOptions): BridgeOptions['source'] {
+  const { directorySource, joinedSource } = lazy.bridge();
+  const source = directorySource({
+    paths,
+    lastValidFile: folder.lastValid,
+    ignore: [folder.dir],
+    onWarning: (message) => logger.warn(message),
+  });
+  if (!cluster) return source;
+  const { resourceCache, RESOURCES } = lazy.kubernetes();
+  const groups = resourceCache({
+    api: cluster.api,
+    resource: RESOURCES.virtualMachineGroups,
+    optional: true,
+    trim: ({ metadata: { name, namespace, uid }, spec }) => ({
+      metadata: { name, ...(namespace !== undefined && { namespace }), ...(uid !== undefined && { uid }) },
+      spec,
+    }),
+    ...(namespaces && { namespaces }),
+    onBroken: (error, retryIn) =>
+      logger.warn(
+        { err: error, resource: 'virtualmachinegroups', retryIn },
+        'lost the watch on a resource, retrying',
+      ),
+    onForbidden: logOnce(
+      logger,
+      'groups of the cluster may not be read: that one of them has spec.powerState does not show',
+    ),
+  });
+  return joinedSource({ folder: source, machines: cluster.machines, groups });
 }

@@ -4,6 +4,7 @@ import type { Health, RunningWorker, StartWorkerOptions, TemporalClient, Tempora
 import { dataFolder } from '../data-folder';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
+import { watchedNamespaces } from '../options';
 import {
   openPlatform,
   openPlatforms,
@@ -147,7 +148,10 @@ async function startBridge(
   const bridge =
     options.source === 'kubernetes' && cluster
       ? await startClusterBridge({ ...common, cluster, options, placesAhead, registry, onWaiting })
-      : await startFolderBridge({ ...common, paths, folder: dataFolder(options.data) });
+      : await startFolderBridge({
+          ...{ ...common, paths, folder: dataFolder(options.data), namespaces: watchedNamespaces(options) },
+          ...(cluster && { cluster }),
+        });
   running.bridge = bridge;
   running.closers.push(() => bridge.stop());
 }

@@ -144,7 +144,7 @@ class SimulatedUnderTest implements PlatformUnderTest {
           () => false,
         );
       // There is nothing that could fail before the operation is on its way.
-      void until(fail, 'an operation in progress', { every: 5 });
+      void until(fail, 'an operation in progress', { every: 5 }).catch(() => undefined);
     },
     words: /the host lost its datastore/,
     failureClass: 'Transient' as const,

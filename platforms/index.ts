@@ -5,3 +5,4 @@ export * from './observer';
 export * from './observations';
 export * from './platform-names';
 export * from './question';
+export * from './shortfalls';

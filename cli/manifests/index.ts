@@ -2,3 +2,4 @@
 export { formatLiveProblem, readCluster, type ClusterManifests } from './cluster';
 export { readManifestFiles, readManifests, usesFiles } from './files';
 export { inventoryOf } from './inventory';
+export { shortfallWarnings } from './shortfalls';

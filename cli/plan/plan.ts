@@ -11,10 +11,11 @@ import { formatProblem } from '../../api';
 import type { Plan } from '../../contract';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
-import { formatLiveProblem, readCluster, readManifests, usesFiles } from '../manifests';
+import type { PlatformType } from '../../platforms';
+import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import type { PlanOptions } from './options';
 import { placerOf, type Placer } from './placer';
-import { viewPlatform, type PlatformView } from './platform';
+import { platformType, viewPlatform, type PlatformView } from './platform';
 import { planChart, planTable, type GroupPlan } from './text';
 
 /** What is known of the VMs; nothing if there are only manifests. */
@@ -25,6 +26,8 @@ interface PlanInput {
   manifests: Manifests;
   known: KnownVms;
   place: Placer;
+  /** Type of the default platform; undefined: not known. */
+  type: PlatformType | undefined;
 }
 
 /**
@@ -35,11 +38,14 @@ interface PlanInput {
  * @throws CliError if there is nothing to plan, the inventory is invalid, or the API server refuses or does not answer.
  */
 export async function plan(paths: string[], options: PlanOptions): Promise<void> {
-  const { manifests, known, place } = usesFiles('plan', paths, options)
-    ? await fromFiles(paths)
+  const { manifests, known, place, type } = usesFiles('plan', paths, options)
+    ? await fromFiles(paths, options)
     : await fromCluster(options);
   const plans: GroupPlan[] = [];
-  for (const resolved of resolvePlans(manifests, options, known)) {
+  const all = resolvePlans(manifests, options, known);
+  for (const warning of shortfallWarnings({ manifests, plans: all.map((each) => each.plan), type }))
+    process.stderr.write(formatLiveProblem(warning) + '\n');
+  for (const resolved of all) {
     const { places, ...forecast } = lazy.workflows().forecast(resolved.plan, 0);
     const [input] = places;
     plans.push({
@@ -53,10 +59,10 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
   process.stdout.write(render(plans, options.output));
 }
 
-async function fromFiles(paths: string[]): Promise<PlanInput> {
+async function fromFiles(paths: string[], { platform }: PlanOptions): Promise<PlanInput> {
   const parsed = await readManifests(paths, { streams: true });
   for (const problem of parsed.problems) process.stderr.write(formatProblem(problem) + '\n');
-  return { manifests: parsed.manifests, known: {}, place: placerOf(parsed) };
+  return { manifests: parsed.manifests, known: {}, place: placerOf(parsed), type: platform };
 }
 
 async function fromCluster(options: PlanOptions): Promise<PlanInput> {
@@ -64,7 +70,7 @@ async function fromCluster(options: PlanOptions): Promise<PlanInput> {
   const { manifests, problems } = cluster;
   for (const problem of problems) process.stderr.write(formatLiveProblem(problem) + '\n');
   const platform = await viewPlatform(cluster, options);
-  return { manifests, known: platform, place: platform.place };
+  return { manifests, known: platform, place: platform.place, type: platformType(options) };
 }
 
 function render(plans: GroupPlan[], output: PlanOptions['output']): string {

@@ -22,12 +22,18 @@ export interface PlatformView {
 const NO_ZONES =
   'the API server has no zones (topology.tanzu.vmware.com) to place VMs in; if the platform is the simulated one, name it: --simulator ADDRESS';
 
+/** The type of the platform of a cluster. */
+export function platformType({
+  simulator,
+  platform = simulator === undefined ? 'vm-operator' : 'simulated',
+}: PlanOptions): 'simulated' | 'vm-operator' {
+  return platform;
+}
+
 /** Reads the platform that the options name. If that fails, the placements are unknown. */
-export async function viewPlatform(
-  cluster: ClusterManifests,
-  { simulator, platform = simulator === undefined ? 'vm-operator' : 'simulated' }: PlanOptions,
-): Promise<PlatformView> {
-  return platform === 'simulated'
+export async function viewPlatform(cluster: ClusterManifests, options: PlanOptions): Promise<PlatformView> {
+  const { simulator } = options;
+  return platformType(options) === 'simulated'
     ? viewSimulator(cluster, simulator ?? SIMULATOR_ADDRESS)
     : viewVmOperator(cluster);
 }

@@ -1,4 +1,5 @@
 /** `vmgroup validate`: its options. */
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { outputOption, withSource } from '../options';
 import type * as Validate from './validate';
@@ -13,6 +14,12 @@ export function registerValidate(program: Command): void {
       .description('print file:line:column: path: message for each problem; exit 1 if one is an error'),
   )
     .argument('[path...]', 'files and folders of manifests; - for standard input')
+    .addOption(
+      new Option('--platform <kind>', 'warn where the manifests need more than this platform has').choices([
+        'simulated',
+        'vm-operator',
+      ]),
+    )
     .addOption(outputOption(['table', 'json']).default('table', 'for people'))
     .action((paths: string[], options: Validate.ValidateOptions) => action().validate(paths, options));
 }

@@ -2,13 +2,16 @@
 import type { IgnoredKind, Manifests, Problem } from '../../api';
 import { formatProblem } from '../../api';
 import { CliError, EXIT } from '../errors';
-import { formatLiveProblem, readCluster, readManifests, usesFiles } from '../manifests';
+import type { PlatformType } from '../../platforms';
+import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import type { SourceOptions } from '../options';
 import { counted } from '../output';
 
 /** Options of `validate`. */
 export interface ValidateOptions extends SourceOptions {
   output: 'table' | 'json';
+  /** Type of the platform that VMs are on if they name none; absent: what it lacks is not checked. */
+  platform?: PlatformType;
 }
 
 /** Most kinds of ignored objects that are listed. */
@@ -22,13 +25,19 @@ const MOST_KINDS = 10;
 export async function validate(paths: string[], options: ValidateOptions): Promise<void> {
   if (usesFiles('validate', paths, options)) {
     const { manifests, problems, ignored, files } = await readManifests(paths, { streams: true });
-    printProblems(problems, formatProblem, options.output);
+    const all = [...problems, ...shortfallWarnings({ manifests, type: options.platform })];
+    printProblems(
+      all,
+      (problem) => (problem.file === '' ? formatLiveProblem(problem) : formatProblem(problem)),
+      options.output,
+    );
     summarize(manifests, problems, counted(files, 'file'));
     if (ignored.length > 0) process.stderr.write(`ignored objects of other kinds: ${listKinds(ignored)}\n`);
     return;
   }
   const { manifests, problems, count } = await readCluster(options);
-  printProblems(problems, formatLiveProblem, options.output);
+  const all = [...problems, ...shortfallWarnings({ manifests, type: options.platform })];
+  printProblems(all, formatLiveProblem, options.output);
   summarize(manifests, problems, counted(count, 'object'));
 }
 

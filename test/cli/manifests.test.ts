@@ -49,11 +49,18 @@ spec:
   - {name: w, zone: west, cpus: 8, memory: 16Gi}
   - {name: e, zone: east, cpus: 8, memory: 16Gi}
 `;
+const GATED = `${GOOD}---
+apiVersion: vmgroup.dev/v1alpha1
+kind: SequencePolicy
+metadata: {name: default, namespace: prod}
+spec: {gate: Condition/Booted}
+`;
 const BAD = GOOD.replace('PoweredOn', 'On').replace('30s', '-30s');
 
 beforeAll(() => {
   buildWhenStale();
   writeFileSync(path.join(dir, 'good.yaml'), GOOD);
+  writeFileSync(path.join(dir, 'gated.yaml'), GATED);
   writeFileSync(path.join(dir, 'bad.yaml'), BAD);
   writeFileSync(path.join(dir, 'placed.yaml'), PLACED);
   writeFileSync(path.join(dir, 'full.yaml'), PLACED.replace('zone: east', 'zone: west'));
@@ -68,6 +75,24 @@ describe('validate', () => {
       stdout: '',
       stderr: '1 file: 1 group and 2 VMs, no errors\n',
     });
+  });
+
+  test('--platform: what the platform lacks is a warning, also of plan, and ends with 0', async () => {
+    const warning =
+      'warning: db, web on platform simulated: nothing reports conditions, so gate Condition/Booted will time out';
+    const validated = await run('validate', 'gated.yaml', '--platform', 'simulated');
+    expect(validated).toEqual({
+      code: 0,
+      stdout: `VirtualMachineGroup prod/shop: ${warning}\n`,
+      stderr: '1 file: 1 group and 2 VMs, no errors\n',
+    });
+    expect(await run('validate', 'gated.yaml', '--platform', 'vm-operator')).toMatchObject({
+      code: 0,
+      stdout: '',
+    });
+    expect(await run('validate', 'gated.yaml')).toMatchObject({ code: 0, stdout: '' });
+    const planned = await run('plan', 'gated.yaml', '--platform', 'simulated');
+    expect(planned).toMatchObject({ code: 0, stderr: `VirtualMachineGroup prod/shop: ${warning}\n` });
   });
 
   test('standard input, as - and by its path, and what is ignored is counted', async () => {

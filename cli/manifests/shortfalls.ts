@@ -1,5 +1,5 @@
 /** Warnings about what manifests need and the platforms of their VMs do not have. */
-import type { Manifests, Problem } from '../../api';
+import type { Manifests, Problem, VirtualMachine } from '../../api';
 import type { Plan } from '../../contract';
 import type { PlatformType } from '../../platforms';
 import * as lazy from '../lazy';
@@ -36,10 +36,15 @@ export function shortfallWarnings({
   });
 }
 
+/** The platform that a VM names itself. */
+function platformOf({ platform }: VirtualMachine): string | undefined {
+  return platform;
+}
+
 function plansToCheck(manifests: Manifests): Plan[] {
   const { indexManifests, resolvePlan, topOf } = lazy.bridge();
   const index = indexManifests(manifests);
   return manifests.groups
     .filter((group) => topOf(index, group) === group)
-    .flatMap((group) => resolvePlan(index, { powerState: 'PoweredOn', ...group }) ?? []);
+    .flatMap((group) => resolvePlan(index, { powerState: 'PoweredOn', ...group }, { platformOf }) ?? []);
 }

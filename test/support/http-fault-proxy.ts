@@ -6,7 +6,7 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Agent as HttpsAgent, createServer as createTlsServer, request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 /** One call as the proxy sees it. */
@@ -39,12 +39,17 @@ export type Fault =
 export interface HttpProxyOptions {
   /** `http://HOST:PORT` or `https://HOST:PORT`; its certificate is not checked. */
   target: string;
-  describe: (message: IncomingMessage) => Pick<SeenCall, 'resource' | 'watch'>;
+  /** `body`: empty unless {@link HttpProxyOptions.readBodies}. */
+  describe: (message: IncomingMessage, body: string) => Pick<SeenCall, 'resource' | 'watch'>;
+  /** Calls are told apart by what they say, so each is read before it is decided about. */
+  readBodies?: boolean;
+  /** PEM: the proxy speaks TLS with this certificate. */
+  tls?: { cert: string; key: string };
 }
 
 /** A proxy that is open. */
 export interface HttpFaultProxy {
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://127.0.0.1:PORT`, or https. */
   address: string;
   /** Every call since the last {@link HttpFaultProxy.forget}. */
   calls(): readonly SeenCall[];
@@ -61,7 +66,8 @@ export interface HttpFaultProxy {
 }
 
 /** Opens a proxy on loopback. */
-export async function startHttpFaultProxy({ target, describe }: HttpProxyOptions): Promise<HttpFaultProxy> {
+export async function startHttpFaultProxy(options: HttpProxyOptions): Promise<HttpFaultProxy> {
+  const { target, describe, readBodies = false, tls } = options;
   const { hostname, port, protocol } = new URL(target);
   const isSecure = protocol === 'https:';
   const agent = isSecure
@@ -80,11 +86,19 @@ export async function startHttpFaultProxy({ target, describe }: HttpProxyOptions
       else to.write(chunk);
     });
     // A watch that is silent does not even tell of its end.
-    answer.once('end', () => (decide(call) === 'silent' ? undefined : to.end()));
+    answer.once('end', () => {
+      const fault = decide(call);
+      if (isLag(fault)) setTimeout(() => void (isOpen(to) && to.end()), fault.lag);
+      else if (fault !== 'silent') to.end();
+    });
     answer.once('error', () => to.destroy());
   }
 
-  function forward(call: SeenCall, from: IncomingMessage, to: ServerResponse, lost = false): void {
+  function forward(
+    { call, from, body }: { call: SeenCall; from: IncomingMessage; body: string | undefined },
+    to: ServerResponse,
+    lost = false,
+  ): void {
     const { method, headers } = from;
     const request = isSecure ? httpsRequest : httpRequest;
     const asked = request({ hostname, port, path: from.url, method, headers, agent }, (answer) => {
@@ -93,28 +107,35 @@ export async function startHttpFaultProxy({ target, describe }: HttpProxyOptions
     });
     asked.once('error', () => to.destroy());
     to.once('close', () => asked.destroy());
-    from.pipe(asked);
+    if (body === undefined) from.pipe(asked);
+    else asked.end(body);
   }
 
-  const server = createServer((from, to) => {
-    const call = { method: from.method ?? '', path: from.url ?? '', ...describe(from) };
+  async function take(from: IncomingMessage, to: ServerResponse): Promise<void> {
+    const body = readBodies ? await bodyOf(from) : undefined;
+    const call = { method: from.method ?? '', path: from.url ?? '', ...describe(from, body ?? '') };
     seen.push(call);
     const fault = decide(call);
     if (fault === undefined || fault === 'lost' || isLag(fault))
-      return forward(call, from, to, fault === 'lost');
+      return forward({ call, from, body }, to, fault === 'lost');
     if (fault === 'silent') return;
     if (fault === 'cut') return void from.socket.destroy();
-    if ('delay' in fault) return void setTimeout(() => forward(call, from, to), fault.delay);
-    const { answer, retryAfter, body = statusText(answer) } = fault;
+    if ('delay' in fault) return void setTimeout(() => forward({ call, from, body }, to), fault.delay);
+    const { answer, retryAfter, body: text = statusText(answer) } = fault;
     to.writeHead(answer, {
       'content-type': 'application/json',
       ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }),
-    }).end(body);
-  });
+    }).end(text);
+  }
+
+  const taken = (from: IncomingMessage, to: ServerResponse): void =>
+    // A client that breaks off in the middle of its call.
+    void take(from, to).catch(() => to.destroy());
+  const server = tls ? createTlsServer(tls, taken) : createServer(taken);
   await new Promise<void>((open) => server.listen(0, '127.0.0.1', open));
 
   return {
-    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls: () => seen,
     forget: () => (seen = []),
     decide: (fault) => (decide = fault),
@@ -127,6 +148,12 @@ export async function startHttpFaultProxy({ target, describe }: HttpProxyOptions
       agent.destroy();
     },
   };
+}
+
+async function bodyOf(from: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of from as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
 }
 
 function isOpen({ destroyed, writableEnded }: ServerResponse): boolean {

@@ -1,7 +1,7 @@
 /** A simulated vCenter, or ESXi host, for tests: a process of its own whose VMs fail, hang, ask and stay deaf as told. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -33,6 +33,8 @@ export interface VcenterBehaviour {
   /** The guest does nothing when asked to shut down. */
   deaf?: boolean;
   noTools?: boolean;
+  /** Milliseconds that its power operations take on top. */
+  slow?: number;
   /** Milliseconds from power-on until VMware Tools run. */
   toolsAfter?: number;
   /** Type of the fault for which DRS does not attempt to power it on. */
@@ -50,6 +52,10 @@ export interface VcenterVm {
   fields: Record<string, string>;
   /** `extraConfig` by key. */
   extra: Record<string, string>;
+  /** Power operations that were begun. */
+  operations: number;
+  /** Each power state that it came into, whoever changed it. */
+  effects: ('poweredOn' | 'poweredOff' | 'suspended')[] | null;
 }
 
 /** A call on a VM. */
@@ -79,6 +85,8 @@ export interface TestVcenter {
   password: string;
   /** The authority that signed its certificate. */
   authority: Authority;
+  /** PEM of that certificate and its key, which are good for any server on 127.0.0.1. */
+  tls: { cert: string; key: string };
   behave(vm: string, behaviour: VcenterBehaviour): Promise<void>;
   /** Replaces the faults of calls. */
   faults(faults: VcenterFault[]): Promise<void>;
@@ -92,6 +100,8 @@ export interface TestVcenter {
   drs(level: string): Promise<void>;
   /** Ends every session. */
   expire(): Promise<void>;
+  /** Changes the password of all users; sessions go on. */
+  setPassword(password: string): Promise<void>;
   vms(): Promise<VcenterVm[]>;
   vm(name: string): Promise<VcenterVm>;
   /** How often each method was called, and the calls on VMs in order. */
@@ -140,6 +150,7 @@ export async function startVcenter(options: VcenterOptions = {}): Promise<TestVc
   await start();
   return {
     ...{ address, user: 'vmgroup', password: 'secret', authority, vms },
+    tls: { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') },
     behave: (vm, behaviour) => ask('/behave', { vm, ...behaviour }),
     faults: (faults) => ask('/faults', faults),
     delays: (delays) => ask('/delays', delays),
@@ -147,13 +158,18 @@ export async function startVcenter(options: VcenterOptions = {}): Promise<TestVc
     act: (vm, what, to = '') => ask('/act', { vm, do: what, to }),
     drs: (level) => ask('/drs', level),
     expire: () => ask('/expire', {}),
+    setPassword: (password) => ask('/password', password),
     vm: async (name) => {
       const found = (await vms()).find((vm) => vm.name === name);
       if (!found) throw new Error(`the simulated vCenter has no VM ${name}`);
       return found;
     },
     calls: () => ask('/calls', {}),
-    kill: end,
+    kill: async () => {
+      // What was acknowledged is on the disk of a vCenter.
+      await ask('/sync', {});
+      await end();
+    },
     restart: start,
     stop: async () => {
       await end();

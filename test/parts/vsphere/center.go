@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +45,7 @@ type behaviour struct {
 	Never      bool      `json:"never"` // its power tasks stay running until this is false again
 	Question   *question `json:"question"`
 	Deaf       bool      `json:"deaf"`       // ShutdownGuest and StandbyGuest do nothing
+	Slow       int       `json:"slow"`       // milliseconds that its power operations take on top
 	NoTools    bool      `json:"noTools"`    // VMware Tools never run
 	ToolsAfter int       `json:"toolsAfter"` // milliseconds from power-on until they do
 	NoRoom     string    `json:"noRoom"`     // type of the fault in notAttempted of PowerOnMultiVM
@@ -63,35 +65,55 @@ type center struct {
 	esx       bool
 	client    *vim25.Client
 	stateFile string
+	dirty     chan struct{}
+	writing   sync.Mutex
 
-	mu        sync.Mutex
-	behaviour map[types.ManagedObjectReference]*behaviour
-	busy      map[types.ManagedObjectReference]types.ManagedObjectReference
-	answered  map[types.ManagedObjectReference]bool
-	delays    map[string]int
-	faults    []*fault
-	counts    map[string]int
-	journal   []call
-	sessions  map[string]*simulator.PropertyCollector
-	expired   time.Time // sessions that began before it have ended
-	drs       string
+	mu         sync.Mutex
+	behaviour  map[types.ManagedObjectReference]*behaviour
+	busy       map[types.ManagedObjectReference]types.ManagedObjectReference
+	operations map[types.ManagedObjectReference]int
+	effects    map[types.ManagedObjectReference][]string
+	pending    map[types.ManagedObjectReference]string
+	password   string
+	answered   map[types.ManagedObjectReference]bool
+	delays     map[string]int
+	faults     []*fault
+	counts     map[string]int
+	journal    []call
+	sessions   map[string]*simulator.PropertyCollector
+	expired    time.Time // sessions that began before it have ended
+	drs        string
+	dressed    map[string]map[types.ManagedObjectReference]bool // by session
 }
 
 func newCenter(model *simulator.Model, esx bool, stateFile string) *center {
 	client, err := vim25.NewClient(inside, model.Service)
 	must(err)
 	return &center{
-		model:     model,
-		esx:       esx,
-		client:    client,
-		stateFile: stateFile,
-		behaviour: map[types.ManagedObjectReference]*behaviour{},
-		busy:      map[types.ManagedObjectReference]types.ManagedObjectReference{},
-		answered:  map[types.ManagedObjectReference]bool{},
-		delays:    map[string]int{},
-		counts:    map[string]int{},
-		sessions:  map[string]*simulator.PropertyCollector{},
+		model:      model,
+		esx:        esx,
+		client:     client,
+		stateFile:  stateFile,
+		dirty:      make(chan struct{}, 1),
+		behaviour:  map[types.ManagedObjectReference]*behaviour{},
+		busy:       map[types.ManagedObjectReference]types.ManagedObjectReference{},
+		operations: map[types.ManagedObjectReference]int{},
+		effects:    map[types.ManagedObjectReference][]string{},
+		pending:    map[types.ManagedObjectReference]string{},
+		answered:   map[types.ManagedObjectReference]bool{},
+		delays:     map[string]int{},
+		counts:     map[string]int{},
+		sessions:   map[string]*simulator.PropertyCollector{},
+		dressed:    map[string]map[types.ManagedObjectReference]bool{},
 	}
+}
+
+// reader may log in with the same password, and may change nothing.
+const reader = "reader"
+
+var changes = []string{
+	"SetField", "AddCustomFieldDef", "ReconfigVM_Task", "PowerOnVM_Task", "PowerOffVM_Task", "SuspendVM_Task",
+	"PowerOnMultiVM_Task", "ShutdownGuest", "StandbyGuest", "AnswerVM",
 }
 
 // handle sees every call: it counts them, refuses those of expired sessions, and puts our objects before the library's.
@@ -105,20 +127,46 @@ func (c *center) handle(ctx *simulator.Context, method *simulator.Method) (mo.Re
 	if err := c.checkSession(ctx, method); err != nil {
 		return nil, err
 	}
+	if ctx.Session != nil && ctx.Session.UserName == reader && slices.Contains(changes, method.Name) {
+		return nil, &types.NoPermission{Object: &method.This, PrivilegeId: "VirtualMachine.Interact.PowerOn"}
+	}
 	if f := hit(c.faults, method.Name, true); f != nil {
 		made, err := faultOf(f.Type, f.Keys)
 		must(err)
 		return nil, made
 	}
-	switch target := ctx.Map.Get(method.This).(type) {
-	case *simulator.VirtualMachine:
-		return &fakeVM{target, c}, nil
-	case *simulator.Datacenter:
-		return &fakeDatacenter{target, c}, nil
-	case *simulator.CustomFieldsManager:
-		return &fakeFields{target, c}, nil
+	if ctx.Session != nil {
+		c.dressSession(ctx, method.This)
 	}
 	return nil, nil
+}
+
+// dressSession puts our object before the library's, which a session looks up in its own registry first.
+func (c *center) dressSession(ctx *simulator.Context, this types.ManagedObjectReference) {
+	own := ctx.Session.Registry
+	for ref := range c.dressed[ctx.Session.Key] {
+		if ctx.Map.Get(ref) == nil {
+			own.Remove(ctx, ref)
+			delete(c.dressed[ctx.Session.Key], ref)
+		}
+	}
+	if own.Get(this) != nil {
+		return
+	}
+	switch target := ctx.Map.Get(this).(type) {
+	case *simulator.VirtualMachine:
+		own.Put(&fakeVM{target, c})
+	case *simulator.Datacenter:
+		own.Put(&fakeDatacenter{target, c})
+	case *simulator.CustomFieldsManager:
+		own.Put(&fakeFields{target, c})
+	default:
+		return
+	}
+	if c.dressed[ctx.Session.Key] == nil {
+		c.dressed[ctx.Session.Key] = map[types.ManagedObjectReference]bool{}
+	}
+	c.dressed[ctx.Session.Key][this] = true
 }
 
 func (c *center) checkSession(ctx *simulator.Context, method *simulator.Method) types.BaseMethodFault {

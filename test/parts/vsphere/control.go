@@ -45,6 +45,13 @@ func (c *center) controls() http.Handler {
 	post(mux, "/act", c.act)
 	post(mux, "/drs", func(level string) (any, error) { return nil, c.setDrs(level) })
 	post(mux, "/expire", func(any) (any, error) { c.expire(); return nil, nil })
+	post(mux, "/sync", func(any) (any, error) { c.write(); return nil, nil })
+	post(mux, "/password", func(password string) (any, error) {
+		c.mu.Lock()
+		c.password = password
+		c.mu.Unlock()
+		return nil, nil
+	})
 	post(mux, "/vms", func(any) (any, error) { return c.list(), nil })
 	post(mux, "/calls", func(any) (any, error) {
 		c.mu.Lock()
@@ -82,12 +89,26 @@ func (c *center) act(told struct {
 			return nil, err
 		}
 		return nil, task.Wait(inside)
+	case "field":
+		err := c.dress(vm, newVM{Fields: map[string]string{"vmgroup.operation": told.To}})
+		ctx.WithLock(vm, func() {
+			ctx.Update(vm, []types.PropertyChange{{Name: "customValue", Val: vm.CustomValue}})
+		})
+		return nil, err
+	case "extra":
+		option := &types.OptionValue{Key: "vmgroup.operation", Value: told.To}
+		spec := types.VirtualMachineConfigSpec{ExtraConfig: []types.BaseOptionValue{option}}
+		task, err := object.NewVirtualMachine(c.client, vm.Self).Reconfigure(inside, spec)
+		if err != nil {
+			return nil, err
+		}
+		return nil, task.Wait(inside)
 	case "runtime.connectionState":
 		ctx.WithLock(vm, func() {
 			ctx.Update(vm, []types.PropertyChange{{Name: told.Do, Val: types.VirtualMachineConnectionState(told.To)}})
 		})
 	case "guest.toolsRunningStatus":
-		ctx.WithLock(vm, func() { c.setTools(ctx, vm, told.To == "guestToolsRunning") })
+		ctx.WithLock(vm, func() { ctx.Update(vm, tools(told.To == "guestToolsRunning")) })
 	default:
 		return nil, fmt.Errorf("unknown: %s", told.Do)
 	}

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"os"
 	"path"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/vmware/govmomi/find"
@@ -24,6 +26,11 @@ type newVM struct {
 	Template bool              `json:"template"`
 	Fields   map[string]string `json:"fields"`
 	Extra    map[string]string `json:"extra"`
+	// Pending is the power state that a host was bringing it to: hosts go on while vCenter is down.
+	Pending string `json:"pending,omitempty"`
+	// Operations that were begun, and the power states that followed, whoever changed them.
+	Operations int      `json:"operations"`
+	Effects    []string `json:"effects"`
 }
 
 // create makes a VM with a new instance UUID, unless one is given.
@@ -68,6 +75,16 @@ func (c *center) create(spec newVM) (string, error) {
 	if err := c.dress(vm, spec); err != nil {
 		return "", err
 	}
+	c.mu.Lock()
+	c.operations[vm.Self], c.effects[vm.Self] = spec.Operations, spec.Effects
+	c.mu.Unlock()
+	if spec.Pending != "" {
+		time.AfterFunc(200*time.Millisecond, func() {
+			ctx := c.context()
+			ctx.WithLock(vm, func() { c.setPower(ctx, vm, types.VirtualMachinePowerState(spec.Pending)) })
+			c.keep()
+		})
+	}
 	c.keep()
 	return spec.UUID, nil
 }
@@ -96,7 +113,7 @@ func (c *center) dress(vm *simulator.VirtualMachine, spec newVM) error {
 		if spec.Template {
 			ctx.Update(vm, []types.PropertyChange{{Name: "config.template", Val: true}, {Name: "summary.config.template", Val: true}})
 		}
-		if spec.Power != "" {
+		if spec.Power != "" && spec.Power != string(vm.Runtime.PowerState) {
 			c.setPower(ctx, vm, types.VirtualMachinePowerState(spec.Power))
 		}
 	})
@@ -135,11 +152,23 @@ func (c *center) folder(finder *find.Finder, dc *object.Datacenter, name string)
 	return at, nil
 }
 
-// keep writes all VMs to the state file, so that they survive a kill as a vCenter's database does.
+// keep has all VMs written to the state file soon, so that they survive a kill as a vCenter's database does. Callers may hold locks.
 func (c *center) keep() {
-	if c.stateFile == "" {
-		return
+	select {
+	case c.dirty <- struct{}{}:
+	default:
 	}
+}
+
+func (c *center) keepWriting() {
+	for range c.dirty {
+		c.write()
+	}
+}
+
+func (c *center) write() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	data, err := json.Marshal(c.list())
 	must(err)
 	draft := c.stateFile + ".draft"
@@ -155,13 +184,10 @@ func (c *center) restore() bool {
 	}
 	var kept []newVM
 	must(json.Unmarshal(data, &kept))
-	file := c.stateFile
-	c.stateFile = ""
 	for _, each := range kept {
 		_, err := c.create(each)
 		must(err)
 	}
-	c.stateFile = file
 	return true
 }
 
@@ -184,6 +210,9 @@ func (c *center) list() []newVM {
 				MemoryMB: int64(vm.Config.Hardware.MemoryMB), Power: string(vm.Runtime.PowerState), Template: vm.Config.Template,
 				Fields: map[string]string{}, Extra: map[string]string{},
 			}
+			c.mu.Lock()
+			one.Operations, one.Effects, one.Pending = c.operations[vm.Self], slices.Clone(c.effects[vm.Self]), c.pending[vm.Self]
+			c.mu.Unlock()
 			for _, field := range vm.CustomValue {
 				if value, ok := field.(*types.CustomFieldStringValue); ok {
 					one.Fields[names[value.Key]] = value.Value

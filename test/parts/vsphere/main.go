@@ -62,6 +62,15 @@ func main() {
 			must(err)
 		}
 	}
+	if *stateFile != "" {
+		go center.keepWriting()
+	}
+	center.password = *password
+	model.Map().SessionManager().ValidLogin = func(login *types.Login) bool {
+		center.mu.Lock()
+		defer center.mu.Unlock()
+		return login.Password == center.password && (login.UserName == *user || login.UserName == reader)
+	}
 	model.Map().Handler = center.handle
 	server := model.Service.NewServer()
 

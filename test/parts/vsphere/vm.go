@@ -102,7 +102,7 @@ func (vm *fakeVM) ReconfigVMTask(ctx *simulator.Context, req *types.ReconfigVM_T
 		return &methods.ReconfigVM_TaskBody{Res: &types.ReconfigVM_TaskResponse{Returnval: task.Run(ctx)}}
 	}
 	done := vm.VirtualMachine.ReconfigVMTask(ctx, req)
-	go func() { time.Sleep(20 * time.Millisecond); c.keep() }()
+	time.AfterFunc(20*time.Millisecond, c.keep)
 	return done
 }
 
@@ -141,33 +141,43 @@ func (c *center) startPower(
 	c.model.Map().Put(task)
 	task.Info.Key, task.Info.Task = task.Self.Value, task.Self
 	c.busy[vm.Self] = task.Self
+	if vm.Runtime.PowerState != state {
+		c.operations[vm.Self]++
+		c.pending[vm.Self] = string(state)
+	}
 	go c.runPower(vm, task, method, state)
 	return task.Self, nil
 }
 
 func (c *center) runPower(vm *simulator.VirtualMachine, task *simulator.Task, method string, state types.VirtualMachinePowerState) {
 	ctx := c.context()
-	ctx.WithLock(vm, func() {
-		ctx.Update(vm, []types.PropertyChange{{Name: "recentTask", Val: []types.ManagedObjectReference{task.Self}}})
-	})
-	c.pause(method)
+	recent := types.PropertyChange{Name: "recentTask", Val: []types.ManagedObjectReference{task.Self}}
+	c.mu.Lock()
+	told := *c.of(vm)
+	long := told.Never || told.Question != nil || told.Slow > 0 || c.drs != "" && c.drs != "off"
+	c.mu.Unlock()
+	if long {
+		// The library goes through all objects for each change: a task that is over at once is shown together with its effect.
+		ctx.WithLock(vm, func() { ctx.Update(vm, []types.PropertyChange{recent}) })
+	}
+	c.pause(method, vm)
 	c.await(func() bool { return !c.of(vm).Never })
 	failure := c.ask(ctx, vm, state)
 	c.mu.Lock()
-	told := hit(c.of(vm).Faults, method, false)
+	planned := hit(c.of(vm).Faults, method, false)
 	c.mu.Unlock()
 	message := ""
-	if told != nil {
-		made, err := faultOf(told.Type, told.Keys)
+	if planned != nil {
+		made, err := faultOf(planned.Type, planned.Keys)
 		must(err)
-		failure, message = made, told.Message
+		failure, message = made, planned.Message
 	}
 	ctx.WithLock(vm, func() {
 		if failure == nil {
 			failure = impossible(vm, state)
 		}
 		if failure == nil {
-			c.setPower(ctx, vm, state)
+			c.setPower(ctx, vm, state, recent)
 		}
 	})
 	c.finish(ctx, vm, task, failure, message)
@@ -176,6 +186,7 @@ func (c *center) runPower(vm *simulator.VirtualMachine, task *simulator.Task, me
 func (c *center) finish(ctx *simulator.Context, vm *simulator.VirtualMachine, task *simulator.Task, failure types.BaseMethodFault, message string) {
 	c.mu.Lock()
 	delete(c.busy, vm.Self)
+	delete(c.pending, vm.Self)
 	c.mu.Unlock()
 	changes := []types.PropertyChange{
 		{Name: "info.completeTime", Val: time.Now()},
@@ -236,9 +247,9 @@ func (c *center) await(met func() bool) {
 	}
 }
 
-func (c *center) pause(method string) {
+func (c *center) pause(method string, vm *simulator.VirtualMachine) {
 	c.mu.Lock()
-	milliseconds := c.delays[method]
+	milliseconds := c.delays[method] + c.of(vm).Slow
 	c.mu.Unlock()
 	time.Sleep(time.Duration(milliseconds) * time.Millisecond)
 }
@@ -262,8 +273,9 @@ func (c *center) askGuest(vm *simulator.VirtualMachine, method string, state typ
 	if c.of(vm).Deaf {
 		return nil
 	}
+	c.operations[vm.Self]++
 	go func() {
-		c.pause(method)
+		c.pause(method, vm)
 		ctx := c.context()
 		ctx.WithLock(vm, func() {
 			if vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn {
@@ -276,41 +288,45 @@ func (c *center) askGuest(vm *simulator.VirtualMachine, method string, state typ
 }
 
 // setPower changes the power state, and what the guest shows with it. The caller holds the VM's lock.
-func (c *center) setPower(ctx *simulator.Context, vm *simulator.VirtualMachine, state types.VirtualMachinePowerState) {
-	ctx.Update(vm, []types.PropertyChange{
-		{Name: "runtime.powerState", Val: state},
-		{Name: "summary.runtime.powerState", Val: state},
-	})
-	c.setTools(ctx, vm, false)
-	if state != types.VirtualMachinePowerStatePoweredOn {
+func (c *center) setPower(
+	ctx *simulator.Context, vm *simulator.VirtualMachine, state types.VirtualMachinePowerState, more ...types.PropertyChange,
+) {
+	c.mu.Lock()
+	c.effects[vm.Self] = append(c.effects[vm.Self], string(state))
+	told := *c.of(vm)
+	c.mu.Unlock()
+	on := state == types.VirtualMachinePowerStatePoweredOn
+	changes := append(more,
+		types.PropertyChange{Name: "runtime.powerState", Val: state},
+		types.PropertyChange{Name: "summary.runtime.powerState", Val: state},
+	)
+	if on {
+		changes = append(changes, types.PropertyChange{Name: "runtime.bootTime", Val: time.Now()})
+	}
+	ctx.Update(vm, append(changes, tools(on && !told.NoTools && told.ToolsAfter == 0)...))
+	if !on || told.NoTools || told.ToolsAfter == 0 {
 		return
 	}
-	go func() {
-		c.mu.Lock()
-		told := *c.of(vm)
-		c.mu.Unlock()
-		if told.NoTools {
-			return
-		}
-		time.Sleep(time.Duration(told.ToolsAfter) * time.Millisecond)
+	time.AfterFunc(time.Duration(told.ToolsAfter)*time.Millisecond, func() {
 		own := c.context()
 		own.WithLock(vm, func() {
 			if vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn {
-				c.setTools(own, vm, true)
+				own.Update(vm, tools(true))
 			}
 		})
-	}()
+	})
 }
 
-func (c *center) setTools(ctx *simulator.Context, vm *simulator.VirtualMachine, running bool) {
+// tools is what the guest shows, with VMware Tools running or not.
+func tools(running bool) []types.PropertyChange {
 	status, state, heartbeat, ip := types.VirtualMachineToolsRunningStatusGuestToolsNotRunning, "notRunning", types.ManagedEntityStatusGray, ""
 	if running {
 		status, state, heartbeat, ip = types.VirtualMachineToolsRunningStatusGuestToolsRunning, "running", types.ManagedEntityStatusGreen, "127.0.0.1"
 	}
-	ctx.Update(vm, []types.PropertyChange{
+	return []types.PropertyChange{
 		{Name: "guest.toolsRunningStatus", Val: string(status)},
 		{Name: "guest.guestState", Val: state},
 		{Name: "guest.ipAddress", Val: ip},
 		{Name: "guestHeartbeatStatus", Val: heartbeat},
-	})
+	}
 }

@@ -26,7 +26,7 @@ export interface Capabilities {
 export type PlatformGate = 'Ready' | 'Condition';
 
 /** Types of platforms. */
-export const PLATFORM_TYPES = ['simulated', 'vm-operator'] as const;
+export const PLATFORM_TYPES = ['simulated', 'vm-operator', 'vsphere'] as const;
 
 /** A type of platform. */
 export type PlatformType = (typeof PLATFORM_TYPES)[number];
@@ -47,6 +47,15 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     softShutdown: true,
     gates: ['Ready', 'Condition'],
     fencing: 'CompareAndSet',
+    guestAddress: true,
+  },
+  vsphere: {
+    placement: 'Platform',
+    suspend: 'Saved',
+    softShutdown: true,
+    gates: ['Ready'],
+    // With a custom attribute; an ESXi host compares and sets.
+    fencing: 'ReadBeforeWrite',
     guestAddress: true,
   },
 };

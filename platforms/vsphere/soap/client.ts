@@ -36,7 +36,7 @@ export interface SoapOptions {
 export interface CallOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds. */
-  timeout?: number;
+  timeout?: number | undefined;
   /**
    * The session that the call needs, from {@link SoapClient.session}: views and collectors live in one, so the call is not repeated in another.
    */
@@ -83,21 +83,24 @@ export class SoapClient {
   }
 
   /** What the server consists of; needs no session. Asked once. */
-  content(options: CallOptions = {}): Promise<ServiceContent> {
-    this.#content ??= this.#exchange(SERVICE_INSTANCE, 'RetrieveServiceContent', [], options).then(
-      ([returned]) => contentOf(returned),
-    );
-    return this.#content.catch((error: unknown) => {
-      this.#content = undefined;
-      throw error;
-    });
+  content({ signal, timeout }: CallOptions = {}): Promise<ServiceContent> {
+    this.#content ??= this.#exchange(SERVICE_INSTANCE, 'RetrieveServiceContent', [], { timeout })
+      .then(([returned]) => contentOf(returned))
+      .catch((error: unknown) => {
+        this.#content = undefined;
+        throw error;
+      });
+    return orAborted(this.#content, signal);
   }
 
   /** Logs in if there is no session; resolves with its number. */
-  async session(options: CallOptions = {}): Promise<number> {
+  async session({ signal }: CallOptions = {}): Promise<number> {
     if (this.#cookie !== undefined) return this.#session;
-    this.#login ??= this.#logIn(options).finally(() => (this.#login = undefined));
-    return this.#login;
+    // One that is on its way may have begun with a password that was changed since.
+    const begun = this.#login && (await orAborted(this.#login, signal).catch(() => undefined));
+    if (begun !== undefined) return begun;
+    this.#login ??= this.#logIn().finally(() => (this.#login = undefined));
+    return orAborted(this.#login, signal);
   }
 
   /**
@@ -154,16 +157,10 @@ export class SoapClient {
     if (session === this.#session) this.#cookie = undefined;
   }
 
-  async #logIn(options: CallOptions): Promise<number> {
+  async #logIn(): Promise<number> {
     const { user, password } = await this.#credentials();
-    // Not the caller's signal: others wait for the same login.
     const manager = await this.manager('sessionManager');
-    await this.#exchange(
-      manager,
-      'Login',
-      [element('userName', user), element('password', password)],
-      options.timeout === undefined ? {} : { timeout: options.timeout },
-    );
+    await this.#exchange(manager, 'Login', [element('userName', user), element('password', password)], {});
     if (this.#cookie === undefined)
       throw new TransportError('Malformed', `${this.host} gave no session at login`);
     this.#session += 1;
@@ -224,6 +221,20 @@ export class HttpStatusError extends TransportError {
       `${host} answered ${method} with HTTP status ${status}`,
     );
   }
+}
+
+/** What `shared` becomes, or a {@link TransportError} once `signal` aborts; `shared` itself goes on for others. */
+export function orAborted<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return shared;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(new TransportError('Aborted', 'the call was aborted', { cause: signal.reason }));
+    };
+    const settled = (): void => signal.removeEventListener('abort', abort);
+    signal.addEventListener('abort', abort, { once: true });
+    shared.then(resolve, reject).finally(settled);
+    if (signal.aborted) abort();
+  });
 }
 
 /** Whether an error means that the server has ended the session. */

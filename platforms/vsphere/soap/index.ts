@@ -2,6 +2,7 @@
 export {
   HttpStatusError,
   isNotAuthenticated,
+  orAborted,
   SoapClient,
   type CallOptions,
   type Credentials,

@@ -1,0 +1,198 @@
+/**
+ * Which VM of a server each manifest means.
+ *
+ * VSPHERE-5: a VM is bound to one manifest at most, and a manifest to one VM: what is ambiguous is refused, with its candidates.
+ */
+import { distance } from 'fastest-levenshtein';
+import type { VirtualMachineRef } from '../../contract';
+import { virtualMachineKey } from '../observer';
+import { PlatformError } from '../platform';
+import type { VmFacts } from './facts';
+import type { Inventory } from './inventory';
+
+/** Where VMs are looked for by name; `{namespace}` stands for the namespace of the manifest. */
+export interface Scope {
+  /** Path of a VM folder, such as `/DC0/vm/apps/{namespace}`: it and the folders in it. */
+  folder?: string;
+  /** Path of a resource pool, such as `/DC0/host/C0/Resources/{namespace}`, and the pools in it. */
+  pool?: string;
+}
+
+/** Which VM a manifest means, or why that is not known. */
+export type Binding =
+  | { vm: VmFacts }
+  /** There is none. */
+  | { missing: string }
+  /** There are several, or another manifest has it. */
+  | { ambiguous: string };
+
+/** Candidates that a message names. */
+const SHOWN = 5;
+
+/** The manifests that a platform was told of, and their VMs. */
+export class Bindings {
+  readonly #inventory: Inventory;
+  readonly #scope: Scope;
+  readonly #tracked = new Map<string, VirtualMachineRef>();
+  /** Keys of the manifests by VM, as they were last bound. */
+  readonly #holders = new Map<string, string>();
+
+  constructor(inventory: Inventory, scope: Scope) {
+    this.#inventory = inventory;
+    this.#scope = scope;
+  }
+
+  /** Adds manifests; one of the same namespace and name is replaced, and returned. */
+  track(refs: readonly VirtualMachineRef[]): VirtualMachineRef[] {
+    const replaced: VirtualMachineRef[] = [];
+    for (const ref of refs) {
+      const key = virtualMachineKey(ref);
+      const before = this.#tracked.get(key);
+      if (before && before.uid === ref.uid && before.locator === ref.locator) continue;
+      if (before) replaced.push(before);
+      this.#tracked.set(key, ref);
+    }
+    return replaced;
+  }
+
+  /** Whether a manifest of that namespace and name was told of. */
+  tracks(ref: VirtualMachineRef): boolean {
+    return this.#tracked.has(virtualMachineKey(ref));
+  }
+
+  /** All manifests that were told of. */
+  refs(): VirtualMachineRef[] {
+    return [...this.#tracked.values()];
+  }
+
+  /** The manifest that a VM was last bound to. */
+  holder(vm: string): VirtualMachineRef | undefined {
+    const key = this.#holders.get(vm);
+    return key === undefined ? undefined : this.#tracked.get(key);
+  }
+
+  /** All manifests that are bound, by namespace and name, with the ids of their VMs. */
+  bound(): Map<string, { vm: string; ref: VirtualMachineRef }> {
+    const bound = new Map<string, { vm: string; ref: VirtualMachineRef }>();
+    for (const [vm, key] of this.#holders) {
+      const ref = this.#tracked.get(key);
+      if (ref) bound.set(key, { vm, ref });
+    }
+    return bound;
+  }
+
+  /** Binds all manifests anew, after VMs have come, gone, or changed what they are found by. */
+  rebind(): void {
+    this.#holders.clear();
+    const byLocator = this.#index();
+    for (const [key, ref] of this.#tracked) {
+      const [vm, ...others] = this.#found(ref, byLocator);
+      if (vm && others.length === 0 && !this.#holders.has(vm.id)) this.#holders.set(vm.id, key);
+    }
+  }
+
+  /** Which VM a manifest means. */
+  resolve(ref: VirtualMachineRef): Binding {
+    const tracked = this.#tracked.get(virtualMachineKey(ref));
+    if (tracked && tracked.uid !== ref.uid)
+      return { missing: `the manifest with uid ${ref.uid} was replaced by another of that name` };
+    const found = this.#found(tracked ?? ref, undefined);
+    const [vm, ...others] = found;
+    if (!vm) return { missing: this.#missing(ref) };
+    if (others.length > 0) return { ambiguous: `${this.#wanted(ref)} are ${this.#list(found)}: ${NAME_IT}` };
+    const key = this.#holders.get(vm.id);
+    if (key === undefined || key === virtualMachineKey(ref)) return { vm };
+    return {
+      ambiguous: `${this.#inventory.path(vm.id)} is the VM of the manifest ${key} already: ${NAME_IT}`,
+    };
+  }
+
+  /** Which VM a manifest means. @throws PlatformError `Permanent` where that is ambiguous */
+  vmOf(ref: VirtualMachineRef): VmFacts | undefined {
+    const binding = this.resolve(ref);
+    if ('ambiguous' in binding)
+      throw new PlatformError('Permanent', `VM ${virtualMachineKey(ref)} is ambiguous: ${binding.ambiguous}`);
+    return 'vm' in binding ? binding.vm : undefined;
+  }
+
+  #index(): Map<string, VmFacts[]> {
+    const index = new Map<string, VmFacts[]>();
+    for (const vm of this.#inventory.vms()) {
+      for (const key of [`uuid:${vm.uuid}`, `name:${vm.name}`, `path:${this.#inventory.path(vm.id)}`])
+        index.set(key, [...(index.get(key) ?? []), vm]);
+    }
+    return index;
+  }
+
+  #found(ref: VirtualMachineRef, index: Map<string, VmFacts[]> | undefined): VmFacts[] {
+    const key = keyOf(ref);
+    const candidates = index ? (index.get(key) ?? []) : [...this.#inventory.vms()];
+    return candidates.filter((vm) => this.#matches(ref, key, vm));
+  }
+
+  #matches(ref: VirtualMachineRef, key: string, vm: VmFacts): boolean {
+    if (key.startsWith('uuid:')) return vm.uuid !== '' && key === `uuid:${vm.uuid}`;
+    if (key.startsWith('path:')) return key === `path:${this.#inventory.path(vm.id)}`;
+    return vm.name === ref.name && this.#inScope(ref, vm.id);
+  }
+
+  #inScope(ref: VirtualMachineRef, vm: string): boolean {
+    const { folder, pool } = this.#scope;
+    if (folder !== undefined && !isWithin(this.#inventory.path(vm), pathFor(folder, ref))) return false;
+    return pool === undefined || isWithin(`${this.#inventory.poolPath(vm)}/`, pathFor(pool, ref));
+  }
+
+  #missing(ref: VirtualMachineRef): string {
+    const all = [...this.#inventory.vms()];
+    const elsewhere = all.filter(({ name }) => name === ref.name);
+    const like = elsewhere.length > 0 ? elsewhere : similar(ref.name, all);
+    const hint = like.length > 0 ? `; there is ${this.#list(like)}` : '';
+    return `there is no ${this.#wanted(ref)}${hint}`;
+  }
+
+  #wanted(ref: VirtualMachineRef): string {
+    if (ref.locator?.startsWith('uuid:')) return `VM with instance UUID ${ref.locator.slice('uuid:'.length)}`;
+    if (ref.locator?.startsWith('path:')) return `VM at ${ref.locator.slice('path:'.length)}`;
+    const places = Object.entries(this.#scope)
+      .filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+      .map(([kind, path]) => ` in ${kind} ${pathFor(path, ref)}`);
+    return `VM named ${shortened(ref.name)}${places.join('')}`;
+  }
+
+  #list(vms: readonly VmFacts[]): string {
+    const shown = vms.slice(0, SHOWN).map(({ id, uuid }) => `${this.#inventory.path(id)} (uuid:${uuid})`);
+    const more = vms.length > SHOWN ? [`and ${vms.length - SHOWN} more`] : [];
+    return [...shown, ...more].join(', ');
+  }
+}
+
+const NAME_IT = 'name one in the annotation vmgroup.dev/platform-vm, by uuid: or path:';
+
+function keyOf({ locator, name }: VirtualMachineRef): string {
+  if (locator === undefined) return `name:${name}`;
+  if (locator.startsWith('uuid:')) return locator.toLowerCase();
+  return `path:/${locator.slice('path:'.length).replace(/^\/+/, '')}`;
+}
+
+function pathFor(template: string, { namespace }: VirtualMachineRef): string {
+  // A namespace that is no name of a folder leads nowhere.
+  const name = namespace.replaceAll('%', '%25').replaceAll('/', '%2f');
+  return `/${template.replace(/^\/+|\/+$/g, '').replaceAll('{namespace}', () => name)}`;
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return folder === '/' || path.startsWith(`${folder}/`);
+}
+
+/** Names this long are compared; longer ones are nobody's typing mistake. */
+const MAX_COMPARED = 80;
+
+function similar(name: string, vms: readonly VmFacts[]): VmFacts[] {
+  if (name.length > MAX_COMPARED) return [];
+  const limit = Math.max(2, Math.floor(name.length / 4));
+  return vms.filter((vm) => vm.name.length <= MAX_COMPARED && distance(vm.name, name) <= limit);
+}
+
+function shortened(name: string): string {
+  return name.length > MAX_COMPARED ? `${name.slice(0, MAX_COMPARED)}...` : name;
+}

@@ -1,0 +1,154 @@
+/** What a server says of one object of its inventory, read from its properties. Pure. */
+import type { PowerState } from '../../api';
+import type { Question } from '../platform';
+import { child, childrenOf, managedObject, textOf, type ManagedObject, type XmlElement } from './soap';
+
+/** Properties of an object by path; a path that the server has not set is absent. */
+export type Properties = ReadonlyMap<string, XmlElement>;
+
+/** Key of our record in a VM's `extraConfig`. */
+export const RECORD_KEY = 'vmgroup.operation';
+/** Name of the custom attribute that holds our record. */
+export const RECORD_ATTRIBUTE = 'vmgroup.operation';
+
+const EXTRA_CONFIG = `config.extraConfig["${RECORD_KEY}"]`;
+
+/** Paths that are read of each VM. */
+export const VM_PATHS = [
+  ...['name', 'parent', 'parentVApp', 'resourcePool', 'config.instanceUuid', 'config.template'],
+  ...['config.changeVersion', EXTRA_CONFIG, 'customValue', 'recentTask', 'guestHeartbeatStatus'],
+  ...[
+    'runtime.powerState',
+    'runtime.connectionState',
+    'runtime.question',
+    'runtime.host',
+    'runtime.bootTime',
+  ],
+  ...['guest.toolsRunningStatus', 'guest.guestState', 'guest.ipAddress'],
+] as const;
+
+/** Paths that are read of the objects that VMs stand in. */
+export const FRAME_PATHS: Readonly<Record<string, readonly string[]>> = {
+  Folder: ['name', 'parent'],
+  Datacenter: ['name', 'parent'],
+  ResourcePool: ['name', 'parent'],
+  VirtualApp: ['name', 'parent', 'parentFolder'],
+  ComputeResource: ['name', 'parent'],
+  ClusterComputeResource: ['name', 'parent', 'configurationEx'],
+  HostSystem: ['name', 'parent'],
+};
+
+/** What is known of one VM. */
+export interface VmFacts {
+  id: string;
+  name: string;
+  /** Instance UUID, in lower case; empty: the server does not say. */
+  uuid: string;
+  template: boolean;
+  /** Undefined: the server does not know it now, see `connection`. */
+  power: PowerState | undefined;
+  /** `connected`, or why the server cannot know the VM's state. */
+  connection: string;
+  question: Question | undefined;
+  host: string | undefined;
+  /** Whether VMware Tools run. */
+  tools: boolean;
+  /** Whether the heartbeat of VMware Tools arrives. */
+  heartbeat: boolean;
+  address: string | undefined;
+  /** Values of custom attributes by key. */
+  attributes: ReadonlyMap<string, string>;
+  /** Our record in `extraConfig`. */
+  extra: string | undefined;
+  changeVersion: string | undefined;
+  recentTasks: readonly string[];
+  /** When it was powered on, milliseconds since the epoch by the server's clock. */
+  bootTime: number | undefined;
+}
+
+const POWER_STATES: ReadonlyMap<string, PowerState> = new Map([
+  ['poweredOn', 'PoweredOn'],
+  ['poweredOff', 'PoweredOff'],
+  ['suspended', 'Suspended'],
+]);
+
+/** Reads a VM. */
+export function factsOf(id: string, properties: Properties): VmFacts {
+  const text = (path: string): string | undefined => properties.get(path)?.text || undefined;
+  const connection = text('runtime.connectionState') ?? 'unknown';
+  const boot = Date.parse(text('runtime.bootTime') ?? '');
+  return {
+    id,
+    connection,
+    name: text('name') ?? '',
+    uuid: (text('config.instanceUuid') ?? '').toLowerCase(),
+    template: text('config.template') === 'true',
+    // The power state of a VM whose host is lost is the last one that the server saw.
+    power: connection === 'connected' ? POWER_STATES.get(text('runtime.powerState') ?? '') : undefined,
+    question: questionOf(properties.get('runtime.question')),
+    host: text('runtime.host'),
+    tools: text('guest.toolsRunningStatus') === 'guestToolsRunning',
+    heartbeat: text('guestHeartbeatStatus') === 'green',
+    address: text('guest.ipAddress'),
+    attributes: new Map(
+      (properties.get('customValue')?.children ?? []).map((each) => [
+        textOf(each, 'key') ?? '',
+        textOf(each, 'value') ?? '',
+      ]),
+    ),
+    extra: textOf(properties.get(EXTRA_CONFIG), 'value'),
+    changeVersion: text('config.changeVersion'),
+    recentTasks: childrenOf(properties.get('recentTask'), 'ManagedObjectReference').map((each) => each.text),
+    bootTime: Number.isNaN(boot) ? undefined : boot,
+  };
+}
+
+/** Most choices of a question that are shown. */
+const MAX_CHOICES = 16;
+
+function questionOf(value: XmlElement | undefined): Question | undefined {
+  const id = textOf(value, 'id');
+  if (value === undefined || id === undefined || id === '') return undefined;
+  const choices = childrenOf(child(value, 'choice'), 'choiceInfo').slice(0, MAX_CHOICES);
+  const kind = textOf(child(value, 'message'), 'id');
+  return {
+    id,
+    ...(kind !== undefined && kind !== '' && { kind }),
+    text: textOf(value, 'text') ?? '',
+    choices: choices.map((each) => ({
+      key: textOf(each, 'key') ?? '',
+      label: textOf(each, 'label') ?? textOf(each, 'summary') ?? '',
+    })),
+  };
+}
+
+/** Whether a cluster has DRS, from its `configurationEx`. */
+export function hasDrs(properties: Properties | undefined): boolean {
+  return textOf(child(properties?.get('configurationEx'), 'drsConfig'), 'enabled') === 'true';
+}
+
+/** What a task says of itself. */
+export interface TaskFacts {
+  state: 'queued' | 'running' | 'success' | 'error';
+  /** Such as `VirtualMachine.powerOn`. */
+  what: string;
+  /** Who or what started it. */
+  by: string;
+  entity: ManagedObject | undefined;
+  error: XmlElement | undefined;
+  result: XmlElement | undefined;
+}
+
+/** Reads `info` of a task; undefined where that says nothing of its state. */
+export function taskOf(info: XmlElement | undefined): TaskFacts | undefined {
+  const state = textOf(info, 'state');
+  if (state !== 'queued' && state !== 'running' && state !== 'success' && state !== 'error') return undefined;
+  return {
+    state,
+    what: textOf(info, 'descriptionId') ?? textOf(info, 'name') ?? 'a task',
+    by: textOf(child(info, 'reason'), 'userName') ?? '',
+    entity: managedObject(child(info, 'entity')),
+    error: child(info, 'error'),
+    result: child(info, 'result'),
+  };
+}

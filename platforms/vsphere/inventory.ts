@@ -1,0 +1,134 @@
+/** The objects of a server as its stream tells them: VMs, what they stand in, and their paths. No I/O. */
+import type { ObjectUpdate } from './collector';
+import { factsOf, hasDrs, type VmFacts } from './facts';
+import { managedObject, type ManagedObject, type XmlElement } from './soap';
+
+interface Known {
+  object: ManagedObject;
+  properties: Map<string, XmlElement>;
+  /** Of a VM, until its properties change. */
+  facts?: VmFacts;
+}
+
+/** Most objects between a VM and the root. */
+const MAX_DEPTH = 64;
+
+/** Where a VM stands. */
+export interface VmPlace {
+  /** Name of the cluster, or of the compute resource of a single host. */
+  cluster: string;
+  host?: string;
+}
+
+/** All objects known. */
+export class Inventory {
+  readonly #known = new Map<string, Known>();
+
+  /** Takes a change over. Returns the id of the VM that it is about. */
+  update({ kind, object, changes }: ObjectUpdate): string | undefined {
+    const vm = object.type === 'VirtualMachine' ? object.id : undefined;
+    if (kind === 'leave') {
+      this.#known.delete(object.id);
+      return vm;
+    }
+    const before = kind === 'enter' ? undefined : this.#known.get(object.id);
+    const properties = before?.properties ?? new Map<string, XmlElement>();
+    for (const [path, value] of changes) {
+      if (value) properties.set(path, value);
+      else properties.delete(path);
+    }
+    this.#known.set(object.id, { object, properties });
+    return vm;
+  }
+
+  /** Forgets what is not among `listed`; returns the ids of the VMs of those. */
+  keep(listed: ReadonlySet<string>): string[] {
+    const gone = [...this.#known.values()].filter(({ object }) => !listed.has(object.id));
+    for (const { object } of gone) this.#known.delete(object.id);
+    return gone.filter(({ object }) => object.type === 'VirtualMachine').map(({ object }) => object.id);
+  }
+
+  /** What is known of a VM; undefined for templates, which are never powered on. */
+  vm(id: string): VmFacts | undefined {
+    const known = this.#known.get(id);
+    if (known?.object.type !== 'VirtualMachine') return undefined;
+    known.facts ??= factsOf(id, known.properties);
+    return known.facts.template ? undefined : known.facts;
+  }
+
+  /** All VMs. */
+  *vms(): Generator<VmFacts> {
+    for (const id of this.#known.keys()) {
+      const facts = this.vm(id);
+      if (facts) yield facts;
+    }
+  }
+
+  /** Path of a VM as people write it: `/DC/vm/folder/name`. */
+  path(id: string): string {
+    return `/${this.#namesUp(id, ['parent', 'parentVApp', 'parentFolder']).join('/')}`;
+  }
+
+  /** Path of the resource pool that a VM runs in: `/DC/host/cluster/Resources/pool`. */
+  poolPath(id: string): string {
+    const pool = this.#reference(id, 'resourcePool');
+    return pool === undefined ? '' : `/${this.#namesUp(pool, ['parent']).join('/')}`;
+  }
+
+  /** The datacenter of a VM. */
+  datacenter(id: string): ManagedObject | undefined {
+    return this.#above(id, ['parent', 'parentVApp', 'parentFolder'], 'Datacenter')?.object;
+  }
+
+  /** Where a VM runs, or would be powered on. */
+  place(id: string): VmPlace | undefined {
+    const host = this.#reference(id, 'runtime.host');
+    const resource = this.#computeResource(id);
+    if (resource === undefined) return undefined;
+    const name = host === undefined ? undefined : this.#name(host);
+    return { cluster: this.#name(resource), ...(name !== undefined && name !== '' && { host: name }) };
+  }
+
+  /** Whether the cluster of a VM has DRS. */
+  hasDrs(id: string): boolean {
+    const resource = this.#computeResource(id);
+    return resource !== undefined && hasDrs(this.#known.get(resource)?.properties);
+  }
+
+  #computeResource(id: string): string | undefined {
+    const host = this.#reference(id, 'runtime.host');
+    return host === undefined ? undefined : this.#reference(host, 'parent');
+  }
+
+  #reference(id: string, path: string): string | undefined {
+    return managedObject(this.#known.get(id)?.properties.get(path))?.id;
+  }
+
+  #name(id: string): string {
+    return this.#known.get(id)?.properties.get('name')?.text ?? '';
+  }
+
+  /** Names from the root, which is left out, to an object. */
+  #namesUp(id: string, paths: readonly string[]): string[] {
+    const names: string[] = [];
+    for (const known of this.#ancestors(id, paths)) names.unshift(known.properties.get('name')?.text ?? '');
+    return names;
+  }
+
+  #above(id: string, paths: readonly string[], type: string): Known | undefined {
+    for (const known of this.#ancestors(id, paths)) if (known.object.type === type) return known;
+    return undefined;
+  }
+
+  /** The object itself first. The root folder is not among them: no view lists its own container. */
+  *#ancestors(id: string, paths: readonly string[]): Generator<Known> {
+    let at: string | undefined = id;
+    for (let depth = 0; at !== undefined && depth < MAX_DEPTH; depth += 1) {
+      const known: Known | undefined = this.#known.get(at);
+      if (!known) return;
+      yield known;
+      const from: string = at;
+      at = paths.map((path) => this.#reference(from, path)).find((each) => each !== undefined);
+    }
+  }
+}

@@ -1,0 +1,300 @@
+/** What is known of all VMs, and who is told: the stream's listener. */
+import type { VirtualMachineStatus } from '../../api';
+import type { VirtualMachineRef } from '../../contract';
+import { virtualMachineKey } from '../observer';
+import type { VirtualMachineState, WatchSink } from '../platform';
+import { Bindings, type Scope } from './bindings';
+import type { ObjectUpdate } from './collector';
+import { Evidence } from './evidence';
+import type { VmFacts } from './facts';
+import { Inventory } from './inventory';
+import { observe, outranks, type OwnStanding } from './observe';
+import type { Operation } from './operation';
+import { readRecord, writeRecord, type OperationRecord } from './record';
+import type { Recorder } from './recorder';
+import type { Stream, StreamListener } from './stream';
+
+/** Changes of these paths change which VM a manifest means. */
+const IDENTITY = ['name', 'parent', 'parentVApp', 'resourcePool', 'config.instanceUuid', 'config.template'];
+
+/** What observations work with. */
+export interface ObservationOptions {
+  scope: Scope;
+  recorder: Recorder;
+  stream: () => Stream;
+  /** Nothing is looked into: the process only watches. */
+  watchOnly: boolean;
+  /** The record on a VM was overwritten by an older operation. */
+  onOverwritten: (operation: Operation, facts: VmFacts) => void;
+  onBroken: (error: unknown, retryIn: number) => void;
+}
+
+/** Keeps the inventory, and reports VMs that manifests mean. */
+export class Observations implements StreamListener {
+  readonly inventory = new Inventory();
+  readonly bindings: Bindings;
+  /** The last operation of this process on each VM. */
+  readonly operations = new Map<string, Operation>();
+  readonly #options: ObservationOptions;
+  readonly #evidence: Evidence;
+  readonly #sinks = new Set<WatchSink>();
+  readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #arrived = new Map<string, number>();
+  readonly #lastStatus = new Map<string, VirtualMachineStatus>();
+  readonly #lastTold = new Map<string, string>();
+  readonly #newest = new Map<string, OperationRecord>();
+  readonly #liveListeners = new Set<(error?: { reason: unknown }) => void>();
+  #bound = new Map<string, { vm: string; ref: VirtualMachineRef }>();
+  #changed = new Set<string>();
+  #identities = false;
+  #synced = false;
+  #live = false;
+  #error: unknown;
+
+  constructor(options: ObservationOptions) {
+    this.#options = options;
+    this.bindings = new Bindings(this.inventory, options.scope);
+    this.#evidence = new Evidence(options.stream, (vm) => this.#noticedKnown(vm));
+  }
+
+  /** Whether all VMs have been told of once. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** Whether changes arrive. */
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** What broke the stream last; undefined while it is live. */
+  get error(): unknown {
+    return this.#error;
+  }
+
+  /** Calls `listener` when the stream is live, and with the reason each time it breaks. Returns the function that ends that. */
+  onLive(listener: (error?: { reason: unknown }) => void): () => void {
+    this.#liveListeners.add(listener);
+    return () => void this.#liveListeners.delete(listener);
+  }
+
+  /** Reports all VMs, then each change. Returns the function that ends that. */
+  addSink(sink: WatchSink): () => void {
+    for (const { vm, ref } of this.#bound.values()) {
+      const state = this.#state(ref, vm);
+      if (state) sink.changed(state);
+    }
+    sink.synced();
+    this.#sinks.add(sink);
+    return () => void this.#sinks.delete(sink);
+  }
+
+  track(refs: readonly VirtualMachineRef[]): void {
+    for (const ref of this.bindings.track(refs)) {
+      const bound = this.#bound.get(virtualMachineKey(ref));
+      if (bound) this.#unbind(virtualMachineKey(ref), bound);
+    }
+    if (this.#synced) this.#rebind();
+  }
+
+  // ---- The stream -----------------------------------------------------------------------------------------------------------------
+
+  updated(update: ObjectUpdate): void {
+    const vm = this.inventory.update(update);
+    const { kind, changes } = update;
+    if (kind !== 'modify' || IDENTITY.some((path) => changes.has(path))) this.#identities = true;
+    if (vm === undefined) return;
+    this.#arrived.set(vm, Date.now());
+    this.#changed.add(vm);
+    if (kind === 'leave') this.#gone(vm);
+  }
+
+  settled(): void {
+    if (!this.#synced) return;
+    if (this.#identities) this.#rebind();
+    const changed = this.#changed;
+    this.#changed = new Set();
+    for (const vm of changed) this.#noticed(vm);
+  }
+
+  listed(ids: ReadonlySet<string>): void {
+    for (const vm of this.inventory.keep(ids)) this.#gone(vm);
+    this.#identities = true;
+    this.#synced = true;
+    this.#live = true;
+    this.#error = undefined;
+    this.settled();
+    for (const listener of [...this.#liveListeners]) listener();
+  }
+
+  broken(error: unknown, retryIn: number): void {
+    this.#live = false;
+    this.#error = error;
+    this.#options.onBroken(error, retryIn);
+    for (const listener of [...this.#liveListeners]) listener({ reason: error });
+  }
+
+  // ---- One VM ---------------------------------------------------------------------------------------------------------------------
+
+  /** Resolves once the VM satisfies `met`; undefined once it is gone. @throws the reason of `signal` */
+  until(vm: string, met: (facts: VmFacts) => boolean, signal: AbortSignal): Promise<VmFacts | undefined> {
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiters.get(vm) ?? new Set();
+      const end = (settle: () => void): void => {
+        waiters.delete(look);
+        if (waiters.size === 0 && this.#waiters.get(vm) === waiters) this.#waiters.delete(vm);
+        signal.removeEventListener('abort', abort);
+        settle();
+      };
+      const abort = (): void => end(() => reject(signal.reason as Error));
+      const look = (): void => {
+        const facts = this.inventory.vm(vm);
+        if (!facts || met(facts)) end(() => resolve(facts));
+      };
+      if (signal.aborted) return reject(signal.reason as Error);
+      signal.addEventListener('abort', abort, { once: true });
+      this.#waiters.set(vm, waiters.add(look));
+      look();
+    });
+  }
+
+  /** The newest record that the server has shown: an older operation may have been written over it. */
+  recordOf(facts: VmFacts): OperationRecord | undefined {
+    const shown = readRecord(this.#options.recorder.textOf(facts), facts.uuid);
+    const known = this.#newest.get(facts.id);
+    if (!shown || (known && outranks(known, shown))) return known;
+    this.#newest.set(facts.id, shown);
+    return shown;
+  }
+
+  /** The state of a VM as it was read at `at`. */
+  stateOf(ref: VirtualMachineRef, facts: VmFacts, at: number): VirtualMachineState | undefined {
+    const own = this.operations.get(facts.id);
+    // It was read after the record was written.
+    const standing: OwnStanding | undefined = own && { ...standingOf(own), seen: own.seen || own.reached };
+    return this.#observe(ref, facts, at, standing);
+  }
+
+  /** Reports a VM, if it has changed since it was last reported. */
+  tell(vm: string): void {
+    const ref = this.bindings.holder(vm);
+    const state = ref && this.#state(ref, vm);
+    if (!state) return;
+    const { at: _, ...status } = state.status;
+    const text = JSON.stringify({ ...state, status });
+    if (this.#lastTold.get(vm) === text) return;
+    this.#lastTold.set(vm, text);
+    for (const sink of [...this.#sinks]) sink.changed(state);
+  }
+
+  close(): void {
+    for (const operation of this.operations.values()) operation.end();
+    this.#evidence.close();
+  }
+
+  #state(ref: VirtualMachineRef, vm: string): VirtualMachineState | undefined {
+    const facts = this.inventory.vm(vm);
+    if (!facts) return undefined;
+    const own = this.operations.get(vm);
+    return this.#observe(ref, facts, this.#arrived.get(vm) ?? Date.now(), own && standingOf(own));
+  }
+
+  #observe(
+    ref: VirtualMachineRef,
+    facts: VmFacts,
+    at: number,
+    own: OwnStanding | undefined,
+  ): VirtualMachineState | undefined {
+    const { id } = facts;
+    const place = this.inventory.place(id);
+    const state = observe(ref, facts, {
+      at,
+      own,
+      record: this.recordOf(facts),
+      other: this.#evidence.of(id),
+      placement: place && { zoneID: place.cluster, ...(place.host !== undefined && { node: place.host }) },
+      last: this.#lastStatus.get(id),
+    });
+    if (state) this.#lastStatus.set(id, state.status);
+    return state;
+  }
+
+  #noticed(vm: string): void {
+    const facts = this.inventory.vm(vm);
+    if (!facts) return;
+    const { recorder } = this.#options;
+    if (recorder.isUnsure(facts)) void recorder.lookAgain(facts).then(() => this.#noticedKnown(vm));
+    this.#noticedKnown(vm);
+  }
+
+  #noticedKnown(vm: string): void {
+    const facts = this.inventory.vm(vm);
+    if (!facts) return;
+    const own = this.operations.get(vm);
+    if (own) this.#compare(own, facts);
+    this.#lookInto(facts, own);
+    for (const look of [...(this.#waiters.get(vm) ?? [])]) look();
+    this.tell(vm);
+  }
+
+  /** What the stream says of an operation of ours. */
+  #compare(own: Operation, facts: VmFacts): void {
+    const text = this.#options.recorder.textOf(facts);
+    if (text === writeRecord(own.record, facts.uuid)) own.seen = true;
+    else if (own.recorded && text !== own.before) {
+      const shown = readRecord(text, facts.uuid);
+      if (shown && outranks(shown, own.record)) own.end();
+      else this.#options.onOverwritten(own, facts);
+    }
+    if (own.seen && !own.active && facts.power === own.record.to) own.reached = true;
+  }
+
+  #lookInto(facts: VmFacts, own: Operation | undefined): void {
+    if (this.#options.watchOnly) return;
+    const record = this.recordOf(facts);
+    const finished = !record || record.to === facts.power || facts.power === undefined;
+    const inHand =
+      own && !(record && outranks(record, own.record)) && (own.active || own.failure || own.reached);
+    if (finished || inHand) this.#evidence.finished(facts.id);
+    else this.#evidence.unfinished(facts.id, record.id, record.guest, facts.recentTasks);
+  }
+
+  #gone(vm: string): void {
+    this.#identities = true;
+    this.operations.get(vm)?.end();
+    this.operations.delete(vm);
+    this.#evidence.finished(vm);
+    this.#newest.delete(vm);
+    this.#arrived.delete(vm);
+    this.#lastStatus.delete(vm);
+    this.#lastTold.delete(vm);
+    for (const look of [...(this.#waiters.get(vm) ?? [])]) look();
+  }
+
+  #rebind(): void {
+    this.#identities = false;
+    this.bindings.rebind();
+    const bound = this.bindings.bound();
+    for (const [key, before] of [...this.#bound])
+      if (bound.get(key)?.vm !== before.vm) this.#unbind(key, before);
+    for (const [key, now] of bound) {
+      const isNew = !this.#bound.has(key);
+      this.#bound.set(key, now);
+      if (isNew) this.tell(now.vm);
+    }
+  }
+
+  #unbind(key: string, { vm, ref }: { vm: string; ref: VirtualMachineRef }): void {
+    this.#bound.delete(key);
+    this.#lastTold.delete(vm);
+    for (const sink of [...this.#sinks]) sink.deleted(ref);
+  }
+}
+
+function standingOf({ record, seen, active, reached, failure, hold }: Operation): OwnStanding {
+  return {
+    ...{ record, seen, active, reached },
+    ...(failure && { failure }),
+    ...(hold !== undefined && { hold }),
+  };
+}

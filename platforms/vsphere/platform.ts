@@ -1,0 +1,343 @@
+/**
+ * VMs of a vCenter, or of one ESXi host, reached by its own API.
+ *
+ * PLATFORM-1, PLATFORM-2: every accepted operation is recorded on the VM before its power is touched, see recorder.ts. The record holds for every
+ *     process and outlives each.
+ * PLATFORM-3: see observe.ts.
+ * PLATFORM-4: vSphere promises no room, so there is none to release.
+ */
+import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
+import { CAPABILITIES } from '../capabilities';
+import { virtualMachineKey } from '../observer';
+import {
+  PlatformError,
+  type Answer,
+  type PlaceOptions,
+  type Platform,
+  type PowerRequest,
+  type ReleaseOptions,
+  type VirtualMachineState,
+  type WatchSink,
+} from '../platform';
+import type { Scope } from './bindings';
+import { readProperties } from './collector';
+import { factsOf, VM_PATHS, type VmFacts } from './facts';
+import { platformError } from './faults';
+import { Observations } from './observations';
+import { targetOf, type Ground } from './ground';
+import { Operation } from './operation';
+import { earlierIds, names, writeRecord } from './record';
+import { Recorder, type RecordPlace } from './recorder';
+import { absent, placeOf, superseded, unknownState } from './replies';
+import { element, orAborted, SoapClient, VimFault, type SoapOptions } from './soap';
+import { Stream } from './stream';
+
+/** What {@link VspherePlatform} works with. */
+export interface VsphereOptions extends SoapOptions {
+  /** Where VMs are found that a manifest names by nothing but its own name; absent: everywhere. */
+  scope?: Scope;
+  /** Where operations are recorded; absent: a custom attribute on vCenter, `extraConfig` on ESXi. */
+  records?: RecordPlace;
+  /** DRS places VMs by itself even if the automation level of their cluster leaves that to people. */
+  overrideDrs?: boolean;
+  /** The process only observes, and never asks for power. */
+  watchOnly?: boolean;
+  /** Called each time the stream breaks, with the milliseconds until it is opened again. */
+  onBroken?: (error: unknown, retryIn: number) => void;
+}
+
+/** Milliseconds in which the inventory is read for the first time. */
+const OPENING = 60_000;
+/** Tries to write a record for the version of a VM that was read. */
+const MAX_WRITES = 5;
+
+/** A {@link Platform} on a vSphere server. Runs from the start until `close`. */
+export class VspherePlatform implements Platform {
+  readonly name = 'vsphere';
+  readonly capabilities = CAPABILITIES.vsphere;
+  readonly #client: SoapClient;
+  readonly #recorder: Recorder;
+  readonly #observations: Observations;
+  readonly #stream: Stream;
+  readonly #ground: Ground;
+  readonly #locks = new Map<string, Promise<unknown>>();
+
+  constructor(options: VsphereOptions) {
+    const { scope = {}, records, overrideDrs = false, watchOnly = false } = options;
+    const stream = (): Stream => this.#stream;
+    this.#client = new SoapClient(options);
+    this.#recorder = new Recorder(this.#client, stream, records);
+    this.#observations = new Observations({
+      ...{ scope, stream, watchOnly, recorder: this.#recorder },
+      onOverwritten: (operation, facts) => void this.#writeAgain(operation, facts),
+      onBroken: options.onBroken ?? (() => undefined),
+    });
+    const { inventory } = this.#observations;
+    this.#ground = {
+      ...{ client: this.#client, stream },
+      facts: (vm) => inventory.vm(vm),
+      until: (vm, met, signal) => this.#observations.until(vm, met, signal),
+      changed: (vm) => this.#observations.tell(vm),
+      verify: () => this.#recorder.place === 'Attribute',
+      drs: (vm) => {
+        const datacenter = inventory.hasDrs(vm) ? inventory.datacenter(vm) : undefined;
+        return datacenter && { datacenter, override: overrideDrs };
+      },
+    };
+    this.#stream = new Stream(this.#client, this.#observations, () => this.#recorder.prepare());
+  }
+
+  async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
+    const observations = this.#observations;
+    await this.#ready(signal, () => observations.live);
+    if (signal.aborted) return;
+    await new Promise<void>((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        removeSink();
+        stopListening();
+        signal.removeEventListener('abort', stop);
+        settle();
+      };
+      const stop = (): void => end(resolve);
+      let removeSink: () => void = () => undefined;
+      const stopListening = observations.onLive((broken) => {
+        if (broken) end(() => reject(platformError(broken.reason, `the watch of ${this.#client.host}`)));
+      });
+      signal.addEventListener('abort', stop, { once: true });
+      removeSink = observations.addSink(sink);
+      if (signal.aborted) stop();
+    });
+  }
+
+  track(vms: readonly VirtualMachineRef[]): void {
+    this.#observations.track(vms);
+  }
+
+  async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
+    const bound = await this.#find(vm, signal);
+    if (!bound) return undefined;
+    const at = Date.now();
+    const facts = await this.#fetch(vm, bound.id, signal);
+    return facts && this.#knownState(vm, facts, at);
+  }
+
+  async power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState> {
+    const bound = await this.#find(request.vm, signal);
+    if (!bound) return this.#absent(request);
+    return this.#locked(bound.id, () => this.#accept(bound.id, request, signal));
+  }
+
+  async place(
+    requests: PlacementRequest[],
+    _options: PlaceOptions,
+    signal?: AbortSignal,
+  ): Promise<PlacementResult[]> {
+    await this.#refresh(
+      requests.map(({ vm }) => vm),
+      signal,
+    );
+    return requests.map((request) => placeOf(request, this.#observations, this.#client.host));
+  }
+
+  async release(
+    vms: readonly VirtualMachineRef[],
+    _options: ReleaseOptions,
+    signal?: AbortSignal,
+  ): Promise<VirtualMachineRef[]> {
+    const there = await this.#refresh(vms, signal);
+    return vms.filter((vm) => !there.has(virtualMachineKey(vm)));
+  }
+
+  async answer(vm: VirtualMachineRef, answer: Answer, signal?: AbortSignal): Promise<void> {
+    const bound = await this.#find(vm, signal);
+    const facts = bound && (await this.#fetch(vm, bound.id, signal));
+    const { question } = facts ?? {};
+    const name = virtualMachineKey(vm);
+    if (!facts || question?.id !== answer.question)
+      throw new PlatformError('Permanent', `VM ${name} does not ask the question ${answer.question}`);
+    if (!question.choices.some(({ key }) => key === answer.choice)) {
+      const choices = question.choices.map(({ key, label }) => `${key} (${label})`).join(', ');
+      throw new PlatformError('Permanent', `VM ${name} takes one of ${choices}, not ${answer.choice}`);
+    }
+    const parameters = [element('questionId', answer.question), element('answerChoice', answer.choice)];
+    const target = { type: 'VirtualMachine', id: facts.id };
+    await this.#client
+      .call(target, 'AnswerVM', parameters, { signal })
+      .catch((error: unknown) => Promise.reject(platformError(error, `VM ${name}`)));
+  }
+
+  async close(): Promise<void> {
+    this.#observations.close();
+    await this.#stream.close();
+    await this.#client.close();
+  }
+
+  // ---- Power ----------------------------------------------------------------------------------------------------------------------
+
+  /** One operation at a time on each VM: within the process reading and writing a record is one step. */
+  async #locked<T>(vm: string, step: () => Promise<T>): Promise<T> {
+    const before = this.#locks.get(vm) ?? Promise.resolve();
+    const mine = before.then(step, step);
+    this.#locks.set(vm, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#locks.get(vm) === mine) this.#locks.delete(vm);
+    }
+  }
+
+  async #accept(
+    id: string,
+    request: PowerRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<VirtualMachineState> {
+    const { vm } = request;
+    for (let write = 1; ; write += 1) {
+      const at = Date.now();
+      const fresh = await this.#fetch(vm, id, signal);
+      if (!fresh) return this.#absent(request);
+      if (fresh.power === undefined) throw unknownState(vm, fresh);
+      const operation = this.#decide(fresh, request, fresh.power);
+      if (!operation) return this.#knownState(vm, fresh, at);
+      const previous = this.#observations.recordOf(fresh);
+      try {
+        await this.#record(operation, fresh, signal);
+        await orAborted(operation.start(fresh, previous), signal);
+        return this.#knownState(vm, fresh, Date.now());
+      } catch (error: unknown) {
+        const stale = error instanceof VimFault && error.fault.type === 'ConcurrentAccess';
+        if (!stale || write === MAX_WRITES) throw platformError(error, `VM ${virtualMachineKey(vm)}`);
+      }
+    }
+  }
+
+  /** The operation to carry out; undefined: it was asked for before. @throws PlatformError `Superseded` */
+  #decide(fresh: VmFacts, request: PowerRequest, is: NonNullable<VmFacts['power']>): Operation | undefined {
+    const { operations } = this.#observations;
+    const own = operations.get(fresh.id);
+    const record = this.#observations.recordOf(fresh);
+    const newest = own?.recorded && !(record && record.sequence >= own.record.sequence) ? own.record : record;
+    if (newest && newest.sequence > request.operation.sequence) throw superseded(request, newest);
+    if (names(newest, request.operation.id)) {
+      // Its record was written, and then the process got no answer: it went no further.
+      return own && own.record.id === request.operation.id && !own.started ? own : undefined;
+    }
+    const { operation, powerState, caller, mode, guestShutdownTimeout } = request;
+    const softly = powerState !== 'PoweredOn' && mode !== 'Hard';
+    const next = new Operation(this.#ground, {
+      ...{ vm: fresh.id, request, before: this.#recorder.textOf(fresh) },
+      record: {
+        ...operation,
+        ...{ to: targetOf(powerState, is), caller, at: Date.now(), guest: softly ? guestShutdownTimeout : 0 },
+        earlier: earlierIds(newest, operation.sequence),
+      },
+    });
+    own?.end();
+    operations.set(fresh.id, next);
+    return next;
+  }
+
+  async #record(operation: Operation, fresh: VmFacts, signal: AbortSignal | undefined): Promise<void> {
+    let text: string;
+    try {
+      text = writeRecord(operation.record, fresh.uuid);
+    } catch (error: unknown) {
+      throw new PlatformError(
+        'Permanent',
+        `operation ${operation.record.id} cannot be recorded: ${String(error)}`,
+      );
+    }
+    await this.#recorder.write(fresh, text, signal);
+    operation.recorded = true;
+  }
+
+  /** VSPHERE-7: an older operation of another process was written over the record of a newer one. */
+  async #writeAgain(operation: Operation, facts: VmFacts): Promise<void> {
+    if (operation.rewritten >= MAX_WRITES) return;
+    operation.rewritten += 1;
+    // Should this fail, the next change of the VM brings us here again.
+    await this.#recorder.write(facts, writeRecord(operation.record, facts.uuid)).catch(() => undefined);
+  }
+
+  // ---- Reading --------------------------------------------------------------------------------------------------------------------
+
+  /** The VM that a manifest means; undefined: there is none. */
+  async #find(vm: VirtualMachineRef, signal: AbortSignal | undefined): Promise<VmFacts | undefined> {
+    const observations = this.#observations;
+    await this.#ready(signal, () => observations.synced);
+    const found = observations.bindings.vmOf(vm);
+    if (found && !observations.bindings.tracks(vm)) observations.track([vm]);
+    return found;
+  }
+
+  async #fetch(
+    vm: VirtualMachineRef,
+    id: string,
+    signal: AbortSignal | undefined,
+  ): Promise<VmFacts | undefined> {
+    try {
+      const read = await readProperties(this.#client, [{ type: 'VirtualMachine', id }], VM_PATHS, signal);
+      const properties = read.get(id);
+      const facts = properties && factsOf(id, properties);
+      if (facts && this.#recorder.isUnsure(facts)) await orAborted(this.#recorder.lookAgain(facts), signal);
+      return facts;
+    } catch (error: unknown) {
+      throw platformError(error, `VM ${virtualMachineKey(vm)}`);
+    }
+  }
+
+  /** Which of some VMs the server has now. */
+  async #refresh(vms: readonly VirtualMachineRef[], signal: AbortSignal | undefined): Promise<Set<string>> {
+    const { bindings, synced } = this.#observations;
+    if (!synced) await this.#ready(signal, () => this.#observations.synced);
+    const found = vms.flatMap((vm) => {
+      const binding = bindings.resolve(vm);
+      return 'vm' in binding ? [{ key: virtualMachineKey(vm), id: binding.vm.id }] : [];
+    });
+    const objects = found.map(({ id }) => ({ type: 'VirtualMachine', id }));
+    try {
+      const read = await readProperties(this.#client, objects, ['runtime.host'], signal);
+      return new Set(found.filter(({ id }) => read.has(id)).map(({ key }) => key));
+    } catch (error: unknown) {
+      throw platformError(error, `VMs of ${this.#client.host}`);
+    }
+  }
+
+  #knownState(vm: VirtualMachineRef, facts: VmFacts, at: number): VirtualMachineState {
+    const state = this.#observations.stateOf(vm, facts, at);
+    this.#observations.tell(facts.id);
+    if (!state) throw unknownState(vm, facts);
+    return state;
+  }
+
+  #absent(request: PowerRequest): VirtualMachineState {
+    return absent(request, this.#observations.bindings.resolve(request.vm), this.#client.host);
+  }
+
+  /**
+   * Resolves once the inventory has been read, or `signal` aborts.
+   *
+   * @throws PlatformError where the server cannot be reached, or refuses
+   */
+  async #ready(signal: AbortSignal | undefined, is: () => boolean): Promise<void> {
+    const observations = this.#observations;
+    if (is()) return;
+    const what = `the inventory of ${this.#client.host}`;
+    if (observations.error !== undefined) throw platformError(observations.error, what);
+    let stop: () => void = () => undefined;
+    const opened = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`it was not read within ${OPENING} ms`)), OPENING);
+      const stopListening = observations.onLive((broken) => {
+        if (broken) reject(platformError(broken.reason, what));
+        else resolve();
+      });
+      stop = () => {
+        clearTimeout(timer);
+        stopListening();
+      };
+    });
+    await orAborted(opened, signal)
+      .catch((error: unknown) => Promise.reject(platformError(error, what)))
+      .finally(stop);
+  }
+}

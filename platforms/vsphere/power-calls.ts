@@ -1,0 +1,88 @@
+/** The calls that change a VM's power state, and what their answers say. */
+import {
+  child,
+  childrenOf,
+  element,
+  localizedFault,
+  managedObject,
+  reference,
+  textOf,
+  type Fault,
+  type ManagedObject,
+  type SoapClient,
+  type XmlElement,
+} from './soap';
+
+/** How DRS is asked. */
+export interface DrsOptions {
+  datacenter: ManagedObject;
+  /** Places the VM though the automation level of the cluster leaves that to people. */
+  override: boolean;
+}
+
+/** Starts a task. @throws VimFault, TransportError */
+export async function startTask(
+  client: SoapClient,
+  vm: ManagedObject,
+  method: 'PowerOnVM_Task' | 'PowerOffVM_Task' | 'SuspendVM_Task',
+  signal: AbortSignal,
+): Promise<ManagedObject> {
+  return taskIn(await client.call(vm, method, [], { signal }), method);
+}
+
+/** Has DRS place a VM and power it on. @throws VimFault, TransportError */
+export async function startWithDrs(
+  client: SoapClient,
+  vm: ManagedObject,
+  { datacenter, override }: DrsOptions,
+  signal: AbortSignal,
+): Promise<ManagedObject> {
+  const option = element(
+    'option',
+    [element('key', 'OverrideAutomationLevel'), element('value', 'fullyAutomated', 'xsd:string')],
+    'OptionValue',
+  );
+  const parameters = [reference('vm', vm), ...(override ? [option] : [])];
+  const started = await client.call(datacenter, 'PowerOnMultiVM_Task', parameters, { signal });
+  return taskIn(started, 'PowerOnMultiVM_Task');
+}
+
+/** Asks the guest; that has no task. @throws VimFault, TransportError */
+export async function askGuest(
+  client: SoapClient,
+  vm: ManagedObject,
+  method: 'ShutdownGuest' | 'StandbyGuest',
+  signal: AbortSignal,
+): Promise<void> {
+  await client.call(vm, method, [], { signal });
+}
+
+function taskIn(returned: readonly XmlElement[], method: string): ManagedObject {
+  const task = managedObject(returned[0]);
+  if (!task) throw new Error(`${method} started no task`);
+  return task;
+}
+
+/** What DRS did about one VM. */
+export type DrsAnswer =
+  | { type: 'Refused'; fault: Fault }
+  /** A person has to apply these. */
+  | { type: 'Recommended'; texts: string[] }
+  /** `task`: absent where DRS manages the VM, whose task then shows on the VM. */
+  | { type: 'Attempted'; task?: ManagedObject };
+
+/** Reads `ClusterPowerOnVmResult`. */
+export function drsAnswer(result: XmlElement | undefined): DrsAnswer {
+  const [refused] = childrenOf(result, 'notAttempted');
+  const fault = child(refused, 'fault');
+  if (fault) return { type: 'Refused', fault: localizedFault(fault) };
+  const recommended = childrenOf(result, 'recommendations');
+  if (recommended.length > 0) {
+    const texts = recommended.map(
+      (each) => textOf(each, 'reasonText') || textOf(each, 'reason') || 'no reason',
+    );
+    return { type: 'Recommended', texts };
+  }
+  const task = managedObject(child(child(result, 'attempted'), 'task'));
+  return { type: 'Attempted', ...(task && { task }) };
+}

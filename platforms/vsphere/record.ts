@@ -1,0 +1,83 @@
+/**
+ * Our record on a VM: the last power operation that was accepted for it. Pure.
+ *
+ * VSPHERE-1: a record that is not one of ours, or belongs to another VM (clones copy `extraConfig`), does not count.
+ */
+import { createHash } from 'node:crypto';
+import type { PowerState } from '../../api';
+import { isSequence } from '../../contract';
+
+/** The last accepted operation. */
+export interface OperationRecord {
+  id: string;
+  sequence: number;
+  /** The state that the VM is brought to. */
+  to: PowerState;
+  caller: string;
+  /** When it was asked for, milliseconds since the epoch by the clock of the process that wrote it. */
+  at: number;
+  /** Milliseconds that the guest has to shut down; 0: it is not asked. */
+  guest: number;
+  /** Ids of other operations of the same sequence, which have been given up. */
+  earlier: readonly string[];
+}
+
+/** Characters of a record: vCenter keeps no more of a custom attribute. */
+export const MAX_RECORD = 1_000;
+/** Ids of one sequence that are kept: more than any retry budget gives up while one of them is still on its way. */
+const KEPT_IDS = 16;
+const STATES: readonly string[] = ['PoweredOn', 'PoweredOff', 'Suspended'] satisfies PowerState[];
+
+/** Reads a record of the VM with this instance UUID; undefined where there is none. */
+export function readRecord(text: string | undefined, uuid: string): OperationRecord | undefined {
+  if (text === undefined || text === '' || text.length > MAX_RECORD) return undefined;
+  let written: unknown;
+  try {
+    written = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof written !== 'object' || written === null) return undefined;
+  const { vm, id, seq, to, by, at, guest, was } = written as Record<string, unknown>;
+  if (vm !== uuid || typeof id !== 'string' || !isSequence(seq)) return undefined;
+  if (typeof to !== 'string' || !STATES.includes(to)) return undefined;
+  const asked = typeof at === 'string' ? Date.parse(at) : NaN;
+  return {
+    id,
+    sequence: seq,
+    to: to as PowerState,
+    caller: typeof by === 'string' ? by : '',
+    at: Number.isNaN(asked) ? 0 : asked,
+    guest: typeof guest === 'number' && guest >= 0 ? guest : 0,
+    earlier: Array.isArray(was) ? was.filter((each) => typeof each === 'string').slice(-KEPT_IDS) : [],
+  };
+}
+
+/** The text of a record. @throws RangeError where the id and the caller are too long to be kept. */
+export function writeRecord(record: OperationRecord, uuid: string): string {
+  const { id, sequence: seq, to, caller: by, at, guest } = record;
+  const base = { vm: uuid, id, seq, to, by, at: new Date(at).toISOString(), ...(guest > 0 && { guest }) };
+  // The oldest ids go first when there is no room.
+  for (let kept = record.earlier; ; kept = kept.slice(1)) {
+    const text = JSON.stringify({ ...base, ...(kept.length > 0 && { was: kept }) });
+    if (text.length <= MAX_RECORD) return text;
+    if (kept.length === 0)
+      throw new RangeError(`a record of ${text.length} characters; a server keeps ${MAX_RECORD}`);
+  }
+}
+
+/** What follows a record when its operation is replaced by another of the same or a greater sequence. */
+export function earlierIds(record: OperationRecord | undefined, sequence: number): readonly string[] {
+  if (record?.sequence !== sequence) return [];
+  return [...record.earlier, shortId(record.id)].slice(-KEPT_IDS);
+}
+
+/** Whether a record names an operation id, as its own or as an earlier one. */
+export function names(record: OperationRecord | undefined, id: string): boolean {
+  return record !== undefined && (record.id === id || record.earlier.includes(shortId(id)));
+}
+
+/** An id that is only compared. */
+function shortId(id: string): string {
+  return createHash('sha256').update(id).digest('base64url').slice(0, 12);
+}

@@ -1,0 +1,151 @@
+/**
+ * Writes our record on a VM, before its power is touched.
+ *
+ * VSPHERE-7: on vCenter the record is a custom attribute: read, compared, written. Two processes may write in the same instant; the one with the
+ *     greater sequence then writes again. On ESXi, and on request, it is an `extraConfig` value, written only for the version of the VM that was
+ *     read: the server itself refuses any other.
+ */
+import { readProperties } from './collector';
+import { RECORD_ATTRIBUTE, RECORD_KEY, type VmFacts } from './facts';
+import {
+  childrenOf,
+  element,
+  localizedFault,
+  managedObject,
+  orAborted,
+  reference,
+  textOf,
+  VimFault,
+  type ManagedObject,
+  type SoapClient,
+} from './soap';
+import type { Stream } from './stream';
+
+/** Where the record is kept. */
+export type RecordPlace = 'Attribute' | 'ExtraConfig';
+
+/** Writes and finds records. */
+export class Recorder {
+  readonly #client: SoapClient;
+  readonly #stream: () => Stream;
+  readonly #place: RecordPlace | undefined;
+  #key: string | undefined;
+  #finding: Promise<string | undefined> | undefined;
+  /** Keys of attributes that were not ours when they were last looked up. */
+  readonly #others = new Set<string>();
+  #chosen: RecordPlace | undefined;
+
+  /** @param place absent: a custom attribute on vCenter, `extraConfig` on ESXi. */
+  constructor(client: SoapClient, stream: () => Stream, place: RecordPlace | undefined) {
+    this.#client = client;
+    this.#stream = stream;
+    this.#place = place;
+  }
+
+  /** Where records are kept; undefined until the server has said what it is. */
+  get place(): RecordPlace | undefined {
+    return this.#chosen;
+  }
+
+  /** Finds out where records are kept, and the key of our attribute if there is one. @throws VimFault, TransportError */
+  async prepare(signal?: AbortSignal): Promise<void> {
+    if (this.#chosen) return;
+    const { apiType } = await this.#client.content({ signal });
+    const place = this.#place ?? (apiType === 'VirtualCenter' ? 'Attribute' : 'ExtraConfig');
+    if (place === 'Attribute') await this.#findKey(signal);
+    this.#chosen = place;
+  }
+
+  /** The text of a VM's record. */
+  textOf(vm: VmFacts): string | undefined {
+    if (this.#chosen === 'ExtraConfig') return vm.extra;
+    return this.#key === undefined ? undefined : vm.attributes.get(this.#key);
+  }
+
+  /** Whether a VM has an attribute that may be ours: another process defines it once. */
+  isUnsure(vm: VmFacts): boolean {
+    if (this.#chosen !== 'Attribute' || this.#key !== undefined) return false;
+    return [...vm.attributes.keys()].some((key) => !this.#others.has(key));
+  }
+
+  /** Looks our attribute up again. Never rejects: it is asked again with the next change. */
+  async lookAgain(vm: VmFacts): Promise<void> {
+    const asked = [...vm.attributes.keys()];
+    await this.#findKey().then(
+      () => asked.forEach((key) => this.#others.add(key)),
+      () => undefined,
+    );
+  }
+
+  /**
+   * Writes a record.
+   *
+   * @param vm as it was read for the decision.
+   * @throws VimFault `ConcurrentAccess` where the VM has changed since; TransportError where it is not known whether it was written.
+   */
+  async write(vm: VmFacts, text: string, signal?: AbortSignal): Promise<void> {
+    const object: ManagedObject = { type: 'VirtualMachine', id: vm.id };
+    if (this.#chosen === 'ExtraConfig') return this.#reconfigure(object, vm.changeVersion, text, signal);
+    const key = (await this.#findKey(signal)) ?? (await this.#defineKey(signal));
+    const manager = await this.#client.manager('customFieldsManager', { signal });
+    const parameters = [reference('entity', object), element('key', key), element('value', text)];
+    await this.#client.call(manager, 'SetField', parameters, { signal });
+  }
+
+  async #reconfigure(
+    vm: ManagedObject,
+    version: string | undefined,
+    text: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const option = element(
+      'extraConfig',
+      [element('key', RECORD_KEY), element('value', text, 'xsd:string')],
+      'OptionValue',
+    );
+    const spec = [...(version === undefined ? [] : [element('changeVersion', version)]), option];
+    const [started] = await this.#client.call(vm, 'ReconfigVM_Task', [element('spec', spec)], { signal });
+    const task = managedObject(started);
+    if (!task) return;
+    const patience = AbortSignal.timeout(RECONFIGURE);
+    const either = signal ? AbortSignal.any([signal, patience]) : patience;
+    const end = await this.#stream().ended(task, either);
+    if (end?.error) throw new VimFault(localizedFault(end.error), 'ReconfigVM_Task');
+  }
+
+  #findKey(signal?: AbortSignal): Promise<string | undefined> {
+    if (this.#key !== undefined) return Promise.resolve(this.#key);
+    this.#finding ??= this.#lookUp().finally(() => (this.#finding = undefined));
+    return orAborted(this.#finding, signal);
+  }
+
+  async #lookUp(): Promise<string | undefined> {
+    const manager = await this.#client.manager('customFieldsManager');
+    const found = await readProperties(this.#client, [manager], ['field']);
+    for (const field of childrenOf(found.get(manager.id)?.get('field'), 'CustomFieldDef')) {
+      const type = textOf(field, 'managedObjectType');
+      const fits = type === undefined || type === '' || type === 'VirtualMachine';
+      if (textOf(field, 'name') === RECORD_ATTRIBUTE && fits) this.#key = textOf(field, 'key');
+    }
+    return this.#key;
+  }
+
+  async #defineKey(signal: AbortSignal | undefined): Promise<string> {
+    const manager = await this.#client.manager('customFieldsManager', { signal });
+    const parameters = [element('name', RECORD_ATTRIBUTE), element('moType', 'VirtualMachine')];
+    try {
+      const [made] = await this.#client.call(manager, 'AddCustomFieldDef', parameters, { signal });
+      this.#key = textOf(made, 'key');
+    } catch (error: unknown) {
+      // Another process was faster.
+      if (!(error instanceof VimFault) || error.fault.type !== 'DuplicateName') throw error;
+      await this.#findKey(signal);
+    }
+    if (this.#key !== undefined) return this.#key;
+    const message = `the custom attribute ${RECORD_ATTRIBUTE} cannot be found; is there one for another type of object?`;
+    throw new VimFault({ type: 'NotSupported', message, keys: [], detail: undefined }, 'AddCustomFieldDef');
+  }
+}
+
+/** Milliseconds in which a VM is reconfigured. */
+const RECONFIGURE = 60_000;

@@ -1,0 +1,79 @@
+/** What the platform answers where it does nothing. Pure. */
+import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
+import { virtualMachineKey } from '../observer';
+import { PlatformError, type PowerRequest, type VirtualMachineState } from '../platform';
+import type { Binding, Bindings } from './bindings';
+import type { VmFacts } from './facts';
+import type { Inventory } from './inventory';
+import type { OperationRecord } from './record';
+
+/**
+ * The state of a VM that does not exist: it is off.
+ *
+ * @throws PlatformError where it is to be powered on
+ */
+export function absent(
+  { vm, operation, powerState }: PowerRequest,
+  binding: Binding,
+  host: string,
+): VirtualMachineState {
+  if (powerState === 'PoweredOn') {
+    const why = 'missing' in binding ? binding.missing : 'it is gone';
+    throw new PlatformError('Permanent', `VM ${virtualMachineKey(vm)} is not on ${host}: ${why}`);
+  }
+  return {
+    vm,
+    status: { powerState: 'PoweredOff', at: Date.now() },
+    operation: { ...operation, phase: 'Done' },
+  };
+}
+
+/**
+ * Where a VM is: vSphere decides that.
+ *
+ * @throws PlatformError where a VM that is not optional does not exist
+ */
+export function placeOf(
+  { vm, optional }: PlacementRequest,
+  { bindings, inventory }: { bindings: Bindings; inventory: Inventory },
+  host: string,
+): PlacementResult {
+  const binding = bindings.resolve(vm);
+  const place = 'vm' in binding ? inventory.place(binding.vm.id) : undefined;
+  if ('vm' in binding && place) {
+    const placement = { zoneID: place.cluster, ...(place.host !== undefined && { node: place.host }) };
+    const note = inventory.hasDrs(binding.vm.id)
+      ? `DRS of ${place.cluster} places it at power-on`
+      : undefined;
+    return { vm, placement, ...(note !== undefined && { note }) };
+  }
+  const message = `VM ${virtualMachineKey(vm)} has no place on ${host}: ${reasonOf(binding)}`;
+  if (optional) return { vm, unplaced: message };
+  throw new PlatformError('Permanent', message);
+}
+
+function reasonOf(binding: Binding): string {
+  if ('missing' in binding) return binding.missing;
+  return 'ambiguous' in binding ? binding.ambiguous : 'it is on no host';
+}
+
+/** A newer operation is on record. */
+export function superseded(
+  { operation, vm }: PowerRequest,
+  { id, sequence, caller }: OperationRecord,
+): PlatformError {
+  return new PlatformError(
+    'Superseded',
+    `operation ${operation.id} on VM ${virtualMachineKey(vm)} has sequence ${operation.sequence}, and operation ${id} of ${caller} has ${sequence}: a newer decision has taken over`,
+    undefined,
+    { recorded: { sequence, caller } },
+  );
+}
+
+/** The server cannot know the power state now. */
+export function unknownState(vm: VirtualMachineRef, { connection }: VmFacts): PlatformError {
+  return new PlatformError(
+    'Transient',
+    `the power state of VM ${virtualMachineKey(vm)} is not known: its connection state is ${connection}; look at its host`,
+  );
+}

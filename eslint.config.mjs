@@ -12,7 +12,7 @@ const doors = {
   files: ['files', 'files/atomic-file'],
   contract: ['contract'],
   workflows: ['workflows'],
-  platforms: ['platforms', 'platforms/simulated', 'platforms/vm-operator'],
+  platforms: ['platforms', 'platforms/simulated', 'platforms/vm-operator', 'platforms/vsphere'],
   simulator: ['simulator'],
   activities: ['activities'],
   bridge: ['bridge', 'bridge/source'],

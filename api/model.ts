@@ -280,7 +280,31 @@ export interface PlatformObject extends ObjectMeta {
 /** How each type of platform is reached. */
 export type PlatformSettings =
   | { type: 'simulated'; /** `http://HOST:PORT` of the simulator. */ address: string }
-  | { type: 'vm-operator'; kubeconfig?: string; context?: string };
+  | { type: 'vm-operator'; kubeconfig?: string; context?: string }
+  | VsphereSettings;
+
+/** How a vCenter or an ESXi host is reached. Files are read again at each login. */
+export interface VsphereSettings {
+  type: 'vsphere';
+  /** `https://HOST` or `https://HOST/sdk`. */
+  address: string;
+  /** Path of the VM folder in which VMs are found by name. */
+  folder?: string;
+  /** Path of the resource pool in which VMs are found by name. */
+  pool?: string;
+  /** Path of a PEM file with the authorities of the server's certificate. */
+  caFile?: string;
+  /** SHA-256 or SHA-1 of the server's certificate. */
+  thumbprint?: string;
+  /** Path of a file with the name of the user. */
+  userFile?: string;
+  /** Path of a file with the password. */
+  passwordFile?: string;
+  /** Where operations are recorded. */
+  records?: 'Attribute' | 'ExtraConfig';
+  /** DRS places VMs by itself even where its automation level leaves that to people. */
+  overrideDrs?: boolean;
+}
 
 /** One host of a SimulatedInventory. */
 export interface SimulatedHost {

@@ -9,6 +9,7 @@ import type * as Platforms from '../platforms';
 import type * as Simulated from '../platforms/simulated';
 import type * as Simulator from '../simulator';
 import type * as VmOperator from '../platforms/vm-operator';
+import type * as Vsphere from '../platforms/vsphere';
 import type * as Worker from '../worker';
 import type * as Workflows from '../workflows';
 
@@ -30,6 +31,8 @@ export const simulator = (): typeof Simulator => require('../simulator') as type
 export const simulated = (): typeof Simulated => require('../platforms/simulated') as typeof Simulated;
 /** VM Operator as a platform. */
 export const vmOperator = (): typeof VmOperator => require('../platforms/vm-operator') as typeof VmOperator;
+/** vSphere as a platform. */
+export const vsphere = (): typeof Vsphere => require('../platforms/vsphere') as typeof Vsphere;
 /** The planner. */
 export const workflows = (): typeof Workflows => require('../workflows') as typeof Workflows;
 /** Temporal's client. */

@@ -15,6 +15,61 @@ const address = z
   .refine(isHttpAddress, { error: 'invalid address: write http://HOST:PORT, without user and password' })
   .describe('Address of the simulator: `http://HOST:PORT`.');
 
+const file = z.string().min(1).max(4_096);
+
+const vsphere = fields({
+  address: z
+    .string()
+    .refine((text) => isHttpAddress(text) && text.startsWith('https:'), {
+      error: ({ input }) => `invalid address ${JSON.stringify(input)}: write https://HOST`,
+    })
+    .describe('Address of the vCenter or ESXi host: `https://HOST`.'),
+  folder: z
+    .string()
+    .min(1)
+    .max(2_000)
+    .optional()
+    .describe(
+      'Path of the VM folder in which VMs are found by name, with the folders in it, such as `/DC0/vm/{namespace}`; left out: everywhere.',
+    ),
+  pool: z
+    .string()
+    .min(1)
+    .max(2_000)
+    .optional()
+    .describe(
+      'Path of the resource pool in which VMs are found by name, such as `/DC0/host/C0/Resources/{namespace}`.',
+    ),
+  caFile: file
+    .optional()
+    .describe('Path of a PEM file with the authorities of the certificate; left out: those of the system.'),
+  thumbprint: z
+    .string()
+    .refine((text) => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(text.replace(/[:\s]/g, '')), {
+      error: 'invalid thumbprint: write the SHA-256 or SHA-1 of the certificate in hexadecimal',
+    })
+    .optional()
+    .describe('SHA-256 or SHA-1 of the certificate; then its name and its authority do not matter.'),
+  userFile: file
+    .optional()
+    .describe('Path of a file with the name of the user; left out: the variable `VMGROUP_VSPHERE_USER`.'),
+  passwordFile: file
+    .optional()
+    .describe('Path of a file with the password; left out: the variable `VMGROUP_VSPHERE_PASSWORD`.'),
+  records: z
+    .enum(['Attribute', 'ExtraConfig'])
+    .optional()
+    .describe(
+      'Where operations are recorded; left out: `Attribute` on a vCenter, `ExtraConfig` on an ESXi host.',
+    ),
+  overrideDrs: z
+    .boolean()
+    .optional()
+    .describe(
+      'DRS places VMs by itself even where its automation level leaves that to people; default `false`.',
+    ),
+});
+
 const spec = fields({
   namespaces: z
     .array(namespaceName)
@@ -33,6 +88,7 @@ const spec = fields({
   })
     .optional()
     .describe('VMs of VM Operator on an API server.'),
+  vsphere: vsphere.optional().describe('VMs of a vCenter or of one ESXi host.'),
 });
 
 type WrittenSpec = z.infer<typeof spec>;
@@ -49,6 +105,7 @@ export const platformSchema = fields({
 const SETTINGS: { [K in keyof WrittenSpec]?: (written: WrittenSpec) => PlatformSettings | undefined } = {
   simulated: ({ simulated }) => simulated && { type: 'simulated', ...simulated },
   vmOperator: ({ vmOperator }) => vmOperator && { type: 'vm-operator', ...present(vmOperator) },
+  vsphere: ({ vsphere: written }) => written && { type: 'vsphere', ...present(written) },
 };
 
 /** The internal form of a platform. */

@@ -5,6 +5,7 @@ import type { Observer, Platform } from '../../platforms';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { watchCluster, type WatchedCluster } from './cluster';
+import { openVsphere } from './vsphere';
 
 /** A platform and its watch. */
 export interface RunningPlatform {
@@ -53,6 +54,8 @@ export function openDescribedPlatform(
         },
       };
     }
+    case 'vsphere':
+      return watchPlatform(openVsphere(settings, watchOnly, logger), settings.address, logger);
   }
 }
 

@@ -12,7 +12,9 @@ export interface StoredGroup {
 
 /** Reads the object of a group, with or without a status. */
 export function storedGroup(object: KubernetesObject): StoredGroup {
-  const { viewOfObject, VIEW_API_VERSION } = lazy.bridge();
+  const { viewOfObject, viewOfSummary, VIEW_API_VERSION } = lazy.bridge();
+  const summary = viewOfSummary(object);
+  if (summary) return { view: summary, lacksRun: true };
   const written = viewOfObject(object);
   if (written) return { view: written, lacksRun: false };
   const { namespace = '', name, uid = '', generation = 0 } = object.metadata;

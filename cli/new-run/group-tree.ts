@@ -1,5 +1,5 @@
 /** The groups of one namespace of a cluster, and how they contain each other. */
-import type { ObjectName } from '../../api';
+import { COMPANION, COMPANION_STATUS, own, type ObjectName } from '../../api';
 import type { ApiServer, KubernetesObject } from '../../kubernetes';
 import { listObjects } from '../connections';
 import { needsNewRun, noSuchGroup, storedGroup } from '../groups';
@@ -62,9 +62,23 @@ export async function readGroupTree(api: ApiServer, namespace: string): Promise<
   return new GroupTree(await listObjects(api, resource, [namespace]));
 }
 
-/** The spec of a group. */
-export function groupSpec({ spec }: KubernetesObject): GroupSpec {
-  return spec ?? {};
+/** The spec of a group; beside VM Operator's group controller as its annotations say. */
+export function groupSpec(object: KubernetesObject): GroupSpec {
+  const spec: GroupSpec = object.spec ?? {};
+  if (!isCompanionGroup(object)) return spec;
+  const { powerState: _theirs, nextForcePowerStateSyncTime: _sync, ...rest } = spec;
+  const powerState = own(object.metadata.annotations, COMPANION.powerState);
+  const sync = own(object.metadata.annotations, COMPANION.sync);
+  return {
+    ...rest,
+    ...(powerState && { powerState }),
+    ...(sync && { nextForcePowerStateSyncTime: sync }),
+  };
+}
+
+/** Whether annotations say what is to be done with a group: `spec` is there for VM Operator's group controller. */
+export function isCompanionGroup({ metadata: { annotations } }: KubernetesObject): boolean {
+  return [COMPANION.powerState, COMPANION_STATUS].some((key) => own(annotations, key) !== undefined);
 }
 
 /** Whether a group is not in its desired state, and starts no run by itself. */

@@ -1,4 +1,4 @@
 /** Requests for new runs of groups. */
-export { groupSpec, isLeftBehind, readGroupTree } from './group-tree';
+export { groupSpec, isCompanionGroup, isLeftBehind, readGroupTree } from './group-tree';
 export { requestNewRun, type RunRequestOptions } from './request-run';
 export { patchGroup, requestRunOf } from './sync-request';

@@ -1,11 +1,11 @@
 /** Requests for runs by `spec.nextForcePowerStateSyncTime` of groups on a cluster. */
-import type { ObjectName } from '../../api';
+import { COMPANION, type ObjectName } from '../../api';
 import type { ApiServer, KubernetesObject } from '../../kubernetes';
 import { callCluster, connectCluster } from '../connections';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import { clusterFlags, type SourceOptions } from '../options';
-import { groupSpec, readGroupTree, type GroupTree } from './group-tree';
+import { groupSpec, isCompanionGroup, readGroupTree, type GroupTree } from './group-tree';
 
 /** Field manager of what people write with these commands. */
 const FIELD_MANAGER = 'vmgroup-cli';
@@ -77,6 +77,17 @@ export async function patchGroup(
  */
 async function forceSync(api: ApiServer, object: KubernetesObject, requester: RunRequester): Promise<string> {
   const { namespace = '', name } = object.metadata;
+  if (isCompanionGroup(object)) {
+    // An annotation does not change the generation, so the request names its own value.
+    const token = new Date().toISOString();
+    const annotations = {
+      ...lazy.bridge().askerAnnotations(requester, object.metadata),
+      'vmgroup.dev/asked-for-revision': token,
+      [COMPANION.sync]: token,
+    };
+    await patchGroup(api, { namespace, name }, { metadata: { annotations } });
+    return `annotation ${COMPANION.sync}: ${token}`;
+  }
   const isNow = /^now$/i.test(groupSpec(object).nextForcePowerStateSyncTime ?? '');
   const after = await patchGroup(
     api,

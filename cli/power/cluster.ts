@@ -1,9 +1,16 @@
 /** The power state in the object of a group on a cluster. */
-import type { ObjectName, PowerState } from '../../api';
+import { COMPANION, type ObjectName, type PowerState } from '../../api';
 import type { KubernetesObject } from '../../kubernetes';
 import { connectCluster } from '../connections';
 import { CliError } from '../errors';
-import { groupSpec, isLeftBehind, patchGroup, readGroupTree, requestRunOf } from '../new-run';
+import {
+  groupSpec,
+  isCompanionGroup,
+  isLeftBehind,
+  patchGroup,
+  readGroupTree,
+  requestRunOf,
+} from '../new-run';
 import { clusterFlags, type SourceOptions } from '../options';
 import type { PowerOptions } from './options';
 
@@ -32,15 +39,26 @@ export async function setPowerOnCluster(
   if (driver && driver !== object) throw outranked(group, driver, powerState, options);
   const before = groupSpec(object).powerState;
   if (before !== powerState) {
-    await patchGroup(api, group, { spec: { powerState } });
+    await patchGroup(api, group, patchFor(object, powerState));
     process.stdout.write(
-      `${name}: spec.powerState is now ${powerState} (was ${before ?? 'not set'}); follow it with vmgroup watch ${name}${clusterFlags(options)}\n`,
+      `${name}: ${fieldOf(object)} is now ${powerState} (was ${before ?? 'not set'}); follow it with vmgroup watch ${name}${clusterFlags(options)}\n`,
     );
   } else if (isLeftBehind(object)) {
     process.stdout.write(`${await requestRunOf(api, tree, object, options)}\n`);
   } else {
-    process.stdout.write(`${name}: spec.powerState is ${powerState} already\n`);
+    process.stdout.write(`${name}: ${fieldOf(object)} is ${powerState} already\n`);
   }
+}
+
+/** Beside VM Operator's group controller the power state stands in an annotation: in the spec it would be that controller's. */
+function patchFor(object: KubernetesObject, powerState: PowerState): object {
+  return isCompanionGroup(object)
+    ? { metadata: { annotations: { [COMPANION.powerState]: powerState } } }
+    : { spec: { powerState } };
+}
+
+function fieldOf(object: KubernetesObject): string {
+  return isCompanionGroup(object) ? `annotation ${COMPANION.powerState}` : 'spec.powerState';
 }
 
 function outranked(

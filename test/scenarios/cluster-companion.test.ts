@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RESOURCES, type KubernetesObject, type Resource } from '../../kubernetes';
 import type { GroupView } from '../../bridge';
+import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../support/cluster-system';
 import type { TestCluster } from '../support/kubernetes';
 import { groupManifest, vmManifest, type GroupShape } from '../support/manifests';
@@ -21,6 +22,7 @@ let system: ClusterSystem;
 let bridge: ClusterBridge;
 
 beforeAll(async () => {
+  buildWhenStale();
   system = await startClusterSystem({
     platform: 'vm-operator',
     companion: { user: 'alice', namespaces: [NAMESPACE] },
@@ -356,6 +358,31 @@ test('a parent whose child has spec.powerState is left alone as a whole', async 
   expect(outer.message).toContain(`VirtualMachineGroup ${NAMESPACE}/inner is PoweredOff`);
   await system.until(async () => (await powerOf('n-1')) === 'PoweredOff', 'VM Operator to power it off');
   expect(await powerOf('n-2')).toBe('PoweredOn');
+});
+
+test('vmgroup power and retry write annotations, and get shows the report', async () => {
+  await apply(
+    shop({ name: 'command', tiers: [{ members: ['x-1'] }], annotations: { [POWER]: 'PoweredOff' } }),
+  );
+  await untilConverged('command', 'PoweredOff');
+  const run = async (...args: string[]): Promise<string> => {
+    const where = ['--kubeconfig', system.cluster.kubeconfig('alice')];
+    const env = { TEMPORAL_ADDRESS: system.temporal.address };
+    const { stdout, stderr, code } = await vmgroup([...args, ...where], { env });
+    expect({ stderr, code }).toMatchObject({ code: 0 });
+    return stdout;
+  };
+  const name = `${NAMESPACE}/command`;
+  expect(await run('power', 'on', name)).toContain(`annotation ${POWER} is now PoweredOn (was PoweredOff)`);
+  await untilConverged('command', 'PoweredOn');
+  expect((await read('command'))?.spec).not.toHaveProperty('powerState');
+  expect(await run('retry', name, '--reason', 'once more')).toContain('vmgroup.dev/sync');
+  expect((await read('command'))?.spec).not.toHaveProperty('nextForcePowerStateSyncTime');
+  const described = await system.until(async () => {
+    const text = await run('describe', name);
+    return text.includes('PoweredOn  Converged') ? text : undefined;
+  }, 'the report of the second run');
+  expect(described).toMatch(/retryMember +once more/);
 });
 
 test('a bridge that is killed and started again in mid-run starts nothing twice', async () => {

@@ -1,0 +1,42 @@
+/** One Lease on a real API server: what a renewal does where the lease is no longer as it was. */
+import { Lease } from '../../kubernetes/lease';
+import { connectKubernetes, RESOURCES, type ApiServer } from '../../kubernetes';
+import { startCluster, type TestCluster } from '../support/kubernetes';
+
+let cluster: TestCluster;
+let api: ApiServer;
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
+}, 120_000);
+afterAll(() => cluster.stop());
+
+const leaseOf = (name: string, identity: string): Lease =>
+  new Lease({ api, namespace: 'default', name, identity, seconds: 15, timeout: 5_000 });
+
+test('a lease that was deleted is not renewed, nor created', async () => {
+  const lease = leaseOf('deleted', 'one');
+  await lease.acquire();
+  await api.delete(RESOURCES.leases, { namespace: 'default', name: 'deleted' });
+  expect(await lease.renew()).toBeUndefined();
+  expect(await api.get(RESOURCES.leases, { namespace: 'default', name: 'deleted' })).toBeUndefined();
+});
+
+test('a lease that another process holds, or that is free again, is left alone', async () => {
+  const lease = leaseOf('taken', 'one');
+  await lease.acquire();
+  await lease.release();
+  const other = leaseOf('taken', 'two');
+  expect(await other.acquire()).toBeDefined();
+  expect(await lease.renew()).toBeUndefined();
+  await other.release();
+  expect(await lease.renew()).toBeUndefined();
+});
+
+test('a lease that was written since, and is still ours, is renewed: the answer to a write may have been lost', async () => {
+  const lease = leaseOf('edited', 'one');
+  await lease.acquire();
+  await api.merge(RESOURCES.leases, { namespace: 'default', name: 'edited' }, { spec: { renewTime: null } });
+  expect(await lease.renew()).toBeDefined();
+});

@@ -21,7 +21,7 @@ const vsphere = fields({
   address: z
     .string()
     .refine((text) => isHttpAddress(text) && text.startsWith('https:'), {
-      error: ({ input }) => `invalid address ${JSON.stringify(input)}: write https://HOST`,
+      error: 'invalid address: write https://HOST, without user and password',
     })
     .describe('Address of the vCenter or ESXi host: `https://HOST`.'),
   folder: z

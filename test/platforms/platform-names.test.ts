@@ -45,6 +45,7 @@ test.each([
   ['{simulated: {address: "http://h:1"}, vmOperator: {}}', 'this one has 2'],
   ['{simulated: {address: "h:1"}}', 'spec.simulated.address: invalid address'],
   ['{simulated: {address: "http://user:secret@h:1"}}', 'spec.simulated.address: invalid address'],
+  ['{vsphere: {address: "https://user:secret@h"}}', 'spec.vsphere.address: invalid address'],
   ['{vmOperator: {}, namespaces: [prod, prod]}', 'spec.namespaces[1]: duplicate value'],
 ])('%s is refused', (spec, message) => {
   expect(messages(spec).join('\n')).toContain(message);

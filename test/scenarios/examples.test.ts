@@ -81,6 +81,7 @@ afterAll(async () => {
 it('there is an example of every case of the manual', () => {
   expect(folders.sort()).toEqual([
     'affinity',
+    'companion',
     'dev-environment',
     'dr-site',
     'e-commerce-platform',

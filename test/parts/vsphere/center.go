@@ -80,7 +80,7 @@ type center struct {
 	faults     []*fault
 	counts     map[string]int
 	journal    []call
-	sessions   map[string]*simulator.PropertyCollector
+	sessions   map[string]*fakeCollector
 	expired    time.Time // sessions that began before it have ended
 	drs        string
 	dressed    map[string]map[types.ManagedObjectReference]bool // by session
@@ -103,7 +103,7 @@ func newCenter(model *simulator.Model, esx bool, stateFile string) *center {
 		answered:   map[types.ManagedObjectReference]bool{},
 		delays:     map[string]int{},
 		counts:     map[string]int{},
-		sessions:   map[string]*simulator.PropertyCollector{},
+		sessions:   map[string]*fakeCollector{},
 		dressed:    map[string]map[types.ManagedObjectReference]bool{},
 	}
 }
@@ -177,7 +177,12 @@ func (c *center) checkSession(ctx *simulator.Context, method *simulator.Method) 
 		return &types.NotAuthenticated{NoPermission: types.NoPermission{Object: &method.This, PrivilegeId: "System.View"}}
 	}
 	if method.Name == "WaitForUpdatesEx" {
-		if collector, ok := ctx.Session.Get(method.This).(*simulator.PropertyCollector); ok {
+		collector, ok := ctx.Session.Get(method.This).(*fakeCollector)
+		if of, is := ctx.Session.Get(method.This).(*simulator.PropertyCollector); is {
+			collector, ok = newCollector(of), true
+			ctx.Session.Registry.Put(collector)
+		}
+		if ok {
 			c.sessions[ctx.Session.Key] = collector
 		}
 	}
@@ -192,7 +197,7 @@ func (c *center) expire() {
 	for _, collector := range c.sessions {
 		collector.CancelWaitForUpdates(&types.CancelWaitForUpdates{})
 	}
-	c.sessions = map[string]*simulator.PropertyCollector{}
+	c.sessions = map[string]*fakeCollector{}
 }
 
 // hit finds the fault that meets a call or its task, and uses it up.

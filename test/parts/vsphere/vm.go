@@ -173,6 +173,9 @@ func (c *center) runPower(vm *simulator.VirtualMachine, task *simulator.Task, me
 		failure, message = made, planned.Message
 	}
 	ctx.WithLock(vm, func() {
+		if failure == nil && ctx.Map.Get(vm.Self) == nil {
+			failure = &types.ManagedObjectNotFound{Obj: vm.Self}
+		}
 		if failure == nil {
 			failure = impossible(vm, state)
 		}

@@ -66,6 +66,12 @@ export interface VcenterCall {
   value?: string;
 }
 
+/** As the simulator says it: Go writes an empty list as null. */
+interface VcenterCalls {
+  counts: Record<string, number>;
+  journal: VcenterCall[] | null;
+}
+
 /** What a simulated vCenter consists of. */
 export interface VcenterOptions {
   /** One ESXi host instead. */
@@ -164,7 +170,10 @@ export async function startVcenter(options: VcenterOptions = {}): Promise<TestVc
       if (!found) throw new Error(`the simulated vCenter has no VM ${name}`);
       return found;
     },
-    calls: () => ask('/calls', {}),
+    calls: async () => {
+      const calls = await ask<VcenterCalls>('/calls', {});
+      return { ...calls, journal: calls.journal ?? [] };
+    },
     kill: async () => {
       // What was acknowledged is on the disk of a vCenter.
       await ask('/sync', {});

@@ -41,7 +41,11 @@ export class Stream {
   readonly #running: Promise<void>;
   readonly #followed = new Map<string, Followed>();
   #add = new Map<string, ManagedObject>();
-  #remove = new Map<string, ManagedObject>();
+  /** Still on the stream, and no longer followed. */
+  #remove = new Map<string, Followed>();
+  /** Being taken off the stream by us: that one leaves it does not mean that the server forgets it. */
+  readonly #leaving = new Set<string>();
+  #flushed = Promise.resolve();
   #flushing = false;
   #collector: Collector | undefined;
   #live = false;
@@ -71,14 +75,18 @@ export class Stream {
     followed.watchers.add(watcher);
     if (!known) {
       this.#followed.set(task.id, followed);
-      if (!this.#remove.delete(task.id)) this.#add.set(task.id, task);
+      const kept = this.#remove.get(task.id);
+      // It is still on the stream, which says nothing of it until it changes.
+      if (this.#remove.delete(task.id)) followed.seen = kept?.seen;
+      else this.#add.set(task.id, task);
       this.#flushSoon();
-    } else if (known.seen) watcher(known.seen);
+    }
+    if (followed.seen) watcher(followed.seen);
     return () => {
       followed.watchers.delete(watcher);
       if (followed.watchers.size > 0 || this.#followed.get(task.id) !== followed) return;
       this.#followed.delete(task.id);
-      if (!this.#add.delete(task.id)) this.#remove.set(task.id, task);
+      if (!this.#add.delete(task.id)) this.#remove.set(task.id, followed);
       // Not worth a call of its own: it goes with the next task that is followed.
     };
   }
@@ -139,6 +147,7 @@ export class Stream {
       this.#collector = collector;
       this.#add = new Map([...this.#followed.values()].map(({ task }) => [task.id, task]));
       this.#remove.clear();
+      this.#leaving.clear();
       this.#live = true;
       this.#listener.listed(listed);
       this.#flushSoon();
@@ -170,9 +179,9 @@ export class Stream {
     if (update.object.type !== 'Task') return this.#listener.updated(update);
     const { id } = update.object;
     // It leaves the view because we took it off, or because the server forgets it.
-    if (update.kind === 'leave') return this.#forgotten(id);
+    if (update.kind === 'leave') return this.#leaving.delete(id) ? undefined : this.#forgotten(id);
     const facts = taskOf(update.changes.get('info'));
-    const followed = this.#followed.get(id);
+    const followed = this.#followed.get(id) ?? this.#remove.get(id);
     if (!facts || !followed) return;
     followed.seen = facts;
     for (const watcher of [...followed.watchers]) watcher(facts);
@@ -195,14 +204,26 @@ export class Stream {
     });
   }
 
+  /** One call at a time: a task that is taken off and followed again must not be taken off last. */
   async #flush(): Promise<void> {
+    const before = this.#flushed;
+    let done = (): void => undefined;
+    this.#flushed = new Promise((resolve) => (done = resolve));
+    await before;
+    await this.#flushNow();
+    done();
+  }
+
+  async #flushNow(): Promise<void> {
     const collector = this.#collector;
     if (!collector || this.#add.size === 0) return;
     const [add, remove] = [this.#add, this.#remove];
     this.#add = new Map();
     this.#remove = new Map();
+    for (const id of remove.keys()) this.#leaving.add(id);
+    const removed = [...remove.values()].map(({ task }) => task);
     try {
-      const gone = await collector.follow([...add.values()], [...remove.values()], this.#closing.signal);
+      const gone = await collector.follow([...add.values()], removed, this.#closing.signal);
       for (const { id } of gone) this.#forgotten(id);
     } catch {
       // The stream is about to break too, if it has not yet, and the next one follows all tasks again.

@@ -7,3 +7,4 @@ export { openPlatform, startSimulatedPlatform, watchSimulator, type RunningPlatf
 export { isBuiltIn, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
 export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
 export type { WebhookOptions } from './webhook';
+export { workerStarts } from './workers';

@@ -1,6 +1,6 @@
 /** Starts the parts of a long-running process. */
 import type { Logger } from 'pino';
-import type { Health, RunningWorker, StartWorkerOptions, TemporalClient, TemporalTarget } from '../../worker';
+import type { Health, RunningWorker, TemporalClient, TemporalTarget } from '../../worker';
 import { dataFolder } from '../data-folder';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
@@ -9,10 +9,10 @@ import {
   openPlatform,
   openPlatforms,
   readPlatforms,
+  workerStarts,
   startClusterBridge,
   startFolderBridge,
   watchCluster,
-  type RunningPlatform,
   type RunningPlatforms,
   type WatchedCluster,
 } from '../runtime';
@@ -97,29 +97,18 @@ async function connect({ target, running }: StartInput, waiting: Waiting): Promi
 async function startWorkers(
   { target, logger, running, sdkMetricsAddress, options: { at } }: StartInput,
   { client }: TemporalClient,
-  { byDefault, others }: RunningPlatforms,
+  platforms: RunningPlatforms,
   waiting: Waiting,
 ): Promise<void> {
-  const { joinWorkers, startPlatformWorker, startWorker, TemporalUnreachable, untilReachable } =
-    lazy.worker();
-  const optionsFor = ({ platform, observer }: RunningPlatform): StartWorkerOptions => ({
-    ...{ target, platform, observer, client, logger },
+  const { joinWorkers, TemporalUnreachable, untilReachable } = lazy.worker();
+  const unknown = at?.find((name) => !platforms.others.has(name));
+  if (unknown !== undefined) throw notOfAPlatform(unknown, [...platforms.others.keys()]);
+  const common = {
+    ...{ target, client, logger },
     ...(sdkMetricsAddress !== undefined && { metricsAddress: sdkMetricsAddress }),
-  });
-  const unknown = at?.find((name) => !others.has(name));
-  if (unknown !== undefined) throw notOfAPlatform(unknown, [...others.keys()]);
-  const starts = [
-    ...(at ? [] : [() => startWorker(optionsFor(byDefault))]),
-    ...[...others]
-      .filter(([name]) => !at || at.includes(name))
-      .map(
-        ([name, platform]) =>
-          () =>
-            startPlatformWorker(optionsFor(platform), name),
-      ),
-  ];
+  };
   const workers: RunningWorker[] = [];
-  for (const start of starts) {
+  for (const start of workerStarts(platforms, common, at)) {
     const worker = await untilReachable(start, {
       ...waiting,
       isTemporary: (error) => error instanceof TemporalUnreachable,

@@ -2,14 +2,13 @@
 import type { PlatformObject, SimulatedInventory } from '../../api';
 import type { Bridge } from '../../bridge';
 import { writeRecord } from '../data-folder';
-import type { StartWorkerOptions } from '../../worker';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import {
   openPlatforms,
   startFolderBridge,
   startSimulatedPlatform,
-  type RunningPlatform,
+  workerStarts,
   type RunningPlatforms,
 } from '../runtime';
 import { openInBrowser } from './browser';
@@ -83,22 +82,10 @@ function notOnThisMachine(type: string): never {
 
 async function startWorkers(
   { logger, display, closers, signal }: Session,
-  { byDefault, others }: RunningPlatforms,
-  { target, temporal }: ConnectedTemporal,
+  platforms: RunningPlatforms,
+  { target, temporal: { client } }: ConnectedTemporal,
 ): Promise<void> {
-  const { startPlatformWorker, startWorker } = lazy.worker();
-  const optionsFor = ({ platform, observer }: RunningPlatform): StartWorkerOptions => ({
-    ...{ target, platform, observer, logger, client: temporal.client },
-  });
-  const starts = [
-    () => startWorker(optionsFor(byDefault)),
-    ...[...others].map(
-      ([name, platform]) =>
-        () =>
-          startPlatformWorker(optionsFor(platform), name),
-    ),
-  ];
-  for (const start of starts) {
+  for (const start of workerStarts(platforms, { target, logger, client })) {
     const worker = await start();
     closers.push(() => worker.shutdown());
     worker.run.catch((error: unknown) => {

@@ -1,31 +1,36 @@
 /** The API server's client: connection, requests, errors, Events, and caches that follow resources for as long as the process lives. */
-export { ClientLoadError } from './client-node';
-export { connectKubernetes, inClusterNamespace, type ConnectOptions } from './connect';
 export { type ApiServer, type CallOptions, type ListOptions, type ObjectKeyParts } from './api-server';
-export { isBeingDeleted, type KubernetesObject, type ObjectList, type WatchEvent } from './object';
-export { emptyCache } from './empty-cache';
+export {
+  emptyCache,
+  resourceCache,
+  trimVirtualMachine,
+  virtualMachineCache,
+  withoutLastApplied,
+  type CacheChange,
+  type CacheOptions,
+  type ObjectCondition,
+  type ResourceCache,
+  type VirtualMachineCacheOptions,
+  type VirtualMachineObject,
+} from './cache';
+export { ClientLoadError } from './client-node';
+export { timerDelay } from './clocks';
+export { connectKubernetes, inClusterNamespace, type ConnectOptions } from './connect';
 export { KubernetesError } from './error';
 export { EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';
-export { LEADER_WRITE_TIMEOUT, LeaderElection, type LeaderElectionOptions } from './leader-election';
 export {
+  LEADER_WRITE_TIMEOUT,
+  LeaderElection,
   leaseLocks,
   LockTimeoutError,
   type HeldLock,
+  type LeaderElectionOptions,
   type LeaseLockOptions,
   type LeaseLocks,
-} from './lease-lock';
+} from './leases';
 export { listObjects, listPages } from './list';
+export { isBeingDeleted, type KubernetesObject, type ObjectList, type WatchEvent } from './object';
 export { RESOURCES, type Resource } from './resources';
 export { forbiddenIn, restrictedWrites, type AttemptedWrite, type WriteRule } from './restricted-writes';
-export { resourceCache, type CacheChange, type CacheOptions, type ResourceCache } from './resource-cache';
-export { timerDelay } from './clocks';
 export { isOlder } from './version';
-export {
-  trimVirtualMachine,
-  withoutLastApplied,
-  virtualMachineCache,
-  type ObjectCondition,
-  type VirtualMachineCacheOptions,
-  type VirtualMachineObject,
-} from './virtual-machine';
 export { doublingPause, WorkQueue, type WorkQueueOptions } from './work-queue';

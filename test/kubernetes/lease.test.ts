@@ -1,5 +1,5 @@
 /** One Lease on a real API server: what a renewal does where the lease is no longer as it was. */
-import { Lease } from '../../kubernetes/lease';
+import { Lease } from '../../kubernetes/leases/lease';
 import { connectKubernetes, RESOURCES, type ApiServer } from '../../kubernetes';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 

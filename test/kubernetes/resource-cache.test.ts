@@ -1,5 +1,5 @@
 /**
- * Following a resource while much goes wrong. The guarantees are those of kubernetes/resource-cache.ts.
+ * Following a resource while much goes wrong. The guarantees are those of kubernetes/cache/resource-cache.ts.
  *
  * Guarantees: G4.
  */

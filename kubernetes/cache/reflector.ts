@@ -3,12 +3,12 @@
  * of {@link resourceCache}.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiServer, ListOptions } from './api-server';
-import type { KubernetesObject, WatchEvent } from './object';
-import { KubernetesError } from './error';
-import { listPages } from './list';
-import type { Resource } from './resources';
-import { doublingPause } from './work-queue';
+import type { ApiServer, ListOptions } from '../api-server';
+import type { KubernetesObject, WatchEvent } from '../object';
+import { KubernetesError } from '../error';
+import { listPages } from '../list';
+import type { Resource } from '../resources';
+import { doublingPause } from '../work-queue';
 
 /** What a {@link Reflector} reads. */
 export interface ReflectorOptions {

@@ -5,10 +5,10 @@
  *     clock.
  * LEASE-2: a lease is good from the moment at which the call began that wrote it, however late the answer comes.
  */
-import type { ApiServer } from './api-server';
-import type { KubernetesObject } from './object';
-import { moment, type Moment } from './clocks';
-import { RESOURCES } from './resources';
+import type { ApiServer } from '../api-server';
+import type { KubernetesObject } from '../object';
+import { moment, type Moment } from '../clocks';
+import { RESOURCES } from '../resources';
 
 /** What a {@link Lease} needs. */
 export interface LeaseOptions {

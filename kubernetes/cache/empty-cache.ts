@@ -1,6 +1,6 @@
 /** A cache of a resource that is not read. */
 import type { ResourceCache } from './resource-cache';
-import type { Resource } from './resources';
+import type { Resource } from '../resources';
 
 /** Makes a cache that has nothing, asks for nothing and never changes. */
 export function emptyCache<T>({ plural }: Resource): ResourceCache<T> {

@@ -1,8 +1,8 @@
 /** The cache of VirtualMachines that all parts of a process share. It holds only the fields that are read. */
-import type { ApiServer } from './api-server';
-import type { KubernetesObject } from './object';
+import type { ApiServer } from '../api-server';
+import type { KubernetesObject } from '../object';
 import { resourceCache, type CacheOptions, type ResourceCache } from './resource-cache';
-import { RESOURCES } from './resources';
+import { RESOURCES } from '../resources';
 
 /** A condition in the status of an object: the fields of `metav1.Condition` that are read. */
 export interface ObjectCondition {

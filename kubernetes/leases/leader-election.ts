@@ -6,9 +6,9 @@
  * LEADER-2: a leader that dies is followed by another one within {@link DURATION} and a few seconds; one that stops releases the lease.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiServer } from './api-server';
-import { moment, since, type Moment } from './clocks';
-import { KubernetesError } from './error';
+import type { ApiServer } from '../api-server';
+import { moment, since, type Moment } from '../clocks';
+import { KubernetesError } from '../error';
 import { Lease } from './lease';
 
 /** What {@link LeaderElection} needs. */

@@ -11,9 +11,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
-import type { ApiServer } from './api-server';
-import { since, type Moment } from './clocks';
-import { KubernetesError } from './error';
+import type { ApiServer } from '../api-server';
+import { since, type Moment } from '../clocks';
+import { KubernetesError } from '../error';
 import { Lease } from './lease';
 
 /** What {@link leaseLocks} needs. */

@@ -10,10 +10,10 @@
  * CACHE-6: a server that was restored from a backup, and gives out versions a second time, is followed as it is now.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { ApiServer } from './api-server';
-import type { KubernetesObject } from './object';
+import type { ApiServer } from '../api-server';
+import type { KubernetesObject } from '../object';
 import { Reflector, type ReflectorTarget } from './reflector';
-import type { Resource } from './resources';
+import type { Resource } from '../resources';
 
 /** One change of the cache. Listeners are called when the cache has it already. */
 export type CacheChange<T> =

@@ -7,6 +7,7 @@ import { registerCrds } from './crds';
 import { registerDoctor } from './doctor';
 import { registerExport } from './export';
 import { registerGet } from './get';
+import { registerImport } from './import';
 import { registerOperatorCommands } from './operator-commands';
 import { registerPlan } from './plan';
 import { registerPower } from './power';
@@ -24,7 +25,7 @@ const SECTIONS: readonly (readonly [heading: string, registers: readonly Registe
   ['Operate:', [registerPower, registerOperatorCommands]],
   ['Evidence:', [registerExport]],
   ['Processes:', [registerServe, registerSimulator]],
-  ['Set-up:', [registerDoctor, registerCrds, registerCompletion]],
+  ['Set-up:', [registerDoctor, registerImport, registerCrds, registerCompletion]],
 ];
 
 const EXIT_CODES = `

@@ -6,5 +6,6 @@ export { LOG_FORMAT, logWarnings } from './logging';
 export { openPlatform, startSimulatedPlatform, watchSimulator, type RunningPlatform } from './platform';
 export { isBuiltIn, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
 export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
+export { vsphereConnection } from './vsphere';
 export type { WebhookOptions } from './webhook';
 export { workerStarts } from './workers';

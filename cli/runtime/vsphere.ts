@@ -4,24 +4,40 @@ import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { own, type VsphereSettings } from '../../api';
 import type { Platform } from '../../platforms';
+import type { Credentials, Trust } from '../../platforms/vsphere';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
+
+/** Where a server is, who logs in, and what its certificate is verified by. */
+export interface Connection {
+  address: string;
+  credentials: Credentials;
+  trust: Trust;
+}
 
 /** Bytes of a file with a user or a password. */
 const MAX_SECRET = 4_096;
 
-/** @throws CliError where a file or a variable is missing. */
-export function openVsphere(settings: VsphereSettings, watchOnly: boolean, logger: Logger): Platform {
-  const { address, folder, pool, caFile, thumbprint, records, overrideDrs } = settings;
+/** How the server of a Platform is reached. @throws CliError where a file or a variable is missing. */
+export function vsphereConnection(settings: VsphereSettings): Connection {
+  const { address, caFile, thumbprint } = settings;
   const url = new URL(address);
   if (url.pathname === '/') url.pathname = '/sdk';
-  return new (lazy.vsphere().VspherePlatform)({
+  return {
     address: url.href,
     credentials: credentialsOf(settings),
     trust: {
       ...(caFile !== undefined && { ca: readCa(caFile) }),
       ...(thumbprint !== undefined && { thumbprint }),
     },
+  };
+}
+
+/** @throws CliError where a file or a variable is missing. */
+export function openVsphere(settings: VsphereSettings, watchOnly: boolean, logger: Logger): Platform {
+  const { folder, pool, records, overrideDrs } = settings;
+  return new (lazy.vsphere().VspherePlatform)({
+    ...vsphereConnection(settings),
     scope: { ...(folder !== undefined && { folder }), ...(pool !== undefined && { pool }) },
     watchOnly,
     ...(records && { records }),

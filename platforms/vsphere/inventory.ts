@@ -1,6 +1,6 @@
 /** The objects of a server as its stream tells them: VMs, what they stand in, and their paths. No I/O. */
 import type { ObjectUpdate } from './collector';
-import { factsOf, hasDrs, type VmFacts } from './facts';
+import { factsOf, hasDrs, type Properties, type VmFacts } from './facts';
 import { managedObject, type ManagedObject, type XmlElement } from './soap';
 
 interface Known {
@@ -62,6 +62,12 @@ export class Inventory {
       const facts = this.vm(id);
       if (facts) yield facts;
     }
+  }
+
+  /** All objects of a type, with their properties. */
+  *objects(type: string): Generator<{ object: ManagedObject; properties: Properties }> {
+    for (const { object, properties } of this.#known.values())
+      if (object.type === type) yield { object, properties };
   }
 
   /** Path of a VM as people write it: `/DC/vm/folder/name`. */

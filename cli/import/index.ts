@@ -1,0 +1,21 @@
+/** `vmgroup import`: its options. Each platform that has an import has a command here, and a file of its own. */
+import type { Command } from 'commander';
+import { withImport } from './options';
+import type * as Vsphere from './vsphere';
+
+const vsphere = (): typeof Vsphere => require('./vsphere') as typeof Vsphere;
+
+/** Adds the commands. */
+export function registerImport(program: Command): void {
+  const command = program
+    .command('import')
+    .description('write manifests for VMs that a platform has already, and for what starts them in order');
+  withImport(
+    command
+      .command('vsphere')
+      .description('VMs of a vCenter or an ESXi host: vApps, HA dependencies, autostart'),
+  )
+    .option('--folder <path>', 'only VMs in this VM folder and the folders in it, such as /DC0/vm/shop')
+    .option('--pool <path>', 'only VMs in this resource pool or vApp and those in it')
+    .action((options: Vsphere.VsphereImportOptions) => vsphere().importVsphere(options));
+}

@@ -1,0 +1,2 @@
+/** What a server has already: VMs, and what starts them in order. */
+export { readAll, readInventory, type VsphereInventory } from './read';

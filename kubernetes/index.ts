@@ -19,8 +19,8 @@ export { connectKubernetes, inClusterNamespace, type ConnectOptions } from './co
 export { KubernetesError } from './error';
 export { EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';
 export {
-  LEADER_WRITE_TIMEOUT,
   LeaderElection,
+  leaderWrites,
   leaseLocks,
   LockTimeoutError,
   type HeldLock,

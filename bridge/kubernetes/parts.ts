@@ -14,6 +14,7 @@ import { kubernetesStatusStore, type KubernetesStatusStore } from './stored-stat
 
 /** What parts are made from. */
 export interface PartsContext {
+  /** Its writes end with the leadership of this process. */
   api: ApiServer;
   objects: ClusterObjects;
   /** Absent: all namespaces. */

@@ -1,6 +1,12 @@
 /** A bridge on a cluster: source, status, ownership, Events and leader election put together. */
 import type { ObjectName } from '../../api';
-import { LeaderElection, type ApiServer, type KubernetesObject, type Resource } from '../../kubernetes';
+import {
+  LeaderElection,
+  leaderWrites,
+  type ApiServer,
+  type KubernetesObject,
+  type Resource,
+} from '../../kubernetes';
 import { startBridge } from '../bridge';
 import type { BridgeEvent } from '../events';
 import { objectKey } from '../manifests';
@@ -186,7 +192,7 @@ class ClusterBridge {
   #partsContext(): PartsContext {
     const { api, namespaces, logger } = this.#options;
     return {
-      ...{ api, objects: this.#objects, logger },
+      ...{ api: leaderWrites(api, () => this.#election.term), objects: this.#objects, logger },
       ...(namespaces && { namespaces }),
       isLeader: () => this.leading(),
       onStatusError: (error, retryIn, group) => this.#onStatusError(error, retryIn, group),

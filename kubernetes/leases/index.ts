@@ -1,5 +1,6 @@
 /** What holds across processes by a Lease object: leader election, and locks on a name. */
-export { LEADER_WRITE_TIMEOUT, LeaderElection, type LeaderElectionOptions } from './leader-election';
+export { LeaderElection, type LeaderElectionOptions } from './leader-election';
+export { leaderWrites } from './leader-writes';
 export {
   leaseLocks,
   LockTimeoutError,

@@ -37,11 +37,8 @@ const BELIEF = 10_000;
 /** Milliseconds between two renewals, or two tries to acquire the lease. */
 const PERIOD = 2_500;
 const CALL_TIMEOUT = 4_000;
-/**
- * Milliseconds that a write may take which only the leader may make: begun in the last moment of {@link BELIEF}, it ends before another
- * process can lead.
- */
-export const LEADER_WRITE_TIMEOUT = 4_000;
+/** Milliseconds after a renewal at which what only the leader may write is given up: a second before the lease is over. */
+const TERM = DURATION * 1_000 - 1_000;
 
 /** One process that takes part in the election. */
 export class LeaderElection {
@@ -53,12 +50,16 @@ export class LeaderElection {
   /** What `onChange` was called with last. */
   #believed = false;
   #beliefEnds: NodeJS.Timeout | undefined;
+  /** See {@link term}. */
+  #term = new AbortController();
+  #termEnds: NodeJS.Timeout | undefined;
   /** It leads without a lease. */
   #isFree = false;
 
   constructor(options: LeaderElectionOptions) {
     const { api, namespace, name, identity } = options;
     this.#options = options;
+    this.#endTerm();
     this.#lease = new Lease({
       api,
       namespace,
@@ -78,6 +79,15 @@ export class LeaderElection {
   /** Whether this process leads. */
   isLeader(): boolean {
     return this.#renewedAt !== undefined && since(this.#renewedAt) < BELIEF;
+  }
+
+  /**
+   * Aborts once another process may lead (LEADER-3), some seconds after this one ceases to believe in its own leadership. Renewals put that
+   * off.
+   */
+  get term(): AbortSignal {
+    if (this.#renewedAt === undefined || since(this.#renewedAt) >= TERM) this.#endTerm();
+    return this.#term.signal;
   }
 
   /** Releases the lease (LEADER-2). */
@@ -126,12 +136,21 @@ export class LeaderElection {
     this.#renewedAt = at;
     clearTimeout(this.#beliefEnds);
     if (!this.#closing.signal.aborted) this.#beliefEnds = setTimeout(() => this.#report(), BELIEF + 50);
+    if (this.#term.signal.aborted) this.#term = new AbortController();
+    clearTimeout(this.#termEnds);
+    this.#termEnds = setTimeout(() => this.#endTerm(), Math.max(0, TERM - since(at)));
     this.#report();
   }
 
   #lose(): void {
     this.#renewedAt = undefined;
+    this.#endTerm();
     this.#report();
+  }
+
+  #endTerm(): void {
+    clearTimeout(this.#termEnds);
+    this.#term.abort(new Error('this process no longer leads'));
   }
 
   #report(): void {

@@ -9,7 +9,6 @@ import pRetry from 'p-retry';
 import { COMPANION_STATUS } from '../../../api';
 import {
   KubernetesError,
-  LEADER_WRITE_TIMEOUT,
   listObjects,
   RESOURCES,
   WorkQueue,
@@ -126,7 +125,7 @@ export class SummaryStore implements KubernetesStatusStore {
     Object.assign(slot, { at: performance.now(), head: headOf(slot.view) });
     const { namespace, name, uid } = slot.view.metadata;
     const patch = { metadata: { uid, annotations: { [COMPANION_STATUS]: slot.text } } };
-    const options = { fieldManager: FIELD_MANAGER, timeout: LEADER_WRITE_TIMEOUT };
+    const options = { fieldManager: FIELD_MANAGER };
     try {
       await api.merge(RESOURCES.virtualMachineGroups, { namespace, name }, patch, options);
     } catch (error: unknown) {

@@ -3,7 +3,6 @@ import type { Group } from '../../../api';
 import {
   isBeingDeleted,
   KubernetesError,
-  LEADER_WRITE_TIMEOUT,
   RESOURCES,
   type ApiServer,
   type KubernetesObject,
@@ -15,11 +14,6 @@ export const FINALIZER = 'vmoperator.vmware.com/virtualmachinegroup';
 
 /** A field manager of its own: what it applies says nothing about owner references. */
 const FINALIZER_MANAGER = `${FIELD_MANAGER}-finalizer`;
-/**
- * Milliseconds that adding it may take: as long as the slowest admission webhook (30 s) and a little more, since a group without finalizer is
- * never driven. Unlike other writes it may end after another process has become the leader, which wants the finalizer too.
- */
-const ADD_TIMEOUT = 35_000;
 
 /** Whether an object has it. */
 export function hasFinalizer({ metadata }: KubernetesObject): boolean {
@@ -39,7 +33,7 @@ export async function addFinalizer(
     return await api.apply(
       RESOURCES.virtualMachineGroups,
       { metadata: { namespace, name, uid, finalizers: [FINALIZER] } },
-      { fieldManager: FINALIZER_MANAGER, timeout: ADD_TIMEOUT },
+      { fieldManager: FINALIZER_MANAGER },
     );
   } catch (error: unknown) {
     // A group that is being deleted accepts no finalizer. The server calls that invalid, as it does other things.
@@ -62,7 +56,7 @@ export async function removeFinalizer(api: ApiServer, { metadata }: KubernetesOb
       RESOURCES.virtualMachineGroups,
       { namespace, name },
       { metadata: { resourceVersion, finalizers } },
-      { fieldManager: FIELD_MANAGER, timeout: LEADER_WRITE_TIMEOUT },
+      { fieldManager: FIELD_MANAGER },
     );
   } catch (error: unknown) {
     if (!(error instanceof KubernetesError && error.isNotFound)) throw error;

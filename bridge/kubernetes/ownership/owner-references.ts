@@ -1,7 +1,6 @@
 /** Owner references from members to their group: reading, adding, removing. References to other kinds of owners are left alone. */
 import {
   KubernetesError,
-  LEADER_WRITE_TIMEOUT,
   RESOURCES,
   type ApiServer,
   type KubernetesObject,
@@ -45,7 +44,7 @@ export async function addOwner(
     return await api.apply(
       resource,
       { metadata: { ...namesOf(metadata), ownerReferences: [owner] } },
-      { fieldManager: OWNER_MANAGER, timeout: LEADER_WRITE_TIMEOUT },
+      { fieldManager: OWNER_MANAGER },
     );
   } catch (error: unknown) {
     // An apply with a uid is refused as a conflict if no object has it.
@@ -73,7 +72,7 @@ export async function removeOwner(
       resource,
       { name, ...(namespace !== undefined && { namespace }) },
       { metadata: { uid, resourceVersion, ownerReferences } },
-      { fieldManager: FIELD_MANAGER, timeout: LEADER_WRITE_TIMEOUT },
+      { fieldManager: FIELD_MANAGER },
     );
   } catch (error: unknown) {
     if (!(error instanceof KubernetesError && error.isNotFound)) throw error;

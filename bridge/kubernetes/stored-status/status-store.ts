@@ -15,7 +15,6 @@
  */
 import pRetry from 'p-retry';
 import {
-  LEADER_WRITE_TIMEOUT,
   listObjects,
   RESOURCES,
   WorkQueue,
@@ -164,7 +163,7 @@ class ObjectStatusStore implements KubernetesStatusStore {
     return this.#options.api.apply(
       RESOURCES.virtualMachineGroups,
       { metadata: { namespace, name, uid }, status },
-      { fieldManager: FIELD_MANAGER, subresource: 'status', timeout: LEADER_WRITE_TIMEOUT },
+      { fieldManager: FIELD_MANAGER, subresource: 'status' },
     );
   }
 }

@@ -15,8 +15,8 @@ import type { Ownership } from '../../../bridge/ownership';
 import type { ManifestIndex } from '../../../bridge/manifests/manifest-index';
 import {
   connectKubernetes,
-  LEADER_WRITE_TIMEOUT,
   LeaderElection,
+  leaderWrites,
   RESOURCES,
   resourceCache,
   type ApiServer,
@@ -29,6 +29,8 @@ import { until } from '../../support/until';
 
 /** Milliseconds after which the holder's belief is over. */
 const BELIEF = 10_000;
+/** Seconds that a lease is good for after a renewal. */
+const LEASE_SECONDS = 15;
 /** Writes that are open at the same time. */
 const CONCURRENCY = 16;
 const names = Array.from({ length: 40 }, (_, at) => `n-${String(at).padStart(2, '0')}`);
@@ -209,15 +211,61 @@ test('OWN-1: writes that wait when the lease is lost are not made; the next lead
   await stop();
 });
 
-test('OWN-2: a finalizer may take longer to write than other writes of a leader, or its group would never be driven', async () => {
-  await apply('slow', groupManifest({ namespace: 'slow', name: 'app', tiers: [] }));
-  const { ownership, group, stop } = await owning('slow', () => true);
-  proxy.decide((call) =>
-    isWrite('slow', 'virtualmachinegroups')(call) ? { delay: LEADER_WRITE_TIMEOUT + 1_000 } : undefined,
-  );
-  expect(await ownership.claim(group)).toBe(true);
-  expect(writes('slow', 'virtualmachinegroups')).toBe(1);
-  await stop();
+describe('LEADER-3: writes to an API server that takes its time', () => {
+  const elections: LeaderElection[] = [];
+  afterEach(() => Promise.all(elections.map((each) => each.stop())));
+
+  /** A process that leads; renewals go through the proxy. */
+  async function lead(name: string): Promise<ApiServer> {
+    const election = new LeaderElection({
+      api: slow,
+      namespace: 'default',
+      name,
+      identity: `${name}-1`,
+      onChange: () => undefined,
+    });
+    elections.push(election);
+    election.start();
+    await until(() => election.isLeader());
+    return leaderWrites(slow, () => election.term);
+  }
+
+  /** Milliseconds until a write to the group of a namespace ends, and with what error. */
+  async function write(of: ApiServer, namespace: string): Promise<{ took: number; error: string }> {
+    const began = performance.now();
+    const object = { metadata: { namespace, name: 'app' }, status: { message: 'written' } };
+    const error = await of
+      .apply(RESOURCES.virtualMachineGroups, object, { fieldManager: 'test', subresource: 'status' })
+      .then(() => '')
+      .catch(String);
+    return { took: performance.now() - began, error };
+  }
+
+  const messageIn = async (namespace: string): Promise<unknown> =>
+    (await api.get(RESOURCES.virtualMachineGroups, { namespace, name: 'app' }))?.status;
+
+  test('a leader waits for them as long as it renews its lease; one that is cut off gives them up before the lease is over', async () => {
+    await apply('held', groupManifest({ namespace: 'held', name: 'app', tiers: [] }));
+    await apply('cut', groupManifest({ namespace: 'cut', name: 'app', tiers: [] }));
+    const [held, cut] = await Promise.all([lead('held'), lead('cut')]);
+    // Longer than a lease is good for that is not renewed.
+    const delay = LEASE_SECONDS * 1_000 + 500;
+    proxy.decide((call) => {
+      if (call.resource === 'leases') return call.path.includes('/cut') ? 'silent' : undefined;
+      return call.method === 'PATCH' ? { delay } : undefined;
+    });
+    const [written, givenUp] = await Promise.all([write(held, 'held'), write(cut, 'cut')]);
+    expect(written.error).toBe('');
+    expect(written.took).toBeGreaterThan(delay);
+    expect(givenUp.error).toContain('no longer leads');
+    expect(givenUp.took).toBeLessThan(LEASE_SECONDS * 1_000);
+    expect(await messageIn('held')).toMatchObject({ message: 'written' });
+    expect(await messageIn('cut')).toBeUndefined();
+    // A write that begins after the term is not sent.
+    proxy.forget();
+    expect((await write(cut, 'cut')).error).toContain('no longer leads');
+    expect(proxy.calls().filter(isWrite('cut', 'virtualmachinegroups/status'))).toEqual([]);
+  });
 });
 
 function viewOf(

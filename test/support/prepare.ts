@@ -5,6 +5,7 @@
 import { explain } from '../../cli/errors';
 import { findTemporalCli } from '../../cli/temporal-server';
 import { prepareKubernetesParts } from './kubernetes-parts';
+import { prepareGuest } from './libvirt-parts';
 import { prepareVcenterSimulator } from './vsphere-parts';
 
 /** Where a part is and how it came there. */
@@ -23,11 +24,17 @@ export function installVcenterSimulator(): Promise<Part> {
   return prepareVcenterSimulator(onProgress);
 }
 
+/** Makes the guest that tests boot on libvirt where it is missing. */
+export function installGuest(): Promise<Part> {
+  return prepareGuest(onProgress);
+}
+
 /** The same for all parts, one after the other. */
 export async function installParts(): Promise<Record<string, Part>> {
   return {
     temporal: await installTemporal(),
     vcenterSimulator: await installVcenterSimulator(),
+    libvirtGuest: await installGuest(),
     ...(await prepareKubernetesParts(onProgress)),
   };
 }

@@ -1,0 +1,208 @@
+/**
+ * A libvirt daemon of a test's own, as an ordinary user has one (`qemu:///session`): real QEMU, in software, apart from the daemon of the machine.
+ * For root it runs as `nobody`, since root's is that of the machine.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { findGuest, findLibvirt } from './libvirt-parts';
+import { until } from './until';
+
+/** What a domain is made of. */
+export interface DomainOptions {
+  uuid?: string;
+  /** `linux`: a kernel with an agent, up in some seconds. `button`: a boot sector that obeys the power button. `deaf`: neither. */
+  guest?: 'linux' | 'button' | 'deaf';
+  /** Kernel command line of a `linux` guest. */
+  mode?: 'deaf' | 'hung' | 'uptime';
+  /** Path of a raw disk. */
+  disk?: string;
+}
+
+/** A running daemon. */
+export interface TestLibvirt {
+  dir: string;
+  socket: string;
+  /** Environment for `virsh`. */
+  env: NodeJS.ProcessEnv;
+  /** Calls virsh on `qemu:///session`; resolves with what it printed. */
+  virsh(...args: string[]): Promise<string>;
+  define(name: string, options?: DomainOptions): Promise<void>;
+  /** What a `linux` guest has written to its serial port. */
+  serial(name: string): string;
+  /** libvirt's own log of a domain. */
+  log(name: string): string;
+  /** Id of the QEMU process of a domain; undefined: it has none. */
+  qemu(name: string): number | undefined;
+  /** Kills the daemon as `kill -9` does; VMs go on. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  /** Ends the daemon and all VMs. */
+  stop(): Promise<void>;
+}
+
+const NOBODY = 65_534;
+const isRoot = process.getuid?.() === 0;
+const owner = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
+
+/** Enables the power button, waits for it, and powers off: 16-bit code at 0x7c00, for the ACPI registers of QEMU's chipsets. */
+const BUTTON = Buffer.from([
+  ...[0xba, 0x02, 0x06, 0xb8, 0x00, 0x01, 0xef], // PM1_EN (0x602) = PWRBTN
+  ...[0xfb], // sti
+  ...[0xf4], // hlt, until the next tick of the timer
+  ...[0xba, 0x00, 0x06, 0xed, 0xa9, 0x00, 0x01, 0x74, 0xf6], // PM1_STS (0x600) & PWRBTN?
+  ...[0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef], // PM1_CNT (0x604) = SLP_EN, S5
+  ...[0xf4, 0xeb, 0xfd],
+]);
+
+/** Starts a daemon; resolves once it answers. */
+export async function startLibvirt(): Promise<TestLibvirt> {
+  const { libvirtd } = await findLibvirt();
+  const guest = await findGuest();
+  // The path of a socket is short.
+  const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-lv-'));
+  const folders = ['run', 'config', 'cache', 'data', 'guest'].map((name) => path.join(dir, name));
+  const [runtime, config, cache, data, files] = folders as [string, string, string, string, string];
+  for (const folder of folders) mkdirSync(folder);
+  copyFileSync(guest.kernel, path.join(files, 'vmlinuz'));
+  copyFileSync(guest.initramfs, path.join(files, 'initramfs.gz'));
+  writeFileSync(path.join(files, 'button.img'), bootSector(BUTTON));
+  for (const each of [dir, ...folders]) if (isRoot) chownSync(each, NOBODY, NOBODY);
+  chmodSync(runtime, 0o700);
+  const socket = path.join(runtime, 'libvirt/libvirt-sock');
+  const env = {
+    PATH: process.env.PATH,
+    LC_ALL: 'C',
+    ...{
+      HOME: dir,
+      XDG_RUNTIME_DIR: runtime,
+      XDG_CONFIG_HOME: config,
+      XDG_CACHE_HOME: cache,
+      XDG_DATA_HOME: data,
+    },
+  };
+  const as = { env, ...owner };
+  let child: ChildProcess | undefined;
+  let output = '';
+
+  async function start(): Promise<void> {
+    const started = spawn(libvirtd, ['--timeout', '86400'], {
+      ...as,
+      cwd: dir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [started.stdout, started.stderr])
+      stream.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4_000)));
+    child = started;
+    await until(
+      async () => {
+        if (started.exitCode !== null) throw new Error(`libvirtd ended: ${output}`);
+        return virsh('version').then(
+          () => true,
+          () => false,
+        );
+      },
+      'libvirtd to answer',
+      { seconds: 120, every: 200, context: () => output },
+    );
+  }
+
+  async function kill(): Promise<void> {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  async function virsh(...args: string[]): Promise<string> {
+    const to = ['-q', '-c', `qemu+unix:///session?socket=${socket}`];
+    return (await promisify(execFile)('virsh', [...to, ...args], { env })).stdout;
+  }
+
+  const pids = (): string => path.join(runtime, 'libvirt/qemu/run');
+  const qemu = (name: string): number | undefined => {
+    const file = path.join(pids(), `${name}.pid`);
+    return existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined;
+  };
+
+  await start();
+  return {
+    ...{ dir, socket, env, virsh, kill, qemu },
+    define: async (name, options = {}) => {
+      const file = path.join(dir, 'domain.xml');
+      writeFileSync(file, domainXml(name, dir, options));
+      await virsh('define', file);
+    },
+    serial: (name) => readIfThere(path.join(dir, `${name}.serial`)),
+    log: (name) => readIfThere(path.join(cache, `libvirt/qemu/log/${name}.log`)),
+    restart: start,
+    stop: async () => {
+      await kill();
+      const files = existsSync(pids()) ? readdirSync(pids()) : [];
+      for (const file of files.filter((each) => each.endsWith('.pid')))
+        end(readFileSync(path.join(pids(), file), 'utf8'));
+      end(readIfThere(path.join(runtime, 'libvirt/virtlogd.pid')));
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    },
+  };
+}
+
+function end(pid: string): void {
+  try {
+    if (Number(pid) > 1) process.kill(Number(pid), 'SIGKILL');
+  } catch {
+    // It is gone.
+  }
+}
+
+function readIfThere(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+function bootSector(code: Buffer): Buffer {
+  const sector = Buffer.alloc(1_048_576);
+  code.copy(sector);
+  sector.writeUInt16LE(0xaa55, 510);
+  return sector;
+}
+
+function domainXml(name: string, dir: string, { guest = 'button', uuid, mode, disk }: DomainOptions): string {
+  const linux = guest === 'linux';
+  const text = (value: string): string =>
+    value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/'/g, '&apos;');
+  const files = path.join(dir, 'guest');
+  const kernel = `<kernel>${files}/vmlinuz</kernel><initrd>${files}/initramfs.gz</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1${mode ? ` vmgroup=${mode}` : ''}</cmdline>`;
+  const image = (file: string, dev: string): string =>
+    `<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${text(file)}'/><target dev='${dev}' bus='virtio'/>${
+      file.endsWith('button.img') ? '<readonly/><shareable/>' : ''
+    }</disk>`;
+  return `<domain type='qemu'>
+  <name>${text(name)}</name>${uuid ? `<uuid>${uuid}</uuid>` : ''}
+  <memory unit='MiB'>${linux ? 96 : 8}</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>${linux ? kernel : ''}</os>
+  <features><acpi/></features>
+  <on_poweroff>destroy</on_poweroff><on_crash>destroy</on_crash>
+  <devices>
+    ${guest === 'button' ? image(`${files}/button.img`, 'vda') : ''}${disk ? image(disk, 'vdb') : ''}
+    <controller type='usb' model='none'/>
+    <memballoon model='none'/>
+    ${linux ? `<serial type='file'><source path='${text(dir)}/${text(name)}.serial'/></serial>` : ''}
+    ${linux ? `<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>` : ''}
+  </devices>
+</domain>`;
+}

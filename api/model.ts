@@ -108,6 +108,8 @@ export interface Group extends ObjectMeta {
   policyName?: string;
   /** A policy of its own, from the annotation `vmgroup.dev/policy-spec`; it outranks {@link Group.policyName}. */
   policy?: SequencePolicy;
+  /** Its runs are rehearsals: from the annotation `vmgroup.dev/test`. */
+  test?: true;
   /** Why another controller powers the members: then nothing is done with the group's tree. */
   contestedBy?: string;
 }
@@ -223,6 +225,13 @@ export interface TierPolicy extends GatePolicy {
   tier: number;
   quorum?: number | `${number}%`;
   whenParked?: WhenParked;
+  targets?: RecoveryTargets;
+}
+
+/** Goals that runs are reported against. They change nothing that a run does. */
+export interface RecoveryTargets {
+  /** Recovery time objective: longest time from the start of the run until every VM has reached its gate, milliseconds. */
+  rto: number;
 }
 
 /** A SequencePolicy: how a group's runs behave where VirtualMachineGroup has no field for it. */
@@ -261,6 +270,8 @@ export interface SequencePolicySpec {
   deletion: DeletionPolicy;
   /** Answers to questions of the platform; the first one of a kind counts. */
   questions?: QuestionPolicy[];
+  /** Of the whole run. */
+  targets?: RecoveryTargets;
   tiers: TierPolicy[];
   members?: MemberPolicy[];
 }

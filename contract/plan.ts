@@ -14,6 +14,7 @@ import type {
   PowerState,
   Probe,
   QuestionPolicy,
+  RecoveryTargets,
   VirtualMachineStatus,
   VmLocator,
   WhenParked,
@@ -46,6 +47,8 @@ export interface Plan {
   forceSync?: string;
   /** The force sync that the last run carried out: it is not repeated. */
   syncedAs?: string;
+  /** The run is a rehearsal: reports compare it with rehearsals. */
+  test?: true;
   tiers: PlanTier[];
   policy: PlanPolicy;
   /**
@@ -67,6 +70,8 @@ export interface PlanPolicy {
   deletion: DeletionPolicy;
   /** Answers to questions of the platform. */
   questions?: QuestionPolicy[];
+  /** Of the whole run: for reports, it changes nothing that the run does. */
+  targets?: RecoveryTargets;
 }
 
 /** One tier, with the policy that holds for it. */
@@ -80,6 +85,8 @@ export interface PlanTier {
   whenParked: WhenParked;
   /** How many members make the tier done; absent: every one that is not optional. */
   quorum?: number;
+  /** As {@link PlanPolicy.targets}, for this tier. */
+  targets?: RecoveryTargets;
   members: PlanMember[];
 }
 

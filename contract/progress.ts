@@ -71,6 +71,8 @@ export interface TierProgress {
   until?: number;
   done: number;
   total: number;
+  /** Recovery time objective of the policy for this tier, milliseconds from the start of the run. */
+  rto?: number;
 }
 
 /** Phases of a run, as the search attribute shows them; after the end it is the outcome. */
@@ -94,6 +96,10 @@ export interface Progress {
   /** In one sentence, what the run waits for. */
   message: string;
   startedAt: number;
+  /** Recovery time objective of the policy for the run, milliseconds. */
+  rto?: number;
+  /** The run is a rehearsal. */
+  test?: true;
   /** In the order of the boot groups. */
   tiers: TierProgress[];
   members: MemberProgress[];

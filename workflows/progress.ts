@@ -62,6 +62,8 @@ export function progressOf(run: Run, outcome?: RunOutcome): Progress {
   if (run.refusedPlan) result.refusedPlan = run.refusedPlan;
   if (run.ignored) result.ignored = run.ignored;
   if (plan.forceSync !== undefined) result.forceSync = plan.forceSync;
+  if (plan.policy.targets) result.rto = plan.policy.targets.rto;
+  if (plan.test) result.test = true;
   if (outcome) result.outcome = outcome;
   return fitProgress(result);
 }
@@ -93,6 +95,7 @@ function tierProgress(run: Run, tier: PlanTier, index: number): TierProgress {
     isSettled(own(run.members, memberKey(member))?.phase, hasCome);
   const done = tier.members.filter(isOver).length;
   const result: TierProgress = { tier: index, phase: 'Pending', done, total: tier.members.length };
+  if (tier.targets) result.rto = tier.targets.rto;
   if (done === tier.members.length) result.phase = 'Done';
   else if (hasCome) result.phase = 'Running';
   else if (stage?.dueAt !== undefined) {

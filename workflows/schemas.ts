@@ -71,12 +71,15 @@ const retry = v.looseObject({
   maximumInterval: moment,
 });
 
+const targets = v.looseObject({ rto: moment });
+
 const policy = v.looseObject({
   operationTimeout: moment,
   retry,
   maxConcurrentOperations: v.pipe(count, v.minValue(1)),
   guestShutdownTimeout: moment,
   questions: v.exactOptional(list(v.looseObject({ kind: label, answer: label }))),
+  targets: v.exactOptional(targets),
   drift: v.looseObject({ action: v.picklist(['Enforce', 'Report']), maxCorrections: count, window: moment }),
 });
 
@@ -159,6 +162,7 @@ function plan(depth: number): v.GenericSchema {
     gateTimeout: moment,
     whenParked: v.picklist(['Hold', 'Continue', 'Fail']),
     quorum: v.exactOptional(count),
+    targets: v.exactOptional(targets),
     members: list(member(depth)),
   });
   return v.looseObject({
@@ -175,6 +179,7 @@ function plan(depth: number): v.GenericSchema {
     suspendMode: v.exactOptional(mode),
     forceSync: v.exactOptional(label),
     syncedAs: v.exactOptional(label),
+    test: v.exactOptional(v.literal(true)),
     tiers: list(tier),
     policy,
     beside: v.exactOptional(list(v.looseObject({ name, uid: label, ...seenByRules }))),

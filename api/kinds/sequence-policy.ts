@@ -5,7 +5,7 @@ import { duration, fields, metadata, name, positiveDuration } from './fields';
 import { checkProbes, gateFields, MAX_MEMBERS, toGatePolicy } from './gates';
 import { questionsSchema, toQuestions } from './questions';
 import { isDuration, listMap, MAX_LIST, serverRules } from './server-checks';
-import type { SequencePolicy, SequencePolicySpec } from '../model';
+import type { RecoveryTargets, SequencePolicy, SequencePolicySpec } from '../model';
 import { memberKind, toMember } from './virtual-machine-group';
 
 /** Defaults for a group without a policy, and for each field that a policy omits. Durations in milliseconds. */
@@ -41,6 +41,14 @@ function whenParked() {
   return z
     .enum(['Hold', 'Continue', 'Fail'])
     .describe('What a parked member does to the next tier: hold it back, let it start, or end the run.');
+}
+
+function targets(of: string) {
+  return fields({
+    rto: positiveDuration.describe(
+      `Recovery time objective: longest time from the start of the run until every VM of the ${of} has reached its gate.`,
+    ),
+  }).describe('Goals that runs are reported against; they change nothing that a run does.');
 }
 
 const spec = fields({
@@ -109,6 +117,7 @@ const spec = fields({
   questions: questionsSchema
     .optional()
     .describe('Answers to questions that the platform asks about a VM; at most 16.'),
+  targets: targets('run').optional(),
   tiers: z
     .array(
       fields({
@@ -116,6 +125,7 @@ const spec = fields({
         ...gateFields,
         quorum: quorum().optional(),
         whenParked: whenParked().optional(),
+        targets: targets('tier').optional(),
       }),
     )
     .max(MAX_LIST)
@@ -198,6 +208,7 @@ function general(given: WrittenSpec, report: Report): Partial<SequencePolicySpec
     guestShutdownTimeout: optionalDuration(given.guestShutdownTimeout),
     deletion: given.deletion,
     questions: given.questions && toQuestions(given.questions, report),
+    targets: toTargets(given.targets),
   });
 }
 
@@ -219,6 +230,11 @@ function toRetry(given: WrittenSpec['retry'], report: Report): SequencePolicySpe
   };
 }
 
+function toTargets(given: WrittenSpec['targets']): RecoveryTargets | undefined {
+  const rto = optionalDuration(given?.rto);
+  return rto === undefined ? undefined : { rto };
+}
+
 function toTierPolicy(given: NonNullable<WrittenSpec['tiers']>[number]): SequencePolicySpec['tiers'][number] {
   return {
     tier: given.tier,
@@ -226,6 +242,7 @@ function toTierPolicy(given: NonNullable<WrittenSpec['tiers']>[number]): Sequenc
     ...present({
       quorum: given.quorum as Quorum | undefined,
       whenParked: given.whenParked,
+      targets: toTargets(given.targets),
     }),
   };
 }

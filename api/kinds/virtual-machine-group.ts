@@ -9,6 +9,9 @@ import type { Group, MemberRef, Tier } from '../model';
 /** Annotation of a group that names its SequencePolicy. */
 export const POLICY_ANNOTATION = 'vmgroup.dev/policy';
 
+/** Annotation of a group whose runs are rehearsals: `true`. */
+export const TEST_ANNOTATION = 'vmgroup.dev/test';
+
 /** `spec.powerState` of groups and VMs. */
 export const powerState = z.enum(['PoweredOn', 'PoweredOff', 'Suspended']);
 
@@ -142,6 +145,7 @@ export const convertGroup: Convert<WrittenGroup, Group> = ({ spec = {} }, meta) 
       suspendMode: spec.suspendMode,
       nextForcePowerStateSyncTime: sync && /^now$/i.test(sync) ? 'now' : sync,
       policyName: nonEmpty(meta.annotations[POLICY_ANNOTATION]),
+      test: meta.annotations[TEST_ANNOTATION] === 'true' ? (true as const) : undefined,
     }),
   };
 };

@@ -45,25 +45,15 @@ export interface Inherited {
   powerOffMode?: PowerMode;
   suspendMode?: PowerMode;
   forceSync?: string;
+  test?: true;
   above: Group[];
 }
 
 /** The plan of a group under what it inherits. */
 export function planOf({ index, world }: PlanSource, group: Group, from: Inherited): Plan {
   const policy = policyOf(index, group)?.spec ?? DEFAULT_POLICY;
-  const powerOffMode = from.powerOffMode ?? group.powerOffMode;
-  const suspendMode = from.suspendMode ?? group.suspendMode;
-  const forceSync = [from.forceSync, forceSyncToken(group)].filter((token) => token !== undefined).join(';');
-  const inherited: Inherited = {
-    powerState: from.powerState,
-    root: from.root,
-    lineage: [...from.lineage, group.uid],
-    generation: from.generation + group.generation,
-    ...(powerOffMode && { powerOffMode }),
-    ...(suspendMode && { suspendMode }),
-    ...(forceSync && { forceSync }),
-    above: [...from.above, group],
-  };
+  const inherited = inheritedFrom(group, from);
+  const { powerOffMode, suspendMode, forceSync } = inherited;
   const gates = new Map(policy.members?.map((member) => [member.name, member]));
   const outcome = world.lastOutcome?.(group);
   const corrections = outcome?.corrections ?? {};
@@ -81,6 +71,7 @@ export function planOf({ index, world }: PlanSource, group: Group, from: Inherit
     ...(suspendMode && { suspendMode }),
     ...(forceSync && { forceSync }),
     ...(outcome?.forceSync !== undefined && { syncedAs: outcome.forceSync }),
+    ...(inherited.test && { test: true as const }),
     tiers: resolveTiers(index, group).map((tier) =>
       planTier({ index, world }, tier, policy, gates, inherited),
     ),
@@ -89,6 +80,24 @@ export function planOf({ index, world }: PlanSource, group: Group, from: Inherit
   };
   const standing = standingExceptions(plan, outcome);
   return standing.size > 0 ? withSetAside(plan, standing) : plan;
+}
+
+/** What the groups below this one take from it. */
+function inheritedFrom(group: Group, from: Inherited): Inherited {
+  const powerOffMode = from.powerOffMode ?? group.powerOffMode;
+  const suspendMode = from.suspendMode ?? group.suspendMode;
+  const forceSync = [from.forceSync, forceSyncToken(group)].filter((token) => token !== undefined).join(';');
+  return {
+    powerState: from.powerState,
+    root: from.root,
+    lineage: [...from.lineage, group.uid],
+    generation: from.generation + group.generation,
+    ...(powerOffMode && { powerOffMode }),
+    ...(suspendMode && { suspendMode }),
+    ...(forceSync && { forceSync }),
+    ...((from.test || group.test) && { test: true as const }),
+    above: [...from.above, group],
+  };
 }
 
 /** The plan with a mark on the members that the last run left as they are. */
@@ -119,6 +128,7 @@ function planTier(
     ...(gate === 'Probe' && probe && { probe }),
     whenParked: own.whenParked ?? policy.whenParked,
     ...(quorum !== undefined && { quorum }),
+    ...(own.targets && { targets: { ...own.targets } }),
     members: tier.members.map((member) => {
       const planned = {
         ...planMember(source, member, policy, inherited),
@@ -234,5 +244,6 @@ function planPolicy(policy: SequencePolicySpec): PlanPolicy {
     drift: { ...policy.drift },
     deletion: policy.deletion,
     ...(policy.questions && { questions: policy.questions }),
+    ...(policy.targets && { targets: { ...policy.targets } }),
   };
 }

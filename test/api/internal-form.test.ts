@@ -231,7 +231,23 @@ describe('classes', () => {
   });
 });
 
+test('only the annotation vmgroup.dev/test with the value true makes runs rehearsals', () => {
+  const annotated = (value: string): Group =>
+    groupOf(group('g').replace('name: g', `name: g, annotations: {vmgroup.dev/test: "${value}"}`));
+  expect(annotated('true').test).toBe(true);
+  expect(annotated('yes').test).toBeUndefined();
+});
+
 describe('policies', () => {
+  test('recovery targets of the run and of tiers, in milliseconds', () => {
+    const text = policy('p', 'targets: {rto: 30m}', 'tiers: [{tier: 0, targets: {rto: 90s}}, {tier: 1}]');
+    const spec = parse(text).manifests.policies[0]?.spec;
+    expect(spec?.targets).toEqual({ rto: 1_800_000 });
+    expect(spec?.tiers).toEqual([{ tier: 0, targets: { rto: 90_000 } }, { tier: 1 }]);
+    expect(parse(policy('p', 'targets: {rto: 0s}')).problems).toHaveLength(1);
+    expect(parse(policy('p', 'targets: {}')).problems).toHaveLength(1);
+  });
+
   test('what is left out has its built-in value', () => {
     expect(parse(policy('p')).manifests.policies[0]?.spec).toEqual(DEFAULT_POLICY);
     expect(

@@ -490,3 +490,21 @@ test('a group without a power state of its own has no plan of its own', () => {
   expect(resolvePlan(index, from.groups[0] as Group)).toBeUndefined();
   expect(index.groups.has(`${NS}/app`)).toBe(true);
 });
+
+test('targets of the policy and the mark of a rehearsal travel in the plan, the mark to nested groups too', () => {
+  const from = manifests({
+    groups: [
+      group('app', [tier(['a']), tier(['g:child'])], { ...on, test: true, policyName: 'p' }),
+      group('child', [tier(['b'])], { groupName: 'app' }),
+    ],
+    virtualMachines: [vm('a', 'app'), vm('b', 'child')],
+    policies: [policy('p', { targets: { rto: 1_800_000 }, tiers: [{ tier: 0, targets: { rto: 600_000 } }] })],
+  });
+  const plan = planOf(from);
+  expect(plan.policy.targets).toEqual({ rto: 1_800_000 });
+  expect(plan.tiers.map(({ targets }) => targets)).toEqual([{ rto: 600_000 }, undefined]);
+  expect(plansOf(plan).map(({ name, test, policy: { targets } }) => [name, test, targets])).toEqual([
+    ['app', true, { rto: 1_800_000 }],
+    ['child', true, undefined],
+  ]);
+});

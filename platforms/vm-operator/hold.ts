@@ -6,7 +6,7 @@
  */
 import type { Placement } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
-import { recordedOperation } from './annotations';
+import { recordedOperation } from '../on-kubernetes';
 import { desiredStateOf, exists, placementOf } from './observe';
 
 /** Where a VM is while VM Operator has not decided: an empty zone. */

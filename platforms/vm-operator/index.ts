@@ -1,12 +1,6 @@
 /** The platform `vm-operator`: VMs that VM Operator keeps, reached through the API server alone. */
-export {
-  APPLY_TIME,
-  isPaused,
-  isPowerState,
-  powerOnChecks,
-  recordedOperation,
-  recordedPlacement,
-} from './annotations';
+export { isPowerState, recordedOperation } from '../on-kubernetes';
+export { APPLY_TIME, isPaused, powerOnChecks, recordedPlacement } from './annotations';
 export { startsByItself } from './hold';
 export { statusOf } from './observe';
 export { VmOperatorPlatform, type VmOperatorOptions } from './platform';

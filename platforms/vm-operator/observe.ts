@@ -10,14 +10,8 @@ import type { Placement, PowerState, VirtualMachineStatus } from '../../api';
 import type { ObjectCondition, VirtualMachineObject } from '../../kubernetes';
 import { isGuestAddress } from '../guest-address';
 import type { VirtualMachineState } from '../platform';
-import type { VirtualMachineRef } from '../../contract';
-import {
-  isPaused,
-  isPowerState,
-  powerOnChecks,
-  recordedOperation,
-  type RecordedOperation,
-} from './annotations';
+import { isPowerState, recordedOperation, refOf, type RecordedOperation } from '../on-kubernetes';
+import { isPaused, powerOnChecks } from './annotations';
 import { classifyWarning, type Warning } from './warnings';
 
 /** What is known beside the object. */
@@ -62,13 +56,6 @@ export function observe(vm: VirtualMachineObject, circumstances: Circumstances):
     state: { vm: refOf(vm), status: statusOf(vm, circumstances.at), ...(operation && { operation }) },
     ...(reviewAt !== undefined && { reviewAt }),
   };
-}
-
-/** Names a VM. */
-export function refOf({
-  metadata: { namespace = '', name, uid = '' },
-}: VirtualMachineObject): VirtualMachineRef {
-  return { namespace, name, uid };
 }
 
 /** The power state that was last seen. */

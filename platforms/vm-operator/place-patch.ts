@@ -11,8 +11,9 @@
  */
 import type { Placement } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
+import { recordedOperation } from '../on-kubernetes';
 import { lateCallMessage, PlatformError, type PlaceOptions, type ReleaseOptions } from '../platform';
-import { PLACEMENT, placementText, recordedClaim, recordedOperation, recordedPlacement } from './annotations';
+import { PLACEMENT, placementText, recordedClaim, recordedPlacement } from './annotations';
 import { desiredStateOf, exists, placementOf } from './observe';
 
 /** The place of a VM, and the patch that records it; no patch if it is recorded already. */

@@ -3,13 +3,13 @@ import pMap from 'p-map';
 import type { Placement } from '../../api';
 import type { PlacementResult, VirtualMachineRef } from '../../contract';
 import type { VirtualMachineObject } from '../../kubernetes';
+import { refOf, WRITES } from '../on-kubernetes';
 import { PlatformError, type PlaceOptions } from '../platform';
 import { PLACEMENT } from './annotations';
 import type { Places } from './choose-places';
-import { WRITES, type NewestVms } from './newest-vms';
-import { refOf } from './observe';
 import { patchForPlace, patchToTakeBack, type PlaceIntent } from './place-patch';
 import type { Candidate } from './placement-problem';
+import type { NewestVirtualMachines } from './vm-reports';
 
 /** A VM on which a new place may have been written. */
 export interface WrittenPlace {
@@ -24,9 +24,9 @@ const WRITERS = 10;
 
 /** Writes the places that were chosen or kept. */
 export class PlaceWriter {
-  readonly #vms: NewestVms;
+  readonly #vms: NewestVirtualMachines;
 
-  constructor(vms: NewestVms) {
+  constructor(vms: NewestVirtualMachines) {
     this.#vms = vms;
   }
 

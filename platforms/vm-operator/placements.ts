@@ -16,18 +16,18 @@ import {
   type VirtualMachineObject,
 } from '../../kubernetes';
 import type { Solve } from '../../placement';
+import { platformError, resourceName } from '../on-kubernetes';
 import { PlatformError, type PlaceOptions, type ReleaseOptions } from '../platform';
 import { choosePlaces, keptPlaces, type Places } from './choose-places';
-import { platformError } from './errors';
 import type { Candidate } from './placement-problem';
-import { MACHINES, type NewestVms } from './newest-vms';
+import type { NewestVirtualMachines } from './vm-reports';
 import { refuseLate, replyToRelease } from './place-patch';
 import { forEachVm, gone, PlaceWriter, type WrittenPlace } from './place-writer';
 
 /** What {@link Placements} works with. */
 export interface PlacementsOptions {
   api: ApiServer;
-  vms: NewestVms;
+  vms: NewestVirtualMachines;
   /** The lock of each namespace. */
   locks: LeaseLocks;
   solve: Solve;
@@ -169,7 +169,7 @@ export class Placements {
       }))
         found.set(object.metadata.uid ?? '', trimVirtualMachine(object));
     } catch (error: unknown) {
-      throw platformError(error, 'list', MACHINES);
+      throw platformError(error, 'list', resourceName(RESOURCES.virtualMachines));
     }
     return found;
   }

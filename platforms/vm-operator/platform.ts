@@ -2,7 +2,7 @@
  * VMs that VM Operator manages (github.com/vmware-tanzu/vm-operator): power through `spec.powerState` of a VirtualMachine, its effect from
  * `status`. VM Operator's own VM controller does the work.
  *
- * PLATFORM-1, PLATFORM-2: see power-patch.ts. Requests are recorded on the VM itself, so they hold for every process and outlive each.
+ * PLATFORM-1, PLATFORM-2: see accept.ts of on-kubernetes. Requests are recorded on the VM itself, so they hold for every process and outlive each.
  * PLATFORM-3: see observe.ts.
  * PLATFORM-4: see place-patch.ts.
  * VMOPERATOR-6: see hold.ts.
@@ -14,14 +14,15 @@ import {
   leaseLocks,
   RESOURCES,
   resourceCache,
+  trimVirtualMachine,
   type ApiServer,
   type ResourceCache,
   type VirtualMachineObject,
 } from '../../kubernetes';
 import { solveInThread, type Solve } from '../../placement';
 import { CAPABILITIES, type Capabilities } from '../capabilities';
+import { absentState, followed, NewestObjects, type UpdateStep } from '../on-kubernetes';
 import {
-  PlatformError,
   type PlaceOptions,
   type Platform,
   type PowerRequest,
@@ -29,12 +30,11 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
-import { NewestVms, type UpdateStep } from './newest-vms';
 import { patchToHold, placeOfVmOperator } from './hold';
 import { gone } from './place-writer';
 import { Placements } from './placements';
 import { replyToPower } from './power-patch';
-import { VmReports } from './vm-reports';
+import { VmReports, type NewestVirtualMachines } from './vm-reports';
 import { WARNINGS_OF_MACHINES, warningOf, type Warning } from './warnings';
 
 /** What {@link VmOperatorPlatform} works with. */
@@ -66,8 +66,6 @@ export const PLACEMENT_LEASE = 'vmgroup-placement';
 
 /** Milliseconds; a power-on takes a few seconds. */
 const PATIENCE = 10_000;
-/** Milliseconds in which a watch opens. */
-const OPENING = 5_000;
 
 /** A {@link Platform} on the VirtualMachines of an API server. Runs from the start until `close`. */
 export class VmOperatorPlatform implements Platform {
@@ -75,7 +73,7 @@ export class VmOperatorPlatform implements Platform {
   readonly capabilities: Capabilities;
   readonly #companion: boolean;
   readonly #machines: ResourceCache<VirtualMachineObject>;
-  readonly #vms: NewestVms;
+  readonly #vms: NewestVirtualMachines;
   readonly #reports: VmReports;
   readonly #placements: Placements;
   readonly #events: ResourceCache<Warning> | undefined;
@@ -88,7 +86,10 @@ export class VmOperatorPlatform implements Platform {
       : CAPABILITIES['vm-operator'];
     this.#machines = machines;
     this.#reports = new VmReports(() => this.#vms, patience);
-    this.#vms = new NewestVms(api, machines, this.#reports);
+    this.#vms = new NewestObjects({
+      ...{ api, cache: machines, listener: this.#reports },
+      ...{ resource: RESOURCES.virtualMachines, trim: trimVirtualMachine },
+    });
     const identity = `${hostname()}_${process.pid}`;
     const locks = leaseLocks({ api, name: PLACEMENT_LEASE, identity });
     this.#placements = new Placements({ api, vms: this.#vms, locks, solve });
@@ -98,26 +99,8 @@ export class VmOperatorPlatform implements Platform {
   }
 
   async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
-    await syncedOrAborted(this.#machines, signal);
-    await liveOrAborted(this.#machines, signal);
-    if (signal.aborted) return;
-    if (!this.#machines.live) throw notLive(this.#machines.error);
-    await new Promise<void>((resolve, reject) => {
-      let removeSink: () => void = () => undefined;
-      const end = (settle: () => void): void => {
-        removeSink();
-        removeListener();
-        signal.removeEventListener('abort', stop);
-        settle();
-      };
-      const stop = (): void => end(resolve);
-      const removeListener = this.#machines.onLive((live) => {
-        if (!live) end(() => reject(notLive(this.#machines.error)));
-      });
-      signal.addEventListener('abort', stop, { once: true });
-      removeSink = this.#reports.addSink(sink);
-      if (signal.aborted) removeSink();
-    });
+    const addSink = (each: WatchSink): (() => void) => this.#reports.addSink(each);
+    await followed([this.#machines], 'VirtualMachines', { sink, addSink }, signal);
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
@@ -166,7 +149,9 @@ export class VmOperatorPlatform implements Platform {
       vm,
       placement: placeOfVmOperator(version),
     });
-    const step = (version: VirtualMachineObject | undefined): UpdateStep<PlacementResult> => {
+    const step = (
+      version: VirtualMachineObject | undefined,
+    ): UpdateStep<PlacementResult, VirtualMachineObject> => {
       if (!version) throw gone(vm);
       const patch = patchToHold(version);
       return patch ? { type: 'Patch', patch, result: placed } : { type: 'Done', result: placed(version) };
@@ -177,7 +162,7 @@ export class VmOperatorPlatform implements Platform {
   #powerStep(
     version: VirtualMachineObject | undefined,
     request: PowerRequest,
-  ): UpdateStep<VirtualMachineState> {
+  ): UpdateStep<VirtualMachineState, VirtualMachineObject> {
     const reply = replyToPower(version, request, Date.now(), this.#companion);
     switch (reply.type) {
       case 'Refused':
@@ -186,7 +171,7 @@ export class VmOperatorPlatform implements Platform {
         // Known only if there is an object.
         return { type: 'Done', result: this.#reports.stateOf(version as VirtualMachineObject) };
       case 'Absent':
-        return { type: 'Done', result: absent(request) };
+        return { type: 'Done', result: absentState(request) };
       case 'Patch':
         return { type: 'Patch', patch: reply.patch, result: (written) => this.#reports.stateOf(written) };
     }
@@ -204,46 +189,4 @@ function followWarnings(options: VmOperatorOptions): ResourceCache<Warning> {
     ...(namespaces && { namespaces }),
     ...(onBroken && { onBroken }),
   });
-}
-
-/** A VM that does not exist is off. */
-function absent({ vm, operation }: PowerRequest): VirtualMachineState {
-  return {
-    vm,
-    status: { powerState: 'PoweredOff', at: Date.now() },
-    operation: { ...operation, phase: 'Done' },
-  };
-}
-
-function notLive(error: unknown): PlatformError {
-  const why = error instanceof Error ? error.message : 'it is not read yet';
-  return new PlatformError('Transient', `the list of VirtualMachines is not up to date: ${why}`, undefined, {
-    cause: error,
-  });
-}
-
-/** Resolves once every watch is open, {@link OPENING} passed, or `signal` aborts. */
-async function liveOrAborted(cache: ResourceCache<unknown>, signal: AbortSignal): Promise<void> {
-  if (cache.live || signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      stop();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, OPENING);
-    const stop = cache.onLive(end);
-    signal.addEventListener('abort', end, { once: true });
-  });
-}
-
-/** Resolves once everything was listed, or `signal` aborts. */
-async function syncedOrAborted(cache: ResourceCache<unknown>, signal: AbortSignal): Promise<void> {
-  let stop: () => void = () => undefined;
-  const stopped = new Promise<void>((resolve) => (stop = resolve));
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-  await Promise.race([cache.synced(), stopped]);
-  signal.removeEventListener('abort', stop);
 }

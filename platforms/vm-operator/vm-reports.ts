@@ -2,13 +2,16 @@
 import type { VirtualMachineRef } from '../../contract';
 import { timerDelay, type CacheChange, type VirtualMachineObject } from '../../kubernetes';
 import type { VirtualMachineState, WatchSink } from '../platform';
-import { vmKey, type NewestVms, type VmListener } from './newest-vms';
+import { vmKey, type NewestObjects, type VmListener } from '../on-kubernetes';
 import { observe } from './observe';
 import type { Warning } from './warnings';
 
+/** The newest versions of the VMs. */
+export type NewestVirtualMachines = NewestObjects<VirtualMachineObject>;
+
 /** Runs until `close`. */
 export class VmReports implements VmListener {
-  readonly #vms: () => NewestVms;
+  readonly #vms: () => NewestVirtualMachines;
   readonly #patience: number;
   readonly #sinks = new Set<WatchSink>();
   /** The last warning on each VM, by uid, with the key of its event. */
@@ -16,7 +19,7 @@ export class VmReports implements VmListener {
   readonly #reviews = new Map<string, NodeJS.Timeout>();
 
   /** @param patience Milliseconds that VM Operator has to recover after a warning. */
-  constructor(vms: () => NewestVms, patience: number) {
+  constructor(vms: () => NewestVirtualMachines, patience: number) {
     this.#vms = vms;
     this.#patience = patience;
   }

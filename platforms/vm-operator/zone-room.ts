@@ -8,7 +8,7 @@ import {
   type Resource,
 } from '../../kubernetes';
 import type { PlacementZone } from '../../placement';
-import { platformError } from './errors';
+import { platformError } from '../on-kubernetes';
 import { zoneOf, zoneOfAvailabilityZone } from './zones';
 
 /** Lists a resource, of a namespace or of the cluster; undefined: the server does not know it. */

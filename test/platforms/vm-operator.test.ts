@@ -273,7 +273,7 @@ test('VMOPERATOR-1: a newer operation that came in between wins', async () => {
   );
 });
 
-test('VMOPERATOR-3: an echo from before an operation does not end it', async () => {
+test('NEWEST-1: an echo from before an operation does not end it', async () => {
   const name = fresh();
   const vm = await desk.vm(name, 'PoweredOn');
   await withProcess(admin(), async ({ machines }) => {

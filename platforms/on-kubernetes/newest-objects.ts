@@ -1,27 +1,25 @@
 /**
- * The newest version of each VirtualMachine that is known, and writes to them.
+ * The newest version of each object of one resource that is known, and writes to them. Each object is a VM.
  *
- * VMOPERATOR-3: of two versions of a VM only the newer one is ever reported. A version that this process wrote or read itself counts until the
+ * NEWEST-1: of two versions of a VM only the newer one is ever reported. A version that this process wrote or read itself counts until the
  *     cache has caught up, and an older one from the cache is dropped.
  */
 import type { VirtualMachineRef } from '../../contract';
 import {
   isOlder,
   KubernetesError,
-  RESOURCES,
-  trimVirtualMachine,
   type ApiServer,
   type CacheChange,
+  type KubernetesObject,
+  type Resource,
   type ResourceCache,
-  type VirtualMachineObject,
 } from '../../kubernetes';
 import { PlatformError } from '../platform';
 import { platformError } from './errors';
-import { refOf } from './observe';
 
 /** A version that the cache does not have yet. */
-interface Ahead {
-  object: VirtualMachineObject;
+interface Ahead<T> {
+  object: T;
   at: number;
 }
 
@@ -32,36 +30,50 @@ export interface VmListener {
 }
 
 /** What to do with one version of a VM: nothing more, or a patch that then has a result. */
-export type UpdateStep<T> =
-  | { type: 'Done'; result: T }
-  | { type: 'Patch'; patch: object; result: (written: VirtualMachineObject) => T };
+export type UpdateStep<R, T> =
+  | { type: 'Done'; result: R }
+  /** A patch of the status that comes first: the step is asked again for the version after it. */
+  | { type: 'Prepare'; patch: object }
+  | { type: 'Patch'; patch: object; result: (written: T) => R };
 
-/** The resource, for error messages. */
-export const MACHINES = 'virtualmachines.vmoperator.vmware.com';
+/** What {@link NewestObjects} follows. */
+export interface NewestOptions<T> {
+  api: ApiServer;
+  resource: Resource;
+  cache: ResourceCache<T>;
+  /** What the cache keeps of an object. */
+  trim: (object: KubernetesObject) => T;
+  listener: VmListener;
+}
+
+/** `plural.group`, or `plural/subresource.group`, as error messages name a resource. */
+export function resourceName({ plural, group }: Resource, subresource?: string): string {
+  return `${plural}${subresource === undefined ? '' : `/${subresource}`}.${group}`;
+}
 
 /** Field manager of our writes. */
 const FIELD_MANAGER = 'vmgroup-worker';
-/** Attempts to write before the call fails: VM Operator writes a few times while a VM changes. */
+/** Attempts to write before the call fails: the VM's own controller writes a few times while a VM changes. */
 export const WRITES = 6;
 /** Milliseconds for which our own version counts: after that the cache has it, or the server was restored to an older state. */
 const LONGEST_LAG = 60_000;
 
 /** Follows a cache until `close`. */
-export class NewestVms {
-  readonly #api: ApiServer;
-  readonly #machines: ResourceCache<VirtualMachineObject>;
+export class NewestObjects<T extends KubernetesObject> {
+  readonly #options: NewestOptions<T>;
+  readonly #cache: ResourceCache<T>;
   readonly #listener: VmListener;
-  readonly #ahead = new Map<string, Ahead>();
+  readonly #ahead = new Map<string, Ahead<T>>();
   /** When each version of an object arrived. */
-  readonly #arrivals = new WeakMap<VirtualMachineObject, number>();
+  readonly #arrivals = new WeakMap<T, number>();
   readonly #unsubscribe: () => void;
   #lastNow = 0;
 
-  constructor(api: ApiServer, machines: ResourceCache<VirtualMachineObject>, listener: VmListener) {
-    this.#api = api;
-    this.#machines = machines;
-    this.#listener = listener;
-    this.#unsubscribe = machines.onChange((change) => this.#arrived(change));
+  constructor(options: NewestOptions<T>) {
+    this.#options = options;
+    this.#cache = options.cache;
+    this.#listener = options.listener;
+    this.#unsubscribe = options.cache.onChange((change) => this.#arrived(change));
   }
 
   close(): void {
@@ -76,19 +88,19 @@ export class NewestVms {
 
   /** Keys of all VMs: `namespace/name`. */
   *keys(): IterableIterator<string> {
-    for (const [key] of this.#machines.entries()) yield key;
-    for (const key of this.#ahead.keys()) if (!this.#machines.get(key)) yield key;
+    for (const [key] of this.#cache.entries()) yield key;
+    for (const key of this.#ahead.keys()) if (!this.#cache.get(key)) yield key;
   }
 
-  newest(key: string): VirtualMachineObject | undefined {
+  newest(key: string): T | undefined {
     const ahead = this.#ahead.get(key);
     if (ahead && Date.now() - ahead.at < LONGEST_LAG) return ahead.object;
-    return this.#machines.get(key);
+    return this.#cache.get(key);
   }
 
   /** When a version arrived. One that the cache had from the start arrived by the last contact with the server. */
-  arrivedAt(object: VirtualMachineObject): number {
-    return this.#arrivals.get(object) ?? this.#machines.lastContactAt ?? this.now();
+  arrivedAt(object: T): number {
+    return this.#arrivals.get(object) ?? this.#cache.lastContactAt ?? this.now();
   }
 
   /**
@@ -96,19 +108,20 @@ export class NewestVms {
    *
    * @throws PlatformError when the server cannot be asked.
    */
-  async current(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineObject | undefined> {
-    const known = this.#machines.live ? this.newest(vmKey(vm)) : undefined;
+  async current(vm: VirtualMachineRef, signal?: AbortSignal): Promise<T | undefined> {
+    const known = this.#cache.live ? this.newest(vmKey(vm)) : undefined;
     return known?.metadata.uid === vm.uid ? known : this.fetch(vm, signal);
   }
 
   /** {@link current}, always from the server. */
-  async fetch(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineObject | undefined> {
+  async fetch(vm: VirtualMachineRef, signal?: AbortSignal): Promise<T | undefined> {
     try {
-      const object = await this.#api.get(RESOURCES.virtualMachines, vm, signal && { signal });
-      const newest = object && this.#remember(trimVirtualMachine(object));
+      const { api, resource, trim } = this.#options;
+      const object = await api.get(resource, vm, signal && { signal });
+      const newest = object && this.#remember(trim(object));
       return newest?.metadata.uid === vm.uid ? newest : undefined;
     } catch (error: unknown) {
-      throw platformError(error, 'get', MACHINES);
+      throw platformError(error, 'get', resourceName(this.#options.resource));
     }
   }
 
@@ -121,16 +134,20 @@ export class NewestVms {
     vm: VirtualMachineRef,
     patch: object,
     signal?: AbortSignal,
-  ): Promise<VirtualMachineObject | undefined> {
+    subresource?: 'status',
+  ): Promise<T | undefined> {
     try {
-      const object = await this.#api.merge(RESOURCES.virtualMachines, vm, patch, {
+      const { api, resource, trim } = this.#options;
+      const object = await api.merge(resource, vm, patch, {
         fieldManager: FIELD_MANAGER,
+        ...(subresource && { subresource }),
         ...(signal && { signal }),
       });
-      return this.#remember(trimVirtualMachine(object));
+      return this.#remember(trim(object));
     } catch (error: unknown) {
       if (error instanceof KubernetesError && (error.isConflict || error.isNotFound)) return undefined;
-      throw platformError(error, 'patch', MACHINES);
+      const what = resourceName(this.#options.resource, subresource);
+      throw platformError(error, 'patch', what);
     }
   }
 
@@ -140,19 +157,20 @@ export class NewestVms {
    * @param what For the error message: what is written.
    * @throws PlatformError `Transient` after {@link WRITES} conflicts; whatever `step` throws.
    */
-  async update<T>(
+  async update<R>(
     vm: VirtualMachineRef,
-    object: VirtualMachineObject | undefined,
-    step: (object: VirtualMachineObject | undefined) => UpdateStep<T>,
+    object: T | undefined,
+    step: (object: T | undefined) => UpdateStep<R, T>,
     { what, signal }: { what: string; signal?: AbortSignal | undefined },
-  ): Promise<T> {
+  ): Promise<R> {
     let version = object;
     for (let tries = 1; tries <= WRITES; tries += 1) {
       const next = step(version);
       if (next.type === 'Done') return next.result;
-      const written = await this.write(vm, next.patch, signal);
-      if (written) return next.result(written);
-      version = await this.fetch(vm, signal);
+      const isFirst = next.type === 'Prepare';
+      const written = await this.write(vm, next.patch, signal, isFirst ? 'status' : undefined);
+      if (written && !isFirst) return next.result(written);
+      version = written ?? (await this.fetch(vm, signal));
     }
     throw new PlatformError(
       'Transient',
@@ -161,7 +179,7 @@ export class NewestVms {
   }
 
   /** Returns the newest version that is known, which need not be this one. */
-  #remember(object: VirtualMachineObject): VirtualMachineObject {
+  #remember(object: T): T {
     const key = vmKey(object.metadata);
     const known = this.newest(key);
     if (known && isOlder(object, known)) return known;
@@ -172,7 +190,8 @@ export class NewestVms {
     return object;
   }
 
-  #arrived({ key, object, previous }: CacheChange<VirtualMachineObject>): void {
+  #arrived(change: CacheChange<T>): void {
+    const { key, object } = change;
     const ahead = this.#ahead.get(key);
     const fresh = ahead && Date.now() - ahead.at < LONGEST_LAG ? ahead.object : undefined;
     if (object) {
@@ -182,6 +201,7 @@ export class NewestVms {
       this.#listener.changed(key);
       return;
     }
+    const previous = change.previous as T;
     // Another VM of the same name may be known already.
     if (fresh && fresh.metadata.uid !== previous.metadata.uid) return;
     this.#ahead.delete(key);
@@ -192,4 +212,11 @@ export class NewestVms {
 /** `namespace/name`. */
 export function vmKey({ namespace, name }: { namespace?: string; name: string }): string {
   return `${namespace}/${name}`;
+}
+
+/** Names a VM. */
+export function refOf({
+  metadata: { namespace = '', name, uid = '' },
+}: Pick<KubernetesObject, 'metadata'>): VirtualMachineRef {
+  return { namespace, name, uid };
 }

@@ -1,0 +1,21 @@
+/** What platforms share whose VMs are objects of an API server: the record of operations on each object, its newest version, errors, and the watch. */
+export { absentState, recordOf, verdictOn, type Verdict } from './accept';
+export { platformError, type OperatorVerb } from './errors';
+export { followed } from './followed';
+export {
+  NewestObjects,
+  refOf,
+  resourceName,
+  vmKey,
+  WRITES,
+  type UpdateStep,
+  type VmListener,
+} from './newest-objects';
+export {
+  isPowerState,
+  OPERATION,
+  operationText,
+  ownAnnotation,
+  recordedOperation,
+  type RecordedOperation,
+} from './record';

@@ -76,6 +76,14 @@ export interface ApiServer {
     patch: object,
     options?: WriteOptions,
   ): Promise<KubernetesObject>;
+  /** Asks for an action on an object: PUT of `body` on a subresource such as `start`. What is answered is not read. */
+  invoke(
+    resource: Resource,
+    key: ObjectKeyParts,
+    action: string,
+    body: object,
+    options?: CallOptions,
+  ): Promise<void>;
   /** Does nothing if there is no such object, or with `uid` if it is another one. */
   delete(resource: Resource, key: ObjectKeyParts & { uid?: string }, options?: CallOptions): Promise<void>;
 }
@@ -129,6 +137,10 @@ export function apiServer(config: KubeConfig): ApiServer {
         body: patch,
         contentType: PatchStrategy.MergePatch,
       }),
+    invoke: async (resource, { namespace, name }, action, body, options) => {
+      const path = pathOf(resource, namespace, name, action);
+      await connection.call({ method: HttpMethod.PUT, path, body, answer: 'Ignored' }, options);
+    },
     delete: async (resource, { namespace, name, uid }, options) => {
       const path = pathOf(resource, namespace, name);
       const body = uid === undefined ? {} : { preconditions: { uid } };

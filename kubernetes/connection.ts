@@ -28,6 +28,8 @@ export interface Request {
   body?: object;
   /** Of the body; default JSON. */
   contentType?: string;
+  /** What an action answers need not be JSON. */
+  answer?: 'Ignored';
 }
 
 /** Who receives the events of a watch. */
@@ -80,7 +82,7 @@ export class Connection {
       const text = await response.body.text();
       const { httpStatusCode: code, headers } = response;
       if (code < 200 || code > 299) throw answerError(what, code, text, headers['retry-after']);
-      return JSON.parse(text);
+      return request.answer === 'Ignored' ? undefined : JSON.parse(text);
     } catch (error: unknown) {
       throw error instanceof KubernetesError ? error : noAnswerError(what, error);
     } finally {

@@ -11,6 +11,8 @@ export interface Resource {
 }
 
 const VM_OPERATOR = { group: 'vmoperator.vmware.com', version: 'v1alpha6', namespaced: true };
+const KUBEVIRT = { group: 'kubevirt.io', version: 'v1', namespaced: true };
+const KUBEVIRT_ACTIONS = { ...KUBEVIRT, group: 'subresources.kubevirt.io' };
 const TOPOLOGY = { group: 'topology.tanzu.vmware.com', version: 'v1alpha1' };
 
 /** Every resource that the product touches. Zones: see "Where zones and capacity are on a vSphere Supervisor" in the reference. */
@@ -18,6 +20,16 @@ export const RESOURCES = {
   virtualMachineGroups: { ...VM_OPERATOR, plural: 'virtualmachinegroups', kind: 'VirtualMachineGroup' },
   virtualMachines: { ...VM_OPERATOR, plural: 'virtualmachines', kind: 'VirtualMachine' },
   virtualMachineClasses: { ...VM_OPERATOR, plural: 'virtualmachineclasses', kind: 'VirtualMachineClass' },
+  kubevirtMachines: { ...KUBEVIRT, plural: 'virtualmachines', kind: 'VirtualMachine' },
+  kubevirtInstances: { ...KUBEVIRT, plural: 'virtualmachineinstances', kind: 'VirtualMachineInstance' },
+  /** KubeVirt serves actions on its VMs under a group of their own. */
+  kubevirtMachineActions: { ...KUBEVIRT_ACTIONS, plural: 'virtualmachines', kind: 'VirtualMachine' },
+  kubevirtInstanceActions: {
+    ...KUBEVIRT_ACTIONS,
+    plural: 'virtualmachineinstances',
+    kind: 'VirtualMachineInstance',
+  },
+  nodes: { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false },
   sequencePolicies: {
     group: 'vmgroup.dev',
     version: 'v1alpha1',

@@ -10,7 +10,7 @@ import type { Resource } from './resources';
 /** What may be written of one resource. */
 export interface WriteRule {
   resource: Resource;
-  verbs: readonly ('create' | 'replace' | 'apply' | 'merge' | 'delete')[];
+  verbs: readonly ('create' | 'replace' | 'apply' | 'merge' | 'invoke' | 'delete')[];
   /**
    * Paths of the fields, for `merge`: a patch may touch these and what is below them. Absent: any field. What identifies the object is always
    * allowed.
@@ -81,6 +81,10 @@ export function restrictedWrites(api: ApiServer, rules: readonly WriteRule[]): A
     merge: async (resource, key, patch, options) => {
       check(resource, 'merge', options, patch);
       return api.merge(resource, key, patch, options);
+    },
+    invoke: async (resource, key, action, body, options) => {
+      check(resource, 'invoke');
+      return api.invoke(resource, key, action, body, options);
     },
     delete: async (resource, key, options) => {
       check(resource, 'delete');

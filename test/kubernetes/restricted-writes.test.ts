@@ -75,12 +75,16 @@ test('a refused write is not sent; reads and others pass', async () => {
       { metadata: { name: 'a' } }
     ),
     delete: async () => void sent.push('delete'),
+    invoke: async () => void sent.push('invoke'),
   } as unknown as ApiServer;
   const restricted = restrictedWrites(api, rules);
   await expect(
     restricted.merge(virtualMachineGroups, { name: 'a' }, { spec: { powerState: 'PoweredOn' } }),
   ).rejects.toThrow('spec.powerState was not sent: this process never writes it');
   await expect(restricted.delete(virtualMachines, { name: 'a' })).rejects.toThrow('delete virtualmachines');
+  await expect(restricted.invoke(virtualMachines, { name: 'a' }, 'start', {})).rejects.toThrow(
+    'invoke virtualmachines',
+  );
   expect(sent).toEqual([]);
   await restricted.merge(virtualMachines, { name: 'a' }, { spec: { powerState: 'PoweredOn' } });
   expect(await restricted.get(virtualMachines, { name: 'a' })).toBeUndefined();

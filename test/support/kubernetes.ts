@@ -10,6 +10,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { freePort } from '../../cli/temporal-server';
+import { createAuthority } from './certificates';
 import { findKubernetesParts } from './kubernetes-parts';
 
 /** Groups of each user. All but `admin` begin without rights: RBAC objects give them some. */
@@ -84,6 +85,8 @@ export interface TestCluster {
 export interface ClusterOptions {
   /** Further arguments of the API server. */
   args?: string[];
+  /** The API server passes calls on to the servers of APIServices. */
+  aggregation?: boolean;
 }
 
 /**
@@ -91,7 +94,10 @@ export interface ClusterOptions {
  *
  * @throws Error with the end of the log when a part does not start.
  */
-export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<TestCluster> {
+export async function startCluster({
+  args = [],
+  aggregation = false,
+}: ClusterOptions = {}): Promise<TestCluster> {
   const parts = await findKubernetesParts();
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-kubernetes-'));
   const socket = path.join(dir, 'etcd:1');
@@ -101,6 +107,7 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
     Object.keys(USERS).map((user) => [user, randomBytes(16).toString('hex')]),
   ) as Record<ClusterUser, string>;
   writeServerFiles(dir, tokens);
+  const proxyArguments = aggregation ? aggregationArguments(path.join(dir, 'front-proxy')) : [];
   const kubeconfig = (user: ClusterUser = 'admin'): string =>
     path.join(dir, `${user.replaceAll(':', '-')}.yaml`);
   let apiServer: ChildProcess;
@@ -128,6 +135,7 @@ export async function startCluster({ args = [] }: ClusterOptions = {}): Promise<
       ...['--service-account-signing-key-file', path.join(dir, 'key.pem')],
       ...['--service-cluster-ip-range', '10.0.0.0/24', '--endpoint-reconciler-type', 'none'],
       ...['--disable-admission-plugins', 'ServiceAccount'],
+      ...proxyArguments,
       ...args,
     ]);
     // Ready, and with the namespaces that every cluster has.
@@ -236,6 +244,21 @@ function writeServerFiles(dir: string, tokens: Record<ClusterUser, string>): voi
     ([user, groups]) => `${tokens[user as ClusterUser]},${user},${user},"${groups.join(',')}"\n`,
   );
   writeFileSync(path.join(dir, 'tokens.csv'), lines.join(''));
+}
+
+/** The API server shows the servers of APIServices who asks, with a certificate that they could verify. */
+function aggregationArguments(dir: string): string[] {
+  mkdirSync(dir);
+  const [certificate, key] = [path.join(dir, 'client.crt'), path.join(dir, 'client.key')];
+  createAuthority(dir).issueClient('front-proxy', 86_400, certificate, key);
+  return [
+    ...['--requestheader-client-ca-file', path.join(dir, 'ca.crt')],
+    ...['--requestheader-allowed-names', 'front-proxy'],
+    ...['--requestheader-username-headers', 'X-Remote-User'],
+    ...['--requestheader-group-headers', 'X-Remote-Group'],
+    ...['--requestheader-extra-headers-prefix', 'X-Remote-Extra-'],
+    ...['--proxy-client-cert-file', certificate, '--proxy-client-key-file', key],
+  ];
 }
 
 function kubeconfigText(of: { dir: string; server: string; user: ClusterUser; token: string }): string {

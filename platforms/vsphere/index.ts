@@ -1,5 +1,5 @@
 /** The platform `vsphere`: VMs of a vCenter or of one ESXi host. */
-export type { Scope } from './bindings';
+export type { Scope } from './scope';
 export { VspherePlatform, type VsphereOptions } from './platform';
 export { readInventory, type VsphereInventory } from './orders';
 export type { RecordPlace } from './recorder';

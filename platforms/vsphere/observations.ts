@@ -3,14 +3,15 @@ import type { VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import { virtualMachineKey } from '../observer';
 import type { VirtualMachineState, WatchSink } from '../platform';
-import { Bindings, type Scope } from './bindings';
+import { Bindings } from '../tracked';
+import { findableIn, type Scope } from './scope';
 import type { ObjectUpdate } from './collector';
 import { Evidence } from './evidence';
 import type { VmFacts } from './facts';
 import { Inventory } from './inventory';
 import { observe, outranks, type OwnStanding } from './observe';
 import type { Operation } from './operation';
-import { readRecord, writeRecord, type OperationRecord } from './record';
+import { readRecord, writeRecord, type OperationRecord } from '../tracked';
 import type { Recorder } from './recorder';
 import type { Stream, StreamListener } from './stream';
 
@@ -32,7 +33,7 @@ export interface ObservationOptions {
 /** Keeps the inventory, and reports VMs that manifests mean. */
 export class Observations implements StreamListener {
   readonly inventory = new Inventory();
-  readonly bindings: Bindings;
+  readonly bindings: Bindings<VmFacts>;
   /** The last operation of this process on each VM. */
   readonly operations = new Map<string, Operation>();
   readonly #options: ObservationOptions;
@@ -53,7 +54,7 @@ export class Observations implements StreamListener {
 
   constructor(options: ObservationOptions) {
     this.#options = options;
-    this.bindings = new Bindings(this.inventory, options.scope);
+    this.bindings = new Bindings(findableIn(this.inventory, options.scope));
     this.#evidence = new Evidence(options.stream, (vm) => this.#noticedKnown(vm));
   }
 

@@ -10,7 +10,7 @@ import type { Placement, VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type { FailureClass, VirtualMachineState } from '../platform';
 import type { VmFacts } from './facts';
-import type { OperationRecord } from './record';
+import type { OperationRecord } from '../tracked';
 
 /** How this process stands with an operation that it was asked for. */
 export interface OwnStanding {

@@ -11,7 +11,7 @@ import { classifyFault, platformError } from './faults';
 import type { OwnStanding } from './observe';
 import { effectOf, type Ground } from './ground';
 import { askGuest, drsAnswer, startTask, startWithDrs } from './power-calls';
-import type { OperationRecord } from './record';
+import type { OperationRecord } from '../tracked';
 import {
   child,
   isNotAuthenticated,

@@ -19,14 +19,14 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
-import type { Scope } from './bindings';
+import type { Scope } from './scope';
 import { readProperties } from './collector';
 import { factsOf, VM_PATHS, type VmFacts } from './facts';
 import { platformError } from './faults';
 import { Observations } from './observations';
 import { targetOf, type Ground } from './ground';
 import { Operation } from './operation';
-import { earlierIds, names, writeRecord } from './record';
+import { earlierIds, names, writeRecord } from '../tracked';
 import { Recorder, type RecordPlace } from './recorder';
 import { absent, placeOf, superseded, unknownState } from './replies';
 import { element, orAborted, SoapClient, VimFault, type SoapOptions } from './soap';

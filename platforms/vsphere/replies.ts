@@ -2,10 +2,10 @@
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import { virtualMachineKey } from '../observer';
 import { PlatformError, type PowerRequest, type VirtualMachineState } from '../platform';
-import type { Binding, Bindings } from './bindings';
+import type { Binding, Bindings } from '../tracked';
 import type { VmFacts } from './facts';
 import type { Inventory } from './inventory';
-import type { OperationRecord } from './record';
+import type { OperationRecord } from '../tracked';
 
 /**
  * The state of a VM that does not exist: it is off.
@@ -14,7 +14,7 @@ import type { OperationRecord } from './record';
  */
 export function absent(
   { vm, operation, powerState }: PowerRequest,
-  binding: Binding,
+  binding: Binding<VmFacts>,
   host: string,
 ): VirtualMachineState {
   if (powerState === 'PoweredOn') {
@@ -35,7 +35,7 @@ export function absent(
  */
 export function placeOf(
   { vm, optional }: PlacementRequest,
-  { bindings, inventory }: { bindings: Bindings; inventory: Inventory },
+  { bindings, inventory }: { bindings: Bindings<VmFacts>; inventory: Inventory },
   host: string,
 ): PlacementResult {
   const binding = bindings.resolve(vm);
@@ -52,7 +52,7 @@ export function placeOf(
   throw new PlatformError('Permanent', message);
 }
 
-function reasonOf(binding: Binding): string {
+function reasonOf(binding: Binding<VmFacts>): string {
   if ('missing' in binding) return binding.missing;
   return 'ambiguous' in binding ? binding.ambiguous : 'it is on no host';
 }

@@ -248,7 +248,7 @@ describe('DRS', () => {
 
 // ---- Names ------------------------------------------------------------------------------------------------------------------------
 
-test('VSPHERE-5: VMs are found by name in a folder, by UUID, and by path', async () => {
+test('BINDING-1: VMs are found by name in a folder, by UUID, and by path', async () => {
   const uuid = await vcenter.create({ name: 'twin', folder: 'east/apps' });
   await vcenter.create({ name: 'twin', folder: 'west' });
   const twin = { namespace: 'east', name: 'twin', uid: 'a' };
@@ -281,7 +281,7 @@ test('VSPHERE-5: VMs are found by name in a folder, by UUID, and by path', async
   );
 });
 
-test('VSPHERE-5: a name that fits several VMs, or none, is refused with candidates', async () => {
+test('BINDING-1: a name that fits several VMs, or none, is refused with candidates', async () => {
   const vm = { namespace: 'prod', name: 'double', uid: 'a' };
   await vcenter.create({ name: 'double', folder: 'one' });
   await vcenter.create({ name: 'double', folder: 'two' });

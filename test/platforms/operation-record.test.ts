@@ -7,8 +7,8 @@ import {
   readRecord,
   writeRecord,
   type OperationRecord,
-} from '../../../platforms/vsphere/record';
-import { propertyRuns } from '../../support/property-runs';
+} from '../../platforms/tracked';
+import { propertyRuns } from '../support/property-runs';
 
 const UUID = '6f1c9f3e-0000-4000-8000-000000000001';
 const record: OperationRecord = {
@@ -36,7 +36,7 @@ test('a record is read as it was written', () => {
   );
 });
 
-test('VSPHERE-1: a record of another VM, and what is no record, does not count', () => {
+test('RECORD-1: a record of another VM, and what is no record, does not count', () => {
   const text = writeRecord(record, UUID);
   expect(readRecord(text, 'another')).toBeUndefined();
   const others = [

@@ -1,26 +1,35 @@
 /**
- * Which VM of a server each manifest means.
+ * Which VM of a platform each manifest means, where the platform does not know manifests.
  *
- * VSPHERE-5: a VM is bound to one manifest at most, and a manifest to one VM: what is ambiguous is refused, with its candidates.
+ * BINDING-1: a VM is bound to one manifest at most, and a manifest to one VM: what is ambiguous is refused, with its candidates.
  */
 import { distance } from 'fastest-levenshtein';
 import type { VirtualMachineRef } from '../../contract';
 import { virtualMachineKey } from '../observer';
 import { PlatformError } from '../platform';
-import type { VmFacts } from './facts';
-import type { Inventory } from './inventory';
 
-/** Where VMs are looked for by name; `{namespace}` stands for the namespace of the manifest. */
-export interface Scope {
-  /** Path of a VM folder, such as `/DC0/vm/apps/{namespace}`: it and the folders in it. */
-  folder?: string;
-  /** Path of a resource pool, such as `/DC0/host/C0/Resources/{namespace}`, and the pools in it. */
-  pool?: string;
+/** What VMs are found by. */
+export interface FoundVm {
+  id: string;
+  name: string;
+  /** In lower case; empty: it has none. */
+  uuid: string;
+}
+
+/** The VMs of a platform. */
+export interface Findable<T extends FoundVm> {
+  vms(): Iterable<T>;
+  /** As people write it. */
+  path(id: string): string;
+  /** Whether a manifest that names nothing but a name may mean this VM. */
+  mayMean(ref: VirtualMachineRef, vm: T): boolean;
+  /** Where it is looked for then, such as ` in folder /DC0/vm`; empty: everywhere. */
+  whereOf(ref: VirtualMachineRef): string;
 }
 
 /** Which VM a manifest means, or why that is not known. */
-export type Binding =
-  | { vm: VmFacts }
+export type Binding<T extends FoundVm> =
+  | { vm: T }
   /** There is none. */
   | { missing: string }
   /** There are several, or another manifest has it. */
@@ -30,16 +39,14 @@ export type Binding =
 const SHOWN = 5;
 
 /** The manifests that a platform was told of, and their VMs. */
-export class Bindings {
-  readonly #inventory: Inventory;
-  readonly #scope: Scope;
+export class Bindings<T extends FoundVm> {
+  readonly #inventory: Findable<T>;
   readonly #tracked = new Map<string, VirtualMachineRef>();
   /** Keys of the manifests by VM, as they were last bound. */
   readonly #holders = new Map<string, string>();
 
-  constructor(inventory: Inventory, scope: Scope) {
+  constructor(inventory: Findable<T>) {
     this.#inventory = inventory;
-    this.#scope = scope;
   }
 
   /** Adds manifests; one of the same namespace and name is replaced, and returned. */
@@ -92,7 +99,7 @@ export class Bindings {
   }
 
   /** Which VM a manifest means. */
-  resolve(ref: VirtualMachineRef): Binding {
+  resolve(ref: VirtualMachineRef): Binding<T> {
     const tracked = this.#tracked.get(virtualMachineKey(ref));
     if (tracked && tracked.uid !== ref.uid)
       return { missing: `the manifest with uid ${ref.uid} was replaced by another of that name` };
@@ -108,15 +115,15 @@ export class Bindings {
   }
 
   /** Which VM a manifest means. @throws PlatformError `Permanent` where that is ambiguous */
-  vmOf(ref: VirtualMachineRef): VmFacts | undefined {
+  vmOf(ref: VirtualMachineRef): T | undefined {
     const binding = this.resolve(ref);
     if ('ambiguous' in binding)
       throw new PlatformError('Permanent', `VM ${virtualMachineKey(ref)} is ambiguous: ${binding.ambiguous}`);
     return 'vm' in binding ? binding.vm : undefined;
   }
 
-  #index(): Map<string, VmFacts[]> {
-    const index = new Map<string, VmFacts[]>();
+  #index(): Map<string, T[]> {
+    const index = new Map<string, T[]>();
     for (const vm of this.#inventory.vms()) {
       for (const key of [`uuid:${vm.uuid}`, `name:${vm.name}`, `path:${this.#inventory.path(vm.id)}`])
         index.set(key, [...(index.get(key) ?? []), vm]);
@@ -124,22 +131,16 @@ export class Bindings {
     return index;
   }
 
-  #found(ref: VirtualMachineRef, index: Map<string, VmFacts[]> | undefined): VmFacts[] {
+  #found(ref: VirtualMachineRef, index: Map<string, T[]> | undefined): T[] {
     const key = keyOf(ref);
     const candidates = index ? (index.get(key) ?? []) : [...this.#inventory.vms()];
     return candidates.filter((vm) => this.#matches(ref, key, vm));
   }
 
-  #matches(ref: VirtualMachineRef, key: string, vm: VmFacts): boolean {
+  #matches(ref: VirtualMachineRef, key: string, vm: T): boolean {
     if (key.startsWith('uuid:')) return vm.uuid !== '' && key === `uuid:${vm.uuid}`;
     if (key.startsWith('path:')) return key === `path:${this.#inventory.path(vm.id)}`;
-    return vm.name === ref.name && this.#inScope(ref, vm.id);
-  }
-
-  #inScope(ref: VirtualMachineRef, vm: string): boolean {
-    const { folder, pool } = this.#scope;
-    if (folder !== undefined && !isWithin(this.#inventory.path(vm), pathFor(folder, ref))) return false;
-    return pool === undefined || isWithin(`${this.#inventory.poolPath(vm)}/`, pathFor(pool, ref));
+    return vm.name === ref.name && this.#inventory.mayMean(ref, vm);
   }
 
   #missing(ref: VirtualMachineRef): string {
@@ -151,15 +152,12 @@ export class Bindings {
   }
 
   #wanted(ref: VirtualMachineRef): string {
-    if (ref.locator?.startsWith('uuid:')) return `VM with instance UUID ${ref.locator.slice('uuid:'.length)}`;
+    if (ref.locator?.startsWith('uuid:')) return `VM with UUID ${ref.locator.slice('uuid:'.length)}`;
     if (ref.locator?.startsWith('path:')) return `VM at ${ref.locator.slice('path:'.length)}`;
-    const places = Object.entries(this.#scope)
-      .filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-      .map(([kind, path]) => ` in ${kind} ${pathFor(path, ref)}`);
-    return `VM named ${shortened(ref.name)}${places.join('')}`;
+    return `VM named ${shortened(ref.name)}${this.#inventory.whereOf(ref)}`;
   }
 
-  #list(vms: readonly VmFacts[]): string {
+  #list(vms: readonly T[]): string {
     const shown = vms.slice(0, SHOWN).map(({ id, uuid }) => `${this.#inventory.path(id)} (uuid:${uuid})`);
     const more = vms.length > SHOWN ? [`and ${vms.length - SHOWN} more`] : [];
     return [...shown, ...more].join(', ');
@@ -174,20 +172,10 @@ function keyOf({ locator, name }: VirtualMachineRef): string {
   return `path:/${locator.slice('path:'.length).replace(/^\/+/, '')}`;
 }
 
-function pathFor(template: string, { namespace }: VirtualMachineRef): string {
-  // A namespace that is no name of a folder leads nowhere.
-  const name = namespace.replaceAll('%', '%25').replaceAll('/', '%2f');
-  return `/${template.replace(/^\/+|\/+$/g, '').replaceAll('{namespace}', () => name)}`;
-}
-
-function isWithin(path: string, folder: string): boolean {
-  return folder === '/' || path.startsWith(`${folder}/`);
-}
-
 /** Names this long are compared; longer ones are nobody's typing mistake. */
 const MAX_COMPARED = 80;
 
-function similar(name: string, vms: readonly VmFacts[]): VmFacts[] {
+function similar<T extends FoundVm>(name: string, vms: readonly T[]): T[] {
   if (name.length > MAX_COMPARED) return [];
   const limit = Math.max(2, Math.floor(name.length / 4));
   return vms.filter((vm) => vm.name.length <= MAX_COMPARED && distance(vm.name, name) <= limit);

@@ -1,7 +1,7 @@
 /**
  * Our record on a VM: the last power operation that was accepted for it. Pure.
  *
- * VSPHERE-1: a record that is not one of ours, or belongs to another VM (clones copy `extraConfig`), does not count.
+ * RECORD-1: a record that is not one of ours, or belongs to another VM (clones copy it), does not count.
  */
 import { createHash } from 'node:crypto';
 import type { PowerState } from '../../api';
@@ -22,13 +22,13 @@ export interface OperationRecord {
   earlier: readonly string[];
 }
 
-/** Characters of a record: vCenter keeps no more of a custom attribute. */
+/** Characters of a record: a custom attribute of vCenter has no more. */
 export const MAX_RECORD = 1_000;
 /** Ids of one sequence that are kept: more than any retry budget gives up while one of them is still on its way. */
 const KEPT_IDS = 16;
 const STATES: readonly string[] = ['PoweredOn', 'PoweredOff', 'Suspended'] satisfies PowerState[];
 
-/** Reads a record of the VM with this instance UUID; undefined where there is none. */
+/** Reads a record of the VM with this UUID; undefined where there is none. */
 export function readRecord(text: string | undefined, uuid: string): OperationRecord | undefined {
   if (text === undefined || text === '' || text.length > MAX_RECORD) return undefined;
   let written: unknown;

@@ -55,20 +55,14 @@ export {
 export { askerAnnotations, requestRun, watchRequests, type RunRequest } from './requests';
 export {
   endText,
-  healthFindings,
   readRunEnding,
   readRunHealth,
   readWaits,
   withWaits,
   runHealth,
-  type FailingWorkflowTask,
-  type HealthFinding,
-  type PausedActivity,
-  type PausedRun,
-  type RunHealth,
   type RunState,
-  type TaskFailure,
 } from './runs';
+export type { RunHealth } from '../insight';
 export {
   directorySource,
   manifestReader,

@@ -41,6 +41,9 @@ export interface RunPlacement extends Placement {
   note?: string;
 }
 
+/** Begin and end, milliseconds since the epoch. */
+export type Span = [began: number, ended: number];
+
 /** Result of the workflow. */
 export interface RunOutcome {
   outcome: OutcomeType;
@@ -64,6 +67,11 @@ export interface RunOutcome {
   placements: Record<MemberKey, RunPlacement>;
   /** Names of the VMs of the tree that have no place since the run was ended: what was promised to them was given back. */
   released?: string[];
+  /**
+   * When the operation that brought each member to its gate began, and when it got there. Members that were there already have none, nor have
+   * runs of older builds.
+   */
+  spans?: Record<MemberKey, Span>;
   /** Times of the corrections of drift that still count. */
   corrections: Record<string, number[]>;
   words: RecordedCommand[];

@@ -50,6 +50,8 @@ export interface MemberProgress {
   since: number;
   /** Attempt that runs or comes next, from 1; absent where no operation is open. */
   attempt?: number;
+  /** Attempts that have failed: of the open operation, or of the one that was given up; at most the last 20 are counted. */
+  failed?: number;
   /** When the next attempt is due, while it is not running. */
   nextRetryAt?: number;
   lastError?: { class: string; message: string; at: number };
@@ -69,6 +71,10 @@ export interface TierProgress {
   phase: 'Pending' | 'Delay' | 'Running' | 'Done';
   /** While in `Delay`: when it ends. */
   until?: number;
+  /** Index of the tier that has to be done before, in the order of the run; absent: none. */
+  after?: number;
+  /** Milliseconds between that, or the start of the run, and this tier's turn; absent: 0. */
+  delay?: number;
   done: number;
   total: number;
   /** Recovery time objective of the policy for this tier, milliseconds from the start of the run. */

@@ -214,8 +214,7 @@ function withShortTexts(run: Run, bytes: number): Run {
 function withShortState(state: MemberState, bytes: number): MemberState {
   const short: MemberState = { ...state };
   if (state.parked) {
-    const { class: type, message, at } = state.parked;
-    short.parked = { class: type, message: fitText(message, bytes), at };
+    short.parked = { ...state.parked, message: fitText(state.parked.message, bytes) };
   }
   if (state.leftAlone)
     short.leftAlone = { ...state.leftAlone, message: fitText(state.leftAlone.message, bytes) };

@@ -16,6 +16,7 @@ import {
   type PauseReport,
   type PausedBy,
   type RunOutcome,
+  type Span,
   workflowId,
 } from '../contract';
 import { waitingFor } from './nested-runs';
@@ -68,7 +69,7 @@ export function operationsEnded(run: Run, ends: readonly OperationEnd[], uses: U
       state.uncertain = true;
       state.confirms = true;
       next = ignoring(next, { at: end.at, what: end.activityId, why: doubt });
-    } else if ('result' in end) reach(next, state, end.result, end.at);
+    } else if ('result' in end) reach(next, state, end.result, [old.operation?.since ?? end.at, end.at]);
     else if ('failure' in end) giveUp(next, state, old.operation?.sequence ?? 0, end.failure, end.at);
   }
   return next;
@@ -96,7 +97,8 @@ function ownersOf(run: Run): Record<string, PlacedMember> {
   return owners;
 }
 
-function reach(run: Run, state: MemberState, result: OperationResult, now: number): void {
+function reach(run: Run, state: MemberState, result: OperationResult, span: Span): void {
+  const [, now] = span;
   delete state.uncertain;
   delete state.forced;
   delete state.confirms;
@@ -104,11 +106,14 @@ function reach(run: Run, state: MemberState, result: OperationResult, now: numbe
   if (result.kind === 'VirtualMachine') {
     state.observed = result.status;
     state.reachedAt = result.acted ? now : reachedSince(result.status, now);
-    if (result.acted) run.operations += 1;
+    if (!result.acted) return;
+    run.operations += 1;
+    state.span = span;
     return;
   }
   const { outcome } = result;
   state.reachedAt = outcome.operations > 0 ? now : latestChange(outcome, now);
+  if (outcome.operations > 0) state.span = span;
   if (outcome.outcome === 'ConvergedWithExceptions')
     state.exceptions = fitText(outcome.message, MESSAGE_BYTES);
   else delete state.exceptions;
@@ -137,6 +142,7 @@ function giveUp(
     class: fitText(failure.class, 100),
     message: fitText(failure.message, MESSAGE_BYTES),
     at: now,
+    failed: failure.failures.length,
   };
 }
 

@@ -96,6 +96,10 @@ function tierProgress(run: Run, tier: PlanTier, index: number): TierProgress {
   const done = tier.members.filter(isOver).length;
   const result: TierProgress = { tier: index, phase: 'Pending', done, total: tier.members.length };
   if (tier.targets) result.rto = tier.targets.rto;
+  const before = stage && run.stages[run.stages.indexOf(stage) - 1];
+  // Stages of several tiers are the only ones of their run.
+  if (before?.tiers[0] !== undefined) result.after = before.tiers[0];
+  if (stage && stage.delay > 0) result.delay = stage.delay;
   if (done === tier.members.length) result.phase = 'Done';
   else if (hasCome) result.phase = 'Running';
   else if (stage?.dueAt !== undefined) {
@@ -127,10 +131,13 @@ function memberProgress(run: Run, key: string, member: PlanMember, tier: number)
     if (!waiting) result.activityId = activityId;
     if (waiting === 'ForEnd' && runId !== undefined) result.awaitedRunId = runId;
     result.attempt = (last?.attempt ?? 0) + 1;
+    if (attempts.length > 0) result.failed = attempts.length;
     if (last?.retryAt !== undefined) result.nextRetryAt = last.retryAt;
     if (last) result.lastError = { class: last.class, message: last.message, at: last.at };
   } else if (state.parked) {
-    result.lastError = { class: state.parked.class, message: state.parked.message, at: state.parked.at };
+    const { failed, ...lastError } = state.parked;
+    result.lastError = lastError;
+    if (failed !== undefined) result.failed = failed;
   }
   return result;
 }

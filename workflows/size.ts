@@ -40,6 +40,7 @@ export function fitOutcome(outcome: RunOutcome): RunOutcome {
   });
   return fitJson({ ...outcome, message: fitText(outcome.message, 8_000) }, BUDGET.outcome, [
     ...SHORTER.map(cut),
+    (value) => ({ ...value, spans: {} }),
     (value) => ({ ...value, corrections: {} }),
     (value) => ({ ...value, observed: {} }),
     (value) => ({ ...value, placements: {} }),

@@ -16,6 +16,7 @@ import {
   type RecordedCommand,
   type RefusedPlan,
   type RunPlacement,
+  type Span,
   memberKey,
   type MemberKey,
   type Plan,
@@ -86,7 +87,10 @@ export interface MemberState {
   forced?: true;
   /** When the gate was reached. */
   reachedAt?: number;
-  parked?: { class: string; message: string; at: number };
+  /** Of the operation that has reached it. */
+  span?: Span;
+  /** `failed`: its failed attempts; absent in runs of older builds. */
+  parked?: { class: string; message: string; at: number; failed?: number };
   /** How often an operation of an earlier run of this group outranked this run's; reset once an operation ends otherwise. */
   outranked?: number;
   /** The next operation verifies what the last one claimed. */

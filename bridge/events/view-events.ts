@@ -1,6 +1,7 @@
 /** What happened to a group, found by comparing two of its views. Pure. */
 import type { ObjectName } from '../../api';
-import { cureText, endText, healthFindings, type HealthFinding, type RunHealth } from '../runs';
+import { cureText, healthFindings, type HealthFinding, type RunHealth } from '../../insight';
+import { endText } from '../runs';
 import type { GroupView, RunView } from '../status';
 import { groupObject, type EventObject, type Happening } from './event';
 import { progressEvents } from './progress-events';

@@ -1,16 +1,8 @@
 /** The runs of groups as Temporal has them: finding, following and messaging them, and what keeps them from going on. */
 export { groupRuns, type GroupRuns, type MissedEnd } from './group-runs';
-export { cureText, healthFindings, type HealthFinding } from './health-findings';
 export { readRunEnding } from './read-run-ending';
 export { readRunHealth } from './read-run-health';
-export {
-  runHealth,
-  type FailingWorkflowTask,
-  type PausedActivity,
-  type PausedRun,
-  type RunHealth,
-  type TaskFailure,
-} from './run-health';
+export { runHealth } from './run-health';
 export { endText, type FollowedRun, type RunEnding, type RunState } from './run-state';
 export { temporalRuns } from './server-runs';
 export type { TemporalRuns } from './temporal-runs';

@@ -1,6 +1,6 @@
 /** Which pauses of activities a run has to be told: those made in Temporal leave no event in its history. Pure. */
 import type { PausedBy, PauseReport, Progress } from '../../contract';
-import type { RunHealth } from './run-health';
+import type { RunHealth } from '../../insight';
 
 /** What was reported last, by activity id; null: not paused any more. */
 export type ReportedPauses = ReadonlyMap<string, PausedBy | null>;

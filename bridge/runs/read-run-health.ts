@@ -1,6 +1,7 @@
 /** Asks Temporal for the health of a run. */
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { isTaskFailing, runHealth, type RunHealth } from './run-health';
+import type { RunHealth } from '../../insight';
+import { isTaskFailing, runHealth } from './run-health';
 
 /** Events at the end of a history among which the failure of the last workflow task is. */
 const LAST_EVENTS = 10;

@@ -9,7 +9,7 @@
 import type { ObjectName } from '../../api';
 import type { Progress } from '../../contract';
 import { pause } from './pause';
-import type { RunHealth } from './run-health';
+import type { RunHealth } from '../../insight';
 import { DescriptionSchedule, now, QuerySchedule } from './run-schedules';
 import type { FollowedRun } from './run-state';
 import type { DescribedRun, RunEvents, TemporalRuns } from './temporal-runs';

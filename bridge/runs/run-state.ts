@@ -1,6 +1,6 @@
 /** What is known of the last run of a group. */
 import type { Progress, RunOutcome } from '../../contract';
-import type { RunHealth } from './run-health';
+import type { RunHealth } from '../../insight';
 
 /** What is known of an open run besides its id. */
 export interface FollowedRun {

@@ -5,7 +5,7 @@
  */
 import type { ObjectName } from '../../api';
 import type { CleanUp, GroupEnded, PauseReport, PlanMessage, Progress, RunOutcome } from '../../contract';
-import type { RunHealth } from './run-health';
+import type { RunHealth } from '../../insight';
 import type { RunEnding } from './run-state';
 import type { Waits } from './waits';
 

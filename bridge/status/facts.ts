@@ -12,7 +12,8 @@ import {
 } from '../../contract';
 import { isSameDesired, type ResolvedTier } from '../plans';
 import type { SendDecision, SentPlan } from '../reconcile';
-import { cureText, healthFindings, type HealthFinding, type RunState } from '../runs';
+import { cureText, healthFindings, type HealthFinding } from '../../insight';
+import type { RunState } from '../runs';
 import type { ConditionReason, GroupView, MemberStatus } from './view';
 
 /** What {@link groupView} needs. */

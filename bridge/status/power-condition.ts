@@ -8,6 +8,7 @@ import {
   type Plan,
   type RunException,
 } from '../../contract';
+import { attemptText, leftAloneText, parkedText } from '../../insight';
 import { condition, type UnstampedCondition } from './conditions';
 import { withCure, type StatusFacts } from './facts';
 import type { Condition, ConditionReason } from './view';
@@ -54,17 +55,13 @@ function progressCondition(
   progress: MemberProgress,
   hold: string | undefined,
 ): UnstampedCondition {
-  const { waitsFor, lastError } = progress;
+  const { waitsFor } = progress;
   switch (progress.phase) {
     case 'Parked':
-      return unmet(
-        'PowerOperationFailed',
-        mismatch,
-        lastError ? errorText(lastError) : (waitsFor ?? 'parked'),
-      );
+      return unmet('PowerOperationFailed', mismatch, parkedText(progress));
     case 'Skipped':
     case 'LeftAlone':
-      return unmet('NotSynced', mismatch, waitsFor ?? 'left as it is');
+      return unmet('NotSynced', mismatch, leftAloneText(progress));
     case 'Done':
       return unmet('NotSynced', mismatch, 'it left the desired state');
     case 'Pending':
@@ -73,15 +70,14 @@ function progressCondition(
       return unmet('Pending', mismatch, hold ?? waitsFor);
     case 'InProgress': {
       // Between two attempts the platform holds nothing: the error of the last attempt is still the cause.
-      const failed = lastError && `attempt ${(progress.attempt ?? 2) - 1} failed: ${errorText(lastError)}`;
       // The message says already that it waits for the state that the group wants.
-      return unmet('Pending', mismatch, hold ?? failed ?? (waitsFor === desired ? undefined : waitsFor));
+      return unmet(
+        'Pending',
+        mismatch,
+        hold ?? attemptText(progress) ?? (waitsFor === desired ? undefined : waitsFor),
+      );
     }
   }
-}
-
-function errorText({ class: failureClass, message }: NonNullable<MemberProgress['lastError']>): string {
-  return `${failureClass}: ${message}`;
 }
 
 function exceptionCondition(mismatch: string, { reason, message }: RunException): UnstampedCondition {

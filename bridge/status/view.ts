@@ -5,7 +5,8 @@
 import type { MemberKind, Placement, PowerState, Problem } from '../../api';
 import type { OutcomeType, Progress, RunOutcome, RunPhase } from '../../contract';
 import type { SentPlan } from '../reconcile';
-import type { RunEnding, RunHealth } from '../runs';
+import type { RunHealth } from '../../insight';
+import type { RunEnding } from '../runs';
 
 /** Why a condition has its status. */
 export type ConditionReason =

@@ -1,7 +1,7 @@
 /** Checks of open runs: those whose workflow task fails, and what was paused in Temporal. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import pMap from 'p-map';
-import type { HealthFinding } from '../../bridge';
+import { healthFindings, type HealthFinding } from '../../insight';
 import { messageOf } from '../errors';
 import * as lazy from '../lazy';
 import type { CheckResult } from './check-result';
@@ -46,7 +46,7 @@ async function openRuns(client: Client): Promise<WorkflowExecutionInfo[]> {
 
 async function checkRun(client: Client, { workflowId }: WorkflowExecutionInfo): Promise<RunProblem[]> {
   const [, namespace = '', name = ''] = workflowId.split('/');
-  const { healthFindings, readRunHealth } = lazy.bridge();
+  const { readRunHealth } = lazy.bridge();
   try {
     const health = await client.withDeadline(Date.now() + CALL_TIMEOUT, async () =>
       readRunHealth(client, await client.workflow.getHandle(workflowId).describe()),

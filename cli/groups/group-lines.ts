@@ -1,5 +1,6 @@
 /** A group as lines of text for a terminal: heading, health, tiers with their members, problems. Pure. */
-import type { GroupView, HealthFinding, MemberStatus } from '../../bridge';
+import type { GroupView, MemberStatus } from '../../bridge';
+import type { HealthFinding } from '../../insight';
 import type { Paint } from '../output';
 import { healthLines, healthOf } from './health-lines';
 import { cut, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';

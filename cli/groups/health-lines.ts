@@ -1,12 +1,12 @@
 /** What Temporal knows of an open run that the run itself cannot report. Pure. */
-import type { GroupView, HealthFinding } from '../../bridge';
-import * as lazy from '../lazy';
+import type { GroupView } from '../../bridge';
+import { healthFindings, type HealthFinding } from '../../insight';
 import { wrapped, type Drawing } from './lines';
 
 /** The health problems of the group's open run. */
 export function healthOf({ metadata, run }: GroupView): HealthFinding[] {
   if (!run?.health || run.endedAt !== undefined) return [];
-  return lazy.bridge().healthFindings(metadata, run.workflowId, run.health);
+  return healthFindings(metadata, run.workflowId, run.health);
 }
 
 /** The lines of a health problem, with the commands that help. */

@@ -1,8 +1,9 @@
 /** The tiers and members of an open run as lines of text. Pure. */
 import type { GroupView } from '../../bridge';
 import type { MemberPhase, MemberProgress, Progress, TierProgress } from '../../contract';
+import { failureText, leftAloneText, memberCommands, parkedText, pausedActivity } from '../../insight';
 import { elapsed, type Paint } from '../output';
-import { healthLines, healthOf } from './health-lines';
+import { healthLines } from './health-lines';
 import { cut, MEMBER_INDENT, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
 import { groupName } from './view';
 
@@ -78,7 +79,7 @@ function memberLines(view: GroupView, member: MemberProgress, nameWidth: number,
     case 'Parked':
       return [
         paint.bad(line('parked')),
-        ...wrapped(errorText(member), width).map((text) => paint.bad(text)),
+        ...wrapped(parkedText(member), width).map((text) => paint.bad(text)),
         ...wrapped(wayOut(view, member), width).map((text) => paint.warn(text)),
       ];
     case 'InProgress':
@@ -89,21 +90,18 @@ function memberLines(view: GroupView, member: MemberProgress, nameWidth: number,
       return [paint.warn(line(`waits for ${member.waitsFor ?? 'it to exist'}`))];
     case 'Skipped':
     case 'LeftAlone':
-      return [paint.warn(line(exceptionText(member)))];
+      return [paint.warn(line(leftAloneText(member)))];
   }
-}
-
-function exceptionText({ phase, waitsFor }: MemberProgress): string {
-  return waitsFor ?? (phase === 'Skipped' ? 'skipped' : 'left as it is');
 }
 
 /** The last error of a member's operation, and whether the operation is paused in Temporal. */
 function troubleLines(view: GroupView, member: MemberProgress, drawing: Drawing): string[] {
   const { now, paint, width = 80 } = drawing;
-  const error = member.lastError ? wrapped(`${errorText(member)}${nextTry(member, now)}`, width) : [];
-  const paused = healthOf(view)
-    .filter(({ activityId }) => activityId !== undefined && activityId === member.activityId)
-    .flatMap((finding) => healthLines(finding, MEMBER_INDENT, drawing));
+  const error = member.lastError
+    ? wrapped(`${failureText(member.lastError)}${nextTry(member, now)}`, width)
+    : [];
+  const finding = pausedActivity(view, member);
+  const paused = finding ? healthLines(finding, MEMBER_INDENT, drawing) : [];
   return [...error.map((text) => paint.bad(text)), ...paused];
 }
 
@@ -116,12 +114,7 @@ function nextTry({ nextRetryAt }: MemberProgress, now: number): string {
   return nextRetryAt !== undefined && nextRetryAt > now ? `; next try in ${elapsed(nextRetryAt - now)}` : '';
 }
 
-function errorText({ lastError, waitsFor }: MemberProgress): string {
-  return lastError ? `${lastError.class}: ${lastError.message}` : (waitsFor ?? 'its power operation failed');
-}
-
 /** The commands by which the run of a parked member continues. */
 function wayOut(view: GroupView, { member }: MemberProgress): string {
-  const short = member.replace(/^VirtualMachineGroup\//, '');
-  return `→ vmgroup retry ${groupName(view)} ${short} --reason TEXT   (or skip, mark-ready)`;
+  return `→ ${memberCommands(groupName(view), member)[0]}   (or skip, mark-ready)`;
 }

@@ -14,8 +14,8 @@ export const documents = [
 
 /** The folders of the product's code. */
 export const codeFolders = [
-  ...['api', 'contract', 'placement', 'kubernetes', 'http', 'files', 'workflows', 'platforms'],
-  ...['simulator', 'activities', 'bridge', 'worker', 'cli'],
+  ...['api', 'contract', 'insight', 'placement', 'kubernetes', 'http', 'files', 'workflows'],
+  ...['platforms', 'simulator', 'activities', 'bridge', 'worker', 'cli'],
 ];
 
 /** The product's code as one text. */

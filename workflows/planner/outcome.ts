@@ -99,6 +99,7 @@ function makeOutcome(run: Run, type: RunOutcome['outcome'], message: string, now
     exceptions: exceptionsOf(run),
     observed: observedBy(run, free),
     placements: run.placements,
+    spans: spansOf(run),
     corrections: stillCounting(run, now),
     words: run.words,
   };
@@ -115,6 +116,15 @@ function observedBy({ members }: Run, free: readonly string[]): RunOutcome['obse
     if (state.observed && !state.uncertain && !free.includes(key)) observed[key] = state.observed;
   }
   return observed;
+}
+
+/** When each member that is where it should be was brought there. */
+function spansOf({ members }: Run): NonNullable<RunOutcome['spans']> {
+  const spans: NonNullable<RunOutcome['spans']> = {};
+  for (const [key, { span, reachedAt }] of Object.entries(members)) {
+    if (span && reachedAt !== undefined) spans[key] = span;
+  }
+  return spans;
 }
 
 function stillCounting(run: Run, now: number): RunOutcome['corrections'] {

@@ -1,5 +1,5 @@
 /** What keeps a run from making progress, in words, with the commands that help. Pure. */
-import type { ObjectName } from '../../api';
+import type { ObjectName } from '../api';
 import type { FailingWorkflowTask, PausedActivity, PausedRun, RunHealth } from './run-health';
 
 /** One finding about a run. */

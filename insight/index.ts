@@ -1,0 +1,19 @@
+/** What is known of runs, explained: what holds a member, and how long it will take. Pure. */
+export { estimate, type Estimate, type Expected, type TierEstimate } from './estimate';
+export { cureText, healthFindings, type HealthFinding } from './health-findings';
+export {
+  attemptText,
+  failureText,
+  holdOf,
+  leftAloneText,
+  memberCommands,
+  parkedText,
+  pausedActivity,
+  shortName,
+  type Hold,
+  type HoldKind,
+} from './hold';
+export type { KnownCondition, KnownGroup, KnownMember } from './known-group';
+export { pastRunOf, spread, type PastRun, type Spread } from './past-run';
+export type { FailingWorkflowTask, PausedActivity, PausedRun, RunHealth, TaskFailure } from './run-health';
+export { LONGEST_CHAIN, whyGroup, whyMember, type Surroundings, type Why } from './why';

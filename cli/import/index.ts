@@ -17,5 +17,6 @@ export function registerImport(program: Command): void {
   )
     .option('--folder <path>', 'only VMs in this VM folder and the folders in it, such as /DC0/vm/shop')
     .option('--pool <path>', 'only VMs in this resource pool or vApp and those in it')
+    .option('--tag <tag>', 'only VMs with this tag: NAME or CATEGORY/NAME')
     .action((options: Vsphere.VsphereImportOptions) => vsphere().importVsphere(options));
 }

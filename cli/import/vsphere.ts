@@ -11,26 +11,31 @@ export interface VsphereImportOptions extends ImportOptions {
   folder?: string;
   /** Path of a resource pool. */
   pool?: string;
+  /** `NAME` or `CATEGORY/NAME`. */
+  tag?: string;
 }
 
 /** Writes manifests for the VMs of a vCenter or an ESXi host. @throws CliError */
 export async function importVsphere(options: VsphereImportOptions): Promise<void> {
+  const { folder, pool, tag } = options;
   await importFrom('vsphere', options, async (settings) => {
-    const inventory = await lazy
-      .vsphere()
-      .readInventory(vsphereConnection(settings))
-      .catch((error: unknown) => {
-        throw new CliError(messageOf(error), [
-          'check the connection, the certificate and the rights: vmgroup doctor --platform vsphere',
-        ]);
-      });
-    const { folder, pool } = options;
-    return {
-      inventory,
-      selected: ({ id, path }) =>
-        (folder === undefined || isWithin(path, folder)) &&
-        (pool === undefined || isWithin(`${inventory.poolOf(id)}/`, pool)),
-    };
+    const connection = vsphereConnection(settings);
+    const { readInventory, vmsWithTag } = lazy.vsphere();
+    try {
+      const tagged = tag === undefined ? undefined : await vmsWithTag(connection, tag);
+      const inventory = await readInventory(connection);
+      return {
+        inventory,
+        selected: ({ id, path }) =>
+          (folder === undefined || isWithin(path, folder)) &&
+          (pool === undefined || isWithin(`${inventory.poolOf(id)}/`, pool)) &&
+          (tagged?.has(id) ?? true),
+      };
+    } catch (error: unknown) {
+      throw new CliError(messageOf(error), [
+        'check the connection, the certificate and the rights: vmgroup doctor --platform vsphere',
+      ]);
+    }
   });
 }
 

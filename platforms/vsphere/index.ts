@@ -1,6 +1,6 @@
 /** The platform `vsphere`: VMs of a vCenter or of one ESXi host. */
 export type { Scope } from './scope';
 export { VspherePlatform, type VsphereOptions } from './platform';
-export { readInventory, type VsphereInventory } from './orders';
+export { readInventory, vmsWithTag, type VsphereInventory } from './orders';
 export type { RecordPlace } from './recorder';
 export type { Credentials, Trust } from './soap';

@@ -83,6 +83,29 @@ export interface VcenterOptions {
   drs?: boolean;
 }
 
+/** A VM or a vApp in a vApp, with fields of `VAppEntityConfigInfo`. */
+export interface VappEntity {
+  vm?: string;
+  vapp?: string;
+  startOrder?: number;
+  /** Seconds. */
+  startDelay?: number;
+  waitingForGuest?: boolean;
+  startAction?: string;
+  /** Seconds. */
+  stopDelay?: number;
+  stopAction?: string;
+}
+
+/** See `orders.go`. */
+export interface VcenterDependencies {
+  /** Names of VMs by group. */
+  groups: Record<string, string[]>;
+  rules: { vmGroup: string; dependsOn: string }[];
+  /** By VM. */
+  readiness?: Record<string, { readyCondition?: string; postReadyDelay?: number }>;
+}
+
 /** A running simulated vCenter. */
 export interface TestVcenter {
   /** `https://127.0.0.1:PORT/sdk`. */
@@ -102,6 +125,16 @@ export interface TestVcenter {
   create(vm: Partial<VcenterVm> & { name: string; cpus?: number; memoryMb?: number }): Promise<string>;
   /** What an administrator does: `poweredOn`, `rename`, `destroy`, or sets a property; see `control.go`. */
   act(vm: string, what: string, to?: string): Promise<void>;
+  /** Puts VMs, and vApps made before, into a vApp; see `orders.go`. */
+  vapp(vapp: { name: string; parent?: string; entities: VappEntity[] }): Promise<void>;
+  /** VM groups of the cluster, and which of them HA restarts after which. */
+  dependencies(told: VcenterDependencies): Promise<void>;
+  /** What the first host starts with itself; fields as the API has them. */
+  autostart(told: { defaults: object; order: ({ vm: string } & Record<string, unknown>)[] }): Promise<void>;
+  /** Gives VMs a tag, which is created. */
+  tag(category: string, name: string, vms: readonly string[]): Promise<void>;
+  /** Takes privileges from every user. */
+  deny(privileges: readonly string[]): Promise<void>;
   /** Automation level of the cluster: `fullyAutomated`, `partiallyAutomated`, `manual` or `off`. */
   drs(level: string): Promise<void>;
   /** Ends every session. */
@@ -162,6 +195,11 @@ export async function startVcenter(options: VcenterOptions = {}): Promise<TestVc
     delays: (delays) => ask('/delays', delays),
     create: (vm) => ask('/create', { folder: 'vmgroup', ...vm }),
     act: (vm, what, to = '') => ask('/act', { vm, do: what, to }),
+    vapp: (vapp) => ask('/vapp', vapp),
+    dependencies: (told) => ask('/dependencies', told),
+    autostart: (told) => ask('/autostart', told),
+    deny: (privileges) => ask('/deny', privileges),
+    tag: (category, name, vms) => ask('/tag', { category, name, vms }),
     drs: (level) => ask('/drs', level),
     expire: () => ask('/expire', {}),
     setPassword: (password) => ask('/password', password),

@@ -173,7 +173,7 @@ export class SoapClient {
     parameters: readonly Element[],
     { signal, timeout = this.#timeout }: CallOptions,
   ): Promise<XmlElement[]> {
-    const answer = await this.#transport.post({
+    const answer = await this.#transport.send({
       headers: {
         'content-type': 'text/xml; charset=utf-8',
         soapaction: ACTION,

@@ -10,7 +10,7 @@ export {
   type SoapOptions,
 } from './client';
 export { describeFault, localizedFault, VimFault, type Fault } from './faults';
-export { TransportError, type Trust } from './transport';
+export { Transport, TransportError, type Trust } from './transport';
 export {
   child,
   childrenOf,

@@ -55,6 +55,10 @@ export interface HttpAnswer {
 
 /** One call. */
 export interface HttpCall {
+  /** Absent: `POST`. */
+  method?: 'GET' | 'POST' | 'DELETE';
+  /** Path and query; absent: those of the address. */
+  path?: string;
   headers: Record<string, string>;
   body: string;
   /** Milliseconds to the end of the answer. */
@@ -86,11 +90,11 @@ export class Transport {
   }
 
   /** @throws TransportError */
-  async post(call: HttpCall): Promise<HttpAnswer> {
+  async send(call: HttpCall): Promise<HttpAnswer> {
     const timeout = AbortSignal.timeout(call.timeout);
     const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout;
     try {
-      const response = await this.#send(call, signal);
+      const response = await this.#request(call, signal);
       const retryAfter = Number(response.headers['retry-after']);
       return {
         status: response.statusCode ?? 0,
@@ -107,10 +111,11 @@ export class Transport {
     this.#agent.destroy();
   }
 
-  #send({ headers, body }: HttpCall, signal: AbortSignal): Promise<IncomingMessage> {
+  #request({ headers, body, path, method }: HttpCall, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const all = { ...headers, 'content-length': Buffer.byteLength(body) };
-      const call = request(this.#url, { method: 'POST', agent: this.#agent, headers: all, signal });
+      const url = path === undefined ? this.#url : new URL(path, this.#url);
+      const call = request(url, { method: method ?? 'POST', agent: this.#agent, headers: all, signal });
       call.once('response', resolve);
       call.on('error', reject);
       call.end(body);

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"reflect"
 	"slices"
 	"sync"
@@ -64,6 +65,7 @@ type center struct {
 	model     *simulator.Model
 	esx       bool
 	client    *vim25.Client
+	url       *url.URL // with user and password
 	stateFile string
 	dirty     chan struct{}
 	writing   sync.Mutex
@@ -83,6 +85,7 @@ type center struct {
 	sessions   map[string]*fakeCollector
 	expired    time.Time // sessions that began before it have ended
 	drs        string
+	denied     map[string]bool                                  // privileges that nobody has
 	dressed    map[string]map[types.ManagedObjectReference]bool // by session
 }
 
@@ -160,6 +163,8 @@ func (c *center) dressSession(ctx *simulator.Context, this types.ManagedObjectRe
 		own.Put(&fakeDatacenter{target, c})
 	case *simulator.CustomFieldsManager:
 		own.Put(&fakeFields{target, c})
+	case *simulator.AuthorizationManager:
+		own.Put(&fakeRights{target, c})
 	default:
 		return
 	}

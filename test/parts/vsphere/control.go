@@ -23,6 +23,7 @@ func (c *center) controls() http.Handler {
 			c.mu.Lock()
 			c.behaviour[vm.Self] = &told.behaviour
 			c.mu.Unlock()
+			c.keep()
 		}
 		return nil, err
 	})
@@ -43,6 +44,19 @@ func (c *center) controls() http.Handler {
 	})
 	post(mux, "/create", func(spec newVM) (any, error) { return c.create(spec) })
 	post(mux, "/act", c.act)
+	post(mux, "/tag", c.createTag)
+	post(mux, "/vapp", c.createVapp)
+	post(mux, "/dependencies", c.setDependencies)
+	post(mux, "/autostart", c.setAutostart)
+	post(mux, "/deny", func(privileges []string) (any, error) {
+		c.mu.Lock()
+		c.denied = map[string]bool{}
+		for _, each := range privileges {
+			c.denied[each] = true
+		}
+		c.mu.Unlock()
+		return nil, nil
+	})
 	post(mux, "/drs", func(level string) (any, error) { return nil, c.setDrs(level) })
 	post(mux, "/expire", func(any) (any, error) { c.expire(); return nil, nil })
 	post(mux, "/sync", func(any) (any, error) { c.write(); return nil, nil })

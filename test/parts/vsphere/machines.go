@@ -28,6 +28,8 @@ type newVM struct {
 	Extra    map[string]string `json:"extra"`
 	// Pending is the power state that a host was bringing it to: hosts go on while vCenter is down.
 	Pending string `json:"pending,omitempty"`
+	// Behaviour is that of the host and the guest, which a vCenter that ends does not change.
+	Behaviour *behaviour `json:"behaviour,omitempty"`
 	// Operations that were begun, and the power states that followed, whoever changed them.
 	Operations int      `json:"operations"`
 	Effects    []string `json:"effects"`
@@ -77,16 +79,32 @@ func (c *center) create(spec newVM) (string, error) {
 	}
 	c.mu.Lock()
 	c.operations[vm.Self], c.effects[vm.Self] = spec.Operations, spec.Effects
+	if spec.Behaviour != nil {
+		c.behaviour[vm.Self] = spec.Behaviour
+	}
 	c.mu.Unlock()
 	if spec.Pending != "" {
-		time.AfterFunc(200*time.Millisecond, func() {
-			ctx := c.context()
-			ctx.WithLock(vm, func() { c.setPower(ctx, vm, types.VirtualMachinePowerState(spec.Pending)) })
-			c.keep()
-		})
+		go c.goOn(vm, types.VirtualMachinePowerState(spec.Pending))
 	}
 	c.keep()
 	return spec.UUID, nil
+}
+
+// goOn is what a host does to a VM while vCenter is down: it asks its question still, and no task of vCenter shows it.
+func (c *center) goOn(vm *simulator.VirtualMachine, state types.VirtualMachinePowerState) {
+	c.mu.Lock()
+	c.pending[vm.Self] = string(state)
+	c.mu.Unlock()
+	time.Sleep(200 * time.Millisecond)
+	c.await(func() bool { return !c.of(vm).Never })
+	ctx := c.context()
+	if c.ask(ctx, vm, state) == nil {
+		ctx.WithLock(vm, func() { c.setPower(ctx, vm, state) })
+	}
+	c.mu.Lock()
+	delete(c.pending, vm.Self)
+	c.mu.Unlock()
+	c.keep()
 }
 
 // dress gives a new VM what cannot be said when it is created.
@@ -212,6 +230,10 @@ func (c *center) list() []newVM {
 			}
 			c.mu.Lock()
 			one.Operations, one.Effects, one.Pending = c.operations[vm.Self], slices.Clone(c.effects[vm.Self]), c.pending[vm.Self]
+			if told := c.behaviour[vm.Self]; told != nil {
+				copied := *told
+				one.Behaviour = &copied
+			}
 			c.mu.Unlock()
 			for _, field := range vm.CustomValue {
 				if value, ok := field.(*types.CustomFieldStringValue); ok {

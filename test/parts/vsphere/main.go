@@ -14,6 +14,7 @@ import (
 	"os"
 
 	"github.com/vmware/govmomi/simulator"
+	_ "github.com/vmware/govmomi/vapi/simulator" // tags
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -46,6 +47,7 @@ func main() {
 	simulator.TaskDelay.MethodDelay = map[string]int{"LockHandoff": 0}
 	model.Service.Listen = &url.URL{Host: *listen, User: url.UserPassword(*user, *password)}
 	model.Service.TLS = new(tls.Config)
+	model.Service.RegisterEndpoints = true
 	if *certificate != "" {
 		pair, err := tls.LoadX509KeyPair(*certificate, *key)
 		must(err)
@@ -76,6 +78,7 @@ func main() {
 
 	port, err := net.Listen("tcp", *control)
 	must(err)
+	center.url = server.URL
 	go func() { must(http.Serve(port, center.controls())) }()
 	address := *server.URL
 	address.User = nil

@@ -17,6 +17,7 @@ const doors = {
   simulator: ['simulator'],
   activities: ['activities'],
   bridge: ['bridge', 'bridge/source'],
+  record: ['record'],
   worker: ['worker'],
   cli: ['cli'],
 };
@@ -33,6 +34,7 @@ const table = {
   simulator: { may: ['api', 'contract', 'placement', 'kubernetes', 'http', 'files', 'platforms'] },
   activities: { may: ['api', 'contract', 'platforms'] },
   bridge: { may: ['api', 'contract', 'insight', 'placement', 'kubernetes', 'http', 'files'] },
+  record: { may: ['api', 'contract', 'files'] },
   worker: {
     may: [
       'api',
@@ -60,6 +62,7 @@ const table = {
       'simulator',
       'activities',
       'bridge',
+      'record',
       'worker',
     ],
   },

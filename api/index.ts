@@ -7,7 +7,7 @@ export {
   type AdmissionVerdict,
   type JsonPatchOperation,
 } from './admission';
-export { canonicalText } from './canonical';
+export { canonicalJson, canonicalText } from './canonical';
 export { COMPANION, COMPANION_STATUS, contestText, readBesideVmOperator } from './companion';
 export { crds, type CustomResourceDefinition } from './crds';
 export { formatDuration, parseDuration } from './duration';

@@ -1,0 +1,76 @@
+/**
+ * Entries: events in two hash chains, that of the installation and that of their run.
+ *
+ * CHAIN-1: an entry names the hash of the entry before it in the installation, and of the one before it in its run, so that no entry can be
+ *     changed, removed, inserted or moved without breaking one of them.
+ * CHAIN-2: the hash is SHA-256 of the entry's canonical JSON (RFC 8785), without hash and signature: other tools can check it.
+ */
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../api';
+import type { RecordEvent } from '../events';
+
+/** Hash before the first entry of a chain. */
+export const NO_HASH = '0'.repeat(64);
+
+/** Where an entry stands in a chain. */
+export interface Link {
+  /** From 1, without a gap. */
+  number: number;
+  /** Hash of the entry before it; {@link NO_HASH} for the first one. */
+  previous: string;
+}
+
+/** An event in its chains. */
+export interface RecordEntry {
+  /** Id of the installation: that of its record. */
+  installation: string;
+  /** In the installation. */
+  chain: Link;
+  /** In the run; absent: the event is about no run. */
+  runChain?: Link;
+  event: RecordEvent;
+  /** SHA-256, hexadecimal. */
+  hash: string;
+  /** JWS (RFC 7515) over the hash, where a key is configured. Of the last entry of each execution, and of each gap. */
+  signature?: string;
+}
+
+/** The end of a chain. */
+export interface Head {
+  number: number;
+  hash: string;
+}
+
+/** The head of a chain without entries. */
+export const EMPTY: Head = { number: 0, hash: NO_HASH };
+
+/** The hash of an entry (CHAIN-2). */
+export function hashOf({ hash: _hash, signature: _signature, ...rest }: RecordEntry): string {
+  return sha256(canonicalJson(rest));
+}
+
+/** SHA-256 of a text in UTF-8, hexadecimal. */
+export function sha256(text: string | Uint8Array): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The next entry of an installation and of a run. */
+export function nextEntry(
+  installation: string,
+  event: RecordEvent,
+  head: Head,
+  runHead: Head | undefined,
+): RecordEntry {
+  const entry = {
+    installation,
+    chain: after(head),
+    ...(runHead && { runChain: after(runHead) }),
+    event,
+    hash: '',
+  };
+  return { ...entry, hash: hashOf(entry) };
+}
+
+function after({ number, hash }: Head): Link {
+  return { number: number + 1, previous: hash };
+}

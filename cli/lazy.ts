@@ -3,6 +3,7 @@
 import type * as Client from '@temporalio/client';
 import type * as Bridge from '../bridge';
 import type * as Contract from '../contract';
+import type * as Encryption from '../encryption';
 import type * as Kubernetes from '../kubernetes';
 import type * as Placement from '../placement';
 import type * as Platforms from '../platforms';
@@ -17,6 +18,8 @@ import type * as Workflows from '../workflows';
 export const worker = (): typeof Worker => require('../worker') as typeof Worker;
 /** The messages of runs. */
 export const contract = (): typeof Contract => require('../contract') as typeof Contract;
+/** Encryption of payloads. */
+export const encryption = (): typeof Encryption => require('../encryption') as typeof Encryption;
 /** The bridge, and what it has written. */
 export const bridge = (): typeof Bridge => require('../bridge') as typeof Bridge;
 /** The client of an API server. */

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
+import { registerCodec } from './codec';
 import { registerCompletion } from './completion';
 import { registerCrds } from './crds';
 import { registerDoctor } from './doctor';
@@ -24,7 +25,7 @@ const SECTIONS: readonly (readonly [heading: string, registers: readonly Registe
   ['Show:', [registerGet]],
   ['Operate:', [registerPower, registerOperatorCommands]],
   ['Evidence:', [registerExport]],
-  ['Processes:', [registerServe, registerSimulator]],
+  ['Processes:', [registerServe, registerSimulator, registerCodec]],
   ['Set-up:', [registerDoctor, registerImport, registerCrds, registerCompletion]],
 ];
 
@@ -40,6 +41,7 @@ Environment:
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS*   as Temporal's own tools read them
   VMGROUP_TEMPORAL_CLI   path of Temporal's command line tool, for vmgroup up
   VMGROUP_DATA           default of --data
+  VMGROUP_ENCRYPTION_KEYS   folder of keys; if set, what Temporal stores of runs is encrypted
   VMGROUP_DEBUG          if set, errors are printed with their stack
   NO_COLOR               if set, there are no colours
 `;

@@ -42,6 +42,14 @@ export const HTTP_LIMITS = {
     allBodiesBytes: 128 * MIB,
     keepAlive: 120 * SECOND,
   },
+  /** A request holds the payloads of one page of a history. */
+  codec: {
+    ...COMMON,
+    connections: 256,
+    bodyBytes: 16 * MIB,
+    allBodiesBytes: 128 * MIB,
+    keepAlive: 30 * SECOND,
+  },
   /** Clients keep an idle connection for 30 s. */
   simulator: {
     ...COMMON,

@@ -1,9 +1,10 @@
 /** Finds Temporal (flags, then `TEMPORAL_*` variables, then Temporal's configuration file) and connects to it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type DataConverter } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { configuredCodec, encryptingConverter } from '../encryption';
 
 /** Which Temporal server, and which namespace on it. */
 export interface TemporalTarget {
@@ -12,6 +13,8 @@ export interface TemporalTarget {
   namespace: string;
   /** For connections of clients and of workers. */
   connectionOptions: NativeConnectionOptions;
+  /** How clients and workers convert data; absent: as the SDK does by default. */
+  dataConverter?: DataConverter;
 }
 
 /** Flags of the command line; absent: the environment, the file, or `localhost:7233` and `default`. */
@@ -23,8 +26,9 @@ export interface TemporalFlags {
 /**
  * The Temporal server to connect to. Flags outrank the environment (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
  * `TEMPORAL_TLS*`, `TEMPORAL_PROFILE`), which outranks the file that `TEMPORAL_CONFIG_FILE` or Temporal's default place names.
+ * `VMGROUP_ENCRYPTION_KEYS` names the folder of keys by which data is encrypted.
  *
- * @throws Error when the configuration file cannot be read or parsed.
+ * @throws Error when the configuration file cannot be read or parsed; KeyError when keys cannot be read.
  */
 export function temporalTarget(flags: TemporalFlags = {}): TemporalTarget {
   const loaded = loadClientConnectConfig();
@@ -33,7 +37,18 @@ export function temporalTarget(flags: TemporalFlags = {}): TemporalTarget {
     address,
     namespace: flags.namespace ?? loaded.namespace ?? 'default',
     connectionOptions: { ...loaded.connectionOptions, address },
+    ...configuredConverter(),
   };
+}
+
+/** The Temporal server that a process of this machine started: on loopback, without the settings of another one. */
+export function localTarget(address: string, namespace: string): TemporalTarget {
+  return { address, namespace, connectionOptions: { address }, ...configuredConverter() };
+}
+
+function configuredConverter(): Pick<TemporalTarget, 'dataConverter'> {
+  const codec = configuredCodec();
+  return codec ? { dataConverter: encryptingConverter(codec) } : {};
 }
 
 /** A Temporal client that can be closed. */
@@ -66,7 +81,11 @@ export async function connectClient(target: TemporalTarget, timeout = 10_000): P
     throw new TemporalUnreachable(target.address, { cause: error });
   }
   return {
-    client: new Client({ connection, namespace: target.namespace }),
+    client: new Client({
+      connection,
+      namespace: target.namespace,
+      ...(target.dataConverter && { dataConverter: target.dataConverter }),
+    }),
     close: () => connection.close(),
   };
 }

@@ -95,6 +95,7 @@ async function start(
     worker = await Worker.create({
       connection,
       namespace: target.namespace,
+      ...(target.dataConverter && { dataConverter: target.dataConverter }),
       ...work,
       activities: createActivities({
         platform,

@@ -16,7 +16,7 @@ export function findTarget(options: GroupOptions): TemporalTarget {
   const running = isOnCluster(options) ? undefined : readLiveRecord(dataFolder(options.data))?.temporal;
   if (options.temporal === undefined && running !== undefined) {
     const { address, namespace } = running;
-    if (running.pid !== undefined) return { address, namespace, connectionOptions: { address } };
+    if (running.pid !== undefined) return lazy.worker().localTarget(address, namespace);
     return lazy.worker().temporalTarget({ address, namespace: options.namespace ?? namespace });
   }
   return namedTarget(options);

@@ -78,7 +78,7 @@ async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
   // Also if this process ends without closing. After kill -9 the next `up` does it.
   process.once('exit', () => server.end());
   const { address } = server;
-  return connected(session, { address, namespace: 'default', connectionOptions: { address } });
+  return connected(session, lazy.worker().localTarget(address, 'default'));
 }
 
 async function connected(session: Session, target: TemporalTarget): Promise<ConnectedTemporal> {

@@ -55,6 +55,8 @@ export function createAuthority(dir: string): Authority {
       openssl('req', ...newKey, '-keyout', 'next.key', '-out', 'next.csr', '-subj', `/CN=${name}`);
       openssl(
         ...['ca', '-batch', '-notext', '-config', 'clients.cnf', '-cert', 'ca.crt', '-keyfile', 'ca.key'],
+        // With an extension it is of version 3, the only one that every TLS library takes.
+        ...['-extfile', 'names'],
         ...['-startdate', utcTime(-60), '-enddate', utcTime(seconds), '-in', 'next.csr', '-out', 'next.crt'],
       );
       replace(certificateFile, keyFile);

@@ -20,7 +20,13 @@ import {
   type RunningPlatform,
 } from '../../cli/runtime';
 import { SimulatorConsole, type JournalLine } from '../../platforms/simulated';
-import { startPlatformWorker, startWorker, type RunningWorker, type StartWorkerOptions } from '../../worker';
+import {
+  localTarget,
+  startPlatformWorker,
+  startWorker,
+  type RunningWorker,
+  type StartWorkerOptions,
+} from '../../worker';
 import { operatorUpdates, workflowId, type RunOutcome, type OperatorVerb } from '../../contract';
 import type { Behavior } from './manifests';
 import type { TestTemporal } from './temporal';
@@ -73,14 +79,20 @@ interface SystemOptions {
   guests?: SimulatedGuest[];
   /** What differs from the default in the inventory of each platform beside the default one. Their workers are not started. */
   sites?: Record<string, Partial<SimulatedInventory>>;
+  /** Another way to the Temporal server; default: straight. */
+  reach?: Pick<StartWorkerOptions, 'target' | 'client'>;
 }
 
 export async function startSystem(
   temporal: TestTemporal,
   files: Record<string, string>,
   behavior: Behavior = {},
-  { groupWait, guests, sites: siteInventories = {} }: SystemOptions = {},
+  { groupWait, guests, sites: siteInventories = {}, reach }: SystemOptions = {},
 ): Promise<System> {
+  const { client, target } = reach ?? {
+    client: temporal.client,
+    target: localTarget(temporal.address, 'default'),
+  };
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-system-'));
   const manifests = path.join(dir, 'manifests');
   const folder = dataFolder(path.join(dir, 'data'));
@@ -104,12 +116,11 @@ export async function startSystem(
     logger,
   });
   const taskQueue = `test-${path.basename(dir)}`;
-  const { address } = temporal;
   const workerOptions = {
-    target: { address, namespace: 'default', connectionOptions: { address } },
+    target,
     workflows: await workflowBundle(),
     taskQueue,
-    client: temporal.client,
+    client,
     logger,
   };
   const worker: RunningWorker = await startWorker({
@@ -131,7 +142,7 @@ export async function startSystem(
   const bridge = await startFolderBridge({
     paths: [manifests],
     folder,
-    client: temporal.client,
+    client,
     taskQueue,
     observers: platforms.observers,
     logger,
@@ -155,10 +166,10 @@ export async function startSystem(
     remove: (file) => rmSync(path.join(manifests, file)),
     journal: () => console.journal(),
     view,
-    handle: (namespace, name) => temporal.client.workflow.getHandle(workflowId(namespace, name)),
+    handle: (namespace, name) => client.workflow.getHandle(workflowId(namespace, name)),
     say: async (namespace, name, verb, member) => {
       const word = { actor: 'alice', reason: 'test', ...(member !== undefined && { member }) };
-      const handle = temporal.client.workflow.getHandle(workflowId(namespace, name));
+      const handle = client.workflow.getHandle(workflowId(namespace, name));
       const { message } = await handle.executeUpdate(operatorUpdates[verb], { args: [word] });
       return message;
     },

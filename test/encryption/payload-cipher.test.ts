@@ -10,6 +10,7 @@ import path from 'node:path';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import fc from 'fast-check';
 import { decodePayloadsIn, KeyError, payloadCodec } from '../../encryption';
+import { propertyRuns } from '../support/property-runs';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-keys-'));
 let now = 1_000_000;
@@ -55,7 +56,7 @@ test('a payload comes back as it was, and its ciphertext holds nothing of it', a
         plain.map((each) => defaultPayloadConverter.fromPayload(each)),
       );
     }),
-    { numRuns: 50 },
+    { numRuns: propertyRuns(50) },
   );
   const [secret] = await codec.encode([payload('db-1 failed')]);
   expect(Buffer.from(secret?.data ?? []).includes('db-1')).toBe(false);

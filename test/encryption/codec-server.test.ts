@@ -45,7 +45,7 @@ function ask(
 test('encodes what the UI sends, and decodes what the server stores', async () => {
   const encoded = await ask('encode', PLAIN, { origin: UI, 'x-namespace': 'default' });
   expect(encoded.headers.get('access-control-allow-origin')).toBe(UI);
-  const secret = (await encoded.json());
+  const secret = await encoded.json();
   expect(JSON.stringify(secret)).not.toContain(base64('"db-1"'));
   expect(await (await ask('decode', secret)).json()).toEqual(PLAIN);
   expect(await (await ask('decode', { payloads: [] })).json()).toEqual({ payloads: [] });

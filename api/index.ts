@@ -11,7 +11,9 @@ export { canonicalJson, canonicalText } from './canonical';
 export { COMPANION, COMPANION_STATUS, contestText, readBesideVmOperator } from './companion';
 export { crds, type CustomResourceDefinition } from './crds';
 export { formatDuration, parseDuration } from './duration';
+export { compileExpression, type Expression } from './expression';
 export {
+  DEFAULT_GATE,
   DEFAULT_INVENTORY,
   DEFAULT_NAMESPACE,
   DEFAULT_POLICY,

@@ -17,10 +17,14 @@ export type MemberKind = 'VirtualMachine' | 'VirtualMachineGroup';
 /** What a member must have reached for its tier to count as done. */
 export type Gate = 'None' | 'PoweredOn' | 'Ready' | 'Probe' | `Condition/${string}`;
 
-/** What a worker asks of the guest to find out whether its service is up: one of `tcpSocket` and `httpGet`. */
+/** What a worker asks to find out whether the service of a guest is up: exactly one of the first four. */
 export interface Probe {
   tcpSocket?: TcpSocketProbe;
   httpGet?: HttpGetProbe;
+  /** The heartbeat of the guest's tools must be at least this good; the platform reports it. */
+  guestHeartbeat?: { thresholdStatus: 'yellow' | 'green' };
+  /** What the guest must have set, all of it; the platform reports it. */
+  guestInfo?: GuestInfoProbe[];
   /** Milliseconds from the begin of one try to that of the next. */
   period: number;
   /** Longest time of one try, milliseconds. */
@@ -36,6 +40,14 @@ export interface TcpSocketProbe {
   port: number;
   /** Name or IP address; absent: the guest's own address. */
   host?: string;
+}
+
+/** A value that the guest must have set. */
+export interface GuestInfoProbe {
+  /** Without the prefix `guestinfo.`. */
+  key: string;
+  /** RE2 regular expression that matches anywhere in the value; absent, or no expression: any value. */
+  value?: string;
 }
 
 /** A request that has to be answered with the expected status. */
@@ -142,6 +154,8 @@ export interface VirtualMachine extends ObjectMeta {
   powerOffMode?: PowerMode;
   suspendMode?: PowerMode;
   affinity: AffinityTerm[];
+  /** What VM Operator's condition `Ready` of the VM goes by. */
+  readinessProbe?: Probe;
   /** Zone the VM is pinned to by the label `topology.kubernetes.io/zone`. */
   zone?: string;
   /** Where the VM is already, from `status` (`uniqueID` and `zone` both set). */
@@ -236,7 +250,8 @@ export interface RecoveryTargets {
 
 /** A SequencePolicy: how a group's runs behave where VirtualMachineGroup has no field for it. */
 export interface SequencePolicySpec {
-  gate: Gate;
+  /** Absent: see {@link DEFAULT_GATE}. */
+  gate?: Gate;
   /** Longest wait for the gate after the power state was reached, milliseconds. */
   gateTimeout: number;
   /** Where the gate is `Probe`, unless the tier or the member has its own. */
@@ -369,7 +384,9 @@ export interface SimulatedGuest {
   /** `name` or `namespace/name` of the VM; absent: any VM. */
   vm?: string;
   /** IP address. */
-  address: string;
+  address?: string;
+  /** What it has set once it is ready, by key. */
+  info?: Record<string, string>;
 }
 
 /** One fault of a SimulatedInventory. */

@@ -20,10 +20,17 @@ export interface Capabilities {
   fencing: 'CompareAndSet' | 'ReadBeforeWrite';
   /** Whether the guest's address is known, for probes without a host. */
   guestAddress: boolean;
+  /** Who asks what `spec.readinessProbe` of a VM says: the platform, which reports `Ready`, or a worker. */
+  readinessProbe: 'Platform' | 'Worker';
+  /** What it reports of guests on request, for readiness probes that a worker asks. */
+  guestReports: readonly GuestReportKind[];
 }
 
 /** A gate that a platform may report. */
 export type PlatformGate = 'Ready' | 'Condition';
+
+/** What a guest tells of itself through its tools. */
+export type GuestReportKind = 'Heartbeat' | 'GuestInfo';
 
 /** Types of platforms. */
 export const PLATFORM_TYPES = ['simulated', 'vm-operator', 'vsphere'] as const;
@@ -40,6 +47,8 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     gates: ['Ready'],
     fencing: 'CompareAndSet',
     guestAddress: true,
+    readinessProbe: 'Worker',
+    guestReports: ['Heartbeat', 'GuestInfo'],
   },
   'vm-operator': {
     placement: 'Zones',
@@ -48,6 +57,8 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     gates: ['Ready', 'Condition'],
     fencing: 'CompareAndSet',
     guestAddress: true,
+    readinessProbe: 'Platform',
+    guestReports: [],
   },
   vsphere: {
     placement: 'Platform',
@@ -57,5 +68,7 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     // With a custom attribute; an ESXi host compares and sets.
     fencing: 'ReadBeforeWrite',
     guestAddress: true,
+    readinessProbe: 'Worker',
+    guestReports: ['Heartbeat', 'GuestInfo'],
   },
 };

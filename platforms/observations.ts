@@ -12,6 +12,8 @@ export interface PlatformObservations {
   holdOf(vm: VirtualMachine): string | undefined;
   /** Name of the platform that a VM is on; undefined: the default one. */
   platformOf(vm: VirtualMachine): string | undefined;
+  /** Whether that platform asks the VM's readiness probe itself. */
+  probesItself(vm: VirtualMachine): boolean;
   /** Names the VMs of all manifests to the platforms that cannot know them. */
   track(vms: Iterable<VirtualMachine>): void;
   onChange(listener: (vm: VirtualMachineRef) => void): () => void;
@@ -48,6 +50,7 @@ export function observationsOf({ byDefault, others = NO_OTHERS, names }: Observe
       return operation?.hold ?? (question && questionText(question));
     },
     platformOf,
+    probesItself: (vm) => observerOf(vm)?.capabilities.readinessProbe === 'Platform',
     track: (vms) => {
       const tracking = all.filter((observer) => observer.tracks);
       if (tracking.length === 0) return;

@@ -5,6 +5,7 @@
  * OBSERVER-2: a VM that the new watch no longer lists counts as deleted.
  * OBSERVER-3: an event wakes the waiters for that VM, and no others.
  */
+import type { Capabilities } from './capabilities';
 import { PlatformError, type Platform, type VirtualMachineState, type WatchSink } from './platform';
 import { type VirtualMachineRef } from '../contract';
 
@@ -62,6 +63,11 @@ export class Observer {
   /** Whether the watch is open and has reported every VM: only then is the cache up to date. */
   get live(): boolean {
     return this.#live;
+  }
+
+  /** What the platform can do. */
+  get capabilities(): Capabilities {
+    return this.#platform.capabilities;
   }
 
   /** Whether the platform must be told which VMs are meant. */

@@ -138,8 +138,27 @@ export interface Platform {
    * @throws PlatformError `Permanent` if the VM does not ask this question, or the choice is none of it.
    */
   answer?(vm: VirtualMachineRef, answer: Answer, signal?: AbortSignal): Promise<void>;
+  /**
+   * What the guest of a VM tells of itself now, as far as {@link Capabilities.guestReports} goes. Resolves with undefined if the platform does not
+   * have the VM.
+   *
+   * @param keys Keys of guest info, without the prefix `guestinfo.`; of others nothing is read.
+   */
+  guest?(
+    vm: VirtualMachineRef,
+    keys: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<GuestReport | undefined>;
   /** Frees connections. */
   close(): Promise<void>;
+}
+
+/** What a guest tells of itself through its tools. */
+export interface GuestReport {
+  /** `gray`: its tools do not run; `red`: no heartbeat arrives; `yellow`: some do; `green`: all do. Absent: not known. */
+  heartbeat?: 'gray' | 'red' | 'yellow' | 'green';
+  /** Those values of guest info that it has set, by key. They may be secret. */
+  info: ReadonlyMap<string, string>;
 }
 
 /** An answer to a {@link Question}. */

@@ -1,5 +1,5 @@
 /** What plans need and the platforms of their VMs do not have. Pure. */
-import { listed } from '../api';
+import { listed, type Probe } from '../api';
 import { gateCondition, gateOf, type Plan, type PlanMember, type PlanTier } from '../contract';
 import { CAPABILITIES, type Capabilities, type PlatformType } from './capabilities';
 
@@ -58,6 +58,12 @@ function lacks(plan: Plan, tier: PlanTier, member: PlanMember, has: Capabilities
   return [...gateLacks(tier, member, has), ...placementLacks(member, has), ...powerLacks(plan, member, has)];
 }
 
+/** Whether a probe goes to the guest's own address. */
+export function asksGuestAddress({ tcpSocket, httpGet }: Probe): boolean {
+  const asked = tcpSocket ?? httpGet;
+  return asked !== undefined && asked.host === undefined;
+}
+
 function gateLacks(tier: PlanTier, member: PlanMember, has: Capabilities): string[] {
   const gate = gateOf(tier, member);
   const condition = gateCondition(gate);
@@ -66,9 +72,13 @@ function gateLacks(tier: PlanTier, member: PlanMember, has: Capabilities): strin
   if (condition !== undefined && !has.gates.includes('Condition'))
     return [`nothing reports conditions, so gate ${gate} will time out`];
   const probe = gate === 'Probe' ? (member.probe ?? tier.probe) : undefined;
-  const asksGuest = probe && (probe.tcpSocket ?? probe.httpGet)?.host === undefined;
-  return asksGuest && !has.guestAddress
-    ? ["the guest's address is not known, so its probe will time out: name a host in the probe"]
+  if (!probe) return [];
+  if (asksGuestAddress(probe) && !has.guestAddress)
+    return ["the guest's address is not known, so its probe will time out: name a host in the probe"];
+  if (probe.guestHeartbeat && !has.guestReports.includes('Heartbeat'))
+    return ['nothing reports heartbeats of guests, so its readinessProbe will time out'];
+  return probe.guestInfo && !has.guestReports.includes('GuestInfo')
+    ? ['nothing reports guest info, so its readinessProbe will time out']
     : [];
 }
 

@@ -110,6 +110,8 @@ const probe = v.looseObject({
       ),
     }),
   ),
+  guestHeartbeat: v.exactOptional(v.looseObject({ thresholdStatus: v.picklist(['yellow', 'green']) })),
+  guestInfo: v.exactOptional(list(v.looseObject({ key: label, value: v.exactOptional(text) }))),
   period: moment,
   timeout: moment,
   successThreshold: count,

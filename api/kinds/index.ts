@@ -14,7 +14,7 @@ export {
 } from './kinds';
 export { platformSchema } from './platform';
 export { parseQuantity } from './quantity';
-export { DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
+export { DEFAULT_GATE, DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';
 export { listMap } from './server-checks';
 export { DEFAULT_INVENTORY, simulatedInventorySchema } from './simulated-inventory';
 export { didYouMean } from './suggest';

@@ -14,9 +14,14 @@ const DEFAULTS = { period: 500, timeout: 1_000, successThreshold: 1 };
 const SHORTEST_PERIOD = 100;
 const LONGEST_TRY = 60_000;
 /** Bytes that one probe may take as JSON: a thousand operations are scheduled in one message of 4 MB. */
-const MOST_BYTES = 1_000;
+export const MOST_PROBE_BYTES = 1_000;
 const MOST_HEADERS = 8;
 const MOST_IN_A_ROW = 10_000;
+
+/** A host name or an IP address, of at most {@link LONGEST_HOST} characters. */
+export const HOST = /^[A-Za-z0-9:]([A-Za-z0-9._:-]*[A-Za-z0-9:])?$/;
+/** Longest name of a host, in characters. */
+export const LONGEST_HOST = 253;
 
 /** Headers that would put a secret into the history of each run. */
 const SECRET = ['authorization', 'cookie', 'proxy-authorization'];
@@ -46,11 +51,7 @@ function port() {
 }
 
 function host() {
-  return text(
-    /^[A-Za-z0-9:]([A-Za-z0-9._:-]*[A-Za-z0-9:])?$/,
-    253,
-    'write a host name or an IP address, without scheme, port and brackets',
-  )
+  return text(HOST, LONGEST_HOST, 'write a host name or an IP address, without scheme, port and brackets')
     .optional()
     .describe("Host name or IP address. Left out: the guest's own address.");
 }
@@ -153,8 +154,8 @@ export function probeProblems(written: WrittenProbe): { path: Path; message: str
     add(['timeout'], 'must not be longer than 1m');
   if (http) httpProblems(http).forEach(({ path, message }) => add(['httpGet', ...path], message));
   const bytes = jsonLength(toProbe(written));
-  if (bytes > MOST_BYTES)
-    add([], `takes ${bytes} bytes, at most ${MOST_BYTES} are allowed: shorten its path or its headers`);
+  if (bytes > MOST_PROBE_BYTES)
+    add([], `takes ${bytes} bytes, at most ${MOST_PROBE_BYTES} are allowed: shorten its path or its headers`);
   return problems;
 }
 

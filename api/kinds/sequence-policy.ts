@@ -5,12 +5,14 @@ import { duration, fields, metadata, name, positiveDuration } from './fields';
 import { checkProbes, gateFields, MAX_MEMBERS, toGatePolicy } from './gates';
 import { questionsSchema, toQuestions } from './questions';
 import { isDuration, listMap, MAX_LIST, serverRules } from './server-checks';
-import type { RecoveryTargets, SequencePolicy, SequencePolicySpec } from '../model';
+import type { Gate, RecoveryTargets, SequencePolicy, SequencePolicySpec } from '../model';
 import { memberKind, toMember } from './virtual-machine-group';
+
+/** The gate of a VM without a readiness probe where the policy says none. */
+export const DEFAULT_GATE: Gate = 'PoweredOn';
 
 /** Defaults for a group without a policy, and for each field that a policy omits. Durations in milliseconds. */
 export const DEFAULT_POLICY: SequencePolicySpec = {
-  gate: 'PoweredOn',
   gateTimeout: 600_000,
   operationTimeout: 300_000,
   retry: { maximumAttempts: 5, initialInterval: 2_000, maximumInterval: 30_000 },

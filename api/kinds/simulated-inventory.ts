@@ -93,7 +93,12 @@ const guest = fields({
   vm: z.string().min(1).optional().describe('`name` or `namespace/name` of the VM. Left out: any VM.'),
   address: z
     .union([z.ipv4(), z.ipv6()], { error: 'expected an IP address' })
+    .optional()
     .describe('IP address that the guest reports while the VM is on.'),
+  info: z
+    .record(z.string().min(1), z.string())
+    .optional()
+    .describe('Guest info that the guest has set once it is ready, by key without the prefix `guestinfo.`.'),
 });
 
 const fault = fields({

@@ -4,6 +4,7 @@ import { affinitySchema, convertAffinity } from './affinity';
 import { isMapping, nonEmpty, present, type Convert, type Report } from './convert';
 import { isName, looseMetadata, optionalName } from './fields';
 import { LONGEST_PLATFORM_NAME } from './platform';
+import { readinessProbeSchema, toReadinessProbe } from './readiness-probe';
 import { serverRules } from './server-checks';
 import type { ObjectMeta, Placement, VirtualMachine, VmLocator } from '../model';
 import { own } from '../own';
@@ -42,6 +43,7 @@ export const virtualMachineSchema = z.looseObject({
         .describe("Desired power state. The group's own power state, where it has one, outranks it."),
       powerOffMode: powerMode.optional().describe('How the VM is powered off.'),
       suspendMode: powerMode.optional().describe('How the VM is suspended.'),
+      readinessProbe: readinessProbeSchema.optional().describe('When the VM is ready.'),
       affinity: affinitySchema.optional().describe('Placement relative to other VMs. Needs groupName.'),
     })
     .meta(
@@ -88,6 +90,7 @@ export const convertVirtualMachine: Convert<WrittenVirtualMachine, VirtualMachin
       powerState: spec.powerState,
       powerOffMode: spec.powerOffMode,
       suspendMode: spec.suspendMode,
+      readinessProbe: spec.readinessProbe && toReadinessProbe(spec.readinessProbe, report),
       zone: nonEmpty(meta.labels[ZONE]),
       placed: placementOf(written.status),
       platform: platformOf(meta, report),

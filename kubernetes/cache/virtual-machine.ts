@@ -23,6 +23,7 @@ export interface VirtualMachineObject extends KubernetesObject {
     powerOffMode?: string;
     suspendMode?: string;
     affinity?: unknown;
+    readinessProbe?: unknown;
   };
   status: {
     powerState?: string;
@@ -65,7 +66,10 @@ export function trimVirtualMachine(object: KubernetesObject): VirtualMachineObje
       ...pick(metadata, 'finalizers', 'ownerReferences', 'deletionTimestamp'),
       ...(metadata.annotations && { annotations: withoutLastApplied(metadata.annotations) }),
     },
-    spec: pick(spec, 'groupName', 'className', 'powerState', 'powerOffMode', 'suspendMode', 'affinity'),
+    spec: {
+      ...pick(spec, 'groupName', 'className', 'powerState', 'powerOffMode', 'suspendMode', 'affinity'),
+      ...pick(spec, 'readinessProbe'),
+    },
     status: {
       ...pick(status, 'powerState', 'uniqueID', 'zone', 'nodeName'),
       ...(status.network && { network: pick(status.network, 'primaryIP4', 'primaryIP6') }),

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import {
   PlatformError,
   type Answer,
+  type GuestReport,
   type PlaceOptions,
   type Platform,
   type PowerRequest,
@@ -10,10 +11,11 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
+import { own } from '../../api';
 import { CAPABILITIES } from '../capabilities';
 import { type PlacementRequest, type PlacementResult, type VirtualMachineRef } from '../../contract';
 import { Caller } from './http-call';
-import type { WatchLine } from './protocol';
+import type { GuestAnswer, WatchLine } from './protocol';
 
 /** Milliseconds for one call. */
 const CALL_TIMEOUT = 10_000;
@@ -72,7 +74,7 @@ export class SimulatedPlatform implements Platform {
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
-    const path = `/v1/vms/${encoded(vm.namespace)}/${encoded(vm.name)}?uid=${encoded(vm.uid)}`;
+    const path = `${pathOf(vm)}?uid=${encoded(vm.uid)}`;
     const answer = await this.#caller.json({ method: 'GET', path, signal });
     return (answer as { state: VirtualMachineState } | undefined)?.state;
   }
@@ -111,9 +113,30 @@ export class SimulatedPlatform implements Platform {
     await this.#caller.json({ method: 'POST', path: '/v1/answer', body: { vm, ...answer }, signal });
   }
 
+  async guest(
+    vm: VirtualMachineRef,
+    keys: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<GuestReport | undefined> {
+    const path = `${pathOf(vm)}/guest?uid=${encoded(vm.uid)}`;
+    const answer = (await this.#caller.json({ method: 'GET', path, signal })) as GuestAnswer | undefined;
+    if (!answer) return undefined;
+    const info = new Map(
+      keys.flatMap((key) => {
+        const value = own(answer.info, key);
+        return value === undefined ? [] : [[key, value] as const];
+      }),
+    );
+    return { heartbeat: answer.heartbeat, info };
+  }
+
   async close(): Promise<void> {
     this.#caller.close();
   }
+}
+
+function pathOf({ namespace, name }: VirtualMachineRef): string {
+  return `/v1/vms/${encoded(namespace)}/${encoded(name)}`;
 }
 
 /** For a part of a URL. Half a surrogate pair, which has no encoding, is replaced. */

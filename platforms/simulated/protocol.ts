@@ -28,6 +28,12 @@ export interface PlatformVm extends SeenByRules {
   memory: number;
 }
 
+/** What the guest of a VM tells of itself. */
+export interface GuestAnswer {
+  heartbeat: 'gray' | 'green';
+  info: Record<string, string>;
+}
+
 /** Body of every answer that is not 2xx. */
 export interface Refusal {
   error: { class: FailureClass; message: string; retryAfter?: number; recorded?: Outranking };
@@ -153,7 +159,15 @@ export const inventoryBody: z.ZodType<SimulatedInventory> = z.object({
   annotations: labels,
   hosts: z.array(z.object({ name: text, zone: text, pool: z.string(), cpus: amount, memory: amount })),
   datastores: z.array(z.object({ name: text, id: z.string(), zones: z.array(text), capacity: amount })),
-  guests: z.array(z.object({ vm: text.exactOptional(), address: text })).exactOptional(),
+  guests: z
+    .array(
+      z.object({
+        vm: text.exactOptional(),
+        address: text.exactOptional(),
+        info: z.record(z.string(), z.string()).exactOptional(),
+      }),
+    )
+    .exactOptional(),
   behavior: z.object({
     seed: z.number(),
     powerOnTime: time,

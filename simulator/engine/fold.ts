@@ -15,7 +15,7 @@ import type {
 } from '../../platforms/simulated';
 import { CANCEL } from './questions';
 import {
-  keyOf,
+  guestOf,
   seenByRules,
   type EngineState,
   type Ledger,
@@ -184,10 +184,8 @@ function addressOf(
   { effect }: Effect,
 ): Pick<VmRecord, 'address'> {
   if (effect !== 'PoweredOn') return {};
-  const guest = inventory.guests?.find(
-    (each) => each.vm === undefined || each.vm === vm.name || each.vm === keyOf(vm),
-  );
-  return guest ? { address: guest.address } : {};
+  const { address } = guestOf(inventory, vm) ?? {};
+  return address === undefined ? {} : { address };
 }
 
 function poweredOnBy({ effect, operationId, sequence }: Effect): Pick<VmRecord, 'poweredOnBy'> {

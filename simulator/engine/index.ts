@@ -16,7 +16,7 @@ export { placementProblem, placementVm } from './placing';
 export { answerPower, type EnginePowerRequest } from './power';
 export { answerQuestion } from './questions';
 export { answerRelease } from './release';
-export { reportState, reportVm } from './report';
+export { reportGuest, reportState, reportVm } from './report';
 export {
   acceptedOperations,
   emptyState,

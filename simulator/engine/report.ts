@@ -1,7 +1,8 @@
 /** How the platform reports its VMs. */
+import type { SimulatedInventory } from '../../api';
 import type { VirtualMachineState } from '../../platforms';
-import type { PlatformVm } from '../../platforms/simulated';
-import { seenByRules, type VmRecord } from './state';
+import type { GuestAnswer, PlatformVm } from '../../platforms/simulated';
+import { guestOf, seenByRules, type VmRecord } from './state';
 
 /** The state of a VM at time `at`. */
 export function reportState(record: VmRecord, at: number): VirtualMachineState {
@@ -19,6 +20,12 @@ export function reportState(record: VmRecord, at: number): VirtualMachineState {
     ...(record.operation && { operation: record.operation }),
     ...(record.question && { question: record.question }),
   };
+}
+
+/** What the guest of a VM tells of itself: it takes as long as the guest takes to be ready. */
+export function reportGuest({ vm, ready, powerState }: VmRecord, inventory: SimulatedInventory): GuestAnswer {
+  if (powerState !== 'PoweredOn' || !ready) return { heartbeat: 'gray', info: {} };
+  return { heartbeat: 'green', info: guestOf(inventory, vm)?.info ?? {} };
 }
 
 /** The state of a VM, with what the next placement counts of it. */

@@ -5,6 +5,7 @@ import {
   type Placement,
   type PowerMode,
   type PowerState,
+  type SimulatedGuest,
   type SimulatedInventory,
 } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
@@ -70,6 +71,14 @@ export interface Ledger {
   hits: Record<string, number>;
   /** By caller: the greatest sequence of its calls that released the place. */
   released: Record<string, number>;
+}
+
+/** What the inventory says of the guest of a VM. */
+export function guestOf(
+  { guests }: SimulatedInventory,
+  vm: { namespace: string; name: string },
+): SimulatedGuest | undefined {
+  return guests?.find((each) => each.vm === undefined || each.vm === vm.name || each.vm === keyOf(vm));
 }
 
 /** State of the platform. */

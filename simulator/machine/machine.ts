@@ -17,11 +17,18 @@ import {
   type ReleaseOptions,
   type VirtualMachineState,
 } from '../../platforms';
-import { CONSOLE, type JournalEntry, type JournalLine, type PlatformVm } from '../../platforms/simulated';
+import {
+  CONSOLE,
+  type JournalEntry,
+  type JournalLine,
+  type GuestAnswer,
+  type PlatformVm,
+} from '../../platforms/simulated';
 import {
   acceptedOperations,
   answerPower,
   answerQuestion,
+  reportGuest,
   answerRelease,
   consoleChange,
   consoleFailure,
@@ -80,6 +87,12 @@ export class Machine {
   read(vm: VirtualMachineRef): VirtualMachineState | undefined {
     const record = this.#state.named(vm);
     return record?.vm.uid === vm.uid ? reportState(record, this.#state.now()) : undefined;
+  }
+
+  /** What the guest of a VM tells of itself; undefined if there is no such VM. */
+  guest(vm: VirtualMachineRef): GuestAnswer | undefined {
+    const record = this.#state.named(vm);
+    return record?.vm.uid === vm.uid ? reportGuest(record, this.inventory) : undefined;
   }
 
   /** The VM of a name as it is on disk, whatever its uid, with its operation in progress. */

@@ -7,6 +7,7 @@
  * | `GET /v1/watch` | → one line of JSON for every VM, then for every change, with heartbeats between |
  * | `GET /v1/vms` | → `{vms}`: each with its state, its share of the host and what rules see of it |
  * | `GET /v1/vms/NAMESPACE/NAME?uid=UID` | → `{state}`; 404 if there is no such VM |
+ * | `GET /v1/vms/NAMESPACE/NAME/guest?uid=UID` | → `{heartbeat, info}`: what its guest tells of itself |
  * | `POST /v1/power` | `PowerRequest` → `{state}` |
  * | `POST /v1/place` | `{requests, caller, sequence?, beside?}` → `{results}` |
  * | `POST /v1/answer` | `{vm, question, choice}`: the answer to a question of the platform → `{}` |
@@ -151,10 +152,13 @@ async function consoleFail(machine: Machine, exchange: Exchange): Promise<unknow
 }
 
 function readVm(machine: Machine, call: string, query: URLSearchParams): unknown {
-  const match = /^GET \/v1\/vms\/([^/]+)\/([^/]+)$/.exec(call);
+  const match = /^GET \/v1\/vms\/([^/]+)\/([^/]+)(\/guest)?$/.exec(call);
   if (!match) throw new HttpError(404, `there is no ${call}`);
-  const [, namespace = '', name = ''] = match.map(decoded);
-  const state = machine.read({ namespace, name, uid: query.get('uid') ?? '' });
+  const [, namespace = '', name = ''] = match.map((part = '') => decoded(part));
+  const vm = { namespace, name, uid: query.get('uid') ?? '' };
+  const guest = match[3] === undefined ? undefined : machine.guest(vm);
+  if (guest) return guest;
+  const state = machine.read(vm);
   if (!state) throw new HttpError(404, `the platform has no VM ${namespace}/${name} of that uid`);
   return { state };
 }

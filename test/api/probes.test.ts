@@ -147,3 +147,57 @@ describe('answers to questions', () => {
     expect(problems[0]).toContain(`: ${message}`);
   });
 });
+
+describe('readinessProbe of a VM', () => {
+  const vm = (probe: string): ReturnType<typeof parse> =>
+    parse(
+      'apiVersion: vmoperator.vmware.com/v1alpha5\nkind: VirtualMachine\n' +
+        `metadata: {name: db}\nspec: {readinessProbe: ${probe}}\n`,
+    );
+  const READ = { period: 10_000, timeout: 10_000, successThreshold: 1 };
+
+  test.each([
+    ['{tcpSocket: {port: 5432}}', { tcpSocket: { port: 5432 }, ...READ }],
+    [
+      "{tcpSocket: {port: 22, host: ''}, timeoutSeconds: 3, periodSeconds: 1}",
+      { tcpSocket: { port: 22 }, period: 1_000, timeout: 3_000, successThreshold: 1 },
+    ],
+    ['{guestHeartbeat: {}}', { guestHeartbeat: { thresholdStatus: 'green' }, ...READ }],
+    [
+      '{guestHeartbeat: {thresholdStatus: yellow}}',
+      { guestHeartbeat: { thresholdStatus: 'yellow' }, ...READ },
+    ],
+    [
+      "{guestInfo: [{key: ready, value: '^true$'}, {key: role, value: ''}]}",
+      { guestInfo: [{ key: 'ready', value: '^true$' }, { key: 'role' }], ...READ },
+    ],
+    ['{guestInfo: [], timeoutSeconds: 5}', undefined],
+    ['{laterAction: {}}', undefined],
+  ])('%s', (text, expected) => {
+    const { manifests, problems } = vm(text);
+    expect(problems).toEqual([]);
+    expect(manifests.virtualMachines[0]?.readinessProbe).toEqual(expected);
+  });
+
+  test('an expression that is none is a warning: any value matches, as on VM Operator', () => {
+    const { manifests, problems } = vm("{guestInfo: [{key: up, value: '(?=x)'}]}");
+    expect(problems.map(({ severity, path }) => `${severity} ${path}`)).toEqual([
+      'Warning spec.readinessProbe.guestInfo[0].value',
+    ]);
+    expect(manifests.virtualMachines[0]?.readinessProbe?.guestInfo).toEqual([{ key: 'up', value: '(?=x)' }]);
+  });
+
+  test.each([
+    ['{tcpSocket: {port: ssh}}', 'spec.readinessProbe.tcpSocket.port: write a number'],
+    ['{tcpSocket: {port: 0}}', 'spec.readinessProbe.tcpSocket.port'],
+    ["{tcpSocket: {port: 1, host: 'http://a'}}", 'spec.readinessProbe.tcpSocket.host: write a host name'],
+    ['{tcpSocket: {port: 1}, guestHeartbeat: {}}', 'spec.readinessProbe: only one action can be specified'],
+    ['{guestHeartbeat: {thresholdStatus: red}}', 'spec.readinessProbe.guestHeartbeat.thresholdStatus'],
+    [`{guestInfo: [{key: ${'k'.repeat(2_000)}}]}`, 'spec.readinessProbe: takes 2'],
+    ['{guestHeartbeat: {}, timeoutSeconds: 61}', 'spec.readinessProbe.timeoutSeconds'],
+  ])('%s is refused', (text, message) => {
+    const { manifests, problems } = vm(text);
+    expect(problems.map(({ path, message: said }) => `${path}: ${said}`).join('\n')).toContain(message);
+    expect(manifests.virtualMachines).toEqual([]);
+  });
+});

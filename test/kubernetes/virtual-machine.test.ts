@@ -23,6 +23,7 @@ const whole: KubernetesObject = {
     powerState: 'PoweredOn',
     powerOffMode: 'TrySoft',
     network: { interfaces: [{ name: 'eth0' }] },
+    readinessProbe: { tcpSocket: { port: 22 } },
   },
   status: {
     powerState: 'PoweredOff',
@@ -56,7 +57,13 @@ test('CACHE-4: of a VirtualMachine only what is read is kept', () => {
       annotations: { 'vmgroup.dev/operation': '{}' },
       finalizers: ['virtualmachine.vmoperator.vmware.com'],
     },
-    spec: { groupName: 'shop', className: 'small', powerState: 'PoweredOn', powerOffMode: 'TrySoft' },
+    spec: {
+      groupName: 'shop',
+      className: 'small',
+      powerState: 'PoweredOn',
+      powerOffMode: 'TrySoft',
+      readinessProbe: { tcpSocket: { port: 22 } },
+    },
     status: {
       powerState: 'PoweredOff',
       uniqueID: 'vm-12',

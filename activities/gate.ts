@@ -79,6 +79,8 @@ async function probe(
   isOn: (seen: VirtualMachineState) => boolean,
 ): Promise<GateReached> {
   const seen = (): VirtualMachineState => observer.get(input.vm) ?? reached;
+  const { vm } = input;
+  const report = platform.guest?.bind(platform, vm);
   const stop = new AbortController();
   const patience = patienceOf(run, 'gate', input.gateTimeout);
   const signal = AbortSignal.any([run.signal, stop.signal]);
@@ -89,8 +91,8 @@ async function probe(
   };
   try {
     const answer = await Promise.race([
-      untilProbed(probeOf(input), { prober, address: () => seen().status.address, onAnswer, signal }),
-      waitFor(platform, observer, input.vm, { ...patience, signal }, (state) => !isOn(state)),
+      untilProbed(probeOf(input), { prober, address: () => seen().status.address, report, onAnswer, signal }),
+      waitFor(platform, observer, vm, { ...patience, signal }, (state) => !isOn(state)),
     ]);
     if (answer && 'ok' in answer) {
       if (answer.ok) return { status: observedForGate(input.gate, seen().status), probed: answer.text };

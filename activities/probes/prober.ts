@@ -1,10 +1,12 @@
 /**
- * Asks guests whether their services are up.
+ * Asks guests, or their platform, whether their services are up.
  *
  * PROBER-1: a worker makes at most {@link AT_ONCE} tries at a time, and each ends after its time-out, whatever the guest does.
  */
 import type { HttpGetProbe, Probe, TcpSocketProbe } from '../../api';
+import type { GuestReport } from '../../platforms';
 import { authority, reasonOf, type ProbeAnswer } from './answers';
+import { answerOfReport, asksPlatform } from './guest-reports';
 import { probeHttp } from './http';
 import { Lookups } from './lookups';
 import { Slots } from './slots';
@@ -14,6 +16,14 @@ import { probeTcp } from './tcp';
 const AT_ONCE = 200;
 
 const LATE = new Error('the time of the try is over');
+
+/** The guest that is asked. */
+export interface Guest {
+  /** Its own address, for a probe without a host. */
+  address: string;
+  /** Asks the platform what the guest tells of itself, with some keys of guest info; absent: it does not know. */
+  report?: ((keys: readonly string[], signal: AbortSignal) => Promise<GuestReport | undefined>) | undefined;
+}
 
 /** Makes the tries of one worker. */
 export class Prober {
@@ -28,32 +38,40 @@ export class Prober {
   /**
    * Asks once. Its time-out begins when its turn has come.
    *
-   * @param address The guest's own address, for a probe without a host.
    * @throws the reason of `signal` once it aborts; the guest's failures are answers.
    */
-  try(probe: Probe, address: string, signal: AbortSignal): Promise<ProbeAnswer> {
-    return this.#slots.run(() => this.#within(probe, address, signal), signal);
+  try(probe: Probe, guest: Guest, signal: AbortSignal): Promise<ProbeAnswer> {
+    return this.#slots.run(() => this.#within(probe, guest, signal), signal);
   }
 
-  async #within(probe: Probe, address: string, signal: AbortSignal): Promise<ProbeAnswer> {
+  async #within(probe: Probe, guest: Guest, signal: AbortSignal): Promise<ProbeAnswer> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(LATE), probe.timeout);
     const either = AbortSignal.any([signal, late.signal]);
     try {
-      return await Promise.race([this.#ask(probe, address, either), aborted(either)]);
+      return await Promise.race([this.#ask(probe, guest, either), aborted(either)]);
     } catch (error: unknown) {
       signal.throwIfAborted();
       const reason = late.signal.aborted ? `no answer within ${probe.timeout / 1_000} s` : reasonOf(error);
-      return { ok: false, text: `${targetOf(probe, address)}: ${reason}` };
+      return { ok: false, text: `${targetOf(probe, guest.address)}: ${reason}` };
     } finally {
       clearTimeout(timer);
       late.abort(LATE);
     }
   }
 
-  async #ask(probe: Probe, address: string, signal: AbortSignal): Promise<ProbeAnswer> {
+  async #ask(probe: Probe, { address, report }: Guest, signal: AbortSignal): Promise<ProbeAnswer> {
     const target = targetOf(probe, address);
-    const { tcpSocket, httpGet } = probe;
+    const { tcpSocket, httpGet, guestInfo = [] } = probe;
+    if (asksPlatform(probe)) {
+      if (!report) throw new Error('the platform does not report it');
+      const told = await report(
+        guestInfo.map(({ key }) => key),
+        signal,
+      );
+      if (!told) throw new Error('the platform does not have the VM');
+      return answerOfReport(probe, told);
+    }
     if (httpGet) {
       const status = await probeHttp(httpGet.host ?? address, httpGet, this.#lookups.lookup, signal);
       const expected = expectation(httpGet, status);
@@ -73,12 +91,9 @@ function expectation({ expectedStatus }: HttpGetProbe, status: number): string |
   return status === expectedStatus ? undefined : String(expectedStatus);
 }
 
-/** Whether a probe goes to the guest's own address. */
-export function asksGuestAddress({ tcpSocket, httpGet }: Probe): boolean {
-  return (tcpSocket ?? httpGet)?.host === undefined;
-}
-
-function targetOf({ tcpSocket, httpGet }: Probe, address: string): string {
+function targetOf({ tcpSocket, httpGet, guestHeartbeat, guestInfo }: Probe, address: string): string {
+  if (guestHeartbeat) return 'guest heartbeat';
+  if (guestInfo) return 'guest info';
   if (httpGet) {
     const { scheme, host = address, port, path } = httpGet;
     return `GET ${scheme.toLowerCase()}://${authority(host, port)}${path}`;

@@ -1,18 +1,24 @@
 /** Asks a guest again and again until its probe has succeeded. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Probe } from '../../api';
+import { asksGuestAddress } from '../../platforms';
 import type { ProbeAnswer } from './answers';
-import { asksGuestAddress, type Prober } from './prober';
+import type { Guest, Prober } from './prober';
 
 /** What {@link untilProbed} needs beside the probe. */
 export interface ProbeWait {
   prober: Prober;
   /** The guest's own address as it is known now. */
   address: () => string | undefined;
+  /** See {@link Guest.report}. */
+  report?: Guest['report'];
   /** Called with each answer, in words. */
   onAnswer: (text: string) => void;
   signal: AbortSignal;
 }
+
+/** Milliseconds; Node's timers take no longer ones. */
+const LONGEST_PAUSE = 2 ** 31 - 1;
 
 const NO_ADDRESS = "the platform does not report the guest's address";
 
@@ -23,7 +29,7 @@ const NO_ADDRESS = "the platform does not report the guest's address";
  */
 export async function untilProbed(
   probe: Probe,
-  { prober, address, onAnswer, signal }: ProbeWait,
+  { prober, address, report, onAnswer, signal }: ProbeWait,
 ): Promise<ProbeAnswer> {
   const { period, successThreshold, failureThreshold = Infinity } = probe;
   let succeeded = 0;
@@ -33,11 +39,14 @@ export async function untilProbed(
     const guest = address();
     // Nothing is asked without an address, so nothing has failed.
     const asks = guest !== undefined || !asksGuestAddress(probe);
-    const answer = asks ? await prober.try(probe, guest ?? '', signal) : { ok: false, text: NO_ADDRESS };
+    const answer = asks
+      ? await prober.try(probe, { address: guest ?? '', report }, signal)
+      : { ok: false, text: NO_ADDRESS };
     onAnswer(answer.text);
     succeeded = answer.ok ? succeeded + 1 : 0;
     failed = answer.ok || !asks ? 0 : failed + 1;
     if (succeeded >= successThreshold || failed >= failureThreshold) return answer;
-    await sleep(Math.max(0, period - (performance.now() - began)), undefined, { signal });
+    const pause = period - (performance.now() - began);
+    await sleep(Math.min(Math.max(0, pause), LONGEST_PAUSE), undefined, { signal });
   }
 }

@@ -19,6 +19,8 @@ export interface Observations {
   holdOf?(vm: VirtualMachine): string | undefined;
   /** Name of the platform that the VM is on; undefined: the default one. */
   platformOf?(vm: VirtualMachine): string | undefined;
+  /** Whether that platform asks the VM's readiness probe itself. */
+  probesItself?(vm: VirtualMachine): boolean;
   /** Names the VMs of all manifests to the platforms that cannot know them. */
   track?(vms: Iterable<VirtualMachine>): void;
   /** Calls back with each VM that changed; returns how to stop that. */
@@ -57,6 +59,11 @@ export class ObservedVms {
   /** Name of the platform that the VM is on; undefined: the default one. */
   platformOf(vm: VirtualMachine): string | undefined {
     return this.#observations.platformOf?.(vm);
+  }
+
+  /** Whether the platform of the VM asks its readiness probe itself. */
+  probesItself(vm: VirtualMachine): boolean {
+    return this.#observations.probesItself?.(vm) ?? false;
   }
 
   /** The watch reported something of a VM, whose group's last run is this one. */

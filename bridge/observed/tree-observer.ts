@@ -78,6 +78,7 @@ export class TreeObserver {
       ...(status && { status }),
       ...(hold !== undefined && { hold }),
       ...(platform !== undefined && { platform }),
+      ...(vms.probesItself(vm) && { probesItself: true as const }),
     };
   }
 }

@@ -36,6 +36,8 @@ export interface MachineFacts {
   hold?: string;
   /** Name of the platform that it is on; absent: the default one. */
   platform?: string;
+  /** That platform asks its readiness probe itself. */
+  probesItself?: true;
 }
 
 /** What is known of the groups of one tree. */

@@ -84,6 +84,7 @@ function worldOf({ groups, machines, placesAhead }: TreeFacts, driver: GroupFact
   return {
     observe: (vm) => machines.get(objectKey(vm))?.status,
     platformOf: (vm) => machines.get(objectKey(vm))?.platform,
+    probesItself: (vm) => machines.get(objectKey(vm))?.probesItself ?? false,
     isWatchBehind: (group) => (groups.get(objectKey(group))?.watchBehindFor ?? 0) > 0,
     isRunning: (group) => lastRun(groups, group).phase === 'Open',
     placesAhead,

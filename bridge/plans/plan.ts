@@ -1,11 +1,9 @@
 /** Resolves one group, with all groups below it, into a plan. Pure. */
 import {
   DEFAULT_POLICY,
-  type GatePolicy,
   type Group,
   type MemberPolicy,
   type PowerMode,
-  type Probe,
   type SequencePolicySpec,
   type TierPolicy,
   type VirtualMachine,
@@ -26,6 +24,7 @@ import { objectKey, policyOf, type ManifestIndex } from '../manifests';
 import { convergedSince } from './converged';
 import { setAside, standingExceptions } from './exceptions';
 import { forceSyncToken } from './force-sync';
+import { memberGate, plannedTierGate, tierGate } from './gates';
 import { seenByRules } from './neighbours';
 import { resolveTiers, type ResolvedMember, type ResolvedTier } from './tiers';
 import type { World } from './world';
@@ -117,39 +116,27 @@ function planTier(
   inherited: Inherited,
 ): PlanTier {
   const own: Partial<TierPolicy> = policy.tiers.find((candidate) => candidate.tier === tier.index) ?? {};
-  const gate = own.gate ?? policy.gate;
-  const probe = own.probe ?? policy.probe;
+  const said = tierGate(policy, own);
+  const planned = plannedTierGate(said);
   const quorum = resolveQuorum(own.quorum ?? policy.quorum, tier.members.length);
   return {
     powerOnDelay: tier.powerOnDelay,
     powerOffDelay: tier.powerOffDelay,
-    gate,
-    gateTimeout: own.gateTimeout ?? policy.gateTimeout,
-    ...(gate === 'Probe' && probe && { probe }),
+    ...planned,
     whenParked: own.whenParked ?? policy.whenParked,
     ...(quorum !== undefined && { quorum }),
     ...(own.targets && { targets: { ...own.targets } }),
     members: tier.members.map((member) => {
-      const planned = {
+      const { ref, vm } = member;
+      const machine = {
         ...planMember(source, member, policy, inherited),
-        ...memberGate(gates, probe, member),
+        ...(vm && memberGate(said, gates.get(ref.name), vm, source.world.probesItself?.(vm) ?? false)),
       };
-      const { observed } = planned;
-      return observed ? { ...planned, observed: observedForGate(planned.gate ?? gate, observed) } : planned;
+      const { observed } = machine;
+      if (!observed) return machine;
+      return { ...machine, observed: observedForGate(machine.gate ?? planned.gate, observed) };
     }),
   };
-}
-
-/** What the policy says for one VM. `probe`: what holds in its tier. */
-function memberGate(
-  gates: ReadonlyMap<string, MemberPolicy>,
-  probe: Probe | undefined,
-  { ref, vm }: ResolvedMember,
-): GatePolicy {
-  const own = vm && gates.get(ref.name);
-  if (!own) return {};
-  const { name: _name, ...rest } = own;
-  return own.gate === 'Probe' && !own.probe && probe ? { ...rest, probe } : rest;
 }
 
 /** How many of `size` members a quorum asks for: percents round up, and no quorum asks for more than there are. */

@@ -8,6 +8,8 @@ export interface World {
   observe?: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
   /** Name of the platform that a VM is on; undefined: the default one. */
   platformOf?: (vm: VirtualMachine) => string | undefined;
+  /** Whether the platform of a VM asks its readiness probe itself, and reports the VM as ready or not. */
+  probesItself?: (vm: VirtualMachine) => boolean;
   /** How the last run of a group ended. */
   lastOutcome?: (group: Group) => RunOutcome | undefined;
   /** Names of the VMs whose places the last run of a group gave back. */

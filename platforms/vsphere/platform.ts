@@ -12,6 +12,7 @@ import { virtualMachineKey } from '../observer';
 import {
   PlatformError,
   type Answer,
+  type GuestReport,
   type PlaceOptions,
   type Platform,
   type PowerRequest,
@@ -25,6 +26,7 @@ import { factsOf, VM_PATHS, type VmFacts } from './facts';
 import { platformError } from './faults';
 import { Observations } from './observations';
 import { targetOf, type Ground } from './ground';
+import { readGuest } from './guest';
 import { Operation } from './operation';
 import { earlierIds, names, writeRecord } from '../tracked';
 import { Recorder, type RecordPlace } from './recorder';
@@ -164,6 +166,18 @@ export class VspherePlatform implements Platform {
     await this.#client
       .call(target, 'AnswerVM', parameters, { signal })
       .catch((error: unknown) => Promise.reject(platformError(error, `VM ${name}`)));
+  }
+
+  async guest(
+    vm: VirtualMachineRef,
+    keys: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<GuestReport | undefined> {
+    const bound = await this.#find(vm, signal);
+    if (!bound) return undefined;
+    return readGuest(this.#client, bound.id, keys, signal).catch((error: unknown) =>
+      Promise.reject(platformError(error, `VM ${virtualMachineKey(vm)}`)),
+    );
   }
 
   async close(): Promise<void> {

@@ -131,3 +131,19 @@ test('a VM that goes off while it is probed fails the attempt, which is retried'
     expect(error).toMatchObject({ type: 'Transient', nonRetryable: false });
     expect(error?.message).toMatch(/was PoweredOff again before it became ready$/);
   }));
+
+test('what the guest tells of itself is asked of the platform', () =>
+  bench(
+    { ...inventory(), guests: [{ vm: 'db', info: { role: 'primary' } }] },
+    async ({ activities, platform }) => {
+      await platform.place([placement('db'), placement('web')], { caller: 'test' });
+      const guestInfo = [{ key: 'role', value: '^prim' }];
+      const asked: Partial<PowerInput> = {
+        ...{ gate: 'Probe', probe: { guestInfo, period: 100, timeout: 500, successThreshold: 1 } },
+      };
+      const db = await attempt(activities.powerOn, powerInput('db', asked));
+      expect(db.result?.probed).toBe('guest info: as expected');
+      const web = await attempt(activities.powerOn, powerInput('web', { ...asked, gateTimeout: 300 }));
+      expect(web.error?.message).toContain('last answer: guest info role: not set');
+    },
+  ));

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Prober, untilProbed } from '../../activities/probes';
 import type { HttpGetProbe, Probe } from '../../api';
+import type { GuestReport } from '../../platforms';
 import { createAuthority } from '../support/certificates';
 import { until } from '../support/until';
 
@@ -52,7 +53,7 @@ function http(port: number, more: Partial<HttpGetProbe> = {}): Probe {
 }
 
 function ask(probe: Probe, address = '127.0.0.1'): Promise<{ ok: boolean; text: string }> {
-  return new Prober().try(probe, address, never);
+  return new Prober().try(probe, { address }, never);
 }
 
 /** A port on which nobody listens. */
@@ -259,7 +260,7 @@ test('PROBER-1: no more tries at a time than there are slots; the others wait th
   );
   const prober = new Prober(2);
   const answers = await Promise.all(
-    Array.from({ length: 8 }, () => prober.try({ ...http(port), timeout: 350 }, '', never)),
+    Array.from({ length: 8 }, () => prober.try({ ...http(port), timeout: 350 }, { address: '' }, never)),
   );
   expect(answers.map(({ ok }) => ok)).toEqual(Array(8).fill(true));
   expect(most).toBe(2);
@@ -317,5 +318,67 @@ describe('until probed', () => {
     const asked = answers.length;
     await new Promise((resolve) => setTimeout(resolve, 250));
     expect(answers).toHaveLength(asked);
+  });
+});
+
+describe('what a guest tells of itself', () => {
+  const told = async (
+    probe: Pick<Probe, 'guestHeartbeat' | 'guestInfo'>,
+    report: GuestReport | undefined,
+  ): Promise<string> => {
+    const { ok, text } = await new Prober().try(
+      { ...probe, period: 100, timeout: 500, successThreshold: 1 },
+      { address: '', report: async () => report },
+      never,
+    );
+    return `${ok ? 'ok' : 'not yet'}, ${text}`;
+  };
+  const info = new Map<string, string>();
+  const green = { guestHeartbeat: { thresholdStatus: 'green' as const } };
+  const yellow = { guestHeartbeat: { thresholdStatus: 'yellow' as const } };
+
+  test.each([
+    [green, 'green', 'ok, guest heartbeat: green'],
+    [green, 'yellow', 'not yet, guest heartbeat: yellow, expected green'],
+    [yellow, 'yellow', 'ok, guest heartbeat: yellow'],
+    [yellow, 'red', 'not yet, guest heartbeat: red, expected yellow'],
+    [yellow, 'gray', 'not yet, guest heartbeat: gray, expected yellow'],
+  ] as const)('heartbeat %j: %s', async (probe, heartbeat, expected) => {
+    expect(await told(probe, { heartbeat, info })).toBe(expected);
+  });
+
+  test.each([
+    [[{ key: 'up' }], {}, 'not yet, guest info up: not set'],
+    [[{ key: 'up' }], { up: '' }, 'ok, guest info: as expected'],
+    [[{ key: 'up', value: 'tru' }], { up: 'true' }, 'ok, guest info: as expected'],
+    [[{ key: 'up', value: '^tru$' }], { up: 'true' }, 'not yet, guest info up: does not match'],
+    [[{ key: 'up', value: '(' }], { up: 'no' }, 'ok, guest info: as expected'],
+    [
+      [{ key: 'up' }, { key: 'role', value: 'db' }],
+      { up: '1', role: 'web' },
+      'not yet, guest info role: does not match',
+    ],
+    [
+      [{ key: 'up', value: '(a+)+$' }],
+      { up: `${'a'.repeat(10_000)}!` },
+      'not yet, guest info up: does not match',
+    ],
+    [
+      [{ key: 'up', value: 'a' }],
+      { up: 'a'.repeat(20_000) },
+      'not yet, guest info up: longer than 16384 characters, which are not matched',
+    ],
+  ])('info %j of %j', async (guestInfo, values, expected) => {
+    expect(await told({ guestInfo }, { info: new Map(Object.entries(values)) })).toBe(expected);
+  });
+
+  test('a heartbeat that is not known, a VM that is not there, a platform that does not know', async () => {
+    expect(await told(green, { info })).toBe('not yet, guest heartbeat: not reported');
+    expect(await told(green, undefined)).toBe('not yet, guest heartbeat: the platform does not have the VM');
+    const probe = { guestInfo: [{ key: 'up' }], period: 100, timeout: 500, successThreshold: 1 };
+    expect(await new Prober().try(probe, { address: '' }, never)).toEqual({
+      ok: false,
+      text: 'guest info: the platform does not report it',
+    });
   });
 });

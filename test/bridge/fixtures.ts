@@ -16,7 +16,6 @@ import type { Plan, Progress, RunOutcome } from '../../contract';
 export const NS = 'prod';
 
 export const POLICY: SequencePolicySpec = {
-  gate: 'PoweredOn',
   gateTimeout: 600_000,
   operationTimeout: 300_000,
   retry: { maximumAttempts: 3, initialInterval: 1_000, maximumInterval: 10_000 },

@@ -1,7 +1,8 @@
 import { shortfallsOf, shortfallText, CAPABILITIES, type PlatformType } from '../../platforms';
 import { plan, seen, tier, vm } from '../workflows/plans';
 
-const probe = { tcpSocket: { port: 1 }, period: 500, timeout: 1_000, successThreshold: 1 };
+const heard = { period: 500, timeout: 1_000, successThreshold: 1 };
+const probe = { tcpSocket: { port: 1 }, ...heard };
 const rule = (topologyKey: 'kubernetes.io/hostname' | 'topology.kubernetes.io/zone') => ({
   ...{ effect: 'AntiAffinity' as const, strength: 'Required' as const, topologyKey },
   ...{ selector: { matchLabels: { app: 'web' }, matchExpressions: [] }, path: '' },
@@ -52,6 +53,18 @@ describe('platforms with less', () => {
       { guestAddress: false },
       plan([tier([vm('a')], { gate: 'Probe', probe })]),
       "the guest's address is not known, so its probe will time out: name a host in the probe",
+    ],
+    [
+      { guestReports: [] },
+      plan([
+        tier([vm('a', { gate: 'Probe', probe: { ...heard, guestHeartbeat: { thresholdStatus: 'green' } } })]),
+      ]),
+      'nothing reports heartbeats of guests, so its readinessProbe will time out',
+    ],
+    [
+      { guestReports: ['Heartbeat' as const], guestAddress: false },
+      plan([tier([vm('a', { gate: 'Probe', probe: { ...heard, guestInfo: [{ key: 'up' }] } })])]),
+      'nothing reports guest info, so its readinessProbe will time out',
     ],
     [
       { placement: 'Platform' as const },

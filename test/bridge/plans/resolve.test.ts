@@ -345,6 +345,50 @@ describe('gates of tiers and members', () => {
     ]);
   });
 
+  describe('readiness probes of VMs', () => {
+    const readinessProbe = { guestHeartbeat: { thresholdStatus: 'green' as const }, ...PROBE };
+    const asked = { gate: 'Probe', probe: readinessProbe };
+    const nothing = { gate: undefined, probe: undefined };
+    const machines = [vm('a', 'app', { readinessProbe }), vm('b', 'app')];
+    const groups = [group('app', [tier(['a', 'b'])], on)];
+
+    test.each([
+      ['GATES-2: no policy', {}, false, asked],
+      ['GATES-3: no policy, and the platform asks it itself', {}, true, { gate: 'Ready' }],
+      ['GATES-1: Ready is what the probe says', { gate: 'Ready' as const }, false, asked],
+      ['GATES-3: Ready as it stands', { gate: 'Ready' as const }, true, nothing],
+      ['GATES-1: another gate', { gate: 'PoweredOn' as const }, false, nothing],
+      ['GATES-1: another probe', { gate: 'Probe' as const, probe: PROBE }, false, nothing],
+      ['GATES-1: another gate of the tier', { tiers: [{ tier: 0, gate: 'None' as const }] }, false, nothing],
+      [
+        'GATES-2: a time-out for the VM',
+        { members: [{ name: 'a', gateTimeout: 5 }] },
+        false,
+        { ...asked, gateTimeout: 5 },
+      ],
+      [
+        'GATES-1: Ready for the VM, which outranks its tier',
+        { gate: 'None' as const, members: [{ name: 'a', gate: 'Ready' as const }] },
+        false,
+        asked,
+      ],
+      [
+        'GATES-1: another gate for the VM',
+        { gate: 'Ready' as const, members: [{ name: 'a', gate: 'None' as const }] },
+        false,
+        { gate: 'None', probe: undefined },
+      ],
+    ])('%s', (_, policyFields, probesItself, expected) => {
+      const policies = [policy('default', policyFields)];
+      const plan = planOf(manifests({ groups, virtualMachines: machines, policies }), 'app', {
+        probesItself: () => probesItself,
+      });
+      const [a, b] = plan.tiers[0]?.members ?? [];
+      expect({ gate: undefined, probe: undefined, ...a }).toMatchObject(expected);
+      expect(b).not.toHaveProperty('gate');
+    });
+  });
+
   test('the plan of a policy without any of it is as before', () => {
     const [first] = planOf(from({})).tiers;
     expect(Object.keys(first ?? {})).not.toContain('probe');

@@ -1,5 +1,5 @@
 /** What a platform declares that it can do is what it does. */
-import { CAPABILITIES, type PlatformType } from '../../../platforms';
+import { CAPABILITIES, type GuestReport, type PlatformType } from '../../../platforms';
 import { until } from '../../support/until';
 import { CALLER, testOf, type Bench } from './bench';
 import { isLeftOut, type PlatformUnderTest } from './platform-under-test';
@@ -26,7 +26,7 @@ export function describeCapabilities(name: PlatformType, part: PlatformUnderTest
   });
 
   const says = (can: boolean): string => (can ? 'declared' : 'not declared, and not reported');
-  const { gates, guestAddress } = capabilities;
+  const { gates, guestAddress, guestReports } = capabilities;
 
   test(`gate Ready: ${says(gates.includes('Ready'))}`, async () => {
     const vm = await bench.vm();
@@ -56,6 +56,22 @@ export function describeCapabilities(name: PlatformType, part: PlatformUnderTest
       const { status } = await untilPower(vm, 'PoweredOn');
       if (guestAddress) await untilState(vm, (state) => state.status.address !== undefined);
       else expect(status.address).toBeUndefined();
+    });
+  });
+
+  test(`reports of the guest: ${guestReports.join(', ') || 'not declared, and none'}`, async () => {
+    const vm = await bench.vm();
+    await bench.with(async ({ platform, untilPower }) => {
+      await untilPower(vm, 'PoweredOff');
+      if (guestReports.length === 0) return expect('guest' in platform).toBe(false);
+      const report = (): Promise<GuestReport | undefined> | undefined => platform.guest?.(vm, ['not set']);
+      expect((await report())?.heartbeat).not.toBe('green');
+      await platform.power(bench.request(vm, 'PoweredOn'));
+      if (guestReports.includes('Heartbeat'))
+        await until(async () => (await report())?.heartbeat === 'green');
+      expect((await report())?.info).toEqual(new Map());
+      await part.vanish(vm);
+      expect(await report()).toBeUndefined();
     });
   });
 }

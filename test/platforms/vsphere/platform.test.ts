@@ -3,7 +3,7 @@
  *
  * Guarantees: G1, G5.
  */
-import { Observer, type PowerRequest, type VirtualMachineState } from '../../../platforms';
+import { Observer, type GuestReport, type PowerRequest, type VirtualMachineState } from '../../../platforms';
 import type { VirtualMachineRef } from '../../../contract';
 import { VspherePlatform, type Scope } from '../../../platforms/vsphere';
 import { startVcenter, type TestVcenter } from '../../support/vsphere';
@@ -54,10 +54,10 @@ async function withProcess(
 }
 
 let counter = 0;
-async function newVm(): Promise<VirtualMachineRef> {
+async function newVm(extra: Record<string, string> = {}): Promise<VirtualMachineRef> {
   counter += 1;
   const name = `vm-${counter}`;
-  await vcenter.create({ name });
+  await vcenter.create({ name, extra });
   return { namespace: 'prod', name, uid: `uid-${counter}` };
 }
 
@@ -344,5 +344,16 @@ test('VSPHERE-4: a running operation costs a handful of calls, and nothing is po
     expect(Object.fromEntries(made)).toEqual({
       ...{ RetrievePropertiesEx: 1, SetField: 1, PowerOffVM_Task: 1, ModifyListView: 1 },
     });
+  });
+});
+
+test('it reports the heartbeat of VMware Tools and guest info, and of guest info what was asked for', async () => {
+  const vm = await newVm({ 'guestinfo.role': 'db', 'guestinfo.secret': 's' });
+  await withProcess([vm], async (process) => {
+    const guest = (): Promise<GuestReport | undefined> =>
+      process.platform.guest(vm, ['role', 'missing', 'a"]']);
+    expect((await guest())?.heartbeat).not.toBe('green');
+    await powerOn(vm, process);
+    expect(await guest()).toEqual({ heartbeat: 'green', info: new Map([['role', 'db']]) });
   });
 });

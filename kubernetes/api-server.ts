@@ -4,6 +4,7 @@ import { Connection, type Query } from './connection';
 import { KubernetesError } from './error';
 import type { KubernetesObject, ObjectList, WatchEvent } from './object';
 import { apiVersionOf, pathOf, type Resource } from './resources';
+import { ServedVersions } from './served-versions';
 
 /** Names one object. */
 export interface ObjectKeyParts {
@@ -39,7 +40,10 @@ export interface WriteOptions extends CallOptions {
   dryRun?: boolean;
 }
 
-/** An API server, as one user. Every method rejects with a `KubernetesError`. */
+/**
+ * An API server, as one user. Every method rejects with a `KubernetesError`. Resources of VM Operator are read and written in the newest version
+ * that the server serves of those that we know.
+ */
 export interface ApiServer {
   /** `https://host:port`. */
   readonly address: string;
@@ -95,13 +99,39 @@ export interface ApiServer {
  */
 export function apiServer(config: KubeConfig): ApiServer {
   const connection = new Connection(config);
+  const versions = new ServedVersions((path) => connection.call({ method: HttpMethod.GET, path }));
+  const calls = callsOver(connection);
   return {
     address: connection.address,
-    get: (resource, { namespace, name }, options) =>
+    get: (resource, ...how) =>
       unlessRefused(
-        connection.call({ method: HttpMethod.GET, path: pathOf(resource, namespace, name) }, options),
+        versions.call(resource, (served) => calls.get(served, ...how)),
         ({ isNotFound }) => isNotFound,
-      ) as Promise<KubernetesObject | undefined>,
+      ),
+    list: (resource, ...how) => versions.call(resource, (served) => calls.list(served, ...how)),
+    watch: (resource, ...how) => versions.call(resource, (served) => calls.watch(served, ...how)),
+    create: (resource, ...how) => versions.call(resource, (served) => calls.create(served, ...how)),
+    replace: (resource, ...how) => versions.call(resource, (served) => calls.replace(served, ...how)),
+    apply: (resource, ...how) => versions.call(resource, (served) => calls.apply(served, ...how)),
+    merge: (resource, ...how) => versions.call(resource, (served) => calls.merge(served, ...how)),
+    invoke: (resource, ...how) => versions.call(resource, (served) => calls.invoke(served, ...how)),
+    delete: async (resource, ...how) => {
+      await unlessRefused(
+        versions.call(resource, (served) => calls.delete(served, ...how)),
+        ({ isNotFound, isConflict }) => isNotFound || isConflict,
+      );
+    },
+  };
+}
+
+/** The calls, each in the version of its resource. What does not exist is an error. */
+function callsOver(connection: Connection): Omit<ApiServer, 'address'> {
+  return {
+    get: (resource, { namespace, name }, options) =>
+      connection.call(
+        { method: HttpMethod.GET, path: pathOf(resource, namespace, name) },
+        options,
+      ) as Promise<KubernetesObject>,
     list: (resource, { namespace, signal, timeout, ...query } = {}) =>
       connection.call(
         { method: HttpMethod.GET, path: pathOf(resource, namespace), query },
@@ -144,10 +174,7 @@ export function apiServer(config: KubeConfig): ApiServer {
     delete: async (resource, { namespace, name, uid }, options) => {
       const path = pathOf(resource, namespace, name);
       const body = uid === undefined ? {} : { preconditions: { uid } };
-      await unlessRefused(
-        connection.call({ method: HttpMethod.DELETE, path, body }, options),
-        ({ isNotFound, isConflict }) => isNotFound || isConflict,
-      );
+      await connection.call({ method: HttpMethod.DELETE, path, body }, options);
     },
   };
 }
@@ -176,10 +203,10 @@ function typed(resource: Resource, object: KubernetesObject): KubernetesObject {
 }
 
 /** The answer of a call; undefined if the server refuses it as expected. */
-async function unlessRefused(
-  answer: Promise<unknown>,
+async function unlessRefused<T>(
+  answer: Promise<T>,
   isExpected: (error: KubernetesError) => boolean,
-): Promise<unknown> {
+): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error: unknown) {

@@ -30,6 +30,12 @@ export class KubernetesError extends Error {
     return this.code === 404;
   }
 
+  /** The server has no such path, for one because it does not serve this version of the resource. */
+  get isUnknownPath(): boolean {
+    // It says so without a `Status`; of an object that does not exist it says the reason.
+    return this.code === 404 && this.reason === '';
+  }
+
   /** Another client changed the object, or it exists already. */
   get isConflict(): boolean {
     return this.code === 409;

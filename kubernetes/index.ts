@@ -32,5 +32,6 @@ export { listObjects, listPages } from './list';
 export { isBeingDeleted, type KubernetesObject, type ObjectList, type WatchEvent } from './object';
 export { RESOURCES, type Resource } from './resources';
 export { forbiddenIn, restrictedWrites, type AttemptedWrite, type WriteRule } from './restricted-writes';
+export { NOT_SERVED } from './served-versions';
 export { isOlder } from './version';
 export { doublingPause, WorkQueue, type WorkQueueOptions } from './work-queue';

@@ -29,6 +29,8 @@ export function isBeingDeleted({ metadata }: Pick<KubernetesObject, 'metadata'>)
 
 /** One page of a list. */
 export interface ObjectList {
+  /** The version that was listed. */
+  apiVersion?: string;
   metadata: { resourceVersion?: string; continue?: string };
   items: KubernetesObject[];
 }

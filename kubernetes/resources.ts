@@ -5,12 +5,20 @@ export interface Resource {
   /** API group; empty for the core group. */
   group: string;
   version: string;
+  /** Versions that are used on a server without `version`, the newest first: all that is read and written is the same in them. */
+  olderVersions?: readonly string[];
   plural: string;
   kind: string;
   namespaced: boolean;
 }
 
-const VM_OPERATOR = { group: 'vmoperator.vmware.com', version: 'v1alpha6', namespaced: true };
+/** The first version, v1alpha1, has no groups and another spelling of power states. */
+const VM_OPERATOR = {
+  group: 'vmoperator.vmware.com',
+  version: 'v1alpha6',
+  olderVersions: ['v1alpha5', 'v1alpha4', 'v1alpha3', 'v1alpha2'],
+  namespaced: true,
+};
 const KUBEVIRT = { group: 'kubevirt.io', version: 'v1', namespaced: true };
 const KUBEVIRT_ACTIONS = { ...KUBEVIRT, group: 'subresources.kubevirt.io' };
 const TOPOLOGY = { group: 'topology.tanzu.vmware.com', version: 'v1alpha1' };

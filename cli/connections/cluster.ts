@@ -117,6 +117,12 @@ function explained(api: ApiServer, call: ClusterCall, error: unknown): unknown {
       options,
     );
   if (error.isForbidden) return forbidden(call, options);
+  if (error.reason === lazy.kubernetes().NOT_SERVED)
+    return new CliError(
+      `${api.address}: ${error.message}`,
+      [`see what it serves: kubectl get crd ${fullName(resource)}`, 'update VM Operator', OTHER_CLUSTER],
+      options,
+    );
   if (error.isNotFound && verb !== 'patch') {
     return new CliError(
       `the API server ${api.address} has no ${fullName(resource)} in version ${resource.version}`,

@@ -41,8 +41,8 @@ async function checkDefinition(api: ApiServer, resource: Resource): Promise<Judg
 /** For a user who may not read the definition itself. */
 async function checkServedVersion(api: ApiServer, resource: Resource): Promise<Judgement> {
   try {
-    await api.list(resource, { limit: 1 });
-    return { result: 'note', message: `served in ${resource.version}; ${UNSEEN}` };
+    const { apiVersion } = await api.list(resource, { limit: 1 });
+    return { result: 'note', message: `served in ${apiVersion}; ${UNSEEN}` };
   } catch (error: unknown) {
     if (!isKubernetesError(error)) throw error;
     if (error.isNotFound) return notInstalled(resource);

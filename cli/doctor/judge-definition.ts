@@ -15,28 +15,27 @@ interface DefinitionSpec {
   versions: { name: string; served: boolean; storage: boolean; schema?: { openAPIV3Schema?: Schema } }[];
 }
 
-/** Versions of manifests besides the one that we use. */
-const ACCEPTED = ['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'];
 const APPLY = 'vmgroup crds | kubectl apply --server-side -f -';
 
 /** The definition is missing. */
-export function notInstalled({ group, version }: Resource): Judgement {
-  return { result: 'problem', message: `not installed in ${group}/${version}`, cure: APPLY };
+export function notInstalled(resource: Resource): Judgement {
+  return { result: 'problem', message: `not installed in ${versionsOf(resource)}`, cure: APPLY };
 }
 
-/** Judges an installed definition by the version that we use. */
+/** Judges an installed definition by the version that is used: the newest one that is served of those that we know. */
 export function judgeDefinition({ spec }: KubernetesObject, resource: Resource): Judgement {
   const { versions } = spec as DefinitionSpec;
   const served = versions.filter((each) => each.served).map(({ name }) => name);
   const stored = versions.find(({ storage }) => storage)?.name ?? 'none';
-  if (!served.includes(resource.version)) {
+  const used = knownVersions(resource).find((version) => served.includes(version));
+  if (used === undefined) {
     return {
       result: 'problem',
-      message: `serves ${served.join(', ')}, but not ${resource.version}, which we use`,
+      message: `serves ${served.join(', ')}, but not ${versionsOf(resource)}, one of which we need`,
       cure: `update VM Operator, or without VM Operator: ${APPLY}`,
     };
   }
-  const schema = versions.find(({ name }) => name === resource.version)?.schema?.openAPIV3Schema;
+  const schema = versions.find(({ name }) => name === used)?.schema?.openAPIV3Schema;
   const unwritten = absentFields(schema, resource, STATUS_FIELDS);
   const refused = absentFields(schema, resource, MANIFEST_FIELDS);
   const notes = [
@@ -57,10 +56,21 @@ export function judgeDefinition({ spec }: KubernetesObject, resource: Resource):
   };
 }
 
-function unservedVersions(served: readonly string[], { version }: Resource): string[] {
-  if (!version.startsWith('v1alpha6')) return [];
-  const absent = ACCEPTED.filter((each) => !served.includes(each));
-  return absent.length === 0 ? [] : [`manifests in ${absent.join(', ')} are refused`];
+function unservedVersions(served: readonly string[], resource: Resource): string[] {
+  const absent = knownVersions(resource).filter((each) => !served.includes(each));
+  return absent.length === 0 ? [] : [`manifests in ${absent.toReversed().join(', ')} are refused`];
+}
+
+/** The newest first. */
+function knownVersions({ version, olderVersions = [] }: Resource): string[] {
+  return [version, ...olderVersions];
+}
+
+function versionsOf(resource: Resource): string {
+  return knownVersions(resource)
+    .toReversed()
+    .map((version) => `${resource.group}/${version}`)
+    .join(', ');
 }
 
 /** A field that a schema lacks. */

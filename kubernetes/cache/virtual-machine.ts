@@ -35,6 +35,9 @@ export interface VirtualMachineObject extends KubernetesObject {
   };
 }
 
+/** Up to v1alpha3, `nodeName` is called `host`. */
+type WrittenStatus = VirtualMachineObject['status'] & { host?: string };
+
 /** What {@link virtualMachineCache} needs. */
 export interface VirtualMachineCacheOptions extends Pick<
   CacheOptions<VirtualMachineObject>,
@@ -57,7 +60,8 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 export function trimVirtualMachine(object: KubernetesObject): VirtualMachineObject {
   const { apiVersion, kind, metadata } = object;
   const spec = (object.spec ?? {}) as VirtualMachineObject['spec'];
-  const status = (object.status ?? {}) as VirtualMachineObject['status'];
+  const status = (object.status ?? {}) as WrittenStatus;
+  const nodeName = status.nodeName ?? status.host;
   return {
     ...(apiVersion !== undefined && { apiVersion }),
     ...(kind !== undefined && { kind }),
@@ -71,7 +75,8 @@ export function trimVirtualMachine(object: KubernetesObject): VirtualMachineObje
       ...pick(spec, 'readinessProbe'),
     },
     status: {
-      ...pick(status, 'powerState', 'uniqueID', 'zone', 'nodeName'),
+      ...pick(status, 'powerState', 'uniqueID', 'zone'),
+      ...(nodeName !== undefined && { nodeName }),
       ...(status.network && { network: pick(status.network, 'primaryIP4', 'primaryIP6') }),
       ...(Array.isArray(status.conditions) && {
         conditions: status.conditions.map((condition) =>

@@ -85,3 +85,8 @@ test('CACHE-4: a VirtualMachine without labels, spec or status is kept as one th
   const bare = { metadata: { name: 'db', namespace: 'prod', uid: 'u-1' } };
   expect(trimVirtualMachine(bare)).toEqual({ ...bare, spec: {}, status: {} });
 });
+
+test('the host of a VM has the name of later versions, also where the server has an earlier one', () => {
+  const early = { ...whole, status: { host: 'esx-1' } };
+  expect(trimVirtualMachine(early).status).toEqual({ nodeName: 'esx-1' });
+});

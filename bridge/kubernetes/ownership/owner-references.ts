@@ -13,7 +13,9 @@ type Metadata = KubernetesObject['metadata'];
 export type OwnerReference = NonNullable<Metadata['ownerReferences']>[number];
 
 const OWNER_MANAGER = `${FIELD_MANAGER}-owner`;
-const API_VERSION = 'vmoperator.vmware.com/v1alpha6';
+
+/** A group as an owner. `apiVersion` is one that the server serves: the garbage collector looks the owner up in it. */
+export type OwnerGroup = Pick<OwnerReference, 'apiVersion' | 'name' | 'uid'>;
 
 /** The owner references of an object that name a group. */
 export function groupOwners({ metadata }: KubernetesObject): OwnerReference[] {
@@ -37,9 +39,9 @@ export async function addOwner(
   api: ApiServer,
   resource: Resource,
   { metadata }: KubernetesObject,
-  { name, uid }: { name: string; uid: string },
+  { apiVersion, name, uid }: OwnerGroup,
 ): Promise<KubernetesObject | undefined> {
-  const owner = { apiVersion: API_VERSION, kind: RESOURCES.virtualMachineGroups.kind, name, uid };
+  const owner = { apiVersion, kind: RESOURCES.virtualMachineGroups.kind, name, uid };
   try {
     return await api.apply(
       resource,

@@ -98,6 +98,9 @@ class ObjectOwnership implements Ownership {
     if (!(await this.claim(group))) return;
     const { api } = this.#options;
     const { missing, left } = this.#ownerChanges(group, tiers);
+    const apiVersion = this.#newest(group)?.apiVersion;
+    if (apiVersion === undefined) return;
+    const owner = { apiVersion, name: group.name, uid: group.uid };
     // OWN-1, OWN-5: the lease and the group may be gone when the turn of a write comes.
     const mayWrite = (): boolean => this.#options.isLeader() && this.#isHeld(group);
     const write = (work: () => Promise<unknown>): Promise<unknown> =>
@@ -105,7 +108,7 @@ class ObjectOwnership implements Ownership {
     await Promise.all([
       ...missing.map(({ resource, object }) =>
         write(async () => {
-          const written = await addOwner(api, resource, object, group);
+          const written = await addOwner(api, resource, object, owner);
           if (written) this.#written.add(written);
         }),
       ),

@@ -9,10 +9,9 @@ const root = join(__dirname, '../../examples');
 
 function filesOf(example: string): ManifestFile[] {
   const folder = join(root, example);
-  return readdirSync(folder).map((file) => ({
-    path: `${example}/${file}`,
-    text: readFileSync(join(folder, file), 'utf8'),
-  }));
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => ({ path: `${example}/${file}`, text: readFileSync(join(folder, file), 'utf8') }));
 }
 
 function read(example: string): Manifests {

@@ -16,13 +16,14 @@ import { registerServe } from './serve';
 import { registerSimulator } from './simulator';
 import { registerUp } from './up';
 import { registerValidate } from './validate';
+import { registerWhy } from './why';
 
 /** Adds commands to a program. */
 type Register = (program: Command) => void;
 
 const SECTIONS: readonly (readonly [heading: string, registers: readonly Register[]])[] = [
   ['Start here:', [registerUp, registerValidate, registerPlan]],
-  ['Show:', [registerGet]],
+  ['Show:', [registerGet, registerWhy]],
   ['Operate:', [registerPower, registerOperatorCommands]],
   ['Evidence:', [registerExport]],
   ['Processes:', [registerServe, registerSimulator, registerCodec]],

@@ -1,6 +1,7 @@
 /** The worker process: connection, bundle, logging, metrics, health, shutdown. */
 export * from './connection';
 export * from './health';
+export * from './pollers';
 export * from './replay';
 export * from './search-attributes';
 export * from './start-worker';

@@ -15,9 +15,6 @@ const OLDEST_SERVER = '1.28.0';
 /** Longest wait for the server, milliseconds. */
 const CONNECT_TIMEOUT = 5_000;
 
-/** Milliseconds within which a living worker polls. Temporal remembers pollers for minutes. */
-const POLL_PERIOD = 90_000;
-
 /** Checks the server, and if it fits, everything on it. */
 export async function checkTemporal(options: TemporalOptions): Promise<CheckResult[]> {
   const target = findTarget(options);
@@ -89,23 +86,15 @@ async function checkAttributes(client: Client, { namespace }: TemporalTarget): P
 
 async function checkWorkers(client: Client, { namespace }: TemporalTarget): Promise<CheckResult> {
   const check = 'worker';
-  const name = lazy.worker().TASK_QUEUE;
-  const { pollers } = await client.workflowService.describeTaskQueue({
-    namespace,
-    taskQueue: { name },
-    taskQueueType: 1,
-  });
-  const living = (pollers ?? []).filter(
-    ({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLL_PERIOD,
-  );
+  const { noWorkerText, TASK_QUEUE: name, workflowPollers } = lazy.worker();
+  const living = await workflowPollers(client, namespace);
   if (living.length > 0) {
-    const identities = living.map(({ identity }) => identity).join(', ');
-    return { check, result: 'ok', message: `${living.length} on task queue ${name}: ${identities}` };
+    return { check, result: 'ok', message: `${living.length} on task queue ${name}: ${living.join(', ')}` };
   }
   return {
     check,
     result: 'problem',
-    message: `no worker polls the task queue ${name}, so no run makes progress`,
+    message: noWorkerText(),
     cure: 'start vmgroup up, vmgroup serve or vmgroup worker',
   };
 }

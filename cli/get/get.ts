@@ -4,8 +4,8 @@ import type { GroupView, MemberStatus } from '../../bridge';
 import { withTemporalClient } from '../connections';
 import { loadViews, noteIfStale, runTime } from '../groups';
 import { elapsed, print, table, type Column } from '../output';
-import type { ViewOptions } from './options';
-import { listRuns, type RunRow } from './runs';
+import type { RunsOptions, ViewOptions } from './options';
+import { listRuns, stuckRuns, type RunRow, type StuckMember, type StuckRun } from '../runs';
 
 /** Most runs that `get runs` lists. */
 const MOST_RUNS = 200;
@@ -85,14 +85,43 @@ export async function getVirtualMachines(name: ObjectName | undefined, options: 
   });
 }
 
-/** Prints the runs that Temporal knows. */
-export async function getRuns(name: ObjectName | undefined, options: ViewOptions): Promise<void> {
-  const rows = await withTemporalClient(options, (client) => listRuns(client, name, MOST_RUNS));
+interface StuckRow extends StuckMember {
+  run: StuckRun;
+}
+
+const STUCK_COLUMNS: Column<StuckRow>[] = [
+  { head: 'GROUP', of: ({ run }) => `${run.namespace}/${run.group}` },
+  { head: 'MEMBER', of: ({ member }) => member },
+  { head: 'HELD BY', of: ({ kind }) => kind },
+  { head: 'CLASS', of: (row) => row.class },
+  { head: 'ATTEMPTS', of: ({ attempts }) => attempts },
+  { head: 'FOR', of: ({ since }) => since && elapsed(Date.now() - Date.parse(since)) },
+  { head: 'RUN', of: ({ run }) => run.runId, wide: true },
+  { head: 'MESSAGE', of: ({ message }) => message, wide: true },
+];
+
+/** Prints the runs that Temporal knows; with `--stuck`, what keeps open ones from going on. */
+export async function getRuns(name: ObjectName | undefined, options: RunsOptions): Promise<void> {
+  const { root, since, stuck } = options;
+  const filter = {
+    ...(name && { group: name }),
+    ...(root && { root }),
+    ...(since !== undefined && { since }),
+    ...(stuck && { stuck }),
+  };
+  const rows = await withTemporalClient(options, async (client): Promise<(RunRow | StuckRun)[]> => {
+    const found = await listRuns(client, filter, MOST_RUNS);
+    return stuck ? stuckRuns(client, found) : found;
+  });
   print(options.output, rows, () => {
-    if (rows.length === 0) process.stderr.write('no runs\n');
+    if (rows.length === 0) process.stderr.write(stuck ? 'no stuck runs\n' : 'no runs\n');
     if (rows.length >= MOST_RUNS)
       process.stderr.write(`only the newest ${MOST_RUNS} runs are listed; name a group to list its own\n`);
-    return table(RUN_COLUMNS, rows, options.output);
+    if (!stuck) return table(RUN_COLUMNS, rows, options.output);
+    const members = rows.flatMap((run) =>
+      'stuck' in run ? run.stuck.map((each) => ({ ...each, run })) : [],
+    );
+    return table<StuckRow>(STUCK_COLUMNS, members, options.output);
   });
 }
 

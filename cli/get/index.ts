@@ -5,13 +5,15 @@ import {
   groupArgument,
   optionalGroupArgument,
   outputOption,
+  parseObjectName,
+  sinceOption,
   withData,
   withSource,
   withTemporal,
 } from '../options';
 import type * as Describe from './describe';
 import type * as Get from './get';
-import type { ViewOptions } from './options';
+import type { RunsOptions, ViewOptions } from './options';
 import type * as Watch from './watch';
 
 const get = (): typeof Get => require('./get') as typeof Get;
@@ -70,6 +72,9 @@ function addLists(command: Command): void {
     .action((name: ObjectName | undefined, options: ViewOptions) => get().getVirtualMachines(name, options));
   withTemporal(command.command('runs').alias('run').description('list runs, newest first, from Temporal'))
     .addArgument(optionalGroupArgument())
+    .option('--root <ns/name>', 'runs of the tree that this group drives', parseObjectName)
+    .addOption(sinceOption('open runs, and those that ended since: 2h, or a time'))
+    .option('--stuck', 'open runs that wait for somebody, member by member')
     .addOption(outputOption())
-    .action((name: ObjectName | undefined, options: ViewOptions) => get().getRuns(name, options));
+    .action((name: ObjectName | undefined, options: RunsOptions) => get().getRuns(name, options));
 }

@@ -1,7 +1,16 @@
 /** Options of `vmgroup get`, `describe` and `watch`. */
+import type { ObjectName } from '../../api';
 import type { Format, GroupOptions } from '../options';
 
 /** Options of commands that show groups, VMs or runs. */
 export interface ViewOptions extends GroupOptions {
   output: Format;
+}
+
+/** Options of `vmgroup get runs`. */
+export interface RunsOptions extends ViewOptions {
+  root?: ObjectName;
+  /** Milliseconds since the epoch. */
+  since?: number;
+  stuck?: boolean;
 }

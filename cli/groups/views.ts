@@ -29,6 +29,20 @@ export async function loadView(name: ObjectName, options: GroupOptions): Promise
   return view;
 }
 
+/**
+ * The views of a group and of the others in its namespace, with the steps of their open runs: the groups above and below it are among them.
+ * Throws as {@link loadViews}.
+ */
+export async function loadTree(name: ObjectName, options: GroupOptions): Promise<GroupView[]> {
+  const isHere = ({ metadata }: GroupView): boolean => metadata.namespace === name.namespace;
+  const views = isOnCluster(options)
+    ? await clusterViews(undefined, { ...options, watchNamespaces: [name.namespace] }, () => true)
+    : (await folderViews(undefined, options.data)).filter(isHere);
+  if (views.some(({ metadata }) => metadata.name === name.name)) return views;
+  // Says which groups there are.
+  return loadViews(name, options, 'none');
+}
+
 /** Follows one group or all. `note` is called with what the person should know besides. Throws as {@link loadViews}. */
 export async function followViews(
   name: ObjectName | undefined,
@@ -39,8 +53,13 @@ export async function followViews(
   return followFolderViews(name, options.data);
 }
 
+/** Why no bridge keeps the views up to date; undefined: one does. */
+export function staleness(views: GroupView[], options: GroupOptions): string | undefined {
+  return isOnCluster(options) ? clusterStaleness(views) : folderStaleness(options.data);
+}
+
 /** Writes a note to standard error if no bridge keeps the views up to date. */
 export function noteIfStale(views: GroupView[], options: GroupOptions): void {
-  const note = isOnCluster(options) ? clusterStaleness(views) : folderStaleness(options.data);
+  const note = staleness(views, options);
   if (note !== undefined) process.stderr.write(`note: ${note}\n`);
 }

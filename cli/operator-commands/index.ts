@@ -3,10 +3,20 @@ import { Argument } from 'commander';
 import type { Command } from 'commander';
 import type { ObjectName } from '../../api';
 import type { OperatorVerb } from '../../contract';
-import { defaultActor, groupArgument, withSource, withTemporal } from '../options';
+import {
+  defaultActor,
+  groupArgument,
+  optionalGroupArgument,
+  outputOption,
+  parseObjectName,
+  withSource,
+  withTemporal,
+} from '../options';
+import type * as RetryAll from './retry-all';
 import type * as Send from './send';
 
 const action = (): typeof Send => require('./send') as typeof Send;
+const retryAll = (): typeof RetryAll => require('./retry-all') as typeof RetryAll;
 
 /** A command, the Update behind it, and whether it names a member. */
 interface OperatorCommandLine {
@@ -58,23 +68,54 @@ const COMMANDS: readonly OperatorCommandLine[] = [
 /** Adds the commands. */
 export function registerOperatorCommands(program: Command): void {
   for (const { name, verb, member, choice, description } of COMMANDS) {
-    const command = program.command(name).description(description).addArgument(groupArgument());
+    const command = program.command(name).description(description);
+    command.addArgument(verb === 'retryMember' ? groupOrAll() : groupArgument());
     if (member !== 'none')
       command.addArgument(
         new Argument(member === 'required' ? '<member>' : '[member]', 'NAME, or KIND/NAME'),
       );
     if (choice) command.addArgument(new Argument('<choice>', 'key or label of one of the choices'));
     // Only the request for a new run depends on where the group is.
-    if (verb === 'retryMember') withSource(command);
+    if (verb === 'retryMember') addAll(withSource(command));
     withTemporal(command)
       .requiredOption('--reason <text>', 'why; recorded in the run')
       .option('--actor <name>', 'who; recorded in the run', defaultActor())
-      .action((group: ObjectName, ...rest: unknown[]) => {
+      .action((given: ObjectName | undefined, ...rest: unknown[]) => {
+        const options = command.opts<RetryOptions>();
+        const group = groupGiven(given, options, command);
+        if (group === undefined) return retryAll().retryAll(options);
         const about = {
           ...(member !== 'none' && { member: rest[0] as string | undefined }),
           ...(choice && { choice: rest[1] as string }),
         };
-        return action().sendCommand(verb, group, about, command.opts<Send.OperatorCommandOptions>());
+        return action().sendCommand(verb, group, about, options);
       });
   }
+}
+
+/** The options of `retry` besides those of every operator command. */
+type RetryOptions = Send.OperatorCommandOptions & RetryAll.RetryAllOptions & { all?: boolean };
+
+/** The argument of `retry`, which `--all` replaces. */
+function groupOrAll(): Argument {
+  return optionalGroupArgument('NAMESPACE/NAME; required without --all');
+}
+
+function addAll(command: Command): void {
+  command
+    .option('--all', 'every parked member of every open run, after a preview; each gets a command of its own')
+    .option('--root <ns/name>', 'with --all: only the tree that this group drives', parseObjectName)
+    .option('--yes', 'with --all: without asking')
+    .addOption(outputOption(['table', 'json']).helpGroup('With --all:'));
+}
+
+/** The group of a command line; undefined for one with `--all`. Ends the program if there is neither, or both. */
+function groupGiven(
+  group: ObjectName | undefined,
+  { all, root, yes }: RetryOptions,
+  command: Command,
+): ObjectName | undefined {
+  if (all) return group ? command.error('error: --all takes no group; name a tree with --root') : undefined;
+  if (root !== undefined || yes) return command.error('error: --root and --yes are for --all');
+  return group ?? command.error("error: missing required argument 'group'");
 }

@@ -22,6 +22,25 @@ const CLOSED_AFTER = 'AcceptedUpdateCompletedWorkflow';
 const CLOSED_BEFORE = 'aborted by closing workflow';
 
 /**
+ * Sends a command to the open run of a group.
+ *
+ * @returns the answer of the run.
+ * @throws CliError if it refuses the command or does not answer; WorkflowNotFoundError if no run is open.
+ */
+export async function sendToRun(
+  client: Client,
+  verb: OperatorVerb,
+  group: ObjectName,
+  command: OperatorCommand,
+): Promise<string> {
+  try {
+    return (await send(client, verb, group, command)).message;
+  } catch (error: unknown) {
+    throw error instanceof lazy.temporalClient().WorkflowNotFoundError ? error : notAccepted(error, group);
+  }
+}
+
+/**
  * Sends a command to the open run of a group, and prints the answer. `retryMember` for a group without an open run requests a new one.
  *
  * @throws CliError if there is no open run, or it refuses the command or does not answer.
@@ -41,9 +60,9 @@ export async function sendCommand(
   };
   const answer = await withTemporalClient(options, async (client) => {
     try {
-      return (await send(client, verb, group, command)).message;
+      return await sendToRun(client, verb, group, command);
     } catch (error: unknown) {
-      if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) throw notAccepted(error, group);
+      if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) throw error;
       if (verb === 'retryMember') return requestNewRun(group, options);
       throw noOpenRun(verb, group);
     }

@@ -15,8 +15,8 @@ export function groupArgument(): Argument {
 }
 
 /** The argument `[group]`, of commands that work on all groups without it. */
-export function optionalGroupArgument(): Argument {
-  return new Argument('[group]', 'NAMESPACE/NAME; default: all').argParser(parseObjectName);
+export function optionalGroupArgument(description = 'NAMESPACE/NAME; default: all'): Argument {
+  return new Argument('[group]', description).argParser(parseObjectName);
 }
 
 /** Names separated by commas. */

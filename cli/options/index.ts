@@ -15,4 +15,5 @@ export {
 } from './cluster';
 export { outputOption, type Format } from './output';
 export { platformsOption } from './platforms';
+export { sinceOption } from './since';
 export { withData, withTemporal, type TemporalOptions } from './temporal';

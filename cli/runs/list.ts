@@ -19,16 +19,40 @@ export interface RunRow {
   endedAt?: string;
 }
 
-/** The newest runs of one group, or of all: at most `limit`. */
-export async function listRuns(
-  client: Client,
-  name: ObjectName | undefined,
-  limit: number,
-): Promise<RunRow[]> {
-  const { RUNS_QUERY, workflowId } = lazy.contract();
-  const ofGroup = name ? ` AND WorkflowId = '${workflowId(name.namespace, name.name)}'` : '';
+/** Which runs are listed; an absent field chooses none out. */
+export interface RunFilter {
+  group?: ObjectName;
+  /** The group whose run drives the tree: a whole failover. */
+  root?: ObjectName;
+  /** Open, or ended since this time, milliseconds since the epoch. */
+  since?: number;
+  /** Open, and an operator is waited for: a member is parked or missing, or the run is paused. */
+  stuck?: boolean;
+}
+
+/** Temporal's list filter for these runs. Names have the characters that Kubernetes allows, so none ends a quoted text. */
+export function runsQuery({ group, root, since, stuck }: RunFilter): string {
+  const { RUNS_QUERY, workflowId, searchAttributeKeys: keys } = lazy.contract();
+  return [
+    RUNS_QUERY,
+    ...(group ? [`WorkflowId = '${workflowId(group.namespace, group.name)}'`] : []),
+    ...(root ? [`${keys.namespace.name} = '${root.namespace}'`, `${keys.root.name} = '${root.name}'`] : []),
+    ...(since === undefined
+      ? []
+      : [`(ExecutionStatus = 'Running' OR CloseTime >= '${new Date(since).toISOString()}')`]),
+    ...(stuck
+      ? [
+          `ExecutionStatus = 'Running'`,
+          `(${keys.parked.name} IS NOT NULL OR ${keys.phase.name} IN ('Waiting', 'Paused'))`,
+        ]
+      : []),
+  ].join(' AND ');
+}
+
+/** The newest of these runs, at most `limit`. */
+export async function listRuns(client: Client, filter: RunFilter, limit: number): Promise<RunRow[]> {
   const rows: RunRow[] = [];
-  for await (const run of client.workflow.list({ query: `${RUNS_QUERY}${ofGroup}` })) {
+  for await (const run of client.workflow.list({ query: runsQuery(filter) })) {
     rows.push(runRow(run));
     if (rows.length >= limit) break;
   }

@@ -1,0 +1,83 @@
+/** `vmgroup why`: the chain from a member that is not in its desired state to what holds it. */
+import type { ObjectName } from '../../api';
+import { listed } from '../../api/text';
+import type { GroupView } from '../../bridge';
+import { whyGroup, whyMember, type Surroundings, type Why } from '../../insight';
+import { connectTemporal, findTarget } from '../connections';
+import { CliError } from '../errors';
+import { groupName, loadTree, staleness } from '../groups';
+import * as lazy from '../lazy';
+import { paintFor, print } from '../output';
+import type { WhyOptions } from './options';
+import { whyText } from './text';
+
+/** Most members that an error names. */
+const MOST_NAMED = 10;
+
+/**
+ * Prints why a member is not in its desired state, or why each member is not that is not.
+ *
+ * @throws CliError if there is no such group or member.
+ */
+export async function why(group: ObjectName, member: string | undefined, options: WhyOptions): Promise<void> {
+  const views = await loadTree(group, options);
+  const byName = new Map(views.map((view) => [groupName(view), view]));
+  const view = byName.get(`${group.namespace}/${group.name}`) as GroupView;
+  const idle = await idleOf(view, options);
+  const around: Surroundings = { groupOf: (name) => byName.get(name), ...(idle && { idle }) };
+  const found: Why[] =
+    member === undefined ? whyGroup(view, around) : [whyMember(view, keyOf(view, member), around)];
+  print(
+    options.output,
+    { group: groupName(view), phase: view.phase, message: view.message, members: found },
+    () =>
+      whyText(
+        { view, found, all: member === undefined },
+        {
+          now: Date.now(),
+          paint: paintFor(process.stdout),
+          width: process.stdout.columns || 100,
+        },
+      ),
+  );
+}
+
+/** The key of a member that the command line names: `NAME`, or `KIND/NAME`. */
+function keyOf(view: GroupView, member: string): string {
+  const named = member.replace(/^VirtualMachine\//, '');
+  const keys = view.status.members.map(({ kind, name }) =>
+    kind === 'VirtualMachine' ? name : `VirtualMachineGroup/${name}`,
+  );
+  const key =
+    keys.find((each) => each === named) ?? keys.find((each) => each === `VirtualMachineGroup/${named}`);
+  if (key !== undefined) return key;
+  throw new CliError(`${member} is not a member of ${groupName(view)}`, [
+    keys.length > 0 ? `its members: ${listed(keys, MOST_NAMED)}` : 'it has no members',
+  ]);
+}
+
+/** Why no process acts on a group: no bridge, or no worker for its open run. */
+async function idleOf(view: GroupView, options: WhyOptions): Promise<Surroundings['idle']> {
+  const stale = staleness([view], options);
+  if (stale !== undefined)
+    return { text: `is not looked after: ${stale}`, commands: ['vmgroup up PATH', 'vmgroup serve PATH'] };
+  if (!view.run || view.run.endedAt !== undefined) return undefined;
+  const target = findTarget(options);
+  const temporal = await connectTemporal(target).catch(() => undefined);
+  if (!temporal)
+    return { text: `waits: Temporal at ${target.address} does not answer`, commands: ['vmgroup doctor'] };
+  try {
+    const { noWorkerText, workflowPollers } = lazy.worker();
+    const { taskQueue } = await temporal.client.workflow.getHandle(view.run.workflowId).describe();
+    const pollers = await workflowPollers(temporal.client, target.namespace, taskQueue);
+    if (pollers.length > 0) return undefined;
+    return {
+      text: `waits: ${noWorkerText(taskQueue)}`,
+      commands: ['vmgroup worker', 'vmgroup serve PATH'],
+    };
+  } catch {
+    return undefined;
+  } finally {
+    await temporal.close();
+  }
+}

@@ -5,6 +5,7 @@ import type { CheckResult } from './check-result';
 import { checksCluster, checkCluster } from './cluster';
 import { checkDataFolder, checkNode, checkTemporalTool } from './local';
 import type { DoctorOptions } from './options';
+import { checkPlatforms } from './platforms';
 import { checkTemporal } from './temporal';
 
 const CLUSTER_NOT_CHECKED: CheckResult = {
@@ -20,22 +21,26 @@ const CLUSTER_NOT_CHECKED: CheckResult = {
  * @throws CliError (exit 1) if there is a problem.
  */
 export async function doctor(options: DoctorOptions): Promise<void> {
-  // A process on a cluster has no data folder, and starts no Temporal server of its own.
-  const results = checksCluster(options)
-    ? [checkNode(), ...(await checkCluster(options)), ...(await checkTemporal(options))]
-    : [
-        checkNode(),
-        await checkTemporalTool(),
-        checkDataFolder(options.data),
-        ...(await checkTemporal(options)),
-        CLUSTER_NOT_CHECKED,
-      ];
+  const results = [checkNode(), ...(await checksOf(options))];
   print(options.output, results, () => resultTable(results));
   const problems = results.filter(({ result }) => result === 'problem').length;
   if (problems > 0)
     throw new CliError(`${problems} of ${results.length} checks found a problem`, [], {
       exitCode: EXIT.failed,
     });
+}
+
+async function checksOf(options: DoctorOptions): Promise<CheckResult[]> {
+  const { platform, platforms = [] } = options;
+  if (platform !== undefined) return checkPlatforms(platform, platforms);
+  // A process on a cluster has no data folder, and starts no Temporal server of its own.
+  if (checksCluster(options)) return [...(await checkCluster(options)), ...(await checkTemporal(options))];
+  return [
+    await checkTemporalTool(),
+    checkDataFolder(options.data),
+    ...(await checkTemporal(options)),
+    CLUSTER_NOT_CHECKED,
+  ];
 }
 
 function resultTable(results: CheckResult[]): string {

@@ -1,7 +1,7 @@
 /** `vmgroup doctor`: its options. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { leaseNamespaceOption, outputOption, withCluster, withTemporal } from '../options';
+import { leaseNamespaceOption, outputOption, platformsOption, withCluster, withTemporal } from '../options';
 import type * as Doctor from './doctor';
 import type { DoctorOptions } from './options';
 
@@ -30,6 +30,11 @@ export function registerDoctor(program: Command): void {
         .default('controller')
         .env('VMGROUP_MODE'),
     )
+    .option(
+      '--platform <name>',
+      'check this platform instead: the name of a Platform, or vsphere for all of that type',
+    )
+    .addOption(platformsOption())
     .addOption(leaseNamespaceOption())
     .addOption(outputOption(['table', 'json', 'yaml']))
     .action((options: DoctorOptions) => action().doctor(options));

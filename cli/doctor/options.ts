@@ -13,5 +13,9 @@ export interface ClusterDoctorOptions extends ClusterOptions {
 
 /** Options of `doctor`. */
 export interface DoctorOptions extends TemporalOptions, ClusterDoctorOptions {
+  /** Name of a Platform, or a type of platforms: only those are checked. */
+  platform?: string;
+  /** Files and folders with Platform objects. */
+  platforms?: string[];
   output: Format;
 }

@@ -122,9 +122,30 @@ function questionOf(value: XmlElement | undefined): Question | undefined {
   };
 }
 
+/** Whether a list of custom attributes has one of that name for VMs. */
+export function hasAttribute(fields: XmlElement | undefined, name: string): boolean {
+  return attributeKey(fields, name) !== undefined;
+}
+
+/** Key of the custom attribute of that name for VMs; undefined where there is none. */
+export function attributeKey(fields: XmlElement | undefined, name: string): string | undefined {
+  for (const field of childrenOf(fields, 'CustomFieldDef')) {
+    const type = textOf(field, 'managedObjectType');
+    const fits = type === undefined || type === '' || type === 'VirtualMachine';
+    if (fits && textOf(field, 'name') === name) return textOf(field, 'key');
+  }
+  return undefined;
+}
+
 /** Whether a cluster has DRS, from its `configurationEx`. */
 export function hasDrs(properties: Properties | undefined): boolean {
   return textOf(child(properties?.get('configurationEx'), 'drsConfig'), 'enabled') === 'true';
+}
+
+/** Automation level of a cluster's DRS; undefined where it has no DRS. */
+export function drsLevel(properties: Properties | undefined): string | undefined {
+  if (!hasDrs(properties)) return undefined;
+  return textOf(child(properties?.get('configurationEx'), 'drsConfig'), 'defaultVmBehavior') ?? 'unknown';
 }
 
 /** What a task says of itself. */

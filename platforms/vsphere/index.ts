@@ -3,4 +3,5 @@ export type { Scope } from './scope';
 export { VspherePlatform, type VsphereOptions } from './platform';
 export { readInventory, vmsWithTag, type VsphereInventory } from './orders';
 export type { RecordPlace } from './recorder';
-export type { Credentials, Trust } from './soap';
+export { TransportError, VimFault, type Credentials, type Trust } from './soap';
+export { PRIVILEGES, Survey, type MissingPrivilege, type Privilege } from './survey';

@@ -6,9 +6,8 @@
  *     read: the server itself refuses any other.
  */
 import { readProperties } from './collector';
-import { RECORD_ATTRIBUTE, RECORD_KEY, type VmFacts } from './facts';
+import { attributeKey, RECORD_ATTRIBUTE, RECORD_KEY, type VmFacts } from './facts';
 import {
-  childrenOf,
   element,
   localizedFault,
   managedObject,
@@ -122,11 +121,7 @@ export class Recorder {
   async #lookUp(): Promise<string | undefined> {
     const manager = await this.#client.manager('customFieldsManager');
     const found = await readProperties(this.#client, [manager], ['field']);
-    for (const field of childrenOf(found.get(manager.id)?.get('field'), 'CustomFieldDef')) {
-      const type = textOf(field, 'managedObjectType');
-      const fits = type === undefined || type === '' || type === 'VirtualMachine';
-      if (textOf(field, 'name') === RECORD_ATTRIBUTE && fits) this.#key = textOf(field, 'key');
-    }
+    this.#key ??= attributeKey(found.get(manager.id)?.get('field'), RECORD_ATTRIBUTE);
     return this.#key;
   }
 

@@ -39,3 +39,16 @@ function pathFor(template: string, { namespace }: VirtualMachineRef): string {
 function isWithin(path: string, folder: string): boolean {
   return folder === '/' || path.startsWith(`${folder}/`);
 }
+
+/** Whether a VM is in the scope of some namespace. */
+export function isInScope({ folder, pool }: Scope, path: string, poolPath: string): boolean {
+  const within = (template: string | undefined, at: string): boolean =>
+    template === undefined || patternOf(template).test(at);
+  return within(folder, path) && within(pool, `${poolPath}/`);
+}
+
+function patternOf(template: string): RegExp {
+  const parts = template.replace(/^\/+|\/+$/g, '').split('{namespace}');
+  const text = parts.map((part) => part.replace(/[^a-z0-9/]/gi, '\\$&')).join('[^/]+');
+  return new RegExp(text === '' ? '^/' : `^/${text}/`, 'u');
+}

@@ -2,19 +2,19 @@
  * Each example on a real API server, as a user applies it: `kubectl apply` with strict validation, VM Operator's VM controller played by the
  * simulator, and `kubectl wait` until it is Ready. All of them beside each other, with their real delays.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseManifests } from '../../api';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterSystem, type GroupStatusOnServer } from '../support/cluster-system';
+import { EXAMPLES, exampleFolders } from '../support/examples';
 import { classManifest } from '../support/manifests';
 import { serveExample } from '../support/services';
 import { effects } from '../support/system';
 
 jest.setTimeout(400_000);
 
-const EXAMPLES = path.join(__dirname, '../../examples');
-const folders = readdirSync(EXAMPLES).filter((name) => statSync(path.join(EXAMPLES, name)).isDirectory());
+const folders = exampleFolders();
 const { manifests } = parseManifests(
   folders.flatMap((folder) =>
     readdirSync(path.join(EXAMPLES, folder))

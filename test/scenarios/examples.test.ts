@@ -1,16 +1,16 @@
 /** Each example runs to its end, with its real delays, all of them beside each other in one system. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { editPowerState, parseManifests } from '../../api';
 import type { RunOutcome } from '../../contract';
+import { EXAMPLES, exampleFolders } from '../support/examples';
 import { effects, startSystem, times, type System } from '../support/system';
 import { serveExample } from '../support/services';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 
 jest.setTimeout(400_000);
 
-const EXAMPLES = path.join(__dirname, '../../examples');
-const folders = readdirSync(EXAMPLES).filter((name) => statSync(path.join(EXAMPLES, name)).isDirectory());
+const folders = exampleFolders();
 
 /** Every file of every example, by a flat name. */
 function allFiles(): Record<string, string> {

@@ -137,8 +137,8 @@ export interface TestVcenter {
   deny(privileges: readonly string[]): Promise<void>;
   /** Automation level of the cluster: `fullyAutomated`, `partiallyAutomated`, `manual` or `off`. */
   drs(level: string): Promise<void>;
-  /** Ends every session. */
-  expire(): Promise<void>;
+  /** Ends every session. `silently`: such a session answers reads of properties, and says of each that it is missing. */
+  expire(silently?: boolean): Promise<void>;
   /** Changes the password of all users; sessions go on. */
   setPassword(password: string): Promise<void>;
   vms(): Promise<VcenterVm[]>;
@@ -201,7 +201,7 @@ export async function startVcenter(options: VcenterOptions = {}): Promise<TestVc
     deny: (privileges) => ask('/deny', privileges),
     tag: (category, name, vms) => ask('/tag', { category, name, vms }),
     drs: (level) => ask('/drs', level),
-    expire: () => ask('/expire', {}),
+    expire: (silently = false) => ask('/expire', silently),
     setPassword: (password) => ask('/password', password),
     vm: async (name) => {
       const found = (await vms()).find((vm) => vm.name === name);

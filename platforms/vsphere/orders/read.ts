@@ -1,7 +1,7 @@
 /** Reads all VMs of a server, and all that starts them in order. Changes nothing. */
 import type { ExistingInventory, ExistingOrder, ExistingVm } from '../../existing';
 import { Collector, readProperties } from '../collector';
-import type { VmFacts } from '../facts';
+import { drsLevel, type VmFacts } from '../facts';
 import { platformError } from '../faults';
 import { Inventory } from '../inventory';
 import { SoapClient, type SoapOptions } from '../soap';
@@ -14,6 +14,8 @@ const READING = 120_000;
 
 /** What a server has. */
 export interface VsphereInventory extends ExistingInventory {
+  /** `drs`: its automation level; absent: it has none. */
+  clusters: { name: string; drs?: string }[];
   /** Path of the resource pool of a VM. */
   poolOf: (vm: string) => string;
 }
@@ -38,6 +40,10 @@ export async function readAll(client: SoapClient, signal: AbortSignal): Promise<
     vms: vms.map((vm) => existingVm(vm, inventory)),
     orders: await readOrders(client, inventory, signal),
     notes: [],
+    clusters: [...inventory.objects('ClusterComputeResource')].map(({ object, properties }) => {
+      const drs = drsLevel(properties);
+      return { name: properties.get('name')?.text ?? object.id, ...(drs !== undefined && { drs }) };
+    }),
     poolOf: (vm) => inventory.poolPath(vm),
   };
 }

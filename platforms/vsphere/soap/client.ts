@@ -3,7 +3,10 @@
  *
  * SOAP-3: one session for all calls. When the server has ended it, one login makes a new one, and the call is made again once.
  * SOAP-4: password and session cookie appear in no message.
+ * SOAP-5: a user and password that the server has refused are not sent again for a while, unless they have changed: servers lock accounts that
+ *     fail often.
  */
+import { createHash } from 'node:crypto';
 import { soapFault, VimFault } from './faults';
 import { Transport, TransportError, type HttpAnswer, type Trust } from './transport';
 import {
@@ -56,6 +59,8 @@ export interface ServiceContent {
 const LIMITS = { length: 32 * 1024 * 1024, tags: 2_000_000, depth: 64 };
 const TIMEOUT = 60_000;
 const COOKIE = 'vmware_soap_session';
+/** Milliseconds in which refused credentials are not sent again: vCenter locks an account that fails five times in three minutes. */
+const REFUSED = 300_000;
 /** The oldest version that vCenter 7, 8 and 9 and their hosts all know. */
 const ACTION = '"urn:vim25/7.0"';
 const SERVICE_INSTANCE: ManagedObject = { type: 'ServiceInstance', id: 'ServiceInstance' };
@@ -70,6 +75,8 @@ export class SoapClient {
   #cookie: string | undefined;
   /** Counts logins. */
   #session = 0;
+  /** SOAP-5: which credentials were refused last, and when by the clock of this process. */
+  #refused: { digest: string; at: number; error: VimFault } | undefined;
 
   constructor({ address, credentials, trust, timeout = TIMEOUT }: SoapOptions) {
     this.#transport = new Transport(address, trust);
@@ -159,10 +166,22 @@ export class SoapClient {
 
   async #logIn(): Promise<number> {
     const { user, password } = await this.#credentials();
+    const digest = createHash('sha256')
+      .update(JSON.stringify([user, password]))
+      .digest('base64');
+    const refused = this.#refused;
+    if (refused?.digest === digest && performance.now() - refused.at < REFUSED) throw refused.error;
     const manager = await this.manager('sessionManager');
-    await this.#exchange(manager, 'Login', [element('userName', user), element('password', password)], {});
+    try {
+      await this.#exchange(manager, 'Login', [element('userName', user), element('password', password)], {});
+    } catch (error: unknown) {
+      if (error instanceof VimFault && error.fault.type === 'InvalidLogin')
+        this.#refused = { digest, error, at: performance.now() };
+      throw error;
+    }
     if (this.#cookie === undefined)
       throw new TransportError('Malformed', `${this.host} gave no session at login`);
+    this.#refused = undefined;
     this.#session += 1;
     return this.#session;
   }

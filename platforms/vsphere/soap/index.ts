@@ -1,4 +1,5 @@
 /** A thin client of the SOAP API of vCenter and ESXi. */
+export { certificateOf, type Certificate } from './certificate';
 export {
   HttpStatusError,
   isNotAuthenticated,

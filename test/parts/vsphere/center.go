@@ -84,6 +84,7 @@ type center struct {
 	journal    []call
 	sessions   map[string]*fakeCollector
 	expired    time.Time // sessions that began before it have ended
+	silent     bool      // such a session answers reads of properties, and says of each that it is missing
 	drs        string
 	denied     map[string]bool                                  // privileges that nobody has
 	dressed    map[string]map[types.ManagedObjectReference]bool // by session
@@ -163,6 +164,8 @@ func (c *center) dressSession(ctx *simulator.Context, this types.ManagedObjectRe
 		own.Put(&fakeDatacenter{target, c})
 	case *simulator.CustomFieldsManager:
 		own.Put(&fakeFields{target, c})
+	case *simulator.PropertyCollector:
+		own.Put(&fakeProperties{target, c})
 	case *simulator.AuthorizationManager:
 		own.Put(&fakeRights{target, c})
 	default:
@@ -179,6 +182,9 @@ func (c *center) checkSession(ctx *simulator.Context, method *simulator.Method) 
 		return nil
 	}
 	if login := ctx.Session.LoginTime; !login.IsZero() && login.Before(c.expired) {
+		if c.silent && method.Name == "RetrievePropertiesEx" {
+			return nil
+		}
 		return &types.NotAuthenticated{NoPermission: types.NoPermission{Object: &method.This, PrivilegeId: "System.View"}}
 	}
 	if method.Name == "WaitForUpdatesEx" {
@@ -195,10 +201,10 @@ func (c *center) checkSession(ctx *simulator.Context, method *simulator.Method) 
 }
 
 // expire ends every session, and the calls that wait in them.
-func (c *center) expire() {
+func (c *center) expire(silent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.expired = time.Now()
+	c.expired, c.silent = time.Now(), silent
 	for _, collector := range c.sessions {
 		collector.CancelWaitForUpdates(&types.CancelWaitForUpdates{})
 	}

@@ -58,7 +58,7 @@ func (c *center) controls() http.Handler {
 		return nil, nil
 	})
 	post(mux, "/drs", func(level string) (any, error) { return nil, c.setDrs(level) })
-	post(mux, "/expire", func(any) (any, error) { c.expire(); return nil, nil })
+	post(mux, "/expire", func(silent bool) (any, error) { c.expire(silent); return nil, nil })
 	post(mux, "/sync", func(any) (any, error) { c.write(); return nil, nil })
 	post(mux, "/password", func(password string) (any, error) {
 		c.mu.Lock()

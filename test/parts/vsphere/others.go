@@ -90,3 +90,33 @@ func (c *center) powerOnMany(ctx *simulator.Context, req *types.PowerOnMultiVM_T
 func notAttempted(vm types.ManagedObjectReference, fault types.BaseMethodFault) types.ClusterNotAttemptedVmInfo {
 	return types.ClusterNotAttemptedVmInfo{Vm: vm, Fault: types.LocalizedMethodFault{Fault: fault, LocalizedMessage: "told so"}}
 }
+
+// fakeProperties answers in a session that has ended as vCenter may: with success, and every property missing.
+type fakeProperties struct {
+	*simulator.PropertyCollector
+	center *center
+}
+
+func (f *fakeProperties) RetrievePropertiesEx(ctx *simulator.Context, req *types.RetrievePropertiesEx) soap.HasFault {
+	c := f.center
+	c.mu.Lock()
+	login := ctx.Session.LoginTime
+	ended := c.silent && !login.IsZero() && login.Before(c.expired)
+	c.mu.Unlock()
+	if !ended {
+		return f.PropertyCollector.RetrievePropertiesEx(ctx, req)
+	}
+	result := &types.RetrieveResult{}
+	for _, spec := range req.SpecSet {
+		for _, object := range spec.ObjectSet {
+			one := types.ObjectContent{Obj: object.Obj}
+			for _, path := range spec.PropSet[0].PathSet {
+				one.MissingSet = append(one.MissingSet, types.MissingProperty{
+					Path: path, Fault: types.LocalizedMethodFault{Fault: new(types.NotAuthenticated)},
+				})
+			}
+			result.Objects = append(result.Objects, one)
+		}
+	}
+	return &methods.RetrievePropertiesExBody{Res: &types.RetrievePropertiesExResponse{Returnval: result}}
+}

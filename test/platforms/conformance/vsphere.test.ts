@@ -42,6 +42,8 @@ class VsphereUnderTest implements PlatformUnderTest {
   readonly #made: VirtualMachineRef[][] = [];
   #started: TestVcenter | undefined;
   #uids = 0;
+  /** What the processes log in with, read again at each login. */
+  #password: string | undefined;
 
   constructor(kind: 'vCenter' | 'ESXi') {
     this.#kind = kind;
@@ -60,10 +62,11 @@ class VsphereUnderTest implements PlatformUnderTest {
 
   async restart(): Promise<void> {
     await this.#part.restart();
+    if (this.#password !== undefined) await this.#part.setPassword(this.#password);
     if (this.#kind === 'vCenter') await this.#part.drs('off');
   }
 
-  open = (): Promise<OpenPlatform> => this.#openAs(this.#part.user, this.#part.password);
+  open = (): Promise<OpenPlatform> => this.#openAs(this.#part.user);
 
   async make(names: readonly string[]): Promise<VirtualMachineRef[]> {
     const made = await pMap(
@@ -194,17 +197,17 @@ class VsphereUnderTest implements PlatformUnderTest {
   };
 
   readonly credentials = {
-    open: (): Promise<OpenPlatform> => this.#openAs(this.#part.user, this.#part.password),
+    open: (): Promise<OpenPlatform> => this.#openAs(this.#part.user),
     expire: async (): Promise<void> => {
-      await this.#part.setPassword('another');
+      await this.#part.setPassword('rotated');
       await this.#part.expire();
     },
-    renew: (): Promise<void> => this.#part.setPassword(this.#part.password),
+    renew: async (): Promise<void> => void (this.#password = 'rotated'),
     words: /InvalidLogin\); correct the user or the password/,
   };
 
   readonly forbidden = {
-    open: (): Promise<OpenPlatform> => this.#openAs('reader', this.#part.password),
+    open: (): Promise<OpenPlatform> => this.#openAs('reader'),
     words: /NoPermission; give the user the privilege VirtualMachine\.Interact\.PowerOn/,
   };
 
@@ -213,7 +216,7 @@ class VsphereUnderTest implements PlatformUnderTest {
     return this.#started;
   }
 
-  async #openAs(user: string, password: string): Promise<OpenPlatform> {
+  async #openAs(user: string): Promise<OpenPlatform> {
     const proxy = await startHttpFaultProxy({
       target: new URL(this.#part.address).origin,
       tls: this.#part.tls,
@@ -225,7 +228,7 @@ class VsphereUnderTest implements PlatformUnderTest {
     });
     const platform = new VspherePlatform({
       address: `${proxy.address}/sdk`,
-      credentials: async () => ({ user, password }),
+      credentials: async () => ({ user, password: this.#password ?? this.#part.password }),
       trust: { ca: this.#part.authority.certificate },
       scope: { folder: '/DC0/vm/{namespace}' },
     });

@@ -17,6 +17,7 @@ import {
   VimFault,
   type SoapOptions,
 } from '../../../platforms/vsphere/soap';
+import { readProperties } from '../../../platforms/vsphere/collector';
 import { createAuthority, type Authority } from '../../support/certificates';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { startVcenter, type TestVcenter } from '../../support/vsphere';
@@ -107,6 +108,35 @@ test('a wrong password is a fault of its own type, and the password is in no mes
   expect(failed).toBeInstanceOf(VimFault);
   expect((failed as VimFault).fault.type).toBe('InvalidLogin');
   expect(String((failed as VimFault).stack)).not.toContain('secret');
+});
+
+test('SOAP-5: refused credentials are sent once, until they change', async () => {
+  let password = 'wrong';
+  await withClient(
+    async (client) => {
+      const before = await counted('Login');
+      const refused = { fault: { type: 'InvalidLogin' } };
+      for (let look = 0; look < 3; look += 1) await expect(client.session()).rejects.toMatchObject(refused);
+      expect(await counted('Login')).toBe(before + 1);
+      password = 'wrong too';
+      await expect(client.session()).rejects.toMatchObject(refused);
+      ({ password } = vcenter);
+      await client.session();
+      expect(await counted('Login')).toBe(before + 3);
+    },
+    { credentials: async () => ({ user: vcenter.user, password }) },
+  );
+});
+
+test('VSPHERE-3: properties that are missing because the session has ended are read again in a new one', async () => {
+  await withClient(async (client) => {
+    const view = await client.manager('rootFolder');
+    await client.session();
+    await vcenter.expire(true);
+    const read = await readProperties(client, [view], ['name', 'parent']);
+    expect(read.get(view.id)?.get('name')?.text).toBe('Datacenters');
+  });
+  await vcenter.expire();
 });
 
 test('a fault has its type, the privilege that is missing, and the server’s own words', async () => {

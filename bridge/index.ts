@@ -57,6 +57,7 @@ export {
   endText,
   readRunEnding,
   readRunHealth,
+  TaskQueuePollers,
   readWaits,
   withWaits,
   runHealth,

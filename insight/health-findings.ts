@@ -1,12 +1,20 @@
 /** What keeps a run from making progress, in words, with the commands that help. Pure. */
 import type { ObjectName } from '../api';
-import type { FailingWorkflowTask, PausedActivity, PausedRun, RunHealth } from './run-health';
+import type {
+  FailingWorkflowTask,
+  PausedActivity,
+  PausedRun,
+  RunHealth,
+  UnservedPlatform,
+} from './run-health';
 
 /** One finding about a run. */
 export interface HealthFinding {
-  kind: 'WorkflowTaskFailing' | 'ActivityPaused' | 'RunPaused';
+  kind: 'WorkflowTaskFailing' | 'ActivityPaused' | 'RunPaused' | 'NoPlatformWorker';
   /** Of a paused activity: its id, such as `power-on/db`. */
   activityId?: string;
+  /** Of a platform without a worker: its name. */
+  platform?: string;
   message: string;
   /** Commands of `temporal` and `vmgroup`, in order. */
   cure: string[];
@@ -16,12 +24,13 @@ export interface HealthFinding {
 export function healthFindings(
   group: ObjectName,
   workflowId: string,
-  { workflowTask, paused, pausedRun }: RunHealth,
+  { workflowTask, paused, pausedRun, unserved = [] }: RunHealth,
 ): HealthFinding[] {
   return [
     ...(workflowTask ? [failing(group, workflowId, workflowTask)] : []),
     ...(pausedRun ? [pausedWhole(workflowId, pausedRun)] : []),
     ...paused.map((activity) => pausedOne(workflowId, activity)),
+    ...unserved.map(withoutWorker),
   ];
 }
 
@@ -65,6 +74,15 @@ function pausedWhole(workflowId: string, pause: PausedRun): HealthFinding {
     kind: 'RunPaused',
     message: `the run is paused in Temporal${pauseText(pause)}`,
     cure: [`temporal workflow unpause -w ${workflowId}`],
+  };
+}
+
+function withoutWorker({ platform, taskQueue }: UnservedPlatform): HealthFinding {
+  return {
+    kind: 'NoPlatformWorker',
+    platform,
+    message: `no worker polls the task queue ${taskQueue}, so nothing is done on platform ${platform}`,
+    cure: [`vmgroup worker --platforms FILE --at ${platform}`],
   };
 }
 

@@ -15,5 +15,12 @@ export {
 } from './hold';
 export type { KnownCondition, KnownGroup, KnownMember } from './known-group';
 export { pastRunOf, spread, type PastRun, type Spread } from './past-run';
-export type { FailingWorkflowTask, PausedActivity, PausedRun, RunHealth, TaskFailure } from './run-health';
+export type {
+  FailingWorkflowTask,
+  PausedActivity,
+  PausedRun,
+  RunHealth,
+  TaskFailure,
+  UnservedPlatform,
+} from './run-health';
 export { LONGEST_CHAIN, whyGroup, whyMember, type Surroundings, type Why } from './why';

@@ -31,10 +31,18 @@ export interface PausedActivity {
 /** A pause of the whole run (`temporal workflow pause`). */
 export type PausedRun = Pick<PausedActivity, 'at' | 'by' | 'reason'>;
 
+/** A platform on which an operation of a run waits for a worker, and nobody polls its task queue. */
+export interface UnservedPlatform {
+  platform: string;
+  taskQueue: string;
+}
+
 /** The findings about one run; empty for a healthy one. */
 export interface RunHealth {
   workflowTask?: FailingWorkflowTask;
   /** In the order of the activity ids. */
   paused: PausedActivity[];
   pausedRun?: PausedRun;
+  /** In the order of their names. */
+  unserved?: UnservedPlatform[];
 }

@@ -30,6 +30,8 @@ export type EventReason =
   | 'MemberParked'
   /** An activity, or the run, was paused in Temporal; nothing goes on there until it is unpaused. */
   | 'RunPaused'
+  | 'NoPlatformWorker'
+  | 'PlatformWorkerFound'
   | 'RunUnpaused'
   /** The workflow task of the run fails again and again: the run makes no progress. */
   | 'RunFailing'

@@ -50,16 +50,27 @@ function healthEvents(
   ];
 }
 
+const BEGAN = {
+  WorkflowTaskFailing: 'RunFailing',
+  RunPaused: 'RunPaused',
+  ActivityPaused: 'RunPaused',
+  NoPlatformWorker: 'NoPlatformWorker',
+} as const satisfies Record<HealthFinding['kind'], Happening['reason']>;
+
 function findingBegan(object: EventObject, finding: HealthFinding): Happening {
-  const reason = finding.kind === 'WorkflowTaskFailing' ? 'RunFailing' : 'RunPaused';
+  const reason = BEGAN[finding.kind];
   const message = `${finding.message}. Way out: ${cureText(finding)}`;
   return { type: 'Warning', reason, object, message };
 }
 
-function findingEnded(object: EventObject, { kind, activityId }: HealthFinding): Happening {
+function findingEnded(object: EventObject, { kind, activityId, platform }: HealthFinding): Happening {
   if (kind === 'WorkflowTaskFailing') {
     const message = 'the workflow task of the run succeeds again';
     return { type: 'Normal', reason: 'RunRecovered', object, message };
+  }
+  if (platform !== undefined) {
+    const message = `platform ${platform} has a worker, or nothing waits for it`;
+    return { type: 'Normal', reason: 'PlatformWorkerFound', object, message };
   }
   const paused = activityId === undefined ? 'the run' : `activity ${activityId}`;
   return { type: 'Normal', reason: 'RunUnpaused', object, message: `${paused} was unpaused` };
@@ -69,7 +80,7 @@ const HEALTHY: RunHealth = { paused: [] };
 
 /** The attempt of a failing workflow task changes all the time. */
 function isSameFinding(one: HealthFinding, other: HealthFinding): boolean {
-  return one.kind === other.kind && one.activityId === other.activityId;
+  return one.kind === other.kind && one.activityId === other.activityId && one.platform === other.platform;
 }
 
 function ended(object: EventObject, view: GroupView): Happening {

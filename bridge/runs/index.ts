@@ -2,6 +2,7 @@
 export { groupRuns, type GroupRuns, type MissedEnd } from './group-runs';
 export { readRunEnding } from './read-run-ending';
 export { readRunHealth } from './read-run-health';
+export { TaskQueuePollers } from './task-queues';
 export { runHealth } from './run-health';
 export { endText, type FollowedRun, type RunEnding, type RunState } from './run-state';
 export { temporalRuns } from './server-runs';

@@ -235,6 +235,6 @@ class Follower implements RunFollower {
   }
 }
 
-function isUnwell({ workflowTask, paused, pausedRun }: RunHealth): boolean {
-  return workflowTask !== undefined || paused.length > 0 || pausedRun !== undefined;
+function isUnwell({ workflowTask, paused, pausedRun, unserved }: RunHealth): boolean {
+  return (workflowTask ?? pausedRun ?? unserved) !== undefined || paused.length > 0;
 }

@@ -31,6 +31,7 @@ import { readRunHealth } from './read-run-health';
 import { readRunEnding } from './read-run-ending';
 import { runEvents, type History } from './run-events';
 import type { RunEnding } from './run-state';
+import { TaskQueuePollers } from './task-queues';
 import type { DescribedRun, RunEvents, TemporalRuns } from './temporal-runs';
 import { readWaits } from './waits';
 
@@ -51,10 +52,12 @@ export function temporalRuns(client: Client, taskQueue: string): TemporalRuns {
 class ServerRuns implements TemporalRuns {
   readonly #client: Client;
   readonly #taskQueue: string;
+  readonly #pollers: TaskQueuePollers;
 
   constructor(client: Client, taskQueue: string) {
     this.#client = client;
     this.#taskQueue = taskQueue;
+    this.#pollers = new TaskQueuePollers(client);
   }
 
   async ping(): Promise<void> {
@@ -63,7 +66,7 @@ class ServerRuns implements TemporalRuns {
 
   describe(group: ObjectName): Promise<DescribedRun | undefined> {
     const read = async (): Promise<DescribedRun> =>
-      describedRun(this.#client, await this.#handle(group).describe());
+      describedRun(this.#client, await this.#handle(group).describe(), this.#pollers);
     return unlessMissing(() => this.#within(CALL_TIMEOUT, read));
   }
 
@@ -185,7 +188,11 @@ type Described = Awaited<ReturnType<WorkflowHandle['describe']>>;
 
 const OPEN: ReadonlySet<string> = new Set(['RUNNING', 'PAUSED', 'CONTINUED_AS_NEW']);
 
-async function describedRun(client: Client, described: Described): Promise<DescribedRun> {
+async function describedRun(
+  client: Client,
+  described: Described,
+  pollers: TaskQueuePollers,
+): Promise<DescribedRun> {
   const { runId, status, startTime, closeTime, raw } = described;
   const open = OPEN.has(status.name);
   return {
@@ -197,7 +204,7 @@ async function describedRun(client: Client, described: Described): Promise<Descr
     ...(closeTime && { closedAt: closeTime.getTime() }),
     ...(described.type === CLEAN_UP_TYPE && { isCleanUp: true as const }),
     pendingActivities: raw.pendingActivities?.length ?? 0,
-    health: open ? await readRunHealth(client, described) : { paused: [] },
+    health: open ? await readRunHealth(client, described, pollers) : { paused: [] },
     waits: open ? await readWaits(client, raw) : {},
   };
 }

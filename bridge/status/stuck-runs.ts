@@ -2,7 +2,8 @@
 import type { GroupView } from './view';
 
 /** Reasons of conditions of such groups. */
-export type StuckReason = 'WorkflowTaskFailing' | 'RunPaused' | 'ActivityPaused' | 'StalePlan';
+export type StuckReason =
+  'WorkflowTaskFailing' | 'RunPaused' | 'ActivityPaused' | 'NoPlatformWorker' | 'StalePlan';
 
 /** How many groups have a condition with each of these reasons. */
 export function stuckRuns(views: readonly GroupView[]): Record<StuckReason, number> {
@@ -11,6 +12,7 @@ export function stuckRuns(views: readonly GroupView[]): Record<StuckReason, numb
     WorkflowTaskFailing: count('WorkflowTaskFailing'),
     RunPaused: count('RunPaused'),
     ActivityPaused: count('ActivityPaused'),
+    NoPlatformWorker: count('NoPlatformWorker'),
     StalePlan: count('StalePlan'),
   };
 }

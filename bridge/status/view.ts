@@ -27,6 +27,8 @@ export type ConditionReason =
   | 'WorkflowTaskFailing'
   | 'RunPaused'
   | 'ActivityPaused'
+  /** Nobody polls the task queue of a platform. */
+  | 'NoPlatformWorker'
   | 'PlanTooLarge'
   | 'StalePlan'
   | 'Invalid'

@@ -1,6 +1,7 @@
 /** Checks of open runs: those whose workflow task fails, and what was paused in Temporal. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import pMap from 'p-map';
+import type { TaskQueuePollers } from '../../bridge';
 import { healthFindings, type HealthFinding } from '../../insight';
 import { messageOf } from '../errors';
 import * as lazy from '../lazy';
@@ -26,7 +27,8 @@ interface RunProblem extends HealthFinding {
 export async function checkRuns(client: Client): Promise<CheckResult[]> {
   try {
     const open = await openRuns(client);
-    const problems = await pMap(open, (run) => checkRun(client, run), { concurrency: CONCURRENCY });
+    const pollers = new (lazy.bridge().TaskQueuePollers)(client);
+    const problems = await pMap(open, (run) => checkRun(client, run, pollers), { concurrency: CONCURRENCY });
     const all = problems.flat();
     return [...all.slice(0, MOST_LISTED).map(asResult), summary(open.length, all)];
   } catch (error: unknown) {
@@ -44,12 +46,16 @@ async function openRuns(client: Client): Promise<WorkflowExecutionInfo[]> {
   return runs;
 }
 
-async function checkRun(client: Client, { workflowId }: WorkflowExecutionInfo): Promise<RunProblem[]> {
+async function checkRun(
+  client: Client,
+  { workflowId }: WorkflowExecutionInfo,
+  pollers: TaskQueuePollers,
+): Promise<RunProblem[]> {
   const [, namespace = '', name = ''] = workflowId.split('/');
   const { readRunHealth } = lazy.bridge();
   try {
     const health = await client.withDeadline(Date.now() + CALL_TIMEOUT, async () =>
-      readRunHealth(client, await client.workflow.getHandle(workflowId).describe()),
+      readRunHealth(client, await client.workflow.getHandle(workflowId).describe(), pollers),
     );
     const findings = healthFindings({ namespace, name }, workflowId, health);
     return findings.map((finding) => ({ ...finding, namespace, name, workflowId }));
@@ -60,30 +66,36 @@ async function checkRun(client: Client, { workflowId }: WorkflowExecutionInfo): 
   }
 }
 
-/** A pause was an operator's decision, so it is a note; a failing workflow task is a problem. */
+/** A pause was an operator's decision, so it is a note; the others are problems. */
 function asResult({ kind, namespace, name, workflowId, activityId, message, cure }: RunProblem): CheckResult {
   return {
     check: `run ${namespace}/${name}`,
-    result: kind === 'WorkflowTaskFailing' ? 'problem' : 'note',
+    result: isPause(kind) ? 'note' : 'problem',
     message,
     cure: cure.join(', then '),
     facts: { kind, workflowId, ...(activityId !== undefined && { activityId }), commands: cure },
   };
 }
 
+function isPause(kind: HealthFinding['kind']): boolean {
+  return kind === 'RunPaused' || kind === 'ActivityPaused';
+}
+
 function summary(open: number, problems: RunProblem[]): CheckResult {
   const failing = problems.filter(({ kind }) => kind === 'WorkflowTaskFailing').length;
-  const paused = problems.length - failing;
+  const paused = problems.filter(({ kind }) => isPause(kind)).length;
+  const waiting = problems.length - failing - paused;
   const sentences = [
     open === MOST_RUNS ? `only the ${MOST_RUNS} that were started last are checked` : `${open} open`,
     ...(failing > 0 ? [`${failing} with a failing workflow task`] : []),
+    ...(waiting > 0 ? [`${waiting} without a worker of a platform`] : []),
     ...(paused > 0 ? [`${paused} paused in Temporal`] : []),
     ...(problems.length > MOST_LISTED ? [`${MOST_LISTED} of ${problems.length} problems are listed`] : []),
   ];
   return {
     check: 'runs',
-    result: failing > 0 ? 'problem' : paused > 0 ? 'note' : 'ok',
+    result: failing + waiting > 0 ? 'problem' : paused > 0 ? 'note' : 'ok',
     message: sentences.join('; '),
-    facts: { open, failing, paused },
+    facts: { open, failing, paused, waiting },
   };
 }

@@ -1,7 +1,7 @@
 /** The last runs of groups, read from Temporal: the status on a cluster holds at most the outcome of a run. */
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import pMap from 'p-map';
-import type { GroupPhase, GroupView } from '../../bridge';
+import type { GroupPhase, GroupView, TaskQueuePollers } from '../../bridge';
 import type { Progress, RunOutcome } from '../../contract';
 import type { TemporalClient } from '../../worker';
 import { findTarget } from '../connections';
@@ -28,6 +28,7 @@ export class RunReader {
   readonly #note: (message: string) => void;
   readonly #known = new Map<string, KnownRun>();
   #temporal: TemporalClient | undefined;
+  #pollers: TaskQueuePollers | undefined;
   #notBefore = 0;
   #hasNoted = false;
 
@@ -58,6 +59,7 @@ export class RunReader {
     if (this.#temporal || Date.now() < this.#notBefore) return this.#temporal;
     try {
       this.#temporal = await lazy.worker().connectClient(findTarget(this.#options), CONNECT_TIMEOUT);
+      this.#pollers = new (lazy.bridge().TaskQueuePollers)(this.#temporal.client);
     } catch (error: unknown) {
       this.#notBefore = Date.now() + RECONNECT_AFTER;
       this.#noteOnce(messageOf(error));
@@ -70,7 +72,7 @@ export class RunReader {
       this.#noteOnce(`the run of ${groupName(view)} does not answer (${messageOf(error)})`);
     };
     try {
-      const run = await readRun(client, view, noAnswer);
+      const run = await readRun(client, view, { noAnswer, pollers: this.#pollers });
       this.#known.set(groupName(view), { status: statusText(view), ...(run && { run }) });
     } catch (error: unknown) {
       this.#noteOnce(`Temporal does not answer for the run of ${groupName(view)} (${messageOf(error)})`);
@@ -83,18 +85,25 @@ export class RunReader {
   }
 }
 
-/** The last run of a group; undefined if there is none. `noAnswer` is called if an open run does not answer the query. */
+/** How a run is read. */
+interface ReadOptions {
+  /** Called if an open run does not answer the query. */
+  noAnswer: (error: unknown) => undefined;
+  pollers: TaskQueuePollers | undefined;
+}
+
+/** The last run of a group; undefined if there is none. */
 async function readRun(
   client: Client,
   { metadata }: GroupView,
-  noAnswer: (error: unknown) => undefined,
+  options: ReadOptions,
 ): Promise<LastRun | undefined> {
   const workflowId = lazy.contract().workflowId(metadata.namespace, metadata.name);
   try {
     const described = await call(client, () => client.workflow.getHandle(workflowId).describe());
     return described.closeTime
       ? await closedRun(client, described, described.closeTime)
-      : await openRun(client, described, noAnswer);
+      : await openRun(client, described, options);
   } catch (error: unknown) {
     if (error instanceof lazy.temporalClient().WorkflowNotFoundError) return undefined;
     throw error;
@@ -120,11 +129,11 @@ async function closedRun(
 async function openRun(
   client: Client,
   described: WorkflowExecutionDescription,
-  noAnswer: (error: unknown) => undefined,
+  { noAnswer, pollers = new (lazy.bridge().TaskQueuePollers)(client) }: ReadOptions,
 ): Promise<LastRun> {
   const { searchAttributeKeys } = lazy.contract();
   const { readRunHealth, readWaits, withWaits } = lazy.bridge();
-  const health = await call(client, () => readRunHealth(client, described));
+  const health = await call(client, () => readRunHealth(client, described, pollers));
   const phase = described.typedSearchAttributes.get(searchAttributeKeys.phase);
   // A run whose workflow task fails does not answer queries.
   const progress = health.workflowTask

@@ -109,6 +109,14 @@ it('a tier waits for the worker of its platform, and says so if nobody knows the
   expect(effects(await system.journal(), ns)).toEqual([]);
 
   system.write('vms.yaml', files['vms.yaml'] ?? '');
+  const ready = (): { reason: string; message: string } | undefined =>
+    system?.view(ns, 'app')?.status.conditions.find(({ type }) => type === 'Ready');
+  await system.until(() => ready()?.reason === 'NoPlatformWorker', 'the missing worker in the status');
+  expect(ready()?.message).toContain(
+    `no worker polls the task queue ${system.taskQueue}/west, so nothing is done on platform west; ` +
+      'way out: vmgroup worker --platforms FILE --at west',
+  );
+  expect(system.events.map(({ reason }) => reason)).toContain('NoPlatformWorker');
   await system.sites['west']?.startWorker();
   expect(await system.outcome(ns, 'app')).toMatchObject({ outcome: 'Converged' });
 });

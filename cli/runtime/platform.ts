@@ -34,17 +34,20 @@ export function openPlatform(choice: PlatformChoice, logger: Logger): RunningPla
   return watchPlatform(cluster.vmOperator(watchOnly), cluster.api.address, logger);
 }
 
-/** Opens a platform that a Platform object describes. `watchOnly`: the process asks for no power operations. */
+/**
+ * Opens a platform that a Platform object describes. `watchOnly`: the process asks for no power operations. `companion`: on vm-operator VM Operator's
+ * own group controller acts too.
+ */
 export function openDescribedPlatform(
   settings: PlatformSettings,
-  watchOnly: boolean,
+  { watchOnly, companion = false }: { watchOnly: boolean; companion?: boolean },
   logger: Logger,
 ): RunningPlatform {
   switch (settings.type) {
     case 'simulated':
       return watchSimulator(settings.address, logger);
     case 'vm-operator': {
-      const cluster = watchCluster(settings, logger);
+      const cluster = watchCluster(settings, logger, companion);
       const running = watchPlatform(cluster.vmOperator(watchOnly), cluster.api.address, logger);
       return {
         ...running,

@@ -54,6 +54,10 @@ export interface PlatformsChoice {
   platforms: readonly PlatformObject[];
   /** Opens a default platform of a type that needs no Platform. */
   openBuiltIn: (type: (typeof BUILT_IN)[number]) => RunningPlatform;
+  /** The default platform is opened as this type, also if it is described. */
+  opensDefault?: (typeof BUILT_IN)[number];
+  /** VM Operator's own group controller acts on platforms of type `vm-operator`. */
+  companion?: boolean;
   /** The process asks for no power operations. */
   watchOnly: boolean;
 }
@@ -64,13 +68,15 @@ export interface PlatformsChoice {
  * @throws CliError if the default one is unknown, or two have the same name or namespace.
  */
 export function openPlatforms(choice: PlatformsChoice, logger: Logger): RunningPlatforms {
-  const { byDefault: name, platforms, openBuiltIn, watchOnly } = choice;
+  const { byDefault: name, platforms, openBuiltIn, opensDefault, watchOnly, companion = false } = choice;
   const names = namesOf(platforms, name);
   const described = platforms.find((platform) => platform.name === name);
   if (!described && !isBuiltIn(name)) throw unknownDefault(name, platforms);
   const open = ({ settings }: PlatformObject): RunningPlatform =>
-    openDescribedPlatform(settings, watchOnly, logger);
-  const byDefault = described ? open(described) : openBuiltIn(name as (typeof BUILT_IN)[number]);
+    openDescribedPlatform(settings, { watchOnly, companion }, logger);
+  const builtIn = opensDefault ?? (described ? undefined : (name as (typeof BUILT_IN)[number]));
+  const byDefault =
+    described && !builtIn ? open(described) : openBuiltIn(builtIn as (typeof BUILT_IN)[number]);
   const others = new Map(
     platforms.filter((platform) => platform !== described).map((platform) => [platform.name, open(platform)]),
   );

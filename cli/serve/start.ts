@@ -1,5 +1,6 @@
 /** Starts the parts of a long-running process. */
 import type { Logger } from 'pino';
+import type { PlatformObject } from '../../api';
 import type { Health, RunningWorker, TemporalClient, TemporalTarget } from '../../worker';
 import { dataFolder } from '../data-folder';
 import { CliError } from '../errors';
@@ -16,6 +17,7 @@ import {
   type RunningPlatforms,
   type WatchedCluster,
 } from '../runtime';
+import { clusterUse, type ClusterUse } from './cluster-use';
 import type { Role, ServeOptions } from './options';
 import type { Running } from './running';
 
@@ -54,25 +56,29 @@ export async function startParts(input: StartInput): Promise<void> {
     },
   };
   const temporal = await connect(input, waiting);
-  const cluster = usesCluster(input) ? watchCluster(options, logger, isCompanion(input)) : undefined;
+  const described = await readPlatforms(options.platforms ?? []);
+  const use = clusterUse(role, options, described);
+  const cluster = use && watchCluster(use.options, logger, use.companion);
   if (cluster) running.closers.push(() => cluster.close());
-  const platforms = await openAll(input, cluster);
+  const platforms = openAll(input, described, use, cluster);
   running.closers.push(() => platforms.close());
   running.platforms = platforms;
   if (role !== 'bridge') await startWorkers(input, temporal, platforms, waiting);
   if (role !== 'worker') await startBridge(input, temporal, platforms, cluster);
 }
 
-async function openAll(
+function openAll(
   { role, options, logger }: StartInput,
+  platforms: readonly PlatformObject[],
+  use: ClusterUse | undefined,
   cluster: WatchedCluster | undefined,
-): Promise<RunningPlatforms> {
+): RunningPlatforms {
   const { platform: byDefault, simulator } = options;
   const watchOnly = role === 'bridge';
-  const platforms = await readPlatforms(options.platforms ?? []);
   return openPlatforms(
     {
-      ...{ byDefault, platforms, watchOnly },
+      ...{ byDefault, platforms, watchOnly, companion: options.mode === 'companion' },
+      ...(use?.isDefaultPlatform && { opensDefault: 'vm-operator' as const }),
       openBuiltIn: (type) => openPlatform({ platform: type, simulator, cluster, watchOnly }, logger),
     },
     logger,
@@ -143,14 +149,4 @@ async function startBridge(
         });
   running.bridge = bridge;
   running.closers.push(() => bridge.stop());
-}
-
-function usesCluster({ role, options }: StartInput): boolean {
-  return options.platform === 'vm-operator' || (role !== 'worker' && options.source === 'kubernetes');
-}
-
-/** Groups in a folder are never those that VM Operator's group controller knows. */
-function isCompanion({ role, options: { mode, platform, source } }: StartInput): boolean {
-  if (platform !== 'vm-operator') return false;
-  return mode === 'companion' || (role !== 'worker' && source === 'directory');
 }

@@ -14,7 +14,7 @@ import { RESOURCES } from '../../kubernetes';
 import { SHUTDOWN_FORCE_TIME } from '../../worker/start-worker';
 import { grantsOf, podOf, rendered, type Manifest } from '../support/deploy';
 
-const FOLDERS = ['base', 'vm-operator', 'core', 'simulator'] as const;
+const FOLDERS = ['base', 'vm-operator', 'core', 'simulator', 'companion'] as const;
 const PROCESSES: ClusterProcess[] = ['bridge', 'worker', 'simulator'];
 
 let objects: Record<string, Manifest[]>;
@@ -92,9 +92,25 @@ test('next to VM Operator only our own definition is added, and nothing else dif
   expect(names('base').filter((name) => !definitions.includes(name))).toEqual(names('core'));
 });
 
+test('beside the group controller: one process, in one namespace, with what an editor may grant', () => {
+  const all = objects['companion'] ?? [];
+  expect(all.map(({ kind }) => kind).sort()).toEqual(
+    ['ConfigMap', 'Deployment', 'Role', 'RoleBinding', 'ServiceAccount'].sort(),
+  );
+  expect(new Set(all.map(({ metadata }) => metadata.namespace))).toEqual(new Set(['team']));
+  const verbs = ['get', 'list', 'patch', 'watch'];
+  const resources = ['virtualmachinegroups', 'virtualmachines'];
+  expect(grantsOf(named('companion', 'Role', 'vmgroup'))).toEqual(
+    verbs.flatMap((verb) => resources.map((each) => `${verb} vmoperator.vmware.com/${each}`)),
+  );
+  const [container] = podOf(named('companion', 'Deployment', 'vmgroup')).containers;
+  expect(container?.args).toContain('--mode=companion');
+  expect(named('companion', 'Deployment', 'vmgroup').spec).toMatchObject({ replicas: 1 });
+});
+
 describe('Y2', () => {
   test('containers', () => {
-    for (const deployment of deployments('simulator')) {
+    for (const deployment of [...deployments('simulator'), ...deployments('companion')]) {
       const pod = podOf(deployment);
       expect(pod['securityContext']).toMatchObject({
         runAsNonRoot: true,
@@ -116,7 +132,7 @@ describe('Y2', () => {
   });
 
   test('probes', () => {
-    for (const deployment of deployments('core')) {
+    for (const deployment of [...deployments('core'), ...deployments('companion')]) {
       for (const container of podOf(deployment).containers) {
         expect(container).toMatchObject({
           ports: expect.arrayContaining([{ name: 'health', containerPort: 8080 }]) as unknown,
@@ -149,8 +165,10 @@ describe('Y2', () => {
 
 describe('Y3', () => {
   test('commands', async () => {
-    const commands = deployments('simulator').flatMap((deployment) => podOf(deployment).containers);
-    expect(commands.length).toBeGreaterThanOrEqual(3);
+    const commands = [...deployments('simulator'), ...deployments('companion')].flatMap(
+      (deployment) => podOf(deployment).containers,
+    );
+    expect(commands.length).toBeGreaterThanOrEqual(4);
     for (const { command, args = [] } of commands) {
       // The image's own entry point is the program.
       expect(command).toBeUndefined();

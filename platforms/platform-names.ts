@@ -1,19 +1,33 @@
 /** Which platform each VM is on. Pure. */
 import type { PlatformObject, VirtualMachine } from '../api';
+import { CAPABILITIES, type PlatformType } from './capabilities';
+
+/** What decides on which platform a VM is. */
+export type PlacedByName = Pick<VirtualMachine, 'namespace' | 'platform'>;
 
 /** What decides it. */
 export interface PlatformNames {
   /** The name of the platform that a VM is on; undefined: the default one. */
-  of(vm: Pick<VirtualMachine, 'namespace' | 'platform'>): string | undefined;
+  of: (vm: PlacedByName) => string | undefined;
+  /** The type of that platform; undefined: nobody has described it, or the type of the default one is not known. */
+  typeOf: (vm: PlacedByName) => PlatformType | undefined;
+  /** Whether that platform asks the VM's readiness probe itself. */
+  probesItself: (vm: PlacedByName) => boolean;
 }
 
 /**
  * A VM is on the platform that it names itself, else on the one that its namespace is given to, else on the default one.
  *
- * @param defaultName Name of the default platform: a VM may name that one too.
+ * @param defaultName Name of the default platform: a VM may name that one too; undefined: not known.
+ * @param defaultType Its type, unless one of the platforms has its name.
  * @throws Error if two platforms have the same name, or are given the same namespace.
  */
-export function platformNames(platforms: readonly PlatformObject[], defaultName: string): PlatformNames {
+export function platformNames(
+  platforms: readonly PlatformObject[],
+  defaultName: string | undefined,
+  defaultType?: PlatformType,
+): PlatformNames {
+  const types = new Map(platforms.map(({ name, settings }) => [name, settings.type]));
   const names = new Set<string>();
   const byNamespace = new Map<string, string>();
   for (const { name, namespaces } of platforms) {
@@ -26,10 +40,22 @@ export function platformNames(platforms: readonly PlatformObject[], defaultName:
       byNamespace.set(namespace, name);
     }
   }
+  const of = ({ namespace, platform }: PlacedByName): string | undefined => {
+    const name = platform ?? byNamespace.get(namespace);
+    return name === defaultName ? undefined : name;
+  };
+  const typeOf = (vm: PlacedByName): PlatformType | undefined => {
+    const name = of(vm) ?? defaultName;
+    return (
+      (name === undefined ? undefined : types.get(name)) ?? (of(vm) === undefined ? defaultType : undefined)
+    );
+  };
   return {
-    of: ({ namespace, platform }) => {
-      const name = platform ?? byNamespace.get(namespace);
-      return name === defaultName ? undefined : name;
+    of,
+    typeOf,
+    probesItself: (vm) => {
+      const type = typeOf(vm);
+      return type !== undefined && CAPABILITIES[type].readinessProbe === 'Platform';
     },
   };
 }

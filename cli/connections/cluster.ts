@@ -85,17 +85,19 @@ export async function listObjects(
   return objects;
 }
 
-/** {@link listObjects}; undefined if the API server does not serve the resource. */
+/** {@link listObjects}; undefined if the API server does not serve the resource, or with `unlessForbidden` does not allow it. */
 export async function listIfServed(
   api: ApiServer,
   resource: Resource,
   namespaces: readonly string[] | undefined,
+  { unlessForbidden = false }: { unlessForbidden?: boolean } = {},
 ): Promise<KubernetesObject[] | undefined> {
   try {
     return await listObjects(api, resource, namespaces);
   } catch (error: unknown) {
     const cause = error instanceof CliError ? error.cause : undefined;
-    if (cause instanceof lazy.kubernetes().KubernetesError && cause.isNotFound) return undefined;
+    const refusal = cause instanceof lazy.kubernetes().KubernetesError ? cause : undefined;
+    if (refusal?.isNotFound || (unlessForbidden && refusal?.isForbidden)) return undefined;
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import {
   formatProblem,
   manifestsOf,
   problemOf,
+  readBesideVmOperator,
   readResource,
   refKey,
   type Manifests,
@@ -30,24 +31,32 @@ export interface ClusterManifests {
   list: (resource: Resource, namespace?: string) => Promise<KubernetesObject[] | undefined>;
 }
 
+/** Options of the commands that read a cluster. */
+export interface ReadClusterOptions extends SourceOptions {
+  /** `companion`: what is wanted of groups stands in their annotations. */
+  mode?: 'controller' | 'companion';
+}
+
 /**
  * Reads groups, VMs, classes and policies. A cluster that serves no classes or policies is fine.
  *
  * @throws CliError if no API server is configured, or it refuses or does not answer.
  */
-export async function readCluster(options: SourceOptions): Promise<ClusterManifests> {
+export async function readCluster(options: ReadClusterOptions): Promise<ClusterManifests> {
   const api = connectCluster(options);
   const namespaces = watchedNamespaces(options);
   const resources = lazy.kubernetes().RESOURCES;
   const groups = await listObjects(api, resources.virtualMachineGroups, namespaces);
   const machines = await listObjects(api, resources.virtualMachines, namespaces);
-  const classes = (await listIfServed(api, resources.virtualMachineClasses, namespaces)) ?? [];
-  const policies = (await listIfServed(api, resources.sequencePolicies, namespaces)) ?? [];
+  // An editor of a namespace may have no more rights than those to groups and VMs, as for the bridge.
+  const rights = { unlessForbidden: options.mode === 'companion' };
+  const classes = (await listIfServed(api, resources.virtualMachineClasses, namespaces, rights)) ?? [];
+  const policies = (await listIfServed(api, resources.sequencePolicies, namespaces, rights)) ?? [];
   const objects = [...groups, ...machines, ...classes, ...policies].filter(
     ({ metadata }) => metadata.deletionTimestamp === undefined,
   );
   return {
-    ...checkObjects(objects),
+    ...checkObjects(objects, options.mode === 'companion' ? readBesideVmOperator : readResource),
     count: objects.length,
     groups,
     machines,
@@ -62,8 +71,11 @@ export function formatLiveProblem(problem: Problem): string {
   return `${object ? `${object.kind} ${object.namespace}/${object.name}: ` : ''}${formatProblem(problem)}`;
 }
 
-function checkObjects(objects: KubernetesObject[]): { manifests: Manifests; problems: Problem[] } {
-  const results = objects.map((object) => ({ ref: refOf(object), ...readResource(object) }));
+function checkObjects(
+  objects: KubernetesObject[],
+  readObject: typeof readResource,
+): { manifests: Manifests; problems: Problem[] } {
+  const results = objects.map((object) => ({ ref: refOf(object), ...readObject(object) }));
   const rules = checkRules(manifestsOf(results.flatMap(({ read }) => read ?? [])), {
     invalid: results.filter(({ read }) => !read).map(({ ref }) => ref),
   });

@@ -14,6 +14,6 @@ export {
   type SourceOptions,
 } from './cluster';
 export { outputOption, type Format } from './output';
-export { platformsOption } from './platforms';
 export { sinceOption } from './since';
+export { modeOption, platformsOption } from './platforms';
 export { withData, withTemporal, type TemporalOptions } from './temporal';

@@ -1,4 +1,4 @@
-/** The option `--platforms`. */
+/** Options that say where VMs are, and who else acts there. */
 import { Option } from 'commander';
 
 /** `--platforms`, of the commands that reach platforms. */
@@ -6,4 +6,14 @@ export function platformsOption(): Option {
   return new Option('--platforms <paths>', 'files and folders with Platform objects, separated by commas')
     .argParser((text) => text.split(',').filter((path) => path !== ''))
     .env('VMGROUP_PLATFORMS');
+}
+
+/** `--mode`, of the commands that read groups of a cluster. */
+export function modeOption(): Option {
+  return new Option(
+    '--mode <mode>',
+    'companion: what is wanted of groups on a cluster stands in their annotations, as beside VM Operator',
+  )
+    .choices(['controller', 'companion'])
+    .env('VMGROUP_MODE');
 }

@@ -1,7 +1,7 @@
 /** `vmgroup plan`: its options. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { outputOption, parseObjectName, withSource } from '../options';
+import { modeOption, outputOption, parseObjectName, platformsOption, withSource } from '../options';
 import type { PlanOptions } from './options';
 import type * as Plan from './plan';
 
@@ -25,12 +25,12 @@ export function registerPlan(program: Command): void {
     )
     .addOption(
       new Option(
-        '--platform <kind>',
-        'platform of the VMs of a cluster (default: simulated with --simulator, otherwise vm-operator)',
-      )
-        .choices(['simulated', 'vm-operator'])
-        .env('VMGROUP_PLATFORM'),
+        '--platform <name>',
+        'name or type of the default platform (on a cluster: simulated with --simulator, otherwise vm-operator)',
+      ).env('VMGROUP_PLATFORM'),
     )
+    .addOption(platformsOption())
+    .addOption(modeOption())
     .addOption(new Option('--simulator <address>', 'address of vmgroup simulator').env('VMGROUP_SIMULATOR'))
     .addOption(outputOption(['table', 'json', 'mermaid']))
     .action((paths: string[], options: PlanOptions) => action().plan(paths, options));

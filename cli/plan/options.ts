@@ -1,13 +1,15 @@
 /** Options of `vmgroup plan`. */
 import type { ObjectName, PowerState } from '../../api';
-import type { SourceOptions } from '../options';
+import type { ReadClusterOptions } from '../manifests';
 
 /** Options of `plan`. */
-export interface PlanOptions extends SourceOptions {
+export interface PlanOptions extends ReadClusterOptions {
   group?: ObjectName;
   to?: PowerState;
-  /** Absent: `simulated` if a simulator is named, otherwise `vm-operator`. */
-  platform?: 'simulated' | 'vm-operator';
+  /** Name or type of the default platform; absent on a cluster: `simulated` if a simulator is named, otherwise `vm-operator`. */
+  platform?: string;
+  /** Files and folders with Platform objects. */
+  platforms?: string[];
   /** Address of the simulator. */
   simulator?: string;
   output: 'table' | 'json' | 'mermaid';

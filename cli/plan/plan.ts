@@ -8,14 +8,15 @@ import type {
   VirtualMachineStatus,
 } from '../../api';
 import { formatProblem } from '../../api';
-import type { Plan } from '../../contract';
+import type { PlaceInput, Plan } from '../../contract';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
-import type { PlatformType } from '../../platforms';
+import type { PlatformNames } from '../../platforms';
+import { memberPlatforms } from '../runtime';
 import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import type { PlanOptions } from './options';
 import { placerOf, type Placer } from './placer';
-import { platformType, viewPlatform, type PlatformView } from './platform';
+import { viewPlatform, type PlatformView } from './platform';
 import { planChart, planTable, type GroupPlan } from './text';
 
 /** What is known of the VMs; nothing if there are only manifests. */
@@ -26,8 +27,8 @@ interface PlanInput {
   manifests: Manifests;
   known: KnownVms;
   place: Placer;
-  /** Type of the default platform; undefined: not known. */
-  type: PlatformType | undefined;
+  /** Which platform each VM is on; undefined: not known. */
+  names: PlatformNames | undefined;
 }
 
 /**
@@ -38,39 +39,63 @@ interface PlanInput {
  * @throws CliError if there is nothing to plan, the inventory is invalid, or the API server refuses or does not answer.
  */
 export async function plan(paths: string[], options: PlanOptions): Promise<void> {
-  const { manifests, known, place, type } = usesFiles('plan', paths, options)
+  const { manifests, known, place, names } = usesFiles('plan', paths, options)
     ? await fromFiles(paths, options)
     : await fromCluster(options);
   const plans: GroupPlan[] = [];
-  const all = resolvePlans(manifests, options, known);
-  for (const warning of shortfallWarnings({ manifests, plans: all.map((each) => each.plan), type }))
+  const all = resolvePlans(manifests, options, known, names);
+  for (const warning of shortfallWarnings({ manifests, plans: all.map((each) => each.plan), names }))
     process.stderr.write(formatLiveProblem(warning) + '\n');
   for (const resolved of all) {
     const { places, ...forecast } = lazy.workflows().forecast(resolved.plan, 0);
-    const [input] = places;
+    const { here, elsewhere } = byPlatform(resolved.plan, places);
     plans.push({
       group: `${resolved.plan.namespace}/${resolved.plan.name}`,
       powerState: resolved.plan.powerState,
       from: resolved.from,
       forecast,
-      ...(input && { placement: await place(input) }),
+      ...(here && { placement: await place(here) }),
+      ...(elsewhere.length > 0 && { elsewhere }),
     });
   }
   process.stdout.write(render(plans, options.output));
 }
 
-async function fromFiles(paths: string[], { platform }: PlanOptions): Promise<PlanInput> {
+/** What the default platform is asked to place, and the VMs that others are. */
+function byPlatform(
+  plan: Plan,
+  places: readonly PlaceInput[],
+): { here: PlaceInput | undefined; elsewhere: NonNullable<GroupPlan['elsewhere']> } {
+  const platforms = new Map(
+    lazy
+      .contract()
+      .machinesOf(plan)
+      .map(({ name, platform }) => [name, platform]),
+  );
+  const named = places.map((input) => ({ input, platform: platforms.get(input.requests[0]?.vm.name ?? '') }));
+  return {
+    here: named.find(({ platform }) => platform === undefined)?.input,
+    elsewhere: named.flatMap(({ input, platform }) =>
+      platform === undefined ? [] : [{ platform, vms: input.requests.map(({ vm }) => vm.name) }],
+    ),
+  };
+}
+
+async function fromFiles(paths: string[], { platform, platforms }: PlanOptions): Promise<PlanInput> {
   const parsed = await readManifests(paths, { streams: true });
   for (const problem of parsed.problems) process.stderr.write(formatProblem(problem) + '\n');
-  return { manifests: parsed.manifests, known: {}, place: placerOf(parsed), type: platform };
+  const names = await memberPlatforms(parsed.manifests, platform, platforms);
+  return { manifests: parsed.manifests, known: {}, place: placerOf(parsed), names };
 }
 
 async function fromCluster(options: PlanOptions): Promise<PlanInput> {
   const cluster = await readCluster(options);
   const { manifests, problems } = cluster;
   for (const problem of problems) process.stderr.write(formatLiveProblem(problem) + '\n');
-  const platform = await viewPlatform(cluster, options);
-  return { manifests, known: platform, place: platform.place, type: platformType(options) };
+  const { simulator, platform = simulator === undefined ? 'vm-operator' : 'simulated' } = options;
+  const names = await memberPlatforms(manifests, platform, options.platforms);
+  const view = await viewPlatform(cluster, names?.typeOf({ namespace: '' }), options);
+  return { manifests, known: view, place: view.place, names };
 }
 
 function render(plans: GroupPlan[], output: PlanOptions['output']): string {
@@ -94,6 +119,7 @@ function resolvePlans(
   manifests: Manifests,
   { group, to }: PlanOptions,
   { observe, placesAhead = false }: KnownVms,
+  names: PlatformNames | undefined,
 ): ResolvedPlan[] {
   const { driverOf, indexManifests, resolvePlan } = lazy.bridge();
   const index = indexManifests(manifests);
@@ -110,6 +136,7 @@ function resolvePlans(
     const resolved = resolvePlan(index, powerState === undefined ? each : { ...each, powerState }, {
       observe: observe ?? ((vm) => assumedState(vm, from)),
       placesAhead,
+      ...(names && { platformOf: names.of, probesItself: names.probesItself }),
     });
     if (!resolved) throw nothingToPlan(manifests, group);
     return { plan: resolved, from: observe ? 'Observed' : from };

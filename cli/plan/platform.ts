@@ -1,6 +1,7 @@
 /** What `plan` learns from the platform of a cluster: the state of VMs, and where it would place them. */
 import type { VirtualMachine, VirtualMachineStatus } from '../../api';
 import type { PlacedVm } from '../../placement';
+import type { PlatformType } from '../../platforms';
 import type { PlatformVm } from '../../platforms/simulated';
 import { CliError, messageOf } from '../errors';
 import { storedGroup } from '../groups';
@@ -22,20 +23,24 @@ export interface PlatformView {
 const NO_ZONES =
   'the API server has no zones (topology.tanzu.vmware.com) to place VMs in; if the platform is the simulated one, name it: --simulator ADDRESS';
 
-/** The type of the platform of a cluster. */
-export function platformType({
-  simulator,
-  platform = simulator === undefined ? 'vm-operator' : 'simulated',
-}: PlanOptions): 'simulated' | 'vm-operator' {
-  return platform;
-}
-
-/** Reads the platform that the options name. If that fails, the placements are unknown. */
-export async function viewPlatform(cluster: ClusterManifests, options: PlanOptions): Promise<PlatformView> {
-  const { simulator } = options;
-  return platformType(options) === 'simulated'
-    ? viewSimulator(cluster, simulator ?? SIMULATOR_ADDRESS)
-    : viewVmOperator(cluster);
+/** Reads the default platform, of this type. If that fails, the placements are unknown. */
+export async function viewPlatform(
+  cluster: ClusterManifests,
+  type: PlatformType | undefined,
+  { simulator, mode }: PlanOptions,
+): Promise<PlatformView> {
+  if (type === 'simulated') return viewSimulator(cluster, simulator ?? SIMULATOR_ADDRESS);
+  if (type === 'vm-operator') {
+    const view = viewVmOperator(cluster);
+    // VM Operator's own group controller places there.
+    return mode === 'companion' ? { ...view, placesAhead: false } : view;
+  }
+  const message = `the platform ${type ?? ''} chooses the places`;
+  return {
+    placesAhead: false,
+    observe: observedOnCluster(cluster),
+    place: () => unknownPlacement(message),
+  };
 }
 
 async function viewSimulator(cluster: ClusterManifests, address: string): Promise<PlatformView> {

@@ -16,10 +16,19 @@ export interface GroupPlan {
   forecast: Omit<Forecast, 'places'>;
   /** Where VMs without a place would be placed; absent: all VMs have one. */
   placement?: PlannedPlacement;
+  /** The VMs that other platforms are asked to place. */
+  elsewhere?: { platform: string; vms: string[] }[];
 }
 
 /** The plan as a table of steps, then the placement. */
-export function planTable({ group, powerState, from, forecast, placement }: GroupPlan): string {
+export function planTable({
+  group,
+  powerState,
+  from,
+  forecast,
+  placement,
+  elsewhere = [],
+}: GroupPlan): string {
   const steps = table<ForecastStep>(
     [
       { head: 'AT LEAST', of: ({ at }) => `+${formatDuration(at)}` },
@@ -36,7 +45,10 @@ export function planTable({ group, powerState, from, forecast, placement }: Grou
   const after = powerState === 'Unchanged' ? 'power unchanged' : powerState;
   const head = `${group}: ${before} → ${after}, at least ${formatDuration(forecast.end)} and the time that the VMs take\n\n`;
   const places = placement ? `\n${placementText(placement)}` : '';
-  return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}${places}`;
+  const others = elsewhere
+    .map(({ platform, vms }) => `  placed on platform ${platform}: ${vms.join(', ')}\n`)
+    .join('');
+  return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}${places}${others}`;
 }
 
 /** The plan as a Mermaid flow chart: a box for each moment with its operations, and the waits on the arrows between them. */

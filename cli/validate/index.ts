@@ -1,7 +1,7 @@
 /** `vmgroup validate`: its options. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { outputOption, withSource } from '../options';
+import { modeOption, outputOption, platformsOption, withSource } from '../options';
 import type * as Validate from './validate';
 
 const action = (): typeof Validate => require('./validate') as typeof Validate;
@@ -15,11 +15,13 @@ export function registerValidate(program: Command): void {
   )
     .argument('[path...]', 'files and folders of manifests; - for standard input')
     .addOption(
-      new Option('--platform <kind>', 'warn where the manifests need more than this platform has').choices([
-        'simulated',
-        'vm-operator',
-      ]),
+      new Option(
+        '--platform <name>',
+        'name or type of the default platform: warn where the manifests need more than it has',
+      ),
     )
+    .addOption(platformsOption())
+    .addOption(modeOption())
     .addOption(outputOption(['table', 'json']).default('table', 'for people'))
     .action((paths: string[], options: Validate.ValidateOptions) => action().validate(paths, options));
 }

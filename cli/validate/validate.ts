@@ -2,16 +2,24 @@
 import type { IgnoredKind, Manifests, Problem } from '../../api';
 import { formatProblem } from '../../api';
 import { CliError, EXIT } from '../errors';
-import type { PlatformType } from '../../platforms';
-import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
-import type { SourceOptions } from '../options';
+import {
+  formatLiveProblem,
+  readCluster,
+  readManifests,
+  shortfallWarnings,
+  usesFiles,
+  type ReadClusterOptions,
+} from '../manifests';
+import { memberPlatforms } from '../runtime';
 import { counted } from '../output';
 
 /** Options of `validate`. */
-export interface ValidateOptions extends SourceOptions {
+export interface ValidateOptions extends ReadClusterOptions {
   output: 'table' | 'json';
-  /** Type of the platform that VMs are on if they name none; absent: what it lacks is not checked. */
-  platform?: PlatformType;
+  /** Name or type of the platform that VMs are on if nothing says otherwise; absent: what it lacks is not checked. */
+  platform?: string;
+  /** Files and folders with Platform objects. */
+  platforms?: string[];
 }
 
 /** Most kinds of ignored objects that are listed. */
@@ -25,7 +33,8 @@ const MOST_KINDS = 10;
 export async function validate(paths: string[], options: ValidateOptions): Promise<void> {
   if (usesFiles('validate', paths, options)) {
     const { manifests, problems, ignored, files } = await readManifests(paths, { streams: true });
-    const all = [...problems, ...shortfallWarnings({ manifests, type: options.platform })];
+    const names = await memberPlatforms(manifests, options.platform, options.platforms);
+    const all = [...problems, ...shortfallWarnings({ manifests, names })];
     printProblems(
       all,
       (problem) => (problem.file === '' ? formatLiveProblem(problem) : formatProblem(problem)),
@@ -36,7 +45,8 @@ export async function validate(paths: string[], options: ValidateOptions): Promi
     return;
   }
   const { manifests, problems, count } = await readCluster(options);
-  const all = [...problems, ...shortfallWarnings({ manifests, type: options.platform })];
+  const names = await memberPlatforms(manifests, options.platform, options.platforms);
+  const all = [...problems, ...shortfallWarnings({ manifests, names })];
   printProblems(all, formatLiveProblem, options.output);
   summarize(manifests, problems, counted(count, 'object'));
 }

@@ -95,6 +95,23 @@ describe('validate', () => {
     expect(planned).toMatchObject({ code: 0, stderr: `VirtualMachineGroup prod/shop: ${warning}\n` });
   });
 
+  test('VMs are on the platforms that a Platform gives their namespace to, in plan too', async () => {
+    const platforms =
+      'apiVersion: vmgroup.dev/v1alpha1\nkind: Platform\nmetadata: {name: west}\n' +
+      'spec: {namespaces: [prod], simulated: {address: "http://127.0.0.1:1"}}\n';
+    writeFileSync(path.join(dir, 'west.yaml'), platforms);
+    const warning = 'db, web on platform simulated: nothing reports conditions';
+    const args = ['gated.yaml', '--platforms', 'west.yaml', '--platform'];
+    expect((await run('validate', ...args, 'vm-operator')).stdout).toContain(warning);
+    const planned = await run('plan', ...args, 'vm-operator');
+    expect(planned.stderr).toContain(warning);
+    expect(planned.stdout).toContain('placed on platform west: db, web');
+    expect(await run('validate', ...args, 'nowhere')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('there is no platform nowhere') as string,
+    });
+  });
+
   test('standard input, as - and by its path, and what is ignored is counted', async () => {
     const other = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n';
     const said = '1 file: 1 group and 2 VMs, no errors\n';

@@ -31,6 +31,17 @@ describe('a VM is on', () => {
   });
 });
 
+test('the type of that platform, and who asks readiness probes there', () => {
+  const west = platform('west', ['dr']);
+  const names = platformNames([west], 'vm-operator', 'vm-operator');
+  const all = (vm: Parameters<typeof names.of>[0]) => [names.typeOf(vm), names.probesItself(vm)];
+  expect(all({ namespace: 'prod' })).toEqual(['vm-operator', true]);
+  expect(all({ namespace: 'dr' })).toEqual(['simulated', false]);
+  expect(all({ namespace: 'prod', platform: 'south' })).toEqual([undefined, false]);
+  expect(platformNames([west], 'west').typeOf({ namespace: 'prod' })).toBe('simulated');
+  expect(platformNames([west], undefined).typeOf({ namespace: 'prod' })).toBeUndefined();
+});
+
 test('two platforms of one name, or with one namespace, are refused', () => {
   expect(() => platformNames([platform('west'), platform('west')], 'west')).toThrow(
     'two platforms are named west',

@@ -385,6 +385,34 @@ test('vmgroup power and retry write annotations, and get shows the report', asyn
   expect(described).toMatch(/retryMember +once more/);
 });
 
+test('doctor says which mode fits, and validate and plan read the annotations', async () => {
+  const annotations = { [POWER]: 'PoweredOff', 'vmgroup.dev/policy-spec': 'gate: Condition/Booted' };
+  await apply(shop({ name: 'asked', tiers: [{ members: ['y-1'] }], annotations }));
+  await untilConverged('asked', 'PoweredOff');
+  const run = async (...args: string[]): Promise<string> => {
+    const where = ['--kubeconfig', system.cluster.kubeconfig('alice'), '--watch-namespaces', NAMESPACE];
+    const env = { TEMPORAL_ADDRESS: system.temporal.address, VMGROUP_SOURCE: 'kubernetes' };
+    return (await vmgroup([...args, ...where], { env })).stdout;
+  };
+  const mode = async (asked: string): Promise<unknown> => {
+    const checks = JSON.parse(await run('doctor', '--for', 'serve', '--mode', asked, '-o', 'json')) as {
+      check: string;
+    }[];
+    return checks.find(({ check }) => check === 'mode');
+  };
+  const acts = expect.stringContaining("VM Operator's group controller acts") as string;
+  expect(await mode('companion')).toMatchObject({ result: 'ok', message: acts });
+  expect(await mode('controller')).toMatchObject({
+    result: 'note',
+    message: acts,
+    cure: expect.stringContaining('--mode companion') as string,
+  });
+  const args = ['--mode', 'companion', '--group', `${NAMESPACE}/asked`];
+  expect(await run('plan', ...args)).toContain(`${NAMESPACE}/asked: as observed → PoweredOff`);
+  await annotate('asked', 'vmgroup.dev/power-off-mode=Gentle');
+  expect(await run('validate', '--mode', 'companion')).toContain('vmgroup.dev/power-off-mode');
+});
+
 test('a bridge that is killed and started again in mid-run starts nothing twice', async () => {
   const tiers = [{ members: ['k-1'] }, { members: ['k-2'], powerOnDelay: '3s' }];
   await apply(shop({ name: 'killed', tiers, annotations: { [POWER]: 'PoweredOn' } }));

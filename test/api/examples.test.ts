@@ -34,6 +34,7 @@ test('the manual has these', () => {
       'nested',
       'probes',
       'three-tier-app',
+      'two-sites',
       'vm-operator',
       'vsphere',
     ]),
@@ -72,6 +73,7 @@ test.each([
   ['dr-site', 'dr-site', 'disaster-recovery', 'PoweredOff', [0, 60_000, 30_000], [1, 2, 1]],
   ['probes', 'order-desk', 'probes', 'PoweredOn', [0, 0], [1, 2]],
   ['vsphere', 'webshop', 'webshop', 'PoweredOn', [0, 5_000, 0], [1, 2, 1]],
+  ['two-sites', 'checkout', 'two-sites', 'PoweredOn', [0, 0, 2_000], [1, 1, 2]],
   ['vm-operator', 'order-service', 'orders', 'PoweredOn', [0, 30_000, 20_000], [1, 2, 2]],
 ])('%s: %s has its state, delays and tiers', (example, name, namespace, powerState, delays, sizes) => {
   const group = read(example).groups.find((one) => one.name === name);

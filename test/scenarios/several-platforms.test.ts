@@ -3,7 +3,11 @@
  *
  * Guarantees: G1, G8, G9.
  */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { stringify } from 'yaml';
+import { editPowerState } from '../../api';
+import { EXAMPLES } from '../support/examples';
 import { classManifest, groupManifest, policyManifest } from '../support/manifests';
 import { effects, startSystem, times, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
@@ -51,25 +55,35 @@ function manifests(namespace: string, powerState: string): Record<string, string
   };
 }
 
-it('the tier on one platform starts once the tier on the other one is done, and stops before it', async () => {
+it('examples/two-sites: each tier starts once the tier on the other platform is done, and stops before it', async () => {
   const ns = 'two-sites';
-  system = await startSystem(temporal, manifests(ns, 'PoweredOn'), {}, { sites: { west: {} } });
+  const files = Object.fromEntries(
+    ['group.yaml', 'virtual-machines.yaml'].map((file) => [
+      file,
+      readFileSync(path.join(EXAMPLES, ns, file), 'utf8'),
+    ]),
+  );
+  system = await startSystem(temporal, files, {}, { sites: { west: {} } });
   const { west } = system.sites;
   await west?.startWorker();
-  const outcome = await system.outcome(ns, 'app');
-  expect(outcome).toMatchObject({ outcome: 'Converged', operations: 3 });
+  const outcome = await system.outcome(ns, 'checkout');
+  expect(outcome).toMatchObject({ outcome: 'Converged', operations: 4 });
   const here = await system.journal();
   const there = (await west?.console.journal()) ?? [];
-  expect(effects(here, ns)).toEqual(['PoweredOn db']);
-  expect(effects(there, ns).sort()).toEqual(['PoweredOn web-1', 'PoweredOn web-2']);
-  const first = times(here, ns, 'PoweredOn')['db'];
-  const second = times(there, ns, 'PoweredOn')['web-1'];
-  expect(second?.asked).toBeGreaterThanOrEqual(first?.effect ?? Infinity);
+  expect(effects(here, ns)).toEqual(['PoweredOn ledger']);
+  const [first, ...others] = effects(there, ns);
+  expect(first).toBe('PoweredOn standby-db');
+  expect(others.sort()).toEqual(['PoweredOn checkout-1', 'PoweredOn checkout-2']);
+  const seen = times(there, ns, 'PoweredOn');
+  const ledger = times(here, ns, 'PoweredOn')['ledger'];
+  expect(seen['standby-db']?.asked).toBeGreaterThanOrEqual(ledger?.effect ?? Infinity);
+  expect(seen['checkout-1']?.asked).toBeGreaterThanOrEqual((seen['standby-db']?.effect ?? Infinity) + 2_000);
 
-  system.write('app.yaml', manifests(ns, 'PoweredOff')['app.yaml'] ?? '');
-  await system.outcome(ns, 'app', outcome.endedAt);
-  expect(effects(await system.journal(), ns)).toEqual(['PoweredOn db', 'PoweredOff db']);
-  expect(effects((await west?.console.journal()) ?? [], ns)).toContain('PoweredOff web-2');
+  const group = { namespace: ns, name: 'checkout' };
+  system.write('group.yaml', editPowerState(files['group.yaml'] ?? '', group, 'PoweredOff'));
+  await system.outcome(ns, 'checkout', outcome.endedAt);
+  expect(effects(await system.journal(), ns)).toEqual(['PoweredOn ledger', 'PoweredOff ledger']);
+  expect(effects((await west?.console.journal()) ?? [], ns)).toContain('PoweredOff checkout-2');
 });
 
 it('nothing starts on one platform while the other has no room, and an abort gives back the room of both', async () => {

@@ -55,6 +55,7 @@ export {
 export { askerAnnotations, requestRun, watchRequests, type RunRequest } from './requests';
 export {
   endText,
+  readPastRuns,
   readRunEnding,
   readRunHealth,
   TaskQueuePollers,

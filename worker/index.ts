@@ -3,5 +3,6 @@ export * from './connection';
 export * from './health';
 export * from './pollers';
 export * from './replay';
+export * from './run-metrics';
 export * from './search-attributes';
 export * from './start-worker';

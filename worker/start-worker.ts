@@ -6,7 +6,7 @@
  * WORKER-2: `shutdown` resolves within {@link SHUTDOWN_FORCE_TIME} and a second, whatever the activities do.
  */
 import type { Client } from '@temporalio/client';
-import { NativeConnection, TransportError, Worker } from '@temporalio/worker';
+import { NativeConnection, TransportError, Worker, type WorkerInterceptors } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities';
 import { platformTaskQueue } from '../contract';
@@ -37,6 +37,8 @@ export interface StartWorkerOptions {
   logger: Logger;
   /** `host:port` for the SDK's metrics; absent: none. */
   metricsAddress?: string;
+  /** Counts what activities come to; absent: nothing does. */
+  interceptors?: WorkerInterceptors;
   /** Milliseconds that an activity waits for a nested group's run before its caller waits without it; for tests. */
   groupWait?: number;
 }
@@ -87,7 +89,7 @@ async function start(
   options: StartWorkerOptions,
   work: { taskQueue: string } & Partial<WorkflowSource>,
 ): Promise<RunningWorker> {
-  const { target, platform, observer, client, logger, groupWait } = options;
+  const { target, platform, observer, client, logger, groupWait, interceptors } = options;
   installRuntime(logger, options.metricsAddress);
   const connection = await connectNative(target);
   let worker: Worker;
@@ -97,6 +99,7 @@ async function start(
       namespace: target.namespace,
       ...(target.dataConverter && { dataConverter: target.dataConverter }),
       ...work,
+      ...(interceptors && { interceptors }),
       activities: createActivities({
         platform,
         observer,

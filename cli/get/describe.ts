@@ -1,23 +1,33 @@
 /** `vmgroup describe`. */
 import type { ObjectName } from '../../api';
 import type { GroupView, MemberStatus } from '../../bridge';
-import { groupLines, loadView, noteIfStale } from '../groups';
+import { estimate, type PastRun } from '../../insight';
+import { groupLines, loadView, noteIfStale, PastRuns } from '../groups';
 import { clock, paintFor, print, table, type Column } from '../output';
 import type { ViewOptions } from './options';
 
 /** Prints everything about one group. */
 export async function describeGroup(name: ObjectName, options: ViewOptions): Promise<void> {
   const view = await loadView(name, options);
-  print(options.output, view, () => {
-    noteIfStale([view], options);
-    return groupText(view, Date.now());
-  });
+  const pastRuns = new PastRuns(options);
+  const past = await pastRuns.of(view).finally(() => pastRuns.close());
+  const progress = view.run?.progress;
+  const now = Date.now();
+  print(
+    options.output,
+    { ...view, ...(past && progress && { estimate: estimate(past, progress, now) }) },
+    () => {
+      noteIfStale([view], options);
+      return groupText(view, now, past);
+    },
+  );
 }
 
 /** Everything about one group, as text. */
-function groupText(view: GroupView, now: number): string {
+function groupText(view: GroupView, now: number, past: readonly PastRun[] | undefined): string {
   const { run, status } = view;
-  const drawing = { now, paint: paintFor(process.stdout), width: process.stdout.columns || 100 };
+  const width = process.stdout.columns || 100;
+  const drawing = { now, paint: paintFor(process.stdout), width, ...(past && { past }) };
   const sections = [
     groupLines(view, drawing).join('\n') + '\n',
     summary(view),

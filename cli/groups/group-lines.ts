@@ -1,7 +1,8 @@
 /** A group as lines of text for a terminal: heading, health, tiers with their members, problems. Pure. */
 import type { GroupView, MemberStatus } from '../../bridge';
-import type { HealthFinding } from '../../insight';
+import { estimate, type HealthFinding } from '../../insight';
 import type { Paint } from '../output';
+import { runEstimateText } from './estimate-text';
 import { healthLines, healthOf } from './health-lines';
 import { cut, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
 import { tierLines } from './tier-lines';
@@ -11,8 +12,15 @@ import { groupName, needsNewRun, runTime } from './view';
 export function groupLines(view: GroupView, drawing: Drawing): string[] {
   const { paint } = drawing;
   const progress = view.run?.progress;
+  const expected =
+    progress && view.run?.endedAt === undefined && drawing.past
+      ? estimate(drawing.past, progress, drawing.now)
+      : undefined;
   const body = progress
-    ? progress.tiers.flatMap((tier) => tierLines(view, progress, tier, drawing))
+    ? [
+        ...(expected ? [paint.dim(`  ${runEstimateText(expected, drawing.now)}`)] : []),
+        ...progress.tiers.flatMap((tier) => tierLines(view, { progress, tier, expected }, drawing)),
+      ]
     : restingLines(view, drawing);
   const health = healthOf(view)
     .filter((finding) => !isShownAtMember(view, finding))

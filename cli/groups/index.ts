@@ -2,6 +2,7 @@
 export { noSuchGroup } from './cluster-views';
 export { groupLines } from './group-lines';
 export { wrapped, type Detail, type Drawing } from './lines';
+export { PastRuns } from './past-runs';
 export { storedGroup, type StoredGroup } from './stored-group';
 export { groupName, needsNewRun, runTime } from './view';
 export { followViews, loadTree, loadView, loadViews, noteIfStale, staleness } from './views';

@@ -1,4 +1,5 @@
 /** Lines that fit the width of a terminal. Pure. */
+import type { PastRun } from '../../insight';
 import type { Paint } from '../output';
 
 /** How groups are drawn. */
@@ -10,6 +11,8 @@ export interface Drawing {
   detail?: Detail;
   /** Columns of the terminal. */
   width?: number;
+  /** The past of the group's open run; absent: it was not read. */
+  past?: readonly PastRun[];
   /** Drawn below its parent, which need not be named. */
   nested?: boolean;
 }

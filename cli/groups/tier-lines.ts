@@ -1,8 +1,16 @@
 /** The tiers and members of an open run as lines of text. Pure. */
 import type { GroupView } from '../../bridge';
 import type { MemberPhase, MemberProgress, Progress, TierProgress } from '../../contract';
-import { failureText, leftAloneText, memberCommands, parkedText, pausedActivity } from '../../insight';
+import {
+  type Estimate,
+  failureText,
+  leftAloneText,
+  memberCommands,
+  parkedText,
+  pausedActivity,
+} from '../../insight';
 import { elapsed, type Paint } from '../output';
+import { tierEstimateText } from './estimate-text';
 import { healthLines } from './health-lines';
 import { cut, MEMBER_INDENT, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
 import { groupName } from './view';
@@ -33,11 +41,18 @@ const URGENCY: MemberPhase[] = [
   'Pending',
 ];
 
+/** A tier of an open run. */
+export interface DrawnTier {
+  progress: Progress;
+  tier: TierProgress;
+  /** Absent: the past was not read. */
+  expected?: Estimate | undefined;
+}
+
 /** The lines of one tier: its bar, and its members. */
 export function tierLines(
   view: GroupView,
-  progress: Progress,
-  tier: TierProgress,
+  { progress, tier, expected }: DrawnTier,
   drawing: Drawing,
 ): string[] {
   const { now, paint, detail = 'full' } = drawing;
@@ -50,7 +65,9 @@ export function tierLines(
   const head = `  tier ${tier.tier + 1}/${progress.tiers.length}  ${bar}  ${tier.done}/${tier.total}`;
   const width = Math.max(0, ...members.map(({ member }) => member.length));
   const lines = members.slice(0, MOST_MEMBERS).flatMap((member) => memberLines(view, member, width, drawing));
-  return [`${head}  ${tierState(tier, now, paint)}`, ...lines, ...moreLine(members.length, paint)];
+  const end = expected ? tierEstimateText(expected, tier.tier, now) : '';
+  const state = `${tierState(tier, now, paint)}${end && paint.dim(`, ${end}`)}`;
+  return [`${head}  ${state}`, ...lines, ...moreLine(members.length, paint)];
 }
 
 function tierState(tier: TierProgress, now: number, paint: Paint): string {

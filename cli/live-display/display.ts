@@ -1,6 +1,7 @@
 /** What commands show while groups change: a picture that is redrawn on a terminal, otherwise a line, or a JSON object, for each event. */
 import type { ObjectName } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
+import type { PastRun } from '../../insight';
 import { clock } from '../output';
 
 /** News that is not about a group. */
@@ -25,8 +26,8 @@ export interface StartedNotice {
 
 /** Shows groups, and what happens to them. */
 export interface Display {
-  /** Shows a new or changed group. */
-  show(view: GroupView): void;
+  /** Shows a new or changed group. `past`: of its open run, for estimates; absent: not known. */
+  show(view: GroupView, past?: readonly PastRun[]): void;
   /** Removes a deleted group. */
   forget(group: ObjectName): void;
   /** Shows an event of a group or its surroundings. */

@@ -1,5 +1,6 @@
 /** The picture of all groups on a terminal. Pure, except that the clock is read. */
 import type { GroupView } from '../../bridge';
+import type { PastRun } from '../../insight';
 import { groupLines, groupName, type Detail } from '../groups';
 import type { Paint } from '../output';
 
@@ -12,21 +13,30 @@ export interface Size {
 /** Lines that are kept free below the picture. */
 const FREE_LINES = 3;
 
+/** A group, and the past of its open run. */
+export interface DrawnGroup {
+  view: GroupView;
+  past?: readonly PastRun[] | undefined;
+}
+
 /** All groups, in as much detail as the terminal has room for, and the footer below them. */
 export function picture(
-  views: GroupView[],
+  groups: DrawnGroup[],
   footer: string[],
   { columns, rows }: Size,
   paint: Paint,
 ): string[] {
   const now = Date.now();
   const room = rows - footer.length - FREE_LINES;
-  const trees = asTrees(views);
+  const pasts = new Map(groups.map(({ view, past }) => [view, past]));
+  const trees = asTrees(groups.map(({ view }) => view));
   const draw = (detail: Detail) =>
     trees.flatMap(({ view, depth }) => {
       const indent = '  '.repeat(depth);
       const width = columns - indent.length;
-      const lines = groupLines(view, { now, paint, detail, width, nested: depth > 0 });
+      const past = pasts.get(view);
+      const drawing = { now, paint, detail, width, nested: depth > 0, ...(past && { past }) };
+      const lines = groupLines(view, drawing);
       return [...lines.map((line) => indent + line), ...(detail === 'full' ? [''] : [])];
     });
   let lines = draw('full');

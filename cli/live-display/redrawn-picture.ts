@@ -3,10 +3,11 @@ import { stripVTControlCharacters } from 'node:util';
 import logUpdate from 'log-update';
 import type { ObjectName } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
+import type { PastRun } from '../../insight';
 import { groupName } from '../groups';
 import { paintFor, type Paint } from '../output';
 import { eventText, noticeText, type Display, type Notice, type StartedNotice } from './display';
-import { picture, type Size } from './picture';
+import { picture, type DrawnGroup, type Size } from './picture';
 
 /** Redraws a second, so that elapsed times count up. */
 const REDRAWS = 4;
@@ -20,18 +21,18 @@ const LINK_INDENT = 14;
 /** Draws groups on a terminal. */
 export class RedrawnPicture implements Display {
   readonly #paint = paintFor(process.stdout);
-  readonly #views = new Map<string, GroupView>();
+  readonly #groups = new Map<string, DrawnGroup>();
   readonly #timer = setInterval(() => this.#draw(), 1000 / REDRAWS);
   #footer: string[] = [];
   #shape = '';
   #isClosed = false;
 
-  show(view: GroupView): void {
-    this.#views.set(groupName(view), view);
+  show(view: GroupView, past?: readonly PastRun[]): void {
+    this.#groups.set(groupName(view), { view, past });
   }
 
   forget({ namespace, name }: ObjectName): void {
-    this.#views.delete(`${namespace}/${name}`);
+    this.#groups.delete(`${namespace}/${name}`);
   }
 
   event(event: BridgeEvent): void {
@@ -55,7 +56,7 @@ export class RedrawnPicture implements Display {
 
   #draw(): void {
     const { columns, rows } = size();
-    const lines = picture([...this.#views.values()], this.#footer, { columns, rows }, this.#paint);
+    const lines = picture([...this.#groups.values()], this.#footer, { columns, rows }, this.#paint);
     // log-update 7 leaves remains of the frame before if the number of lines on the screen changes.
     const heights = lines.map((line) => Math.ceil(stripVTControlCharacters(line).length / columns) || 1);
     const shape = `${columns} ${heights.reduce((sum, height) => sum + height, 0)}`;

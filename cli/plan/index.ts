@@ -1,7 +1,14 @@
 /** `vmgroup plan`: its options. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { modeOption, outputOption, parseObjectName, platformsOption, withSource } from '../options';
+import {
+  modeOption,
+  outputOption,
+  parseObjectName,
+  platformsOption,
+  withSource,
+  withTemporal,
+} from '../options';
 import type { PlanOptions } from './options';
 import type * as Plan from './plan';
 
@@ -10,9 +17,11 @@ const action = (): typeof Plan => require('./plan') as typeof Plan;
 /** Adds the command. */
 export function registerPlan(program: Command): void {
   withSource(
-    program
-      .command('plan')
-      .description('dry run: the steps in order with their earliest times, and what each waits for'),
+    withTemporal(
+      program
+        .command('plan')
+        .description('dry run: the steps in order with their earliest times, and what each waits for'),
+    ),
   )
     .argument('[path...]', 'files and folders of manifests; - for standard input')
     .option('--group <ns/name>', 'only this group', parseObjectName)

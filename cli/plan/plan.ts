@@ -15,6 +15,7 @@ import type { PlatformNames } from '../../platforms';
 import { memberPlatforms } from '../runtime';
 import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import type { PlanOptions } from './options';
+import { pastTimes } from './past';
 import { placerOf, type Placer } from './placer';
 import { viewPlatform, type PlatformView } from './platform';
 import { planChart, planTable, type GroupPlan } from './text';
@@ -46,7 +47,11 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
   const all = resolvePlans(manifests, options, known, names);
   for (const warning of shortfallWarnings({ manifests, plans: all.map((each) => each.plan), names }))
     process.stderr.write(formatLiveProblem(warning) + '\n');
-  for (const resolved of all) {
+  const past = await pastTimes(
+    all.map((each) => each.plan),
+    options,
+  );
+  for (const [at, resolved] of all.entries()) {
     const { places, ...forecast } = lazy.workflows().forecast(resolved.plan, 0);
     const { here, elsewhere } = byPlatform(resolved.plan, places);
     plans.push({
@@ -56,6 +61,7 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
       forecast,
       ...(here && { placement: await place(here) }),
       ...(elsewhere.length > 0 && { elsewhere }),
+      ...(past[at] && { past: past[at] }),
     });
   }
   process.stdout.write(render(plans, options.output));

@@ -2,8 +2,9 @@
 import { formatDuration, type PowerState } from '../../api';
 import type { Plan } from '../../contract';
 import type { Forecast, ForecastStep } from '../../workflows';
-import { table } from '../output';
+import { counted, elapsed, table } from '../output';
 import { placementText } from './placement-text';
+import type { PastTimes } from './past';
 import type { PlannedPlacement } from './placer';
 
 /** What a run of one group would do. */
@@ -18,6 +19,8 @@ export interface GroupPlan {
   placement?: PlannedPlacement;
   /** The VMs that other platforms are asked to place. */
   elsewhere?: { platform: string; vms: string[] }[];
+  /** What past runs to the same power state took; absent: not known. */
+  past?: PastTimes;
 }
 
 /** The plan as a table of steps, then the placement. */
@@ -28,6 +31,7 @@ export function planTable({
   forecast,
   placement,
   elsewhere = [],
+  past,
 }: GroupPlan): string {
   const steps = table<ForecastStep>(
     [
@@ -43,12 +47,19 @@ export function planTable({
   const waits = forecast.waits.map((wait) => `  waits: ${wait}\n`).join('');
   const before = from === 'Observed' ? 'as observed' : from;
   const after = powerState === 'Unchanged' ? 'power unchanged' : powerState;
-  const head = `${group}: ${before} → ${after}, at least ${formatDuration(forecast.end)} and the time that the VMs take\n\n`;
+  const head = `${group}: ${before} → ${after}, at least ${formatDuration(forecast.end)} and the time that the VMs take${pastText(past)}\n\n`;
   const places = placement ? `\n${placementText(placement)}` : '';
   const others = elsewhere
     .map(({ platform, vms }) => `  placed on platform ${platform}: ${vms.join(', ')}\n`)
     .join('');
   return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}${places}${others}`;
+}
+
+function pastText(past: PastTimes | undefined): string {
+  if (!past) return '';
+  if (!('median' in past)) return '; no past runs';
+  const { runs, median, p90 } = past;
+  return `\n  past runs took ${elapsed(median)}, 9 of 10 at most ${elapsed(p90)} (${counted(runs, 'run')})`;
 }
 
 /** The plan as a Mermaid flow chart: a box for each moment with its operations, and the waits on the arrows between them. */

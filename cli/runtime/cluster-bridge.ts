@@ -25,13 +25,14 @@ export interface ClusterBridgeOptions {
   logger: Logger;
   registry: Health['registry'];
   onEvent?: NonNullable<BridgeOptions['onEvent']>;
+  onView?: NonNullable<BridgeOptions['onView']>;
   /** Called with the reason why the start has to wait. */
   onWaiting?: (reason: string) => void;
 }
 
 /** Starts a bridge on the objects of a cluster, with its metrics and its admission webhook. Throws as {@link startWebhook}. */
 export async function startClusterBridge(given: ClusterBridgeOptions): Promise<RunningBridge> {
-  const { cluster, options, client, observers, logger, onEvent } = given;
+  const { cluster, options, client, observers, logger, onEvent, onView } = given;
   const { startKubernetesBridge, stuckRuns } = lazy.bridge();
   const namespaces = watchedNamespaces(options);
   const bridge = await startKubernetesBridge({
@@ -47,6 +48,7 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
     observations: lazy.platforms().observationsOf(observers),
     logger,
     ...(onEvent && { onEvent }),
+    ...(onView && { onView }),
     ...(given.onWaiting && { onWaiting: given.onWaiting }),
   });
   lazy.worker().showFigures(given.registry, () => ({

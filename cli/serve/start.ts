@@ -101,17 +101,18 @@ async function connect({ target, running }: StartInput, waiting: Waiting): Promi
 
 /** Starts a worker for the default platform and the workflows, and one for each other platform; with `--at` only those named. */
 async function startWorkers(
-  { target, logger, running, sdkMetricsAddress, options: { at } }: StartInput,
+  { target, logger, running, sdkMetricsAddress, options: { at }, health: { registry } }: StartInput,
   { client }: TemporalClient,
   platforms: RunningPlatforms,
   waiting: Waiting,
 ): Promise<void> {
-  const { joinWorkers, TemporalUnreachable, untilReachable } = lazy.worker();
+  const { countOperations, joinWorkers, TemporalUnreachable, untilReachable } = lazy.worker();
   const unknown = at?.find((name) => !platforms.others.has(name));
   if (unknown !== undefined) throw notOfAPlatform(unknown, [...platforms.others.keys()]);
   const common = {
     ...{ target, client, logger },
     ...(sdkMetricsAddress !== undefined && { metricsAddress: sdkMetricsAddress }),
+    interceptors: countOperations(registry),
   };
   const workers: RunningWorker[] = [];
   for (const start of workerStarts(platforms, common, at)) {
@@ -138,7 +139,8 @@ async function startBridge(
   cluster: WatchedCluster | undefined,
 ): Promise<void> {
   const placesAhead = byDefault.platform.name === 'vm-operator' && !cluster?.companion;
-  const common = { client, observers, logger, onEvent: lazy.worker().countEvents(registry) };
+  const { countEvents, countRuns, showRuns } = lazy.worker();
+  const common = { client, observers, logger, onEvent: countEvents(registry), onView: countRuns(registry) };
   const onWaiting = (reason: string): void => void (running.waitsFor = reason);
   const bridge =
     options.source === 'kubernetes' && cluster
@@ -147,6 +149,7 @@ async function startBridge(
           ...{ ...common, paths, folder: dataFolder(options.data), namespaces: watchedNamespaces(options) },
           ...(cluster && { cluster }),
         });
+  showRuns(registry, () => bridge.views());
   running.bridge = bridge;
   running.closers.push(() => bridge.stop());
 }

@@ -4,6 +4,7 @@ import { asTrees } from '../../../cli/live-display/picture';
 import { paintFor } from '../../../cli/output';
 import { verdictOf } from '../../../cli/up/verdict';
 import type { MemberProgress, Progress } from '../../../contract';
+import type { PastRun } from '../../../insight';
 
 const NOW = 1_700_000_000_000;
 const paint = paintFor({ isTTY: false });
@@ -77,6 +78,25 @@ test('a run: tiers with bars, members with what they wait for, and the command t
     '  tier 3/3  ░░░░░░░░░░  0/1  delay, 12s left',
     '    · lb',
   ]);
+});
+
+test('with a past: when the run and its tiers will be done; without one: that there is none', () => {
+  const { run, ...rest } = STUCK;
+  const progress = run?.progress as Progress;
+  const going = {
+    ...rest,
+    run: {
+      ...(run as NonNullable<GroupView['run']>),
+      progress: { ...progress, members: progress.members.slice(0, 2) },
+    },
+  };
+  const span = (from: number, to: number): [number, number] => [from * 1_000, to * 1_000];
+  const spans = { 'web-1': span(0, 65), lb: span(70, 80) };
+  const past: PastRun[] = [{ runId: 'p', powerState: 'PoweredOn', startedAt: 0, endedAt: 80_000, spans }];
+  const drawn = (of: PastRun[]) => groupLines(going, { now: NOW, paint, width: 80, past: of });
+  expect(drawn(past)[1]).toBe('  ends in about 1m; 1 past run');
+  expect(drawn(past)[4]).toBe('  tier 2/3  ░░░░░░░░░░  0/2  running, done in about 1m');
+  expect(drawn([])[1]).toBe('  no estimate: no past runs');
 });
 
 test('where room is short only what is open is shown', () => {

@@ -1,0 +1,52 @@
+/** The alert rules and the dashboard of `deploy/monitoring` fit the metrics that there are, and the reference. */
+import { spawnSync } from 'node:child_process';
+import { parse } from 'yaml';
+import { textOf, root } from '../docs/documents';
+
+const RULES = 'deploy/monitoring/rules.yaml';
+const PAGE = 'docs/reference/metrics.md';
+const METRIC = /\b(?:vmgroup|temporal)_\w+/g;
+
+interface Rules {
+  groups: { rules: { alert: string; expr: string; for: string }[] }[];
+}
+
+const rules = (parse(textOf(RULES)) as Rules).groups.flatMap((group) => group.rules);
+const dashboard = JSON.parse(textOf('deploy/monitoring/dashboard.json')) as {
+  panels: { title: string; targets: { expr: string }[] }[];
+};
+const panels = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+
+/** Names of our metrics, as the code registers them, and of the SDK's that the reference has. */
+const known = new Set([
+  ...(['worker/health.ts', 'worker/run-metrics.ts'].map(textOf).join().match(METRIC) ?? []),
+  ...(textOf(PAGE).split('## Alerts')[0]?.match(METRIC) ?? []),
+]);
+
+test('rules and panels name metrics that exist', () => {
+  const named = [...rules.map(({ expr }) => expr), ...panels].flatMap((expr) => expr.match(METRIC) ?? []);
+  const bare = named.map((name) => name.replace(/_(bucket|count|sum)$/, ''));
+  expect(bare.length).toBeGreaterThan(20);
+  expect([...new Set(bare)].filter((name) => !known.has(name))).toEqual([]);
+});
+
+test('the rules are those of the reference, with the same times', () => {
+  const rows = textOf(PAGE)
+    .split('## Alerts')[1]
+    ?.split('\n')
+    .filter((line) => line.startsWith('| ') && line.includes('`'))
+    .map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll('\\|', '|')));
+  const shown = rows?.map(([, , expr = '', time = '']) => `${expr.replaceAll('`', '')} for ${time}`);
+  expect(rules.map(({ expr, for: time }) => `${expr} for ${time}`)).toEqual(shown);
+  expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+});
+
+const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+
+(hasPromtool ? test : test.skip)('promtool accepts the rules (skipped without promtool)', () => {
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'rules', RULES], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  expect({ status, stdout, stderr }).toMatchObject({ status: 0 });
+});

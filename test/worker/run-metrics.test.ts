@@ -1,0 +1,85 @@
+/** Metrics of runs and operations. */
+import { ApplicationFailure } from '@temporalio/common';
+import { Registry } from 'prom-client';
+import type { GroupView } from '../../bridge';
+import { countOperations, countRuns, showRuns } from '../../worker';
+import { plan, SECOND, seen, tier } from '../workflows/plans';
+import { World } from '../workflows/world';
+import { knownGroup } from '../insight/known';
+
+const name = { namespace: 'production', name: 'shop' };
+const PLAN = plan([tier([seen('a', 'PoweredOff'), seen('b', 'PoweredOff')])]);
+
+function view(world: World, runId: string): GroupView {
+  const known = knownGroup(world) as unknown as GroupView;
+  const run = known.run as NonNullable<GroupView['run']>;
+  const { outcome } = world;
+  return { ...known, run: { ...run, runId, ...(outcome && { outcome, endedAt: outcome.endedAt }) } };
+}
+
+async function value(registry: Registry, metric: string): Promise<string[]> {
+  const text = await registry.getSingleMetricAsString(metric);
+  return text.split('\n').filter((line) => !line.startsWith('#') && !line.includes('_bucket'));
+}
+
+const ended = (): World => new World(() => ({ takes: 7 * SECOND })).send(PLAN).pass();
+
+test('METRICS-1: a run counts once, and not if it had ended before it was seen', async () => {
+  const registry = new Registry();
+  const onView = countRuns(registry);
+  onView(name, view(ended(), 'old'));
+  expect(await value(registry, 'vmgroup_run_seconds')).toEqual([]);
+  const open = new World(() => ({ takes: Infinity })).send(PLAN);
+  onView(name, view(open, 'new'));
+  onView(name, view(ended(), 'new'));
+  onView(name, view(ended(), 'new'));
+  const labels = '{power_state="PoweredOn",outcome="Converged"}';
+  expect(await value(registry, 'vmgroup_run_seconds')).toEqual([
+    `vmgroup_run_seconds_sum${labels} 7`,
+    `vmgroup_run_seconds_count${labels} 1`,
+  ]);
+  expect(await value(registry, 'vmgroup_recovery_seconds')).toEqual([
+    'vmgroup_recovery_seconds_sum{power_state="PoweredOn"} 14',
+    'vmgroup_recovery_seconds_count{power_state="PoweredOn"} 2',
+  ]);
+  // One that began and ended between two views.
+  onView(name, view(ended(), 'next'));
+  expect((await value(registry, 'vmgroup_run_seconds'))[1]).toBe(`vmgroup_run_seconds_count${labels} 2`);
+  onView(name, undefined);
+  onView(name, view(ended(), 'of another group of the name'));
+  expect((await value(registry, 'vmgroup_run_seconds'))[1]).toBe(`vmgroup_run_seconds_count${labels} 2`);
+});
+
+test('open runs by phase, and parked members by class, as they are at the scrape', async () => {
+  const registry = new Registry();
+  const parked = new World((id) =>
+    id === 'power-on/a' ? { failsAfter: SECOND, class: 'Permanent' } : { takes: SECOND },
+  )
+    .send(PLAN)
+    .pass(1_100_000);
+  let views = [view(parked, 'r')];
+  showRuns(registry, () => views);
+  expect(await value(registry, 'vmgroup_open_runs')).toEqual(['vmgroup_open_runs{phase="Waiting"} 1']);
+  expect(await value(registry, 'vmgroup_parked_members')).toEqual([
+    'vmgroup_parked_members{class="Permanent"} 1',
+  ]);
+  views = [view(ended(), 'r')];
+  expect(await value(registry, 'vmgroup_open_runs')).toEqual([]);
+  expect(await value(registry, 'vmgroup_parked_members')).toEqual([]);
+});
+
+test('operations by class of their failure', async () => {
+  const registry = new Registry();
+  const [make] = countOperations(registry).activity ?? [];
+  const inbound = make?.({ info: { activityType: 'powerOn' } } as never).inbound;
+  const run = (next: () => Promise<unknown>) => inbound?.execute?.({ args: [], headers: {} }, next);
+  await expect(run(async () => 'done')).resolves.toBe('done');
+  const failure = ApplicationFailure.create({ type: 'Throttled', message: 'slow down' });
+  for (const error of [failure, failure, new Error('odd')])
+    await expect(run(() => Promise.reject(error))).rejects.toBe(error);
+  expect((await value(registry, 'vmgroup_operations_total')).sort()).toEqual([
+    'vmgroup_operations_total{activity="powerOn",class="None"} 1',
+    'vmgroup_operations_total{activity="powerOn",class="Throttled"} 2',
+    'vmgroup_operations_total{activity="powerOn",class="Unknown"} 1',
+  ]);
+});

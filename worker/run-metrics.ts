@@ -1,0 +1,128 @@
+/**
+ * Metrics of runs and of the operations in them.
+ *
+ * METRICS-1: a run counts once, in the process that saw it end: one that had ended before the process knew its group does not count.
+ * METRICS-2: no label has the name of a group or VM, so that the number of series does not grow with them.
+ */
+import type {
+  ActivityExecuteInput,
+  Next,
+  WorkerInterceptors,
+  ActivityInboundCallsInterceptor,
+} from '@temporalio/worker';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { ObjectName } from '../api';
+import type { GroupView } from '../bridge';
+
+/** Upper bounds of times, seconds: from a quick VM to a failover of hours. */
+const SECONDS = [5, 10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400];
+
+/** Counts runs by outcome, and the recovery times of their VMs; to be called with each view that changed. */
+export function countRuns(registry: Registry): (group: ObjectName, view: GroupView | undefined) => void {
+  const runs = new Histogram({
+    name: 'vmgroup_run_seconds',
+    help: 'Runs that ended, and how long they took.',
+    labelNames: ['power_state', 'outcome'],
+    buckets: SECONDS,
+    registers: [registry],
+  });
+  const recovery = new Histogram({
+    name: 'vmgroup_recovery_seconds',
+    help: 'From the start of a run until a VM or nested group was through its gate.',
+    labelNames: ['power_state'],
+    buckets: SECONDS,
+    registers: [registry],
+  });
+  /** By group: the execution that is counted, or was there first. */
+  const seen = new Map<string, string>();
+  return ({ namespace, name }, view) => {
+    const key = `${namespace}/${name}`;
+    const run = view?.run;
+    if (!view) return void seen.delete(key);
+    const before = seen.get(key);
+    // METRICS-1.
+    if (!run || run.endedAt === undefined) return void seen.set(key, before ?? '');
+    seen.set(key, run.runId);
+    if (before === undefined || before === run.runId) return;
+    const { outcome } = run;
+    const powerState = outcome?.powerState ?? view.spec.powerState ?? '';
+    const took = run.endedAt - run.startedAt;
+    runs.observe({ power_state: powerState, outcome: outcome?.outcome ?? run.closedAs ?? '' }, took / 1_000);
+    for (const [, ended] of Object.values(outcome?.spans ?? {}))
+      recovery.observe({ power_state: powerState }, Math.max(0, ended - run.startedAt) / 1_000);
+  };
+}
+
+/** Shows open runs by phase, and parked members by the class of their failure, read at each scrape. */
+export function showRuns(registry: Registry, views: () => readonly GroupView[]): void {
+  const gauge = <L extends string>(
+    name: string,
+    help: string,
+    label: L,
+    keysOf: (view: GroupView) => string[],
+  ) =>
+    new Gauge<L>({
+      ...{ name, help, labelNames: [label], registers: [registry] },
+      collect() {
+        this.reset();
+        for (const key of views().flatMap(keysOf)) this.inc({ [label]: key } as Record<L, string>);
+      },
+    });
+  gauge('vmgroup_open_runs', 'Open runs, by phase.', 'phase', ({ run, phase }) =>
+    run && run.endedAt === undefined ? [phase] : [],
+  );
+  gauge(
+    'vmgroup_parked_members',
+    'Parked members of open runs, by class of the failure.',
+    'class',
+    ({ run }) =>
+      (run?.endedAt === undefined ? (run?.progress?.members ?? []) : [])
+        .filter(({ phase }) => phase === 'Parked')
+        .map(({ lastError }) => lastError?.class ?? ''),
+  );
+}
+
+/** Counts the attempts of activities by the class of their failure; of those that succeeded it is `None`. */
+export function countOperations(registry: Registry): WorkerInterceptors {
+  const operations = new Counter({
+    name: 'vmgroup_operations_total',
+    help: 'Attempts of activities that ended, by class of the failure.',
+    labelNames: ['activity', 'class'],
+    registers: [registry],
+  });
+  return {
+    activity: [
+      ({ info: { activityType: activity } }) => ({
+        inbound: new Counted((failure) => operations.inc({ activity, class: failure })),
+      }),
+    ],
+  };
+}
+
+class Counted implements ActivityInboundCallsInterceptor {
+  readonly #count: (failure: string) => void;
+
+  constructor(count: (failure: string) => void) {
+    this.#count = count;
+  }
+
+  async execute(
+    input: ActivityExecuteInput,
+    next: Next<ActivityInboundCallsInterceptor, 'execute'>,
+  ): Promise<unknown> {
+    try {
+      const result: unknown = await next(input);
+      this.#count('None');
+      return result;
+    } catch (error: unknown) {
+      this.#count(classOf(error));
+      throw error;
+    }
+  }
+}
+
+function classOf(error: unknown): string {
+  if (error instanceof ApplicationFailure) return error.type ?? 'Unknown';
+  return error instanceof CancelledFailure ? 'Cancelled' : 'Unknown';
+}

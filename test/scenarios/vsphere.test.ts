@@ -3,12 +3,20 @@
  *
  * Guarantees: G1.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { DEFAULT_INVENTORY } from '../../api';
+import type { RunOutcome } from '../../contract';
+import { SimulatorConsole } from '../../platforms/simulated';
+import { startSimulator } from '../../simulator';
 import { buildWhenStale, start, vmgroup } from '../cli/vmgroup';
 import { groupManifest, vmManifest } from '../support/manifests';
+import { accepted, effects } from '../support/system';
+import { startTemporal } from '../support/temporal';
 import { until } from '../support/until';
 import { startVcenter, type TestVcenter } from '../support/vsphere';
 
@@ -93,4 +101,83 @@ it('kill -9 in the middle of a task: the next start goes on, and no VM gets a se
   expect(await vmgroup(UP, { cwd: dir, env: env() })).toMatchObject({ code: 0 });
   for (const name of NAMES)
     expect(await vcenter.vm(name)).toMatchObject({ operations: 1, effects: ['poweredOn'] });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+it('tiers on two platforms: kill -9 of the worker of one of them in its task, and while it probes', async () => {
+  const temporal = await startTemporal();
+  const data = path.join(dir, 'simulator');
+  mkdirSync(data);
+  const simulator = await startSimulator({ dataDir: data, inventory: DEFAULT_INVENTORY });
+  const console = new SimulatorConsole(simulator.address);
+  const service = createServer((socket) => void socket.on('error', () => undefined));
+  const processes: ReturnType<typeof start>[] = [];
+  const run = (...args: string[]): ReturnType<typeof start> => {
+    const where = ['--temporal', temporal.address, '--simulator', simulator.address, '--health-port', '0'];
+    const child = start([...args, ...where], { cwd: dir, env: env() });
+    child.stdout.resume();
+    child.stderr.resume();
+    processes.push(child);
+    return child;
+  };
+  try {
+    await vcenter.behave('app-1', { slow: 4_000 });
+    write('PoweredOn');
+    const tiers = [{ members: ['db'] }, { members: ['app-1'] }, { members: ['web'] }];
+    const there = { annotations: { 'vmgroup.dev/platform': 'datacenter' } };
+    const app = parse(vmManifest('shop', 'app-1', 'shop')) as { metadata: object; spec: object };
+    const port = await freePort();
+    const readinessProbe = { tcpSocket: { port, host: '127.0.0.1' }, periodSeconds: 1, timeoutSeconds: 1 };
+    writeFileSync(
+      path.join(dir, 'group.yaml'),
+      [
+        groupManifest({ namespace: 'shop', name: 'shop', powerState: 'PoweredOn', tiers }),
+        stringify({
+          ...app,
+          metadata: { ...app.metadata, ...there },
+          spec: { ...app.spec, readinessProbe },
+        }),
+        ...['db', 'web'].map((name) => vmManifest('shop', name, 'shop')),
+      ].join('---\n'),
+    );
+    run('bridge', 'group.yaml', '--platforms', 'shop.yaml', '--data', 'data');
+    run('worker');
+    const remote = (): ReturnType<typeof start> =>
+      run('worker', '--platforms', 'shop.yaml', '--at', 'datacenter');
+    const first = remote();
+    await until(async () => (await vcenter.vm('app-1')).operations > 0, 'the task of app-1', {
+      seconds: 120,
+    });
+    first.kill('SIGKILL');
+    expect(effects(await console.journal(), 'shop')).toEqual(['PoweredOn db']);
+    const second = remote();
+    const handle = temporal.client.workflow.getHandle('vmgroup/shop/shop');
+    const beats = async (): Promise<string> => {
+      const { pendingActivities } = (await handle.describe()).raw;
+      const payloads = pendingActivities?.flatMap((each) => each.heartbeatDetails?.payloads ?? []) ?? [];
+      return payloads.map(({ data }) => Buffer.from(data ?? []).toString()).join();
+    };
+    await until(async () => (await beats()).includes('connection refused'), 'the probe', { seconds: 120 });
+    second.kill('SIGKILL');
+    service.listen(port, '127.0.0.1');
+    remote();
+    const outcome = (await handle.result()) as RunOutcome;
+    expect(outcome).toMatchObject({ outcome: 'Converged', exceptions: [] });
+    expect(accepted(await console.journal(), 'shop')).toEqual(['PoweredOn db', 'PoweredOn web']);
+    expect(await vcenter.vm('app-1')).toMatchObject({ operations: 1, effects: ['poweredOn'] });
+    expect(await vcenter.vm('web')).toMatchObject({ operations: 0 });
+  } finally {
+    for (const child of processes) child.kill('SIGKILL');
+    service.close();
+    console.close();
+    await simulator.close();
+    await temporal.stop();
+  }
 });

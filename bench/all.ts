@@ -13,6 +13,7 @@ const BENCHMARKS = [
   'thousand',
   'placement',
   'kubernetes',
+  'vsphere',
 ];
 
 const table = new Table({ head: ['benchmark', 'took', 'bounds'], style: { head: [], border: [] } });

@@ -9,7 +9,8 @@ import { startSimulatedPlatform } from '../cli/runtime';
 import { SimulatorConsole } from '../platforms/simulated';
 import { buildWhenStale } from '../test/cli/vmgroup';
 import { startTemporal, type TestTemporal } from '../test/support/temporal';
-import { startWorker } from '../worker';
+import type { Observer, Platform } from '../platforms';
+import { startWorker, type RunningWorker } from '../worker';
 import type { Behavior } from '../test/support/manifests';
 
 /** What {@link startLab} starts. */
@@ -35,6 +36,29 @@ export async function bundle(): Promise<{ code: string }> {
   });
 }
 
+/** Where the worker of a benchmark polls. */
+export const TASK_QUEUE = 'bench';
+
+/** Starts a worker for our workflow and the floor, on a platform. */
+export async function startBenchWorker(
+  temporal: TestTemporal,
+  { platform, observer }: { platform: Platform; observer: Observer },
+): Promise<RunningWorker> {
+  return startWorker({
+    target: {
+      address: temporal.address,
+      namespace: 'default',
+      connectionOptions: { address: temporal.address },
+    },
+    taskQueue: TASK_QUEUE,
+    workflows: { workflowBundle: await bundle() },
+    platform,
+    observer,
+    client: temporal.client,
+    logger: pino({ level: process.env['BENCH_LOG'] ?? 'silent' }),
+  });
+}
+
 /** Starts the parts in one process, as `vmgroup up` does. */
 export async function startLab(behavior: Behavior): Promise<Lab> {
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-bench-'));
@@ -43,24 +67,11 @@ export async function startLab(behavior: Behavior): Promise<Lab> {
   const temporal = await startTemporal();
   const running = await startSimulatedPlatform({ dataDir: dir, inventory, logger });
   const { platform, observer } = running;
-  const taskQueue = 'bench';
-  const worker = await startWorker({
-    target: {
-      address: temporal.address,
-      namespace: 'default',
-      connectionOptions: { address: temporal.address },
-    },
-    taskQueue,
-    workflows: { workflowBundle: await bundle() },
-    platform,
-    observer,
-    client: temporal.client,
-    logger,
-  });
+  const worker = await startBenchWorker(temporal, { platform, observer });
   const console = new SimulatorConsole(running.address);
   return {
     temporal,
-    taskQueue,
+    taskQueue: TASK_QUEUE,
     platform,
     console,
     stop: async () => {

@@ -39,7 +39,7 @@ export interface Timed {
 }
 
 /** Runs a plan with our workflow; it places its VMs itself. */
-export async function runOurs(lab: Lab, planned: Plan): Promise<Timed> {
+export async function runOurs(lab: Pick<Lab, 'temporal' | 'taskQueue'>, planned: Plan): Promise<Timed> {
   const began = Date.now();
   const handle = await lab.temporal.client.workflow.signalWithStart(WORKFLOW_TYPE, {
     ...startOptions(planned, lab.taskQueue),

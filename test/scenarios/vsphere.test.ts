@@ -90,17 +90,76 @@ it('powers the tiers on in order, and off together', async () => {
   for (const name of NAMES) expect((await vcenter.vm(name)).effects).toEqual(['poweredOn', 'poweredOff']);
 });
 
-it('kill -9 in the middle of a task: the next start goes on, and no VM gets a second operation', async () => {
-  await vcenter.behave('app-1', { slow: 4_000 });
-  write('PoweredOn');
-  const first = start(UP, { cwd: dir, env: env() });
-  first.stdout.resume();
-  first.stderr.resume();
-  await until(async () => (await vcenter.vm('app-1')).operations > 0, 'the task of app-1', { seconds: 90 });
-  first.kill('SIGKILL');
-  expect(await vmgroup(UP, { cwd: dir, env: env() })).toMatchObject({ code: 0 });
+/** A moment of a run, how it comes about, and what a person does after the kill. */
+const MOMENTS: {
+  when: string;
+  prepare?: () => Promise<void>;
+  come: () => Promise<boolean>;
+  then?: () => Promise<void>;
+}[] = [
+  {
+    when: 'a delay',
+    come: async () => (await vcenter.vm('db')).power === 'poweredOn',
+  },
+  {
+    when: 'a task',
+    prepare: () => vcenter.behave('app-1', { slow: 4_000 }),
+    come: async () => (await vcenter.vm('app-1')).operations > 0,
+  },
+  {
+    when: 'a question',
+    prepare: () =>
+      vcenter.behave('app-1', {
+        question: { id: 'q', text: 'Was it moved or copied?', choices: { '1': 'I Moved It' } },
+      }),
+    come: async () => (await vcenter.vm('app-1')).operations > 0,
+    // Somebody answers in the vSphere Client.
+    then: () => vcenter.behave('app-1', {}),
+  },
+];
+
+function startUp(): ReturnType<typeof start> {
+  const child = start(UP, { cwd: dir, env: env() });
+  child.stdout.resume();
+  child.stderr.resume();
+  return child;
+}
+
+async function expectOnceInOrder(before: number): Promise<void> {
   for (const name of NAMES)
     expect(await vcenter.vm(name)).toMatchObject({ operations: 1, effects: ['poweredOn'] });
+  const on = [...new Set(await poweredBy(before))];
+  const place = (vm: string): number => on.indexOf(vm) >>> 0;
+  expect(place('web')).toBeGreaterThan(Math.max(place('app-1'), place('app-2')));
+}
+
+describe.each(MOMENTS)('in $when', ({ prepare, come, then, when }) => {
+  beforeEach(async () => {
+    await prepare?.();
+    write('PoweredOn');
+  });
+
+  it('kill -9 of worker and bridge: the next start goes on, in order, and no VM gets a second operation', async () => {
+    const before = (await vcenter.calls()).journal.length;
+    const first = startUp();
+    await until(come, `${when} to come`, { seconds: 90 });
+    first.kill('SIGKILL');
+    const ended = vmgroup(UP, { cwd: dir, env: env() });
+    await then?.();
+    expect(await ended).toMatchObject({ code: 0 });
+    await expectOnceInOrder(before);
+  });
+
+  it('kill -9 of vCenter: the run goes on, in order, and no VM gets a second operation', async () => {
+    const running = vmgroup(UP, { cwd: dir, env: env() });
+    await until(come, `${when} to come`, { seconds: 90 });
+    await vcenter.kill();
+    await vcenter.restart();
+    await then?.();
+    expect(await running).toMatchObject({ code: 0 });
+    for (const name of NAMES)
+      expect(await vcenter.vm(name)).toMatchObject({ operations: 1, effects: ['poweredOn'] });
+  });
 });
 
 async function freePort(): Promise<number> {

@@ -98,7 +98,7 @@ func (c *center) goOn(vm *simulator.VirtualMachine, state types.VirtualMachinePo
 	time.Sleep(200 * time.Millisecond)
 	c.await(func() bool { return !c.of(vm).Never })
 	ctx := c.context()
-	if c.ask(ctx, vm, state) == nil {
+	if vm.Runtime.PowerState != state && c.ask(ctx, vm, state) == nil {
 		ctx.WithLock(vm, func() { c.setPower(ctx, vm, state) })
 	}
 	c.mu.Lock()

@@ -122,31 +122,43 @@ func (c *center) note(method string, vm string, value string) {
 func (c *center) startPower(
 	ctx *simulator.Context, vm *simulator.VirtualMachine, method string, name string, state types.VirtualMachinePowerState,
 ) (types.ManagedObjectReference, types.BaseMethodFault) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.note(method, vm.Name, "")
 	none := types.ManagedObjectReference{}
-	if f := hit(c.of(vm).Faults, method, true); f != nil {
-		made, err := faultOf(f.Type, f.Keys)
-		must(err)
-		return none, made
-	}
-	if other, busy := c.busy[vm.Self]; busy {
-		return none, &types.TaskInProgress{Task: other}
+	if fault := c.reserve(vm, method); fault != nil {
+		return none, fault
 	}
 	task := simulator.CreateTask(vm.Self, name, nil)
 	task.Info.State = types.TaskInfoStateRunning
 	task.Info.StartTime = types.NewTime(time.Now())
 	task.Info.EntityName = vm.Name
+	// Views hear of it, which take locks of their own: none of ours may be held.
 	c.model.Map().Put(task)
 	task.Info.Key, task.Info.Task = task.Self.Value, task.Self
+	c.mu.Lock()
 	c.busy[vm.Self] = task.Self
 	if vm.Runtime.PowerState != state {
 		c.operations[vm.Self]++
 		c.pending[vm.Self] = string(state)
 	}
+	c.mu.Unlock()
 	go c.runPower(vm, task, method, state)
 	return task.Self, nil
+}
+
+// reserve lets one task at a time have a VM.
+func (c *center) reserve(vm *simulator.VirtualMachine, method string) types.BaseMethodFault {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(method, vm.Name, "")
+	if f := hit(c.of(vm).Faults, method, true); f != nil {
+		made, err := faultOf(f.Type, f.Keys)
+		must(err)
+		return made
+	}
+	if other, busy := c.busy[vm.Self]; busy {
+		return &types.TaskInProgress{Task: other}
+	}
+	c.busy[vm.Self] = types.ManagedObjectReference{}
+	return nil
 }
 
 func (c *center) runPower(vm *simulator.VirtualMachine, task *simulator.Task, method string, state types.VirtualMachinePowerState) {

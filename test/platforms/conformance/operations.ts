@@ -237,5 +237,5 @@ function describeEffects(part: PlatformUnderTest, bench: Bench): void {
       expect(ended.map((each) => each.at(-1)?.result?.status.powerState)).toEqual(vms.map(() => 'PoweredOn'));
     });
     expect(await part.records(vms)).toEqual(vms.map(() => ({ operations: 1, effects: ['PoweredOn'] })));
-  });
+  }, 180_000);
 }

@@ -33,7 +33,7 @@ export type PlatformGate = 'Ready' | 'Condition';
 export type GuestReportKind = 'Heartbeat' | 'GuestInfo';
 
 /** Types of platforms. */
-export const PLATFORM_TYPES = ['simulated', 'vm-operator', 'vsphere'] as const;
+export const PLATFORM_TYPES = ['simulated', 'vm-operator', 'vsphere', 'libvirt'] as const;
 
 /** A type of platform. */
 export type PlatformType = (typeof PLATFORM_TYPES)[number];
@@ -70,5 +70,14 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     guestAddress: true,
     readinessProbe: 'Worker',
     guestReports: ['Heartbeat', 'GuestInfo'],
+  },
+  libvirt: {
+    placement: 'Hosts',
+    suspend: 'Saved',
+    softShutdown: true,
+    gates: ['Ready'],
+    // In the metadata of the domain.
+    fencing: 'ReadBeforeWrite',
+    guestAddress: false,
   },
 };

@@ -19,6 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { Daemon } from '../../platforms/libvirt';
 import { findGuest, findLibvirt } from './libvirt-parts';
 import { until } from './until';
 
@@ -31,6 +32,10 @@ export interface DomainOptions {
   mode?: 'deaf' | 'hung' | 'uptime';
   /** Path of a raw disk. */
   disk?: string;
+  /** Path of what is started for QEMU. */
+  emulator?: string;
+  /** Name of a libvirt network. */
+  network?: string;
 }
 
 /** A running daemon. */
@@ -41,11 +46,16 @@ export interface TestLibvirt {
   env: NodeJS.ProcessEnv;
   /** Calls virsh on `qemu:///session`; resolves with what it printed. */
   virsh(...args: string[]): Promise<string>;
+  /** The same on `test:///default` in the same daemon, whose VMs are gone with it. */
+  virshTest(...args: string[]): Promise<string>;
+  /** Writes an element into the metadata of a domain. */
+  setMetadata(domain: string, uri: string, element: string): Promise<void>;
   define(name: string, options?: DomainOptions): Promise<void>;
   /** What a `linux` guest has written to its serial port. */
   serial(name: string): string;
   /** libvirt's own log of a domain. */
   log(name: string): string;
+  logFile(name: string): string;
   /** Id of the QEMU process of a domain; undefined: it has none. */
   qemu(name: string): number | undefined;
   /** Kills the daemon as `kill -9` does; VMs go on. */
@@ -98,6 +108,7 @@ export async function startLibvirt(): Promise<TestLibvirt> {
   const as = { env, ...owner };
   let child: ChildProcess | undefined;
   let output = '';
+  let keeper: Daemon | undefined;
 
   async function start(): Promise<void> {
     const started = spawn(libvirtd, ['--timeout', '86400'], {
@@ -119,6 +130,13 @@ export async function startLibvirt(): Promise<TestLibvirt> {
       'libvirtd to answer',
       { seconds: 120, every: 200, context: () => output },
     );
+    // While somebody is connected, the VMs of the test driver stay.
+    keeper = await Daemon.open(
+      { type: 'Socket', paths: [socket] },
+      'test:///default',
+      () => undefined,
+      AbortSignal.timeout(30_000),
+    );
   }
 
   async function kill(): Promise<void> {
@@ -129,10 +147,14 @@ export async function startLibvirt(): Promise<TestLibvirt> {
   }
 
   async function virsh(...args: string[]): Promise<string> {
-    const to = ['-q', '-c', `qemu+unix:///session?socket=${socket}`];
-    return (await promisify(execFile)('virsh', [...to, ...args], { env })).stdout;
+    return (await virshOn('qemu+unix:///session', args)).stdout;
   }
 
+  function virshOn(uri: string, args: string[]): Promise<{ stdout: string }> {
+    return promisify(execFile)('virsh', ['-q', '-c', `${uri}?socket=${socket}`, ...args], { env });
+  }
+
+  const logFile = (name: string): string => path.join(cache, `libvirt/qemu/log/${name}.log`);
   const pids = (): string => path.join(runtime, 'libvirt/qemu/run');
   const qemu = (name: string): number | undefined => {
     const file = path.join(pids(), `${name}.pid`);
@@ -148,9 +170,17 @@ export async function startLibvirt(): Promise<TestLibvirt> {
       await virsh('define', file);
     },
     serial: (name) => readIfThere(path.join(dir, `${name}.serial`)),
-    log: (name) => readIfThere(path.join(cache, `libvirt/qemu/log/${name}.log`)),
+    log: (name) => readIfThere(logFile(name)),
+    logFile,
     restart: start,
+    virshTest: async (...args) => (await virshOn('test+unix:///default', args)).stdout,
+    setMetadata: (domain, uri, element) =>
+      withDaemon(socket, async (daemon) => {
+        const found = await daemon.lookup(domain);
+        await daemon.setMetadata(found, uri, element);
+      }),
     stop: async () => {
+      keeper?.close();
       await kill();
       const files = existsSync(pids()) ? readdirSync(pids()) : [];
       for (const file of files.filter((each) => each.endsWith('.pid')))
@@ -159,6 +189,16 @@ export async function startLibvirt(): Promise<TestLibvirt> {
       rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
+}
+
+async function withDaemon(socket: string, use: (daemon: Daemon) => Promise<void>): Promise<void> {
+  const transport = { type: 'Socket' as const, paths: [socket] };
+  const daemon = await Daemon.open(transport, 'qemu:///session', () => undefined, AbortSignal.timeout(30_000));
+  try {
+    await use(daemon);
+  } finally {
+    daemon.close();
+  }
 }
 
 function end(pid: string): void {
@@ -180,7 +220,7 @@ function bootSector(code: Buffer): Buffer {
   return sector;
 }
 
-function domainXml(name: string, dir: string, { guest = 'button', uuid, mode, disk }: DomainOptions): string {
+function domainXml(name: string, dir: string, { guest = 'button', uuid, mode, disk, emulator, network }: DomainOptions): string {
   const linux = guest === 'linux';
   const text = (value: string): string =>
     value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/'/g, '&apos;');
@@ -198,6 +238,8 @@ function domainXml(name: string, dir: string, { guest = 'button', uuid, mode, di
   <features><acpi/></features>
   <on_poweroff>destroy</on_poweroff><on_crash>destroy</on_crash>
   <devices>
+    ${emulator ? `<emulator>${text(emulator)}</emulator>` : ''}
+    ${network ? `<interface type='network'><source network='${text(network)}'/></interface>` : ''}
     ${guest === 'button' ? image(`${files}/button.img`, 'vda') : ''}${disk ? image(disk, 'vdb') : ''}
     <controller type='usb' model='none'/>
     <memballoon model='none'/>

@@ -72,6 +72,14 @@ export class Bench {
     return vm;
   }
 
+  /** A new VM that is off, and whose guest reports that it is ready. */
+  async readyVm(): Promise<VirtualMachineRef> {
+    const make = this.#part.ready ?? this.#part.make.bind(this.#part);
+    const [vm] = this.#track(await make([this.name()]));
+    if (!vm) throw new Error('the part made no VM');
+    return vm;
+  }
+
   /** New VMs that are off. */
   vms(count: number): Promise<VirtualMachineRef[]> {
     return this.make(Array.from({ length: count }, () => this.name()));

@@ -29,7 +29,7 @@ export function describeCapabilities(name: PlatformType, part: PlatformUnderTest
   const { gates, guestAddress, guestReports } = capabilities;
 
   test(`gate Ready: ${says(gates.includes('Ready'))}`, async () => {
-    const vm = await bench.vm();
+    const vm = await bench.readyVm();
     await bench.with(async ({ platform, until: untilState, untilPower, observer }) => {
       await untilPower(vm, 'PoweredOff');
       expect(observer.get(vm)?.status.ready).not.toBe(true);

@@ -86,6 +86,8 @@ export interface PlatformUnderTest {
 
   /** Makes VMs that exist on the platform and are off. */
   make(names: readonly string[]): Promise<VirtualMachineRef[]>;
+  /** Makes such VMs whose guests report that they are ready; absent: all do. */
+  ready?: (names: readonly string[]) => Promise<VirtualMachineRef[]>;
   /** Makes requests for places of VMs that have none yet. */
   unplaced: Possible<(names: readonly string[]) => Promise<PlacementRequest[]>>;
   /** Takes a VM off the platform; resolves once it is gone. */

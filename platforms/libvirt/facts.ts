@@ -1,0 +1,123 @@
+/** What libvirt says of one domain. Pure. */
+import { XMLParser } from 'fast-xml-parser';
+import type { PowerState } from '../../api';
+import type { Domain } from './daemon';
+
+/** Namespaces of our elements in the metadata of a domain. */
+export const NAMESPACES = {
+  operation: 'https://vmgroup.dev/libvirt/operation',
+  place: 'https://vmgroup.dev/libvirt/place',
+} as const;
+
+/** What is known of a domain on one host. */
+export interface DomainFacts {
+  domain: Domain;
+  /** Undefined while libvirt is bringing it from one state to another. */
+  power: PowerState | undefined;
+  /** Why it stands still though QEMU runs; absent: it does not stand still. */
+  paused?: string;
+  /** Whether QEMU runs. */
+  running: boolean;
+  /** Whether its memory is saved. */
+  saved: boolean;
+  /** `None`: it has no channel for a guest agent. */
+  agent: 'None' | 'Disconnected' | 'Connected';
+  cpus: number;
+  /** Bytes. */
+  memory: number;
+  /** The texts in our elements. */
+  operation: string | undefined;
+  place: string | undefined;
+  /** When the reading of these began, milliseconds since the epoch. */
+  at: number;
+}
+
+/** What the calls about a domain answered. */
+export interface DomainAnswers {
+  domain: Domain;
+  /** `virDomainState`, and the reason of it. */
+  state: number;
+  reason: number;
+  saved: boolean;
+  xml: string;
+  operation: string | undefined;
+  place: string | undefined;
+  at: number;
+}
+
+const STATE = { running: 1, blocked: 2, paused: 3, shuttingDown: 4, off: 5, crashed: 6, asleep: 7 } as const;
+
+/** `virDomainPausedReason`s of a domain that nobody is about to bring elsewhere. */
+const PAUSED: ReadonlyMap<number, string> = new Map([
+  [0, 'libvirt does not say why'],
+  [1, 'somebody paused it'],
+  [5, 'I/O error: a disk of it is full or gone'],
+  [6, 'a watchdog of the guest fired'],
+  [10, 'the guest crashed'],
+  [13, 'its migration failed'],
+]);
+
+/** Reads what the calls answered. */
+export function factsOf({ domain, state, reason, saved, xml, ...rest }: DomainAnswers): DomainFacts {
+  const running = state !== STATE.off && state !== STATE.crashed;
+  const paused = state === STATE.paused ? PAUSED.get(reason) : undefined;
+  return {
+    ...{ domain, running, saved, ...sizeOf(xml) },
+    power: powerOf(state, paused !== undefined, saved),
+    ...(paused !== undefined && { paused }),
+    agent: running ? agentOf(xml) : xml.includes(AGENT) ? 'Disconnected' : 'None',
+    operation: textIn(rest.operation),
+    place: textIn(rest.place),
+    at: rest.at,
+  };
+}
+
+function powerOf(state: number, paused: boolean, saved: boolean): PowerState | undefined {
+  if (state === STATE.off || state === STATE.crashed) return saved ? 'Suspended' : 'PoweredOff';
+  if (state !== STATE.paused) return state === 0 ? undefined : 'PoweredOn';
+  return paused ? 'Suspended' : undefined;
+}
+
+const AGENT = 'org.qemu.guest_agent.0';
+
+function agentOf(xml: string): DomainFacts['agent'] {
+  const target = new RegExp(`<target [^>]*name=['"]${AGENT.replaceAll('.', '\\.')}['"][^>]*>`).exec(xml)?.[0];
+  if (target === undefined) return 'None';
+  return /\sstate=['"]connected['"]/.test(target) ? 'Connected' : 'Disconnected';
+}
+
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ...[['b', 1] as const, ['bytes', 1] as const, ['KB', 1e3] as const, ['KiB', 1_024] as const],
+  ...[['k', 1_024] as const, ['MiB', 1_048_576] as const, ['M', 1_048_576] as const],
+  ...[['GiB', 1_073_741_824] as const, ['G', 1_073_741_824] as const],
+]);
+
+function sizeOf(xml: string): { cpus: number; memory: number } {
+  const memory = /<memory(?:\s+unit=['"](\w+)['"])?[^>]*>\s*(\d{1,15})\s*</.exec(xml);
+  const cpus = /<vcpu[^>]*>\s*(\d{1,6})\s*</.exec(xml);
+  return {
+    cpus: Number(cpus?.[1] ?? 1),
+    memory: Number(memory?.[2] ?? 0) * (UNITS.get(memory?.[1] ?? 'KiB') ?? 1_024),
+  };
+}
+
+/** The element that holds a text. */
+export function elementOf(name: string, text: string): string {
+  const written = text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+  return `<${name}>${written}</${name}>`;
+}
+
+const parser = new XMLParser({ parseTagValue: false, trimValues: true, ignoreDeclaration: true });
+/** Characters of an element of ours; longer ones are none. */
+const MAX_ELEMENT = 10_000;
+
+/** The text in an element of ours; undefined where it is something else. */
+function textIn(xml: string | undefined): string | undefined {
+  if (xml === undefined || xml.length > MAX_ELEMENT) return undefined;
+  try {
+    const [text] = Object.values(parser.parse(xml) as Record<string, unknown>);
+    return typeof text === 'string' ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}

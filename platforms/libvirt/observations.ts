@@ -1,0 +1,279 @@
+/** What is known of all VMs, and who is told: the listener of all hosts. */
+import type { VirtualMachineStatus } from '../../api';
+import type { VirtualMachineRef } from '../../contract';
+import { virtualMachineKey } from '../observer';
+import type { VirtualMachineState, WatchSink } from '../platform';
+import { Bindings, readRecord, type OperationRecord } from '../tracked';
+import type { DomainFacts } from './facts';
+import type { Host, HostListener } from './host';
+import { homeOf, Machines, type Machine } from './machines';
+import { observe, outranks, type OwnStanding } from './observe';
+import type { Operation } from './operation';
+
+/** Milliseconds in which an operation of another process brings about its effect. */
+const GRACE = 15_000;
+
+/** What observations work with. */
+export interface ObservationOptions {
+  hosts: () => ReadonlyMap<string, Host>;
+  onBroken: (error: unknown, retryIn: number) => void;
+}
+
+/** Keeps the VMs of all hosts, and reports those that manifests mean. */
+export class Observations implements HostListener {
+  readonly machines: Machines;
+  readonly bindings: Bindings<Machine>;
+  /** The last operation of this process on each VM. */
+  readonly operations = new Map<string, Operation>();
+  readonly #options: ObservationOptions;
+  readonly #sinks = new Set<WatchSink>();
+  readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #lastStatus = new Map<string, VirtualMachineStatus>();
+  readonly #lastTold = new Map<string, string>();
+  readonly #newest = new Map<string, OperationRecord>();
+  readonly #overdue = new Map<string, { operation: string; timer: NodeJS.Timeout; due: boolean }>();
+  readonly #liveListeners = new Set<(error?: { reason: unknown }) => void>();
+  /** Hosts that were listed, or could not be reached. */
+  readonly #tried = new Set<string>();
+  #bound = new Map<string, { vm: string; ref: VirtualMachineRef }>();
+  #synced = false;
+
+  constructor(names: readonly string[], options: ObservationOptions) {
+    this.#options = options;
+    this.machines = new Machines(names);
+    this.bindings = new Bindings(this.machines);
+  }
+
+  /** Whether each host has been listed once, or could not be reached while another one could. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** Whether changes arrive, of one host at least. */
+  get live(): boolean {
+    return this.#synced && this.#hosts.some(({ live }) => live);
+  }
+
+  /** Why no host is live; undefined where one is, or that is not known yet. */
+  get error(): unknown {
+    return this.#hosts.some(({ live }) => live) ? undefined : this.#hosts.find(({ error }) => error)?.error;
+  }
+
+  /** Calls `listener` when the first host is live, and with the reason when the last one breaks. Returns what ends that. */
+  onLive(listener: (error?: { reason: unknown }) => void): () => void {
+    this.#liveListeners.add(listener);
+    return () => void this.#liveListeners.delete(listener);
+  }
+
+  /** Reports all VMs, then each change. Returns what ends that. */
+  addSink(sink: WatchSink): () => void {
+    for (const { vm, ref } of this.#bound.values()) {
+      const state = this.#state(ref, vm);
+      if (state) sink.changed(state);
+    }
+    sink.synced();
+    this.#sinks.add(sink);
+    return () => void this.#sinks.delete(sink);
+  }
+
+  track(refs: readonly VirtualMachineRef[]): void {
+    for (const ref of this.bindings.track(refs)) {
+      const bound = this.#bound.get(virtualMachineKey(ref));
+      if (bound) this.#unbind(virtualMachineKey(ref), bound);
+    }
+    if (this.#synced) this.#rebind();
+  }
+
+  // ---- Hosts ------------------------------------------------------------------------------------------------------------------------
+
+  domain(host: Host, uuid: string, facts: DomainFacts | undefined): void {
+    this.took(host.name, uuid, facts);
+  }
+
+  /** Takes over what a host says of a domain. */
+  took(host: string, uuid: string, facts: DomainFacts | undefined): void {
+    const before = this.machines.get(uuid);
+    const known = before?.on.find((each) => each.host === host)?.facts;
+    if (facts && known && known.at > facts.at) return;
+    this.machines.update(host, uuid, facts);
+    const now = this.machines.get(uuid);
+    if (!now) this.#gone(uuid);
+    if (this.#synced && before?.name !== now?.name) this.#rebind();
+    this.#noticed(uuid);
+  }
+
+  listed(host: Host): void {
+    this.#tried.add(host.name);
+    this.#hostsChanged();
+  }
+
+  broken(host: Host, error: unknown, retryIn: number): void {
+    this.#tried.add(host.name);
+    this.#options.onBroken(error, retryIn);
+    this.#hostsChanged();
+    if (this.#hosts.some(({ live }) => live)) return;
+    for (const listener of [...this.#liveListeners]) listener({ reason: error });
+  }
+
+  #hostsChanged(): void {
+    const all = this.#hosts.every(({ name }) => this.#tried.has(name));
+    if (!this.#synced && all && this.#hosts.some(({ live }) => live)) this.#synced = true;
+    if (!this.#synced) return;
+    this.#rebind();
+    for (const { vm } of this.#bound.values()) this.#noticed(vm);
+    if (this.live) for (const listener of [...this.#liveListeners]) listener();
+  }
+
+  get #hosts(): Host[] {
+    return [...this.#options.hosts().values()];
+  }
+
+  // ---- One VM -----------------------------------------------------------------------------------------------------------------------
+
+  /** Resolves once the VM satisfies `met`; undefined once it is gone. @throws the reason of `signal` */
+  until(vm: string, met: (machine: Machine) => boolean, signal: AbortSignal): Promise<Machine | undefined> {
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiters.get(vm) ?? new Set();
+      const end = (settle: () => void): void => {
+        waiters.delete(look);
+        if (waiters.size === 0 && this.#waiters.get(vm) === waiters) this.#waiters.delete(vm);
+        signal.removeEventListener('abort', abort);
+        settle();
+      };
+      const abort = (): void => end(() => reject(signal.reason as Error));
+      const look = (): void => {
+        const machine = this.machines.get(vm);
+        if (!machine || met(machine)) end(() => resolve(machine));
+      };
+      if (signal.aborted) return reject(signal.reason as Error);
+      signal.addEventListener('abort', abort, { once: true });
+      this.#waiters.set(vm, waiters.add(look));
+      look();
+    });
+  }
+
+  /** The newest record that any host has shown. */
+  recordOf({ uuid, on }: Machine): OperationRecord | undefined {
+    let newest = this.#newest.get(uuid);
+    for (const { facts } of on) {
+      const shown = readRecord(facts.operation, uuid);
+      if (shown && !(newest && outranks(newest, shown))) newest = shown;
+    }
+    if (newest) this.#newest.set(uuid, newest);
+    return newest;
+  }
+
+  /** The last power state that was known. */
+  lastPower(vm: string): VirtualMachineStatus['powerState'] | undefined {
+    return this.#lastStatus.get(vm)?.powerState;
+  }
+
+  stateOf(ref: VirtualMachineRef, machine: Machine): VirtualMachineState | undefined {
+    const own = this.operations.get(machine.uuid);
+    const state = observe(ref, machine, {
+      own: own && standingOf(own),
+      record: this.recordOf(machine),
+      overdue: this.#overdue.get(machine.uuid)?.due === true,
+      unreachable: this.#unreachable(machine),
+      last: this.#lastStatus.get(machine.uuid),
+    });
+    if (state) this.#lastStatus.set(machine.uuid, state.status);
+    return state;
+  }
+
+  /** Reports a VM, if it has changed since it was last reported. */
+  tell(vm: string): void {
+    const ref = this.bindings.holder(vm);
+    const state = ref && this.#state(ref, vm);
+    if (!state) return;
+    const { at: _, ...status } = state.status;
+    const text = JSON.stringify({ ...state, status });
+    if (this.#lastTold.get(vm) === text) return;
+    this.#lastTold.set(vm, text);
+    for (const sink of [...this.#sinks]) sink.changed(state);
+  }
+
+  close(): void {
+    for (const operation of this.operations.values()) operation.end();
+    for (const { timer } of this.#overdue.values()) clearTimeout(timer);
+  }
+
+  #state(ref: VirtualMachineRef, vm: string): VirtualMachineState | undefined {
+    const machine = this.machines.get(vm);
+    return machine && this.stateOf(ref, machine);
+  }
+
+  #unreachable(machine: Machine): string | undefined {
+    const home = homeOf(machine) ?? machine.on[0];
+    const host = home && this.#options.hosts().get(home.host);
+    if (!host || host.live) return undefined;
+    const why = host.error instanceof Error ? `: ${host.error.message}` : '';
+    return `host ${host.name} cannot be reached${why}`;
+  }
+
+  #noticed(vm: string): void {
+    const machine = this.machines.get(vm);
+    const own = this.operations.get(vm);
+    if (machine) {
+      if (own) own.noticed(machine);
+      this.#lookInto(machine, own);
+    }
+    for (const look of [...(this.#waiters.get(vm) ?? [])]) look();
+    this.tell(vm);
+  }
+
+  /** Gives an operation that this process does not carry out its time. */
+  #lookInto(machine: Machine, own: Operation | undefined): void {
+    const { uuid } = machine;
+    const record = this.recordOf(machine);
+    const known = this.#overdue.get(uuid);
+    const inHand = own && record?.id === own.record.id && (own.active || own.failure || own.reached);
+    if (!record || record.to === machine.power || inHand) {
+      clearTimeout(known?.timer);
+      this.#overdue.delete(uuid);
+      return;
+    }
+    if (known?.operation === record.id) return;
+    clearTimeout(known?.timer);
+    const timer = setTimeout(() => {
+      entry.due = true;
+      this.tell(uuid);
+    }, GRACE + record.guest);
+    timer.unref();
+    const entry = { operation: record.id, timer, due: false };
+    this.#overdue.set(uuid, entry);
+  }
+
+  #gone(vm: string): void {
+    this.operations.get(vm)?.end();
+    this.operations.delete(vm);
+    clearTimeout(this.#overdue.get(vm)?.timer);
+    for (const known of [this.#overdue, this.#newest, this.#lastStatus, this.#lastTold]) known.delete(vm);
+  }
+
+  #rebind(): void {
+    this.bindings.rebind();
+    const bound = this.bindings.bound();
+    for (const [key, before] of [...this.#bound])
+      if (bound.get(key)?.vm !== before.vm) this.#unbind(key, before);
+    for (const [key, now] of bound) {
+      const isNew = !this.#bound.has(key);
+      this.#bound.set(key, now);
+      if (isNew) this.tell(now.vm);
+    }
+  }
+
+  #unbind(key: string, { vm, ref }: { vm: string; ref: VirtualMachineRef }): void {
+    this.#bound.delete(key);
+    this.#lastTold.delete(vm);
+    for (const sink of [...this.#sinks]) sink.deleted(ref);
+  }
+}
+
+function standingOf({ record, seen, active, reached, failure, hold }: Operation): OwnStanding {
+  return {
+    ...{ record, seen, active, reached },
+    ...(failure && { failure }),
+    ...(hold !== undefined && { hold }),
+  };
+}

@@ -1,0 +1,396 @@
+/**
+ * VMs of one or more libvirt hosts.
+ *
+ * PLATFORM-1, PLATFORM-2: every accepted operation is recorded in the metadata of the domain before its power is touched, see operation.ts. The
+ *     record holds for every process and outlives each.
+ * PLATFORM-3: see observe.ts.
+ * PLATFORM-4: see place-record.ts.
+ */
+import type { PowerState } from '../../api';
+import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
+import { solveInThread, type Solve } from '../../placement';
+import { CAPABILITIES } from '../capabilities';
+import { virtualMachineKey } from '../observer';
+import {
+  PlatformError,
+  type PlaceOptions,
+  type Platform,
+  type PowerRequest,
+  type ReleaseOptions,
+  type VirtualMachineState,
+  type WatchSink,
+} from '../platform';
+import { earlierIds, names, type OperationRecord } from '../tracked';
+import type { Daemon, HostSize } from './daemon';
+import { elementOf, NAMESPACES } from './facts';
+import { platformError } from './faults';
+import type { Ground } from './ground';
+import { Host, type HostOptions } from './host';
+import { homeOf, machineOf, type Machine, type OnHost } from './machines';
+import { Observations } from './observations';
+import { Operation } from './operation';
+import { Places } from './places';
+
+/** What {@link LibvirtPlatform} works with. */
+export interface LibvirtOptions {
+  /** One at least, each with a name of its own. */
+  hosts: readonly HostOptions[];
+  /** Finds places; absent: the solver, in a thread. */
+  solve?: Solve;
+  /** Called each time a host is lost, with the milliseconds until it is tried again. */
+  onBroken?: (error: unknown, retryIn: number) => void;
+}
+
+/** Milliseconds in which the hosts are read for the first time. */
+const OPENING = 60_000;
+
+/** A {@link Platform} on libvirt hosts. Runs from the start until `close`. */
+export class LibvirtPlatform implements Platform {
+  readonly name = 'libvirt';
+  readonly capabilities = CAPABILITIES.libvirt;
+  readonly #hosts = new Map<string, Host>();
+  readonly #observations: Observations;
+  readonly #places: Places;
+  readonly #ground: Ground;
+  readonly #locks = new Map<string, Promise<unknown>>();
+
+  constructor({ hosts, solve = solveInThread, onBroken = () => undefined }: LibvirtOptions) {
+    this.#observations = new Observations(
+      hosts.map(({ name }) => name),
+      { hosts: () => this.#hosts, onBroken },
+    );
+    const { bindings, machines } = this.#observations;
+    this.#places = new Places({
+      solve,
+      resolve: (vm) => bindings.resolve(vm),
+      machines: () => machines.vms(),
+      sizes: () => this.#sizes(),
+      daemon: (host) => this.#daemon(host),
+      fetch: (vm, signal) => this.#fetch(vm, signal),
+    });
+    this.#ground = {
+      daemon: (host) => this.#daemon(host),
+      fetch: (vm, signal) => this.#fetch(vm, signal),
+      reachable: (vm, signal) => this.#reachable(vm, signal),
+      until: (vm, met, signal) => this.#observations.until(vm, met, signal),
+      record: (machine, text, to, signal) => this.#record(machine, text, to, signal),
+      recordOf: (machine) => this.#observations.recordOf(machine),
+      refuseDouble: (machine, host) => this.#refuseDouble(machine, host),
+      superseded,
+      changed: (vm) => this.#observations.tell(vm),
+    };
+    for (const options of hosts) this.#hosts.set(options.name, new Host(options, this.#observations));
+  }
+
+  async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
+    const observations = this.#observations;
+    await this.#ready(signal, () => observations.live);
+    if (signal.aborted) return;
+    await new Promise<void>((resolve, reject) => {
+      let removeSink: () => void = () => undefined;
+      const end = (settle: () => void): void => {
+        removeSink();
+        stopListening();
+        signal.removeEventListener('abort', stop);
+        settle();
+      };
+      const stop = (): void => end(resolve);
+      const stopListening = observations.onLive((broken) => {
+        if (broken) end(() => reject(transient(broken.reason, 'the watch of libvirt')));
+      });
+      signal.addEventListener('abort', stop, { once: true });
+      removeSink = observations.addSink(sink);
+      if (signal.aborted) stop();
+    });
+  }
+
+  track(vms: readonly VirtualMachineRef[]): void {
+    this.#observations.track(vms);
+  }
+
+  async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
+    const bound = await this.#find(vm, signal);
+    const machine = bound && (await this.#fetchFor(vm, bound.uuid, signal));
+    return machine && this.#knownState(vm, machine);
+  }
+
+  async power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState> {
+    const bound = await this.#find(request.vm, signal);
+    if (!bound) return this.#absent(request);
+    return this.#locked(bound.uuid, () => this.#accept(bound.uuid, request, signal));
+  }
+
+  async place(
+    requests: PlacementRequest[],
+    options: PlaceOptions,
+    signal?: AbortSignal,
+  ): Promise<PlacementResult[]> {
+    signal?.throwIfAborted();
+    await this.#ready(signal, () => this.#observations.synced);
+    return orAborted(this.#places.place(requests, options, signal), signal).catch((error: unknown) => {
+      throw platformError(error, `places of ${requests.length} VMs`);
+    });
+  }
+
+  async release(
+    vms: readonly VirtualMachineRef[],
+    options: ReleaseOptions,
+    signal?: AbortSignal,
+  ): Promise<VirtualMachineRef[]> {
+    signal?.throwIfAborted();
+    await this.#ready(signal, () => this.#observations.synced);
+    return orAborted(this.#places.release(vms, options, signal), signal).catch((error: unknown) => {
+      throw platformError(error, `places of ${vms.length} VMs`);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#observations.close();
+    await Promise.all([...this.#hosts.values()].map((host) => host.close()));
+  }
+
+  // ---- Power ------------------------------------------------------------------------------------------------------------------------
+
+  /** One request at a time on each VM: within the process reading and writing a record is one step. */
+  async #locked<T>(vm: string, step: () => Promise<T>): Promise<T> {
+    const before = this.#locks.get(vm) ?? Promise.resolve();
+    const mine = before.then(step, step);
+    this.#locks.set(vm, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#locks.get(vm) === mine) this.#locks.delete(vm);
+    }
+  }
+
+  async #accept(
+    vm: string,
+    request: PowerRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<VirtualMachineState> {
+    const fresh = await this.#fetchFor(request.vm, vm, signal);
+    if (!fresh) return this.#absent(request);
+    const operation = this.#decide(fresh, request);
+    if (operation) {
+      try {
+        await orAborted(operation.start(fresh), signal);
+      } catch (error: unknown) {
+        throw platformError(error, `VM ${virtualMachineKey(request.vm)}`);
+      }
+    }
+    return this.#knownState(request.vm, this.#observations.machines.get(vm) ?? fresh);
+  }
+
+  /** The operation to carry out; undefined: it was asked for before. @throws PlatformError `Superseded` */
+  #decide(fresh: Machine, request: PowerRequest): Operation | undefined {
+    const { operations } = this.#observations;
+    const { powerState, mode, guestShutdownTimeout, caller, operation } = request;
+    const own = operations.get(fresh.uuid);
+    const record = this.#observations.recordOf(fresh);
+    const mine = own && (own.recorded || own.active) ? own.record : undefined;
+    const newest = mine && !(record && record.sequence >= mine.sequence) ? mine : record;
+    if (newest && newest.sequence > operation.sequence) throw superseded(request, newest);
+    if (own?.active && own.record.id === operation.id) return undefined;
+    if (names(newest, operation.id)) return undefined;
+    const softly = powerState !== 'PoweredOn' && mode !== 'Hard';
+    const is = fresh.power ?? this.#observations.lastPower(fresh.uuid);
+    const next = new Operation(this.#ground, fresh.uuid, request, {
+      ...operation,
+      ...{ to: targetOf(powerState, is), caller, at: Date.now(), guest: softly ? guestShutdownTimeout : 0 },
+      earlier: earlierIds(newest, operation.sequence),
+    });
+    own?.end();
+    operations.set(fresh.uuid, next);
+    return next;
+  }
+
+  /** A power-on makes a promised place firm, a power-off frees it. */
+  async #record(machine: Machine, text: string, to: PowerState, signal: AbortSignal): Promise<void> {
+    for (const { host, facts } of machine.on) {
+      const daemon = await this.#daemon(host);
+      await daemon.setMetadata(facts.domain, NAMESPACES.operation, elementOf('operation', text), signal);
+    }
+    if (this.#hosts.size === 1 || to === 'Suspended') return;
+    const { place } = machine;
+    const home = homeOf(machine)?.host;
+    const host = to === 'PoweredOn' || machine.on.length === 1 ? home : undefined;
+    const hosts = machine.on.map((each) => each.host);
+    const stands = place?.host === host && place?.caller === undefined && place?.hosts.join() === hosts.join();
+    if (stands) return;
+    const { released } = place ?? {};
+    await this.#places.write(machine, { ...(host !== undefined && { host }), ...(released && { released }) }, signal);
+  }
+
+  /** LIBVIRT-14: hosts that have the VM were read just now; others may have it while they are away. */
+  #refuseDouble(machine: Machine, host: string): void {
+    const known = machine.place?.hosts ?? [];
+    const away = [...this.#hosts.values()].filter(({ name, size, live }) => {
+      if (name === host || live) return false;
+      return known.includes(name) || (size === undefined && known.length === 0);
+    });
+    if (away.length === 0) return;
+    const list = away.map(({ name }) => name).join(', ');
+    throw new PlatformError(
+      'Transient',
+      `VM ${machine.name} may run on ${list}, which cannot be reached: it is not started on ${host} before that is known; bring the host back, or make sure that it is off and take it out of the Platform`,
+    );
+  }
+
+  // ---- Reading ----------------------------------------------------------------------------------------------------------------------
+
+  /** The VM that a manifest means; undefined: there is none. */
+  async #find(vm: VirtualMachineRef, signal: AbortSignal | undefined): Promise<Machine | undefined> {
+    const observations = this.#observations;
+    signal?.throwIfAborted();
+    await this.#ready(signal, () => observations.synced);
+    const found = observations.bindings.vmOf(vm);
+    if (found && !observations.bindings.tracks(vm)) observations.track([vm]);
+    return found;
+  }
+
+  async #fetchFor(
+    vm: VirtualMachineRef,
+    uuid: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Machine | undefined> {
+    try {
+      return await this.#fetch(uuid, signal);
+    } catch (error: unknown) {
+      throw platformError(error, `VM ${virtualMachineKey(vm)}`);
+    }
+  }
+
+  /** Reads a VM on all its hosts. One that runs on a host that can be reached runs there, whatever the others would say. */
+  async #fetch(uuid: string, signal: AbortSignal | undefined): Promise<Machine | undefined> {
+    const known = this.#observations.machines.get(uuid)?.on ?? [];
+    const read = await Promise.allSettled(known.map(({ host }) => this.#host(host).read(uuid, signal)));
+    const on: OnHost[] = [];
+    let failure: unknown;
+    read.forEach((each, index) => {
+      const { host, facts } = known[index] as OnHost;
+      if (each.status === 'fulfilled') {
+        this.#observations.took(host, uuid, each.value);
+        if (each.value) on.push({ host, facts: each.value });
+      } else {
+        failure = each.reason;
+        // What it said last.
+        on.push({ host, facts });
+      }
+    });
+    signal?.throwIfAborted();
+    const [first] = on;
+    const machine = first && machineOf(on);
+    const certain = failure === undefined || (machine?.at && this.#hosts.get(machine.at.host)?.live);
+    if (!certain) throw failure;
+    return machine;
+  }
+
+  #reachable(uuid: string, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        stop();
+        signal.removeEventListener('abort', abort);
+        settle();
+      };
+      const abort = (): void => end(() => reject(signal.reason as Error));
+      const look = (): void => {
+        const on = this.#observations.machines.get(uuid)?.on ?? [];
+        if (on.every(({ host }) => this.#hosts.get(host)?.live)) end(resolve);
+      };
+      const stop = this.#observations.onLive(look);
+      signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) abort();
+      else look();
+    });
+  }
+
+  #knownState(vm: VirtualMachineRef, machine: Machine): VirtualMachineState {
+    const state = this.#observations.stateOf(vm, machine);
+    this.#observations.tell(machine.uuid);
+    if (state) return state;
+    throw new PlatformError('Transient', `VM ${virtualMachineKey(vm)} is between two states: ask again`);
+  }
+
+  /** A VM that does not exist is off. @throws PlatformError where it is to be powered on */
+  #absent({ vm, operation, powerState }: PowerRequest): VirtualMachineState {
+    if (powerState === 'PoweredOn') {
+      const binding = this.#observations.bindings.resolve(vm);
+      const why = 'missing' in binding ? binding.missing : 'it is gone';
+      throw new PlatformError('Permanent', `VM ${virtualMachineKey(vm)} is on no host: ${why}`);
+    }
+    const status = { powerState: 'PoweredOff' as const, at: Date.now() };
+    return { vm, status, operation: { ...operation, phase: 'Done' } };
+  }
+
+  #host(name: string): Host {
+    const host = this.#hosts.get(name);
+    if (!host) throw new Error(`there is no host ${name}`);
+    return host;
+  }
+
+  async #daemon(name: string): Promise<Daemon> {
+    return this.#host(name).changes();
+  }
+
+  #sizes(): Map<string, HostSize> {
+    return new Map(
+      [...this.#hosts.values()].flatMap(({ name, live, size }) => (live && size ? [[name, size] as const] : [])),
+    );
+  }
+
+  /** Resolves once the hosts have been read, or `signal` aborts. @throws PlatformError where none can be reached */
+  async #ready(signal: AbortSignal | undefined, is: () => boolean): Promise<void> {
+    const observations = this.#observations;
+    if (is()) return;
+    const what = 'libvirt';
+    if (observations.error !== undefined) throw transient(observations.error, what);
+    let stop: () => void = () => undefined;
+    const opened = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no host answered within ${OPENING} ms`)), OPENING);
+      const stopListening = observations.onLive((broken) => {
+        if (broken) reject(transient(broken.reason, what));
+        else if (is()) resolve();
+      });
+      stop = () => {
+        clearTimeout(timer);
+        stopListening();
+      };
+    });
+    await orAborted(opened, signal)
+      .catch((error: unknown) => Promise.reject(platformError(error, what)))
+      .finally(stop);
+  }
+}
+
+/** The state that a VM is brought to: one that is off stays off when it is to be suspended. */
+function targetOf(wanted: PowerState, is: PowerState | undefined): PowerState {
+  return wanted === 'Suspended' && is === 'PoweredOff' ? 'PoweredOff' : wanted;
+}
+
+/** A host that refuses us may take us once its settings are corrected. */
+function transient(error: unknown, what: string): PlatformError {
+  const { message } = platformError(error, what);
+  return new PlatformError('Transient', message, undefined, { cause: error });
+}
+
+/** A newer operation is on record. */
+function superseded({ operation, vm }: PowerRequest, newest: OperationRecord): PlatformError {
+  const { id, sequence, caller } = newest;
+  return new PlatformError(
+    'Superseded',
+    `operation ${operation.id} on VM ${virtualMachineKey(vm)} has sequence ${operation.sequence}, and operation ${id} of ${caller} has ${sequence}: a newer decision has taken over`,
+    undefined,
+    { recorded: { sequence, caller } },
+  );
+}
+
+/** The same promise, which rejects with the reason of `signal` once that aborts. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+  });
+}

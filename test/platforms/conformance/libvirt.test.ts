@@ -1,0 +1,262 @@
+/**
+ * The platform `libvirt` conforms: on a libvirt daemon with real VMs in software. A second host is libvirt's own test driver in the same daemon: a
+ * hundred VMs at once are there, and VMs that two hosts have.
+ *
+ * Guarantees: G1, G3, G5, G11.
+ */
+import { randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { PowerState } from '../../../api';
+import type { PlacementRequest, VirtualMachineRef } from '../../../contract';
+import { LibvirtPlatform } from '../../../platforms/libvirt';
+import { startLibvirt, type TestLibvirt } from '../../support/libvirt';
+import { startLibvirtLine, type LibvirtLine } from '../../support/libvirt-line';
+import { withoutLibvirt } from '../../support/libvirt-parts';
+import { until } from '../../support/until';
+import {
+  describePlatform,
+  leftOut,
+  type OpenPlatform,
+  type PlatformUnderTest,
+  type VmRecord,
+  type WatchInjury,
+} from './index';
+
+jest.setTimeout(120_000);
+
+const NAMESPACE = 'prod';
+/** More VMs than this at once are on the test driver. */
+const FEW = 20;
+/** Calls that make VMs whose VMs are kept: no test makes more. */
+const KEPT = 6;
+
+class LibvirtUnderTest implements PlatformUnderTest {
+  readonly #open = new Set<LibvirtPlatform>();
+  readonly #made: VirtualMachineRef[][] = [];
+  readonly #bulk = new Set<string>();
+  /** What a person did, by UUID. */
+  readonly #changes = new Map<string, number>();
+  #started: TestLibvirt | undefined;
+  #names = 0;
+
+  async start(): Promise<void> {
+    this.#started = await startLibvirt();
+    const wrapper = path.join(this.#part.dir, 'guest/slow');
+    writeFileSync(wrapper, '#!/bin/sh\ncase "$*" in *-name*) sleep 0.7;; esac\nexec qemu-system-x86_64 "$@"\n');
+    chmodSync(wrapper, 0o755);
+  }
+
+  async stop(): Promise<void> {
+    await this.#started?.stop();
+  }
+
+  kill = (): Promise<void> => this.#part.kill();
+  restart = (): Promise<void> => this.#part.restart();
+
+  async open(): Promise<OpenPlatform> {
+    this.#names += 1;
+    const line = await startLibvirtLine(path.join(this.#part.dir, `line-${this.#names}`), this.#part.socket);
+    const transport = { type: 'Socket' as const, paths: [line.socket] };
+    const platform = new LibvirtPlatform({
+      hosts: [
+        { name: 'alpha', transport, uri: 'qemu:///session' },
+        { name: 'beta', transport, uri: 'test:///default' },
+      ],
+    });
+    platform.track(this.#made.flat());
+    this.#open.add(platform);
+    return {
+      ...{ platform, line },
+      close: async () => {
+        this.#open.delete(platform);
+        await platform.close();
+      },
+    };
+  }
+
+  make = (names: readonly string[]): Promise<VirtualMachineRef[]> => this.#make(names, 'button');
+  ready = (names: readonly string[]): Promise<VirtualMachineRef[]> => this.#make(names, 'linux');
+
+  async #make(names: readonly string[], guest: 'button' | 'linux'): Promise<VirtualMachineRef[]> {
+    const made: VirtualMachineRef[] = [];
+    for (const name of names) {
+      const uuid = randomUUID();
+      if (names.length > FEW) {
+        await this.#defineOnTestDriver(name, uuid);
+        this.#bulk.add(uuid);
+      } else await this.#part.define(name, { uuid, guest });
+      made.push({ namespace: NAMESPACE, name, uid: `uid-${uuid}`, locator: `uuid:${uuid}` });
+    }
+    this.#made.push(made);
+    for (const platform of this.#open) platform.track(made);
+    while (this.#made.length > KEPT) for (const vm of this.#made.shift() ?? []) await this.vanish(vm);
+    return made;
+  }
+
+  unplaced = async (names: readonly string[]): Promise<PlacementRequest[]> => {
+    const vms = await this.make(names);
+    for (const vm of vms) await this.#defineOnTestDriver(vm.name, uuidOf(vm));
+    return vms.map((vm) => ({ vm, cpus: 1, memory: 1 }));
+  };
+
+  async vanish(vm: VirtualMachineRef): Promise<void> {
+    const uuid = uuidOf(vm);
+    for (const virsh of [this.#part.virsh, this.#part.virshTest]) {
+      await virsh('undefine', '--managed-save', uuid).catch(() => undefined);
+      await virsh('destroy', uuid).catch(() => undefined);
+    }
+    rmSync(this.#part.logFile(vm.name), { force: true });
+  }
+
+  async recreate(vm: VirtualMachineRef): Promise<VirtualMachineRef> {
+    await this.vanish(vm);
+    const [next] = await this.make([vm.name]);
+    return next as VirtualMachineRef;
+  }
+
+  async change(vm: VirtualMachineRef, powerState: PowerState): Promise<void> {
+    const uuid = uuidOf(vm);
+    const how = { PoweredOn: 'start', PoweredOff: 'destroy', Suspended: 'managedsave' }[powerState];
+    await this.#part.virsh(how, uuid);
+    this.#changes.set(uuid, (this.#changes.get(uuid) ?? 0) + 1);
+  }
+
+  async records(vms: readonly VirtualMachineRef[]): Promise<VmRecord[]> {
+    return Promise.all(vms.map((vm) => this.#record(vm)));
+  }
+
+  async #record(vm: VirtualMachineRef): Promise<VmRecord> {
+    const uuid = uuidOf(vm);
+    if (this.#bulk.has(uuid)) {
+      // The test driver keeps no log: the id of a domain that was started once is not that of one that was started twice.
+      const on = (await this.#part.virshTest('domstate', uuid)).trim() === 'running';
+      return { operations: on ? 1 : 0, effects: on ? ['PoweredOn'] : [] };
+    }
+    const effects = effectsIn(this.#part.log(vm.name));
+    const saved = path.join(this.#part.dir, `config/libvirt/qemu/save/${vm.name}.save`);
+    if (effects.at(-1) === 'Suspended' && !existsSync(saved)) effects.push('PoweredOff');
+    return { operations: effects.length - (this.#changes.get(uuid) ?? 0), effects };
+  }
+
+  readonly oddNames = ['constructor', '__proto__', 'toString', 'a'.repeat(80), '0', 'ü', '名前', 'a b'];
+
+  slow = async (vms: readonly VirtualMachineRef[]): Promise<void> => {
+    for (const vm of vms)
+      await this.#part.define(vm.name, {
+        ...{ uuid: uuidOf(vm), guest: 'button' },
+        emulator: path.join(this.#part.dir, 'guest/slow'),
+      });
+  };
+
+  /** Its guest becomes one that is deaf when it starts the next time. */
+  deafen = async (vm: VirtualMachineRef): Promise<void> => {
+    await this.#part.define(vm.name, { uuid: uuidOf(vm), guest: 'deaf' });
+    await this.change(vm, 'PoweredOff');
+    await this.change(vm, 'PoweredOn');
+  };
+
+  readonly watchInjuries: Record<string, WatchInjury> = {
+    'the connection is cut': async ({ line }, meanwhile) => {
+      line.cut();
+      await meanwhile();
+      line.restore();
+      return undefined;
+    },
+    'the connection is cut in the middle of an event': async ({ line }, meanwhile) => {
+      (line as LibvirtLine).cutInTheMiddle();
+      await meanwhile();
+      await until(async () => (await line.connections()) === 0);
+      line.restore();
+      return undefined;
+    },
+    'the daemon is killed and started again': async (_process, meanwhile) => {
+      await this.kill();
+      await this.restart();
+      await meanwhile();
+      return undefined;
+    },
+  };
+
+  readonly forgeries = {
+    'not JSON': this.#forgery(() => '{"id":'),
+    'no object': this.#forgery(() => 'null'),
+    'an element in an element': this.#forgery(() => undefined),
+    'that of another VM': this.#forgery((record) => JSON.stringify({ ...record, vm: 'another' })),
+    'of a sequence that nobody has': this.#forgery((record) => JSON.stringify({ ...record, seq: 1e300 })),
+    'of a caller of 100 KB': this.#forgery((record) =>
+      JSON.stringify({ ...record, seq: 1_000, by: 'x'.repeat(100_000) }),
+    ),
+  };
+
+  readonly refuse = {
+    begin: (vm: VirtualMachineRef): Promise<void> =>
+      this.#part.define(vm.name, { uuid: uuidOf(vm), guest: 'button', network: 'nowhere' }),
+    words: /libvirt: .*nowhere.* \(code 4[23]\)/,
+  };
+
+  readonly fail = {
+    begin: (vm: VirtualMachineRef): Promise<void> =>
+      this.#part.define(vm.name, { uuid: uuidOf(vm), guest: 'button', disk: this.#disk(vm) }),
+    failureClass: 'Transient' as const,
+    words: /libvirt: Cannot access storage file .*No such file or directory \(code 38\)/,
+    end: async (vm: VirtualMachineRef): Promise<void> => {
+      writeFileSync(this.#disk(vm), Buffer.alloc(1_048_576));
+      chmodSync(this.#disk(vm), 0o666);
+    },
+  };
+
+  throttle = leftOut('libvirt asks nobody to come back later');
+  credentials = leftOut('a socket has none, and those of ssh and TLS do not expire in a connection');
+  forbidden = leftOut('rights on single calls come from polkit, which a daemon of an ordinary user does not ask');
+
+  get #part(): TestLibvirt {
+    if (!this.#started) throw new Error('the part is not started');
+    return this.#started;
+  }
+
+  #disk({ name }: VirtualMachineRef): string {
+    return path.join(this.#part.dir, 'guest', `${name}.img`);
+  }
+
+  async #defineOnTestDriver(name: string, uuid: string): Promise<void> {
+    const file = path.join(this.#part.dir, 'test.xml');
+    writeFileSync(
+      file,
+      `<domain type='test'><name>${name}</name><uuid>${uuid}</uuid><memory unit='MiB'>8</memory><os><type>hvm</type></os></domain>`,
+    );
+    await this.#part.virshTest('define', file);
+    rmSync(file);
+  }
+
+  #forgery(written: (record: object) => string | undefined): (vm: VirtualMachineRef) => Promise<void> {
+    return async (vm) => {
+      const vmId = uuidOf(vm);
+      const text = written({ vm: vmId, id: 'x', seq: 1, to: 'PoweredOff', by: 'x', at: '2026-01-01T00:00:00Z' });
+      const element = text === undefined ? '<operation><id>x</id></operation>' : `<operation>${text}</operation>`;
+      await this.#part.setMetadata(vmId, 'https://vmgroup.dev/libvirt/operation', element);
+    };
+  }
+}
+
+function uuidOf({ locator }: VirtualMachineRef): string {
+  return locator?.slice('uuid:'.length) ?? '';
+}
+
+/** What libvirt's own log of a domain says of its power. */
+function effectsIn(log: string): PowerState[] {
+  const effects: PowerState[] = [];
+  for (const line of log.split('\n')) {
+    if (/: starting up /.test(line)) effects.push('PoweredOn');
+    const reason = /: shutting down, reason=(\w+)/.exec(line)?.[1];
+    if (reason === undefined) continue;
+    // It did not come up: QEMU ended, or the daemon was killed meanwhile.
+    if (reason === 'failed' || reason === 'daemon') effects.pop();
+    else effects.push(reason === 'saved' ? 'Suspended' : 'PoweredOff');
+  }
+  return effects;
+}
+
+const why = withoutLibvirt();
+if (why === undefined) describePlatform('libvirt', new LibvirtUnderTest());
+else test.skip(`the platform libvirt (left out: ${why})`, () => undefined);

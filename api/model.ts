@@ -307,7 +307,8 @@ export interface PlatformObject extends ObjectMeta {
 export type PlatformSettings =
   | { type: 'simulated'; /** `http://HOST:PORT` of the simulator. */ address: string }
   | { type: 'vm-operator'; kubeconfig?: string; context?: string }
-  | VsphereSettings;
+  | VsphereSettings
+  | LibvirtSettings;
 
 /** How a vCenter or an ESXi host is reached. Files are read again at each login. */
 export interface VsphereSettings {
@@ -330,6 +331,26 @@ export interface VsphereSettings {
   records?: 'Attribute' | 'ExtraConfig';
   /** DRS places VMs by itself even where its automation level leaves that to people. */
   overrideDrs?: boolean;
+}
+
+/** How the hosts of libvirt are reached. */
+export interface LibvirtSettings {
+  type: 'libvirt';
+  hosts: LibvirtHost[];
+}
+
+/** One host of libvirt; without `ssh` and `tls` it is this machine. */
+export interface LibvirtHost {
+  /** The node of placements. */
+  name: string;
+  /** Driver, such as `qemu:///system`; absent: that one, or on this machine what `LIBVIRT_DEFAULT_URI` says. */
+  uri?: string;
+  /** Path of the socket. */
+  socket?: string;
+  /** `HOST` or `USER@HOST`. */
+  ssh?: string;
+  /** Files are read at each connection. */
+  tls?: { host: string; port?: number; caFile: string; certFile: string; keyFile: string };
 }
 
 /** One host of a SimulatedInventory. */

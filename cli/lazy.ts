@@ -5,6 +5,7 @@ import type * as Bridge from '../bridge';
 import type * as Contract from '../contract';
 import type * as Encryption from '../encryption';
 import type * as Kubernetes from '../kubernetes';
+import type * as Libvirt from '../platforms/libvirt';
 import type * as Placement from '../placement';
 import type * as Platforms from '../platforms';
 import type * as Simulated from '../platforms/simulated';
@@ -36,6 +37,8 @@ export const simulated = (): typeof Simulated => require('../platforms/simulated
 export const vmOperator = (): typeof VmOperator => require('../platforms/vm-operator') as typeof VmOperator;
 /** vSphere as a platform. */
 export const vsphere = (): typeof Vsphere => require('../platforms/vsphere') as typeof Vsphere;
+/** libvirt as a platform. */
+export const libvirt = (): typeof Libvirt => require('../platforms/libvirt') as typeof Libvirt;
 /** The planner. */
 export const workflows = (): typeof Workflows => require('../workflows') as typeof Workflows;
 /** Temporal's client. */

@@ -79,5 +79,7 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     // In the metadata of the domain.
     fencing: 'ReadBeforeWrite',
     guestAddress: false,
+    readinessProbe: 'Worker',
+    guestReports: [],
   },
 };

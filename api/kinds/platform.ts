@@ -6,6 +6,8 @@ import type { PlatformObject, PlatformSettings } from '../model';
 
 /** Most namespaces of one platform. */
 const MAX_NAMESPACES = 1_000;
+/** Most hosts of one platform. */
+const MAX_HOSTS = 256;
 /** Longest name of a platform, in characters: it is part of the name of a task queue. */
 export const LONGEST_PLATFORM_NAME = 63;
 
@@ -70,6 +72,48 @@ const vsphere = fields({
     ),
 });
 
+const host = z
+  .string()
+  .max(253)
+  // It becomes an argument of ssh.
+  .refine((text) => /^(?:[\w.-]+@)?\[?[\w.:][\w.:-]*\]?$/.test(text), {
+    error: 'invalid host: write HOST or USER@HOST',
+  });
+
+const libvirt = fields({
+  hosts: z
+    .array(
+      fields({
+        name: namespaceName.describe('Name of the host: the node of placements.'),
+        uri: z
+          .string()
+          .max(200)
+          .refine((text) => /^[a-z]+:\/\/\/[\w./-]*$/.test(text), {
+            error:
+              'invalid driver: write qemu:///system or qemu:///session; the way to the host is in ssh or tls',
+          })
+          .optional()
+          .describe(
+            'Driver; left out: `qemu:///system`, on this machine `LIBVIRT_DEFAULT_URI` if that is set.',
+          ),
+        socket: file.optional().describe('Path of the socket on this machine; left out: that of the driver.'),
+        ssh: host.optional().describe('`HOST` or `USER@HOST`, reached by ssh with a key.'),
+        tls: fields({
+          host: host.describe('Name of the host, as in its certificate.'),
+          port: z.int().min(1).max(65_535).optional().describe('Default 16514.'),
+          caFile: file.describe('Path of a PEM file with the authority of both certificates.'),
+          certFile: file.describe('Path of a PEM file with the certificate of this client.'),
+          keyFile: file.describe('Path of a PEM file with its key.'),
+        })
+          .optional()
+          .describe('TLS with certificates of both sides.'),
+      }),
+    )
+    .min(1)
+    .max(MAX_HOSTS)
+    .describe('The hosts, at most 256; one without `ssh` and `tls` is this machine.'),
+});
+
 const spec = fields({
   namespaces: z
     .array(namespaceName)
@@ -89,6 +133,7 @@ const spec = fields({
     .optional()
     .describe('VMs of VM Operator on an API server.'),
   vsphere: vsphere.optional().describe('VMs of a vCenter or of one ESXi host.'),
+  libvirt: libvirt.optional().describe('VMs of one or more libvirt hosts.'),
 });
 
 type WrittenSpec = z.infer<typeof spec>;
@@ -106,6 +151,14 @@ const SETTINGS: { [K in keyof WrittenSpec]?: (written: WrittenSpec) => PlatformS
   simulated: ({ simulated }) => simulated && { type: 'simulated', ...simulated },
   vmOperator: ({ vmOperator }) => vmOperator && { type: 'vm-operator', ...present(vmOperator) },
   vsphere: ({ vsphere: written }) => written && { type: 'vsphere', ...present(written) },
+  libvirt: ({ libvirt: written }) =>
+    written && {
+      type: 'libvirt',
+      hosts: written.hosts.map(({ tls, ...rest }) => ({
+        ...present(rest),
+        ...(tls && { tls: present(tls) }),
+      })),
+    },
 };
 
 /** The internal form of a platform. */
@@ -123,6 +176,21 @@ export const convertPlatform: Convert<z.infer<typeof platformSchema>, PlatformOb
       ['metadata', 'name'],
       `too long: a platform's name has at most ${LONGEST_PLATFORM_NAME} characters`,
     );
+  const hosts = written.libvirt?.hosts ?? [];
+  reportDuplicates(
+    hosts,
+    ({ name }) => name,
+    (index) => `spec.libvirt.hosts[${index}]`,
+    (index, name, firstAt) =>
+      report(
+        ['spec', 'libvirt', 'hosts', index],
+        `duplicate value: host ${name} stands at ${firstAt} already`,
+      ),
+  );
+  hosts.forEach(({ socket, ssh, tls }, index) => {
+    if ([socket, ssh, tls].filter((way) => way !== undefined).length > 1)
+      report(['spec', 'libvirt', 'hosts', index], 'a host has one of socket, ssh and tls at most');
+  });
   const namespaces = written.namespaces ?? [];
   reportDuplicates(
     namespaces,

@@ -1,8 +1,10 @@
 /** `vmgroup import`: its options. Each platform that has an import has a command here, and a file of its own. */
 import type { Command } from 'commander';
-import { withImport } from './options';
+import type * as Libvirt from './libvirt';
+import { withImport, type ImportOptions } from './options';
 import type * as Vsphere from './vsphere';
 
+const libvirt = (): typeof Libvirt => require('./libvirt') as typeof Libvirt;
 const vsphere = (): typeof Vsphere => require('./vsphere') as typeof Vsphere;
 
 /** Adds the commands. */
@@ -19,4 +21,7 @@ export function registerImport(program: Command): void {
     .option('--pool <path>', 'only VMs in this resource pool or vApp and those in it')
     .option('--tag <tag>', 'only VMs with this tag: NAME or CATEGORY/NAME')
     .action((options: Vsphere.VsphereImportOptions) => vsphere().importVsphere(options));
+  withImport(
+    command.command('libvirt').description('VMs of libvirt hosts; what starts by itself is named'),
+  ).action((options: ImportOptions) => libvirt().importLibvirt(options));
 }

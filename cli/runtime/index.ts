@@ -7,6 +7,7 @@ export { memberPlatforms } from './member-platforms';
 export { openPlatform, startSimulatedPlatform, watchSimulator, type RunningPlatform } from './platform';
 export { isBuiltIn, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
 export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
+export { hostOptions } from './libvirt';
 export { vsphereConnection } from './vsphere';
 export type { WebhookOptions } from './webhook';
 export { workerStarts } from './workers';

@@ -1,10 +1,11 @@
 /** The platforms of a process, and the one watch of each. */
 import type { Logger } from 'pino';
-import type { PlatformSettings, SimulatedInventory } from '../../api';
+import { listed, type PlatformSettings, type SimulatedInventory } from '../../api';
 import type { Observer, Platform } from '../../platforms';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { watchCluster, type WatchedCluster } from './cluster';
+import { openLibvirt } from './libvirt';
 import { openVsphere } from './vsphere';
 
 /** A platform and its watch. */
@@ -59,6 +60,10 @@ export function openDescribedPlatform(
     }
     case 'vsphere':
       return watchPlatform(openVsphere(settings, watchOnly, logger), settings.address, logger);
+    case 'libvirt': {
+      const names = settings.hosts.map(({ name }) => name);
+      return watchPlatform(openLibvirt(settings, logger), `libvirt on ${listed(names, 5)}`, logger);
+    }
   }
 }
 

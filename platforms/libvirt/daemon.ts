@@ -42,7 +42,7 @@ export const CODES = { invalidOperation: 55, noDomain: 42, noMetadata: 80, agent
 /** How a guest is asked. */
 export const ASK = { acpi: 1, agent: 2 } as const;
 /** Kinds of domains to list. */
-export const LIST = { all: 0, saved: 256, autostart: 1_024 } as const;
+export const LIST = { all: 0, persistent: 4, saved: 256, autostart: 1_024 } as const;
 
 /** A daemon that takes calls. */
 export class Daemon {
@@ -135,7 +135,12 @@ export class Daemon {
   }
 
   /** Writes it; undefined removes it. */
-  async setMetadata(domain: Domain, uri: string, xml: string | undefined, signal?: AbortSignal): Promise<void> {
+  async setMetadata(
+    domain: Domain,
+    uri: string,
+    xml: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const body = writeDomain(domain).u32(ELEMENT).optionalString(xml).optionalString('vmgroup');
     await this.#client.call(CALLS.setMetadata, body.optionalString(uri).u32(CONFIG).done(), signal);
   }
@@ -153,12 +158,7 @@ export class Daemon {
     await this.#of(domain, CALLS.shutdown, [how], signal);
   }
 
-  #of(
-    domain: Domain,
-    procedure: number,
-    flags: readonly number[],
-    signal?: AbortSignal,
-  ): Promise<XdrReader> {
+  #of(domain: Domain, procedure: number, flags: readonly number[], signal?: AbortSignal): Promise<XdrReader> {
     const body = writeDomain(domain);
     for (const flag of flags) body.u32(flag);
     return this.#client.call(procedure, body.done(), signal);
@@ -171,7 +171,12 @@ async function authenticate(client: RpcClient, signal: AbortSignal): Promise<voi
   if (ways.includes(AUTH.none)) return;
   // The daemon asks polkit about the process at the other end of the socket.
   if (ways.includes(AUTH.polkit)) await client.call(CALLS.authPolkit, Buffer.alloc(0), signal);
-  else throw new LibvirtError(45, 7, 'the daemon wants SASL, which is not supported: use ssh or client certificates');
+  else
+    throw new LibvirtError(
+      45,
+      7,
+      'the daemon wants SASL, which is not supported: use ssh or client certificates',
+    );
 }
 
 function uuidBytes(uuid: string): Buffer {
@@ -185,6 +190,8 @@ function writeDomain({ name, uuid, id }: Domain): XdrWriter {
 function readDomain(reply: XdrReader): Domain {
   const name = reply.string();
   const hex = reply.fixed(16).toString('hex');
-  const uuid = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+  const uuid = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join(
+    '-',
+  );
   return { name, uuid, id: reply.i32() };
 }

@@ -30,7 +30,8 @@ const CURES: ReadonlyMap<number, string> = new Map([
 export function classOfError({ code, domain, message }: LibvirtError): FailureClass {
   if (code === INTERNAL_ERROR) return /Cannot allocate memory/i.test(message) ? 'NoCapacity' : 'Transient';
   // A file may be on a share that is mounted late; a network device of the host that is missing is not.
-  if (code === SYSTEM_ERROR) return domain === FROM_NONE && /interface/i.test(message) ? 'Permanent' : 'Transient';
+  if (code === SYSTEM_ERROR)
+    return domain === FROM_NONE && /interface/i.test(message) ? 'Permanent' : 'Transient';
   return CLASSES.get(code) ?? 'Transient';
 }
 

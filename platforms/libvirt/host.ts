@@ -5,6 +5,7 @@
  * LIBVIRT-9: of one domain one reading is under way at a time, and a change meanwhile is followed by another reading: what is told was so after
  *     the last event.
  */
+import { setMaxListeners } from 'node:events';
 import { CODES, Daemon, LIST, type Domain, type HostSize } from './daemon';
 import { factsOf, NAMESPACES, type DomainFacts } from './facts';
 import { isGone } from './faults';
@@ -173,6 +174,7 @@ export class Host {
     const daemon = await Daemon.open(transport, uri, onDomain, signal);
     try {
       const life = AbortSignal.any([signal, daemon.closed]);
+      setMaxListeners(0, life);
       await daemon.follow(life);
       this.#size = await daemon.size(life);
       await this.#list(daemon, life);

@@ -127,7 +127,9 @@ export class Operation implements OwnStanding {
   async #writeRecord(fresh: Machine): Promise<Machine | undefined> {
     let machine: Machine | undefined = fresh;
     for (let write = 1; machine; write += 1) {
-      await this.#answered(() => this.#ground.record(machine as Machine, this.#text, this.record.to, this.#signal));
+      await this.#answered(() =>
+        this.#ground.record(machine as Machine, this.#text, this.record.to, this.#signal),
+      );
       machine = await this.#fresh();
       if (!machine) return undefined;
       const newest = this.#ground.recordOf(machine);
@@ -160,7 +162,10 @@ export class Operation implements OwnStanding {
     const home = homeOf(machine);
     if (!home) {
       const hosts = machine.on.map(({ host }) => host).join(', ');
-      throw new PlatformError('Transient', `VM ${this.#name()} has no place yet on any of its hosts: ${hosts}`);
+      throw new PlatformError(
+        'Transient',
+        `VM ${this.#name()} has no place yet on any of its hosts: ${hosts}`,
+      );
     }
     if (home.facts.running) {
       if (home.facts.paused === undefined) return this.#settle();
@@ -216,7 +221,9 @@ export class Operation implements OwnStanding {
   async #settle(): Promise<void> {
     const limit = AbortSignal.any([this.#signal, AbortSignal.timeout(SETTLING)]);
     const { to } = this.record;
-    await this.#ground.until(this.#vm, ({ power }) => power === to, limit).catch(() => this.#signal.throwIfAborted());
+    await this.#ground
+      .until(this.#vm, ({ power }) => power === to, limit)
+      .catch(() => this.#signal.throwIfAborted());
   }
 
   // ---- Small things -----------------------------------------------------------------------------------------------------------------

@@ -56,7 +56,10 @@ function readRelease(written: unknown): PlaceRecord['released'] {
 }
 
 /** The text of a record. @throws RangeError where it is too long. */
-export function writePlace({ host, caller, sequence, released, hosts, at }: PlaceRecord, uuid: string): string {
+export function writePlace(
+  { host, caller, sequence, released, hosts, at }: PlaceRecord,
+  uuid: string,
+): string {
   const text = JSON.stringify({
     ...{ vm: uuid, host, by: caller, seq: sequence, on: hosts, at },
     ...(released && { released: { by: released.caller, seq: released.sequence } }),
@@ -68,7 +71,12 @@ export function writePlace({ host, caller, sequence, released, hosts, at }: Plac
 /** Whether a call for a place came after the caller's own release of it. */
 export function isLate(record: PlaceRecord | undefined, { caller, sequence }: PlaceOptions): boolean {
   const { released } = record ?? {};
-  return released !== undefined && released.caller === caller && sequence !== undefined && sequence < released.sequence;
+  return (
+    released !== undefined &&
+    released.caller === caller &&
+    sequence !== undefined &&
+    sequence < released.sequence
+  );
 }
 
 /** Whether a release takes the place back: it was only promised, to this caller, by an earlier call. */

@@ -6,12 +6,7 @@
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import type { Solve } from '../../placement';
 import { virtualMachineKey } from '../observer';
-import {
-  lateCallMessage,
-  PlatformError,
-  type PlaceOptions,
-  type ReleaseOptions,
-} from '../platform';
+import { lateCallMessage, PlatformError, type PlaceOptions, type ReleaseOptions } from '../platform';
 import type { Binding } from '../tracked';
 import type { Daemon, HostSize } from './daemon';
 import { elementOf, NAMESPACES } from './facts';
@@ -63,7 +58,11 @@ export class Places {
   }
 
   /** Writes the place of a VM on each of its hosts. */
-  async write(machine: Machine, place: Omit<PlaceRecord, 'hosts' | 'at'>, signal?: AbortSignal): Promise<void> {
+  async write(
+    machine: Machine,
+    place: Omit<PlaceRecord, 'hosts' | 'at'>,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const hosts = machine.on.map(({ host }) => host);
     const text = writePlace({ ...place, hosts, at: Date.now() }, machine.uuid);
     for (const { host, facts } of machine.on) {
@@ -119,17 +118,17 @@ export class Places {
     results: Map<string, PlacementResult>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { solve, sizes, machines, resolve } = this.#options;
+    const given = this.#options;
     const problem = problemOf(fresh, {
-      hosts: sizes(),
-      machines: machines(),
+      hosts: given.sizes(),
+      machines: given.machines(),
       beside,
       uuidOf: ({ vm }) => {
-        const binding = resolve(vm);
+        const binding = given.resolve(vm);
         return 'vm' in binding ? binding.vm.uuid : undefined;
       },
     });
-    const answer = await solve({ ...problem, ...(seed !== undefined && { seed }) }, signal);
+    const answer = await given.solve({ ...problem, ...(seed !== undefined && { seed }) }, signal);
     if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
     const byUid = new Map(fresh.map((each) => [each.request.vm.uid, each]));
     for (const { uid, message } of answer.unplaced ?? []) {
@@ -141,7 +140,12 @@ export class Places {
       if (!request || !machine) continue;
       const host = placement.node ?? placement.zoneID;
       const { released } = machine.place ?? {};
-      const claim = { host, caller, ...(sequence !== undefined && { sequence }), ...(released && { released }) };
+      const claim = {
+        host,
+        caller,
+        ...(sequence !== undefined && { sequence }),
+        ...(released && { released }),
+      };
       await this.write(machine, claim, signal);
       await this.#options.fetch(machine.uuid, signal);
       results.set(uid, { vm: request.vm, placement: { zoneID: host, node: host } });
@@ -183,7 +187,8 @@ export class Places {
     const binding = this.#options.resolve(vm);
     const machine = 'vm' in binding ? await this.#options.fetch(binding.vm.uuid, signal) : undefined;
     if (machine) return machine;
-    const why = 'missing' in binding ? binding.missing : 'ambiguous' in binding ? binding.ambiguous : 'it is gone';
+    const why =
+      'missing' in binding ? binding.missing : 'ambiguous' in binding ? binding.ambiguous : 'it is gone';
     const unplaced = `VM ${virtualMachineKey(vm)} has no place: ${why}`;
     if (optional) return { vm, unplaced };
     throw new PlatformError('Permanent', unplaced);

@@ -43,7 +43,11 @@ export function problemOf(fresh: readonly Candidate[], world: World): PlacementP
     vms: fresh.map((candidate) => toPlace(candidate, [...hosts.keys()])),
     placed: [
       ...standIns(namespaces, hosts.keys()),
-      ...placedOn([...world.machines].filter(({ uuid }) => !placing.has(uuid)), hosts, rules),
+      ...placedOn(
+        [...world.machines].filter(({ uuid }) => !placing.has(uuid)),
+        hosts,
+        rules,
+      ),
     ],
     hosts: [...hosts].map(([name, size]): PlacementHost => ({
       ...{ name, zone: name, memory: size.memory },
@@ -85,10 +89,16 @@ function placedOn(
     if (!placement || !hosts.has(placement.zoneID)) return [];
     const neighbour = rules.get(machine.uuid);
     const takes = machine.at?.facts.running === true || machine.place?.host !== undefined;
-    const { cpus = 0, memory = 0 } = takes ? (machine.at ?? machine.on[0])?.facts ?? {} : {};
+    const { cpus = 0, memory = 0 } = takes ? ((machine.at ?? machine.on[0])?.facts ?? {}) : {};
     if (!takes && !neighbour) return [];
-    const { vm = { namespace: '', name: machine.name, uid: machine.uuid }, labels = {}, affinity = [] } = neighbour ?? {};
-    return [{ namespace: vm.namespace, name: vm.name, uid: vm.uid, labels, affinity, cpus, memory, placement }];
+    const {
+      vm = { namespace: '', name: machine.name, uid: machine.uuid },
+      labels = {},
+      affinity = [],
+    } = neighbour ?? {};
+    return [
+      { namespace: vm.namespace, name: vm.name, uid: vm.uid, labels, affinity, cpus, memory, placement },
+    ];
   });
 }
 
@@ -96,8 +106,18 @@ function placedOn(
 function standIns(namespaces: ReadonlySet<string>, hosts: Iterable<string>): PlacedVm[] {
   return [...hosts].flatMap((host) =>
     [...namespaces].map((namespace) => ({
-      ...{ namespace, name: `${STAND_IN}/${host}`, uid: `${STAND_IN}/${namespace}/${host}`, cpus: 0, memory: 0 },
-      ...{ labels: { [LACKS]: `${namespace}/${host}` }, affinity: [], placement: { zoneID: host, node: host } },
+      ...{
+        namespace,
+        name: `${STAND_IN}/${host}`,
+        uid: `${STAND_IN}/${namespace}/${host}`,
+        cpus: 0,
+        memory: 0,
+      },
+      ...{
+        labels: { [LACKS]: `${namespace}/${host}` },
+        affinity: [],
+        placement: { zoneID: host, node: host },
+      },
     })),
   );
 }

@@ -20,16 +20,14 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
-import { earlierIds, names, type OperationRecord } from '../tracked';
-import type { Daemon, HostSize } from './daemon';
-import { elementOf, NAMESPACES } from './facts';
+import { earlierIds, names } from '../tracked';
 import { platformError } from './faults';
-import type { Ground } from './ground';
-import { Host, type HostOptions } from './host';
-import { homeOf, machineOf, type Machine, type OnHost } from './machines';
-import { Observations } from './observations';
+import { Fleet } from './fleet';
+import type { HostOptions } from './host';
+import type { Machine } from './machines';
+import type { Observations } from './observations';
 import { Operation } from './operation';
-import { Places } from './places';
+import type { Places } from './places';
 
 /** What {@link LibvirtPlatform} works with. */
 export interface LibvirtOptions {
@@ -48,38 +46,15 @@ const OPENING = 60_000;
 export class LibvirtPlatform implements Platform {
   readonly name = 'libvirt';
   readonly capabilities = CAPABILITIES.libvirt;
-  readonly #hosts = new Map<string, Host>();
+  readonly #fleet: Fleet;
   readonly #observations: Observations;
   readonly #places: Places;
-  readonly #ground: Ground;
   readonly #locks = new Map<string, Promise<unknown>>();
 
   constructor({ hosts, solve = solveInThread, onBroken = () => undefined }: LibvirtOptions) {
-    this.#observations = new Observations(
-      hosts.map(({ name }) => name),
-      { hosts: () => this.#hosts, onBroken },
-    );
-    const { bindings, machines } = this.#observations;
-    this.#places = new Places({
-      solve,
-      resolve: (vm) => bindings.resolve(vm),
-      machines: () => machines.vms(),
-      sizes: () => this.#sizes(),
-      daemon: (host) => this.#daemon(host),
-      fetch: (vm, signal) => this.#fetch(vm, signal),
-    });
-    this.#ground = {
-      daemon: (host) => this.#daemon(host),
-      fetch: (vm, signal) => this.#fetch(vm, signal),
-      reachable: (vm, signal) => this.#reachable(vm, signal),
-      until: (vm, met, signal) => this.#observations.until(vm, met, signal),
-      record: (machine, text, to, signal) => this.#record(machine, text, to, signal),
-      recordOf: (machine) => this.#observations.recordOf(machine),
-      refuseDouble: (machine, host) => this.#refuseDouble(machine, host),
-      superseded,
-      changed: (vm) => this.#observations.tell(vm),
-    };
-    for (const options of hosts) this.#hosts.set(options.name, new Host(options, this.#observations));
+    this.#fleet = new Fleet(hosts, onBroken, solve);
+    this.#observations = this.#fleet.observations;
+    this.#places = this.#fleet.places;
   }
 
   async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
@@ -146,7 +121,7 @@ export class LibvirtPlatform implements Platform {
 
   async close(): Promise<void> {
     this.#observations.close();
-    await Promise.all([...this.#hosts.values()].map((host) => host.close()));
+    await this.#fleet.close();
   }
 
   // ---- Power ------------------------------------------------------------------------------------------------------------------------
@@ -189,12 +164,12 @@ export class LibvirtPlatform implements Platform {
     const record = this.#observations.recordOf(fresh);
     const mine = own && (own.recorded || own.active) ? own.record : undefined;
     const newest = mine && !(record && record.sequence >= mine.sequence) ? mine : record;
-    if (newest && newest.sequence > operation.sequence) throw superseded(request, newest);
+    if (newest && newest.sequence > operation.sequence) throw this.#fleet.superseded(request, newest);
     if (own?.active && own.record.id === operation.id) return undefined;
     if (names(newest, operation.id)) return undefined;
     const softly = powerState !== 'PoweredOn' && mode !== 'Hard';
     const is = fresh.power ?? this.#observations.lastPower(fresh.uuid);
-    const next = new Operation(this.#ground, fresh.uuid, request, {
+    const next = new Operation(this.#fleet, fresh.uuid, request, {
       ...operation,
       ...{ to: targetOf(powerState, is), caller, at: Date.now(), guest: softly ? guestShutdownTimeout : 0 },
       earlier: earlierIds(newest, operation.sequence),
@@ -202,38 +177,6 @@ export class LibvirtPlatform implements Platform {
     own?.end();
     operations.set(fresh.uuid, next);
     return next;
-  }
-
-  /** A power-on makes a promised place firm, a power-off frees it. */
-  async #record(machine: Machine, text: string, to: PowerState, signal: AbortSignal): Promise<void> {
-    for (const { host, facts } of machine.on) {
-      const daemon = await this.#daemon(host);
-      await daemon.setMetadata(facts.domain, NAMESPACES.operation, elementOf('operation', text), signal);
-    }
-    if (this.#hosts.size === 1 || to === 'Suspended') return;
-    const { place } = machine;
-    const home = homeOf(machine)?.host;
-    const host = to === 'PoweredOn' || machine.on.length === 1 ? home : undefined;
-    const hosts = machine.on.map((each) => each.host);
-    const stands = place?.host === host && place?.caller === undefined && place?.hosts.join() === hosts.join();
-    if (stands) return;
-    const { released } = place ?? {};
-    await this.#places.write(machine, { ...(host !== undefined && { host }), ...(released && { released }) }, signal);
-  }
-
-  /** LIBVIRT-14: hosts that have the VM were read just now; others may have it while they are away. */
-  #refuseDouble(machine: Machine, host: string): void {
-    const known = machine.place?.hosts ?? [];
-    const away = [...this.#hosts.values()].filter(({ name, size, live }) => {
-      if (name === host || live) return false;
-      return known.includes(name) || (size === undefined && known.length === 0);
-    });
-    if (away.length === 0) return;
-    const list = away.map(({ name }) => name).join(', ');
-    throw new PlatformError(
-      'Transient',
-      `VM ${machine.name} may run on ${list}, which cannot be reached: it is not started on ${host} before that is known; bring the host back, or make sure that it is off and take it out of the Platform`,
-    );
   }
 
   // ---- Reading ----------------------------------------------------------------------------------------------------------------------
@@ -254,54 +197,10 @@ export class LibvirtPlatform implements Platform {
     signal: AbortSignal | undefined,
   ): Promise<Machine | undefined> {
     try {
-      return await this.#fetch(uuid, signal);
+      return await this.#fleet.fetch(uuid, signal);
     } catch (error: unknown) {
       throw platformError(error, `VM ${virtualMachineKey(vm)}`);
     }
-  }
-
-  /** Reads a VM on all its hosts. One that runs on a host that can be reached runs there, whatever the others would say. */
-  async #fetch(uuid: string, signal: AbortSignal | undefined): Promise<Machine | undefined> {
-    const known = this.#observations.machines.get(uuid)?.on ?? [];
-    const read = await Promise.allSettled(known.map(({ host }) => this.#host(host).read(uuid, signal)));
-    const on: OnHost[] = [];
-    let failure: unknown;
-    read.forEach((each, index) => {
-      const { host, facts } = known[index] as OnHost;
-      if (each.status === 'fulfilled') {
-        this.#observations.took(host, uuid, each.value);
-        if (each.value) on.push({ host, facts: each.value });
-      } else {
-        failure = each.reason;
-        // What it said last.
-        on.push({ host, facts });
-      }
-    });
-    signal?.throwIfAborted();
-    const [first] = on;
-    const machine = first && machineOf(on);
-    const certain = failure === undefined || (machine?.at && this.#hosts.get(machine.at.host)?.live);
-    if (!certain) throw failure;
-    return machine;
-  }
-
-  #reachable(uuid: string, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = (settle: () => void): void => {
-        stop();
-        signal.removeEventListener('abort', abort);
-        settle();
-      };
-      const abort = (): void => end(() => reject(signal.reason as Error));
-      const look = (): void => {
-        const on = this.#observations.machines.get(uuid)?.on ?? [];
-        if (on.every(({ host }) => this.#hosts.get(host)?.live)) end(resolve);
-      };
-      const stop = this.#observations.onLive(look);
-      signal.addEventListener('abort', abort, { once: true });
-      if (signal.aborted) abort();
-      else look();
-    });
   }
 
   #knownState(vm: VirtualMachineRef, machine: Machine): VirtualMachineState {
@@ -320,22 +219,6 @@ export class LibvirtPlatform implements Platform {
     }
     const status = { powerState: 'PoweredOff' as const, at: Date.now() };
     return { vm, status, operation: { ...operation, phase: 'Done' } };
-  }
-
-  #host(name: string): Host {
-    const host = this.#hosts.get(name);
-    if (!host) throw new Error(`there is no host ${name}`);
-    return host;
-  }
-
-  async #daemon(name: string): Promise<Daemon> {
-    return this.#host(name).changes();
-  }
-
-  #sizes(): Map<string, HostSize> {
-    return new Map(
-      [...this.#hosts.values()].flatMap(({ name, live, size }) => (live && size ? [[name, size] as const] : [])),
-    );
   }
 
   /** Resolves once the hosts have been read, or `signal` aborts. @throws PlatformError where none can be reached */
@@ -371,17 +254,6 @@ function targetOf(wanted: PowerState, is: PowerState | undefined): PowerState {
 function transient(error: unknown, what: string): PlatformError {
   const { message } = platformError(error, what);
   return new PlatformError('Transient', message, undefined, { cause: error });
-}
-
-/** A newer operation is on record. */
-function superseded({ operation, vm }: PowerRequest, newest: OperationRecord): PlatformError {
-  const { id, sequence, caller } = newest;
-  return new PlatformError(
-    'Superseded',
-    `operation ${operation.id} on VM ${virtualMachineKey(vm)} has sequence ${operation.sequence}, and operation ${id} of ${caller} has ${sequence}: a newer decision has taken over`,
-    undefined,
-    { recorded: { sequence, caller } },
-  );
 }
 
 /** The same promise, which rejects with the reason of `signal` once that aborts. */

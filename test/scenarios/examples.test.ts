@@ -15,7 +15,8 @@ const folders = exampleFolders();
 /** Every file of every example, by a flat name. */
 function allFiles(): Record<string, string> {
   const files: Record<string, string> = {};
-  for (const folder of folders) {
+  // Its VMs are real: scenarios/libvirt.test.ts.
+  for (const folder of folders.filter((name) => name !== 'libvirt')) {
     for (const file of readdirSync(path.join(EXAMPLES, folder))) {
       if (/\.(ya?ml|json)$/.test(file)) {
         files[`${folder}--${file}`] = readFileSync(path.join(EXAMPLES, folder, file), 'utf8');
@@ -85,6 +86,7 @@ it('there is an example of every case of the manual', () => {
     'dev-environment',
     'dr-site',
     'e-commerce-platform',
+    'libvirt',
     'mixed-members',
     'nested',
     'probes',

@@ -193,7 +193,12 @@ export async function startLibvirt(): Promise<TestLibvirt> {
 
 async function withDaemon(socket: string, use: (daemon: Daemon) => Promise<void>): Promise<void> {
   const transport = { type: 'Socket' as const, paths: [socket] };
-  const daemon = await Daemon.open(transport, 'qemu:///session', () => undefined, AbortSignal.timeout(30_000));
+  const daemon = await Daemon.open(
+    transport,
+    'qemu:///session',
+    () => undefined,
+    AbortSignal.timeout(30_000),
+  );
   try {
     await use(daemon);
   } finally {
@@ -220,7 +225,11 @@ function bootSector(code: Buffer): Buffer {
   return sector;
 }
 
-function domainXml(name: string, dir: string, { guest = 'button', uuid, mode, disk, emulator, network }: DomainOptions): string {
+function domainXml(
+  name: string,
+  dir: string,
+  { guest = 'button', uuid, mode, disk, emulator, network }: DomainOptions,
+): string {
   const linux = guest === 'linux';
   const text = (value: string): string =>
     value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/'/g, '&apos;');

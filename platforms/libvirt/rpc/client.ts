@@ -6,6 +6,7 @@
  *     what is waiting is bounded.
  * LIBVIRT-5: a connection on which nothing arrives for {@link SILENCE} although the daemon was asked for a sign of life is given up.
  */
+import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { FrameReader, MESSAGE_TYPES, PROGRAMS, STATUS, writeFrame, type Frame } from './frames';
 import { XdrReader } from './xdr';
@@ -61,6 +62,8 @@ export class RpcClient {
   #heard = Date.now();
 
   constructor(stream: Duplex, onEvent: (procedure: number, body: XdrReader) => void = () => undefined) {
+    // Every call and every reading listens.
+    setMaxListeners(0, this.#closed.signal);
     this.#stream = stream;
     this.#onEvent = onEvent;
     stream.on('data', (chunk: Buffer) => this.#received(chunk));

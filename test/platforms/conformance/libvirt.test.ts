@@ -43,7 +43,10 @@ class LibvirtUnderTest implements PlatformUnderTest {
   async start(): Promise<void> {
     this.#started = await startLibvirt();
     const wrapper = path.join(this.#part.dir, 'guest/slow');
-    writeFileSync(wrapper, '#!/bin/sh\ncase "$*" in *-name*) sleep 0.7;; esac\nexec qemu-system-x86_64 "$@"\n');
+    writeFileSync(
+      wrapper,
+      '#!/bin/sh\ncase "$*" in *-name*) sleep 0.7;; esac\nexec qemu-system-x86_64 "$@"\n',
+    );
     chmodSync(wrapper, 0o755);
   }
 
@@ -102,7 +105,8 @@ class LibvirtUnderTest implements PlatformUnderTest {
 
   async vanish(vm: VirtualMachineRef): Promise<void> {
     const uuid = uuidOf(vm);
-    for (const virsh of [this.#part.virsh, this.#part.virshTest]) {
+    for (const which of ['virsh', 'virshTest'] as const) {
+      const virsh = (...args: string[]): Promise<string> => this.#part[which](...args);
       await virsh('undefine', '--managed-save', uuid).catch(() => undefined);
       await virsh('destroy', uuid).catch(() => undefined);
     }
@@ -208,7 +212,9 @@ class LibvirtUnderTest implements PlatformUnderTest {
 
   throttle = leftOut('libvirt asks nobody to come back later');
   credentials = leftOut('a socket has none, and those of ssh and TLS do not expire in a connection');
-  forbidden = leftOut('rights on single calls come from polkit, which a daemon of an ordinary user does not ask');
+  forbidden = leftOut(
+    'rights on single calls come from polkit, which a daemon of an ordinary user does not ask',
+  );
 
   get #part(): TestLibvirt {
     if (!this.#started) throw new Error('the part is not started');
@@ -232,8 +238,16 @@ class LibvirtUnderTest implements PlatformUnderTest {
   #forgery(written: (record: object) => string | undefined): (vm: VirtualMachineRef) => Promise<void> {
     return async (vm) => {
       const vmId = uuidOf(vm);
-      const text = written({ vm: vmId, id: 'x', seq: 1, to: 'PoweredOff', by: 'x', at: '2026-01-01T00:00:00Z' });
-      const element = text === undefined ? '<operation><id>x</id></operation>' : `<operation>${text}</operation>`;
+      const text = written({
+        vm: vmId,
+        id: 'x',
+        seq: 1,
+        to: 'PoweredOff',
+        by: 'x',
+        at: '2026-01-01T00:00:00Z',
+      });
+      const element =
+        text === undefined ? '<operation><id>x</id></operation>' : `<operation>${text}</operation>`;
       await this.#part.setMetadata(vmId, 'https://vmgroup.dev/libvirt/operation', element);
     };
   }

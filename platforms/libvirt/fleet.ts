@@ -1,0 +1,167 @@
+/** All hosts of a platform, and what operations and places do with their VMs. */
+import type { PowerState } from '../../api';
+import type { Solve } from '../../placement';
+import { virtualMachineKey } from '../observer';
+import { PlatformError, type PowerRequest } from '../platform';
+import type { OperationRecord } from '../tracked';
+import type { Daemon, HostSize } from './daemon';
+import { elementOf, NAMESPACES } from './facts';
+import type { Ground } from './ground';
+import { Host, type HostOptions } from './host';
+import { homeOf, machineOf, type Machine, type OnHost } from './machines';
+import { Observations } from './observations';
+import { Places } from './places';
+
+/** The hosts, followed from the start until `close`. */
+export class Fleet implements Ground {
+  readonly observations: Observations;
+  readonly places: Places;
+  readonly #hosts = new Map<string, Host>();
+
+  constructor(
+    hosts: readonly HostOptions[],
+    onBroken: (error: unknown, retryIn: number) => void,
+    solve: Solve,
+  ) {
+    this.observations = new Observations(
+      hosts.map(({ name }) => name),
+      { hosts: () => this.#hosts, onBroken },
+    );
+    const { bindings, machines } = this.observations;
+    this.places = new Places({
+      solve,
+      resolve: (vm) => bindings.resolve(vm),
+      machines: () => machines.vms(),
+      sizes: () => this.#sizes(),
+      daemon: (host) => this.daemon(host),
+      fetch: (vm, signal) => this.fetch(vm, signal),
+    });
+    for (const options of hosts) this.#hosts.set(options.name, new Host(options, this.observations));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#hosts.values()].map((host) => host.close()));
+  }
+
+  until(vm: string, met: (machine: Machine) => boolean, signal: AbortSignal): Promise<Machine | undefined> {
+    return this.observations.until(vm, met, signal);
+  }
+
+  recordOf(machine: Machine): OperationRecord | undefined {
+    return this.observations.recordOf(machine);
+  }
+
+  changed(vm: string): void {
+    this.observations.tell(vm);
+  }
+
+  /** A power-on makes a promised place firm, a power-off frees it. */
+  async record(machine: Machine, text: string, to: PowerState, signal: AbortSignal): Promise<void> {
+    for (const { host, facts } of machine.on) {
+      const daemon = await this.daemon(host);
+      await daemon.setMetadata(facts.domain, NAMESPACES.operation, elementOf('operation', text), signal);
+    }
+    if (this.#hosts.size === 1 || to === 'Suspended') return;
+    const { place } = machine;
+    const home = homeOf(machine)?.host;
+    const host = to === 'PoweredOn' || machine.on.length === 1 ? home : undefined;
+    const hosts = machine.on.map((each) => each.host);
+    const stands =
+      place?.host === host && place?.caller === undefined && place?.hosts.join() === hosts.join();
+    if (stands) return;
+    const { released } = place ?? {};
+    await this.places.write(
+      machine,
+      { ...(host !== undefined && { host }), ...(released && { released }) },
+      signal,
+    );
+  }
+
+  /** LIBVIRT-14: hosts that have the VM were read just now; others may have it while they are away. */
+  refuseDouble(machine: Machine, host: string): void {
+    const known = machine.place?.hosts ?? [];
+    const away = [...this.#hosts.values()].filter(({ name, size, live }) => {
+      if (name === host || live) return false;
+      return known.includes(name) || (size === undefined && known.length === 0);
+    });
+    if (away.length === 0) return;
+    const list = away.map(({ name }) => name).join(', ');
+    throw new PlatformError(
+      'Transient',
+      `VM ${machine.name} may run on ${list}, which cannot be reached: it is not started on ${host} before that is known; bring the host back, or make sure that it is off and take it out of the Platform`,
+    );
+  }
+
+  /** A newer operation is on record. */
+  superseded({ operation, vm }: PowerRequest, newest: OperationRecord): PlatformError {
+    const { id, sequence, caller } = newest;
+    return new PlatformError(
+      'Superseded',
+      `operation ${operation.id} on VM ${virtualMachineKey(vm)} has sequence ${operation.sequence}, and operation ${id} of ${caller} has ${sequence}: a newer decision has taken over`,
+      undefined,
+      { recorded: { sequence, caller } },
+    );
+  }
+
+  /** Reads a VM on all its hosts. One that runs on a host that can be reached runs there, whatever the others would say. */
+  async fetch(uuid: string, signal: AbortSignal | undefined): Promise<Machine | undefined> {
+    const known = this.observations.machines.get(uuid)?.on ?? [];
+    const read = await Promise.allSettled(known.map(({ host }) => this.#host(host).read(uuid, signal)));
+    const on: OnHost[] = [];
+    let failure: unknown;
+    read.forEach((each, index) => {
+      const { host, facts } = known[index] as OnHost;
+      if (each.status === 'fulfilled') {
+        this.observations.took(host, uuid, each.value);
+        if (each.value) on.push({ host, facts: each.value });
+      } else {
+        failure = each.reason;
+        // What it said last.
+        on.push({ host, facts });
+      }
+    });
+    signal?.throwIfAborted();
+    const [first] = on;
+    const machine = first && machineOf(on);
+    const certain = failure === undefined || (machine?.at && this.#hosts.get(machine.at.host)?.live);
+    if (!certain) throw failure;
+    return machine;
+  }
+
+  reachable(uuid: string, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        stop();
+        signal.removeEventListener('abort', abort);
+        settle();
+      };
+      const abort = (): void => end(() => reject(signal.reason as Error));
+      const look = (): void => {
+        const on = this.observations.machines.get(uuid)?.on ?? [];
+        if (on.every(({ host }) => this.#hosts.get(host)?.live)) end(resolve);
+      };
+      const stop = this.observations.onLive(look);
+      signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) abort();
+      else look();
+    });
+  }
+
+  #host(name: string): Host {
+    const host = this.#hosts.get(name);
+    if (!host) throw new Error(`there is no host ${name}`);
+    return host;
+  }
+
+  async daemon(host: string): Promise<Daemon> {
+    return this.#host(host).changes();
+  }
+
+  #sizes(): Map<string, HostSize> {
+    return new Map(
+      [...this.#hosts.values()].flatMap(({ name, live, size }) =>
+        live && size ? [[name, size] as const] : [],
+      ),
+    );
+  }
+}

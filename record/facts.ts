@@ -11,6 +11,7 @@ import type {
   MemberKind,
   PowerMode,
   PowerState,
+  RecoveryTargets,
   WhenParked,
 } from '../api';
 import type { DesiredPowerState, ExceptionReason, MemberKey, OutcomeType, SetAsideReason } from '../contract';
@@ -55,6 +56,8 @@ export interface RecordedPlan {
   powerOffMode?: PowerMode;
   suspendMode?: PowerMode;
   forceSync?: string;
+  /** The run is a rehearsal. */
+  test?: true;
   tiers: RecordedTier[];
   policy: {
     operationTimeout: number;
@@ -63,6 +66,7 @@ export interface RecordedPlan {
     retry: { maximumAttempts: number; initialInterval: number; maximumInterval: number };
     drift: { action: DriftAction; maxCorrections: number; window: number };
     deletion?: DeletionPolicy;
+    targets?: RecoveryTargets;
   };
 }
 
@@ -75,6 +79,7 @@ export interface RecordedTier {
   gateTimeout: number;
   whenParked: WhenParked;
   quorum?: number;
+  targets?: RecoveryTargets;
   members: RecordedMember[];
 }
 

@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../api';
-import type { RecordEvent } from '../events';
+import type { RecordEvent, RunRef } from '../events';
 
 /** Hash before the first entry of a chain. */
 export const NO_HASH = '0'.repeat(64);
@@ -73,4 +73,29 @@ export function nextEntry(
 
 function after({ number, hash }: Head): Link {
   return { number: number + 1, previous: hash };
+}
+
+/** A value as an entry; undefined: it is none. Whether it is as it was written, its hash says. */
+export function asEntry(value: unknown): RecordEntry | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { installation, hash, chain, runChain, event, signature } = value as Partial<RecordEntry>;
+  const isEntry =
+    typeof installation === 'string' &&
+    typeof hash === 'string' &&
+    isLink(chain) &&
+    (runChain === undefined || isLink(runChain)) &&
+    (signature === undefined || typeof signature === 'string') &&
+    typeof event?.kind === 'string' &&
+    typeof event.time === 'string' &&
+    ('run' in event ? isRun(event.run) && typeof event.execution === 'string' : runChain === undefined);
+  return isEntry ? (value as RecordEntry) : undefined;
+}
+
+function isLink(value: Partial<Link> | undefined): boolean {
+  return Number.isSafeInteger(value?.number) && typeof value?.previous === 'string';
+}
+
+function isRun(run: Partial<RunRef> | undefined): boolean {
+  const { namespace, group, workflowId, runId, root } = run ?? {};
+  return [namespace, group, workflowId, runId, root].every((text) => typeof text === 'string');
 }

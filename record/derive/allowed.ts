@@ -55,6 +55,9 @@ const observation = v.object({
 
 const retry = v.object({ maximumAttempts: number, initialInterval: number, maximumInterval: number });
 
+/** Recovery targets, milliseconds. */
+const targets = v.object({ rto: number });
+
 const setAside = v.object({
   reason: v.picklist(['Parked', 'Skipped', 'MarkedReady', 'Drifted', 'DriftLimit', 'NoRoom']),
   message: text,
@@ -100,6 +103,7 @@ function planSchema(depth: number): v.GenericSchema<unknown, SentPlan> {
     gateTimeout: number,
     whenParked: v.picklist(['Hold', 'Continue', 'Fail']),
     quorum: v.exactOptional(number),
+    targets: v.exactOptional(targets),
     members: list(member),
   });
   return v.object({
@@ -111,6 +115,7 @@ function planSchema(depth: number): v.GenericSchema<unknown, SentPlan> {
     powerOffMode: v.exactOptional(mode),
     suspendMode: v.exactOptional(mode),
     forceSync: v.exactOptional(name),
+    test: v.exactOptional(v.literal(true)),
     tiers: list(tier),
     policy: v.object({
       operationTimeout: number,
@@ -123,6 +128,7 @@ function planSchema(depth: number): v.GenericSchema<unknown, SentPlan> {
         window: number,
       }),
       deletion: v.exactOptional(v.picklist(['Orphan', 'Cascade'])),
+      targets: v.exactOptional(targets),
     }),
   });
 }

@@ -1,0 +1,83 @@
+/**
+ * Signatures: JWS (RFC 7515) with Ed25519, by `jose`.
+ *
+ * SIGN-1: a signature is accepted only if it was made by the key that the caller names; the key that a signature names itself proves nothing.
+ */
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { CompactSign, compactVerify } from 'jose';
+
+/** Makes a JWS in compact form over a text. */
+export interface Signer {
+  /** Fingerprint of the public key: SHA-256 of its SPKI form, hexadecimal. */
+  keyId: string;
+  sign(payload: string): Promise<string>;
+}
+
+/** Checks a JWS. */
+export interface Verifier {
+  keyId: string;
+  /** The signed text; undefined: this key did not sign it. */
+  open(jws: string): Promise<string | undefined>;
+}
+
+/** Thrown if a key cannot be used. */
+export class KeyError extends Error {
+  override readonly name = 'KeyError';
+}
+
+/**
+ * A signer.
+ *
+ * @param pem private Ed25519 key, PKCS #8 in PEM.
+ * @throws KeyError if it is none.
+ */
+export function signerOf(pem: string): Signer {
+  const key = parsed(() => createPrivateKey(pem), 'private');
+  const keyId = fingerprint(createPublicKey(key));
+  return {
+    keyId,
+    sign: (payload) =>
+      new CompactSign(new TextEncoder().encode(payload))
+        .setProtectedHeader({ alg: 'EdDSA', kid: keyId })
+        .sign(key),
+  };
+}
+
+/**
+ * A verifier.
+ *
+ * @param pem public Ed25519 key, SPKI in PEM. The private key does as well.
+ * @throws KeyError if it is none.
+ */
+export function verifierOf(pem: string): Verifier {
+  const key = parsed(() => createPublicKey(pem), 'public');
+  return {
+    keyId: fingerprint(key),
+    open: async (jws) => {
+      try {
+        const { payload } = await compactVerify(jws, key, { algorithms: ['EdDSA'] });
+        return new TextDecoder().decode(payload);
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+function parsed(make: () => KeyObject, kind: string): KeyObject {
+  let key: KeyObject;
+  try {
+    key = make();
+  } catch (error: unknown) {
+    throw new KeyError(`it is no ${kind} key in PEM`, { cause: error });
+  }
+  if (key.asymmetricKeyType !== 'ed25519')
+    throw new KeyError(`it is a key of type ${key.asymmetricKeyType ?? 'unknown'}, not Ed25519`);
+  return key;
+}
+
+function fingerprint(key: KeyObject): string {
+  return createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex');
+}

@@ -310,7 +310,7 @@ export type HistoryFact =
   | HistoryEventUnknown;
 
 /** What the server showed of an open execution, and keeps in no history. */
-export type ServerFact = ActivityPaused | ActivityOptionsChanged | RunControlled;
+export type ServerFact = ActivityOptionsChanged;
 
 /** The recorder saw the execution for the first time, before its end. */
 export interface ExecutionSeen {

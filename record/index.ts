@@ -1,5 +1,20 @@
 /** The record: every fact of every run, append-only, hash-chained and signed, for longer than Temporal keeps histories. */
 export {
+  BundleError,
+  makeBundle,
+  readBundle,
+  recordedRuns,
+  unrecordedRun,
+  verifyBundle,
+  type Bundle,
+  type BundledHistory,
+  type BundledRun,
+  type Fault,
+  type Replay,
+  type VerifyOptions,
+} from './bundle';
+export { KeyError, signerOf, verifierOf, type RecordEntry, type Signer, type Verifier } from './chain';
+export {
   deriveEvents,
   HistoryError,
   WITHOUT_MEANING,
@@ -7,5 +22,24 @@ export {
   type DeriveOptions,
   type ExecutionName,
 } from './derive';
+export { eventLine, eventsAsCsv, type EventLine } from './event-lines';
 export type * from './events';
 export type * from './facts';
+export {
+  Recorder,
+  startRecorder,
+  temporalHistories,
+  type PassReport,
+  type RecorderLogger,
+  type RunningRecorder,
+  type TemporalHistories,
+} from './recorder';
+export {
+  openFileReader,
+  openFileStore,
+  openPostgresStore,
+  RecordError,
+  type EntryFilter,
+  type RecordReader,
+  type RecordStore,
+} from './store';

@@ -54,6 +54,12 @@ export function sha256(text: string | Uint8Array): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
+/** What an entry says of a history: its length, and the hash of its canonical JSON. */
+export function historyMark(history: unknown): { events: number; sha256: string } {
+  const { events } = history as { events?: unknown };
+  return { events: Array.isArray(events) ? events.length : 0, sha256: sha256(canonicalJson(history)) };
+}
+
 /** The next entry of an installation and of a run. */
 export function nextEntry(
   installation: string,

@@ -1,4 +1,14 @@
 /** Hash chains of the record, and their signatures. */
-export { asEntry, EMPTY, hashOf, NO_HASH, sha256, type Head, type Link, type RecordEntry } from './entry';
+export {
+  asEntry,
+  EMPTY,
+  hashOf,
+  historyMark,
+  NO_HASH,
+  sha256,
+  type Head,
+  type Link,
+  type RecordEntry,
+} from './entry';
 export { entryFault, isSigned, link, type Ends } from './link';
 export { KeyError, signerOf, verifierOf, type Signer, type Verifier } from './signer';

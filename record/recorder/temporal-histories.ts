@@ -1,0 +1,115 @@
+/** What the recorder asks of Temporal. None of it is a billable action. */
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { temporal } from '@temporalio/proto';
+import { RUNS_QUERY } from '../../contract';
+import { activityOptions, type ActivityOptions, type Described } from './server-facts';
+import type { ExecutionName } from '../derive';
+
+/** An execution as visibility lists it. Times in milliseconds since the epoch. */
+export interface ListedExecution extends ExecutionName {
+  startedAt: number;
+  /** Absent: it is open. */
+  closedAt?: number;
+}
+
+/** What the server still has of an execution. */
+export interface FoundExecution {
+  /** Temporal's status: `RUNNING`, `COMPLETED`, `TERMINATED`, ... */
+  status: string;
+  /** Of its open activities. */
+  options: ActivityOptions;
+}
+
+/** The calls. Each rejects if the server does not answer. */
+export interface TemporalHistories {
+  /** All executions of groups that are open, or that were closed since a time. */
+  open(): AsyncIterable<ListedExecution>;
+  closedSince(at: number | undefined): AsyncIterable<ListedExecution>;
+  /** Undefined: the server does not have it any more. */
+  describe(execution: ExecutionName): Promise<FoundExecution | undefined>;
+  /** In the JSON form of Temporal's tools; undefined: the server does not have it any more. */
+  history(execution: ExecutionName): Promise<string | undefined>;
+  /** Milliseconds for which the server keeps closed executions. */
+  retention(): Promise<number>;
+}
+
+/** Milliseconds that one call may take. */
+const CALL_TIMEOUT = 30_000;
+/** Code of gRPC: there is no such execution. */
+const NOT_FOUND = 5;
+/** Default retention of a namespace, where the server names none, milliseconds. */
+const DEFAULT_RETENTION = 3 * 86_400_000;
+
+/** A history as the server returns it. */
+type History = temporal.api.history.v1.IHistory;
+
+/**
+ * The calls on a real server.
+ *
+ * @param decode makes encrypted payloads of a history readable; left out: they are not encrypted.
+ */
+export function temporalHistories(
+  client: Client,
+  decode: (history: History) => Promise<History> = async (history) => history,
+): TemporalHistories {
+  const { namespace } = client.options;
+  const call = <T>(make: () => Promise<T>): Promise<T> =>
+    client.withDeadline(Date.now() + CALL_TIMEOUT, make);
+  return {
+    open: () => listed(client, `${RUNS_QUERY} AND ExecutionStatus = 'Running'`),
+    closedSince: (at) => {
+      const since = at === undefined ? '' : ` AND CloseTime >= '${new Date(at).toISOString()}'`;
+      return listed(client, `${RUNS_QUERY} AND ExecutionStatus != 'Running'${since}`);
+    },
+    describe: ({ workflowId, runId }) =>
+      unlessGone(async () => {
+        const execution = { workflowId, runId };
+        const raw = await call(() =>
+          client.workflowService.describeWorkflowExecution({ namespace, execution }),
+        );
+        return { status: statusOf(raw), options: activityOptions(raw) };
+      }),
+    history: ({ workflowId, runId }) =>
+      unlessGone(async () =>
+        historyToJSON(
+          await decode(await call(() => client.workflow.getHandle(workflowId, runId).fetchHistory())),
+        ),
+      ),
+    retention: async () => {
+      const { config } = await call(() => client.workflowService.describeNamespace({ namespace }));
+      const seconds = Number(config?.workflowExecutionRetentionTtl?.seconds?.toString() ?? 0);
+      return seconds > 0 ? seconds * 1000 : DEFAULT_RETENTION;
+    },
+  };
+}
+
+async function* listed(client: Client, query: string): AsyncIterable<ListedExecution> {
+  for await (const info of client.workflow.list({ query, pageSize: 1_000 })) yield listedOf(info);
+}
+
+function listedOf({ workflowId, runId, startTime, closeTime }: WorkflowExecutionInfo): ListedExecution {
+  return {
+    ...{ workflowId, runId, startedAt: startTime.getTime() },
+    ...(closeTime && { closedAt: closeTime.getTime() }),
+  };
+}
+
+function statusOf({ workflowExecutionInfo }: Described): string {
+  const status = workflowExecutionInfo?.status ?? 0;
+  const name = temporal.api.enums.v1.WorkflowExecutionStatus[status] ?? 'UNSPECIFIED';
+  return name.replace('WORKFLOW_EXECUTION_STATUS_', '');
+}
+
+async function unlessGone<T>(make: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await make();
+  } catch (error: unknown) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    const isGone =
+      (cause instanceof Error && 'code' in cause && cause.code === NOT_FOUND) ||
+      (error instanceof Error && error.name === 'WorkflowNotFoundError');
+    if (isGone) return undefined;
+    throw error;
+  }
+}

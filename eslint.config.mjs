@@ -25,6 +25,7 @@ const doors = {
   activities: ['activities'],
   bridge: ['bridge', 'bridge/source'],
   record: ['record'],
+  board: ['board'],
   worker: ['worker'],
   cli: ['cli'],
 };
@@ -43,6 +44,7 @@ const table = {
   activities: { may: ['api', 'contract', 'platforms'] },
   bridge: { may: ['api', 'contract', 'insight', 'placement', 'kubernetes', 'http', 'files'] },
   record: { may: ['api', 'contract', 'files'] },
+  board: { may: ['api', 'contract', 'insight', 'http', 'record'] },
   worker: {
     may: [
       'api',
@@ -73,6 +75,7 @@ const table = {
       'activities',
       'bridge',
       'record',
+      'board',
       'worker',
     ],
   },

@@ -1,6 +1,7 @@
 /* eslint-disable @typescript-eslint/no-require-imports -- each of these takes up to hundreds of milliseconds to load */
 /** Modules that are slow to load. A command loads them when it first uses them, so that others need not wait for them. */
 import type * as Client from '@temporalio/client';
+import type * as Board from '../board';
 import type * as Bridge from '../bridge';
 import type * as Contract from '../contract';
 import type * as Encryption from '../encryption';
@@ -21,6 +22,8 @@ export const worker = (): typeof Worker => require('../worker') as typeof Worker
 export const contract = (): typeof Contract => require('../contract') as typeof Contract;
 /** Encryption of payloads. */
 export const encryption = (): typeof Encryption => require('../encryption') as typeof Encryption;
+/** The page that shows a failover. */
+export const board = (): typeof Board => require('../board') as typeof Board;
 /** The bridge, and what it has written. */
 export const bridge = (): typeof Bridge => require('../bridge') as typeof Bridge;
 /** The client of an API server. */

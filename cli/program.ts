@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import { registerCodec } from './codec';
+import { registerBoard } from './board';
 import { registerCompletion } from './completion';
 import { registerCrds } from './crds';
 import { registerDoctor } from './doctor';
@@ -23,7 +24,7 @@ type Register = (program: Command) => void;
 
 const SECTIONS: readonly (readonly [heading: string, registers: readonly Register[]])[] = [
   ['Start here:', [registerUp, registerValidate, registerPlan]],
-  ['Show:', [registerGet, registerWhy]],
+  ['Show:', [registerGet, registerWhy, registerBoard]],
   ['Operate:', [registerPower, registerOperatorCommands]],
   ['Evidence:', [registerExport]],
   ['Processes:', [registerServe, registerSimulator, registerCodec]],

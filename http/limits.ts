@@ -34,6 +34,8 @@ const COMMON = {
 export const HTTP_LIMITS = {
   /** `/healthz`, `/readyz` and `/metrics`: requests have no body. */
   health: { ...COMMON, connections: 256, bodyBytes: 0, allBodiesBytes: 0, keepAlive: 5 * SECOND },
+  /** The page and its changes: requests have no body. A viewer keeps its connection for as long as it looks. */
+  board: { ...COMMON, connections: 512, bodyBytes: 0, allBodiesBytes: 0, keepAlive: 5 * SECOND },
   /** A review holds the old and the new object, each as large as etcd allows (1.5 MiB). An API server keeps an idle connection for 90 s. */
   webhook: {
     ...COMMON,

@@ -13,7 +13,7 @@ export {
   type Hold,
   type HoldKind,
 } from './hold';
-export type { KnownCondition, KnownGroup, KnownMember } from './known-group';
+export { nameOf, openProgress, type KnownCondition, type KnownGroup, type KnownMember } from './known-group';
 export { pastRunOf, spread, type PastRun, type Spread } from './past-run';
 export type {
   FailingWorkflowTask,

@@ -5,4 +5,4 @@ export { wrapped, type Detail, type Drawing } from './lines';
 export { PastRuns } from './past-runs';
 export { storedGroup, type StoredGroup } from './stored-group';
 export { groupName, needsNewRun, runTime } from './view';
-export { followViews, loadTree, loadView, loadViews, noteIfStale, staleness } from './views';
+export { followViews, loadTree, loadView, loadViews, noteIfStale, staleness, treeAround } from './views';

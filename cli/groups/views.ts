@@ -1,9 +1,12 @@
 /** The views of groups that commands show: those of a data folder, or of the objects of a cluster. */
 import type { ObjectName } from '../../api';
+import { listed } from '../../api/text';
 import type { GroupView } from '../../bridge';
+import { CliError } from '../errors';
 import { isOnCluster, type GroupOptions } from '../options';
 import { clusterStaleness, clusterViews, followClusterViews } from './cluster-views';
 import { folderStaleness, folderViews, followFolderViews } from './folder-views';
+import { groupName } from './view';
 import type { ViewFeed } from './view-feed';
 
 /** Which groups on a cluster Temporal is asked about: none, those whose status has no place for runs, or also those with an open run. */
@@ -62,4 +65,33 @@ export function staleness(views: GroupView[], options: GroupOptions): string | u
 export function noteIfStale(views: GroupView[], options: GroupOptions): void {
   const note = staleness(views, options);
   if (note !== undefined) process.stderr.write(`note: ${note}\n`);
+}
+
+/**
+ * The views of the tree that a group is part of.
+ *
+ * @throws CliError if there is no such group among the views.
+ */
+export function treeAround(views: readonly GroupView[], { namespace, name }: ObjectName): GroupView[] {
+  const here = views.filter(({ metadata }) => metadata.namespace === namespace);
+  const byName = new Map(here.map((view) => [view.metadata.name, view]));
+  if (!byName.has(name))
+    throw new CliError(`there is no group ${namespace}/${name}`, [
+      here.length > 0
+        ? `groups in that namespace: ${listed(here.map(groupName), 10)}`
+        : 'list the groups: vmgroup get groups',
+    ]);
+  const top = topOf(byName, name);
+  return here.filter(({ metadata }) => topOf(byName, metadata.name) === top);
+}
+
+/** The topmost group above one. A circle of parents ends where it began. */
+function topOf(byName: ReadonlyMap<string, GroupView>, name: string): string {
+  const seen = new Set([name]);
+  for (let at = name; ;) {
+    const parent = byName.get(at)?.spec.groupName;
+    if (parent === undefined || !byName.has(parent) || seen.has(parent)) return at;
+    seen.add(parent);
+    at = parent;
+  }
 }

@@ -10,7 +10,7 @@ import type { Health } from '../../worker';
 import * as lazy from '../lazy';
 import { watchedNamespaces, type ClusterOptions } from '../options';
 import type { WatchedCluster } from './cluster';
-import type { RunningBridge } from './folder-bridge';
+import { behind, type RunningBridge } from './folder-bridge';
 import { startWebhook, type WebhookOptions } from './webhook';
 
 /** Options of {@link startClusterBridge}. */
@@ -62,6 +62,7 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
   return {
     bridge,
     views: () => bridge.views(),
+    behind: () => (bridge.leading() ? behind(bridge) : 'another bridge leads: look at its board'),
     stop: async () => {
       await webhook?.close();
       await bridge.stop();

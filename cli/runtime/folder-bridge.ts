@@ -11,6 +11,8 @@ import { logOnce, type WatchedCluster } from './cluster';
 export interface RunningBridge {
   bridge: Bridge;
   views: Bridge['views'];
+  /** Why the views are not up to date; undefined: they are. */
+  behind(): string | undefined;
   stop(): Promise<void>;
 }
 
@@ -56,12 +58,19 @@ export async function startFolderBridge(options: FolderBridgeOptions): Promise<R
   return {
     bridge,
     views: () => bridge.views(),
+    behind: () => behind(bridge),
     stop: async () => {
       await requests.stop();
       await bridge.stop();
       await statusStore.flush();
     },
   };
+}
+
+/** Why a bridge that is not ready shows what may be old. */
+export function behind(bridge: Bridge): string | undefined {
+  const { ready, message } = bridge.ready();
+  return ready ? undefined : message;
 }
 
 /** The manifests, with the VMs of the cluster if there is one. */

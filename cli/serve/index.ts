@@ -7,6 +7,7 @@ import {
   parsePort,
   platformsOption,
   SIMULATOR_ADDRESS,
+  withBoardLinks,
   withCluster,
   withTemporal,
 } from '../options';
@@ -43,7 +44,7 @@ Every option can be set in the environment: VMGROUP_* as shown, those of Tempora
 }
 
 function addBridgeOptions(command: Command): void {
-  command
+  withBoardLinks(command)
     .argument('[path...]', 'files and folders of manifests, with --source directory')
     .addOption(
       new Option('--source <kind>', 'where desired state is read: manifests, or the objects of a cluster')
@@ -69,6 +70,19 @@ function addBridgeOptions(command: Command): void {
     )
     .addOption(
       new Option('--webhook-key <file>', 'private key of the certificate, PEM').env('VMGROUP_WEBHOOK_KEY'),
+    )
+    .addOption(
+      new Option(
+        '--board-port <port>',
+        'port of the board, a page that shows the groups live (default: no board)',
+      )
+        .argParser(parsePort)
+        .env('VMGROUP_BOARD_PORT'),
+    )
+    .addOption(
+      new Option('--board-host <address>', 'address on which the board listens')
+        .env('VMGROUP_BOARD_HOST')
+        .default('127.0.0.1'),
     );
 }
 

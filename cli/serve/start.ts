@@ -11,6 +11,7 @@ import {
   openPlatforms,
   readPlatforms,
   workerStarts,
+  startBridgeBoard,
   startClusterBridge,
   startFolderBridge,
   watchCluster,
@@ -133,7 +134,7 @@ function notOfAPlatform(name: string, names: readonly string[]): CliError {
 }
 
 async function startBridge(
-  { paths, options, logger, running, health: { registry } }: StartInput,
+  { paths, options, target, logger, running, health: { registry } }: StartInput,
   { client }: TemporalClient,
   { observers, byDefault }: RunningPlatforms,
   cluster: WatchedCluster | undefined,
@@ -152,4 +153,6 @@ async function startBridge(
   showRuns(registry, () => bridge.views());
   running.bridge = bridge;
   running.closers.push(() => bridge.stop());
+  const board = await startBridgeBoard({ ...options, temporalNamespace: target.namespace }, bridge, logger);
+  if (board) running.closers.push(() => board.close());
 }

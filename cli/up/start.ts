@@ -11,7 +11,7 @@ import {
   workerStarts,
   type RunningPlatforms,
 } from '../runtime';
-import { openInBrowser } from './browser';
+import { openInBrowser } from '../browser';
 import type { Session } from './session';
 import { openTemporal, registerAttributes, workflowsPage, type ConnectedTemporal } from './temporal';
 

@@ -15,7 +15,7 @@ export const documents = [
 /** The folders of the product's code. */
 export const codeFolders = [
   ...['api', 'contract', 'insight', 'placement', 'kubernetes', 'http', 'files', 'workflows'],
-  ...['platforms', 'simulator', 'activities', 'bridge', 'record', 'worker', 'cli'],
+  ...['platforms', 'simulator', 'activities', 'bridge', 'record', 'board', 'worker', 'cli'],
 ];
 
 /** The product's code as one text. */

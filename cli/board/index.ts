@@ -1,0 +1,37 @@
+/** `vmgroup board`: its options. */
+import type { Command } from 'commander';
+import type { ObjectName } from '../../api';
+import {
+  optionalGroupArgument,
+  withBoard,
+  withSource,
+  withTemporal,
+  type BoardOptions,
+  type GroupOptions,
+} from '../options';
+import type * as Board from './board';
+
+const action = (): typeof Board => require('./board') as typeof Board;
+
+/** Adds the command. */
+export function registerBoard(program: Command): void {
+  withBoard(
+    withSource(
+      withTemporal(
+        program
+          .command('board')
+          .description('serve one page that shows the groups live, for everybody who watches a failover'),
+      ),
+    ),
+  )
+    .addArgument(optionalGroupArgument())
+    .option('--open', 'open the page in the browser')
+    .addHelpText(
+      'after',
+      `
+The board is read only, and listens on this machine only unless --host says otherwise: whoever reaches it sees names and errors of VMs.`,
+    )
+    .action((name: ObjectName | undefined, options: GroupOptions & BoardOptions & { open?: true }) =>
+      action().serveBoard(name, options),
+    );
+}

@@ -32,6 +32,7 @@ export class Fleet implements Ground {
       solve,
       resolve: (vm) => bindings.resolve(vm),
       machines: () => machines.vms(),
+      hostsOf: (machine) => this.#hostsOf(machine),
       sizes: () => this.#sizes(),
       daemon: (host) => this.daemon(host),
       fetch: (vm, signal) => this.fetch(vm, signal),
@@ -65,7 +66,7 @@ export class Fleet implements Ground {
     const { place } = machine;
     const home = homeOf(machine)?.host;
     const host = to === 'PoweredOn' || machine.on.length === 1 ? home : undefined;
-    const hosts = machine.on.map((each) => each.host);
+    const hosts = this.#hostsOf(machine);
     const stands =
       place?.host === host && place?.caller === undefined && place?.hosts.join() === hosts.join();
     if (stands) return;
@@ -75,6 +76,12 @@ export class Fleet implements Ground {
       { ...(host !== undefined && { host }), ...(released && { released }) },
       signal,
     );
+  }
+
+  /** Those that have it now, and those on record that cannot be asked. */
+  #hostsOf({ on, place }: Machine): string[] {
+    const away = (place?.hosts ?? []).filter((name) => this.#hosts.get(name)?.live === false);
+    return [...new Set([...on.map(({ host }) => host), ...away])];
   }
 
   /** LIBVIRT-14: hosts that have the VM were read just now; others may have it while they are away. */

@@ -19,6 +19,8 @@ export interface PlacesOptions {
   solve: Solve;
   resolve(vm: VirtualMachineRef): Binding<Machine>;
   machines(): Iterable<Machine>;
+  /** The hosts that have a VM, as far as that is known. */
+  hostsOf(machine: Machine): string[];
   /** Hosts that can be reached. */
   sizes(): ReadonlyMap<string, HostSize>;
   daemon(host: string): Promise<Daemon>;
@@ -63,7 +65,7 @@ export class Places {
     place: Omit<PlaceRecord, 'hosts' | 'at'>,
     signal?: AbortSignal,
   ): Promise<void> {
-    const hosts = machine.on.map(({ host }) => host);
+    const hosts = this.#options.hostsOf(machine);
     const text = writePlace({ ...place, hosts, at: Date.now() }, machine.uuid);
     for (const { host, facts } of machine.on) {
       const daemon = await this.#options.daemon(host);

@@ -30,9 +30,11 @@ import { readGuest } from './guest';
 import { Operation } from './operation';
 import { earlierIds, names, writeRecord } from '../tracked';
 import { Recorder, type RecordPlace } from './recorder';
+import { untilGone } from './leaving';
 import { absent, placeOf, superseded, unknownState } from './replies';
 import { element, orAborted, SoapClient, VimFault, type SoapOptions } from './soap';
 import { Stream } from './stream';
+import { Turns } from './turns';
 
 /** What {@link VspherePlatform} works with. */
 export interface VsphereOptions extends SoapOptions {
@@ -62,7 +64,7 @@ export class VspherePlatform implements Platform {
   readonly #observations: Observations;
   readonly #stream: Stream;
   readonly #ground: Ground;
-  readonly #locks = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   constructor(options: VsphereOptions) {
     const { scope = {}, records, overrideDrs = false, watchOnly = false } = options;
@@ -124,9 +126,13 @@ export class VspherePlatform implements Platform {
   }
 
   async power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState> {
-    const bound = await this.#find(request.vm, signal);
-    if (!bound) return this.#absent(request);
-    return this.#locked(bound.id, () => this.#accept(bound.id, request, signal));
+    for (let look = 1; ; look += 1) {
+      const bound = await this.#find(request.vm, signal);
+      if (!bound) return absent(request, this.#observations.bindings.resolve(request.vm), this.#client.host);
+      const state = await this.#turns.take(bound.id, () => this.#accept(bound.id, request, signal));
+      if (state) return state;
+      await untilGone(this.#observations, { vm: request.vm, id: bound.id, look }, signal);
+    }
   }
 
   async place(
@@ -154,18 +160,22 @@ export class VspherePlatform implements Platform {
     const bound = await this.#find(vm, signal);
     const facts = bound && (await this.#fetch(vm, bound.id, signal));
     const { question } = facts ?? {};
-    const name = virtualMachineKey(vm);
     if (!facts || question?.id !== answer.question)
-      throw new PlatformError('Permanent', `VM ${name} does not ask the question ${answer.question}`);
+      throw new PlatformError(
+        'Permanent',
+        `VM ${virtualMachineKey(vm)} does not ask the question ${answer.question}`,
+      );
     if (!question.choices.some(({ key }) => key === answer.choice)) {
       const choices = question.choices.map(({ key, label }) => `${key} (${label})`).join(', ');
-      throw new PlatformError('Permanent', `VM ${name} takes one of ${choices}, not ${answer.choice}`);
+      throw new PlatformError(
+        'Permanent',
+        `VM ${virtualMachineKey(vm)} takes one of ${choices}, not ${answer.choice}`,
+      );
     }
     const parameters = [element('questionId', answer.question), element('answerChoice', answer.choice)];
-    const target = { type: 'VirtualMachine', id: facts.id };
     await this.#client
-      .call(target, 'AnswerVM', parameters, { signal })
-      .catch((error: unknown) => Promise.reject(platformError(error, `VM ${name}`)));
+      .call({ type: 'VirtualMachine', id: facts.id }, 'AnswerVM', parameters, { signal })
+      .catch((error: unknown) => Promise.reject(platformError(error, `VM ${virtualMachineKey(vm)}`)));
   }
 
   async guest(
@@ -188,28 +198,16 @@ export class VspherePlatform implements Platform {
 
   // ---- Power ----------------------------------------------------------------------------------------------------------------------
 
-  /** One operation at a time on each VM: within the process reading and writing a record is one step. */
-  async #locked<T>(vm: string, step: () => Promise<T>): Promise<T> {
-    const before = this.#locks.get(vm) ?? Promise.resolve();
-    const mine = before.then(step, step);
-    this.#locks.set(vm, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#locks.get(vm) === mine) this.#locks.delete(vm);
-    }
-  }
-
   async #accept(
     id: string,
     request: PowerRequest,
     signal: AbortSignal | undefined,
-  ): Promise<VirtualMachineState> {
+  ): Promise<VirtualMachineState | undefined> {
     const { vm } = request;
     for (let write = 1; ; write += 1) {
       const at = Date.now();
       const fresh = await this.#fetch(vm, id, signal);
-      if (!fresh) return this.#absent(request);
+      if (!fresh) return undefined;
       if (fresh.power === undefined) throw unknownState(vm, fresh);
       const operation = this.#decide(fresh, request, fresh.power);
       if (!operation) return this.#knownState(vm, fresh, at);
@@ -302,8 +300,8 @@ export class VspherePlatform implements Platform {
 
   /** Which of some VMs the server has now. */
   async #refresh(vms: readonly VirtualMachineRef[], signal: AbortSignal | undefined): Promise<Set<string>> {
-    const { bindings, synced } = this.#observations;
-    if (!synced) await this.#ready(signal, () => this.#observations.synced);
+    const { bindings } = this.#observations;
+    await this.#ready(signal, () => this.#observations.synced);
     const found = vms.flatMap((vm) => {
       const binding = bindings.resolve(vm);
       return 'vm' in binding ? [{ key: virtualMachineKey(vm), id: binding.vm.id }] : [];
@@ -322,10 +320,6 @@ export class VspherePlatform implements Platform {
     this.#observations.tell(facts.id);
     if (!state) throw unknownState(vm, facts);
     return state;
-  }
-
-  #absent(request: PowerRequest): VirtualMachineState {
-    return absent(request, this.#observations.bindings.resolve(request.vm), this.#client.host);
   }
 
   /**

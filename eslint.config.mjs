@@ -20,6 +20,7 @@ const doors = {
     'platforms/vm-operator',
     'platforms/vsphere',
     'platforms/libvirt',
+    'platforms/kubevirt',
   ],
   simulator: ['simulator'],
   activities: ['activities'],

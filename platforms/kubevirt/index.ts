@@ -1,0 +1,14 @@
+/** The platform `kubevirt`: VMs of KubeVirt, reached through the API server alone. */
+export { recordedOperation } from '../on-kubernetes';
+export {
+  conditionOf,
+  holds,
+  isFinal,
+  strategyOf,
+  trimInstance,
+  trimMachine,
+  trimNode,
+  type KubevirtInstance,
+  type KubevirtMachine,
+  type KubevirtNode,
+} from './objects';

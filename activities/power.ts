@@ -187,7 +187,7 @@ async function waitForState(
   const { operation, question } = observer.get(input.vm) ?? {};
   const hold = question ? questionText(question) : operation?.hold;
   throw new PlatformError(
-    question ? 'Unanswered' : 'OperationTimeout',
+    question ? 'Unanswered' : (operation?.holdClass ?? 'OperationTimeout'),
     `VM ${virtualMachineKey(input.vm)} was asked to ${VERBS[input.powerState]} (operation ${operationId(input, run)}), and it did not happen within ${seconds(limit)}` +
       (hold === undefined ? '' : `: ${hold}`),
   );

@@ -17,6 +17,7 @@ export {
   DEFAULT_INVENTORY,
   DEFAULT_NAMESPACE,
   DEFAULT_POLICY,
+  GROUP_LABEL,
   parseQuantity,
   POLICY_ANNOTATION,
   sequencePolicySchema,

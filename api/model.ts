@@ -307,6 +307,7 @@ export interface PlatformObject extends ObjectMeta {
 export type PlatformSettings =
   | { type: 'simulated'; /** `http://HOST:PORT` of the simulator. */ address: string }
   | { type: 'vm-operator'; kubeconfig?: string; context?: string }
+  | { type: 'kubevirt'; kubeconfig?: string; context?: string }
   | VsphereSettings
   | LibvirtSettings;
 

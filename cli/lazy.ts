@@ -5,6 +5,7 @@ import type * as Board from '../board';
 import type * as Bridge from '../bridge';
 import type * as Contract from '../contract';
 import type * as Encryption from '../encryption';
+import type * as Kubevirt from '../platforms/kubevirt';
 import type * as Kubernetes from '../kubernetes';
 import type * as Libvirt from '../platforms/libvirt';
 import type * as Placement from '../placement';
@@ -38,6 +39,8 @@ export const simulator = (): typeof Simulator => require('../simulator') as type
 export const simulated = (): typeof Simulated => require('../platforms/simulated') as typeof Simulated;
 /** VM Operator as a platform. */
 export const vmOperator = (): typeof VmOperator => require('../platforms/vm-operator') as typeof VmOperator;
+/** KubeVirt as a platform. */
+export const kubevirt = (): typeof Kubevirt => require('../platforms/kubevirt') as typeof Kubevirt;
 /** vSphere as a platform. */
 export const vsphere = (): typeof Vsphere => require('../platforms/vsphere') as typeof Vsphere;
 /** libvirt as a platform. */

@@ -33,5 +33,5 @@ export { isBeingDeleted, type KubernetesObject, type ObjectList, type WatchEvent
 export { RESOURCES, type Resource } from './resources';
 export { forbiddenIn, restrictedWrites, type AttemptedWrite, type WriteRule } from './restricted-writes';
 export { NOT_SERVED } from './served-versions';
-export { isOlder } from './version';
+export { isLower, isOlder } from './version';
 export { doublingPause, WorkQueue, type WorkQueueOptions } from './work-queue';

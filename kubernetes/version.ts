@@ -9,7 +9,11 @@ export function isOlder(
   { metadata: a }: Pick<KubernetesObject, 'metadata'>,
   { metadata: b }: Pick<KubernetesObject, 'metadata'>,
 ): boolean {
-  const [one = '', other = ''] = [a.resourceVersion, b.resourceVersion];
-  if (a.uid !== b.uid || !/^\d+$/.test(one) || !/^\d+$/.test(other)) return false;
+  return a.uid === b.uid && isLower(a.resourceVersion, b.resourceVersion);
+}
+
+/** Whether the first resource version is lower than the second; false if one is no number. */
+export function isLower(one = '', other = ''): boolean {
+  if (!/^\d+$/.test(one) || !/^\d+$/.test(other)) return false;
   return one.length === other.length ? one < other : one.length < other.length;
 }

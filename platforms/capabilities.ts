@@ -33,7 +33,7 @@ export type PlatformGate = 'Ready' | 'Condition';
 export type GuestReportKind = 'Heartbeat' | 'GuestInfo';
 
 /** Types of platforms. */
-export const PLATFORM_TYPES = ['simulated', 'vm-operator', 'vsphere', 'libvirt'] as const;
+export const PLATFORM_TYPES = ['simulated', 'vm-operator', 'vsphere', 'libvirt', 'kubevirt'] as const;
 
 /** A type of platform. */
 export type PlatformType = (typeof PLATFORM_TYPES)[number];
@@ -79,6 +79,17 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     // In the metadata of the domain.
     fencing: 'ReadBeforeWrite',
     guestAddress: false,
+    readinessProbe: 'Worker',
+    guestReports: [],
+  },
+  kubevirt: {
+    placement: 'Platform',
+    suspend: 'Paused',
+    softShutdown: true,
+    gates: ['Ready', 'Condition'],
+    fencing: 'CompareAndSet',
+    guestAddress: true,
+    // KubeVirt asks the probe of its own template; that of a manifest is a worker's.
     readinessProbe: 'Worker',
     guestReports: [],
   },

@@ -70,6 +70,8 @@ export interface VirtualMachineState {
     failure?: { class: FailureClass; message: string };
     /** While it is in progress: why the platform does nothing about it for now, and who can change that, where that is known. */
     hold?: string;
+    /** What the attempt fails with if the operation's time is over while it is held; absent: `OperationTimeout`. */
+    holdClass?: FailureClass;
   };
   /** What the platform asks about the VM. It does nothing for the VM until somebody answers. */
   question?: Question;

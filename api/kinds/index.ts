@@ -12,6 +12,7 @@ export {
   type ObjectFinding,
   type ReadObject,
 } from './kinds';
+export { GROUP_LABEL } from './kubevirt-machine';
 export { platformSchema } from './platform';
 export { parseQuantity } from './quantity';
 export { DEFAULT_GATE, DEFAULT_POLICY, sequencePolicySchema } from './sequence-policy';

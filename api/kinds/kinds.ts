@@ -16,6 +16,7 @@ import type {
 } from '../model';
 import { own } from '../own';
 import type { Finding, ObjectRef } from '../problem';
+import { convertKubevirtMachine, kubevirtMachineSchema } from './kubevirt-machine';
 import { convertPlatform, platformSchema } from './platform';
 import { convertPolicy, sequencePolicySchema } from './sequence-policy';
 import { convertInventory, simulatedInventorySchema } from './simulated-inventory';
@@ -117,7 +118,16 @@ const kinds: Record<Kind, KindEntry> = {
   },
 };
 
-/** Other products have kinds of these names too, KubeVirt for one. */
+/** VMs of KubeVirt are VMs too; groups are ours all the same. */
+const OF_KUBEVIRT: { apiVersion: string; read: Read } = {
+  apiVersion: 'kubevirt.io/v1',
+  read: reader(kubevirtMachineSchema, convertKubevirtMachine, (object) => ({
+    kind: 'VirtualMachine',
+    object,
+  })),
+};
+
+/** Other products have kinds of these names too. */
 const COMMON_NAMES: readonly string[] = ['VirtualMachine', 'VirtualMachineClass'];
 
 interface WrittenObject {
@@ -197,6 +207,8 @@ export function recognize(apiVersion: unknown, kind: unknown): Recognized {
   if (typeof kind !== 'string' || kind === '')
     return mistaken('kind', `required: one of ${Object.keys(kinds).join(', ')}`);
   if (!isKind(kind)) return recognizeMisspelt(apiVersion, kind);
+  if (kind === 'VirtualMachine' && apiVersion === OF_KUBEVIRT.apiVersion)
+    return { kind, read: OF_KUBEVIRT.read };
   const { apiGroup, versions, read } = kinds[kind];
   const known = versions.map((version) => `${apiGroup}/${version}`);
   const cure = `known versions are ${known.join(', ')}`;

@@ -114,6 +114,14 @@ const libvirt = fields({
     .describe('The hosts, at most 256; one without `ssh` and `tls` is this machine.'),
 });
 
+/** How an API server is found, as kubectl finds it. */
+function apiServer() {
+  return fields({
+    kubeconfig: file.optional().describe('Path of the kubeconfig; left out: as kubectl finds it.'),
+    context: z.string().min(1).max(1_000).optional().describe('Context of the kubeconfig.'),
+  });
+}
+
 const spec = fields({
   namespaces: z
     .array(namespaceName)
@@ -121,17 +129,8 @@ const spec = fields({
     .optional()
     .describe('Namespaces whose VMs are on this platform if they name none; at most 1,000.'),
   simulated: fields({ address }).optional().describe('The simulated platform.'),
-  vmOperator: fields({
-    kubeconfig: z
-      .string()
-      .min(1)
-      .max(4_096)
-      .optional()
-      .describe('Path of the kubeconfig; left out: as kubectl finds it.'),
-    context: z.string().min(1).max(1_000).optional().describe('Context of the kubeconfig.'),
-  })
-    .optional()
-    .describe('VMs of VM Operator on an API server.'),
+  vmOperator: apiServer().optional().describe('VMs of VM Operator on an API server.'),
+  kubevirt: apiServer().optional().describe('VMs of KubeVirt on an API server.'),
   vsphere: vsphere.optional().describe('VMs of a vCenter or of one ESXi host.'),
   libvirt: libvirt.optional().describe('VMs of one or more libvirt hosts.'),
 });
@@ -150,6 +149,7 @@ export const platformSchema = fields({
 const SETTINGS: { [K in keyof WrittenSpec]?: (written: WrittenSpec) => PlatformSettings | undefined } = {
   simulated: ({ simulated }) => simulated && { type: 'simulated', ...simulated },
   vmOperator: ({ vmOperator }) => vmOperator && { type: 'vm-operator', ...present(vmOperator) },
+  kubevirt: ({ kubevirt }) => kubevirt && { type: 'kubevirt', ...present(kubevirt) },
   vsphere: ({ vsphere: written }) => written && { type: 'vsphere', ...present(written) },
   libvirt: ({ libvirt: written }) =>
     written && {

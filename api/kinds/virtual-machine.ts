@@ -93,11 +93,18 @@ export const convertVirtualMachine: Convert<WrittenVirtualMachine, VirtualMachin
       readinessProbe: spec.readinessProbe && toReadinessProbe(spec.readinessProbe, report),
       zone: nonEmpty(meta.labels[ZONE]),
       placed: placementOf(written.status),
-      platform: platformOf(meta, report),
-      locator: locatorOf(meta, report),
     }),
+    ...namedPlatform(meta, report),
   };
 };
+
+/** Which VM of which platform annotations name. */
+export function namedPlatform(
+  meta: ObjectMeta,
+  report: Report,
+): Pick<VirtualMachine, 'platform' | 'locator'> {
+  return present({ platform: platformOf(meta, report), locator: locatorOf(meta, report) });
+}
 
 function platformOf({ annotations }: ObjectMeta, report: Report): string | undefined {
   const text = nonEmpty(own(annotations, PLATFORM_ANNOTATION));

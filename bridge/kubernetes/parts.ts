@@ -17,6 +17,7 @@ export interface PartsContext {
   /** Its writes end with the leadership of this process. */
   api: ApiServer;
   objects: ClusterObjects;
+  ownsMachines: boolean;
   /** Absent: all namespaces. */
   namespaces?: readonly string[];
   isLeader: () => boolean;
@@ -38,7 +39,7 @@ export interface BridgeParts {
 
 /** The parts of a bridge that is the group controller. */
 export function controllerParts(context: PartsContext): BridgeParts {
-  const { api, objects, namespaces, isLeader, logger, onStatusError, report } = context;
+  const { api, objects, ownsMachines, namespaces, isLeader, logger, onStatusError, report } = context;
   const warn = (reason: EventReason, group: ObjectName, message: string): void =>
     report({ type: 'Warning', reason, object: groupObject(group), message });
   const source = kubernetesSource(objects);
@@ -49,9 +50,9 @@ export function controllerParts(context: PartsContext): BridgeParts {
     isLeader,
     onError: onStatusError,
   });
-  const owned = new OwnedObjects(objects);
+  const owned = new OwnedObjects(objects, ownsMachines);
   const common = {
-    ...{ api, objects, owned, isLeader },
+    ...{ api, objects, owned, ownsMachines, isLeader },
     deletionOf: (group: KubernetesObject) => deletionOf(source, group),
   };
   const dangling = new DanglingOwners({

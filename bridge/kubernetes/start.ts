@@ -25,6 +25,8 @@ export interface KubernetesBridgeOptions extends Pick<
   api: ApiServer;
   /** The VMs: one cache for the whole process. */
   machines: Objects;
+  /** Groups own their VMs, as with VM Operator; absent: they do. Otherwise the VMs stay as they are when their group is deleted. */
+  ownsMachines?: boolean;
   /** Absent: all namespaces. */
   namespaces?: readonly string[];
   /** Namespace of the Lease. */
@@ -193,6 +195,7 @@ class ClusterBridge {
     const { api, namespaces, logger } = this.#options;
     return {
       ...{ api: leaderWrites(api, () => this.#election.term), objects: this.#objects, logger },
+      ownsMachines: this.#options.ownsMachines ?? true,
       ...(namespaces && { namespaces }),
       isLeader: () => this.leading(),
       onStatusError: (error, retryIn, group) => this.#onStatusError(error, retryIn, group),

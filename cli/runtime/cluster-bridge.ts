@@ -38,6 +38,7 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
   const bridge = await startKubernetesBridge({
     api: cluster.api,
     machines: cluster.machines,
+    ...(cluster.type === 'kubevirt' && { ownsMachines: false }),
     ...(namespaces && { namespaces }),
     placesAhead: given.placesAhead === true,
     ...(cluster.companion && { companion: { startsByItself } }),

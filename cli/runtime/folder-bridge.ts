@@ -109,5 +109,5 @@ function sourceOf({
       'groups of the cluster may not be read: that one of them has spec.powerState does not show',
     ),
   });
-  return joinedSource({ folder: source, machines: cluster.machines, groups });
+  return joinedSource({ folder: source, machines: cluster.machines, here: cluster.type, groups });
 }

@@ -1,6 +1,6 @@
 /** What processes are made of: platforms with their watch, bridges on a folder or a cluster, logs, and a clean end. */
 export { runLink, startBridgeBoard, type BridgeBoardOptions } from './board';
-export { watchCluster, type WatchedCluster } from './cluster';
+export { watchCluster, watchKubevirt, type WatchedCluster } from './cluster';
 export { startClusterBridge } from './cluster-bridge';
 export { startFolderBridge, type RunningBridge } from './folder-bridge';
 export { LOG_FORMAT, logWarnings } from './logging';

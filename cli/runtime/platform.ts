@@ -4,7 +4,7 @@ import { listed, type PlatformSettings, type SimulatedInventory } from '../../ap
 import type { Observer, Platform } from '../../platforms';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import { watchCluster, type WatchedCluster } from './cluster';
+import { watchCluster, watchKubevirt, type WatchedCluster } from './cluster';
 import { openLibvirt } from './libvirt';
 import { openVsphere } from './vsphere';
 
@@ -19,10 +19,10 @@ export interface RunningPlatform {
 
 /** Which platform {@link openPlatform} opens. */
 export interface PlatformChoice {
-  platform: 'simulated' | 'vm-operator';
+  platform: 'simulated' | 'vm-operator' | 'kubevirt';
   /** Address of the simulator. */
   simulator: string;
-  /** The cluster whose VMs vm-operator powers. */
+  /** The cluster whose VMs are powered. */
   cluster: WatchedCluster | undefined;
   /** The process asks for no power operations, so it needs only the rights to watch. */
   watchOnly: boolean;
@@ -32,7 +32,7 @@ export interface PlatformChoice {
 export function openPlatform(choice: PlatformChoice, logger: Logger): RunningPlatform {
   const { platform, simulator, cluster, watchOnly } = choice;
   if (platform === 'simulated' || !cluster) return watchSimulator(simulator, logger);
-  return watchPlatform(cluster.vmOperator(watchOnly), cluster.api.address, logger);
+  return watchPlatform(cluster.platform(watchOnly), cluster.api.address, logger);
 }
 
 /**
@@ -47,17 +47,10 @@ export function openDescribedPlatform(
   switch (settings.type) {
     case 'simulated':
       return watchSimulator(settings.address, logger);
-    case 'vm-operator': {
-      const cluster = watchCluster(settings, logger, companion);
-      const running = watchPlatform(cluster.vmOperator(watchOnly), cluster.api.address, logger);
-      return {
-        ...running,
-        close: async () => {
-          await running.close();
-          await cluster.close();
-        },
-      };
-    }
+    case 'vm-operator':
+      return watchOwnCluster(watchCluster(settings, logger, companion), watchOnly, logger);
+    case 'kubevirt':
+      return watchOwnCluster(watchKubevirt(settings, logger, true), watchOnly, logger);
     case 'vsphere':
       return watchPlatform(openVsphere(settings, watchOnly, logger), settings.address, logger);
     case 'libvirt': {
@@ -65,6 +58,18 @@ export function openDescribedPlatform(
       return watchPlatform(openLibvirt(settings, logger), `libvirt on ${listed(names, 5)}`, logger);
     }
   }
+}
+
+/** Watches a platform on a cluster that nothing else of the process uses. */
+function watchOwnCluster(cluster: WatchedCluster, watchOnly: boolean, logger: Logger): RunningPlatform {
+  const running = watchPlatform(cluster.platform(watchOnly), cluster.api.address, logger);
+  return {
+    ...running,
+    close: async () => {
+      await running.close();
+      await cluster.close();
+    },
+  };
 }
 
 /**

@@ -17,7 +17,7 @@ export interface RunningPlatforms {
 }
 
 /** Types of platforms that need no Platform object. */
-const BUILT_IN = ['simulated', 'vm-operator'] as const;
+const BUILT_IN = ['simulated', 'vm-operator', 'kubevirt'] as const;
 
 /** Whether a name stands for a type of platform that needs no Platform object. */
 export function isBuiltIn(name: string): name is (typeof BUILT_IN)[number] {

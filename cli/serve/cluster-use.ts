@@ -10,6 +10,8 @@ export interface ClusterUse {
   companion: boolean;
   /** The default platform is that of this cluster. */
   isDefaultPlatform: boolean;
+  /** Its VMs are those of KubeVirt. */
+  isKubevirt?: true;
 }
 
 /** What a process needs of a cluster; undefined: nothing. A Platform of type `vmOperator` is one whatever its name. */
@@ -19,6 +21,8 @@ export function clusterUse(
   platforms: readonly PlatformObject[],
 ): ClusterUse | undefined {
   const settings = platforms.find(({ name }) => name === options.platform)?.settings;
+  if (!settings && options.platform === 'kubevirt')
+    return { options, companion: false, isDefaultPlatform: true, isKubevirt: true };
   const isVmOperator = (settings?.type ?? options.platform) === 'vm-operator';
   const readsCluster = role !== 'worker' && options.source === 'kubernetes';
   if (!isVmOperator && !readsCluster) return undefined;

@@ -32,7 +32,7 @@ export function registerServe(program: Command): void {
       .addHelpText(
         'after',
         `
-With --source kubernetes or --platform vm-operator the API server is found as kubectl finds it; see --kubeconfig and --context.
+With --source kubernetes, --platform vm-operator or kubevirt the API server is found as kubectl finds it; see --kubeconfig and --context.
 Logs go to standard output, one JSON object a line. SIGTERM stops the process; another one, or the next one, continues its work.
 Every option can be set in the environment: VMGROUP_* as shown, those of Temporal as TEMPORAL_*.`,
       )
@@ -100,7 +100,7 @@ function addProcessOptions(command: Command): Command {
     .addOption(
       new Option(
         '--platform <name>',
-        'platform of VMs that name none: simulated, vm-operator, or the name of a Platform',
+        'platform of VMs that name none: simulated, vm-operator, kubevirt, or the name of a Platform',
       )
         .default('simulated')
         .env('VMGROUP_PLATFORM'),

@@ -15,6 +15,7 @@ import {
   startClusterBridge,
   startFolderBridge,
   watchCluster,
+  watchKubevirt,
   type RunningPlatforms,
   type WatchedCluster,
 } from '../runtime';
@@ -59,7 +60,7 @@ export async function startParts(input: StartInput): Promise<void> {
   const temporal = await connect(input, waiting);
   const described = await readPlatforms(options.platforms ?? []);
   const use = clusterUse(role, options, described);
-  const cluster = use && watchCluster(use.options, logger, use.companion);
+  const cluster = use && watchVms(use, logger);
   if (cluster) running.closers.push(() => cluster.close());
   const platforms = openAll(input, described, use, cluster);
   running.closers.push(() => platforms.close());
@@ -79,7 +80,7 @@ function openAll(
   return openPlatforms(
     {
       ...{ byDefault, platforms, watchOnly, companion: options.mode === 'companion' },
-      ...(use?.isDefaultPlatform && { opensDefault: 'vm-operator' as const }),
+      ...(use?.isDefaultPlatform && !use.isKubevirt && { opensDefault: 'vm-operator' as const }),
       openBuiltIn: (type) => openPlatform({ platform: type, simulator, cluster, watchOnly }, logger),
     },
     logger,
@@ -155,4 +156,8 @@ async function startBridge(
   running.closers.push(() => bridge.stop());
   const board = await startBridgeBoard({ ...options, temporalNamespace: target.namespace }, bridge, logger);
   if (board) running.closers.push(() => board.close());
+}
+
+function watchVms({ options, companion, isKubevirt }: ClusterUse, logger: Logger): WatchedCluster {
+  return isKubevirt ? watchKubevirt(options, logger) : watchCluster(options, logger, companion);
 }

@@ -12,3 +12,4 @@ export {
   type KubevirtMachine,
   type KubevirtNode,
 } from './objects';
+export { KubevirtPlatform, type KubevirtOptions } from './platform';

@@ -146,7 +146,7 @@ function instanceSpec(value: unknown): InstanceSpec {
 }
 
 function mapping<T extends object>(value: unknown): Partial<T> {
-  return typeof value === 'object' && value !== null ? (value as Partial<T>) : {};
+  return typeof value === 'object' && value !== null ? value : {};
 }
 
 function list<T>(value: unknown): T[] {

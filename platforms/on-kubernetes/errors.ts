@@ -3,7 +3,7 @@ import { KubernetesError } from '../../kubernetes';
 import { PlatformError } from '../platform';
 
 /** Verbs of the API server that the platform needs; RBAC's names. */
-export type OperatorVerb = 'get' | 'list' | 'patch' | 'get, create and update';
+export type OperatorVerb = 'get' | 'list' | 'patch' | 'update' | 'get, create and update';
 
 /** The error of a platform for what went wrong in a call. `verb` and `resource` name the right that it takes. */
 export function platformError(error: unknown, verb: OperatorVerb, resource: string): PlatformError {

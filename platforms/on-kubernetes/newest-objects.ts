@@ -36,6 +36,9 @@ export type UpdateStep<R, T> =
   | { type: 'Prepare'; patch: object }
   | { type: 'Patch'; patch: object; result: (written: T) => R };
 
+/** Names a VM; without uid whichever has that name. */
+export type WantedVm = Omit<VirtualMachineRef, 'uid'> & { uid?: string };
+
 /** What {@link NewestObjects} follows. */
 export interface NewestOptions<T> {
   api: ApiServer;
@@ -108,18 +111,18 @@ export class NewestObjects<T extends KubernetesObject> {
    *
    * @throws PlatformError when the server cannot be asked.
    */
-  async current(vm: VirtualMachineRef, signal?: AbortSignal): Promise<T | undefined> {
+  async current(vm: WantedVm, signal?: AbortSignal): Promise<T | undefined> {
     const known = this.#cache.live ? this.newest(vmKey(vm)) : undefined;
-    return known?.metadata.uid === vm.uid ? known : this.fetch(vm, signal);
+    return known && isMeant(known, vm) ? known : this.fetch(vm, signal);
   }
 
   /** {@link current}, always from the server. */
-  async fetch(vm: VirtualMachineRef, signal?: AbortSignal): Promise<T | undefined> {
+  async fetch(vm: WantedVm, signal?: AbortSignal): Promise<T | undefined> {
     try {
       const { api, resource, trim } = this.#options;
       const object = await api.get(resource, vm, signal && { signal });
       const newest = object && this.#remember(trim(object));
-      return newest?.metadata.uid === vm.uid ? newest : undefined;
+      return newest && isMeant(newest, vm) ? newest : undefined;
     } catch (error: unknown) {
       throw platformError(error, 'get', resourceName(this.#options.resource));
     }
@@ -131,7 +134,7 @@ export class NewestObjects<T extends KubernetesObject> {
    * @throws PlatformError when the server refuses it.
    */
   async write(
-    vm: VirtualMachineRef,
+    vm: WantedVm,
     patch: object,
     signal?: AbortSignal,
     subresource?: 'status',
@@ -158,7 +161,7 @@ export class NewestObjects<T extends KubernetesObject> {
    * @throws PlatformError `Transient` after {@link WRITES} conflicts; whatever `step` throws.
    */
   async update<R>(
-    vm: VirtualMachineRef,
+    vm: WantedVm,
     object: T | undefined,
     step: (object: T | undefined) => UpdateStep<R, T>,
     { what, signal }: { what: string; signal?: AbortSignal | undefined },
@@ -207,6 +210,10 @@ export class NewestObjects<T extends KubernetesObject> {
     this.#ahead.delete(key);
     this.#listener.deleted(key, refOf(previous));
   }
+}
+
+function isMeant({ metadata }: KubernetesObject, { uid }: WantedVm): boolean {
+  return uid === undefined || metadata.uid === uid;
 }
 
 /** `namespace/name`. */

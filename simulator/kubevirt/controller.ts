@@ -59,6 +59,7 @@ export class KubevirtController {
   readonly #instances: ResourceCache<KubevirtInstance>;
   readonly #nodes: ResourceCache<KubevirtNode>;
   readonly #queue: WorkQueue;
+  readonly #working = new Set<Promise<void>>();
   /** By uid of an instance. */
   readonly #since = new Map<string, { phase: string | undefined; at: number; deletion: number }>();
 
@@ -94,7 +95,18 @@ export class KubevirtController {
     await this.#queue.stop();
   }
 
+  /** Resolves once what is being done now is done, and noted. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#working);
+  }
+
   async #work(key: string): Promise<void> {
+    const working = this.#reconcile(key);
+    this.#working.add(working);
+    await working.finally(() => this.#working.delete(working));
+  }
+
+  async #reconcile(key: string): Promise<void> {
     await this.synced();
     const vm = this.#machines.get(key);
     const vmi = this.#instances.get(key);

@@ -1,6 +1,5 @@
 /** What the stand-in for KubeVirt's controllers knows of one VM, and what it can do about it. */
-import type { PowerState } from '../../api';
-import { own } from '../../api/own';
+import { own, type PowerState } from '../../api';
 import type { KubernetesObject } from '../../kubernetes';
 import type { KubevirtInstance, KubevirtMachine } from '../../platforms/kubevirt';
 

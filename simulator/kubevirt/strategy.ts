@@ -5,6 +5,7 @@
  *     somebody halts the VM undoes that.
  * KUBEVIRT-STANDIN-2: a request is dropped once it is carried out, the first one first.
  */
+import { own } from '../../api';
 import { isFinal, strategyOf, type KubevirtInstance, type KubevirtMachine } from '../../platforms/kubevirt';
 import type { Action, Facts } from './facts';
 
@@ -18,7 +19,7 @@ export interface StrategyReaction {
 export function reactionToStrategy({ vm, vmi, now }: Facts): StrategyReaction {
   if (vm.metadata.deletionTimestamp !== undefined) return { actions: deletionOf(vmi) };
   const strategy = strategyOf(vm);
-  const wanted = REACTIONS[strategy]?.(vm, vmi);
+  const wanted = own(REACTIONS, strategy)?.(vm, vmi);
   if (wanted !== 'createInstance') return { actions: wanted === undefined ? [] : actionsOf(wanted, vm) };
   const retryAt = Date.parse(vm.status.startFailure?.retryAfterTimestamp ?? '');
   if (retryAt > now) return { actions: [], wakeAt: retryAt };

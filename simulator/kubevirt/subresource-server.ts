@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { own } from '../../api';
 import { KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
 import { trimInstance, trimMachine, type KubevirtMachine } from '../../platforms/kubevirt';
 import type { KubevirtController } from './controller';
@@ -87,15 +88,15 @@ async function answer(
   const [, namespace, ofMachine, onMachine, ofInstance, onInstance] = PATH.exec(pathname) ?? [];
   const name = ofMachine ?? ofInstance;
   if (request.method !== 'PUT' || namespace === undefined || name === undefined) {
-    const found = DISCOVERY[pathname];
+    const found = own(DISCOVERY, pathname);
     return found ? sendJson(response, 200, found) : send(response, 404, 'not found');
   }
   const body = await bodyOf(request);
   const key = { namespace, name };
   const object = await api.get(RESOURCES.kubevirtMachines, key);
   const vm = object && trimMachine(object);
-  if (vm && hasFault(vm, 'SubresourceUnavailable')) return send(response, 503, 'virt-api is unavailable');
-  if (vm && hasFault(vm, 'SubresourceConflict')) return send(response, 409, 'the object has been modified');
+  const fault = vm && faultOf(vm);
+  if (fault) return send(response, ...fault);
   const instance = await api.get(RESOURCES.kubevirtInstances, key);
   const action = (onMachine ?? onInstance) as SubresourceAction;
   const answered = answerAction(action, body, vm, instance && trimInstance(instance));
@@ -108,6 +109,11 @@ async function answer(
   if (answered.code < 300 && vm) noteDeed(controller(), action, vm);
   if (answered.message !== undefined) return send(response, answered.code, answered.message);
   response.writeHead(answered.code).end();
+}
+
+function faultOf(vm: KubevirtMachine): [number, string] | undefined {
+  if (hasFault(vm, 'SubresourceUnavailable')) return [503, 'virt-api is unavailable'];
+  return hasFault(vm, 'SubresourceConflict') ? [409, 'the object has been modified'] : undefined;
 }
 
 async function write(

@@ -415,7 +415,7 @@ describe('what passes', () => {
       'kinds of others in the same API group',
       group('x').replace('VirtualMachineGroup', 'VirtualMachineService'),
     ],
-    ['the VirtualMachine of another product', 'apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nspec: 3\n'],
+    ['the VirtualMachine of another product', 'apiVersion: example.com/v1\nkind: VirtualMachine\nspec: 3\n'],
     ['comments only', '# nothing\n---\n# here\n'],
     ['nothing', ''],
     ['a byte order mark and CRLF', '\uFEFF' + group('g', 'powerState: PoweredOn').replace(/\n/g, '\r\n')],

@@ -190,7 +190,7 @@ describe('what YAML can do', () => {
   test('MANIFESTS-4: objects of other products are counted, also those in lists', () => {
     const text = [
       'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n',
-      'apiVersion: kubevirt.io/v1\nkind: VirtualMachineList\nitems: [{metadata: {name: a}}, {metadata: {name: b}}]\n',
+      'apiVersion: example.com/v1\nkind: VirtualMachineList\nitems: [{metadata: {name: a}}, {metadata: {name: b}}]\n',
       'apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: constructor}, {apiVersion: apps/v1, kind: Deployment}]\n',
       'apiVersion: vmoperator.vmware.com/v1alpha5\nkind: VirtualMachineServiceList\nitems: []\n',
     ].join('---\n');
@@ -198,7 +198,7 @@ describe('what YAML can do', () => {
       problems: [],
       ignored: [
         { apiVersion: 'apps/v1', kind: 'Deployment', count: 2 },
-        { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachine', count: 2 },
+        { apiVersion: 'example.com/v1', kind: 'VirtualMachine', count: 2 },
         { apiVersion: 'v1', kind: 'constructor', count: 1 },
         { apiVersion: 'vmoperator.vmware.com/v1alpha5', kind: 'VirtualMachineServiceList', count: 1 },
       ],

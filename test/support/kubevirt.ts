@@ -100,6 +100,11 @@ export class Kubevirt {
     });
   }
 
+  /** Resolves once what the stand-in does now is in {@link deeds}. */
+  async settle(): Promise<void> {
+    await this.#controller?.settle();
+  }
+
   /** What they had in memory is lost. */
   async stopController(): Promise<void> {
     await this.#controller?.stop();

@@ -7,6 +7,8 @@ import { joined, markOf, type ClusterLookUp } from './join';
 export interface JoinedSourceOptions {
   folder: Source;
   machines: ResourceCache<KubernetesObject>;
+  /** Name of the platform that the cluster is. */
+  here: string;
   /** The groups of the cluster. The source stops it. */
   groups: ResourceCache<KubernetesObject>;
 }
@@ -31,9 +33,10 @@ class JoinedSource implements Source {
   #stopped = false;
 
   constructor(options: JoinedSourceOptions) {
-    const { machines, groups } = options;
+    const { machines, groups, here } = options;
     this.#options = options;
     this.#cluster = {
+      here,
       machine: (key) => machines.get(key),
       machines: () => machines.entries(),
       group: (key) => groups.get(key),

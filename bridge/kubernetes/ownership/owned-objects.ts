@@ -14,8 +14,8 @@ export class OwnedObjects {
   readonly #byOwner = new Map<string, Map<string, OwnedObject>>();
 
   /** Follows the owner references from now on. */
-  constructor({ machines, groups }: Pick<ClusterObjects, 'machines' | 'groups'>) {
-    this.#follow(RESOURCES.virtualMachines, machines);
+  constructor({ machines, groups }: Pick<ClusterObjects, 'machines' | 'groups'>, ownsMachines = true) {
+    if (ownsMachines) this.#follow(RESOURCES.virtualMachines, machines);
     this.#follow(RESOURCES.virtualMachineGroups, groups);
   }
 

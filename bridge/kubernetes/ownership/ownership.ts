@@ -38,6 +38,8 @@ export interface KubernetesOwnershipOptions {
   objects: ClusterObjects;
   /** Objects with owner references, so that those that have left a group are found. */
   owned: OwnedObjects;
+  /** Absent: groups own their VMs. */
+  ownsMachines?: boolean;
   isLeader: () => boolean;
   /** What deleting a group does to its members. */
   deletionOf: (group: KubernetesObject) => 'Orphan' | 'Cascade';
@@ -121,12 +123,12 @@ class ObjectOwnership implements Ownership {
     group: Group,
     tiers: readonly ResolvedTier[],
   ): { missing: OwnedObject[]; left: OwnedObject[] } {
-    const { objects, owned } = this.#options;
+    const { objects, owned, ownsMachines = true } = this.#options;
     const members = new Set<string>();
     const missing: OwnedObject[] = [];
     for (const { link, vm, group: child } of tiers.flatMap((tier) => tier.members)) {
       const member = vm ?? child;
-      if (link !== 'Linked' || !member) continue;
+      if (link !== 'Linked' || !member || (vm && !ownsMachines)) continue;
       members.add(member.uid);
       const resource = vm ? RESOURCES.virtualMachines : RESOURCES.virtualMachineGroups;
       const object = (vm ? objects.machines : objects.groups).get(objectKey(member));
@@ -138,12 +140,12 @@ class ObjectOwnership implements Ownership {
   }
 
   async #release(group: ObjectName, uid: string): Promise<void> {
-    const { api, objects, isLeader, deletionOf } = this.#options;
+    const { api, objects, ownsMachines = true, isLeader, deletionOf } = this.#options;
     const object = objects.groups.get(objectKey(group));
     if (!isLeader() || object?.metadata.uid !== uid) return;
     if (!isBeingDeleted(object) || !hasFinalizer(object)) return;
     if (deletionOf(object) === 'Orphan') {
-      await this.#orphan(RESOURCES.virtualMachines, group.namespace, uid);
+      if (ownsMachines) await this.#orphan(RESOURCES.virtualMachines, group.namespace, uid);
       await this.#orphan(RESOURCES.virtualMachineGroups, group.namespace, uid);
     }
     await removeFinalizer(api, object);

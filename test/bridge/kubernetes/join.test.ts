@@ -32,6 +32,7 @@ function join(
     new Map(objects.map((object) => [`${object.metadata.namespace}/${object.metadata.name}`, object]));
   const [vms, others] = [byKey(machines), byKey(groups)];
   return joined(index, {
+    here: 'vm-operator',
     machine: (key) => vms.get(key),
     machines: () => vms.entries(),
     group: (key) => others.get(key),

@@ -1,0 +1,100 @@
+/**
+ * The instances of VMs, as new as they are known.
+ *
+ * KUBEVIRT-8: what the server said when it was asked counts until the cache shows something later: an event from before that does not bring back an
+ *     instance that is gone.
+ */
+import { isLower, RESOURCES, type ApiServer, type ResourceCache } from '../../kubernetes';
+import { platformError, resourceName } from '../on-kubernetes';
+import { trimInstance, type KubevirtInstance } from './objects';
+
+/** What the server said. */
+interface Look {
+  /** Resource version of the answer. */
+  version: string;
+  vmi: KubevirtInstance | undefined;
+  at: number;
+}
+
+/** Milliseconds for which an answer counts: after that the cache has it, or the server was restored to an older state. */
+const LONGEST_LAG = 60_000;
+
+/** Follows a cache until `close`. */
+export class Instances {
+  readonly #api: ApiServer;
+  readonly #cache: ResourceCache<KubevirtInstance>;
+  readonly #looks = new Map<string, Look>();
+  /** From which version on there was no instance, by key. */
+  readonly #absent = new Map<string, string>();
+  readonly #unsubscribe: () => void;
+
+  constructor(api: ApiServer, cache: ResourceCache<KubevirtInstance>, changed: (key: string) => void) {
+    this.#api = api;
+    this.#cache = cache;
+    this.#unsubscribe = cache.onChange(({ key, object, previous }) => {
+      if (!object) this.#gone(key, previous);
+      changed(key);
+    });
+  }
+
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  /** The instance of a VM; undefined: it has none. */
+  get(key: string): KubevirtInstance | undefined {
+    const cached = this.#cache.get(key);
+    const look = this.#looks.get(key);
+    if (!look) return cached;
+    const isLater = cached && isLower(look.version, cached.metadata.resourceVersion);
+    if (!isLater && Date.now() - look.at < LONGEST_LAG) return look.vmi;
+    this.#looks.delete(key);
+    return cached;
+  }
+
+  /** The version that {@link get} is of. */
+  versionOf(key: string): string | undefined {
+    return this.get(key)?.metadata.resourceVersion ?? this.#absent.get(key);
+  }
+
+  /**
+   * Asks the server. A list, since it has a version also if there is nothing to be listed.
+   *
+   * @throws PlatformError when the server cannot be asked.
+   */
+  async look(
+    { namespace, name }: { namespace: string; name: string },
+    signal?: AbortSignal,
+  ): Promise<KubevirtInstance | undefined> {
+    const resource = RESOURCES.kubevirtInstances;
+    const key = `${namespace}/${name}`;
+    try {
+      const { items, metadata } = await this.#api.list(resource, {
+        ...{ namespace, fieldSelector: `metadata.name=${name}` },
+        ...(signal && { signal }),
+      });
+      const [object] = items;
+      const version = metadata.resourceVersion ?? '';
+      const known = this.#looks.get(key);
+      if (!known || isLower(known.version, version))
+        this.#looks.set(key, { version, vmi: object && trimInstance(object), at: Date.now() });
+      if (!object) this.#absent.set(key, version);
+    } catch (error: unknown) {
+      throw platformError(error, 'list', resourceName(resource));
+    }
+    return this.get(key);
+  }
+
+  /** Its VM is gone. */
+  forget(key: string): void {
+    this.#looks.delete(key);
+    this.#absent.delete(key);
+  }
+
+  #gone(key: string, { metadata: { uid, resourceVersion = '' } }: KubevirtInstance): void {
+    const look = this.#looks.get(key);
+    if (look?.vmi?.metadata.uid === uid) this.#looks.delete(key);
+    // The deletion itself has a greater version than the last change.
+    if (/^\d+$/.test(resourceVersion)) this.#absent.set(key, String(BigInt(resourceVersion) + 1n));
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Carries operations through that need an action of KubeVirt beside their patch. What must be asked for is decided by next-call.ts, each time from the
+ * present versions; a refusal because something else is going on is followed by another look.
+ */
+import { KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
+import { OPERATION, operationText, platformError, resourceName, type NewestObjects } from '../on-kubernetes';
+import { PlatformError, type FailureClass } from '../platform';
+import type { Instances } from './instances';
+import { mustBeNoted, nextCall, type KubevirtCall } from './next-call';
+import type { KubevirtMachine } from './objects';
+import { recordedOperationOf } from './record';
+
+/** How this process stands with an operation. */
+export interface Pursuit {
+  /** Id of the operation. */
+  id: string;
+  hold?: string;
+  failure?: { class: FailureClass; message: string };
+}
+
+/** What {@link Pursuits} works with. */
+export interface PursuitsOptions {
+  api: ApiServer;
+  vms: NewestObjects<KubevirtMachine>;
+  instances: Instances;
+  /** What this process knows of an operation has changed. */
+  changed: (key: string) => void;
+}
+
+/** Milliseconds before another look after a refusal. */
+const PAUSE = 500;
+
+/** The operations of this process that are not carried through yet. */
+export class Pursuits {
+  readonly #options: PursuitsOptions;
+  readonly #open = new Map<string, Pursuit>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #busy = new Set<string>();
+  #closed = false;
+
+  constructor(options: PursuitsOptions) {
+    this.#options = options;
+  }
+
+  /** Of the operation of this id. */
+  of(key: string, id: string): Pursuit | undefined {
+    const pursuit = this.#open.get(key);
+    return pursuit?.id === id ? pursuit : undefined;
+  }
+
+  /**
+   * Takes an operation that is on record up. Resolves once its action was asked for, or has to wait.
+   *
+   * @throws PlatformError when KubeVirt refuses the action.
+   */
+  async take(key: string, id: string, signal?: AbortSignal): Promise<void> {
+    this.#open.set(key, { id });
+    try {
+      await this.#step(key, id, signal);
+    } catch (error: unknown) {
+      this.#end(key, id);
+      throw error;
+    }
+  }
+
+  /** A VM or its instance has changed. */
+  noticed(key: string): void {
+    const pursuit = this.#open.get(key);
+    if (!pursuit || pursuit.failure || this.#closed) return;
+    void this.#goOn(key, pursuit);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.#open.clear();
+  }
+
+  async #goOn(key: string, pursuit: Pursuit): Promise<void> {
+    try {
+      await this.#step(key, pursuit.id);
+    } catch (error: unknown) {
+      const failure = error instanceof PlatformError ? error : new PlatformError('Transient', String(error));
+      if (this.of(key, pursuit.id) !== pursuit) return;
+      pursuit.failure = { class: failure.failureClass, message: failure.message };
+      this.#options.changed(key);
+    }
+  }
+
+  /** One call at a time for a VM. */
+  async #step(key: string, id: string, signal?: AbortSignal): Promise<void> {
+    if (this.#busy.has(key)) return this.#later(key);
+    this.#busy.add(key);
+    try {
+      await this.#decide(key, id, signal);
+    } finally {
+      this.#busy.delete(key);
+    }
+  }
+
+  async #decide(key: string, id: string, signal: AbortSignal | undefined): Promise<void> {
+    const vm = this.#options.vms.newest(key);
+    const operation = vm && recordedOperationOf(vm);
+    const pursuit = this.of(key, id);
+    if (!pursuit) return;
+    if (!vm || operation?.id !== id) return this.#end(key, id);
+    const next = nextCall(vm, this.#options.instances.get(key), operation);
+    if (next.type === 'None') return this.#end(key, id);
+    if (next.type === 'Wait') {
+      if (pursuit.hold === next.hold) return;
+      pursuit.hold = next.hold;
+      return this.#options.changed(key);
+    }
+    if (!(await this.#call(vm, next, signal))) {
+      await this.#lookAgain(vm, signal);
+      return this.#later(key);
+    }
+    if (mustBeNoted(next)) await this.#note(vm, id, signal);
+    this.#end(key, id);
+  }
+
+  /** Resolves to false if something else is going on with the VM. */
+  async #call(
+    { metadata: { namespace = '', name } }: KubevirtMachine,
+    { action, body }: KubevirtCall,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const onInstance = action === 'pause' || action === 'unpause';
+    const resource = onInstance ? RESOURCES.kubevirtInstanceActions : RESOURCES.kubevirtMachineActions;
+    try {
+      await this.#options.api.invoke(resource, { namespace, name }, action, body, signal && { signal });
+      return true;
+    } catch (error: unknown) {
+      if (error instanceof KubernetesError && (error.isConflict || error.code === 422)) return false;
+      throw actionError(error, resourceName(resource, action));
+    }
+  }
+
+  async #lookAgain(vm: KubevirtMachine, signal: AbortSignal | undefined): Promise<void> {
+    const { namespace = '', name, uid = '' } = vm.metadata;
+    await this.#options.instances.look({ namespace, name }, signal);
+    await this.#options.vms.fetch({ namespace, name, uid }, signal);
+  }
+
+  async #note(vm: KubevirtMachine, id: string, signal: AbortSignal | undefined): Promise<void> {
+    const { namespace = '', name, uid = '' } = vm.metadata;
+    await this.#options.vms.update<void>(
+      { namespace, name, uid },
+      this.#options.vms.newest(`${namespace}/${name}`),
+      (version) => {
+        const operation = version && recordedOperationOf(version);
+        if (operation?.id !== id || operation.asked) return { type: 'Done', result: undefined };
+        const text = operationText(uid, { ...operation, asked: true } as typeof operation);
+        const { resourceVersion } = version?.metadata ?? {};
+        return {
+          type: 'Patch',
+          patch: { metadata: { resourceVersion, annotations: { [OPERATION]: text } } },
+          result: () => undefined,
+        };
+      },
+      { what: 'record', signal },
+    );
+  }
+
+  #later(key: string): void {
+    if (this.#closed) return;
+    clearTimeout(this.#timers.get(key));
+    const timer = setTimeout(() => {
+      this.#timers.delete(key);
+      this.noticed(key);
+    }, PAUSE);
+    this.#timers.set(key, timer.unref());
+  }
+
+  #end(key: string, id: string): void {
+    if (this.of(key, id)) this.#open.delete(key);
+    this.#options.changed(key);
+  }
+}
+
+/** Refusals of virt-api that are not about the request: it cannot reach the node of the VM. */
+function actionError(error: unknown, what: string): PlatformError {
+  if (error instanceof KubernetesError) {
+    const { code, message } = error;
+    const isUnreachable = code === 404 || (code === 400 && /virt-handler/i.test(message));
+    const options = { cause: error };
+    if (isUnreachable) return new PlatformError('Transient', message, undefined, options);
+    if (code === 403 && /LivenessProbe/.test(message))
+      return new PlatformError('Permanent', message, undefined, options);
+  }
+  return platformError(error, 'update', what);
+}

@@ -29,7 +29,7 @@ export interface World {
 const VCPUS_OF_A_CPU = 16;
 
 /** Label of the stand-in for a host, which VMs that it does not have keep away from. */
-const LACKS = 'libvirt.vmgroup.dev/host';
+const LACKS = 'stands-for-host';
 /** Namespace of the stand-ins; they are named by their host. */
 const STAND_IN = 'vmgroup-libvirt-host';
 

@@ -10,6 +10,7 @@ import type * as Kubernetes from '../kubernetes';
 import type * as Libvirt from '../platforms/libvirt';
 import type * as Placement from '../placement';
 import type * as Platforms from '../platforms';
+import type * as Record from '../record';
 import type * as Simulated from '../platforms/simulated';
 import type * as Simulator from '../simulator';
 import type * as VmOperator from '../platforms/vm-operator';
@@ -47,5 +48,7 @@ export const vsphere = (): typeof Vsphere => require('../platforms/vsphere') as 
 export const libvirt = (): typeof Libvirt => require('../platforms/libvirt') as typeof Libvirt;
 /** The planner. */
 export const workflows = (): typeof Workflows => require('../workflows') as typeof Workflows;
+/** The record. */
+export const record = (): typeof Record => require('../record') as typeof Record;
 /** Temporal's client. */
 export const temporalClient = (): typeof Client => require('@temporalio/client') as typeof Client;

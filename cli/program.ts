@@ -13,6 +13,7 @@ import { registerImport } from './import';
 import { registerOperatorCommands } from './operator-commands';
 import { registerPlan } from './plan';
 import { registerPower } from './power';
+import { registerRecord } from './record';
 import { registerServe } from './serve';
 import { registerSimulator } from './simulator';
 import { registerUp } from './up';
@@ -26,7 +27,7 @@ const SECTIONS: readonly (readonly [heading: string, registers: readonly Registe
   ['Start here:', [registerUp, registerValidate, registerPlan]],
   ['Show:', [registerGet, registerWhy, registerBoard]],
   ['Operate:', [registerPower, registerOperatorCommands]],
-  ['Evidence:', [registerExport]],
+  ['Evidence:', [registerExport, registerRecord]],
   ['Processes:', [registerServe, registerSimulator, registerCodec]],
   ['Set-up:', [registerDoctor, registerImport, registerCrds, registerCompletion]],
 ];

@@ -1,14 +1,14 @@
 /** `vmgroup export`: one file with the history of a run, in the format of Temporal's own tools, and its record. */
-import { writeFileSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
 import { withTemporalClient } from '../connections';
-import { CliError, messageOf } from '../errors';
+import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { TemporalOptions } from '../options';
 import { table } from '../output';
 import { decodePayloads, historyAsJson, type History } from './history';
 import { parseRunName, type RunName } from './run-name';
 import { runRecord, type RecordLine } from './run-record';
+import { writeOutput } from './write-output';
 
 /** Options of `export`. */
 export interface ExportOptions extends TemporalOptions {
@@ -26,15 +26,8 @@ export async function exportRun(name: string, options: ExportOptions): Promise<v
   const record = runRecord(history.events ?? [], decodePayloads);
   const { events } = historyAsJson(history);
   const text = JSON.stringify({ ...execution, record, events }, undefined, 2) + '\n';
-  if (options.output === undefined) {
-    process.stdout.write(text);
-    return;
-  }
-  try {
-    writeFileSync(options.output, text);
-  } catch (error: unknown) {
-    throw new CliError(`failed to write ${options.output}: ${messageOf(error)}`, [], { cause: error });
-  }
+  writeOutput(options.output, text);
+  if (options.output === undefined) return;
   process.stdout.write(recordTable(record));
   process.stderr.write(
     `${options.output}: ${events.length} events; replay them with vmgroup replay ${options.output}\n`,

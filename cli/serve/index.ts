@@ -6,6 +6,8 @@ import {
   parseNames,
   parsePort,
   platformsOption,
+  recordKeyOption,
+  recordOption,
   SIMULATOR_ADDRESS,
   withBoardLinks,
   withCluster,
@@ -53,6 +55,8 @@ function addBridgeOptions(command: Command): void {
         .env('VMGROUP_SOURCE'),
     )
     .addOption(leaseNamespaceOption())
+    .addOption(recordOption('keep an audit record of all runs'))
+    .addOption(recordKeyOption())
     .addOption(
       new Option('--webhook-port <port>', 'port of the admission webhook (default: no webhook)')
         .argParser(parsePort)

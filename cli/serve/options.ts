@@ -1,5 +1,5 @@
 /** Options of `vmgroup worker`, `bridge` and `serve`. */
-import type { ClusterOptions, TemporalOptions } from '../options';
+import type { ClusterOptions, RecordOptions, TemporalOptions } from '../options';
 import type { BridgeBoardOptions, WebhookOptions } from '../runtime';
 
 /** What a process does: `serve` is worker and bridge in one. */
@@ -7,7 +7,12 @@ export type Role = 'worker' | 'bridge' | 'serve';
 
 /** Options of the long-running processes. */
 export interface ServeOptions
-  extends TemporalOptions, ClusterOptions, WebhookOptions, Omit<BridgeBoardOptions, 'temporalNamespace'> {
+  extends
+    TemporalOptions,
+    ClusterOptions,
+    RecordOptions,
+    WebhookOptions,
+    Omit<BridgeBoardOptions, 'temporalNamespace'> {
   /** Where desired state is read; absent for a worker. */
   source?: 'directory' | 'kubernetes';
   /** Name of the default platform. */

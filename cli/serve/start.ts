@@ -20,6 +20,7 @@ import {
   type WatchedCluster,
 } from '../runtime';
 import { clusterUse, type ClusterUse } from './cluster-use';
+import { startRecording } from '../record';
 import type { Role, ServeOptions } from './options';
 import type { Running } from './running';
 
@@ -156,6 +157,7 @@ async function startBridge(
   running.closers.push(() => bridge.stop());
   const board = await startBridgeBoard({ ...options, temporalNamespace: target.namespace }, bridge, logger);
   if (board) running.closers.push(() => board.close());
+  if (options.record !== undefined) running.closers.push(await startRecording(options, client, logger));
 }
 
 function watchVms({ options, companion, isKubevirt }: ClusterUse, logger: Logger): WatchedCluster {

@@ -1,0 +1,26 @@
+/** Options of the commands that read or write the record. */
+import { Option } from 'commander';
+
+/** Where the record is, and the key that signs it. */
+export interface RecordOptions {
+  /** A folder, or `postgres://...`; absent: there is no record. */
+  record?: string;
+  /** Path of the private key; absent: nothing is signed. */
+  recordKey?: string;
+}
+
+/** `--record`. */
+export function recordOption(description: string): Option {
+  return new Option(
+    '--record <where>',
+    `${description}: a folder, or postgres://USER@HOST/DATABASE; postgres: takes all from PG* variables`,
+  ).env('VMGROUP_RECORD');
+}
+
+/** `--record-key`. */
+export function recordKeyOption(): Option {
+  return new Option(
+    '--record-key <file>',
+    'private Ed25519 key, PEM, that signs (default: nothing is signed)',
+  ).env('VMGROUP_RECORD_KEY');
+}

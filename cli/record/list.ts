@@ -1,0 +1,59 @@
+/** `vmgroup record list`. */
+import type { ObjectName } from '../../api';
+import type { EntryFilter, RecordEntry } from '../../record';
+import * as lazy from '../lazy';
+import type { RecordOptions } from '../options';
+import { table } from '../output';
+import { openReader } from './location';
+
+/** Options of `record list`. */
+export interface RecordListOptions extends RecordOptions {
+  root?: ObjectName;
+  /** Milliseconds since the epoch. */
+  since?: number;
+  output: 'table' | 'json' | 'csv';
+}
+
+/** Prints entries. Throws CliError if the record cannot be read. */
+export async function listRecord(group: ObjectName | undefined, options: RecordListOptions): Promise<void> {
+  const reader = await openReader(options);
+  try {
+    const entries: RecordEntry[] = [];
+    for await (const entry of reader.entries(filterOf(group, options))) entries.push(entry);
+    process.stdout.write(textOf(entries, options.output));
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The filter of options. */
+export function filterOf(
+  group: ObjectName | undefined,
+  { root, since }: Pick<RecordListOptions, 'root' | 'since'>,
+): EntryFilter {
+  return {
+    ...(group && { workflowId: lazy.contract().workflowId(group.namespace, group.name) }),
+    ...(root && { root }),
+    ...(since !== undefined && { since: new Date(since).toISOString() }),
+  };
+}
+
+function textOf(entries: RecordEntry[], format: RecordListOptions['output']): string {
+  const { eventLine, eventsAsCsv } = lazy.record();
+  if (format === 'csv') return eventsAsCsv(entries);
+  if (format === 'json') return `${JSON.stringify(entries, undefined, 2)}\n`;
+  return table<RecordEntry>(
+    [
+      { head: 'NO', of: ({ chain }) => String(chain.number) },
+      { head: 'TIME', of: ({ event }) => event.time },
+      {
+        head: 'GROUP',
+        of: ({ event }) => ('run' in event ? `${event.run.namespace}/${event.run.group}` : ''),
+      },
+      { head: 'WHO', of: ({ event }) => eventLine(event).who },
+      { head: 'WHAT', of: ({ event }) => eventLine(event).what },
+      { head: 'DETAIL', of: ({ event }) => eventLine(event).detail ?? '' },
+    ],
+    entries,
+  );
+}

@@ -1,0 +1,84 @@
+/** Opens the record, and reads the keys of its signatures. */
+import { readFileSync } from 'node:fs';
+import type { RecordReader, RecordStore, Signer, Verifier } from '../../record';
+import { CliError, messageOf } from '../errors';
+import * as lazy from '../lazy';
+import type { RecordOptions } from '../options';
+
+/**
+ * Opens the record to read it.
+ *
+ * @throws CliError if none is named, or it cannot be read.
+ */
+export async function openReader({ record }: RecordOptions): Promise<RecordReader> {
+  const where = named(record);
+  const { openFileReader, openPostgresStore } = lazy.record();
+  return isPostgres(where)
+    ? opened(where, () => openPostgresStore(where))
+    : opened(where, () => openFileReader(where));
+}
+
+/**
+ * Opens the record to append to it; creates it.
+ *
+ * @param onLost called if another process has taken a folder over: append nothing more.
+ * @throws CliError if none is named, its key cannot be read, or it cannot be opened.
+ */
+export async function openStore(options: RecordOptions, onLost: () => void): Promise<RecordStore> {
+  const { openFileStore, openPostgresStore } = lazy.record();
+  const where = named(options.record);
+  const signer = signerFrom(options);
+  return isPostgres(where)
+    ? opened(where, () => openPostgresStore(where, signer))
+    : opened(where, () => openFileStore(where, { ...(signer && { signer }), onLost }));
+}
+
+/** The signer of `--record-key`; undefined: none is named. Throws CliError if it is no private Ed25519 key. */
+export function signerFrom({ recordKey }: RecordOptions): Signer | undefined {
+  if (recordKey === undefined) return undefined;
+  return withKey(recordKey, 'openssl genpkey -algorithm ed25519 -out record.key', (pem) =>
+    lazy.record().signerOf(pem),
+  );
+}
+
+/** The verifier of a file with a public key. Throws CliError if it is none. */
+export function verifierFrom(file: string): Verifier {
+  return withKey(file, 'openssl pkey -in record.key -pubout -out record.pub', (pem) =>
+    lazy.record().verifierOf(pem),
+  );
+}
+
+function named(record: string | undefined): string {
+  if (record !== undefined) return record;
+  throw new CliError('no record is named', ['name it: --record FOLDER, or VMGROUP_RECORD']);
+}
+
+async function opened<T>(where: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error: unknown) {
+    throw new CliError(
+      `failed to open the record: ${messageOf(error)}`,
+      [
+        isPostgres(where)
+          ? 'check --record, and PGPASSWORD or PGPASSFILE'
+          : `write it: vmgroup serve --record ${where}, or vmgroup record run --record ${where}`,
+      ],
+      { cause: error },
+    );
+  }
+}
+
+function withKey<T>(file: string, command: string, use: (pem: string) => T): T {
+  try {
+    return use(readFileSync(file, 'utf8'));
+  } catch (error: unknown) {
+    throw new CliError(`failed to read the key ${file}: ${messageOf(error)}`, [`make one: ${command}`], {
+      cause: error,
+    });
+  }
+}
+
+function isPostgres(where: string): boolean {
+  return /^postgres(ql)?:/.test(where);
+}

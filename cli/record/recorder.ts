@@ -1,0 +1,38 @@
+/** The recorder of a process. */
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { Closer } from '../runtime';
+import * as lazy from '../lazy';
+import type { RecordOptions } from '../options';
+import { openStore } from './location';
+
+/**
+ * Records what Temporal has and the record lacks, until it is closed. Several processes on one database may: an event is on record once.
+ *
+ * @throws CliError as `openStore`.
+ */
+export async function startRecording(
+  options: RecordOptions,
+  client: Client,
+  logger: Logger,
+): Promise<Closer> {
+  const { startRecorder, temporalHistories } = lazy.record();
+  const { configuredCodec, decodePayloadsIn } = lazy.encryption();
+  let owns = true;
+  const store = await openStore(options, () => {
+    owns = false;
+    logger.error('another process has taken the record over, recording no more');
+  });
+  const codec = configuredCodec();
+  const temporal = temporalHistories(client, codec && ((history) => decodePayloadsIn(history, codec)));
+  const recorder = startRecorder({ store, temporal, logger }, () => owns);
+  logger.info({ record: withoutPassword(options.record) }, 'records runs');
+  return async () => {
+    await recorder.stop();
+    await store.close();
+  };
+}
+
+function withoutPassword(where = ''): string {
+  return where.replace(/^(postgres(?:ql)?:\/\/[^:@/]*):[^@]*@/, '$1@');
+}

@@ -1,0 +1,57 @@
+/** `vmgroup record run`. */
+import { pino } from 'pino';
+import { connectTemporal, findTarget } from '../connections';
+import * as lazy from '../lazy';
+import type { RecordOptions, TemporalOptions } from '../options';
+import { closeAll, LOG_FORMAT, stopSignal, untilStopped, type Closer } from '../runtime';
+import { openStore } from './location';
+import { startRecording } from './recorder';
+
+/** Options of `record run`. */
+export interface RecordRunOptions extends RecordOptions, TemporalOptions {
+  /** End once nothing is missing. */
+  once?: true;
+}
+
+/** Records until Ctrl-C, or until nothing is missing. Throws CliError if Temporal or the record cannot be reached. */
+export async function runRecorder(options: RecordRunOptions): Promise<void> {
+  const signal = stopSignal();
+  const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
+  const temporal = await connectTemporal(findTarget(options));
+  const closers: Closer[] = [() => temporal.close()];
+  try {
+    if (options.once) await recordOnce(options, temporal.client, logger, signal);
+    else {
+      closers.push(await startRecording(options, temporal.client, logger));
+      await untilStopped(signal);
+    }
+  } finally {
+    await closeAll(closers, logger);
+  }
+}
+
+async function recordOnce(
+  options: RecordRunOptions,
+  client: Parameters<typeof startRecording>[1],
+  logger: pino.Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const { Recorder, temporalHistories } = lazy.record();
+  const { configuredCodec, decodePayloadsIn } = lazy.encryption();
+  const codec = configuredCodec();
+  const temporal = temporalHistories(client, codec && ((history) => decodePayloadsIn(history, codec)));
+  const store = await openStore(options, () => undefined);
+  try {
+    const recorder = new Recorder({ store, temporal, logger });
+    const total = { recorded: 0, gaps: 0 };
+    for (let more = true; more && !signal.aborted;) {
+      const report = await recorder.pass(signal);
+      total.recorded += report.recorded;
+      total.gaps += report.gaps;
+      more = report.more;
+    }
+    process.stdout.write(`recorded ${total.recorded} executions, ${total.gaps} gaps\n`);
+  } finally {
+    await store.close();
+  }
+}

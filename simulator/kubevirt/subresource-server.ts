@@ -103,8 +103,9 @@ async function answer(
   try {
     await write(api, key, answered);
   } catch (error: unknown) {
-    const code = error instanceof KubernetesError && error.isConflict ? 409 : 500;
-    return send(response, code, String(error));
+    // What has changed or gone since it was read is answered as if it had been read a moment later.
+    const isStale = error instanceof KubernetesError && (error.isConflict || error.isNotFound);
+    return send(response, isStale ? 409 : 500, String(error));
   }
   if (answered.code < 300 && vm) noteDeed(controller(), action, vm);
   if (answered.message !== undefined) return send(response, answered.code, answered.message);

@@ -1,5 +1,6 @@
 /** Encryption of what runs hold: off unless a folder of keys is configured. */
 import type { DataConverter, PayloadCodec } from '@temporalio/common';
+import { decodePayloadsIn } from './history';
 import { KeyFolder } from './keys';
 import { PayloadCipher } from './payload-cipher';
 
@@ -24,4 +25,14 @@ export function configuredCodec(): PayloadCodec | undefined {
 /** How clients and workers convert data, if it is encrypted by `codec`: messages of failures too. */
 export function encryptingConverter(codec: PayloadCodec): DataConverter {
   return { payloadCodecs: [codec], failureConverterPath: require.resolve('./failure-converter') };
+}
+
+/**
+ * A value of the server, such as a history, with payloads that can be read: decrypted with the keys of the environment, if there are any.
+ *
+ * @throws KeyError if a key is missing.
+ */
+export async function readable<T>(value: T): Promise<T> {
+  const codec = configuredCodec();
+  return codec ? decodePayloadsIn(value, codec) : value;
 }

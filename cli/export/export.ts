@@ -42,7 +42,8 @@ async function fetchRun(
   try {
     const described = await client.workflow.getHandle(workflowId, runId).describe();
     const handle = client.workflow.getHandle(workflowId, described.runId);
-    return { history: await handle.fetchHistory(), execution: { workflowId, runId: described.runId } };
+    const history = await lazy.encryption().readable(await handle.fetchHistory());
+    return { history, execution: { workflowId, runId: described.runId } };
   } catch (error: unknown) {
     if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) throw error;
     throw new CliError(`Temporal has no run ${name}`, ['list the runs: vmgroup get runs'], { cause: error });

@@ -17,14 +17,12 @@ export async function startRecording(
   logger: Logger,
 ): Promise<Closer> {
   const { startRecorder, temporalHistories } = lazy.record();
-  const { configuredCodec, decodePayloadsIn } = lazy.encryption();
   let owns = true;
   const store = await openStore(options, () => {
     owns = false;
     logger.error('another process has taken the record over, recording no more');
   });
-  const codec = configuredCodec();
-  const temporal = temporalHistories(client, codec && ((history) => decodePayloadsIn(history, codec)));
+  const temporal = temporalHistories(client, lazy.encryption().readable);
   const recorder = startRecorder({ store, temporal, logger }, () => owns);
   logger.info({ record: withoutPassword(options.record) }, 'records runs');
   return async () => {

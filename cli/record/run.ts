@@ -37,9 +37,7 @@ async function recordOnce(
   signal: AbortSignal,
 ): Promise<void> {
   const { Recorder, temporalHistories } = lazy.record();
-  const { configuredCodec, decodePayloadsIn } = lazy.encryption();
-  const codec = configuredCodec();
-  const temporal = temporalHistories(client, codec && ((history) => decodePayloadsIn(history, codec)));
+  const temporal = temporalHistories(client, lazy.encryption().readable);
   const store = await openStore(options, () => undefined);
   try {
     const recorder = new Recorder({ store, temporal, logger });

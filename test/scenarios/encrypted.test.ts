@@ -16,6 +16,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { findTemporalCli } from '../../cli/temporal-server';
 import { decodePayloadsIn, payloadCodec, startCodecServer } from '../../encryption';
 import { connectClient, replayHistories, temporalTarget, type TemporalClient } from '../../worker';
+import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { createAuthority } from '../support/certificates';
 import { groupWithVms } from '../support/manifests';
 import { startSystem, type System } from '../support/system';
@@ -31,6 +32,7 @@ const before = { ...process.env };
 let [temporal, system, proxy, reached]: [TestTemporal?, System?, Server?, TemporalClient?] = [];
 
 beforeAll(async () => {
+  buildWhenStale();
   mkdirSync(keys);
   addKey('first');
   temporal = await startTemporal();
@@ -156,6 +158,9 @@ test("Temporal's command line reads the run through the codec server, and a new 
       { env: { PATH: process.env['PATH'], HOME: dir }, maxBuffer: 64 * 2 ** 20 },
     );
     expect(stdout).toContain('db-vm');
+    const exported = await vmgroup(['export', 'secret/app', '--temporal', temporal?.address ?? '']);
+    const { record } = JSON.parse(exported.stdout) as { record: { detail?: string }[] };
+    expect(JSON.stringify(record)).toContain('db-vm');
   } finally {
     await server.close();
   }

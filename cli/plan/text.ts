@@ -47,12 +47,13 @@ export function planTable({
   const waits = forecast.waits.map((wait) => `  waits: ${wait}\n`).join('');
   const before = from === 'Observed' ? 'as observed' : from;
   const after = powerState === 'Unchanged' ? 'power unchanged' : powerState;
-  const head = `${group}: ${before} → ${after}, at least ${formatDuration(forecast.end)} and the time that the VMs take${pastText(past)}\n\n`;
+  const isDone = forecast.steps.length === 0;
+  const head = `${group}: ${before} → ${after}, at least ${formatDuration(forecast.end)} and the time that the VMs take${isDone ? '' : pastText(past)}\n\n`;
   const places = placement ? `\n${placementText(placement)}` : '';
   const others = elsewhere
     .map(({ platform, vms }) => `  placed on platform ${platform}: ${vms.join(', ')}\n`)
     .join('');
-  return `${head}${forecast.steps.length === 0 ? '  nothing to do\n' : steps}${waits}${places}${others}`;
+  return `${head}${isDone ? '  nothing to do\n' : steps}${waits}${places}${others}`;
 }
 
 function pastText(past: PastTimes | undefined): string {

@@ -58,7 +58,7 @@ export function planTable({
 
 function pastText(past: PastTimes | undefined): string {
   if (!past) return '';
-  if (!('median' in past)) return '; no past runs';
+  if (!('median' in past)) return '\n  no past runs to estimate from';
   const { runs, median, p90 } = past;
   return `\n  past runs took ${elapsed(median)}, 9 of 10 at most ${elapsed(p90)} (${counted(runs, 'run')})`;
 }

@@ -7,6 +7,7 @@ import { stringify } from 'yaml';
 import { crds, parseManifests } from '../../api';
 import { crdFiles } from '../../cli/crds/crds';
 import { connectKubernetes, type Resource } from '../../kubernetes';
+import { EXAMPLES, exampleFolders } from '../support/examples';
 import { startCluster, type Printed, type TestCluster } from '../support/kubernetes';
 import { until } from '../support/until';
 
@@ -73,8 +74,8 @@ test('each is structural, of use at once, and stores the newest version', async 
 });
 
 describe.each(['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'])('%s', (version) => {
-  test.each(readdirSync(path.join(root, 'examples')))('takes the example %s as it is', async (example) => {
-    const folder = path.join(root, 'examples', example);
+  test.each(exampleFolders())('takes the example %s as it is', async (example) => {
+    const folder = path.join(EXAMPLES, example);
     const texts = readdirSync(folder).map((file) => readFileSync(path.join(folder, file), 'utf8'));
     const { manifests } = parseManifests(texts.map((text, index) => ({ path: `${index}.yaml`, text })));
     const objects = [...manifests.groups, ...manifests.virtualMachines, ...manifests.classes];

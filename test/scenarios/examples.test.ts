@@ -86,7 +86,6 @@ it('there is an example of every case of the manual', () => {
     'dev-environment',
     'dr-site',
     'e-commerce-platform',
-    'libvirt',
     'mixed-members',
     'nested',
     'probes',

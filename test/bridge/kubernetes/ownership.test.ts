@@ -1,6 +1,6 @@
 /** What ownership writes to objects of a real API server, and in which order: OWN-2 and OWN-5. */
 import type { Group } from '../../../api';
-import { FINALIZER, resolveTiers } from '../../../bridge';
+import { FINALIZER, resolveTiers, type ResolvedTier } from '../../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../../bridge/kubernetes/objects';
 import { kubernetesOwnership, OwnedObjects } from '../../../bridge/kubernetes/ownership';
 import { kubernetesSource, type KubernetesSource } from '../../../bridge/kubernetes/source';
@@ -60,8 +60,12 @@ async function follow(
     () => source.stop(),
     () => machines.stop(),
   );
-  const group = index?.groups.get(`${namespace}/app`);
-  if (!index || !group) throw new Error('no group');
+  // A server answers a list from its cache, which may lag behind.
+  const known = await until(() => {
+    const group = index?.groups.get(`${namespace}/app`);
+    const isWhole = (tier: ResolvedTier): boolean => tier.members.every(({ link }) => link === 'Linked');
+    return index && group && resolveTiers(index, group).every(isWhole) ? { group, index } : undefined;
+  });
   const ownership = kubernetesOwnership({
     api: writer,
     objects,
@@ -69,7 +73,7 @@ async function follow(
     isLeader,
     deletionOf: () => 'Orphan',
   });
-  return { group, index, ownership };
+  return { ...known, ownership };
 }
 
 /** The API server, with `before` called ahead of each apply; `log` gets what was applied to, at its begin and at its end. */

@@ -14,7 +14,7 @@ let temporal: TestTemporal;
 let system: System;
 
 function manifest(powerState: string): string {
-  const tiers = [{ members: ['db'] }, { members: ['web'], delay: '1s' }];
+  const tiers = [{ members: ['db'], delay: '1s' }, { members: ['web'] }];
   return groupWithVms({ ...app, powerState, tiers, more: { powerOffMode: 'Hard' } });
 }
 

@@ -484,6 +484,7 @@ test('runs that do not go on are counted by reason', () => {
     WorkflowTaskFailing: 0,
     RunPaused: 0,
     ActivityPaused: 2,
+    NoPlatformWorker: 0,
     StalePlan: 0,
   });
 });

@@ -3,6 +3,7 @@ import type { ObjectName } from '../../api';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { RecordOptions } from '../options';
+import { counted } from '../output';
 import { openReader, signerFrom } from '../record';
 import { parseRunName } from './run-name';
 import { writeOutput } from './write-output';
@@ -36,7 +37,9 @@ export async function exportBundle(run: string | undefined, options: BundleOptio
     const bundle = await makeBundle(runs, new Date().toISOString(), signerFrom(options));
     writeOutput(output, `${JSON.stringify(bundle, undefined, 2)}\n`);
     if (output !== undefined)
-      process.stderr.write(`${output}: ${runs.length} runs; verify it with vmgroup verify ${output}\n`);
+      process.stderr.write(
+        `${output}: ${counted(runs.length, 'run')}; verify it with vmgroup verify ${output}\n`,
+      );
   } finally {
     await reader.close();
   }

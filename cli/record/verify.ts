@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Bundle, BundledHistory } from '../../record';
 import { CliError, EXIT, messageOf } from '../errors';
 import * as lazy from '../lazy';
+import { counted } from '../output';
 import { verifierFrom } from './location';
 
 /** Options of `verify`. */
@@ -25,7 +26,9 @@ export async function verifyFile(file: string, { key }: VerifyOptions): Promise<
       exitCode: EXIT.failed,
     });
   const events = bundle.runs.reduce((sum, { entries }) => sum + entries.length, 0);
-  process.stdout.write(`${file}: ${bundle.runs.length} runs, ${events} entries: chain and replay fit\n`);
+  process.stdout.write(
+    `${file}: ${counted(bundle.runs.length, 'run')}, ${counted(events, 'event')}: chain and replay fit\n`,
+  );
   process.stdout.write(
     verifier
       ? `signed by the key ${verifier.keyId}\n`

@@ -28,11 +28,12 @@ export function encryptingConverter(codec: PayloadCodec): DataConverter {
 }
 
 /**
- * A value of the server, such as a history, with payloads that can be read: decrypted with the keys of the environment, if there are any.
+ * What makes values of the server, such as histories, readable: decrypts payloads with the keys of the environment, if there are any. It rejects with
+ * KeyError if a key is missing.
  *
- * @throws KeyError if a key is missing.
+ * @throws KeyError if the folder of keys cannot be read.
  */
-export async function readable<T>(value: T): Promise<T> {
+export function configuredDecoder(): <T>(value: T) => Promise<T> {
   const codec = configuredCodec();
-  return codec ? decodePayloadsIn(value, codec) : value;
+  return async (value) => (codec ? decodePayloadsIn(value, codec) : value);
 }

@@ -42,7 +42,7 @@ async function fetchRun(
   try {
     const described = await client.workflow.getHandle(workflowId, runId).describe();
     const handle = client.workflow.getHandle(workflowId, described.runId);
-    const history = await lazy.encryption().readable(await handle.fetchHistory());
+    const history = await lazy.encryption().configuredDecoder()(await handle.fetchHistory());
     return { history, execution: { workflowId, runId: described.runId } };
   } catch (error: unknown) {
     if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) throw error;

@@ -22,7 +22,7 @@ export async function startRecording(
     owns = false;
     logger.error('another process has taken the record over, recording no more');
   });
-  const temporal = temporalHistories(client, lazy.encryption().readable);
+  const temporal = temporalHistories(client, lazy.encryption().configuredDecoder());
   const recorder = startRecorder({ store, temporal, logger }, () => owns);
   logger.info({ record: withoutPassword(options.record) }, 'records runs');
   return async () => {

@@ -37,7 +37,7 @@ async function recordOnce(
   signal: AbortSignal,
 ): Promise<void> {
   const { Recorder, temporalHistories } = lazy.record();
-  const temporal = temporalHistories(client, lazy.encryption().readable);
+  const temporal = temporalHistories(client, lazy.encryption().configuredDecoder());
   const store = await openStore(options, () => undefined);
   try {
     const recorder = new Recorder({ store, temporal, logger });

@@ -8,6 +8,7 @@
 import type { Capabilities } from './capabilities';
 import { PlatformError, type Platform, type VirtualMachineState, type WatchSink } from './platform';
 import { type VirtualMachineRef } from '../contract';
+import { sleep } from './sleep';
 
 /** One change, as listeners get it. */
 export type VirtualMachineEvent =
@@ -259,17 +260,4 @@ function deletedError(vm: VirtualMachineRef): PlatformError {
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
-  });
 }

@@ -10,6 +10,7 @@ import { CODES, Daemon, LIST, type Domain, type HostSize } from './daemon';
 import { factsOf, NAMESPACES, type DomainFacts } from './facts';
 import { isGone } from './faults';
 import { ConnectionError, LibvirtError, type Transport } from './rpc';
+import { sleep } from '../sleep';
 
 /** How a host is reached. */
 export interface HostOptions {
@@ -270,17 +271,4 @@ async function readDomain(
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal.addEventListener('abort', end, { once: true });
-  });
 }

@@ -20,7 +20,7 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
-import { earlierIds, names } from '../tracked';
+import { earlierIds, names, relay, Turns } from '../tracked';
 import { platformError } from './faults';
 import { Fleet } from './fleet';
 import type { HostOptions } from './host';
@@ -49,7 +49,7 @@ export class LibvirtPlatform implements Platform {
   readonly #fleet: Fleet;
   readonly #observations: Observations;
   readonly #places: Places;
-  readonly #locks = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   constructor({ hosts, solve = solveInThread, onBroken = () => undefined }: LibvirtOptions) {
     this.#fleet = new Fleet(hosts, onBroken, solve);
@@ -61,22 +61,7 @@ export class LibvirtPlatform implements Platform {
     const observations = this.#observations;
     await this.#ready(signal, () => observations.live);
     if (signal.aborted) return;
-    await new Promise<void>((resolve, reject) => {
-      let removeSink: () => void = () => undefined;
-      const end = (settle: () => void): void => {
-        removeSink();
-        stopListening();
-        signal.removeEventListener('abort', stop);
-        settle();
-      };
-      const stop = (): void => end(resolve);
-      const stopListening = observations.onLive((broken) => {
-        if (broken) end(() => reject(transient(broken.reason, 'the watch of libvirt')));
-      });
-      signal.addEventListener('abort', stop, { once: true });
-      removeSink = observations.addSink(sink);
-      if (signal.aborted) stop();
-    });
+    await relay(observations, sink, signal, (reason) => transient(reason, 'the watch of libvirt'));
   }
 
   track(vms: readonly VirtualMachineRef[]): void {
@@ -92,7 +77,7 @@ export class LibvirtPlatform implements Platform {
   async power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState> {
     const bound = await this.#find(request.vm, signal);
     if (!bound) return this.#absent(request);
-    return this.#locked(bound.uuid, () => this.#accept(bound.uuid, request, signal));
+    return this.#turns.take(bound.uuid, () => this.#accept(bound.uuid, request, signal));
   }
 
   async place(
@@ -125,18 +110,6 @@ export class LibvirtPlatform implements Platform {
   }
 
   // ---- Power ------------------------------------------------------------------------------------------------------------------------
-
-  /** One request at a time on each VM: within the process reading and writing a record is one step. */
-  async #locked<T>(vm: string, step: () => Promise<T>): Promise<T> {
-    const before = this.#locks.get(vm) ?? Promise.resolve();
-    const mine = before.then(step, step);
-    this.#locks.set(vm, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#locks.get(vm) === mine) this.#locks.delete(vm);
-    }
-  }
 
   async #accept(
     vm: string,

@@ -8,3 +8,5 @@ export {
   writeRecord,
   type OperationRecord,
 } from './operation-record';
+export { relay } from './relay';
+export { Turns } from './turns';

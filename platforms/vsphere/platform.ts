@@ -28,13 +28,12 @@ import { Observations } from './observations';
 import { targetOf, type Ground } from './ground';
 import { readGuest } from './guest';
 import { Operation } from './operation';
-import { earlierIds, names, writeRecord } from '../tracked';
+import { earlierIds, names, relay, Turns, writeRecord } from '../tracked';
 import { Recorder, type RecordPlace } from './recorder';
 import { untilGone } from './leaving';
 import { absent, placeOf, superseded, unknownState } from './replies';
 import { element, orAborted, SoapClient, VimFault, type SoapOptions } from './soap';
 import { Stream } from './stream';
-import { Turns } from './turns';
 
 /** What {@link VspherePlatform} works with. */
 export interface VsphereOptions extends SoapOptions {
@@ -95,22 +94,9 @@ export class VspherePlatform implements Platform {
     const observations = this.#observations;
     await this.#ready(signal, () => observations.live);
     if (signal.aborted) return;
-    await new Promise<void>((resolve, reject) => {
-      const end = (settle: () => void): void => {
-        removeSink();
-        stopListening();
-        signal.removeEventListener('abort', stop);
-        settle();
-      };
-      const stop = (): void => end(resolve);
-      let removeSink: () => void = () => undefined;
-      const stopListening = observations.onLive((broken) => {
-        if (broken) end(() => reject(platformError(broken.reason, `the watch of ${this.#client.host}`)));
-      });
-      signal.addEventListener('abort', stop, { once: true });
-      removeSink = observations.addSink(sink);
-      if (signal.aborted) stop();
-    });
+    await relay(observations, sink, signal, (reason) =>
+      platformError(reason, `the watch of ${this.#client.host}`),
+    );
   }
 
   track(vms: readonly VirtualMachineRef[]): void {

@@ -6,6 +6,7 @@
 import { Collector, type ObjectUpdate } from './collector';
 import { taskOf, type TaskFacts } from './facts';
 import { isNotAuthenticated, orAborted, type ManagedObject, type SoapClient } from './soap';
+import { sleep } from '../sleep';
 
 /** What a {@link Stream} tells. */
 export interface StreamListener {
@@ -241,16 +242,4 @@ export class Stream {
 
 function jitter(pause: number): number {
   return Math.round(pause * (0.5 + Math.random() / 2));
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal.addEventListener('abort', end, { once: true });
-  });
 }

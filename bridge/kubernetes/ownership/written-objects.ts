@@ -30,7 +30,9 @@ export class WrittenObjects {
       .map((cache) => cache.get(`${namespace}/${name}`))
       .find((each) => each?.metadata.uid === uid);
     if (known && isOlder(known, object)) {
-      this.#written.set(uidOf(object), { object: { metadata: object.metadata }, at: performance.now() });
+      // Spec and status may be large, and are not read from here.
+      const { spec: _spec, status: _status, ...identity } = object;
+      this.#written.set(uidOf(object), { object: identity, at: performance.now() });
     }
   }
 

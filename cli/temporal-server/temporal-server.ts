@@ -4,10 +4,12 @@
  * TEMPORAL-SERVER-1: a server that dies while `up` lives is restarted on the same ports and the same file.
  * TEMPORAL-SERVER-2: a server that outlived a killed `up` is stopped before another one opens its file, and only if it really is that server.
  * TEMPORAL-SERVER-3: nothing listens beyond loopback.
+ * TEMPORAL-SERVER-4: a server is used only if it is the process that was started here. Another one that takes the port, before the start or
+ *     between two, is never taken for it: its workers would drive the VMs of these groups.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeLog, openLog, type DataFolder, type UpRecord } from '../data-folder';
 import { CliError } from '../errors';
@@ -26,8 +28,14 @@ export const SERVER_SETTINGS: readonly string[] = [
   ...['--dynamic-config-value', 'history.maximumBufferedEventsBatch=10000'],
 ];
 
-/** Longest wait for the port to open, milliseconds. */
+/** Longest wait for the server to start, milliseconds. */
 const START_TIMEOUT = 30_000;
+
+/** Milliseconds between two looks at a server that starts. */
+const LOOK_INTERVAL = 30;
+
+/** Bytes of a server's log in which it says whether it has started. */
+const LOG_READ = 8_192;
 
 /** Milliseconds that a server gets to close its file. */
 const STOP_TIMEOUT = 5_000;
@@ -56,10 +64,19 @@ export interface ServerOptions {
   onSpawn(server: Ports & { pid: number }): void;
   /** Called when the server died and is restarted (TEMPORAL-SERVER-1). */
   onRestart(message: string): void;
+  /** Called when the server died and another process has taken its port (TEMPORAL-SERVER-4). It is not restarted. */
+  onLost(message: string): void;
+}
+
+/** One process of the server. */
+interface Launch extends Ports {
+  child: ChildProcess;
+  /** Bytes that the log had before. */
+  logStart: number;
 }
 
 /**
- * Starts the server and waits until its port is open; its services follow within a second.
+ * Starts the server and waits until it listens; its services follow within a second.
  *
  * @throws CliError with the end of its log if it does not start.
  */
@@ -69,15 +86,15 @@ export async function startTemporalServer(options: ServerOptions): Promise<Tempo
     port: await freePort(options.ports?.port ?? PREFERRED.port),
     uiPort: await freePort(options.ports?.uiPort ?? PREFERRED.uiPort),
   };
-  let child = launch(options, ports);
-  if (!(await opensPort(child, ports.port)) && /address already in use/i.test(endOfLog(folder))) {
+  let launched = launch(options, ports);
+  if (!(await listens(launched, folder)) && isPortTaken(launched, folder)) {
     // Another process took the port after we found it free.
     ports = { port: await freePort(0), uiPort: await freePort(0) };
-    child = launch(options, ports);
-    await opensPort(child, ports.port);
+    launched = launch(options, ports);
+    await listens(launched, folder);
   }
-  if (hasExited(child)) throw didNotStart(folder);
-  return new TemporalServer(options, ports, child);
+  if (hasExited(launched.child)) throw didNotStart(folder);
+  return new TemporalServer(options, launched);
 }
 
 /**
@@ -100,14 +117,14 @@ export class TemporalServer {
   readonly port: number;
   readonly uiPort: number;
   readonly #options: ServerOptions;
-  #child: ChildProcess;
+  #launched: Launch;
   #isStopping = false;
 
-  constructor(options: ServerOptions, { port, uiPort }: Ports, child: ChildProcess) {
-    this.port = port;
-    this.uiPort = uiPort;
+  constructor(options: ServerOptions, launched: Launch) {
+    this.port = launched.port;
+    this.uiPort = launched.uiPort;
     this.#options = options;
-    this.#child = child;
+    this.#launched = launched;
     void this.#keepAlive();
   }
 
@@ -123,39 +140,46 @@ export class TemporalServer {
 
   /** Pid of the present process. */
   pid(): number | undefined {
-    return this.#child.pid;
+    return this.#launched.child.pid;
   }
 
   /** Stops the server and waits until it is gone. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    if (this.#child.pid !== undefined) await endProcess(this.#child.pid, STOP_TIMEOUT);
+    const pid = this.pid();
+    if (pid !== undefined) await endProcess(pid, STOP_TIMEOUT);
   }
 
   /** Sends SIGTERM and waits for nothing. */
   end(): void {
     this.#isStopping = true;
-    this.#child.kill('SIGTERM');
+    this.#launched.child.kill('SIGTERM');
   }
 
   async #keepAlive(): Promise<void> {
     for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       const startedAt = Date.now();
-      await exited(this.#child);
+      const { child } = this.#launched;
+      await exited(child);
       if (this.#isStopping) return;
+      if (isPortTaken(this.#launched, this.#options.folder)) {
+        this.#options.onLost(`another process has taken the Temporal server's port ${this.port}`);
+        return;
+      }
       if (Date.now() - startedAt > STABLE_AFTER) pause = FIRST_PAUSE;
-      const how = this.#child.signalCode ?? this.#child.exitCode;
+      const how = child.signalCode ?? child.exitCode;
       this.#options.onRestart(`the Temporal server died (${how}), restarting it`);
       await sleep(pause);
       // `stop` may have been called meanwhile, which the compiler cannot know.
       if (this.#isStopping as boolean) return;
-      this.#child = launch(this.#options, this);
+      this.#launched = launch(this.#options, this);
     }
   }
 }
 
-function launch(options: ServerOptions, { port, uiPort }: Ports): ChildProcess {
+function launch(options: ServerOptions, { port, uiPort }: Ports): Launch {
   const log = openLog(options.folder.temporalLog);
+  const logStart = fstatSync(log).size;
   const child = spawn(options.cli, serverArguments(options, { port, uiPort }), {
     stdio: ['ignore', log, log],
     // Ctrl-C goes to every process of the terminal's group: the server must outlive the last calls of the worker.
@@ -165,7 +189,7 @@ function launch(options: ServerOptions, { port, uiPort }: Ports): ChildProcess {
   closeLog(log);
   child.on('error', () => undefined);
   if (child.pid !== undefined) options.onSpawn({ pid: child.pid, port, uiPort });
-  return child;
+  return { child, port, uiPort, logStart };
 }
 
 function serverArguments({ folder, searchAttributes }: ServerOptions, { port, uiPort }: Ports): string[] {
@@ -177,15 +201,23 @@ function serverArguments({ folder, searchAttributes }: ServerOptions, { port, ui
   ];
 }
 
-/** Waits until the port is open; false if the process exits first, or does not open it in time. */
-async function opensPort(child: ChildProcess, port: number): Promise<boolean> {
+/** Waits until the process says that it listens on its port; false if it exits first, or says nothing in time. */
+async function listens(launched: Launch, folder: DataFolder): Promise<boolean> {
+  const { child, port } = launched;
+  // The port alone tells nothing: another process may have opened it.
+  const saysSo = new RegExp(`Server:\\s+\\S+:${port}\\s`);
   for (const until = Date.now() + START_TIMEOUT; Date.now() < until;) {
     if (hasExited(child)) return false;
-    if (await acceptsConnections(port)) return true;
-    await sleep(30);
+    if (saysSo.test(logOf(launched, folder)) && (await acceptsConnections(port))) return true;
+    await sleep(LOOK_INTERVAL);
   }
   if (child.pid !== undefined) await endProcess(child.pid, 0);
   return false;
+}
+
+/** Whether a server could not listen because another process has one of its ports. */
+function isPortTaken(launched: Launch, folder: DataFolder): boolean {
+  return /address already in use/i.test(logOf(launched, folder));
 }
 
 async function exited(child: ChildProcess): Promise<void> {
@@ -195,6 +227,17 @@ async function exited(child: ChildProcess): Promise<void> {
 /** Whether a process has exited, or was never started. */
 function hasExited({ pid, exitCode, signalCode }: ChildProcess): boolean {
   return pid === undefined || exitCode !== null || signalCode !== null;
+}
+
+/** What a process has written to its log so far, at most its first {@link LOG_READ} bytes. */
+function logOf({ logStart }: Launch, folder: DataFolder): string {
+  const text = Buffer.alloc(LOG_READ);
+  const file = openSync(folder.temporalLog, 'r');
+  try {
+    return text.toString('utf8', 0, readSync(file, text, 0, LOG_READ, logStart));
+  } finally {
+    closeSync(file);
+  }
 }
 
 function endOfLog(folder: DataFolder): string {

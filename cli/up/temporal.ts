@@ -73,6 +73,10 @@ async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
       writeRecord(folder, record);
     },
     onRestart: (message) => notice(message, 'Warning'),
+    onLost: (message) => {
+      notice(`${message}; start vmgroup up again`, 'Warning');
+      process.kill(process.pid, 'SIGTERM');
+    },
   });
   closers.push(() => server.stop());
   // Also if this process ends without closing. After kill -9 the next `up` does it.

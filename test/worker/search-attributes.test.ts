@@ -26,6 +26,7 @@ beforeAll(async () => {
     searchAttributes: { VmGroupPhase: 'Int' },
     onSpawn: () => undefined,
     onRestart: () => undefined,
+    onLost: () => undefined,
   });
   const { address } = server;
   temporal = await connectClient({ address, namespace: 'default', connectionOptions: { address } });

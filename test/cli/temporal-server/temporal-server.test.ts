@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
@@ -23,6 +23,7 @@ const folder = dataFolder(dir);
 let cli: string;
 const spawned: { pid: number; port: number; uiPort: number }[] = [];
 const restarts: string[] = [];
+const lost: string[] = [];
 
 function options(): ServerOptions {
   return {
@@ -32,6 +33,7 @@ function options(): ServerOptions {
     searchAttributes: SEARCH_ATTRIBUTE_TYPES,
     onSpawn: (server) => spawned.push(server),
     onRestart: (message) => restarts.push(message),
+    onLost: (message) => lost.push(message),
   };
 }
 
@@ -89,6 +91,55 @@ test('a preferred port that is taken is replaced by a free one', async () => {
   await answers(server.address);
   await server.stop();
   holder.close();
+});
+
+/**
+ * Temporal's tool, but at the launch with this number another process listens on the port first, as a second `up` does that starts at the
+ * same moment. It ends with `end`.
+ */
+function raced(launch: number): { cli: string; end: () => void } {
+  const folderOfCalls = mkdtempSync(path.join(dir, 'raced-'));
+  const file = path.join(folderOfCalls, 'temporal');
+  const pid = path.join(folderOfCalls, 'pid');
+  const listen = `require('net').createServer().listen(+process.argv[1], '127.0.0.1', () => console.log('listening'))`;
+  writeFileSync(
+    file,
+    `#!/bin/bash
+echo >> ${folderOfCalls}/calls
+if [ "$(wc -l < ${folderOfCalls}/calls)" = ${launch} ]; then
+  ${process.execPath} -e "${listen}" -- "$6" > ${folderOfCalls}/stranger 2> /dev/null &
+  echo $! > ${pid}
+  until grep -q listening ${folderOfCalls}/stranger; do sleep 0.01; done
+  sleep 0.5
+fi
+exec ${cli} "$@"
+`,
+    { mode: 0o755 },
+  );
+  return { cli: file, end: () => process.kill(Number(readFileSync(pid, 'utf8')), 'SIGKILL') };
+}
+
+test('a process that takes the port first is not taken for the server (TEMPORAL-SERVER-4)', async () => {
+  const { cli: racing, end } = raced(1);
+  const before = spawned.length;
+  const server = await startTemporalServer({ ...options(), cli: racing });
+  const [first, second] = spawned.slice(before);
+  expect(server.port).toBe(second?.port);
+  expect(server.port).not.toBe(first?.port);
+  await answers(server.address);
+  await server.stop();
+  end();
+});
+
+test('a server whose port is taken when it is restarted is given up, and says so (TEMPORAL-SERVER-4)', async () => {
+  const { cli: racing, end } = raced(2);
+  const server = await startTemporalServer({ ...options(), cli: racing });
+  await answers(server.address);
+  process.kill(server.pid() ?? 0, 'SIGKILL');
+  await until(() => lost.length > 0);
+  expect(lost).toEqual([`another process has taken the Temporal server's port ${server.port}`]);
+  await server.stop();
+  end();
 });
 
 test('a server that outlived its parent is stopped, and nothing else is (TEMPORAL-SERVER-2)', async () => {

@@ -87,8 +87,8 @@ export async function startTemporalServer(options: ServerOptions): Promise<Tempo
     uiPort: await freePort(options.ports?.uiPort ?? PREFERRED.uiPort),
   };
   let launched = launch(options, ports);
-  if (!(await listens(launched, folder)) && isPortTaken(launched, folder)) {
-    // Another process took the port after we found it free.
+  if (!(await listens(launched, folder))) {
+    // Another process may have taken a port after it was found free. The server does not always say so: it may also crash.
     ports = { port: await freePort(0), uiPort: await freePort(0) };
     launched = launch(options, ports);
     await listens(launched, folder);

@@ -23,7 +23,7 @@ export function powerCondition(
   const observed = facts.observe(vm);
   const state = observedState(observed);
   if (isInState(plan.powerState, observed)) return metCondition(state === plan.powerState);
-  const mismatch = `${key} is ${state}, the group wants ${plan.powerState}`;
+  const mismatch = `${state}, the group wants ${plan.powerState}`;
   const progress = facts.progress.get(key);
   if (progress) {
     const paused = facts.pausedActivities.get(progress.activityId ?? '');

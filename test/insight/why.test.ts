@@ -317,11 +317,11 @@ describe('without an open run', () => {
     const members = known.status.members.map((member) => ({
       ...member,
       conditions: [
-        condition('PowerStateSynced', false, 'a is PoweredOff, the group wants PoweredOn', 'NotSynced'),
+        condition('PowerStateSynced', false, 'PoweredOff, the group wants PoweredOn', 'NotSynced'),
       ],
     }));
     const why = whyMember({ ...known, status: { members, conditions: [] } }, 'a', alone);
     expect(why.isThere).toBe(false);
-    expect(why.chain[0]?.text).toContain('was done, and is not any more: a is PoweredOff');
+    expect(why.chain[0]?.text).toContain('was done, and is not any more: PoweredOff');
   });
 });

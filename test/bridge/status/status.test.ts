@@ -120,7 +120,7 @@ describe('GroupLinked of members', () => {
 });
 
 describe('PowerStateSynced (STATUS-1, STATUS-2)', () => {
-  const is = 'a is PoweredOff, the group wants PoweredOn';
+  const is = 'PoweredOff, the group wants PoweredOn';
   const suspended = { ...base, groups: [group('app', [tier(['a'])], { powerState: 'Suspended' as const })] };
   const table: [string, Case, string | undefined][] = [
     [
@@ -274,7 +274,7 @@ describe('Ready', () => {
       virtualMachines: [vm('a', 'app'), vm('b', 'app')],
     });
     expect(condition(view({ from, states: { a: placedOn } }), 'Ready')).toBe(
-      'False MembersNotReady: 2 of 3 members not ready: b: b is PoweredOff, the group wants PoweredOn; c: VirtualMachine "c" does not exist',
+      'False MembersNotReady: 2 of 3 members not ready: b: PoweredOff, the group wants PoweredOn; c: VirtualMachine "c" does not exist',
     );
   });
 
@@ -435,7 +435,7 @@ describe('STATUS-5: what a run cannot report itself', () => {
     const run = health({ paused: [{ activityId: 'power-on/a', activityType: 'powerOn', ...pause }] });
     const of = view({ run });
     expect(condition(of, 'PowerStateSynced', 'a')).toBe(
-      'False ActivityPaused: a is PoweredOff, the group wants PoweredOn: activity power-on/a is paused in Temporal by ann ' +
+      'False ActivityPaused: PoweredOff, the group wants PoweredOn: activity power-on/a is paused in Temporal by ann ' +
         'since 2026-01-01T00:00:00Z: look at the host; way out: temporal activity unpause -w vmgroup/prod/app --activity-id power-on/a',
     );
     expect(condition(of, 'Ready')).toMatch(/^False MembersNotReady.*is paused in Temporal by ann/);
@@ -470,7 +470,7 @@ test('what made the last attempt fail stays in the condition until the state cha
     lastError: { class: 'Transient', message: 'VLAN42 is not on host esx-7', at: 1 },
   });
   expect(condition(view({ run: failed }), 'PowerStateSynced', 'a')).toBe(
-    'False Pending: a is PoweredOff, the group wants PoweredOn: attempt 2 failed: Transient: VLAN42 is not on host esx-7',
+    'False Pending: PoweredOff, the group wants PoweredOn: attempt 2 failed: Transient: VLAN42 is not on host esx-7',
   );
 });
 

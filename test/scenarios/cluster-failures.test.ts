@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../support/cluster-system';
 import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
-import { groupWithVms, vmManifest } from '../support/manifests';
+import { groupManifest, groupWithVms, vmManifest } from '../support/manifests';
 import { accepted } from '../support/system';
 import { until } from '../support/until';
 
@@ -267,6 +267,19 @@ test.each([409, 422, 500])(
     expect(await operations(namespace)).toEqual(POWERED_ON);
   },
 );
+
+test('LEADER-3: a bridge that renews its lease waits for a status write that takes longer than a call may', async () => {
+  const isStatusWrite = ({ method, resource, path: of }: SeenCall): boolean =>
+    method === 'PATCH' && resource === 'virtualmachinegroups/status' && of.includes('/slow-write/');
+  proxy.forget();
+  proxy.decide((call) => (isStatusWrite(call) ? { delay: 12_000 } : undefined));
+  await system.apply('slow-write', groupManifest({ namespace: 'slow-write', name: 'app', tiers: [] }));
+  await system.until(
+    async () => (await system.status('slow-write', 'app'))?.observedGeneration,
+    'the status of slow-write/app',
+  );
+  expect(proxy.calls().filter(isStatusWrite)).toHaveLength(1);
+}, 60_000);
 
 test('Temporal away while specs change: the bridge says so, and misses nothing', async () => {
   await system.apply('temporal', app('temporal'));

@@ -14,6 +14,7 @@ import { registerOperatorCommands } from './operator-commands';
 import { registerPlan } from './plan';
 import { registerPower } from './power';
 import { registerRecord } from './record';
+import { registerReport } from './report';
 import { registerServe } from './serve';
 import { registerSimulator } from './simulator';
 import { registerUp } from './up';
@@ -27,7 +28,7 @@ const SECTIONS: readonly (readonly [heading: string, registers: readonly Registe
   ['Start here:', [registerUp, registerValidate, registerPlan]],
   ['Show:', [registerGet, registerWhy, registerBoard]],
   ['Operate:', [registerPower, registerOperatorCommands]],
-  ['Evidence:', [registerExport, registerRecord]],
+  ['Evidence:', [registerReport, registerExport, registerRecord]],
   ['Processes:', [registerServe, registerSimulator, registerCodec]],
   ['Set-up:', [registerDoctor, registerImport, registerCrds, registerCompletion]],
 ];

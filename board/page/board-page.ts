@@ -35,6 +35,7 @@ const MOST_ACTIONS = 12;
 export function boardPage(input: BoardInput): Page {
   const trees = treesOf(input.groups);
   return {
+    kind: 'Board',
     title: input.title,
     at: input.now,
     freshness: input.freshness,

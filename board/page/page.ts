@@ -1,5 +1,5 @@
 /**
- * The page that a board shows: everything on it, in the order in which it is shown, without a word of HTML.
+ * The page that the board and the report show: everything on it, in the order in which it is shown, without a word of HTML.
  *
  * Times are milliseconds since the epoch, durations are milliseconds.
  */
@@ -70,6 +70,8 @@ export interface TierItem {
   target?: Target;
   forecast?: Forecast;
   members: MemberItem[];
+  /** Of a report: when what happened. */
+  chart?: TierChart;
 }
 
 /** How many members stand where. */
@@ -135,8 +137,106 @@ export interface ActionItem {
 /** Whether a board is up to date. */
 export type Freshness = { state: 'Live' } | { state: 'Stale'; since: number; why: string };
 
+/** One operation in a chart. */
+export interface ChartSpan {
+  /** When it was asked for. */
+  from: number;
+  /** When the power state was reached, where the platform tells. */
+  powered?: number;
+  to: number;
+  end: 'Done' | 'GaveUp' | 'Dropped' | 'Open';
+}
+
+/** Times of one member in a chart. */
+export interface ChartRow {
+  name: string;
+  isGroup?: true;
+  mark: Mark;
+  spans: ChartSpan[];
+  /** When attempts failed, and why. */
+  failures: { at: number; text: string }[];
+  /** What its end waits for beyond the power state; absent: nothing. */
+  gate?: string;
+  /** Why it is not where it should be, or that it was there before the run. */
+  note?: string;
+}
+
+/** Times of one tier in a chart. */
+export interface TierChart {
+  /** The span of the whole failover: the same for each tier of a tree. */
+  from: number;
+  to: number;
+  /** Delays before the tier. */
+  delays: { from: number; to: number }[];
+  /** When the target of the tier is due; absent: it has none. */
+  due?: number;
+  rows: ChartRow[];
+}
+
+/** Recovery of one VM in a report. Times are milliseconds from the start of the failover. */
+export interface RecoveryRow {
+  group: string;
+  name: string;
+  /** From 0. */
+  tier: number;
+  mark: Mark;
+  word: string;
+  asked?: number;
+  powered?: number;
+  /** Until its gate was met; absent: it is not, or was before the run. */
+  reached?: number;
+  gate: string;
+  /** Failed attempts. */
+  failures: number;
+  /** That of its tier, otherwise that of its run. */
+  target?: Target;
+  /** `reached` in the last run, and in the last rehearsal. */
+  lastRun?: number;
+  lastTest?: number;
+}
+
+/** Something in a report that did not go by itself. */
+export interface ExceptionRow {
+  group: string;
+  member?: string;
+  mark: Mark;
+  /** In a word or two: `parked`, `overridden`, `retried`. */
+  what: string;
+  message: string;
+}
+
+/** A failover that this one is compared with. */
+export interface Comparison {
+  /** `the last run`, `the last rehearsal`. */
+  with: string;
+  runId: string;
+  startedAt: number;
+  outcome: string;
+  /** Until everything was where it should be; absent: it was not. */
+  took?: number;
+  /** This one took longer (positive) or shorter; absent: one of them did not get there. */
+  difference?: number;
+  /** VMs that took longer or shorter, the largest difference first. */
+  movers: { name: string; took: number; before: number }[];
+  /** VMs in this one only, and in that one only. */
+  added: string[];
+  removed: string[];
+}
+
+/** What only a report has. */
+export interface ReportPart {
+  exceptions: ExceptionRow[];
+  comparisons: Comparison[];
+  recovery: RecoveryRow[];
+  /** Where the facts come from. */
+  sources: { group: string; runId: string; from: string }[];
+  /** What is not known, such as a gap of the record. */
+  gaps: string[];
+}
+
 /** The whole page. */
 export interface Page {
+  kind: 'Board' | 'Report';
   title: string;
   /** When it was made. */
   at: number;
@@ -144,4 +244,5 @@ export interface Page {
   trees: TreeItem[];
   attention: AttentionItem[];
   actions: ActionItem[];
+  report?: ReportPart;
 }

@@ -1,9 +1,10 @@
 /** The band on top of a tree: where it stands in one sentence, its clocks, its counts. */
+import { durationText } from '../page/duration-text';
 import { MARKS, totalOf } from '../page/counts';
 import type { Counts, Forecast, Target, TreeItem } from '../page/page';
 import { markup, type Html } from './html';
 import { MARK_WORD, shape } from './marks';
-import { clock, durationText, moment, roughMoment } from './time';
+import { clock, moment, roughMoment } from './time';
 
 /** The band of one tree. */
 export function band(id: string, tree: TreeItem): Html {

@@ -1,13 +1,15 @@
-/** The whole page as an HTML document. */
-import type { Page } from '../page/page';
+/** The whole page as an HTML document: the one renderer of board and report. */
+import type { Freshness, Page } from '../page/page';
 import { actions } from './actions';
 import { attention } from './attention';
 import { markup, trusted, type Html } from './html';
 import { shape, shapeDefinitions } from './marks';
 import { joined, PartCollector, type Rendered } from './parts';
+import { inlineSource } from './policy';
+import { reportEnd, reportSections } from './report';
 import { SCRIPT } from './script';
 import { STYLE } from './style';
-import { filledClocks, moment } from './time';
+import { dayMoment, filledClocks, moment } from './time';
 import { trees } from './tree';
 
 /** The style sheet and the script of the page as they stand in it: what a content security policy names the hashes of. */
@@ -19,7 +21,7 @@ export function renderMain(page: Page): Rendered {
   const main = markup`${parts.part('fresh', freshness(page))}
   ${parts.part('attention', attention('attention', page.attention))}
   ${page.trees.length === 0 ? markup`<section class="card"><p>There is no group yet.</p></section>` : trees(page, parts)}
-   ${parts.part('actions', actions('actions', page.actions))} `;
+  ${reportSections(page)} ${parts.part('actions', actions('actions', page.actions))} ${reportEnd(page)}`;
   return parts.rendered(main);
 }
 
@@ -37,12 +39,26 @@ export function boardDocument(page: Page, rendered: Rendered, version: string): 
   return filledClocks(documentOf(page, body), page.at);
 }
 
-function documentOf(page: Page, body: Html): string {
+/** What a report may load and run: nothing, but for its own style. */
+const REPORT_POLICY = `default-src 'none'; style-src ${inlineSource(STYLE)}; img-src data:; base-uri 'none'; form-action 'none'`;
+
+/** The document of a report: one file that needs no network and has no script. */
+export function reportDocument(page: Page): string {
+  const body = markup`<body>
+    ${top(page)}
+    <main id="main">${trusted(joined(renderMain(page)))}</main>
+  </body>`;
+  const policy = markup`<meta http-equiv="content-security-policy" content="${REPORT_POLICY}" />`;
+  return filledClocks(documentOf(page, body, policy), page.at);
+}
+
+function documentOf(page: Page, body: Html, policy?: Html): string {
   // The icon is empty: browsers ask for one that is not named.
   return markup`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
+        ${policy}
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <title>${page.title}</title>
@@ -53,11 +69,19 @@ function documentOf(page: Page, body: Html): string {
     </html> `.toString();
 }
 
-function top({ at }: Page): Html {
-  return markup`${shapeDefinitions()}<div class="top"><span><b>vmgroup</b> board</span><span id="now">${moment(at)}</span></div>`;
+function top(page: Page): Html {
+  const time =
+    page.kind === 'Board'
+      ? markup`<span id="now">${moment(page.at)}</span>`
+      : markup`<span>made ${dayMoment(page.at)}</span>`;
+  return markup`${shapeDefinitions()}
+    <div class="top">
+      <span><b>vmgroup</b> ${page.kind === 'Board' ? 'board' : 'report'}</span>${time}
+    </div>`;
 }
 
-function freshness({ freshness }: Page): Html {
+function freshness({ kind, freshness }: { kind: Page['kind']; freshness: Freshness }): Html {
+  if (kind === 'Report') return markup`<div id="fresh"></div>`;
   if (freshness.state === 'Live') return markup`<div id="fresh"></div>`;
   return markup`<p class="fresh Stale attention" id="fresh" role="alert">
     ${shape('Missing')}<span>Not up to date since ${moment(freshness.since)}: ${freshness.why}</span>

@@ -100,10 +100,26 @@ const TREE = `
 .card h2{font-size:1.1rem;margin-bottom:.5rem}
 table{border-collapse:collapse;width:100%;min-width:36rem;font-size:.92rem}
 th{text-align:left;color:var(--muted);font-weight:600;font-size:.83rem;border-bottom:1px solid var(--line);padding:.2rem .9rem .3rem 0;vertical-align:bottom}
-td{border-bottom:1px solid var(--soft);padding:.22rem .9rem .22rem 0;vertical-align:top;overflow-wrap:anywhere}
-td.t{white-space:nowrap}td.n,th.n{text-align:right;white-space:nowrap}
-td .s{margin-right:.4em}
+td{border-bottom:1px solid var(--soft);padding:.22rem .9rem .22rem 0;vertical-align:top;overflow-wrap:break-word}
+td:first-child{min-width:10em}td.t{white-space:nowrap;min-width:0}td.n{white-space:nowrap}td.n,th.n{text-align:right}
+td.g{white-space:nowrap}td .s{margin-right:.4em}
 .foot{color:var(--muted);font-size:.85rem;padding-block:1.2rem 2rem}`;
+
+const CHART = `
+.chart{width:100%;overflow-x:auto}
+.chart svg{display:block;width:100%;min-width:40rem;height:auto;color:var(--ink)}
+.chart text{fill:var(--muted);font-size:11px;font-family:inherit}
+.chart text.name{fill:var(--ink)}.chart text[data-size="9"]{font-size:9px}
+.axis{stroke:var(--line);stroke-width:1}.base{stroke:var(--line);stroke-width:.6}
+.bar-p{stroke:var(--c);stroke-width:.8}${MARK_NAMES.map((mark) => `.${mark} .bar-p{fill:url(#hatch-${mark})}`).join('')}
+.bar-r{fill:var(--c);stroke:var(--c);stroke-width:.8}
+.delay{color:var(--muted);fill:url(#dots);opacity:.7}
+.dense .bar-p{fill:var(--c);fill-opacity:.3}.dense .base{display:none}.bar-p.Open{fill-opacity:.55;stroke-dasharray:4 3}.bar-p.GaveUp,.bar-p.Dropped{fill:none;stroke-dasharray:2 2}
+.rto{stroke:var(--Parked);stroke-width:1.6;stroke-dasharray:6 4}.chart text.rto-t{fill:var(--Parked);font-weight:600;}
+.fail{stroke:var(--Parked);stroke-width:1.6;stroke-linecap:round}
+.end{color:var(--c);fill:var(--c)}
+.key{display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;font-size:.88rem;color:var(--muted);margin-top:.4rem}
+.key svg{width:2.2em;height:.8em;vertical-align:-.05em;margin-right:.35em}`;
 
 const MEDIA = `
 @media (min-width:110rem){body{font-size:18px}.tier{grid-template-columns:15rem minmax(0,1fr)}}
@@ -122,12 +138,15 @@ body{font-size:10pt}
 main,.top{max-width:none;padding:0}
 .band,.card,.tier,.attention{box-shadow:none;break-inside:avoid}
 .card.long,.tier{break-inside:auto}
-table{min-width:0}
+table{min-width:0;font-size:7.5pt}th{font-size:7pt}td:first-child{overflow-wrap:anywhere;min-width:8em}th,td{padding-right:.4rem}td.n,td.g,td.t{white-space:normal}
+.card h2,.card p{break-after:avoid}
 .card{overflow:visible;border-width:0 0 0 0;border-top:1px solid var(--line);border-radius:0;padding:.8rem 0}
+.chart,.chart svg{min-width:0;overflow:visible}
+.chart svg{break-inside:avoid}
 tr,li{break-inside:avoid}thead{display:table-header-group}
-h2,h3{break-after:avoid}
+h2,h3,.thead{break-after:avoid}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 a{color:inherit;text-decoration:none}}`;
 
 /** The whole style sheet. */
-export const STYLE = `${COLOURS}${BASE}${BAND}${TREE}${MEDIA}`.trim();
+export const STYLE = `${COLOURS}${BASE}${BAND}${TREE}${CHART}${MEDIA}`.trim();

@@ -1,13 +1,23 @@
 /** The tree of groups: headings, tiers, members. How much of a member is shown depends on how many there are. */
+import { durationText } from '../page/duration-text';
 import type { GroupItem, MemberItem, Page, TierItem, TreeItem } from '../page/page';
 import { band, targetMark } from './band';
+import { rowSize, tierChart, type RowSize } from './chart';
 import { markup, type Html } from './html';
 import { MARK_WORD, shape } from './marks';
 import type { PartCollector } from './parts';
-import { clock, durationText, roughMoment } from './time';
+import { clock, roughMoment } from './time';
 
 /** How members are drawn: a row with all that is known, a name with its mark, or the mark alone. */
 type Density = 'rows' | 'chips' | 'cells';
+
+/** How trees are drawn, and the parts that they are drawn in. */
+interface Drawing {
+  density: Density;
+  /** Of charts. */
+  rows: RowSize;
+  parts: PartCollector;
+}
 
 /** VMs on a page up to which they get rows, and chips. */
 const MOST_ROWS = 40;
@@ -21,19 +31,22 @@ export function trees(page: Page, parts: PartCollector): Html {
     .flatMap(({ groups }) => groups.flatMap(({ tiers }) => tiers))
     .reduce((sum, tier) => sum + tier.members.length, 0);
   const density: Density = members <= MOST_ROWS ? 'rows' : members <= MOST_CHIPS ? 'chips' : 'cells';
-  return markup`${page.trees.map((tree, index) => oneTree(`tree-${index}`, tree, density, parts))}`;
+  const drawing: Drawing = { density, rows: rowSize(members), parts };
+  return markup`${page.trees.map((tree, index) => oneTree(`tree-${index}`, tree, drawing))}`;
 }
 
-function oneTree(id: string, tree: TreeItem, density: Density, parts: PartCollector): Html {
-  const groups = tree.groups.map((group, index) => oneGroup(`${id}-${index}`, group, density, parts));
+function oneTree(id: string, tree: TreeItem, drawing: Drawing): Html {
+  const { parts } = drawing;
+  const groups = tree.groups.map((group, index) => oneGroup(`${id}-${index}`, group, drawing));
   return markup`<section class="tree" aria-label="${tree.name}">
     ${parts.part(id, band(id, tree))} ${groups}
   </section>`;
 }
 
-function oneGroup(id: string, group: GroupItem, density: Density, parts: PartCollector): Html {
+function oneGroup(id: string, group: GroupItem, drawing: Drawing): Html {
+  const { parts } = drawing;
   const tiers = group.tiers.map((tier, index) =>
-    oneTier(`${id}-${index}`, tier, group.tiers.length, density, parts),
+    oneTier(`${id}-${index}`, tier, group.tiers.length, drawing),
   );
   return markup`<div class="group" data-depth="${Math.min(group.depth, 3)}">
     ${parts.part(`${id}-h`, groupHead(`${id}-h`, group))} ${tiers}
@@ -64,8 +77,13 @@ function groupHead(
   </div>`;
 }
 
-function oneTier(id: string, tier: TierItem, tiers: number, density: Density, parts: PartCollector): Html {
+function oneTier(id: string, tier: TierItem, tiers: number, { density, rows, parts }: Drawing): Html {
   const head = parts.part(`${id}-h`, tierHead(`${id}-h`, tier, tiers));
+  if (tier.chart)
+    return markup`<section class="tier">
+      ${head}
+      <div class="chart">${tierChart(tier.chart, rows)}</div>
+    </section>`;
   const members = tier.members.map((member, index) => {
     const at = `${id}-${index}`;
     return parts.part(at, MEMBER[density](at, member));

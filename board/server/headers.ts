@@ -1,16 +1,11 @@
 /** The headers of every answer of the board. */
-import { createHash } from 'node:crypto';
-import { INLINE } from '../render';
-
-function sourceOf(text: string): string {
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-}
+import { INLINE, inlineSource } from '../render';
 
 /** Nothing from elsewhere, no other inline style or script, no frame, no form. */
 const POLICY = [
   "default-src 'none'",
-  `style-src ${sourceOf(INLINE.style)}`,
-  `script-src ${sourceOf(INLINE.script)}`,
+  `style-src ${inlineSource(INLINE.style)}`,
+  `script-src ${inlineSource(INLINE.script)}`,
   "connect-src 'self'",
   'img-src data:',
   "base-uri 'none'",

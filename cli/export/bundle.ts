@@ -1,11 +1,14 @@
 /** `vmgroup export --record`: one file that proves runs. */
 import type { ObjectName } from '../../api';
+import type { Bundle } from '../../record';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { RecordOptions } from '../options';
 import { counted } from '../output';
 import { openReader, signerFrom } from '../record';
+import { reporting } from '../report';
 import { parseRunName } from './run-name';
+import { exportTarget, type ExportFormat } from './target';
 import { writeOutput } from './write-output';
 
 /** Options of an export from the record. */
@@ -13,7 +16,7 @@ export interface BundleOptions extends RecordOptions {
   root?: ObjectName;
   /** Milliseconds since the epoch. */
   since?: number;
-  /** Path of the file. */
+  /** A format, or the path of a file. */
   output?: string;
 }
 
@@ -23,7 +26,7 @@ export interface BundleOptions extends RecordOptions {
  * @throws CliError if the record has no such run, or it or the file cannot be used.
  */
 export async function exportBundle(run: string | undefined, options: BundleOptions): Promise<void> {
-  const { root, since, output } = options;
+  const { root, since } = options;
   const { makeBundle, recordedRuns } = lazy.record();
   const reader = await openReader(options);
   try {
@@ -34,13 +37,29 @@ export async function exportBundle(run: string | undefined, options: BundleOptio
     });
     if (runs.length === 0)
       throw new CliError('the record has no such run', ['list what it has: vmgroup record --record WHERE']);
-    const bundle = await makeBundle(runs, new Date().toISOString(), signerFrom(options));
-    writeOutput(output, `${JSON.stringify(bundle, undefined, 2)}\n`);
-    if (output !== undefined)
+    const { format, file } = exportTarget(options.output);
+    const exportedAt = new Date().toISOString();
+    const bundle = await makeBundle(runs, exportedAt, signerFrom(options));
+    writeOutput(file, textOf(bundle, format, run));
+    if (file !== undefined && format === 'json')
       process.stderr.write(
-        `${output}: ${counted(runs.length, 'run')}; verify it with vmgroup verify ${output}\n`,
+        `${file}: ${counted(runs.length, 'run')}; verify it with vmgroup verify ${file}\n`,
       );
   } finally {
     await reader.close();
+  }
+}
+
+function textOf(bundle: Bundle, format: ExportFormat, run: string | undefined): string {
+  const entries = bundle.runs.flatMap((each) => each.entries);
+  switch (format) {
+    case 'json':
+      return `${JSON.stringify(bundle, undefined, 2)}\n`;
+    case 'csv':
+      return lazy.record().eventsAsCsv(entries.sort((a, b) => a.chain.number - b.chain.number));
+    case 'html': {
+      const { gatheredOf, reportText } = reporting();
+      return reportText(gatheredOf(bundle, 'the record'), run === undefined ? undefined : parseRunName(run));
+    }
   }
 }

@@ -5,14 +5,16 @@ import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { TemporalOptions } from '../options';
 import { table } from '../output';
+import { reporting } from '../report';
 import { decodePayloads, historyAsJson, type History } from './history';
 import { parseRunName, type RunName } from './run-name';
 import { runRecord, type RecordLine } from './run-record';
+import { exportTarget } from './target';
 import { writeOutput } from './write-output';
 
 /** Options of `export`. */
 export interface ExportOptions extends TemporalOptions {
-  /** Path of the file. */
+  /** A format, or the path of a file. */
   output?: string;
 }
 
@@ -22,16 +24,27 @@ export interface ExportOptions extends TemporalOptions {
  * @throws CliError if there is no such run, or the file cannot be written.
  */
 export async function exportRun(name: string, options: ExportOptions): Promise<void> {
+  const { format, file } = exportTarget(options.output);
+  if (format === 'html') {
+    const { gatherRuns, reportText } = reporting();
+    const run = parseRunName(name);
+    return writeOutput(file, reportText(await gatherRuns(run, options), run));
+  }
   const { history, execution } = await withTemporalClient(options, (client) => fetchRun(client, name));
-  const record = runRecord(history.events ?? [], decodePayloads);
   const { events } = historyAsJson(history);
-  const text = JSON.stringify({ ...execution, record, events }, undefined, 2) + '\n';
-  writeOutput(options.output, text);
-  if (options.output === undefined) return;
+  if (format === 'csv') return writeOutput(file, await csvOf(execution, events));
+  const record = runRecord(history.events ?? [], decodePayloads);
+  writeOutput(file, JSON.stringify({ ...execution, record, events }, undefined, 2) + '\n');
+  if (file === undefined) return;
   process.stdout.write(recordTable(record));
-  process.stderr.write(
-    `${options.output}: ${events.length} events; replay them with vmgroup replay ${options.output}\n`,
-  );
+  process.stderr.write(`${file}: ${events.length} events; replay them with vmgroup replay ${file}\n`);
+}
+
+/** The events of the record that the history gives. */
+async function csvOf({ workflowId, runId }: Required<RunName>, events: unknown[]): Promise<string> {
+  const { eventsAsCsv, unrecordedRun } = lazy.record();
+  const { entries } = await unrecordedRun([{ execution: runId, workflowId, history: { events } }], false);
+  return eventsAsCsv(entries);
 }
 
 async function fetchRun(

@@ -15,7 +15,9 @@ export function registerExport(program: Command): void {
   withTemporal(
     program
       .command('export')
-      .description('write the history of a run and its record (who, when, what)')
+      .description(
+        'write the history of a run and its record (who, when, what); with --record, a bundle of one or many runs',
+      )
       .argument('[run]', 'NAMESPACE/NAME for the last run of a group, or WORKFLOW-ID[/RUN-ID]'),
   )
     .addOption(
@@ -24,7 +26,10 @@ export function registerExport(program: Command): void {
     .addOption(recordKeyOption())
     .option('--root <group>', 'with --record: the runs of the whole tree below this group', parseObjectName)
     .addOption(sinceOption('with --record: runs with an event since: 2h, or a time'))
-    .option('-o, --output <file>', 'write the JSON to a file and print the record (default: print the JSON)')
+    .option(
+      '-o, --output <format>',
+      'json, csv (events) or html (the page of vmgroup report): print it; or a file, whose ending says the format (default: json)',
+    )
     .action((run: string | undefined, options: Export.ExportOptions & Bundle.BundleOptions) => {
       if (options.record !== undefined) return bundling().exportBundle(run, options);
       if (run !== undefined) return exporting().exportRun(run, options);

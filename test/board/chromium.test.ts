@@ -1,18 +1,35 @@
 /**
- * A board in a real browser: no error in the console, nothing from elsewhere, changes and clocks as they come.
+ * Board and report in a real browser: no error in the console, nothing from elsewhere, changes and clocks as they come.
  *
  * Guarantees: G8.
  */
-import { boardReader, startBoard, type BoardServer } from '../../board';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import {
+  boardReader,
+  failoverOf,
+  reportDocument,
+  reportPage,
+  runsBefore,
+  startBoard,
+  timelineOf,
+  type BoardServer,
+  type RunTimeline,
+} from '../../board';
+import type { RunEvent } from '../../record';
 import type { KnownGroup } from '../../insight';
 import { startChromium, type BrowserPage } from '../support/chromium';
 import { until } from '../support/until';
 import { largeFailover, smallFailover } from './fixtures';
+import { largeRun, smallRun, START } from './report-fixtures';
 
 let page: BrowserPage;
 let board: BoardServer;
 let groups: KnownGroup[] = [];
 let failure: Error | undefined;
+const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-report-'));
 beforeAll(async () => {
   const read = boardReader({
     title: 'board',
@@ -27,6 +44,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await page.close();
   await board.close();
+  rmSync(dir, { recursive: true, force: true });
 });
 
 const text = (): Promise<string> => page.evaluate<string>('document.body.innerText');
@@ -95,4 +113,70 @@ test.each(['light', 'dark'])('text on a %s screen has the contrast of WCAG AA', 
     return Object.fromEntries(inks.flatMap((ink) => [[ink, ratio(ink, '--panel')], [ink + ' on bg', ratio(ink, '--bg')]]));
   })()`);
   expect(Object.entries(ratios).filter(([, ratio]) => !(ratio >= 4.5))).toEqual([]);
+});
+
+/** The report of the first of some runs as a file; its address. */
+function reportFile(...runs: RunEvent[][]): string {
+  const timelines = runs.map((events) => timelineOf(events));
+  const [top] = timelines as [RunTimeline];
+  const { lastRun } = runsBefore(top, timelines);
+  const page = reportPage({
+    failover: failoverOf(top, timelines),
+    ...(lastRun && { lastRun: failoverOf(lastRun, timelines) }),
+    now: START + 86_400_000,
+    sourceOf: () => 'the record',
+  });
+  const file = path.join(dir, 'report.html');
+  writeFileSync(file, reportDocument(page));
+  return pathToFileURL(file).href;
+}
+
+describe.each([
+  ['6 VMs', 'All 6 VMs were up after', 6, () => reportFile(smallRun(), smallRun(-86_400))],
+  ['200 VMs', '194 of 200 VMs were up when', 202, () => reportFile(...largeRun(200, 6))],
+  ['1,000 VMs', '976 of 1000 VMs were up when', 1_002, () => reportFile(...largeRun(1_000, 24))],
+])('the report of %s', (_name, sentence, rows, file) => {
+  test('is one file: no error, no script, nothing from elsewhere', async () => {
+    const [errors, requests] = [page.errors.length, page.requests.length];
+    const url = file();
+    await page.open(url);
+    expect(await text()).toContain(sentence);
+    expect(await page.evaluate('document.querySelectorAll(".chart g > title").length')).toBe(rows);
+    expect(await page.evaluate('document.scripts.length')).toBe(0);
+    expect(page.errors.slice(errors)).toEqual([]);
+    expect(page.requests.slice(requests).filter((each) => each !== url && !each.startsWith('data:'))).toEqual(
+      [],
+    );
+  });
+
+  test('is not wider than a phone, and prints on A4 without anything cut off', async () => {
+    await page.send('Emulation.setDeviceMetricsOverride', {
+      ...{ width: 390, height: 844, deviceScaleFactor: 1, mobile: true },
+    });
+    await page.open(file());
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+    // The width of A4 without the margins, at 96 pixels an inch.
+    await page.send('Emulation.setDeviceMetricsOverride', {
+      ...{ width: 703, height: 1_032, deviceScaleFactor: 1, mobile: false },
+    });
+    await page.send('Emulation.setEmulatedMedia', { media: 'print' });
+    const wide = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName)`,
+    );
+    expect(wide).toEqual([]);
+  });
+
+  afterEach(async () => {
+    await page.send('Emulation.setEmulatedMedia', { media: '' });
+    await page.send('Emulation.clearDeviceMetricsOverride');
+  });
+});
+
+test('the marks of a report can be told apart without colour', async () => {
+  await page.open(reportFile(...largeRun(200, 6)));
+  const shapes = await page.evaluate<Record<string, string>>(
+    `Object.fromEntries([...document.querySelectorAll('symbol')].map((e) => [e.id, e.innerHTML]))`,
+  );
+  expect(new Set(Object.values(shapes)).size).toBe(Object.keys(shapes).length);
+  expect(await page.evaluate('document.querySelectorAll(".Parked .end").length')).toBeGreaterThanOrEqual(6);
 });

@@ -59,7 +59,8 @@ export async function startChromium(): Promise<BrowserPage> {
   });
   const page = new Page(connection, sessionId, async () => {
     const exited = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
+    // It ends its own processes, which still write to the profile after a kill.
+    await connection.send('Browser.close').catch(() => child.kill('SIGKILL'));
     await exited;
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   });

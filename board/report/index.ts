@@ -1,0 +1,4 @@
+/** The report: what a failover did, from its events on record. */
+export { chosenRun, failoverOf, runsBefore, type Failover } from './failover';
+export { reportPage, type ReportInput } from './report-page';
+export { timelineOf, type RunTimeline } from './timeline';

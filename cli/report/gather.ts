@@ -1,0 +1,105 @@
+/** Gathers the runs that a report is about: from a bundle, from the record, and from Temporal what the record lacks. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { RunTimeline } from '../../board';
+import type { Bundle, RunEvent } from '../../record';
+import type { RunName } from '../export/run-name';
+import { connectTemporal, findTarget } from '../connections';
+import { CliError, messageOf } from '../errors';
+import * as lazy from '../lazy';
+import type { RecordOptions, TemporalOptions } from '../options';
+import { openReader } from '../record';
+import { temporalRuns } from './temporal-runs';
+
+/** Runs, and where each of them was read. */
+export interface GatheredRuns {
+  timelines: RunTimeline[];
+  sourceOf: (runId: string) => string;
+}
+
+/** The events of runs by run id. */
+export type EventsByRun = Map<string, RunEvent[]>;
+
+/** The runs of a bundle. Throws CliError if the file is none. */
+export function gatherBundle(file: string): GatheredRuns {
+  try {
+    return gatheredOf(
+      lazy.record().readBundle(JSON.parse(readFileSync(file, 'utf8'))),
+      `the bundle ${path.basename(file)}`,
+    );
+  } catch (error: unknown) {
+    throw new CliError(
+      `${file} is not a bundle: ${messageOf(error)}`,
+      ['create one: vmgroup export GROUP --record WHERE -o FILE'],
+      { cause: error },
+    );
+  }
+}
+
+/** The runs of a bundle; `from`: what the report says of where they were read. */
+export function gatheredOf({ runs }: Bundle, from: string): GatheredRuns {
+  const events = new Map(
+    runs.map(({ run, entries }) => [run.runId, entries.map(({ event }) => event as RunEvent)] as const),
+  );
+  return gathered([[from, events]]);
+}
+
+/**
+ * The runs of a group and of the groups below it.
+ *
+ * @throws CliError if no source can be read. With a record, Temporal may be away.
+ */
+export async function gatherRuns(
+  name: RunName,
+  options: TemporalOptions & RecordOptions,
+): Promise<GatheredRuns> {
+  if (options.record === undefined) return gathered([['Temporal', await fromTemporal(name, options)]]);
+  const recorded = await fromRecord(name, options);
+  return gathered([
+    ['the record', recorded],
+    ['Temporal', await fromTemporal(name, options).catch(() => new Map<string, RunEvent[]>())],
+  ]);
+}
+
+async function fromTemporal(name: RunName, options: TemporalOptions): Promise<EventsByRun> {
+  const temporal = await connectTemporal(findTarget(options));
+  try {
+    return await temporalRuns(temporal.client, name);
+  } finally {
+    await temporal.close();
+  }
+}
+
+async function fromRecord({ workflowId }: RunName, options: RecordOptions): Promise<EventsByRun> {
+  const reader = await openReader(options);
+  try {
+    let root: { namespace: string; name: string } | undefined;
+    for await (const { event } of reader.entries({ workflowId, kinds: ['ExecutionStarted'] }))
+      if ('run' in event) root = { namespace: event.run.namespace, name: event.run.root };
+    const runs: EventsByRun = new Map();
+    if (!root) return runs;
+    for await (const { event } of reader.entries({ root })) {
+      if (!('run' in event)) continue;
+      const known = runs.get(event.run.runId);
+      if (known) known.push(event);
+      else runs.set(event.run.runId, [event]);
+    }
+    return runs;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Of a run in several sources the first one that knows its end counts, otherwise the last one. */
+function gathered(sources: readonly (readonly [name: string, runs: EventsByRun])[]): GatheredRuns {
+  const runs = new Map<string, { timeline: RunTimeline; from: string }>();
+  for (const [from, events] of sources)
+    for (const [runId, own] of events) {
+      if (runs.get(runId)?.timeline.endedAt !== undefined) continue;
+      runs.set(runId, { timeline: lazy.board().timelineOf(own), from });
+    }
+  return {
+    timelines: [...runs.values()].map(({ timeline }) => timeline),
+    sourceOf: (runId) => runs.get(runId)?.from ?? '',
+  };
+}

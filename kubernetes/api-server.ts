@@ -88,6 +88,8 @@ export interface ApiServer {
     body: object,
     options?: CallOptions,
   ): Promise<void>;
+  /** What is at a path that is no object, such as `/version`; undefined: nothing. */
+  read(path: string, options?: CallOptions): Promise<unknown>;
   /** Does nothing if there is no such object, or with `uid` if it is another one. */
   delete(resource: Resource, key: ObjectKeyParts & { uid?: string }, options?: CallOptions): Promise<void>;
 }
@@ -115,6 +117,7 @@ export function apiServer(config: KubeConfig): ApiServer {
     apply: (resource, ...how) => versions.call(resource, (served) => calls.apply(served, ...how)),
     merge: (resource, ...how) => versions.call(resource, (served) => calls.merge(served, ...how)),
     invoke: (resource, ...how) => versions.call(resource, (served) => calls.invoke(served, ...how)),
+    read: (path, options) => unlessRefused(calls.read(path, options), ({ isNotFound }) => isNotFound),
     delete: async (resource, ...how) => {
       await unlessRefused(
         versions.call(resource, (served) => calls.delete(served, ...how)),
@@ -171,6 +174,7 @@ function callsOver(connection: Connection): Omit<ApiServer, 'address'> {
       const path = pathOf(resource, namespace, name, action);
       await connection.call({ method: HttpMethod.PUT, path, body, answer: 'Ignored' }, options);
     },
+    read: (path, options) => connection.call({ method: HttpMethod.GET, path }, options),
     delete: async (resource, { namespace, name, uid }, options) => {
       const path = pathOf(resource, namespace, name);
       const body = uid === undefined ? {} : { preconditions: { uid } };

@@ -16,7 +16,13 @@ export interface KubernetesObject {
     ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
     creationTimestamp?: string;
     deletionTimestamp?: string;
-    managedFields?: { manager?: string; subresource?: string; operation?: string; time?: string }[];
+    managedFields?: {
+      manager?: string;
+      subresource?: string;
+      operation?: string;
+      time?: string;
+      fieldsV1?: unknown;
+    }[];
   };
   spec?: unknown;
   status?: unknown;

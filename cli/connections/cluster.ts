@@ -7,6 +7,9 @@ import type { ClusterOptions } from '../options';
 /** The address that client-node falls back to if no cluster is configured. */
 const UNCONFIGURED = 'http://localhost:8080';
 
+/** API group of VMs that are not ours to install. */
+const KUBEVIRT = 'kubevirt.io';
+
 /** Objects in a page of a list. */
 const PAGE_SIZE = 500;
 
@@ -64,19 +67,21 @@ export async function callCluster<T>(api: ApiServer, call: ClusterCall, make: ()
   }
 }
 
-/** The objects of a resource in some namespaces, or in all of them. Throws as {@link callCluster}. */
+/** The objects of a resource in some namespaces, or in all of them; with a selector as kubectl takes it. Throws as {@link callCluster}. */
 export async function listObjects(
   api: ApiServer,
   resource: Resource,
   namespaces: readonly string[] | undefined,
+  labelSelector?: string,
 ): Promise<KubernetesObject[]> {
   const objects: KubernetesObject[] = [];
+  const which = { limit: PAGE_SIZE, ...(labelSelector !== undefined && { labelSelector }) };
   for (const namespace of namespaces ?? [undefined]) {
     let next: string | undefined;
     do {
       const where = { ...(namespace !== undefined && { namespace }) };
       const page = await callCluster(api, { verb: 'list', resource, ...where }, () =>
-        api.list(resource, { ...where, limit: PAGE_SIZE, ...(next !== undefined && { continue: next }) }),
+        api.list(resource, { ...where, ...which, ...(next !== undefined && { continue: next }) }),
       );
       objects.push(...page.items);
       next = page.metadata.continue || undefined;
@@ -122,13 +127,22 @@ function explained(api: ApiServer, call: ClusterCall, error: unknown): unknown {
   if (error.reason === lazy.kubernetes().NOT_SERVED)
     return new CliError(
       `${api.address}: ${error.message}`,
-      [`see what it serves: kubectl get crd ${fullName(resource)}`, 'update VM Operator', OTHER_CLUSTER],
+      [
+        `see what it serves: kubectl get crd ${fullName(resource)}`,
+        resource.group === KUBEVIRT ? 'install KubeVirt, or update it' : 'update VM Operator',
+        OTHER_CLUSTER,
+      ],
       options,
     );
   if (error.isNotFound && verb !== 'patch') {
     return new CliError(
       `the API server ${api.address} has no ${fullName(resource)} in version ${resource.version}`,
-      ['install what is missing: vmgroup crds | kubectl apply --server-side -f -', OTHER_CLUSTER],
+      [
+        resource.group === KUBEVIRT
+          ? 'install KubeVirt, or update it'
+          : 'install what is missing: vmgroup crds | kubectl apply --server-side -f -',
+        OTHER_CLUSTER,
+      ],
       options,
     );
   }

@@ -10,6 +10,7 @@ import {
   PERMISSIONS,
   ROLE,
   type ClusterProcess,
+  type LosablePermission,
   type Permission,
   type Verb,
 } from './permissions';
@@ -42,13 +43,19 @@ export async function checkAccess(
   return missing.map((question) => missingRight(check, process, question, options));
 }
 
-/** The same for a process beside VM Operator's group controller. A right that only something small needs is a note. */
-export async function checkCompanionAccess(
+/** The same for a process beside VM Operator's group controller. */
+export function checkCompanionAccess(api: ApiServer, options: ClusterDoctorOptions): Promise<CheckResult[]> {
+  return checkRights(api, 'rights beside VM Operator', COMPANION_PERMISSIONS, options);
+}
+
+/** Checks permissions one by one. One that only something small needs is a note. */
+export async function checkRights(
   api: ApiServer,
+  check: string,
+  permissions: readonly LosablePermission[],
   options: ClusterDoctorOptions,
 ): Promise<CheckResult[]> {
-  const check = 'rights beside VM Operator';
-  const results = await pMap(COMPANION_PERMISSIONS, async (permission): Promise<CheckResult[]> => {
+  const results = await pMap(permissions, async (permission): Promise<CheckResult[]> => {
     const questions = questionsOf(permission, options);
     const allowed = await pMap(questions, (question) => isAllowed(api, question), {
       concurrency: CONCURRENCY,
@@ -56,17 +63,26 @@ export async function checkCompanionAccess(
     const missing = questions.filter((_question, index) => !allowed[index]);
     const [first] = missing;
     if (!first) return [];
-    const { plural, group } = resourceOf(permission);
+    const { group, namespaced } = resourceOf(permission);
+    const resource = resourceText(permission);
     const verbs = [...new Set(missing.map(({ verb }) => verb))];
-    const place = first.namespace === undefined ? 'all namespaces' : `namespace ${first.namespace}`;
+    const place = !namespaced
+      ? 'the cluster'
+      : first.namespace === undefined
+        ? 'all namespaces'
+        : `namespace ${first.namespace}`;
     const { lost } = permission;
     return [
       {
         check,
         result: lost === undefined ? 'problem' : 'note',
-        message: `cannot ${verbs.join(', ')} ${plural} in ${group}, ${place} (${permission.reason})${lost === undefined ? '' : `: ${lost}`}`,
-        cure: first.namespace === undefined ? WHERE : `add it to a Role, and bind that in ${place}`,
-        facts: { verbs, resource: plural, group, ...(first.namespace && { namespace: first.namespace }) },
+        message: `cannot ${verbs.join(', ')} ${resource} in ${group || 'core'}, ${place} (${permission.reason})${lost === undefined ? '' : `: ${lost}`}`,
+        cure: namespaced
+          ? first.namespace === undefined
+            ? WHERE
+            : `add it to a Role, and bind that in ${place}`
+          : 'add it to a ClusterRole, and bind that',
+        facts: { verbs, resource, group, ...(first.namespace && { namespace: first.namespace }) },
       },
     ];
   });
@@ -92,8 +108,8 @@ function missingRight(
   { permission, verb, namespace }: AccessQuestion,
   options: ClusterDoctorOptions,
 ): CheckResult {
-  const { plural, group } = resourceOf(permission);
-  const resource = permission.subresource === undefined ? plural : `${plural}/${permission.subresource}`;
+  const { group } = resourceOf(permission);
+  const resource = resourceText(permission);
   const place = namespace === undefined ? '' : `, namespace ${namespace}`;
   const role = roleText(process, permission, namespace, options);
   return {
@@ -118,6 +134,12 @@ function roleText(
 
 function leaseNamespace({ leaseNamespace: named }: ClusterDoctorOptions): string {
   return named ?? lazy.kubernetes().inClusterNamespace() ?? 'default';
+}
+
+/** As RBAC has it. */
+function resourceText(permission: Permission): string {
+  const { plural } = resourceOf(permission);
+  return permission.subresource === undefined ? plural : `${plural}/${permission.subresource}`;
 }
 
 function resourceOf({ resource }: Permission): Resource {

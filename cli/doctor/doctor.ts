@@ -32,7 +32,7 @@ export async function doctor(options: DoctorOptions): Promise<void> {
 
 async function checksOf(options: DoctorOptions): Promise<CheckResult[]> {
   const { platform, platforms = [] } = options;
-  if (platform !== undefined) return checkPlatforms(platform, platforms);
+  if (platform !== undefined) return checkPlatforms(platform, platforms, options);
   // A process on a cluster has no data folder, and starts no Temporal server of its own.
   if (checksCluster(options)) return [...(await checkCluster(options)), ...(await checkTemporal(options))];
   return [

@@ -32,7 +32,7 @@ export function registerDoctor(program: Command): void {
     )
     .option(
       '--platform <name>',
-      'check this platform instead: the name of a Platform, or vsphere for all of that type',
+      'check this platform instead: the name of a Platform, or vsphere, libvirt or kubevirt for all of that type',
     )
     .addOption(platformsOption())
     .addOption(leaseNamespaceOption())

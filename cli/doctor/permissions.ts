@@ -11,7 +11,8 @@ export type ClusterProcess = 'bridge' | 'worker' | 'simulator';
 /** Verbs on one resource, and their purpose. */
 export interface Permission {
   resource: keyof typeof RESOURCES;
-  subresource?: 'status';
+  /** Such as `status`. */
+  subresource?: string;
   verbs: readonly Verb[];
   /** The verbs are limited to the object of this name, except `create`, which cannot be limited. */
   name?: string;
@@ -114,14 +115,14 @@ export const PERMISSIONS: Readonly<Record<ClusterProcess, readonly Permission[]>
   ],
 };
 
-/** A permission of a process beside VM Operator's group controller. */
-export interface CompanionPermission extends Permission {
+/** A permission that something may be lost without. */
+export interface LosablePermission extends Permission {
   /** What is lost without it; absent: nothing works without it. */
   lost?: string;
 }
 
 /** The same for a process beside VM Operator's group controller, whether it is bridge, worker or both. */
-export const COMPANION_PERMISSIONS: readonly CompanionPermission[] = [
+export const COMPANION_PERMISSIONS: readonly LosablePermission[] = [
   {
     resource: 'virtualMachineGroups',
     verbs: ['get', 'list', 'watch', 'patch'],
@@ -156,3 +157,43 @@ export const COMPANION_PERMISSIONS: readonly CompanionPermission[] = [
 
 /** Name of the ServiceAccount and the Role of that process. */
 export const COMPANION_ROLE = 'vmgroup';
+
+/** The rights of a worker on a cluster with KubeVirt: those of `vmgroup-worker` in `deploy/kubevirt`. */
+export const KUBEVIRT_PERMISSIONS: readonly LosablePermission[] = [
+  {
+    resource: 'kubevirtMachines',
+    verbs: ['get', 'list', 'watch', 'patch'],
+    reason: 'the run strategy, and the record of the operation',
+  },
+  {
+    resource: 'kubevirtMachines',
+    subresource: 'status',
+    verbs: ['patch'],
+    reason: 'remove requests to restart before a power-off',
+    lost: 'a restart that somebody has asked for fails a power-off',
+  },
+  { resource: 'kubevirtInstances', verbs: WATCH, reason: 'the observed state' },
+  {
+    resource: 'kubevirtMachineActions',
+    subresource: 'start',
+    verbs: ['update'],
+    reason: 'start VMs of runStrategy Manual and RerunOnFailure',
+  },
+  {
+    resource: 'kubevirtMachineActions',
+    subresource: 'stop',
+    verbs: ['update'],
+    reason: 'stop VMs of runStrategy Manual, and give guests their time',
+  },
+  ...(['pause', 'unpause'] as const).map((subresource): LosablePermission => ({
+    ...{ resource: 'kubevirtInstanceActions', subresource, verbs: ['update'] },
+    reason: 'the power state Suspended',
+    lost: 'VMs cannot be suspended, nor brought on after somebody has paused them',
+  })),
+  {
+    resource: 'nodes',
+    verbs: WATCH,
+    reason: 'zones and lost nodes',
+    lost: 'VMs of a lost node show as they were last known',
+  },
+];

@@ -20,6 +20,12 @@ export interface Reading {
   selected: (vm: ExistingVm) => boolean;
 }
 
+/** A platform to import from. */
+interface Source<T extends PlatformSettings['type']> {
+  name: string;
+  settings: SettingsOf<T>;
+}
+
 /** Notes that are printed. */
 const MAX_NOTES = 50;
 
@@ -34,8 +40,17 @@ export async function importFrom<T extends PlatformSettings['type']>(
   options: ImportOptions,
   read: (settings: SettingsOf<T>) => Promise<Reading>,
 ): Promise<void> {
-  const platform = choose(await readPlatforms(options.platforms ?? []), type, options);
-  const { inventory, selected } = await read(platform.settings as SettingsOf<T>);
+  const { name, settings } = choose(await readPlatforms(options.platforms ?? []), type, options);
+  await importOf({ name, settings: settings as SettingsOf<T> }, options, read);
+}
+
+/** Imports from one platform. Throws as {@link importFrom}. */
+export async function importOf<T extends PlatformSettings['type']>(
+  platform: Source<T>,
+  options: ImportOptions,
+  read: (settings: SettingsOf<T>) => Promise<Reading>,
+): Promise<void> {
+  const { inventory, selected } = await read(platform.settings);
   const { name: pattern } = options;
   const imported = manifestsFrom(inventory, {
     ...{ platform: platform.name, namespace: options.into, group: options.group },

@@ -1,9 +1,12 @@
 /** `vmgroup import`: its options. Each platform that has an import has a command here, and a file of its own. */
 import type { Command } from 'commander';
+import { withCluster } from '../options';
+import type * as Kubevirt from './kubevirt';
 import type * as Libvirt from './libvirt';
 import { withImport, type ImportOptions } from './options';
 import type * as Vsphere from './vsphere';
 
+const kubevirt = (): typeof Kubevirt => require('./kubevirt') as typeof Kubevirt;
 const libvirt = (): typeof Libvirt => require('./libvirt') as typeof Libvirt;
 const vsphere = (): typeof Vsphere => require('./vsphere') as typeof Vsphere;
 
@@ -24,4 +27,13 @@ export function registerImport(program: Command): void {
   withImport(
     command.command('libvirt').description('VMs of libvirt hosts; what starts by itself is named'),
   ).action((options: ImportOptions) => libvirt().importLibvirt(options));
+  withCluster(
+    withImport(
+      command
+        .command('kubevirt')
+        .description('VMs of KubeVirt; of the cluster that kubectl finds, or that of a Platform'),
+    ),
+  )
+    .option('--selector <selector>', 'only VMs with such labels, as kubectl takes them: app=shop,tier!=test')
+    .action((options: Kubevirt.KubevirtImportOptions) => kubevirt().importKubevirt(options));
 }

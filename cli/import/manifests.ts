@@ -153,7 +153,7 @@ class Import {
       return [];
     }
     this.#taken.set(vm.id, titleOf(at.order));
-    const name = this.#vmNames.take(at.namespace, vm.name);
+    const name = vm.namespace === undefined ? this.#vmNames.take(at.namespace, vm.name) : vm.name;
     at.below.push(this.#machine(vm, name, at, member.powerOffMode));
     return [{ kind: 'VirtualMachine', name }];
   }

@@ -11,7 +11,7 @@ import {
   type ObjectRef,
   type Problem,
 } from '../../api';
-import type { KubernetesObject, Resource } from '../../kubernetes';
+import type { ApiServer, KubernetesObject, Resource } from '../../kubernetes';
 import { connectCluster, listIfServed, listObjects } from '../connections';
 import * as lazy from '../lazy';
 import { watchedNamespaces, type SourceOptions } from '../options';
@@ -25,7 +25,7 @@ export interface ClusterManifests {
   count: number;
   /** All VirtualMachineGroups as they are stored. */
   groups: KubernetesObject[];
-  /** All VirtualMachines as they are stored. */
+  /** All VirtualMachines as they are stored: of VM Operator, or of KubeVirt. */
   machines: KubernetesObject[];
   /** Lists another resource in a namespace, or in all; undefined if the server does not serve it. Throws as {@link readCluster}. */
   list: (resource: Resource, namespace?: string) => Promise<KubernetesObject[] | undefined>;
@@ -35,6 +35,8 @@ export interface ClusterManifests {
 export interface ReadClusterOptions extends SourceOptions {
   /** `companion`: what is wanted of groups stands in their annotations. */
   mode?: 'controller' | 'companion';
+  /** Name or type of the default platform: with `kubevirt` the VMs are those of KubeVirt. */
+  platform?: string;
 }
 
 /**
@@ -47,7 +49,7 @@ export async function readCluster(options: ReadClusterOptions): Promise<ClusterM
   const namespaces = watchedNamespaces(options);
   const resources = lazy.kubernetes().RESOURCES;
   const groups = await listObjects(api, resources.virtualMachineGroups, namespaces);
-  const machines = await listObjects(api, resources.virtualMachines, namespaces);
+  const machines = await listMachines(api, namespaces, options.platform === 'kubevirt');
   // An editor of a namespace may have no more rights than those to groups and VMs, as for the bridge.
   const rights = { unlessForbidden: options.mode === 'companion' };
   const classes = (await listIfServed(api, resources.virtualMachineClasses, namespaces, rights)) ?? [];
@@ -63,6 +65,24 @@ export async function readCluster(options: ReadClusterOptions): Promise<ClusterM
     list: (resource, namespace) =>
       listIfServed(api, resource, namespace === undefined ? undefined : [namespace]),
   };
+}
+
+/** The VMs of VM Operator; where the cluster has none, or `kubevirt` are wanted, those of KubeVirt. */
+async function listMachines(
+  api: ApiServer,
+  namespaces: readonly string[] | undefined,
+  kubevirt: boolean,
+): Promise<KubernetesObject[]> {
+  const { virtualMachines, kubevirtMachines } = lazy.kubernetes().RESOURCES;
+  if (kubevirt) return listObjects(api, kubevirtMachines, namespaces);
+  try {
+    return await listObjects(api, virtualMachines, namespaces);
+  } catch (error: unknown) {
+    const { cause } = error as { cause?: { isNotFound?: boolean } };
+    const others = cause?.isNotFound && (await listIfServed(api, kubevirtMachines, namespaces));
+    if (others) return others;
+    throw error;
+  }
 }
 
 /** A problem of an object on a cluster as `validate` prints it: `Kind namespace/name: path: message`. */

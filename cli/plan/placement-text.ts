@@ -6,6 +6,7 @@ import type { PlannedPlacement } from './placer';
 
 /** The placement by zone and host with the outcome of each rule, or the reason why there is none. */
 export function placementText(answer: PlannedPlacement): string {
+  if (answer.type === 'LeftToPlatform') return `  placement: left to the platform: ${answer.message}\n`;
   if (answer.type === 'NotKnown') return `  placement: unknown: ${answer.message}\n`;
   if (answer.type !== 'Placed') return `  placement: ${answer.message}\n`;
   const unplaced = (answer.unplaced ?? []).map(

@@ -2,6 +2,7 @@
 import { DEFAULT_INVENTORY, type Manifests, type ParsedManifests, type SimulatedInventory } from '../../api';
 import type { PlaceInput } from '../../contract';
 import type { PlacedVm, PlacementAnswer } from '../../placement';
+import type { PlatformType } from '../../platforms';
 import * as lazy from '../lazy';
 import { inventoryOf } from '../manifests';
 
@@ -11,8 +12,14 @@ export interface UnknownPlacement {
   message: string;
 }
 
+/** The platform chooses the places itself; the message says how. */
+export interface LeftPlacement {
+  type: 'LeftToPlatform';
+  message: string;
+}
+
 /** Where VMs would be placed. */
-export type PlannedPlacement = PlacementAnswer | UnknownPlacement;
+export type PlannedPlacement = PlacementAnswer | UnknownPlacement | LeftPlacement;
 
 /** Places VMs, group after group. Each call counts the VMs of those before it. */
 export type Placer = (input: PlaceInput) => PlannedPlacement | Promise<PlannedPlacement>;
@@ -20,6 +27,19 @@ export type Placer = (input: PlaceInput) => PlannedPlacement | Promise<PlannedPl
 /** A placement that is unknown. */
 export function unknownPlacement(message: string): UnknownPlacement {
   return { type: 'NotKnown', message };
+}
+
+/** A placer for a type of platform of which nothing can be asked here; undefined: one on an inventory answers for it. */
+export function placerOfType(type: PlatformType | undefined): Placer | undefined {
+  if (type === 'kubevirt')
+    return () => leftPlacement('the scheduler of the cluster chooses nodes when VMs start');
+  if (type === 'vsphere') return () => leftPlacement('DRS, or the host that VMs are on');
+  if (type === 'libvirt') return () => unknownPlacement('plan does not ask the hosts of libvirt');
+  return undefined;
+}
+
+function leftPlacement(message: string): LeftPlacement {
+  return { type: 'LeftToPlatform', message };
 }
 
 /**

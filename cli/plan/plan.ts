@@ -16,7 +16,7 @@ import { memberPlatforms } from '../runtime';
 import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import type { PlanOptions } from './options';
 import { pastTimes } from './past';
-import { placerOf, type Placer } from './placer';
+import { placerOf, placerOfType, type Placer } from './placer';
 import { viewPlatform, type PlatformView } from './platform';
 import { planChart, planTable, type GroupPlan } from './text';
 
@@ -91,7 +91,8 @@ async function fromFiles(paths: string[], { platform, platforms }: PlanOptions):
   const parsed = await readManifests(paths, { streams: true });
   for (const problem of parsed.problems) process.stderr.write(formatProblem(problem) + '\n');
   const names = await memberPlatforms(parsed.manifests, platform, platforms);
-  return { manifests: parsed.manifests, known: {}, place: placerOf(parsed), names };
+  const place = placerOfType(names?.typeOf({ namespace: '' })) ?? placerOf(parsed);
+  return { manifests: parsed.manifests, known: {}, place, names };
 }
 
 async function fromCluster(options: PlanOptions): Promise<PlanInput> {

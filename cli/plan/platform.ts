@@ -9,7 +9,7 @@ import * as lazy from '../lazy';
 import type { ClusterManifests } from '../manifests';
 import { SIMULATOR_ADDRESS } from '../options';
 import type { PlanOptions } from './options';
-import { placerOn, unknownPlacement, type Placer } from './placer';
+import { placerOfType, placerOn, unknownPlacement, type Placer, type UnknownPlacement } from './placer';
 
 /** A platform, as `plan` sees it. */
 export interface PlatformView {
@@ -35,12 +35,27 @@ export async function viewPlatform(
     // VM Operator's own group controller places there.
     return mode === 'companion' ? { ...view, placesAhead: false } : view;
   }
-  const message = `the platform ${type ?? ''} chooses the places`;
-  return {
-    placesAhead: false,
-    observe: observedOnCluster(cluster),
-    place: () => unknownPlacement(message),
-  };
+  const place =
+    placerOfType(type) ?? ((): UnknownPlacement => unknownPlacement('the platform chooses the places'));
+  const observe = type === 'kubevirt' ? await observedByKubevirt(cluster) : observedOnCluster(cluster);
+  return { placesAhead: false, observe, place };
+}
+
+/** The state of each VM by its instance. */
+async function observedByKubevirt({ machines, list }: ClusterManifests): Promise<PlatformView['observe']> {
+  const { powerStateOf, trimInstance } = lazy.kubevirt();
+  const { kubevirtInstances } = lazy.kubernetes().RESOURCES;
+  const namespaces = new Set(machines.map(({ metadata }) => metadata.namespace ?? ''));
+  const lists = await Promise.all([...namespaces].map((namespace) => list(kubevirtInstances, namespace)));
+  const instances = new Map(
+    lists.flatMap((items = []) =>
+      items.map((vmi) => [`${vmi.metadata.namespace}/${vmi.metadata.name}`, trimInstance(vmi)]),
+    ),
+  );
+  const known = new Set(machines.map(({ metadata }) => metadata.uid));
+  const at = Date.now();
+  return ({ uid, namespace, name }) =>
+    known.has(uid) ? { powerState: powerStateOf(instances.get(`${namespace}/${name}`)), at } : undefined;
 }
 
 async function viewSimulator(cluster: ClusterManifests, address: string): Promise<PlatformView> {

@@ -1,5 +1,7 @@
 /** The platform `kubevirt`: VMs of KubeVirt, reached through the API server alone. */
 export { recordedOperation } from '../on-kubernetes';
+export { powerStateOf } from './course';
+export { inventoryOf } from './existing';
 export {
   conditionOf,
   holds,

@@ -24,8 +24,8 @@ export interface HostSize {
 const MAX_DOMAINS = 16_384;
 const AUTH = { none: 0, sasl: 1, polkit: 2 } as const;
 const CALLS = {
-  ...{ open: 1, nodeInfo: 6, xml: 14, lookupByUuid: 24, resume: 28, suspend: 34 },
-  ...{ authList: 66, authPolkit: 70, save: 182, hasSaved: 183, dropSaved: 184 },
+  ...{ open: 1, version: 4, nodeInfo: 6, xml: 14, lookupByUuid: 24, resume: 28, suspend: 34 },
+  ...{ authList: 66, authPolkit: 70, libVersion: 157, save: 182, hasSaved: 183, dropSaved: 184 },
   ...{ start: 196, state: 212, destroy: 234, shutdown: 258 },
   ...{ setMetadata: 264, getMetadata: 265, list: 273, registerEvent: 316 },
 } as const;
@@ -42,7 +42,9 @@ export const CODES = { invalidOperation: 55, noDomain: 42, noMetadata: 80, agent
 /** How a guest is asked. */
 export const ASK = { acpi: 1, agent: 2 } as const;
 /** Kinds of domains to list. */
-export const LIST = { all: 0, persistent: 4, saved: 256, autostart: 1_024 } as const;
+export const LIST = { all: 0, persistent: 4, transient: 8, saved: 256, autostart: 1_024 } as const;
+/** With passwords in it: only who may change a domain may read them. */
+export const XML = { secure: 1 } as const;
 
 /** A daemon that takes calls. */
 export class Daemon {
@@ -102,6 +104,13 @@ export class Daemon {
     return { memory, cpus: reply.u32() };
   }
 
+  /** Versions of libvirt and of its hypervisor, such as `9.0.0`. */
+  async versions(signal?: AbortSignal): Promise<{ libvirt: string; hypervisor: string }> {
+    const ask = async (call: number): Promise<string> =>
+      versionText((await this.#client.call(call, Buffer.alloc(0), signal)).u64());
+    return { libvirt: await ask(CALLS.libVersion), hypervisor: await ask(CALLS.version) };
+  }
+
   /** The domain with a UUID as it is called now. @throws LibvirtError */
   async lookup(uuid: string, signal?: AbortSignal): Promise<Domain> {
     return readDomain(await this.#client.call(CALLS.lookupByUuid, uuidBytes(uuid), signal));
@@ -113,9 +122,9 @@ export class Daemon {
     return { state: reply.i32(), reason: reply.i32() };
   }
 
-  /** Of a running domain: its XML as it runs. */
-  async xml(domain: Domain, signal?: AbortSignal): Promise<string> {
-    return (await this.#of(domain, CALLS.xml, [0], signal)).string();
+  /** Of a running domain: its XML as it runs. `flags`: {@link XML}. */
+  async xml(domain: Domain, signal?: AbortSignal, flags = 0): Promise<string> {
+    return (await this.#of(domain, CALLS.xml, [flags], signal)).string();
   }
 
   /** Whether its memory is saved. */
@@ -177,6 +186,10 @@ async function authenticate(client: RpcClient, signal: AbortSignal): Promise<voi
       7,
       'the daemon wants SASL, which is not supported: use ssh or client certificates',
     );
+}
+
+function versionText(version: number): string {
+  return [Math.floor(version / 1e6), Math.floor(version / 1e3) % 1e3, version % 1e3].join('.');
 }
 
 function uuidBytes(uuid: string): Buffer {

@@ -4,3 +4,4 @@ export { readInventory } from './existing';
 export type { HostOptions } from './host';
 export { LibvirtPlatform, type LibvirtOptions } from './platform';
 export type { Transport } from './rpc';
+export { surveyHost, type HostSurvey, type SurveyedDomain } from './survey';

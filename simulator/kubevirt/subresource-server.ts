@@ -144,6 +144,7 @@ const DISCOVERY: Record<string, object | undefined> = {
     versions: [{ groupVersion: `${GROUP}/v1`, version: 'v1' }],
     preferredVersion: { groupVersion: `${GROUP}/v1`, version: 'v1' },
   },
+  [`${ROOT}/v1/version`]: { gitVersion: 'v0.0.0-stand-in', gitTreeState: 'clean', platform: 'linux/amd64' },
   [`${ROOT}/v1`]: {
     ...{ kind: 'APIResourceList', apiVersion: 'v1', groupVersion: `${GROUP}/v1` },
     resources: [

@@ -76,6 +76,7 @@ test('a refused write is not sent; reads and others pass', async () => {
     ),
     delete: async () => void sent.push('delete'),
     invoke: async () => void sent.push('invoke'),
+    read: async () => undefined,
   } as unknown as ApiServer;
   const restricted = restrictedWrites(api, rules);
   await expect(

@@ -15,6 +15,7 @@ import {
   type RecordReader,
   type RecordStore,
 } from '../../record/store';
+import { bundledProgram } from '../support/bundled-program';
 import { groupWithVms } from '../support/manifests';
 import { startPostgres, type TestPostgres } from '../support/postgres';
 import { startSystem, type System } from '../support/system';
@@ -168,14 +169,12 @@ async function endedRuns(count: number, name: string): Promise<void> {
 }
 
 /** Kills a recorder again and again, each time at another moment of its work. Resolves once one has nothing left to do. */
-async function killRepeatedly(where: string, times: number): Promise<void> {
+async function killRepeatedly(program: string, where: string, times: number): Promise<void> {
   for (let kills = 0; ;) {
     const isLast = kills === times;
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', path.join(__dirname, 'recorder-child.ts'), temporal.address, where],
-      { stdio: ['ignore', 'pipe', 'ignore'] },
-    );
+    const child = spawn(process.execPath, [program, temporal.address, where], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     const exited = new Promise((resolve) => child.once('exit', resolve));
@@ -199,7 +198,8 @@ test('RECORDER-2: after 100 kills of recorders on files and PostgreSQL every eve
   const folder = path.join(dir, 'killed');
   const url = await postgres.database('killed');
   // One process at a time appends to a folder, and any number to a database.
-  await Promise.all([folder, url, url, url].map((where) => killRepeatedly(where, 25)));
+  const program = bundledProgram(path.join(__dirname, 'recorder-child.ts'));
+  await Promise.all([folder, url, url, url].map((where) => killRepeatedly(program, where, 25)));
   const stores = [await openFileReader(folder), await openPostgresStore(url)];
   for (const store of stores) {
     const entries = await allOf(store);

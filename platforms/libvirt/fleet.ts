@@ -3,19 +3,19 @@ import type { PowerState } from '../../api';
 import type { Solve } from '../../placement';
 import { virtualMachineKey } from '../observer';
 import { PlatformError, type PowerRequest } from '../platform';
-import type { OperationRecord } from '../tracked';
+import { Places, writePlace, type OperationRecord, type PlaceRecord } from '../tracked';
 import type { Daemon, HostSize } from './daemon';
 import { elementOf, NAMESPACES } from './facts';
 import type { Ground } from './ground';
 import { Host, type HostOptions } from './host';
-import { homeOf, machineOf, type Machine, type OnHost } from './machines';
+import { homeOf, machineOf, placementOf, type Machine, type OnHost } from './machines';
 import { Observations } from './observations';
-import { Places } from './places';
+import { candidateOf, hostsOf, standingOn } from './placing';
 
 /** The hosts, followed from the start until `close`. */
 export class Fleet implements Ground {
   readonly observations: Observations;
-  readonly places: Places;
+  readonly places: Places<Machine>;
   readonly #hosts = new Map<string, Host>();
 
   constructor(
@@ -31,11 +31,18 @@ export class Fleet implements Ground {
     this.places = new Places({
       solve,
       resolve: (vm) => bindings.resolve(vm),
-      machines: () => machines.vms(),
-      hostsOf: (machine) => this.#hostsOf(machine),
-      sizes: () => this.#sizes(),
-      daemon: (host) => this.daemon(host),
       fetch: (vm, signal) => this.fetch(vm, signal),
+      recordOf: ({ place }) => place,
+      placementOf,
+      isMovable: ({ at, on }) => !at && on.length > 1,
+      world: async (asked) => {
+        const sizes = this.#sizes();
+        return {
+          candidates: asked.map((each) => candidateOf(each, sizes.keys())),
+          world: { hosts: hostsOf(sizes), standing: standingOn(machines.vms(), sizes) },
+        };
+      },
+      write: (machine, place, signal) => this.#writePlace(machine, place, signal),
     });
     for (const options of hosts) this.#hosts.set(options.name, new Host(options, this.observations));
   }
@@ -71,11 +78,21 @@ export class Fleet implements Ground {
       place?.host === host && place?.caller === undefined && place?.hosts.join() === hosts.join();
     if (stands) return;
     const { released } = place ?? {};
-    await this.places.write(
-      machine,
-      { ...(host !== undefined && { host }), ...(released && { released }) },
-      signal,
-    );
+    const next = { ...(host !== undefined && { host }), ...(released && { released }) };
+    await this.#writePlace(machine, next, signal);
+  }
+
+  /** Writes the place of a VM on each of its hosts. */
+  async #writePlace(
+    machine: Machine,
+    place: Omit<PlaceRecord, 'hosts' | 'at'>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const text = writePlace({ ...place, hosts: this.#hostsOf(machine), at: Date.now() }, machine.uuid);
+    for (const { host, facts } of machine.on) {
+      const daemon = await this.daemon(host);
+      await daemon.setMetadata(facts.domain, NAMESPACES.place, elementOf('place', text), signal);
+    }
   }
 
   /** Those that have it now, and those on record that cannot be asked. */

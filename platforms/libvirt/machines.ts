@@ -5,9 +5,8 @@
  */
 import type { Placement, PowerState } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
-import type { Findable, FoundVm } from '../tracked';
+import { readPlace, type Findable, type FoundVm, type PlaceRecord } from '../tracked';
 import type { DomainFacts } from './facts';
-import { readPlace, type PlaceRecord } from './place-record';
 
 /** A domain on one host. */
 export interface OnHost {

@@ -4,11 +4,11 @@
  * PLATFORM-1, PLATFORM-2: every accepted operation is recorded in the metadata of the domain before its power is touched, see operation.ts. The
  *     record holds for every process and outlives each.
  * PLATFORM-3: see observe.ts.
- * PLATFORM-4: see place-record.ts.
+ * PLATFORM-4: see tracked/place-record.ts.
  */
 import type { PowerState } from '../../api';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
-import { solveInThread, type Solve } from '../../placement';
+import { solveInThread, type PlacementAnswer, type Solve } from '../../placement';
 import { CAPABILITIES } from '../capabilities';
 import { virtualMachineKey } from '../observer';
 import {
@@ -20,14 +20,13 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
-import { earlierIds, names, relay, Turns } from '../tracked';
+import { earlierIds, names, relay, Turns, untilOpen, type Places } from '../tracked';
 import { platformError } from './faults';
 import { Fleet } from './fleet';
 import type { HostOptions } from './host';
 import type { Machine } from './machines';
 import type { Observations } from './observations';
 import { Operation } from './operation';
-import type { Places } from './places';
 
 /** What {@link LibvirtPlatform} works with. */
 export interface LibvirtOptions {
@@ -48,7 +47,7 @@ export class LibvirtPlatform implements Platform {
   readonly capabilities = CAPABILITIES.libvirt;
   readonly #fleet: Fleet;
   readonly #observations: Observations;
-  readonly #places: Places;
+  readonly #places: Places<Machine>;
   readonly #turns = new Turns();
 
   constructor({ hosts, solve = solveInThread, onBroken = () => undefined }: LibvirtOptions) {
@@ -88,6 +87,17 @@ export class LibvirtPlatform implements Platform {
     signal?.throwIfAborted();
     await this.#ready(signal, () => this.#observations.synced);
     return orAborted(this.#places.place(requests, options, signal), signal).catch((error: unknown) => {
+      throw platformError(error, `places of ${requests.length} VMs`);
+    });
+  }
+
+  async preview(
+    requests: PlacementRequest[],
+    options: Pick<PlaceOptions, 'seed' | 'beside'>,
+    signal?: AbortSignal,
+  ): Promise<PlacementAnswer> {
+    await this.#ready(signal, () => this.#observations.synced);
+    return orAborted(this.#places.preview(requests, options, signal), signal).catch((error: unknown) => {
       throw platformError(error, `places of ${requests.length} VMs`);
     });
   }
@@ -200,21 +210,10 @@ export class LibvirtPlatform implements Platform {
     if (is()) return;
     const what = 'libvirt';
     if (observations.error !== undefined) throw transient(observations.error, what);
-    let stop: () => void = () => undefined;
-    const opened = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no host answered within ${OPENING} ms`)), OPENING);
-      const stopListening = observations.onLive((broken) => {
-        if (broken) reject(transient(broken.reason, what));
-        else if (is()) resolve();
-      });
-      stop = () => {
-        clearTimeout(timer);
-        stopListening();
-      };
+    const late = `no host answered within ${OPENING} ms`;
+    await untilOpen({ observations, is, limit: OPENING, late, signal }).catch((error: unknown) => {
+      throw signal?.aborted ? platformError(error, what) : transient(error, what);
     });
-    await orAborted(opened, signal)
-      .catch((error: unknown) => Promise.reject(platformError(error, what)))
-      .finally(stop);
   }
 }
 

@@ -5,8 +5,13 @@ export {
   MAX_RECORD,
   names,
   readRecord,
+  shortId,
   writeRecord,
   type OperationRecord,
 } from './operation-record';
+export { untilOpen } from './opening';
 export { relay } from './relay';
 export { Turns } from './turns';
+export { readPlace, writePlace, type PlaceRecord } from './place-record';
+export { Places, type Asked } from './places';
+export type { Candidate, Standing, World } from './placing';

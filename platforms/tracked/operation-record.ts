@@ -78,6 +78,6 @@ export function names(record: OperationRecord | undefined, id: string): boolean 
 }
 
 /** An id that is only compared. */
-function shortId(id: string): string {
+export function shortId(id: string): string {
   return createHash('sha256').update(id).digest('base64url').slice(0, 12);
 }

@@ -16,20 +16,22 @@ export interface PlaceRecord {
   sequence?: number;
   /** The last release. */
   released?: { caller: string; sequence: number };
-  /** The hosts on which the VM was defined then. */
+  /** The hosts on which the VM was defined then, on a platform that asks. */
   hosts: readonly string[];
+  /** What identifies the operation that was on record then, on a platform that asks; absent: none was. */
+  after?: string;
   /** When it was written, milliseconds since the epoch. */
   at: number;
 }
 
 /** Characters of a record. */
-const MAX_RECORD = 4_000;
+const MAX_PLACE = 4_000;
 /** Hosts of one VM. */
 const MAX_HOSTS = 64;
 
 /** Reads a record of the VM with this UUID; undefined where there is none. */
 export function readPlace(text: string | undefined, uuid: string): PlaceRecord | undefined {
-  if (text === undefined || text.length > MAX_RECORD) return undefined;
+  if (text === undefined || text.length > MAX_PLACE) return undefined;
   let written: unknown;
   try {
     written = JSON.parse(text);
@@ -37,13 +39,14 @@ export function readPlace(text: string | undefined, uuid: string): PlaceRecord |
     return undefined;
   }
   if (typeof written !== 'object' || written === null) return undefined;
-  const { vm, host, by, seq, released, on, at } = written as Record<string, unknown>;
+  const { vm, host, by, seq, released, on, after, at } = written as Record<string, unknown>;
   if (vm !== uuid) return undefined;
   const claim = typeof by === 'string' ? { caller: by, ...(isSequence(seq) && { sequence: seq }) } : {};
   const release = readRelease(released);
   return {
     ...(typeof host === 'string' && { host, ...claim }),
     ...(release && { released: release }),
+    ...(typeof after === 'string' && { after }),
     hosts: Array.isArray(on) ? on.filter((each) => typeof each === 'string').slice(0, MAX_HOSTS) : [],
     at: typeof at === 'number' && Number.isFinite(at) ? at : 0,
   };
@@ -57,14 +60,15 @@ function readRelease(written: unknown): PlaceRecord['released'] {
 
 /** The text of a record. @throws RangeError where it is too long. */
 export function writePlace(
-  { host, caller, sequence, released, hosts, at }: PlaceRecord,
+  { host, caller, sequence, released, hosts, after, at }: PlaceRecord,
   uuid: string,
 ): string {
   const text = JSON.stringify({
-    ...{ vm: uuid, host, by: caller, seq: sequence, on: hosts, at },
+    ...{ vm: uuid, host, by: caller, seq: sequence, after, at },
+    ...(hosts.length > 0 && { on: hosts }),
     ...(released && { released: { by: released.caller, seq: released.sequence } }),
   });
-  if (text.length > MAX_RECORD) throw new RangeError(`a record of ${text.length} characters is too long`);
+  if (text.length > MAX_PLACE) throw new RangeError(`a record of ${text.length} characters is too long`);
   return text;
 }
 

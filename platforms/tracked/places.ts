@@ -1,0 +1,258 @@
+/**
+ * Places of VMs that can start on several hosts: chosen by the solver, and recorded on the VM.
+ *
+ * TRACKED-2: within the process one call for places at a time; each counts the places on record and the VMs that run. A place is on record before
+ *     the call ends.
+ */
+import pMap from 'p-map';
+import type { Placement } from '../../api';
+import type { Neighbour, PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
+import type { PlacementAnswer, PlacementProblem, Solve, VmPlacement } from '../../placement';
+import { virtualMachineKey } from '../observer';
+import { lateCallMessage, PlatformError, type PlaceOptions, type ReleaseOptions } from '../platform';
+import type { Binding, FoundVm } from './bindings';
+import { isLate, isReleasedBy, type PlaceRecord } from './place-record';
+import { problemOf, withoutStandIns, type Candidate, type World } from './placing';
+
+/** A VM with the request for its place. */
+export interface Asked<T extends FoundVm> {
+  request: PlacementRequest;
+  vm: T;
+}
+
+/** What places work with. */
+export interface PlacesOptions<T extends FoundVm> {
+  solve: Solve;
+  resolve(vm: VirtualMachineRef): Binding<T>;
+  /** Reads a VM anew, and has it told of. */
+  fetch(id: string, signal: AbortSignal | undefined): Promise<T | undefined>;
+  /** What is on record of its place. */
+  recordOf(vm: T): PlaceRecord | undefined;
+  /** Where it is, or would be started; undefined: it is to be placed first. */
+  placementOf(vm: T): Placement | undefined;
+  /** Whether it could be started elsewhere: it is off, and has several hosts. */
+  isMovable(vm: T): boolean;
+  /** What VMs to be placed ask for, and the world that they are placed into, without their neighbours. */
+  world(
+    asked: readonly Asked<T>[],
+    signal: AbortSignal | undefined,
+  ): Promise<{ candidates: Candidate[]; world: Pick<World, 'hosts' | 'standing'> }>;
+  /** Writes the place of a VM. */
+  write(vm: T, place: Omit<PlaceRecord, 'hosts' | 'at'>, signal: AbortSignal | undefined): Promise<void>;
+}
+
+/** VMs that are read or written at a time. */
+const AT_ONCE = 8;
+
+/** Gives places and takes them back. */
+export class Places<T extends FoundVm> {
+  readonly #options: PlacesOptions<T>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PlacesOptions<T>) {
+    this.#options = options;
+  }
+
+  /** As {@link Platform.place}. */
+  place(
+    requests: readonly PlacementRequest[],
+    options: PlaceOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<PlacementResult[]> {
+    return this.#inTurn(() => this.#place(requests, options, signal));
+  }
+
+  /** The places that {@link place} would give, which are not given. */
+  async preview(
+    requests: readonly PlacementRequest[],
+    { seed, beside = [] }: Pick<PlaceOptions, 'seed' | 'beside'>,
+    signal: AbortSignal | undefined,
+  ): Promise<PlacementAnswer> {
+    const { kept, fresh } = await this.#look(requests, signal);
+    const { answer, candidates } = await this.#solve(fresh, { seed, beside }, signal);
+    const stay = kept.map(({ request, placement }): VmPlacement => {
+      const { namespace, name, uid } = request.vm;
+      return { namespace, name, uid, placement };
+    });
+    const shown = withoutStandIns(answer, candidates);
+    return shown.type === 'Placed' ? { ...shown, placements: [...stay, ...shown.placements] } : shown;
+  }
+
+  /** As {@link Platform.release}. */
+  release(
+    vms: readonly VirtualMachineRef[],
+    options: ReleaseOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<VirtualMachineRef[]> {
+    return this.#inTurn(async () => {
+      const free = await this.#each(vms, async (vm) =>
+        (await this.#release(vm, options, signal)) ? [vm] : [],
+      );
+      return free.flat();
+    });
+  }
+
+  async #inTurn<R>(step: () => Promise<R>): Promise<R> {
+    const mine = this.#last.then(step, step);
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+
+  #each<I, R>(all: readonly I[], step: (each: I) => Promise<R>): Promise<R[]> {
+    return pMap(all, step, { concurrency: AT_ONCE });
+  }
+
+  async #place(
+    requests: readonly PlacementRequest[],
+    options: PlaceOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<PlacementResult[]> {
+    const { kept, fresh, unplaced } = await this.#look(requests, signal);
+    for (const { request, vm } of [...kept, ...fresh]) this.#refuseLate(request.vm, vm, options);
+    const results = new Map<string, PlacementResult>();
+    for (const { request, why } of unplaced) results.set(request.vm.uid, { vm: request.vm, unplaced: why });
+    await this.#each(kept, async (each) => {
+      await this.#keep(each.vm, options, signal);
+      results.set(each.request.vm.uid, { vm: each.request.vm, placement: each.placement });
+    });
+    if (fresh.length > 0) await this.#give(fresh, options, results, signal);
+    return requests.map(({ vm }) => results.get(vm.uid) ?? { vm, unplaced: 'no place was found' });
+  }
+
+  /** Finds places, and promises them. @throws PlatformError `NoCapacity` */
+  async #give(
+    fresh: readonly Asked<T>[],
+    options: PlaceOptions,
+    results: Map<string, PlacementResult>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { answer } = await this.#solve(fresh, options, signal);
+    if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
+    const byUid = new Map(fresh.map((each) => [each.request.vm.uid, each]));
+    for (const { uid, message } of answer.unplaced ?? []) {
+      const { request } = byUid.get(uid) ?? {};
+      if (request) results.set(uid, { vm: request.vm, unplaced: message });
+    }
+    await this.#each(answer.placements, async ({ uid, placement }) => {
+      const { request, vm } = byUid.get(uid) ?? {};
+      if (!request || !vm) return;
+      await this.#promise(vm, placement, options, signal);
+      results.set(uid, { vm: request.vm, placement: { zoneID: placement.zoneID, ...nodeOf(placement) } });
+    });
+  }
+
+  /** VMs that have a place, that need one, and that there are none of. @throws PlatformError as {@link #find} */
+  async #look(
+    requests: readonly PlacementRequest[],
+    signal: AbortSignal | undefined,
+  ): Promise<{
+    kept: (Asked<T> & { placement: Placement })[];
+    fresh: Asked<T>[];
+    unplaced: { request: PlacementRequest; why: string }[];
+  }> {
+    const found = await this.#each(requests, (request) => this.#find(request, signal));
+    const there = found.flatMap((each) => ('vm' in each ? [each] : []));
+    return {
+      kept: there.flatMap((each) => {
+        const placement = this.#options.placementOf(each.vm);
+        return placement ? [{ ...each, placement }] : [];
+      }),
+      fresh: there.filter(({ vm }) => !this.#options.placementOf(vm)),
+      unplaced: found.flatMap((each) => ('why' in each ? [each] : [])),
+    };
+  }
+
+  /** A place that was only promised is promised to whoever asks last. */
+  async #keep(vm: T, { caller, sequence }: PlaceOptions, signal: AbortSignal | undefined): Promise<void> {
+    const record = this.#options.recordOf(vm);
+    const newer = record?.caller !== caller || (sequence ?? 0) > (record.sequence ?? 0);
+    if (!this.#options.isMovable(vm) || record?.caller === undefined || !newer) return;
+    const { hosts: _hosts, at: _at, ...place } = record;
+    await this.#write(vm, { ...place, caller, ...(sequence !== undefined && { sequence }) }, signal);
+  }
+
+  async #solve(
+    fresh: readonly Asked<T>[],
+    { seed, beside = [] }: { seed?: number | undefined; beside?: readonly Neighbour[] | undefined },
+    signal: AbortSignal | undefined,
+  ): Promise<{ answer: PlacementAnswer; candidates: Candidate[] }> {
+    const { candidates, world } = await this.#options.world(fresh, signal);
+    const idOf = (vm: VirtualMachineRef): string | undefined => {
+      const binding = this.#options.resolve(vm);
+      return 'vm' in binding ? binding.vm.id : undefined;
+    };
+    const problem: PlacementProblem = problemOf(candidates, { ...world, beside, idOf });
+    const seeded = { ...problem, ...(seed !== undefined && { seed }) };
+    return { answer: await this.#options.solve(seeded, signal), candidates };
+  }
+
+  async #promise(
+    vm: T,
+    placement: Placement,
+    { caller, sequence }: PlaceOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { released } = this.#options.recordOf(vm) ?? {};
+    const place = {
+      host: placement.node ?? placement.zoneID,
+      caller,
+      ...(sequence !== undefined && { sequence }),
+      ...(released && { released }),
+    };
+    await this.#write(vm, place, signal);
+  }
+
+  async #write(
+    vm: T,
+    place: Omit<PlaceRecord, 'hosts' | 'at'>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    await this.#options.write(vm, place, signal);
+    await this.#options.fetch(vm.id, signal);
+  }
+
+  /** PLATFORM-4. Whether the VM has no place now. */
+  async #release(
+    vm: VirtualMachineRef,
+    options: ReleaseOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const binding = this.#options.resolve(vm);
+    if (!('vm' in binding)) return true;
+    const found = await this.#options.fetch(binding.vm.id, signal);
+    if (!found) return true;
+    if (!this.#options.isMovable(found)) return false;
+    const record = this.#options.recordOf(found);
+    if (this.#options.placementOf(found) && !(record && isReleasedBy(record, options))) return false;
+    const { caller, sequence } = options;
+    const { released } = record ?? {};
+    if (released?.caller !== caller || released.sequence < sequence)
+      await this.#write(found, { released: { caller, sequence } }, signal);
+    return true;
+  }
+
+  #refuseLate(ref: VirtualMachineRef, vm: T, options: PlaceOptions): void {
+    if (isLate(this.#options.recordOf(vm), options))
+      throw new PlatformError('Superseded', lateCallMessage(options.caller, virtualMachineKey(ref)));
+  }
+
+  /** @throws PlatformError where a VM that is not optional does not exist */
+  async #find(
+    request: PlacementRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<Asked<T> | { request: PlacementRequest; why: string }> {
+    const { vm: ref, optional } = request;
+    const binding = this.#options.resolve(ref);
+    const vm = 'vm' in binding ? await this.#options.fetch(binding.vm.id, signal) : undefined;
+    if (vm) return { request, vm };
+    const reason =
+      'missing' in binding ? binding.missing : 'ambiguous' in binding ? binding.ambiguous : 'it is gone';
+    const why = `VM ${virtualMachineKey(ref)} has no place: ${reason}`;
+    if (optional) return { request, why };
+    throw new PlatformError('Permanent', why);
+  }
+}
+
+function nodeOf({ node }: Placement): { node?: string } {
+  return node === undefined ? {} : { node };
+}

@@ -332,6 +332,8 @@ export interface VsphereSettings {
   records?: 'Attribute' | 'ExtraConfig';
   /** DRS places VMs by itself even where its automation level leaves that to people. */
   overrideDrs?: boolean;
+  /** DRS is told of affinity rules, by rules of its own. */
+  drsRules?: boolean;
 }
 
 /** How the hosts of libvirt are reached. */

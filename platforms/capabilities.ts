@@ -1,12 +1,14 @@
 /** What each type of platform can do, so that a manifest that needs more is named before its run starts. */
+import type { PlatformSettings } from '../api';
 
 /** What a platform can do. */
 export interface Capabilities {
   /**
    * Who decides where a VM stands. `Hosts`: the solver picks a host. `Zones`: the solver picks a zone, and the platform a host in it.
-   * `Platform`: the platform alone, so affinity rules in manifests have no effect.
+   * `Platform`: the platform alone, so affinity rules in manifests have no effect. `HostsOrDrs`: DRS in clusters where it is on, and hosts elsewhere.
+   * `HostsOrDrsRules`: the same, and DRS is told of required rules over hosts.
    */
-  placement: 'Hosts' | 'Zones' | 'Platform';
+  placement: 'Hosts' | 'Zones' | 'Platform' | 'HostsOrDrs' | 'HostsOrDrsRules';
   /** What `Suspended` does. `Saved`: memory is written to storage. `Paused`: the VM stops and keeps its memory on its host. */
   suspend: 'Saved' | 'Paused';
   /** Whether `Soft` and `TrySoft` reach the guest. */
@@ -61,7 +63,7 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     guestReports: [],
   },
   vsphere: {
-    placement: 'Platform',
+    placement: 'HostsOrDrs',
     suspend: 'Saved',
     softShutdown: true,
     gates: ['Ready'],
@@ -94,3 +96,13 @@ export const CAPABILITIES: Readonly<Record<PlatformType, Capabilities>> = {
     guestReports: [],
   },
 };
+
+/** What the platform with these settings can do. */
+export function capabilitiesOf(
+  settings: Pick<PlatformSettings, 'type'> & { drsRules?: boolean },
+): Capabilities {
+  const has = CAPABILITIES[settings.type];
+  return settings.drsRules === true && has.placement === 'HostsOrDrs'
+    ? { ...has, placement: 'HostsOrDrsRules' }
+    : has;
+}

@@ -1,6 +1,6 @@
 /** Which platform each VM is on. Pure. */
-import type { PlatformObject, VirtualMachine } from '../api';
-import { CAPABILITIES, type PlatformType } from './capabilities';
+import type { PlatformObject, PlatformSettings, VirtualMachine } from '../api';
+import { CAPABILITIES, capabilitiesOf, type Capabilities, type PlatformType } from './capabilities';
 
 /** What decides on which platform a VM is. */
 export type PlacedByName = Pick<VirtualMachine, 'namespace' | 'platform'>;
@@ -11,6 +11,10 @@ export interface PlatformNames {
   of: (vm: PlacedByName) => string | undefined;
   /** The type of that platform; undefined: nobody has described it, or the type of the default one is not known. */
   typeOf: (vm: PlacedByName) => PlatformType | undefined;
+  /** The settings of that platform; undefined: nobody has described it. */
+  settingsOf: (vm: PlacedByName) => PlatformSettings | undefined;
+  /** What that platform can do; undefined as for `typeOf`. */
+  capabilitiesOf: (vm: PlacedByName) => Capabilities | undefined;
   /** Whether that platform asks the VM's readiness probe itself. */
   probesItself: (vm: PlacedByName) => boolean;
 }
@@ -27,7 +31,7 @@ export function platformNames(
   defaultName: string | undefined,
   defaultType?: PlatformType,
 ): PlatformNames {
-  const types = new Map(platforms.map(({ name, settings }) => [name, settings.type]));
+  const known = new Map(platforms.map(({ name, settings }) => [name, settings]));
   const names = new Set<string>();
   const byNamespace = new Map<string, string>();
   for (const { name, namespaces } of platforms) {
@@ -44,15 +48,22 @@ export function platformNames(
     const name = platform ?? byNamespace.get(namespace);
     return name === defaultName ? undefined : name;
   };
-  const typeOf = (vm: PlacedByName): PlatformType | undefined => {
+  const settingsOf = (vm: PlacedByName): PlatformSettings | undefined => {
     const name = of(vm) ?? defaultName;
-    return (
-      (name === undefined ? undefined : types.get(name)) ?? (of(vm) === undefined ? defaultType : undefined)
-    );
+    return name === undefined ? undefined : known.get(name);
   };
+  const typeOf = (vm: PlacedByName): PlatformType | undefined =>
+    settingsOf(vm)?.type ?? (of(vm) === undefined ? defaultType : undefined);
   return {
     of,
     typeOf,
+    settingsOf,
+    capabilitiesOf: (vm) => {
+      const settings = settingsOf(vm);
+      if (settings) return capabilitiesOf(settings);
+      const type = typeOf(vm);
+      return type && CAPABILITIES[type];
+    },
     probesItself: (vm) => {
       const type = typeOf(vm);
       return type !== undefined && CAPABILITIES[type].readinessProbe === 'Platform';

@@ -9,6 +9,7 @@
  *     exist yet and that nothing was asked of. A `place` of that caller with a smaller sequence that comes later is refused (`Superseded`).
  */
 import type { PowerMode, PowerState, VirtualMachineStatus } from '../api';
+import type { PlacementAnswer } from '../placement';
 import type { Capabilities } from './capabilities';
 import type {
   Neighbour,
@@ -120,6 +121,12 @@ export interface Platform {
     options: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]>;
+  /** The places that {@link place} would give now, which are not given. Nothing is changed. */
+  preview?(
+    requests: PlacementRequest[],
+    options: Pick<PlaceOptions, 'seed' | 'beside'>,
+    signal?: AbortSignal,
+  ): Promise<PlacementAnswer>;
   /**
    * Gives back the room of VMs that it was only promised to, PLATFORM-4; may be repeated. Resolves with those VMs that have no place now, also where
    * they had none before.

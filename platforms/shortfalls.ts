@@ -1,5 +1,5 @@
 /** What plans need and the platforms of their VMs do not have. Pure. */
-import { listed, type Probe } from '../api';
+import { listed, type AffinityTerm, type Probe } from '../api';
 import { gateCondition, gateOf, type Plan, type PlanMember, type PlanTier } from '../contract';
 import { CAPABILITIES, type Capabilities, type PlatformType } from './capabilities';
 
@@ -18,16 +18,24 @@ export interface Shortfall {
 /** The type of the platform that a VM is on; undefined: not known, and nothing is said of the VM. */
 export type TypeOf = (vm: { namespace: string; name: string; platform?: string }) => PlatformType | undefined;
 
+/** What the platform of a VM can do; undefined: what platforms of its type can do. */
+export type CapabilitiesOf = (vm: Parameters<TypeOf>[0]) => Capabilities | undefined;
+
 /** What the VMs of plans need and their platforms do not have: one entry for each group, platform and lack. Nested plans are given apart. */
-export function shortfallsOf(plans: readonly Plan[], typeOf: TypeOf): Shortfall[] {
+export function shortfallsOf(
+  plans: readonly Plan[],
+  typeOf: TypeOf,
+  hasOf: CapabilitiesOf = () => undefined,
+): Shortfall[] {
   return plans.flatMap((plan) => {
     const found = new Map<string, Shortfall>();
     for (const { tier, member } of machinesWithTier(plan)) {
       const { namespace, name: group } = plan;
       const { name, platform: given } = member;
-      const platform = typeOf({ namespace, name, ...(given !== undefined && { platform: given }) });
+      const vm = { namespace, name, ...(given !== undefined && { platform: given }) };
+      const platform = typeOf(vm);
       if (platform === undefined) continue;
-      for (const what of lacks(plan, tier, member, CAPABILITIES[platform])) {
+      for (const what of lacks(plan, tier, member, hasOf(vm) ?? CAPABILITIES[platform])) {
         const key = `${platform} ${what}`;
         const known = found.get(key) ?? { namespace, group, platform, vms: [], what };
         known.vms.push(name);
@@ -86,12 +94,28 @@ function placementLacks({ requests }: PlanMember, { placement }: Capabilities): 
   const rules = requests?.affinity ?? [];
   if (placement === 'Platform' && rules.length > 0)
     return ['the platform places VMs by itself, so affinity rules have no effect'];
+  if (placement === 'HostsOrDrs' && rules.length > 0)
+    return ['where DRS places VMs, affinity rules have no effect: set spec.vsphere.drsRules of the Platform'];
+  if (placement === 'HostsOrDrsRules') return drsLacks(rules);
   const overHosts = rules.some(
     ({ strength, topologyKey }) => strength === 'Required' && topologyKey === 'kubernetes.io/hostname',
   );
   return placement === 'Zones' && overHosts
     ? ['only zones are chosen here, so required rules over hosts are left to the platform']
     : [];
+}
+
+function drsLacks(rules: readonly AffinityTerm[]): string[] {
+  const preferred = rules.some(({ strength }) => strength === 'Preferred');
+  const overZones = rules.some(
+    ({ strength, topologyKey }) => strength === 'Required' && topologyKey === 'topology.kubernetes.io/zone',
+  );
+  return [
+    ...(preferred ? ['where DRS places VMs, preferred affinity rules have no effect'] : []),
+    ...(overZones
+      ? ['where DRS places VMs, affinity rules over zones have no effect: a VM stays in its cluster']
+      : []),
+  ];
 }
 
 function powerLacks(plan: Plan, member: PlanMember, { suspend, softShutdown }: Capabilities): string[] {

@@ -68,7 +68,13 @@ const vsphere = fields({
     .boolean()
     .optional()
     .describe(
-      'DRS places VMs by itself even where its automation level leaves that to people; default `false`.',
+      'DRS places VMs by itself even where its automation level leaves that to people; default `false`: the solver places them there.',
+    ),
+  drsRules: z
+    .boolean()
+    .optional()
+    .describe(
+      'Where DRS places VMs, it gets a rule for each required affinity rule over hosts; default `false`: affinity rules have no effect there.',
     ),
 });
 

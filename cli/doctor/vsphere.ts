@@ -133,16 +133,20 @@ function judgeLogin(error: unknown, { userFile, passwordFile }: VsphereSettings)
 
 // ---- Privileges -------------------------------------------------------------------------------------------------------------------
 
-async function addPrivileges(survey: Survey, { records }: VsphereSettings, add: Add): Promise<void> {
+async function addPrivileges(
+  survey: Survey,
+  { records, drsRules = false }: VsphereSettings,
+  add: Add,
+): Promise<void> {
   const { apiType } = await survey.reach();
   const place = records ?? (apiType === 'VirtualCenter' ? 'Attribute' : 'ExtraConfig');
-  const missing = await survey.missingPrivileges(place);
+  const use = { records: place, vCenter: apiType === 'VirtualCenter', drsRules } as const;
+  const missing = await survey.missingPrivileges(use);
   const isDefined = place === 'Attribute' && (await survey.hasAttribute());
   // Whoever may not define the attribute needs not, once it is there.
   const needed = missing.filter(({ privilege: { id } }) => id !== 'Global.ManageCustomFields' || !isDefined);
   for (const each of needed) add('privileges', judgePrivilege(each));
-  const { PRIVILEGES } = lazy.vsphere();
-  const asked = PRIVILEGES.filter((each) => each.records === undefined || each.records === place).length;
+  const asked = lazy.vsphere().privilegesFor(use).length;
   if (needed.length === 0)
     add('privileges', {
       result: 'ok',
@@ -206,13 +210,23 @@ function vmsOf({ tiers }: ExistingOrder): string[] {
   );
 }
 
-function judgeDrs({ clusters }: VsphereInventory, { overrideDrs }: VsphereSettings): Judgement[] {
-  const manual = clusters.filter(({ drs }) => drs === 'manual' || drs === 'partiallyAutomated');
-  if (overrideDrs === true) return [];
-  return manual.map(({ name, drs }) => ({
-    result: 'note',
-    message: `DRS of cluster ${name} is ${drs}: it may only recommend a host, and power-on waits for a person`,
-    cure: 'apply its recommendations, or set spec.vsphere.overrideDrs of the Platform',
-    facts: { cluster: name, automation: drs },
-  }));
+function judgeDrs({ clusters }: VsphereInventory, { overrideDrs, drsRules }: VsphereSettings): Judgement[] {
+  const manual = overrideDrs === true ? [] : clusters.filter(({ drs }) => drs === 'manual');
+  const ruled = clusters.filter(({ rules }) => rules.length > 0);
+  return [
+    ...manual.map(({ name, drs }): Judgement => ({
+      result: 'note',
+      message: `DRS of cluster ${name} is ${drs}: vmgroup chooses the hosts of VMs there itself`,
+      cure: 'let DRS do it: set spec.vsphere.overrideDrs of the Platform, or raise its automation level',
+      facts: { cluster: name, automation: drs },
+    })),
+    ...ruled.map(({ name, rules }): Judgement => ({
+      result: drsRules === true ? 'ok' : 'note',
+      message: `DRS of cluster ${name} has ${counted(rules.length, 'rule')} of vmgroup: ${firstFew(rules, NAMES).join(', ')}`,
+      ...(drsRules !== true && {
+        cure: 'delete what no group needs: with spec.vsphere.drsRules off, nobody keeps them',
+      }),
+      facts: { cluster: name, rules },
+    })),
+  ];
 }

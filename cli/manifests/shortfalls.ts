@@ -22,16 +22,15 @@ export function shortfallWarnings({
   if (!names) return [];
   const { plansOf } = lazy.bridge();
   const { shortfallsOf, shortfallText } = lazy.platforms();
-  return shortfallsOf((plans ?? plansToCheck(manifests, names)).flatMap(plansOf), names.typeOf).map(
-    (shortfall) => {
-      const { namespace, group: name } = shortfall;
-      return {
-        ...{ file: '', line: 0, column: 0, path: '', severity: 'Warning' },
-        message: shortfallText(shortfall),
-        object: { kind: 'VirtualMachineGroup', namespace, name },
-      };
-    },
-  );
+  const checked = (plans ?? plansToCheck(manifests, names)).flatMap(plansOf);
+  return shortfallsOf(checked, names.typeOf, names.capabilitiesOf).map((shortfall) => {
+    const { namespace, group: name } = shortfall;
+    return {
+      ...{ file: '', line: 0, column: 0, path: '', severity: 'Warning' },
+      message: shortfallText(shortfall),
+      object: { kind: 'VirtualMachineGroup', namespace, name },
+    };
+  });
 }
 
 function plansToCheck(manifests: Manifests, { of, probesItself }: PlatformNames): Plan[] {

@@ -15,6 +15,7 @@ import type { PlatformNames } from '../../platforms';
 import { memberPlatforms } from '../runtime';
 import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import type { PlanOptions } from './options';
+import { DescribedPlacers } from './described';
 import { pastTimes } from './past';
 import { placerOf, placerOfType, type Placer } from './placer';
 import { viewPlatform, type PlatformView } from './platform';
@@ -51,6 +52,7 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
     all.map((each) => each.plan),
     options,
   );
+  const described = new DescribedPlacers(names);
   for (const [at, resolved] of all.entries()) {
     const { places, ...forecast } = lazy.workflows().forecast(resolved.plan, 0);
     const { here, elsewhere } = byPlatform(resolved.plan, places);
@@ -59,19 +61,39 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
       powerState: resolved.plan.powerState,
       from: resolved.from,
       forecast,
-      ...(here && { placement: await place(here) }),
-      ...(elsewhere.length > 0 && { elsewhere }),
+      ...(here && { placement: (await described.place(undefined, here)) ?? (await place(here)) }),
+      ...(elsewhere.length > 0 && { elsewhere: await placedElsewhere(elsewhere, described) }),
       ...(past[at] && { past: past[at] }),
     });
   }
+  await described.close();
   process.stdout.write(render(plans, options.output));
 }
 
-/** What the default platform is asked to place, and the VMs that others are. */
+/** What a platform that is not the default one is asked to place. */
+interface Elsewhere {
+  platform: string;
+  input: PlaceInput;
+}
+
+async function placedElsewhere(
+  elsewhere: readonly Elsewhere[],
+  described: DescribedPlacers,
+): Promise<NonNullable<GroupPlan['elsewhere']>> {
+  const placed: NonNullable<GroupPlan['elsewhere']> = [];
+  for (const { platform, input } of elsewhere) {
+    const placement = await described.place(platform, input);
+    const vms = input.requests.map(({ vm }) => vm.name);
+    placed.push({ platform, vms, ...(placement && { placement }) });
+  }
+  return placed;
+}
+
+/** What the default platform is asked to place, and what others are. */
 function byPlatform(
   plan: Plan,
   places: readonly PlaceInput[],
-): { here: PlaceInput | undefined; elsewhere: NonNullable<GroupPlan['elsewhere']> } {
+): { here: PlaceInput | undefined; elsewhere: Elsewhere[] } {
   const platforms = new Map(
     lazy
       .contract()
@@ -81,9 +103,7 @@ function byPlatform(
   const named = places.map((input) => ({ input, platform: platforms.get(input.requests[0]?.vm.name ?? '') }));
   return {
     here: named.find(({ platform }) => platform === undefined)?.input,
-    elsewhere: named.flatMap(({ input, platform }) =>
-      platform === undefined ? [] : [{ platform, vms: input.requests.map(({ vm }) => vm.name) }],
-    ),
+    elsewhere: named.flatMap(({ input, platform }) => (platform === undefined ? [] : [{ platform, input }])),
   };
 }
 

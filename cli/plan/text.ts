@@ -18,7 +18,7 @@ export interface GroupPlan {
   /** Where VMs without a place would be placed; absent: all VMs have one. */
   placement?: PlannedPlacement;
   /** The VMs that other platforms are asked to place. */
-  elsewhere?: { platform: string; vms: string[] }[];
+  elsewhere?: { platform: string; vms: string[]; placement?: PlannedPlacement }[];
   /** What past runs to the same power state took; absent: not known. */
   past?: PastTimes;
 }
@@ -51,7 +51,10 @@ export function planTable({
   const head = `${group}: ${before} → ${after}, at least ${formatDuration(forecast.end)} and the time that the VMs take${isDone ? '' : pastText(past)}\n\n`;
   const places = placement ? `\n${placementText(placement)}` : '';
   const others = elsewhere
-    .map(({ platform, vms }) => `  placed on platform ${platform}: ${vms.join(', ')}\n`)
+    .map(({ platform, vms, placement: there }) => {
+      const head = `  placed on platform ${platform}: ${vms.join(', ')}\n`;
+      return there ? `${head}${placementText(there)}` : head;
+    })
     .join('');
   return `${head}${isDone ? '  nothing to do\n' : steps}${waits}${places}${others}`;
 }

@@ -5,7 +5,13 @@ export { startClusterBridge } from './cluster-bridge';
 export { startFolderBridge, type RunningBridge } from './folder-bridge';
 export { LOG_FORMAT, logWarnings } from './logging';
 export { memberPlatforms } from './member-platforms';
-export { openPlatform, startSimulatedPlatform, watchSimulator, type RunningPlatform } from './platform';
+export {
+  openPlatform,
+  openQuietly,
+  startSimulatedPlatform,
+  watchSimulator,
+  type RunningPlatform,
+} from './platform';
 export { isBuiltIn, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
 export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
 export { hostOptions } from './libvirt';

@@ -1,5 +1,5 @@
 /** The platforms of a process, and the one watch of each. */
-import type { Logger } from 'pino';
+import { pino, type Logger } from 'pino';
 import { listed, type PlatformSettings, type SimulatedInventory } from '../../api';
 import type { Observer, Platform } from '../../platforms';
 import { CliError, messageOf } from '../errors';
@@ -58,6 +58,13 @@ export function openDescribedPlatform(
       return watchPlatform(openLibvirt(settings, logger), `libvirt on ${listed(names, 5)}`, logger);
     }
   }
+}
+
+/** Opens a platform that can tell where it would place VMs; undefined: those of this type cannot. It changes nothing there. */
+export function openQuietly(settings: PlatformSettings): Platform | undefined {
+  const logger = pino({ level: 'silent' });
+  if (settings.type === 'vsphere') return openVsphere(settings, true, logger);
+  return settings.type === 'libvirt' ? openLibvirt(settings, logger) : undefined;
 }
 
 /** Watches a platform on a cluster that nothing else of the process uses. */

@@ -35,13 +35,14 @@ export function vsphereConnection(settings: VsphereSettings): Connection {
 
 /** @throws CliError where a file or a variable is missing. */
 export function openVsphere(settings: VsphereSettings, watchOnly: boolean, logger: Logger): Platform {
-  const { folder, pool, records, overrideDrs } = settings;
+  const { folder, pool, records, overrideDrs, drsRules } = settings;
   return new (lazy.vsphere().VspherePlatform)({
     ...vsphereConnection(settings),
     scope: { ...(folder !== undefined && { folder }), ...(pool !== undefined && { pool }) },
     watchOnly,
     ...(records && { records }),
     ...(overrideDrs !== undefined && { overrideDrs }),
+    ...(drsRules !== undefined && { drsRules }),
     onBroken: (error, retryIn) =>
       logger.warn({ err: error, retryIn }, 'lost the stream of vSphere, retrying'),
   });

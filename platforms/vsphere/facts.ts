@@ -10,13 +10,17 @@ export type Properties = ReadonlyMap<string, XmlElement>;
 export const RECORD_KEY = 'vmgroup.operation';
 /** Name of the custom attribute that holds our record. */
 export const RECORD_ATTRIBUTE = 'vmgroup.operation';
+/** Name of the custom attribute, and key in `extraConfig`, of the place that a VM was promised. */
+export const PLACE_ATTRIBUTE = 'vmgroup.place';
 
 const EXTRA_CONFIG = `config.extraConfig["${RECORD_KEY}"]`;
+const EXTRA_PLACE = `config.extraConfig["${PLACE_ATTRIBUTE}"]`;
 
 /** Paths that are read of each VM. */
 export const VM_PATHS = [
   ...['name', 'parent', 'parentVApp', 'resourcePool', 'config.instanceUuid', 'config.template'],
-  ...['config.changeVersion', EXTRA_CONFIG, 'customValue', 'recentTask', 'guestHeartbeatStatus'],
+  ...['config.changeVersion', EXTRA_CONFIG, EXTRA_PLACE, 'customValue', 'recentTask', 'guestHeartbeatStatus'],
+  ...['summary.config.numCpu', 'summary.config.memorySizeMB', 'datastore', 'network'],
   ...[
     'runtime.powerState',
     'runtime.connectionState',
@@ -35,7 +39,7 @@ export const FRAME_PATHS: Readonly<Record<string, readonly string[]>> = {
   VirtualApp: ['name', 'parent', 'parentFolder'],
   ComputeResource: ['name', 'parent'],
   ClusterComputeResource: ['name', 'parent', 'configurationEx'],
-  HostSystem: ['name', 'parent'],
+  HostSystem: ['name', 'parent', 'runtime.connectionState', 'runtime.inMaintenanceMode'],
 };
 
 /** What is known of one VM. */
@@ -58,12 +62,17 @@ export interface VmFacts {
   address: string | undefined;
   /** Values of custom attributes by key. */
   attributes: ReadonlyMap<string, string>;
-  /** Our record in `extraConfig`. */
-  extra: string | undefined;
+  /** Our records in `extraConfig`, by key. */
+  extra: ReadonlyMap<string, string>;
   changeVersion: string | undefined;
   recentTasks: readonly string[];
   /** When it was powered on, milliseconds since the epoch by the server's clock. */
   bootTime: number | undefined;
+  cpus: number;
+  /** Bytes. */
+  memory: number;
+  /** Ids of the datastores and networks that it uses. */
+  needs: readonly string[];
 }
 
 const POWER_STATES: ReadonlyMap<string, PowerState> = new Map([
@@ -96,11 +105,30 @@ export function factsOf(id: string, properties: Properties): VmFacts {
         textOf(each, 'value') ?? '',
       ]),
     ),
-    extra: textOf(properties.get(EXTRA_CONFIG), 'value'),
+    extra: extraOf(properties),
     changeVersion: text('config.changeVersion'),
-    recentTasks: childrenOf(properties.get('recentTask'), 'ManagedObjectReference').map((each) => each.text),
+    recentTasks: idsOf(properties.get('recentTask')),
     bootTime: Number.isNaN(boot) ? undefined : boot,
+    cpus: Number(text('summary.config.numCpu') ?? 1),
+    memory: Number(text('summary.config.memorySizeMB') ?? 0) * MEBIBYTE,
+    needs: [...idsOf(properties.get('datastore')), ...idsOf(properties.get('network'))],
   };
+}
+
+/** Bytes. */
+export const MEBIBYTE = 1_048_576;
+
+/** The ids in a list of managed objects. */
+export function idsOf(list: XmlElement | undefined): string[] {
+  return childrenOf(list, 'ManagedObjectReference').map(({ text }) => text);
+}
+
+function extraOf(properties: Properties): Map<string, string> {
+  const values = [
+    [RECORD_KEY, textOf(properties.get(EXTRA_CONFIG), 'value')],
+    [PLACE_ATTRIBUTE, textOf(properties.get(EXTRA_PLACE), 'value')],
+  ] as const;
+  return new Map(values.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
 }
 
 /** Most choices of a question that are shown. */

@@ -2,7 +2,7 @@
 import type { PowerState } from '../../api';
 import type { VmFacts } from './facts';
 import type { DrsOptions } from './power-calls';
-import type { SoapClient } from './soap';
+import type { ManagedObject, SoapClient } from './soap';
 import type { Stream } from './stream';
 
 /** What operations work with. */
@@ -13,8 +13,10 @@ export interface Ground {
   facts(vm: string): VmFacts | undefined;
   /** Resolves once the stream says what satisfies `met`, or that the VM is gone. @throws the reason of `signal` */
   until(vm: string, met: (facts: VmFacts) => boolean, signal: AbortSignal): Promise<VmFacts | undefined>;
-  /** How DRS is to be asked to power a VM on; undefined where its cluster has no DRS. */
+  /** How DRS is to be asked to power a VM on; undefined where DRS does not place it. */
   drs(vm: string): DrsOptions | undefined;
+  /** The host that was chosen for a VM; undefined: it starts where DRS says, or where it is registered. */
+  home(vm: VmFacts): ManagedObject | undefined;
   /** Whether the stream has to show a record before the power is touched: no server compares what was written. */
   verify(): boolean;
   /** Something about the operation has changed. */

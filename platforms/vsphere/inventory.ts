@@ -1,6 +1,6 @@
 /** The objects of a server as its stream tells them: VMs, what they stand in, and their paths. No I/O. */
 import type { ObjectUpdate } from './collector';
-import { factsOf, hasDrs, type Properties, type VmFacts } from './facts';
+import { drsLevel, factsOf, type Properties, type VmFacts } from './facts';
 import { managedObject, type ManagedObject, type XmlElement } from './soap';
 
 interface Known {
@@ -20,13 +20,26 @@ export interface VmPlace {
   host?: string;
 }
 
+/** A host, as it can be used. */
+export interface InventoryHost {
+  id: string;
+  name: string;
+  /** Name of its cluster, or of its own compute resource. */
+  cluster: string;
+  /** VMs can be started on it: it is connected, and not in maintenance. */
+  usable: boolean;
+}
+
 /** All objects known. */
 export class Inventory {
   readonly #known = new Map<string, Known>();
+  /** By what they stand in; undefined: something has changed. */
+  #hosts: Map<string, InventoryHost[]> | undefined;
 
   /** Takes a change over. Returns the id of the VM that it is about. */
   update({ kind, object, changes }: ObjectUpdate): string | undefined {
     const vm = object.type === 'VirtualMachine' ? object.id : undefined;
+    if (vm === undefined) this.#hosts = undefined;
     if (kind === 'leave') {
       this.#known.delete(object.id);
       return vm;
@@ -45,6 +58,7 @@ export class Inventory {
   keep(listed: ReadonlySet<string>): string[] {
     const gone = [...this.#known.values()].filter(({ object }) => !listed.has(object.id));
     for (const { object } of gone) this.#known.delete(object.id);
+    this.#hosts = undefined;
     return gone.filter(({ object }) => object.type === 'VirtualMachine').map(({ object }) => object.id);
   }
 
@@ -70,6 +84,11 @@ export class Inventory {
       if (object.type === type) yield { object, properties };
   }
 
+  /** A property of an object; undefined: it is unset, or not known. */
+  property(id: string, path: string): XmlElement | undefined {
+    return this.#known.get(id)?.properties.get(path);
+  }
+
   /** Path of a VM as people write it: `/DC/vm/folder/name`. */
   path(id: string): string {
     return `/${this.#namesUp(id, ['parent', 'parentVApp', 'parentFolder']).join('/')}`;
@@ -89,19 +108,40 @@ export class Inventory {
   /** Where a VM runs, or would be powered on. */
   place(id: string): VmPlace | undefined {
     const host = this.#reference(id, 'runtime.host');
-    const resource = this.#computeResource(id);
+    const resource = this.cluster(id);
     if (resource === undefined) return undefined;
     const name = host === undefined ? undefined : this.#name(host);
     return { cluster: this.#name(resource), ...(name !== undefined && name !== '' && { host: name }) };
   }
 
-  /** Whether the cluster of a VM has DRS. */
-  hasDrs(id: string): boolean {
-    const resource = this.#computeResource(id);
-    return resource !== undefined && hasDrs(this.#known.get(resource)?.properties);
+  /** Automation level of DRS in the cluster of a VM; undefined: it has none. */
+  drsLevel(id: string): string | undefined {
+    const resource = this.cluster(id);
+    return resource === undefined ? undefined : drsLevel(this.#known.get(resource)?.properties);
   }
 
-  #computeResource(id: string): string | undefined {
+  /** The hosts of a cluster, or the one of a compute resource. */
+  hostsOf(cluster: string | undefined): readonly InventoryHost[] {
+    this.#hosts ??= this.#hostsByCluster();
+    return cluster === undefined ? [] : (this.#hosts.get(cluster) ?? []);
+  }
+
+  #hostsByCluster(): Map<string, InventoryHost[]> {
+    const hosts = new Map<string, InventoryHost[]>();
+    for (const { object, properties } of this.objects('HostSystem')) {
+      const { id } = object;
+      const parent = this.#reference(id, 'parent');
+      if (parent === undefined) continue;
+      const connected = properties.get('runtime.connectionState')?.text === 'connected';
+      const usable = connected && properties.get('runtime.inMaintenanceMode')?.text !== 'true';
+      const host = { id, name: this.#name(id), cluster: this.#name(parent), usable };
+      hosts.set(parent, [...(hosts.get(parent) ?? []), host]);
+    }
+    return hosts;
+  }
+
+  /** Id of the cluster of a VM, or of the compute resource of its single host. */
+  cluster(id: string): string | undefined {
     const host = this.#reference(id, 'runtime.host');
     return host === undefined ? undefined : this.#reference(host, 'parent');
   }

@@ -9,6 +9,7 @@ import type { ObjectUpdate } from './collector';
 import { Evidence } from './evidence';
 import type { VmFacts } from './facts';
 import { Inventory } from './inventory';
+import type { Homes } from './placing';
 import { observe, outranks, type OwnStanding } from './observe';
 import type { Operation } from './operation';
 import { readRecord, writeRecord, type OperationRecord } from '../tracked';
@@ -22,6 +23,9 @@ const IDENTITY = ['name', 'parent', 'parentVApp', 'resourcePool', 'config.instan
 export interface ObservationOptions {
   scope: Scope;
   recorder: Recorder;
+  /** Of places. */
+  placeRecorder: Recorder;
+  homes: () => Homes;
   stream: () => Stream;
   /** Nothing is looked into: the process only watches. */
   watchOnly: boolean;
@@ -48,6 +52,8 @@ export class Observations implements StreamListener {
   #bound = new Map<string, { vm: string; ref: VirtualMachineRef }>();
   #changed = new Set<string>();
   #identities = false;
+  /** Something that VMs stand in has changed, and with it perhaps where they would be started. */
+  #frames = false;
   #synced = false;
   #live = false;
   #error: unknown;
@@ -104,7 +110,10 @@ export class Observations implements StreamListener {
     const vm = this.inventory.update(update);
     const { kind, changes } = update;
     if (kind !== 'modify' || IDENTITY.some((path) => changes.has(path))) this.#identities = true;
-    if (vm === undefined) return;
+    if (vm === undefined) {
+      this.#frames = true;
+      return;
+    }
     this.#arrived.set(vm, Date.now());
     this.#changed.add(vm);
     if (kind === 'leave') this.#gone(vm);
@@ -116,6 +125,8 @@ export class Observations implements StreamListener {
     const changed = this.#changed;
     this.#changed = new Set();
     for (const vm of changed) this.#noticed(vm);
+    if (this.#frames) for (const { vm } of this.#bound.values()) this.tell(vm);
+    this.#frames = false;
   }
 
   listed(ids: ReadonlySet<string>): void {
@@ -207,13 +218,12 @@ export class Observations implements StreamListener {
     own: OwnStanding | undefined,
   ): VirtualMachineState | undefined {
     const { id } = facts;
-    const place = this.inventory.place(id);
     const state = observe(ref, facts, {
       at,
       own,
       record: this.recordOf(facts),
       other: this.#evidence.of(id),
-      placement: place && { zoneID: place.cluster, ...(place.host !== undefined && { node: place.host }) },
+      placement: this.#options.homes().placementOf(facts),
       last: this.#lastStatus.get(id),
     });
     if (state) this.#lastStatus.set(id, state.status);
@@ -223,8 +233,9 @@ export class Observations implements StreamListener {
   #noticed(vm: string): void {
     const facts = this.inventory.vm(vm);
     if (!facts) return;
-    const { recorder } = this.#options;
-    if (recorder.isUnsure(facts)) void recorder.lookAgain(facts).then(() => this.#noticedKnown(vm));
+    const { recorder, placeRecorder } = this.#options;
+    for (const each of [recorder, placeRecorder])
+      if (each.isUnsure(facts)) void each.lookAgain(facts).then(() => this.#noticedKnown(vm));
     this.#noticedKnown(vm);
   }
 
@@ -266,6 +277,7 @@ export class Observations implements StreamListener {
     this.operations.delete(vm);
     this.#evidence.finished(vm);
     this.#newest.delete(vm);
+    this.#options.homes().forget(vm);
     this.#arrived.delete(vm);
     this.#lastStatus.delete(vm);
     this.#lastTold.delete(vm);

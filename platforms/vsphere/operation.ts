@@ -10,7 +10,7 @@ import type { TaskFacts, VmFacts } from './facts';
 import { classifyFault, platformError } from './faults';
 import type { OwnStanding } from './observe';
 import { effectOf, type Ground } from './ground';
-import { askGuest, drsAnswer, startTask, startWithDrs } from './power-calls';
+import { askGuest, drsAnswer, startMove, startTask, startWithDrs, type PowerTask } from './power-calls';
 import type { OperationRecord } from '../tracked';
 import {
   child,
@@ -103,7 +103,8 @@ export class Operation implements OwnStanding {
 
   async #carryOut(fresh: VmFacts, previous: OperationRecord | undefined): Promise<void> {
     try {
-      if (this.#ground.verify() && fresh.power !== this.record.to) await this.#shown();
+      // An older operation that was written over the record in the same instant is undone first.
+      if (this.#ground.verify() && fresh.power !== this.record.to) await this.#within(SHOWN, () => true);
       let facts: VmFacts | undefined = await this.#settled(fresh, previous);
       while (facts && facts.power !== this.record.to && this.#calls < MAX_CALLS) {
         this.#calls += 1;
@@ -122,11 +123,6 @@ export class Operation implements OwnStanding {
         this.failure = { class: failed.failureClass, message: failed.message };
       throw failed;
     }
-  }
-
-  /** Waits until the stream shows the record: an older operation that was written over it in the same instant is undone first. */
-  async #shown(): Promise<void> {
-    await this.#within(SHOWN, () => true);
   }
 
   /** Waits until an earlier operation of ours can no longer change the VM. */
@@ -175,13 +171,11 @@ export class Operation implements OwnStanding {
   async #powerOn(facts: VmFacts): Promise<VmFacts | undefined | 'Done'> {
     const { client } = this.#ground;
     const drs = this.#ground.drs(facts.id);
-    if (!drs)
-      return this.#follow(await this.#call(() => startTask(client, this.vm, 'PowerOnVM_Task', this.#signal)));
+    if (!drs) return this.#powerOnHost(facts);
     const before = new Set(facts.recentTasks);
     this.#signal.throwIfAborted();
     const outer = await startWithDrs(client, this.vm, drs, this.#signal);
-    const end = await this.#ground.stream().ended(outer, this.#signal);
-    if (end?.error) throw new VimFault(localizedFault(end.error), 'PowerOnMultiVM_Task');
+    const end = await this.#ground.stream().succeeded(outer, this.#signal);
     const answer = drsAnswer(end?.result);
     if (answer.type === 'Refused') throw new VimFault(answer.fault, 'PowerOnMultiVM_Task');
     if (answer.type === 'Recommended') {
@@ -192,8 +186,17 @@ export class Operation implements OwnStanding {
     return answer.task ? this.#follow(answer.task) : this.#followOnVm(before);
   }
 
+  /** VSPHERE-11: a VM is registered on the host that was chosen for it before it is powered on there. */
+  async #powerOnHost(facts: VmFacts): Promise<VmFacts | undefined> {
+    const host = this.#ground.home(facts);
+    if (!host || host.id === facts.host) return this.#task('PowerOnVM_Task', host);
+    const task = await this.#call(() => startMove(this.#ground.client, this.vm, host, this.#signal));
+    await this.#ground.stream().succeeded(task, this.#signal);
+    await this.#within(EFFECT, (seen) => seen.host === host.id);
+    return this.#ground.facts(this.vm.id);
+  }
+
   async #powerDown(facts: VmFacts): Promise<VmFacts | undefined | 'Done'> {
-    const { client } = this.#ground;
     const { to } = this.record;
     if (to === 'Suspended' && facts.power !== 'PoweredOn') {
       throw new PlatformError(
@@ -209,7 +212,7 @@ export class Operation implements OwnStanding {
       );
     }
     const method = to === 'Suspended' ? 'SuspendVM_Task' : 'PowerOffVM_Task';
-    return this.#follow(await this.#call(() => startTask(client, this.vm, method, this.#signal)));
+    return this.#task(method);
   }
 
   // ---- The guest ------------------------------------------------------------------------------------------------------------------
@@ -254,10 +257,15 @@ export class Operation implements OwnStanding {
 
   // ---- Tasks ----------------------------------------------------------------------------------------------------------------------
 
+  /** Starts a task, and waits for its effect. */
+  async #task(method: PowerTask, host?: ManagedObject): Promise<VmFacts | undefined> {
+    const options = { signal: this.#signal, host };
+    return this.#follow(await this.#call(() => startTask(this.#ground.client, this.vm, method, options)));
+  }
+
   /** The VM once a task of ours has ended. */
   async #follow(task: ManagedObject): Promise<VmFacts | undefined> {
-    const end = await this.#ground.stream().ended(task, this.#signal);
-    if (end?.error) throw new VimFault(localizedFault(end.error), end.what);
+    await this.#ground.stream().succeeded(task, this.#signal);
     return this.#effect(EFFECT);
   }
 
@@ -289,8 +297,7 @@ export class Operation implements OwnStanding {
     if (fault.type === 'InvalidPowerState') {
       // It is there already, or was brought elsewhere in between: the stream is about to say so.
       const existing = child(fault.detail, 'existingState')?.text;
-      const there = existing?.toLowerCase() === this.record.to.toLowerCase();
-      if (there) return this.#effect(EFFECT);
+      if (existing?.toLowerCase() === this.record.to.toLowerCase()) return this.#effect(EFFECT);
     }
     if (isNotAuthenticated(error)) throw new PlatformError('Transient', classifyFault(fault).message);
     throw error;

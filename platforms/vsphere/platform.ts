@@ -4,10 +4,11 @@
  * PLATFORM-1, PLATFORM-2: every accepted operation is recorded on the VM before its power is touched, see recorder.ts. The record holds for every
  *     process and outlives each.
  * PLATFORM-3: see observe.ts.
- * PLATFORM-4: vSphere promises no room, so there is none to release.
+ * PLATFORM-4: see placing/homes.ts.
  */
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
-import { CAPABILITIES } from '../capabilities';
+import { solveInThread, type PlacementAnswer, type Solve } from '../../placement';
+import { capabilitiesOf, type Capabilities } from '../capabilities';
 import { virtualMachineKey } from '../observer';
 import {
   PlatformError,
@@ -22,16 +23,17 @@ import {
 } from '../platform';
 import type { Scope } from './scope';
 import { readProperties } from './collector';
-import { factsOf, VM_PATHS, type VmFacts } from './facts';
+import { factsOf, PLACE_ATTRIBUTE, RECORD_ATTRIBUTE, VM_PATHS, type VmFacts } from './facts';
 import { platformError } from './faults';
 import { Observations } from './observations';
 import { targetOf, type Ground } from './ground';
 import { readGuest } from './guest';
 import { Operation } from './operation';
-import { earlierIds, names, relay, Turns, writeRecord } from '../tracked';
+import { earlierIds, names, relay, Turns, untilOpen, writeRecord } from '../tracked';
 import { Recorder, type RecordPlace } from './recorder';
 import { untilGone } from './leaving';
-import { absent, placeOf, superseded, unknownState } from './replies';
+import { Homes, VspherePlaces } from './placing';
+import { absent, superseded, unknownState } from './replies';
 import { element, orAborted, SoapClient, VimFault, type SoapOptions } from './soap';
 import { Stream } from './stream';
 
@@ -43,6 +45,10 @@ export interface VsphereOptions extends SoapOptions {
   records?: RecordPlace;
   /** DRS places VMs by itself even if the automation level of their cluster leaves that to people. */
   overrideDrs?: boolean;
+  /** DRS is told of affinity rules. */
+  drsRules?: boolean;
+  /** Finds places; absent: the solver, in a thread. */
+  solve?: Solve;
   /** The process only observes, and never asks for power. */
   watchOnly?: boolean;
   /** Called each time the stream breaks, with the milliseconds until it is opened again. */
@@ -57,37 +63,56 @@ const MAX_WRITES = 5;
 /** A {@link Platform} on a vSphere server. Runs from the start until `close`. */
 export class VspherePlatform implements Platform {
   readonly name = 'vsphere';
-  readonly capabilities = CAPABILITIES.vsphere;
+  readonly capabilities: Capabilities;
   readonly #client: SoapClient;
   readonly #recorder: Recorder;
+  readonly #placeRecorder: Recorder;
   readonly #observations: Observations;
   readonly #stream: Stream;
   readonly #ground: Ground;
+  readonly #homes: Homes;
+  readonly #places: VspherePlaces;
   readonly #turns = new Turns();
 
   constructor(options: VsphereOptions) {
-    const { scope = {}, records, overrideDrs = false, watchOnly = false } = options;
+    const { scope = {}, records, overrideDrs = false, drsRules = false, watchOnly = false } = options;
     const stream = (): Stream => this.#stream;
+    this.capabilities = capabilitiesOf({ type: 'vsphere', drsRules });
     this.#client = new SoapClient(options);
-    this.#recorder = new Recorder(this.#client, stream, records);
+    this.#recorder = new Recorder(this.#client, RECORD_ATTRIBUTE, stream, records);
+    this.#placeRecorder = new Recorder(this.#client, PLACE_ATTRIBUTE, stream, records);
     this.#observations = new Observations({
-      ...{ scope, stream, watchOnly, recorder: this.#recorder },
+      ...{ scope, stream, watchOnly, recorder: this.#recorder, placeRecorder: this.#placeRecorder },
+      homes: () => this.#homes,
       onOverwritten: (operation, facts) => void this.#writeAgain(operation, facts),
       onBroken: options.onBroken ?? (() => undefined),
     });
-    const { inventory } = this.#observations;
+    const { inventory, bindings } = this.#observations;
+    const homes = (this.#homes = new Homes({
+      ...{ inventory, overrideDrs, drsRules, recorder: this.#placeRecorder },
+      operationOf: (facts) => this.#observations.recordOf(facts),
+    }));
+    this.#places = new VspherePlaces({
+      ...{ client: this.#client, stream, solve: options.solve ?? solveInThread, bindings, inventory, homes },
+      ...{ recorder: this.#placeRecorder, drsRules },
+      fetch: (id, signal) => this.#fetchTold(id, signal),
+    });
     this.#ground = {
       ...{ client: this.#client, stream },
       facts: (vm) => inventory.vm(vm),
       until: (vm, met, signal) => this.#observations.until(vm, met, signal),
       changed: (vm) => this.#observations.tell(vm),
       verify: () => this.#recorder.place === 'Attribute',
+      home: (facts) => (facts.power === 'PoweredOff' ? homes.hostOf(facts) : undefined),
       drs: (vm) => {
-        const datacenter = inventory.hasDrs(vm) ? inventory.datacenter(vm) : undefined;
+        const datacenter = homes.placerOf(vm) === 'Drs' ? inventory.datacenter(vm) : undefined;
         return datacenter && { datacenter, override: overrideDrs };
       },
     };
-    this.#stream = new Stream(this.#client, this.#observations, () => this.#recorder.prepare());
+    this.#stream = new Stream(this.#client, this.#observations, async () => {
+      await this.#recorder.prepare();
+      await this.#placeRecorder.prepare();
+    });
   }
 
   async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
@@ -123,23 +148,34 @@ export class VspherePlatform implements Platform {
 
   async place(
     requests: PlacementRequest[],
-    _options: PlaceOptions,
+    options: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
-    await this.#refresh(
-      requests.map(({ vm }) => vm),
-      signal,
-    );
-    return requests.map((request) => placeOf(request, this.#observations, this.#client.host));
+    return this.#placing(requests.length, signal, () => this.#places.place(requests, options, signal));
+  }
+
+  async preview(
+    requests: PlacementRequest[],
+    options: Pick<PlaceOptions, 'seed' | 'beside'>,
+    signal?: AbortSignal,
+  ): Promise<PlacementAnswer> {
+    return this.#placing(requests.length, signal, () => this.#places.preview(requests, options, signal));
   }
 
   async release(
     vms: readonly VirtualMachineRef[],
-    _options: ReleaseOptions,
+    options: ReleaseOptions,
     signal?: AbortSignal,
   ): Promise<VirtualMachineRef[]> {
-    const there = await this.#refresh(vms, signal);
-    return vms.filter((vm) => !there.has(virtualMachineKey(vm)));
+    return this.#placing(vms.length, signal, () => this.#places.release(vms, options, signal));
+  }
+
+  async #placing<T>(vms: number, signal: AbortSignal | undefined, step: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    await this.#ready(signal, () => this.#observations.synced);
+    return orAborted(step(), signal).catch((error: unknown) => {
+      throw platformError(error, `places of ${vms} VMs`);
+    });
   }
 
   async answer(vm: VirtualMachineRef, answer: Answer, signal?: AbortSignal): Promise<void> {
@@ -201,6 +237,7 @@ export class VspherePlatform implements Platform {
       try {
         await this.#record(operation, fresh, signal);
         await orAborted(operation.start(fresh, previous), signal);
+        if (request.powerState === 'PoweredOff') this.#places.poweredOff(id);
         return this.#knownState(vm, fresh, Date.now());
       } catch (error: unknown) {
         const stale = error instanceof VimFault && error.fault.type === 'ConcurrentAccess';
@@ -277,28 +314,22 @@ export class VspherePlatform implements Platform {
       const read = await readProperties(this.#client, [{ type: 'VirtualMachine', id }], VM_PATHS, signal);
       const properties = read.get(id);
       const facts = properties && factsOf(id, properties);
-      if (facts && this.#recorder.isUnsure(facts)) await orAborted(this.#recorder.lookAgain(facts), signal);
+      for (const recorder of [this.#recorder, this.#placeRecorder])
+        if (facts && recorder.isUnsure(facts)) await orAborted(recorder.lookAgain(facts), signal);
       return facts;
     } catch (error: unknown) {
       throw platformError(error, `VM ${virtualMachineKey(vm)}`);
     }
   }
 
-  /** Which of some VMs the server has now. */
-  async #refresh(vms: readonly VirtualMachineRef[], signal: AbortSignal | undefined): Promise<Set<string>> {
-    const { bindings } = this.#observations;
-    await this.#ready(signal, () => this.#observations.synced);
-    const found = vms.flatMap((vm) => {
-      const binding = bindings.resolve(vm);
-      return 'vm' in binding ? [{ key: virtualMachineKey(vm), id: binding.vm.id }] : [];
-    });
-    const objects = found.map(({ id }) => ({ type: 'VirtualMachine', id }));
-    try {
-      const read = await readProperties(this.#client, objects, ['runtime.host'], signal);
-      return new Set(found.filter(({ id }) => read.has(id)).map(({ key }) => key));
-    } catch (error: unknown) {
-      throw platformError(error, `VMs of ${this.#client.host}`);
-    }
+  /** Reads a VM, and has it told of. */
+  async #fetchTold(id: string, signal: AbortSignal | undefined): Promise<VmFacts | undefined> {
+    const known = this.#observations.bindings.holder(id);
+    const facts = await this.#fetch(known ?? { namespace: '', name: id, uid: id }, id, signal);
+    // The stream may be behind.
+    if (facts) this.#homes.recordOf(facts);
+    this.#observations.tell(id);
+    return facts;
   }
 
   #knownState(vm: VirtualMachineRef, facts: VmFacts, at: number): VirtualMachineState {
@@ -318,20 +349,9 @@ export class VspherePlatform implements Platform {
     if (is()) return;
     const what = `the inventory of ${this.#client.host}`;
     if (observations.error !== undefined) throw platformError(observations.error, what);
-    let stop: () => void = () => undefined;
-    const opened = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`it was not read within ${OPENING} ms`)), OPENING);
-      const stopListening = observations.onLive((broken) => {
-        if (broken) reject(platformError(broken.reason, what));
-        else resolve();
-      });
-      stop = () => {
-        clearTimeout(timer);
-        stopListening();
-      };
+    const late = `it was not read within ${OPENING} ms`;
+    await untilOpen({ observations, is, limit: OPENING, late, signal }).catch((error: unknown) => {
+      throw platformError(error, what);
     });
-    await orAborted(opened, signal)
-      .catch((error: unknown) => Promise.reject(platformError(error, what)))
-      .finally(stop);
   }
 }

@@ -20,14 +20,29 @@ export interface DrsOptions {
   override: boolean;
 }
 
-/** Starts a task. @throws VimFault, TransportError */
+/** A task that changes the power state of a VM. */
+export type PowerTask = 'PowerOnVM_Task' | 'PowerOffVM_Task' | 'SuspendVM_Task';
+
+/** Starts a task. `host`: where to power on; absent: where the VM is registered. @throws VimFault, TransportError */
 export async function startTask(
   client: SoapClient,
   vm: ManagedObject,
-  method: 'PowerOnVM_Task' | 'PowerOffVM_Task' | 'SuspendVM_Task',
+  method: PowerTask,
+  { signal, host }: { signal: AbortSignal; host?: ManagedObject | undefined },
+): Promise<ManagedObject> {
+  const parameters = host ? [reference('host', host)] : [];
+  return taskIn(await client.call(vm, method, parameters, { signal }), method);
+}
+
+/** Registers a VM that is off on another host, which has its datastores. @throws VimFault, TransportError */
+export async function startMove(
+  client: SoapClient,
+  vm: ManagedObject,
+  host: ManagedObject,
   signal: AbortSignal,
 ): Promise<ManagedObject> {
-  return taskIn(await client.call(vm, method, [], { signal }), method);
+  const spec = element('spec', [reference('host', host)]);
+  return taskIn(await client.call(vm, 'RelocateVM_Task', [spec], { signal }), 'RelocateVM_Task');
 }
 
 /** Has DRS place a VM and power it on. @throws VimFault, TransportError */

@@ -1,15 +1,14 @@
 /**
- * Writes our record on a VM, before its power is touched.
+ * Writes our records on a VM: the operation before its power is touched, and the place that it was promised.
  *
  * VSPHERE-7: on vCenter the record is a custom attribute: read, compared, written. Two processes may write in the same instant; the one with the
  *     greater sequence then writes again. On ESXi, and on request, it is an `extraConfig` value, written only for the version of the VM that was
  *     read: the server itself refuses any other.
  */
 import { readProperties } from './collector';
-import { attributeKey, RECORD_ATTRIBUTE, RECORD_KEY, type VmFacts } from './facts';
+import { attributeKey, type VmFacts } from './facts';
 import {
   element,
-  localizedFault,
   managedObject,
   orAborted,
   reference,
@@ -23,9 +22,11 @@ import type { Stream } from './stream';
 /** Where the record is kept. */
 export type RecordPlace = 'Attribute' | 'ExtraConfig';
 
-/** Writes and finds records. */
+/** Writes and finds records of one kind. */
 export class Recorder {
   readonly #client: SoapClient;
+  /** Name of the custom attribute, and key in `extraConfig`. */
+  readonly #name: string;
   readonly #stream: () => Stream;
   readonly #place: RecordPlace | undefined;
   #key: string | undefined;
@@ -34,9 +35,13 @@ export class Recorder {
   readonly #others = new Set<string>();
   #chosen: RecordPlace | undefined;
 
-  /** @param place absent: a custom attribute on vCenter, `extraConfig` on ESXi. */
-  constructor(client: SoapClient, stream: () => Stream, place: RecordPlace | undefined) {
+  /**
+   * @param name Name of the custom attribute, and key in `extraConfig`.
+   * @param place absent: a custom attribute on vCenter, `extraConfig` on ESXi.
+   */
+  constructor(client: SoapClient, name: string, stream: () => Stream, place: RecordPlace | undefined) {
     this.#client = client;
+    this.#name = name;
     this.#stream = stream;
     this.#place = place;
   }
@@ -57,7 +62,7 @@ export class Recorder {
 
   /** The text of a VM's record. */
   textOf(vm: VmFacts): string | undefined {
-    if (this.#chosen === 'ExtraConfig') return vm.extra;
+    if (this.#chosen === 'ExtraConfig') return vm.extra.get(this.#name);
     return this.#key === undefined ? undefined : vm.attributes.get(this.#key);
   }
 
@@ -99,7 +104,7 @@ export class Recorder {
   ): Promise<void> {
     const option = element(
       'extraConfig',
-      [element('key', RECORD_KEY), element('value', text, 'xsd:string')],
+      [element('key', this.#name), element('value', text, 'xsd:string')],
       'OptionValue',
     );
     const spec = [...(version === undefined ? [] : [element('changeVersion', version)]), option];
@@ -108,8 +113,7 @@ export class Recorder {
     if (!task) return;
     const patience = AbortSignal.timeout(RECONFIGURE);
     const either = signal ? AbortSignal.any([signal, patience]) : patience;
-    const end = await this.#stream().ended(task, either);
-    if (end?.error) throw new VimFault(localizedFault(end.error), 'ReconfigVM_Task');
+    await this.#stream().succeeded(task, either);
   }
 
   #findKey(signal?: AbortSignal): Promise<string | undefined> {
@@ -121,13 +125,13 @@ export class Recorder {
   async #lookUp(): Promise<string | undefined> {
     const manager = await this.#client.manager('customFieldsManager');
     const found = await readProperties(this.#client, [manager], ['field']);
-    this.#key ??= attributeKey(found.get(manager.id)?.get('field'), RECORD_ATTRIBUTE);
+    this.#key ??= attributeKey(found.get(manager.id)?.get('field'), this.#name);
     return this.#key;
   }
 
   async #defineKey(signal: AbortSignal | undefined): Promise<string> {
     const manager = await this.#client.manager('customFieldsManager', { signal });
-    const parameters = [element('name', RECORD_ATTRIBUTE), element('moType', 'VirtualMachine')];
+    const parameters = [element('name', this.#name), element('moType', 'VirtualMachine')];
     try {
       const [made] = await this.#client.call(manager, 'AddCustomFieldDef', parameters, { signal });
       this.#key = textOf(made, 'key');
@@ -137,7 +141,7 @@ export class Recorder {
       await this.#findKey(signal);
     }
     if (this.#key !== undefined) return this.#key;
-    const message = `the custom attribute ${RECORD_ATTRIBUTE} cannot be found; is there one for another type of object?`;
+    const message = `the custom attribute ${this.#name} cannot be found; is there one for another type of object?`;
     throw new VimFault({ type: 'NotSupported', message, keys: [], detail: undefined }, 'AddCustomFieldDef');
   }
 }

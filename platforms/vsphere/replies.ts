@@ -5,6 +5,7 @@ import { PlatformError, type PowerRequest, type VirtualMachineState } from '../p
 import type { Binding, Bindings } from '../tracked';
 import type { VmFacts } from './facts';
 import type { Inventory } from './inventory';
+import type { Homes } from './placing';
 import type { OperationRecord } from '../tracked';
 
 /**
@@ -29,22 +30,21 @@ export function absent(
 }
 
 /**
- * Where a VM is: vSphere decides that.
+ * Where a VM is, or will be by what vSphere decides.
  *
  * @throws PlatformError where a VM that is not optional does not exist
  */
 export function placeOf(
   { vm, optional }: PlacementRequest,
-  { bindings, inventory }: { bindings: Bindings<VmFacts>; inventory: Inventory },
+  { bindings, inventory, homes }: { bindings: Bindings<VmFacts>; inventory: Inventory; homes: Homes },
   host: string,
 ): PlacementResult {
   const binding = bindings.resolve(vm);
   const place = 'vm' in binding ? inventory.place(binding.vm.id) : undefined;
   if ('vm' in binding && place) {
     const placement = { zoneID: place.cluster, ...(place.host !== undefined && { node: place.host }) };
-    const note = inventory.hasDrs(binding.vm.id)
-      ? `DRS of ${place.cluster} places it at power-on`
-      : undefined;
+    const byDrs = homes.placerOf(binding.vm.id) === 'Drs';
+    const note = byDrs ? `DRS of ${place.cluster} places it at power-on` : undefined;
     return { vm, placement, ...(note !== undefined && { note }) };
   }
   const message = `VM ${virtualMachineKey(vm)} has no place on ${host}: ${reasonOf(binding)}`;

@@ -5,7 +5,14 @@
  */
 import { Collector, type ObjectUpdate } from './collector';
 import { taskOf, type TaskFacts } from './facts';
-import { isNotAuthenticated, orAborted, type ManagedObject, type SoapClient } from './soap';
+import {
+  isNotAuthenticated,
+  localizedFault,
+  orAborted,
+  VimFault,
+  type ManagedObject,
+  type SoapClient,
+} from './soap';
 import { sleep } from '../sleep';
 
 /** What a {@link Stream} tells. */
@@ -115,6 +122,13 @@ export class Stream {
       // It had ended before.
       if (early) unfollow();
     });
+  }
+
+  /** The same for a task that is to succeed. @throws VimFault where it fails; the reason of `signal` */
+  async succeeded(task: ManagedObject, signal: AbortSignal): Promise<TaskEnd> {
+    const end = await this.ended(task, signal);
+    if (end?.error) throw new VimFault(localizedFault(end.error), end.what);
+    return end;
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,10 @@
-import { shortfallsOf, shortfallText, CAPABILITIES, type PlatformType } from '../../platforms';
+import {
+  capabilitiesOf,
+  shortfallsOf,
+  shortfallText,
+  CAPABILITIES,
+  type PlatformType,
+} from '../../platforms';
 import { plan, seen, tier, vm } from '../workflows/plans';
 
 const heard = { period: 500, timeout: 1_000, successThreshold: 1 };
@@ -36,6 +42,26 @@ test('required rules over hosts where only zones are chosen', () => {
   ]);
   expect(texts(on('topology.kubernetes.io/zone'), 'vm-operator')).toEqual([]);
   expect(texts(on('kubernetes.io/hostname'))).toEqual([]);
+});
+
+test('DRS: rules have no effect, or with drsRules those that it cannot keep', () => {
+  const preferred = { ...rule('kubernetes.io/hostname'), strength: 'Preferred' as const };
+  const affinity = [preferred, rule('topology.kubernetes.io/zone'), rule('kubernetes.io/hostname')];
+  const of = plan([tier([vm('a', { requests: { cpus: 1, memory: 1, affinity } })])]);
+  expect(texts(of, 'vsphere')).toEqual([
+    'a on platform vsphere: where DRS places VMs, affinity rules have no effect: set spec.vsphere.drsRules of the Platform',
+  ]);
+  const settings = { type: 'vsphere' as const, drsRules: true };
+  expect(
+    shortfallsOf(
+      [of],
+      () => 'vsphere',
+      () => capabilitiesOf(settings),
+    ).map(({ what }) => what),
+  ).toEqual([
+    'where DRS places VMs, preferred affinity rules have no effect',
+    'where DRS places VMs, affinity rules over zones have no effect: a VM stays in its cluster',
+  ]);
 });
 
 describe('platforms with less', () => {

@@ -90,6 +90,30 @@ it('powers the tiers on in order, and off together', async () => {
   for (const name of NAMES) expect((await vcenter.vm(name)).effects).toEqual(['poweredOn', 'poweredOff']);
 });
 
+it('plan asks the platform for places, where the solver gives them and where DRS does', async () => {
+  write('PoweredOn');
+  const planned = async (): Promise<{ placements: { name: string; placement: object }[] }> => {
+    const args = ['plan', '.', '--platform', 'datacenter', '-o', 'json'];
+    const { stdout, stderr, code } = await vmgroup(args, { cwd: dir, env: env() });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    const [plan] = JSON.parse(stdout) as {
+      placement: { placements: { name: string; placement: object }[] };
+    }[];
+    return plan?.placement ?? { placements: [] };
+  };
+  await vcenter.drs('off');
+  const before = (await vcenter.calls()).journal.length;
+  const hosts = new Map<string, string>();
+  for (const name of NAMES) hosts.set(name, (await vcenter.vm(name)).host);
+  const { placements } = await planned();
+  expect(new Map(placements.map(({ name, placement }) => [name, placement]))).toEqual(
+    new Map(NAMES.map((name) => [name, { zoneID: 'DC0_C0', node: hosts.get(name) }])),
+  );
+  expect((await vcenter.calls()).journal).toHaveLength(before);
+  await vcenter.drs('fullyAutomated');
+  expect((await planned()).placements.map(({ name }) => name).sort()).toEqual([...NAMES].sort());
+});
+
 /** A moment of a run, how it comes about, and what a person does after the kill. */
 const MOMENTS: {
   when: string;

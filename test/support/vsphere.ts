@@ -37,6 +37,8 @@ export interface VcenterBehaviour {
   slow?: number;
   /** Milliseconds from power-on until VMware Tools run. */
   toolsAfter?: number;
+  /** DRS leaves it to people, whatever the level of its cluster. */
+  manual?: boolean;
   /** Type of the fault for which DRS does not attempt to power it on. */
   noRoom?: string;
 }
@@ -52,10 +54,24 @@ export interface VcenterVm {
   fields: Record<string, string>;
   /** `extraConfig` by key. */
   extra: Record<string, string>;
+  /** Name of its host. */
+  host: string;
   /** Power operations that were begun. */
   operations: number;
   /** Each power state that it came into, whoever changed it. */
   effects: ('poweredOn' | 'poweredOff' | 'suspended')[] | null;
+}
+
+/** What becomes of a host; what is not set stays. */
+export interface VcenterHostChange {
+  connection?: 'connected' | 'disconnected' | 'notResponding';
+  maintenance?: boolean;
+  memoryMb?: number;
+  /** Of its memory. */
+  usedMb?: number;
+  threads?: number;
+  /** `false`: it has none. */
+  datastores?: false;
 }
 
 /** A call on a VM. */
@@ -135,6 +151,10 @@ export interface TestVcenter {
   tag(category: string, name: string, vms: readonly string[]): Promise<void>;
   /** Takes privileges from every user. */
   deny(privileges: readonly string[]): Promise<void>;
+  /** Changes a host. */
+  host(name: string, change: VcenterHostChange): Promise<void>;
+  /** The rules of DRS by name, with the names of their VMs. */
+  rules(): Promise<Record<string, string[]>>;
   /** Automation level of the cluster: `fullyAutomated`, `partiallyAutomated`, `manual` or `off`. */
   drs(level: string): Promise<void>;
   /** Ends every session. `silently`: such a session answers reads of properties, and says of each that it is missing. */
@@ -200,6 +220,8 @@ export async function startVcenter(options: VcenterOptions = {}): Promise<TestVc
     autostart: (told) => ask('/autostart', told),
     deny: (privileges) => ask('/deny', privileges),
     tag: (category, name, vms) => ask('/tag', { category, name, vms }),
+    host: (name, change) => ask('/host', { host: name, ...change }),
+    rules: () => ask('/rules', {}),
     drs: (level) => ask('/drs', level),
     expire: (silently = false) => ask('/expire', silently),
     setPassword: (password) => ask('/password', password),

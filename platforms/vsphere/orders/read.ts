@@ -4,6 +4,7 @@ import { Collector, readProperties } from '../collector';
 import { drsLevel, type VmFacts } from '../facts';
 import { platformError } from '../faults';
 import { Inventory } from '../inventory';
+import { oursIn } from '../placing';
 import { SoapClient, type SoapOptions } from '../soap';
 import { autostartOrder } from './autostart';
 import { dependencyOrders } from './dependencies';
@@ -14,8 +15,8 @@ const READING = 120_000;
 
 /** What a server has. */
 export interface VsphereInventory extends ExistingInventory {
-  /** `drs`: its automation level; absent: it has none. */
-  clusters: { name: string; drs?: string }[];
+  /** `drs`: its automation level; absent: it has none. `rules`: names of the rules of DRS that are ours. */
+  clusters: { name: string; drs?: string; rules: string[] }[];
   /** Path of the resource pool of a VM. */
   poolOf: (vm: string) => string;
 }
@@ -42,7 +43,8 @@ export async function readAll(client: SoapClient, signal: AbortSignal): Promise<
     notes: [],
     clusters: [...inventory.objects('ClusterComputeResource')].map(({ object, properties }) => {
       const drs = drsLevel(properties);
-      return { name: properties.get('name')?.text ?? object.id, ...(drs !== undefined && { drs }) };
+      const rules = oursIn(properties.get('configurationEx')).map(({ name }) => name);
+      return { name: properties.get('name')?.text ?? object.id, ...(drs !== undefined && { drs }), rules };
     }),
     poolOf: (vm) => inventory.poolPath(vm),
   };

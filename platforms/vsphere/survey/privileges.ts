@@ -14,6 +14,8 @@ export interface Privilege {
   reason: string;
   /** Only where operations are recorded like this. */
   records?: 'Attribute' | 'ExtraConfig';
+  /** Only there: ESXi moves no VM, and DRS is told of rules on request. */
+  only?: 'vCenter' | 'DrsRules';
   /** What is lost without it; absent: nothing works. */
   lost?: string;
 }
@@ -33,6 +35,14 @@ export const PRIVILEGES: readonly Privilege[] = [
     lost: 'questions are shown, and answered in the vSphere Client only',
   },
   {
+    ...{ id: 'Resource.ColdMigrate', at: 'VMs', reason: 'start VMs on the host that was chosen for them' },
+    ...{ only: 'vCenter', lost: 'VMs whose chosen host is another one than theirs do not start' },
+  },
+  {
+    ...{ id: 'Host.Inventory.EditCluster', at: 'Root', reason: 'give DRS rules' },
+    only: 'DrsRules',
+  },
+  {
     ...{ id: 'Global.SetCustomField', at: 'VMs', reason: 'record operations on VMs' },
     records: 'Attribute',
   },
@@ -45,3 +55,19 @@ export const PRIVILEGES: readonly Privilege[] = [
     records: 'ExtraConfig',
   },
 ];
+
+/** What decides which privileges are needed. */
+export interface PrivilegeUse {
+  records: NonNullable<Privilege['records']>;
+  vCenter: boolean;
+  /** DRS is told of affinity rules. */
+  drsRules: boolean;
+}
+
+/** The privileges that are needed. */
+export function privilegesFor({ records, vCenter, drsRules }: PrivilegeUse): Privilege[] {
+  return PRIVILEGES.filter((each) => {
+    if (each.records !== undefined && each.records !== records) return false;
+    return each.only === undefined || (each.only === 'vCenter' ? vCenter : drsRules);
+  });
+}

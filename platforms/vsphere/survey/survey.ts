@@ -2,7 +2,6 @@
 import { readProperties } from '../collector';
 import { hasAttribute, RECORD_ATTRIBUTE } from '../facts';
 import { readAll, type VsphereInventory } from '../orders';
-import type { RecordPlace } from '../recorder';
 import { isInScope, type Scope } from '../scope';
 import {
   certificateOf,
@@ -17,7 +16,7 @@ import {
   type ServiceContent,
   type SoapOptions,
 } from '../soap';
-import { PRIVILEGES, type Privilege } from './privileges';
+import { privilegesFor, type Privilege, type PrivilegeUse } from './privileges';
 
 /** A privilege that is missing. */
 export interface MissingPrivilege {
@@ -82,8 +81,8 @@ export class Survey {
   }
 
   /** Asks the server about every privilege. @throws VimFault, TransportError */
-  async missingPrivileges(records: RecordPlace): Promise<MissingPrivilege[]> {
-    const wanted = PRIVILEGES.filter((each) => each.records === undefined || each.records === records);
+  async missingPrivileges(use: PrivilegeUse): Promise<MissingPrivilege[]> {
+    const wanted = privilegesFor(use);
     const root = await this.#client.manager('rootFolder');
     const vms = (await this.vmsInScope()).slice(0, MAX_VMS);
     const pathOf = new Map(vms.map(({ id, path }) => [id, path]));

@@ -6,7 +6,7 @@ import type { VsphereSettings } from '../../../api';
 import type { CheckResult } from '../../../cli/doctor/check-result';
 import { checkPlatforms } from '../../../cli/doctor/platforms';
 import { checkVsphere } from '../../../cli/doctor/vsphere';
-import { PRIVILEGES } from '../../../platforms/vsphere';
+import { privilegesFor } from '../../../platforms/vsphere';
 import { startVcenter, type TestVcenter } from '../../support/vsphere';
 
 let vcenter: TestVcenter;
@@ -75,11 +75,11 @@ test('an address without a server, wrong credentials and a missing file are told
   ]);
 });
 
-test.each(PRIVILEGES.filter(({ records }) => records !== 'ExtraConfig'))(
+test.each(privilegesFor({ records: 'Attribute', vCenter: true, drsRules: true }))(
   'without $id it says so',
   async ({ id, lost, at }) => {
     await vcenter.deny([id]);
-    const found = of(await checked(), 'privileges');
+    const found = of(await checked({ drsRules: true }), 'privileges');
     expect(found).toMatchObject([
       {
         result: lost === undefined ? 'problem' : 'note',
@@ -107,7 +107,7 @@ test('PRIVILEGE-1: the role that ships has the privileges that a vCenter needs',
   const shipped = readFileSync(path.join(__dirname, '../../../deploy/vsphere/role.txt'), 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
-  const needed = PRIVILEGES.filter(({ records }) => records !== 'ExtraConfig').map(({ id }) => id);
+  const needed = privilegesFor({ records: 'Attribute', vCenter: true, drsRules: false }).map(({ id }) => id);
   expect(shipped).toEqual(needed.filter((id) => !id.startsWith('System.')).sort());
 });
 
@@ -117,7 +117,7 @@ test('a folder without VMs is a problem', async () => {
   ]);
 });
 
-test('what else orders VMs, and a DRS that waits for people, are notes', async () => {
+test('what else orders VMs, and a DRS that leaves places to people, are notes', async () => {
   await vcenter.vapp({ name: 'shop', entities: [{ vm: 'vm-000', startOrder: 1 }] });
   await vcenter.dependencies({
     groups: { first: ['vm-001'], then: ['vm-002'] },

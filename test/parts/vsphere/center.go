@@ -49,6 +49,7 @@ type behaviour struct {
 	Slow       int       `json:"slow"`       // milliseconds that its power operations take on top
 	NoTools    bool      `json:"noTools"`    // VMware Tools never run
 	ToolsAfter int       `json:"toolsAfter"` // milliseconds from power-on until they do
+	Manual     bool      `json:"manual"`     // DRS leaves this VM to people, whatever the level of its cluster
 	NoRoom     string    `json:"noRoom"`     // type of the fault in notAttempted of PowerOnMultiVM
 }
 
@@ -117,7 +118,7 @@ const reader = "reader"
 
 var changes = []string{
 	"SetField", "AddCustomFieldDef", "ReconfigVM_Task", "PowerOnVM_Task", "PowerOffVM_Task", "SuspendVM_Task",
-	"PowerOnMultiVM_Task", "ShutdownGuest", "StandbyGuest", "AnswerVM",
+	"PowerOnMultiVM_Task", "ShutdownGuest", "StandbyGuest", "AnswerVM", "RelocateVM_Task", "ReconfigureComputeResource_Task",
 }
 
 // handle sees every call: it counts them, refuses those of expired sessions, and puts our objects before the library's.
@@ -160,6 +161,8 @@ func (c *center) dressSession(ctx *simulator.Context, this types.ManagedObjectRe
 	switch target := ctx.Map.Get(this).(type) {
 	case *simulator.VirtualMachine:
 		own.Put(&fakeVM{target, c})
+	case *simulator.ClusterComputeResource:
+		own.Put(&fakeCluster{target, c})
 	case *simulator.Datacenter:
 		own.Put(&fakeDatacenter{target, c})
 	case *simulator.CustomFieldsManager:
@@ -266,7 +269,7 @@ func (c *center) setDrs(level string) error {
 	c.mu.Lock()
 	c.drs = level
 	c.mu.Unlock()
-	cluster, _ := c.cluster()
+	cluster, known := c.cluster()
 	if cluster == nil {
 		return fmt.Errorf("there is no cluster")
 	}
@@ -278,5 +281,9 @@ func (c *center) setDrs(level string) error {
 	if err != nil {
 		return err
 	}
-	return task.Wait(inside)
+	if err := task.Wait(inside); err != nil {
+		return err
+	}
+	c.tellOf(known)
+	return nil
 }

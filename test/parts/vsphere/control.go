@@ -57,6 +57,8 @@ func (c *center) controls() http.Handler {
 		c.mu.Unlock()
 		return nil, nil
 	})
+	post(mux, "/host", c.changeHost)
+	post(mux, "/rules", func(any) (any, error) { return c.listRules(), nil })
 	post(mux, "/drs", func(level string) (any, error) { return nil, c.setDrs(level) })
 	post(mux, "/expire", func(silent bool) (any, error) { c.expire(silent); return nil, nil })
 	post(mux, "/sync", func(any) (any, error) { c.write(); return nil, nil })

@@ -26,6 +26,7 @@ type newVM struct {
 	Template bool              `json:"template"`
 	Fields   map[string]string `json:"fields"`
 	Extra    map[string]string `json:"extra"`
+	Host     string            `json:"host"` // empty: any
 	// Pending is the power state that a host was bringing it to: hosts go on while vCenter is down.
 	Pending string `json:"pending,omitempty"`
 	// Behaviour is that of the host and the guest, which a vCenter that ends does not change.
@@ -64,7 +65,15 @@ func (c *center) create(spec newVM) (string, error) {
 	for key, value := range spec.Extra {
 		config.ExtraConfig = append(config.ExtraConfig, &types.OptionValue{Key: key, Value: value})
 	}
-	task, err := folder.CreateVM(inside, config, pool, nil)
+	var host *object.HostSystem
+	if spec.Host != "" {
+		found, err := c.host(spec.Host)
+		if err != nil {
+			return "", err
+		}
+		host = object.NewHostSystem(c.client, found.Self)
+	}
+	task, err := folder.CreateVM(inside, config, pool, host)
 	if err != nil {
 		return "", err
 	}
@@ -184,10 +193,32 @@ func (c *center) keepWriting() {
 	}
 }
 
+// kept is what a vCenter has in its database.
+type kept struct {
+	Fields []string `json:"fields"` // names of custom attributes, by key
+	VMs    []newVM  `json:"vms"`
+}
+
+// fieldNames are the names of all custom attributes in the order of their keys, which are the same after a restart.
+func (c *center) fieldNames() []string {
+	names := []string{}
+	manager, err := object.GetCustomFieldsManager(c.client)
+	if err != nil {
+		return names
+	}
+	defs, err := manager.Field(inside)
+	must(err)
+	slices.SortFunc(defs, func(a types.CustomFieldDef, b types.CustomFieldDef) int { return int(a.Key - b.Key) })
+	for _, def := range defs {
+		names = append(names, def.Name)
+	}
+	return names
+}
+
 func (c *center) write() {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	data, err := json.Marshal(c.list())
+	data, err := json.Marshal(kept{c.fieldNames(), c.list()})
 	must(err)
 	draft := c.stateFile + ".draft"
 	must(os.WriteFile(draft, data, 0o600))
@@ -200,9 +231,15 @@ func (c *center) restore() bool {
 	if err != nil {
 		return false
 	}
-	var kept []newVM
-	must(json.Unmarshal(data, &kept))
-	for _, each := range kept {
+	var state kept
+	must(json.Unmarshal(data, &state))
+	manager, err := object.GetCustomFieldsManager(c.client)
+	for _, name := range state.Fields {
+		must(err)
+		_, err := manager.Add(inside, name, "VirtualMachine", nil, nil)
+		must(err)
+	}
+	for _, each := range state.VMs {
 		_, err := c.create(each)
 		must(err)
 	}
@@ -226,7 +263,7 @@ func (c *center) list() []newVM {
 			one := newVM{
 				Name: vm.Name, Folder: c.folderOf(vm), UUID: vm.Config.InstanceUuid, CPUs: vm.Config.Hardware.NumCPU,
 				MemoryMB: int64(vm.Config.Hardware.MemoryMB), Power: string(vm.Runtime.PowerState), Template: vm.Config.Template,
-				Fields: map[string]string{}, Extra: map[string]string{},
+				Fields: map[string]string{}, Extra: map[string]string{}, Host: c.hostName(vm.Runtime.Host),
 			}
 			c.mu.Lock()
 			one.Operations, one.Effects, one.Pending = c.operations[vm.Self], slices.Clone(c.effects[vm.Self]), c.pending[vm.Self]

@@ -55,6 +55,7 @@ func main() {
 	}
 
 	center := newCenter(model, *esx, *stateFile)
+	center.enlarge()
 	if *drs {
 		must(center.setDrs("fullyAutomated"))
 	}

@@ -57,7 +57,7 @@ func (c *center) powerOnMany(ctx *simulator.Context, req *types.PowerOnMultiVM_T
 			continue
 		}
 		c.mu.Lock()
-		noRoom, level := c.of(vm).NoRoom, c.drs
+		noRoom, level, manual := c.of(vm).NoRoom, c.drs, c.of(vm).Manual
 		c.note("PowerOnMultiVM_Task", vm.Name, level)
 		c.mu.Unlock()
 		if noRoom != "" {
@@ -66,7 +66,7 @@ func (c *center) powerOnMany(ctx *simulator.Context, req *types.PowerOnMultiVM_T
 			result.NotAttempted = append(result.NotAttempted, notAttempted(ref, made))
 			continue
 		}
-		if level == "manual" || level == "partiallyAutomated" && vm.Runtime.Host == nil {
+		if manual || level == "manual" {
 			result.Recommendations = append(result.Recommendations, types.ClusterRecommendation{
 				Key: "rec-" + ref.Value, Type: "V1", Time: time.Now(), Rating: 1, Reason: "fairnessCpuAvg",
 				ReasonText: "Apply this to power on " + vm.Name, Target: &ref,

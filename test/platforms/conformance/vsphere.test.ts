@@ -47,6 +47,10 @@ class VsphereUnderTest implements PlatformUnderTest {
 
   constructor(kind: 'vCenter' | 'ESXi') {
     this.#kind = kind;
+    this.unplaced =
+      kind === 'ESXi'
+        ? leftOut('an ESXi host places no VM elsewhere')
+        : async (names) => (await this.make(names)).map((vm) => ({ vm, cpus: 1, memory: 1 }));
   }
 
   async start(): Promise<void> {
@@ -92,7 +96,8 @@ class VsphereUnderTest implements PlatformUnderTest {
     for (const vm of gone) if (names.has(vm.name)) await this.vanish(vm);
   }
 
-  unplaced = leftOut('vSphere powers on VMs that exist, and each has its place');
+  /** The cluster of the vCenter has several hosts, and no DRS. */
+  readonly unplaced: PlatformUnderTest['unplaced'];
 
   vanish = (vm: VirtualMachineRef): Promise<void> => this.#part.act(vm.name, 'destroy');
 

@@ -235,7 +235,8 @@ describe('DRS', () => {
 
   test('that only recommends holds the operation until somebody applies that', async () => {
     const vm = await newVm();
-    await vcenter.drs('manual');
+    await vcenter.drs('fullyAutomated');
+    await vcenter.behave(vm.name, { manual: true });
     await withProcess([vm], async ({ platform, until: wait }) => {
       await platform.power(request(vm, 'PoweredOn'));
       const held = await wait(({ operation }) => operation?.hold !== undefined);

@@ -1,0 +1,214 @@
+/**
+ * Places of VMs, by who chooses them: DRS, which is told of affinity rules on request, or the solver, over the hosts of a cluster where DRS does not
+ * place. A VM with one host stays there.
+ */
+import type { Neighbour, PlacementRequest, PlacementResult, VirtualMachineRef } from '../../../contract';
+import type { PlacementAnswer, RuleOutcome, Solve, VmPlacement } from '../../../placement';
+import type { PlaceOptions, ReleaseOptions } from '../../platform';
+import { Places, writePlace, type Bindings } from '../../tracked';
+import { readProperties } from '../collector';
+import type { VmFacts } from '../facts';
+import type { Inventory } from '../inventory';
+import type { Recorder } from '../recorder';
+import { placeOf } from '../replies';
+import type { SoapClient } from '../soap';
+import type { Stream } from '../stream';
+import type { Homes, Placer } from './homes';
+import { readRoom } from './room';
+import { oursIn, RuleKeeper } from './rule-keeper';
+import { prefixOf, rulesFor, type RuleVm, type WantedRules } from './rules';
+
+/** What places work with. */
+export interface VspherePlacesOptions {
+  client: SoapClient;
+  stream: () => Stream;
+  solve: Solve;
+  bindings: Bindings<VmFacts>;
+  inventory: Inventory;
+  homes: Homes;
+  /** Writes places on record. */
+  recorder: Recorder;
+  /** Reads a VM anew; undefined: the server does not have it. */
+  fetch(id: string, signal: AbortSignal | undefined): Promise<VmFacts | undefined>;
+  /** Rules of DRS are made from affinity rules. */
+  drsRules: boolean;
+}
+
+/** What a call for places finds of one kind. */
+type ByPlacer = Record<Placer | 'Missing', PlacementRequest[]>;
+
+/** Gives places, and takes them back. */
+export class VspherePlaces {
+  readonly #options: VspherePlacesOptions;
+  readonly #places: Places<VmFacts>;
+  readonly #rules: RuleKeeper;
+
+  constructor(options: VspherePlacesOptions) {
+    const { client, stream, inventory, homes, recorder } = options;
+    this.#options = options;
+    this.#rules = new RuleKeeper(client, stream);
+    this.#places = new Places({
+      solve: options.solve,
+      resolve: (vm) => options.bindings.resolve(vm),
+      fetch: (id, signal) => options.fetch(id, signal),
+      recordOf: (vm) => homes.recordOf(vm),
+      placementOf: (vm) => homes.placementOf(vm),
+      isMovable: ({ id, power }) => power === 'PoweredOff' && homes.placerOf(id) === 'Solver',
+      world: (asked, signal) => readRoom({ client, inventory, homes }, asked, signal),
+      write: async (vm, place, signal) => {
+        const record = { ...place, ...homes.after(vm), hosts: [], at: Date.now() };
+        await recorder.write(vm, writePlace(record, vm.uuid), signal);
+      },
+    });
+  }
+
+  /** As {@link Platform.place}. @throws PlatformError, VimFault, TransportError */
+  async place(
+    requests: readonly PlacementRequest[],
+    options: PlaceOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<PlacementResult[]> {
+    const by = this.#byPlacer(requests);
+    const others = [...by.Registered, ...by.Missing, ...by.Drs];
+    await this.#askFor(
+      others.map(({ vm }) => vm),
+      signal,
+    );
+    const given = others.map((request) => this.#standsOf(request));
+    const chosen = by.Solver.length > 0 ? await this.#places.place(by.Solver, options, signal) : [];
+    const results = new Map([...given, ...chosen].map((result) => [result.vm.uid, result]));
+    if (this.#options.drsRules && by.Drs.length > 0) {
+      const { notes } = await this.#keepRules(requests, options, signal);
+      for (const { vm } of by.Drs) {
+        const said = notes.get(this.#idOf(vm) ?? '');
+        const result = results.get(vm.uid);
+        if (said && result?.placement)
+          results.set(vm.uid, { ...result, note: [result.note, ...said].filter((each) => each).join('; ') });
+      }
+    }
+    return requests.flatMap(({ vm }) => results.get(vm.uid) ?? []);
+  }
+
+  /** The places that {@link place} would give, which are not given. @throws PlatformError, VimFault, TransportError */
+  async preview(
+    requests: readonly PlacementRequest[],
+    options: Pick<PlaceOptions, 'seed' | 'beside'>,
+    signal: AbortSignal | undefined,
+  ): Promise<PlacementAnswer> {
+    const by = this.#byPlacer(requests);
+    const answer = await this.#places.preview(by.Solver, options, signal);
+    if (answer.type !== 'Placed') return answer;
+    const given = [...by.Registered, ...by.Missing, ...by.Drs].map((request) => this.#standsOf(request));
+    const places = given.flatMap(({ vm, placement }): VmPlacement[] =>
+      placement ? [{ namespace: vm.namespace, name: vm.name, uid: vm.uid, placement }] : [],
+    );
+    const left = by.Drs.flatMap(({ vm, affinity = [] }): RuleOutcome[] =>
+      affinity.map(({ effect, strength, topologyKey, path }) => ({
+        ...{ vm, effect, strength, topologyKey, path },
+        outcome: 'LeftToPlatform',
+      })),
+    );
+    return {
+      ...answer,
+      placements: [...answer.placements, ...places],
+      rules: [...answer.rules, ...left],
+    };
+  }
+
+  /** As {@link Platform.release}. @throws PlatformError, VimFault, TransportError */
+  async release(
+    vms: readonly VirtualMachineRef[],
+    options: ReleaseOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<VirtualMachineRef[]> {
+    const isSolved = (vm: VirtualMachineRef): boolean => this.#placerOf(vm) === 'Solver';
+    const others = vms.filter((vm) => !isSolved(vm));
+    const there = await this.#askFor(others, signal);
+    const freed = await this.#places.release(vms.filter(isSolved), options, signal);
+    const off = others.filter((vm) => {
+      const id = this.#idOf(vm);
+      if (id === undefined || !there.has(id)) return true;
+      const facts = this.#options.inventory.vm(id);
+      const placed = facts && this.#options.homes.placementOf(facts);
+      if (!placed) this.poweredOff(id);
+      return !placed;
+    });
+    const free = new Set([...freed, ...off].map(({ uid }) => uid));
+    return vms.filter(({ uid }) => free.has(uid));
+  }
+
+  /** A VM is off, or is about to be: rules of DRS that are ours are no longer about it. */
+  poweredOff(vm: string): void {
+    const { drsRules, inventory, homes } = this.#options;
+    if (!drsRules || homes.placerOf(vm) !== 'Drs') return;
+    const cluster = inventory.cluster(vm);
+    const has = cluster !== undefined && this.#ours(cluster).some(({ vms }) => vms.includes(vm));
+    if (has) this.#rules.leave(cluster, vm);
+  }
+
+  /** Ids of those VMs that the server has now. */
+  async #askFor(
+    vms: readonly VirtualMachineRef[],
+    signal: AbortSignal | undefined,
+  ): Promise<ReadonlySet<string>> {
+    if (vms.length === 0) return new Set();
+    const objects = vms.flatMap((vm) => {
+      const id = this.#idOf(vm);
+      return id === undefined ? [] : [{ type: 'VirtualMachine', id }];
+    });
+    return new Set((await readProperties(this.#options.client, objects, ['runtime.host'], signal)).keys());
+  }
+
+  #byPlacer(requests: readonly PlacementRequest[]): ByPlacer {
+    const by: ByPlacer = { Drs: [], Solver: [], Registered: [], Missing: [] };
+    for (const request of requests) by[this.#placerOf(request.vm)].push(request);
+    return by;
+  }
+
+  #placerOf(vm: VirtualMachineRef): Placer | 'Missing' {
+    const id = this.#idOf(vm);
+    return id === undefined ? 'Missing' : this.#options.homes.placerOf(id);
+  }
+
+  #idOf(vm: VirtualMachineRef): string | undefined {
+    const binding = this.#options.bindings.resolve(vm);
+    return 'vm' in binding ? binding.vm.id : undefined;
+  }
+
+  /** Where a VM is that is not placed by us. @throws PlatformError where one that is not optional does not exist */
+  #standsOf(request: PlacementRequest): PlacementResult {
+    const { bindings, inventory, homes, client } = this.#options;
+    return placeOf(request, { bindings, inventory, homes }, client.host);
+  }
+
+  // ---- Rules of DRS -----------------------------------------------------------------------------------------------------------------
+
+  /** DRS-3. Makes the rules for a caller in all clusters what affinity asks for now. */
+  async #keepRules(
+    requests: readonly PlacementRequest[],
+    { caller, beside = [] }: PlaceOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<WantedRules> {
+    const vms = [...requests, ...beside].flatMap((each) => this.#ruleVm(each));
+    const wanted = rulesFor(caller, vms);
+    const prefix = prefixOf(caller);
+    for (const { object } of this.#options.inventory.objects('ClusterComputeResource')) {
+      const rules = wanted.rules.get(object.id) ?? [];
+      const stale = this.#ours(object.id).some(({ name }) => name.startsWith(prefix));
+      if (rules.length > 0 || stale) await this.#rules.set(object.id, caller, rules, signal);
+    }
+    return wanted;
+  }
+
+  #ruleVm({ vm, labels = {}, affinity = [] }: PlacementRequest | Neighbour): RuleVm[] {
+    const id = this.#idOf(vm);
+    const cluster = id === undefined ? undefined : this.#options.inventory.cluster(id);
+    if (id === undefined || cluster === undefined || this.#options.homes.placerOf(id) !== 'Drs') return [];
+    return [{ id, cluster, namespace: vm.namespace, labels, affinity }];
+  }
+
+  /** Our rules in a cluster, as the stream last said. */
+  #ours(cluster: string): ReturnType<typeof oursIn> {
+    return oursIn(this.#options.inventory.property(cluster, 'configurationEx'));
+  }
+}

@@ -33,8 +33,9 @@ export function unknownPlacement(message: string): UnknownPlacement {
 export function placerOfType(type: PlatformType | undefined): Placer | undefined {
   if (type === 'kubevirt')
     return () => leftPlacement('the scheduler of the cluster chooses nodes when VMs start');
-  if (type === 'vsphere') return () => leftPlacement('DRS, or the host that VMs are on');
-  if (type === 'libvirt') return () => unknownPlacement('plan does not ask the hosts of libvirt');
+  if (type === 'vsphere' || type === 'libvirt')
+    return () =>
+      unknownPlacement('nothing describes the platform, which is asked: name its Platform, by --platforms');
   return undefined;
 }
 

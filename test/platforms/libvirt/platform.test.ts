@@ -152,6 +152,8 @@ else
       try {
         for (const each of [pair, lame]) each.track([ref('double')]);
         const vm = ref('double');
+        const preview = await pair.preview([{ vm, cpus: 1, memory: 1 }], {});
+        expect(preview).toMatchObject({ type: 'Placed', placements: [{ placement: { node: 'alpha' } }] });
         const [placed] = await pair.place([{ vm, cpus: 1, memory: 1 }], {
           caller: 'vmgroup/prod/web',
           sequence: 1,

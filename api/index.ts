@@ -13,13 +13,17 @@ export { crds, type CustomResourceDefinition } from './crds';
 export { formatDuration, parseDuration } from './duration';
 export { compileExpression, type Expression } from './expression';
 export {
+  DEFAULT_COMMAND_TTL,
   DEFAULT_GATE,
   DEFAULT_INVENTORY,
   DEFAULT_NAMESPACE,
   DEFAULT_POLICY,
   GROUP_LABEL,
+  OPERATOR_COMMAND_RIGHTS,
+  operatorCommandSchema,
   parseQuantity,
   POLICY_ANNOTATION,
+  readOperatorCommand,
   sequencePolicySchema,
   platformSchema,
   simulatedInventorySchema,
@@ -28,6 +32,9 @@ export {
   virtualMachineSchema,
   type Kind,
   type ObjectFinding,
+  type OperatorCommandName,
+  type OperatorCommandSpec,
+  type OperatorRight,
   type ReadObject,
 } from './kinds';
 export { isLater, type Observed } from './later';

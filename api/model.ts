@@ -103,6 +103,18 @@ export interface ObjectMeta {
   revision: string;
   labels: Record<string, string>;
   annotations: Record<string, string>;
+  /** On a cluster: who wrote the spec last. */
+  changedBy?: SpecChange;
+}
+
+/** Who wrote the spec of an object. */
+export interface SpecChange {
+  /** The user, or the field manager of the client. */
+  name: string;
+  /** The user was authenticated by the API server. */
+  known: boolean;
+  /** RFC 3339. */
+  at?: string;
 }
 
 /** A VirtualMachineGroup. */

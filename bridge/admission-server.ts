@@ -7,7 +7,8 @@
  *
  * While the webhook is down, the `failurePolicy` of its registration decides. `Ignore`: the API server accepts objects that break the rules;
  * the bridge reports them in a condition and does nothing with them. `Fail`: nobody can change groups or VMs, including VM Operator. And
- * `nextForcePowerStateSyncTime: now` stays as written, which asks for one sync as well.
+ * `nextForcePowerStateSyncTime: now` stays as written, which asks for one sync as well. For `OperatorCommand` objects it is always `Fail`: without
+ * the webhook nobody knows who gives a command, and whether that user may.
  */
 import { readFileSync } from 'node:fs';
 import {
@@ -18,7 +19,10 @@ import {
   patchAdmission,
   reviewAdmission,
 } from '../api';
+import type { AdmissionUser, CommandAccess, CommandAttributes } from './commands';
+import { refusalOfCommand } from './commands';
 import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange, type HttpServer } from '../http';
+import { stampPatch, type Stamps } from './stamps';
 
 /**
  * Milliseconds between two checks of the certificate. A mounted Secret changes by replaced links, which a watch of the files does not report.
@@ -42,6 +46,10 @@ export interface AdmissionServerOptions {
   keyFile: string;
   /** The valid objects of a namespace as known now. Throws while nothing is known yet: then the answer is an error. */
   known: (namespace: string) => Manifests;
+  /** Stamps objects with the users who write them. Learns the private key. */
+  stamps?: Stamps;
+  /** Whether a user may give a command; absent: everyone who may create the object. */
+  mayCommand?: (user: AdmissionUser, command: CommandAttributes) => Promise<CommandAccess>;
   /** Called for every request, with the duration of the answer in milliseconds. */
   onReview?: (review: {
     /** `/validate`, `/mutate`, or empty. */
@@ -70,13 +78,15 @@ export interface AdmissionServer {
 export async function startAdmissionServer(options: AdmissionServerOptions): Promise<AdmissionServer> {
   const { onError = () => undefined, certificateFile, keyFile } = options;
   let pair = readPair(options);
+  options.stamps?.use(pair.key);
   const server = await startHttps(options, pair);
   const reload = (): void => {
     try {
       const found = readPair(options);
       if (found.cert === pair.cert && found.key === pair.key) return;
+      server.setCertificate({ ...found, minVersion: 'TLSv1.2' });
       pair = found;
-      server.setCertificate({ ...pair, minVersion: 'TLSv1.2' });
+      options.stamps?.use(pair.key);
     } catch (error: unknown) {
       onError(
         error,
@@ -132,7 +142,16 @@ interface Answer {
   patch?: string;
 }
 
-type Reviewer = (request: AdmissionRequest & { namespace: string }) => Answer;
+/** The request of an `AdmissionReview`. */
+interface ReviewedRequest extends AdmissionRequest {
+  uid: string;
+  /** Empty for a kind that is not reviewed. */
+  kind: string;
+  namespace: string;
+  user: AdmissionUser;
+}
+
+type Reviewer = (request: ReviewedRequest) => Answer | Promise<Answer>;
 
 async function answer(options: AdmissionServerOptions, exchange: Exchange): Promise<void> {
   const { onReview = () => undefined, onError = () => undefined } = options;
@@ -150,7 +169,7 @@ async function answer(options: AdmissionServerOptions, exchange: Exchange): Prom
     if (method !== 'POST') throw new HttpError(405, 'an AdmissionReview must be sent with POST');
     const review = reviewOf(await exchange.body());
     kind = review.kind;
-    const given = answerTo(review);
+    const given = await answerTo(review);
     const outcome = given.allowed ? 'Allowed' : 'Denied';
     done(outcome, 200, {
       apiVersion: 'admission.k8s.io/v1',
@@ -164,11 +183,28 @@ async function answer(options: AdmissionServerOptions, exchange: Exchange): Prom
   }
 }
 
-function reviewers({ known }: AdmissionServerOptions): Map<string, Reviewer> {
-  return new Map([
-    ['/validate', (request) => toAnswer(reviewAdmission(request, known(request.namespace)))],
-    ['/mutate', (request) => toPatch(patchAdmission(request, Date.now()))],
+function reviewers(options: AdmissionServerOptions): Map<string, Reviewer> {
+  return new Map<string, Reviewer>([
+    ['/validate', (request) => validate(options, request)],
+    ['/mutate', (request) => mutate(options, request)],
   ]);
+}
+
+async function validate(
+  { known, mayCommand }: AdmissionServerOptions,
+  request: ReviewedRequest,
+): Promise<Answer> {
+  if (request.kind !== 'OperatorCommand') return toAnswer(reviewAdmission(request, known(request.namespace)));
+  const refusal = await refusalOfCommand(request, mayCommand);
+  if (refusal === undefined) return { allowed: true };
+  return { allowed: false, status: { code: 403, reason: 'Forbidden', message: refusal } };
+}
+
+function mutate({ stamps }: AdmissionServerOptions, request: ReviewedRequest): Answer {
+  const now = Date.now();
+  const patch = patchAdmission(request, now);
+  const stamp = stamps ? stampPatch(stamps, { ...request, user: request.user.username }, patch, now) : [];
+  return toPatch([...patch, ...stamp]);
 }
 
 function toAnswer({ allowed, problems, warnings }: AdmissionVerdict): Answer {
@@ -188,10 +224,16 @@ function toPatch(patch: JsonPatchOperation[]): Answer {
   };
 }
 
-const REVIEWED = ['VirtualMachineGroup', 'VirtualMachine', 'VirtualMachineClass', 'SequencePolicy'];
+const REVIEWED = [
+  'VirtualMachineGroup',
+  'VirtualMachine',
+  'VirtualMachineClass',
+  'SequencePolicy',
+  'OperatorCommand',
+];
 
 /** @throws HttpError if the text is not an `AdmissionReview` of version v1 with a request. */
-function reviewOf(text: string): AdmissionRequest & { uid: string; kind: string; namespace: string } {
+function reviewOf(text: string): ReviewedRequest {
   let review: unknown;
   try {
     review = JSON.parse(text);
@@ -199,7 +241,7 @@ function reviewOf(text: string): AdmissionRequest & { uid: string; kind: string;
     throw new HttpError(400, 'the body is not JSON');
   }
   const { apiVersion, kind, request } = mapping(review);
-  const { uid, namespace, operation, object, oldObject, kind: type } = mapping(request);
+  const { uid, namespace, operation, object, oldObject, userInfo, kind: type } = mapping(request);
   if (apiVersion !== 'admission.k8s.io/v1' || kind !== 'AdmissionReview' || typeof uid !== 'string')
     throw new HttpError(400, 'the body is not an AdmissionReview of admission.k8s.io/v1 with a request');
   const { kind: name } = mapping(type);
@@ -207,6 +249,16 @@ function reviewOf(text: string): AdmissionRequest & { uid: string; kind: string;
     ...{ uid, operation, object, oldObject },
     kind: REVIEWED.find((kind) => kind === name) ?? '',
     namespace: typeof namespace === 'string' ? namespace : '',
+    user: userOf(mapping(userInfo)),
+  };
+}
+
+function userOf({ username, uid, groups, extra }: Record<string, unknown>): AdmissionUser {
+  return {
+    username: typeof username === 'string' ? username : '',
+    ...(typeof uid === 'string' && { uid }),
+    groups: Array.isArray(groups) ? groups.filter((group) => typeof group === 'string') : [],
+    ...(extra !== undefined && { extra: mapping(extra) as Record<string, string[]> }),
   };
 }
 

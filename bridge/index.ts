@@ -6,6 +6,7 @@ export {
   type AdmissionServerOptions,
 } from './admission-server';
 export { startBridge } from './bridge';
+export { commandRights, type AdmissionUser, type CommandAccess, type CommandAttributes } from './commands';
 export { viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
 export type { BridgeLogger } from './execute';
 export {
@@ -75,6 +76,7 @@ export {
   type Source,
   type SourceState,
 } from './source';
+export { Stamps, type Stamp } from './stamps';
 export {
   fileStatusStore,
   groupView,

@@ -34,6 +34,18 @@ export type Cause =
   /** A person asks, with `actor` and `reason`. */
   | 'Asked';
 
+/** A change of the desired state of a plan. */
+export interface PlanChange {
+  /** The user, or the field manager of the client. */
+  name: string;
+  /** An API server has authenticated the user. */
+  known?: true;
+  /** RFC 3339. */
+  at?: string;
+  /** What was changed: `Kind namespace/name`. */
+  object: string;
+}
+
 /** Argument of {@link applyPlan}. */
 export interface PlanMessage {
   plan: Plan;
@@ -45,6 +57,10 @@ export interface PlanMessage {
   /** Who asks, and why; with cause `Asked`, and with `ForceSync` where it is known. */
   actor?: string;
   reason?: string;
+  /** As in an operator command: an API server has authenticated the actor. */
+  known?: true;
+  /** Who changed the desired state last. */
+  changedBy?: PlanChange;
   /** The run that asks has placed the VMs of the whole tree already. */
   placed?: true;
   /** With cause `Parent`: sequence of the parent's operation. The greater one is the later one, whatever the generations of the plans. */

@@ -6,6 +6,7 @@ export interface KubernetesObject {
   kind?: string;
   metadata: {
     name: string;
+    generateName?: string;
     namespace?: string;
     uid?: string;
     resourceVersion?: string;

@@ -45,6 +45,13 @@ export const RESOURCES = {
     kind: 'SequencePolicy',
     namespaced: true,
   },
+  operatorCommands: {
+    group: 'vmgroup.dev',
+    version: 'v1alpha1',
+    plural: 'operatorcommands',
+    kind: 'OperatorCommand',
+    namespaced: true,
+  },
   zones: { ...TOPOLOGY, plural: 'zones', kind: 'Zone', namespaced: true },
   availabilityZones: {
     ...TOPOLOGY,
@@ -79,6 +86,13 @@ export const RESOURCES = {
     version: 'v1',
     plural: 'validatingwebhookconfigurations',
     kind: 'ValidatingWebhookConfiguration',
+    namespaced: false,
+  },
+  subjectAccessReviews: {
+    group: 'authorization.k8s.io',
+    version: 'v1',
+    plural: 'subjectaccessreviews',
+    kind: 'SubjectAccessReview',
     namespaced: false,
   },
   selfSubjectAccessReviews: {

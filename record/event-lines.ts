@@ -34,7 +34,7 @@ function requestWords(event: RecordEvent): Words | undefined {
     case 'PlanReceived':
     case 'PlanAmended':
       return {
-        who: event.actor?.name ?? 'bridge',
+        who: nameOf(event.actor ?? (event.cause === 'SpecChanged' ? event.changedBy : undefined)) ?? 'bridge',
         what: `plan: ${event.powerState}, revision ${event.revision.slice(0, 12)} (${event.cause})`,
         detail: [event.reason, ...(event.changes ?? [])].filter(Boolean).join('; '),
       };

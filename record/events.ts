@@ -61,8 +61,10 @@ export interface PlanReceived {
   powerState: DesiredPowerState;
   digest?: string;
   supersedes?: string;
-  /** Who changed the desired state or asked for the run, where that is known. */
+  /** Who asked for the run, where somebody did. */
   actor?: Actor;
+  /** Who changed the desired state last, when, and what; without the admission webhook the field manager of the client. */
+  changedBy?: Actor & { at?: string; object: string };
   reason?: string;
   /** Identity of the Temporal client that sent it. */
   identity?: string;

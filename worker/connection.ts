@@ -41,6 +41,11 @@ export function temporalTarget(flags: TemporalFlags = {}): TemporalTarget {
   };
 }
 
+/** Whether the environment or Temporal's configuration file names a server. @throws Error when the file cannot be read or parsed. */
+export function isTemporalConfigured(): boolean {
+  return loadClientConnectConfig().connectionOptions.address !== undefined;
+}
+
 /** The Temporal server that a process of this machine started: on loopback, without the settings of another one. */
 export function localTarget(address: string, namespace: string): TemporalTarget {
   return { address, namespace, connectionOptions: { address }, ...configuredConverter() };

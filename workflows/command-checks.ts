@@ -39,13 +39,17 @@ export function refusalOf(
 /** What is wrong with the argument of a command, whatever the run: it may be any JSON. */
 function formProblem(command: OperatorCommand): string | undefined {
   if (typeof command !== 'object' || command === null)
-    return 'the argument must be one object: {member?, actor, reason}';
+    return 'the argument must be one object: {member?, actor?, reason}';
   for (const field of ['actor', 'reason'] as const) {
     const text: unknown = command[field];
+    // The Temporal UI names its user by the identity of the request, which the record has.
+    if (field === 'actor' && text === undefined) continue;
     if (typeof text !== 'string' || text.trim() === '')
       return `${field} is missing: it is recorded with the command`;
     if (byteLength(text) > LONGEST) return `${field} is longer than ${LONGEST} bytes`;
   }
+  const known: unknown = command.known;
+  if (known !== undefined && known !== true) return 'known is not true';
   const member: unknown = command.member;
   const isName = typeof member === 'string' && member.length <= LONGEST;
   if (member !== undefined && !isName) return 'member is not the name of a VM, or Kind/name';

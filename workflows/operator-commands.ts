@@ -1,7 +1,13 @@
 /** What operator commands change in a run. Pure. */
 import { firstFew } from '../api/text';
 import { own } from '../api/own';
-import type { MemberKey, OperatorCommand, OperatorVerb, RecordedCommand } from '../contract';
+import {
+  UNNAMED_ACTOR,
+  type MemberKey,
+  type OperatorCommand,
+  type OperatorVerb,
+  type RecordedCommand,
+} from '../contract';
 import { CHANGES, usesAll, type Uses } from './changes';
 import { canRetry, findMember, isAwaited, isInDelay, isPlacingInVain } from './command-checks';
 import { placeAgain } from './placing';
@@ -21,15 +27,9 @@ export function applyCommand(
   now: number,
   uses: Uses = usesAll,
 ): Obeyed {
-  const { member, choice, actor, reason } = command;
-  const recorded: RecordedCommand = {
-    verb,
-    actor,
-    reason,
-    at: now,
-    ...(member !== undefined && { member }),
-    ...(choice !== undefined && { choice }),
-  };
+  const { member, choice } = command;
+  const recorded = recordedCommand(verb, command, now);
+  const { actor, reason } = recorded;
   const run: Run = { ...before, words: remember(before.words, recorded) };
   switch (verb) {
     case 'pause':
@@ -54,6 +54,23 @@ export function applyCommand(
     case 'markReady':
       return setAside(run, { verb, actor, reason, at: now }, member, uses);
   }
+}
+
+/** A command as it is recorded. */
+export function recordedCommand(
+  verb: OperatorVerb,
+  { member, choice, actor, reason, known }: OperatorCommand,
+  at: number,
+): RecordedCommand {
+  return {
+    verb,
+    actor: actor ?? UNNAMED_ACTOR,
+    reason,
+    at,
+    ...(member !== undefined && { member }),
+    ...(choice !== undefined && { choice }),
+    ...(known && { known }),
+  };
 }
 
 function withoutDelay(run: Run, now: number): Run {

@@ -16,6 +16,7 @@ import {
   type MemberKey,
   type Plan,
   type PlanMessage,
+  UNNAMED_ACTOR,
   type RecordedCommand,
 } from '../contract';
 import { CHANGES, usesAll, type Uses } from './changes';
@@ -152,12 +153,16 @@ function isAsked({ cause, actor }: PlanMessage, forced: boolean): boolean {
   return cause === 'Asked' || (forced && actor !== undefined);
 }
 
-function askedCommand({ actor = 'unknown', reason = '' }: PlanMessage, now: number): RecordedCommand {
+function askedCommand(
+  { actor = UNNAMED_ACTOR, reason = '', known }: PlanMessage,
+  now: number,
+): RecordedCommand {
   return {
     verb: 'retryMember',
     actor: fitText(actor, MESSAGE_BYTES),
     reason: fitText(reason, MESSAGE_BYTES),
     at: now,
+    ...(known && { known }),
   };
 }
 

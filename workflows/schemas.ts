@@ -196,6 +196,15 @@ const planMessage = v.looseObject({
   supersedes: v.exactOptional(label),
   actor: v.exactOptional(text),
   reason: v.exactOptional(text),
+  known: v.exactOptional(v.literal(true)),
+  changedBy: v.exactOptional(
+    v.looseObject({
+      name: text,
+      known: v.exactOptional(v.literal(true)),
+      at: v.exactOptional(label),
+      object: text,
+    }),
+  ),
   placed: v.exactOptional(v.literal(true)),
   sequence: v.exactOptional(sequence),
 });
@@ -215,6 +224,7 @@ const recordedWord = v.looseObject({
   actor: text,
   reason: text,
   at: moment,
+  known: v.exactOptional(v.literal(true)),
 });
 
 const vm = v.looseObject({ namespace: name, name, uid: label });

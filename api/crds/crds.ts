@@ -7,8 +7,13 @@
  * CRD-4: a rule between fields refuses new objects and changes only: an object that was stored before keeps its status.
  */
 import { z } from 'zod';
-import { virtualMachineGroupStatusSchema, virtualMachineStatusSchema } from './resource-status';
 import {
+  operatorCommandStatusSchema,
+  virtualMachineGroupStatusSchema,
+  virtualMachineStatusSchema,
+} from './resource-status';
+import {
+  operatorCommandSchema,
   sequencePolicySchema,
   virtualMachineClassSchema,
   virtualMachineGroupSchema,
@@ -145,6 +150,26 @@ const definitions: Definition[] = [
       { name: 'When-Parked', type: 'string', jsonPath: '.spec.whenParked' },
       { name: 'Drift', type: 'string', jsonPath: '.spec.drift.action' },
       age,
+    ],
+  },
+  {
+    kind: 'OperatorCommand',
+    plural: 'operatorcommands',
+    shortName: 'opcmd',
+    of: VMGROUP,
+    description:
+      'A command to the open run of a group, carried out once and removed some time later. Who may give which command is decided by RBAC: ' +
+      'the verbs `retry`, `pause`, `override` and `abort` on operatorcommands.',
+    schema: operatorCommandSchema,
+    status: operatorCommandStatusSchema,
+    columns: [
+      { name: 'Group', type: 'string', jsonPath: '.spec.group' },
+      { name: 'Command', type: 'string', jsonPath: '.spec.command' },
+      { name: 'Member', type: 'string', jsonPath: '.spec.member' },
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'What became of it.' },
+      { name: 'Actor', type: 'string', jsonPath: '.status.actor', description: 'Who gave it.' },
+      age,
+      { name: 'Message', type: 'string', jsonPath: '.status.message', priority: 1 },
     ],
   },
 ];

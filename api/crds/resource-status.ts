@@ -107,3 +107,27 @@ export const virtualMachineStatusSchema = virtualMachineSchema.shape.status
     conditions: conditions.optional().describe("The VM's own conditions; `Ready` is its gate."),
   })
   .describe('Observed state of the VM.');
+
+/** Status of an OperatorCommand. */
+export const operatorCommandStatusSchema = z
+  .strictObject({
+    phase: z
+      .enum(['Pending', 'Sending', 'Done', 'Refused', 'Failed'])
+      .describe(
+        '`Pending`: not looked at, or it has to wait. `Sending`: the run is being asked. `Done`: carried out. `Refused`: it changed nothing. ' +
+          '`Failed`: the run ended without an answer.',
+      ),
+    message: z.string().optional().describe('The answer of the run, or what is waited for.'),
+    actor: z.string().optional().describe('Who gave the command.'),
+    actorKnown: z
+      .boolean()
+      .optional()
+      .describe('Whether an API server has authenticated the actor; otherwise the name is a claim.'),
+    runId: z
+      .string()
+      .optional()
+      .describe('The Temporal execution that is asked; of a new run, the one before it.'),
+    finishedAt: time.optional().describe('When the answer was written.'),
+    conditions: conditions.optional().describe('`Complete`: whether there is an answer.'),
+  })
+  .describe('What became of the command; written by the bridge.');

@@ -27,3 +27,12 @@ export {
   powerState,
   virtualMachineGroupSchema,
 } from './virtual-machine-group';
+export {
+  DEFAULT_COMMAND_TTL,
+  OPERATOR_COMMAND_RIGHTS,
+  operatorCommandSchema,
+  readOperatorCommand,
+  type OperatorCommandName,
+  type OperatorCommandSpec,
+  type OperatorRight,
+} from './operator-command';

@@ -46,7 +46,9 @@ export type EventReason =
   | 'TemporalUnreachable'
   | 'TemporalReachable'
   | 'RequestRefused'
-  | 'SourceWarning';
+  | 'SourceWarning'
+  /** An `OperatorCommand` was answered. */
+  | 'OperatorCommand';
 
 /** One event. */
 export interface BridgeEvent {

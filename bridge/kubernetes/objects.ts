@@ -1,5 +1,5 @@
 /** The caches of the objects of a cluster that desired state is made of. */
-import { COMPANION_STATUS, own } from '../../api';
+import { COMPANION_STATUS, own, type SpecChange } from '../../api';
 import {
   emptyCache,
   RESOURCES,
@@ -11,13 +11,21 @@ import {
   type ResourceCache,
 } from '../../kubernetes';
 import { otherController, type OtherController } from './other-controller';
+import type { Stamps } from '../stamps';
+import { specChange } from './spec-writer';
 import { statusDigest } from './stored-status';
 
 /** The cache of one resource. */
 export type Objects = ResourceCache<KubernetesObject>;
 
+/** An object whose writer is of interest. */
+export interface WrittenObject extends KubernetesObject {
+  /** Who wrote its spec last. */
+  changedBy?: SpecChange;
+}
+
 /** A group, with what is kept of its status. */
-export interface GroupObject extends KubernetesObject {
+export interface GroupObject extends WrittenObject {
   /** {@link statusDigest} of the status that the server has. */
   statusDigest: string;
   /** Another controller that writes the status, if any. */
@@ -41,6 +49,8 @@ export interface ClusterObjectsOptions {
   api: ApiServer;
   /** The VMs: one cache for the whole process. */
   machines: Objects;
+  /** Absent: there is no admission webhook. */
+  stamps?: Stamps;
   /** Absent: all namespaces. */
   namespaces?: readonly string[];
   onBroken?: (resource: Resource, error: unknown, retryIn: number) => void;
@@ -53,7 +63,7 @@ export interface ClusterObjectsOptions {
 
 /** Starts the caches of groups, classes and policies. A cluster need not have classes or policies. */
 export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
-  const { api, machines, namespaces, onBroken, onListenerError, companion } = options;
+  const { api, machines, stamps, namespaces, onBroken, onListenerError, companion } = options;
   const follow = <T extends KubernetesObject>(
     resource: Resource,
     trim: (object: KubernetesObject) => T,
@@ -70,11 +80,12 @@ export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
       ...(optional &&
         companion && { onForbidden: (error: unknown) => companion.onForbidden(resource, error) }),
     });
-  const groups = follow(RESOURCES.virtualMachineGroups, trimGroup);
+  const groups = follow(RESOURCES.virtualMachineGroups, (object) => trimGroup(object, stamps));
   const classes = companion
     ? emptyCache<KubernetesObject>(RESOURCES.virtualMachineClasses)
     : follow(RESOURCES.virtualMachineClasses, withoutUnread, true);
-  const policies = follow(RESOURCES.sequencePolicies, withoutUnread, true);
+  const trimPolicy = (object: KubernetesObject): WrittenObject => written(object, 'SequencePolicy', stamps);
+  const policies = follow(RESOURCES.sequencePolicies, trimPolicy, true);
   return {
     groups,
     machines,
@@ -84,11 +95,16 @@ export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
   };
 }
 
-function trimGroup(object: KubernetesObject): GroupObject {
+function written(object: KubernetesObject, kind: string, stamps: Stamps | undefined): WrittenObject {
+  const changedBy = specChange(object, kind, stamps);
+  return { ...withoutUnread(object), ...(changedBy && { changedBy }) };
+}
+
+function trimGroup(object: KubernetesObject, stamps: Stamps | undefined): GroupObject {
   const other = otherController(object);
   const summary = own(object.metadata.annotations, COMPANION_STATUS);
   return {
-    ...withoutUnread(object),
+    ...written(object, 'VirtualMachineGroup', stamps),
     statusDigest: statusDigest(object),
     ...(other && { other }),
     ...(summary !== undefined && { summary }),

@@ -3,11 +3,15 @@ import type { ObjectName } from '../../api';
 import {
   LeaderElection,
   leaderWrites,
+  resourceCache,
+  RESOURCES,
   type ApiServer,
   type KubernetesObject,
   type Resource,
+  type ResourceCache,
 } from '../../kubernetes';
 import { startBridge } from '../bridge';
+import { commandRuns, OperatorCommands, trimCommand, type CommandObject } from '../commands';
 import type { BridgeEvent } from '../events';
 import { objectKey } from '../manifests';
 import type { Bridge, BridgeOptions } from '../options';
@@ -16,6 +20,8 @@ import { EventRecorder } from './event-recorder';
 import { clusterObjects, type ClusterObjects, type Objects } from './objects';
 import { controllerParts, type BridgeParts, type PartsContext } from './parts';
 import type { KubernetesSource } from './source';
+import { commandEvent } from '../events';
+import type { Stamps } from '../stamps';
 
 /** What {@link startKubernetesBridge} needs. */
 export interface KubernetesBridgeOptions extends Pick<
@@ -41,6 +47,8 @@ export interface KubernetesBridgeOptions extends Pick<
     /** Whether VM Operator powers a VM on by itself once it has created it. */
     startsByItself: (machine: KubernetesObject) => boolean;
   };
+  /** What the admission webhook of this bridge stamps objects with; absent: there is no webhook. */
+  stamps?: Stamps;
   /** Called when the start has to wait, with what cannot be read. */
   onWaiting?: (why: string) => void;
 }
@@ -81,9 +89,10 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
   };
 }
 
-/** What is lost if a right is missing beside VM Operator's group controller. */
+/** What is lost if a right is missing. */
 const LOST = {
   leases: 'Leases may not be used: this process leads without one, so run only one bridge',
+  commands: 'OperatorCommands may not be read, so none is carried out',
   policies: 'SequencePolicies are not read: groups name theirs in the annotation vmgroup.dev/policy-spec',
 } as const;
 
@@ -95,6 +104,9 @@ class ClusterBridge {
   readonly #parts: BridgeParts;
   /** Losses that were logged. */
   readonly #lost = new Set<string>();
+  /** Absent beside VM Operator's group controller, where only the rights of an editor are needed. */
+  readonly #commandCache: ResourceCache<CommandObject> | undefined;
+  readonly #commands: OperatorCommands | undefined;
   #bridge: Bridge | undefined;
 
   constructor(options: KubernetesBridgeOptions) {
@@ -111,6 +123,8 @@ class ClusterBridge {
     const { companion } = options;
     const context = this.#partsContext();
     this.#parts = companion ? companionParts(context, companion.startsByItself) : controllerParts(context);
+    this.#commandCache = companion ? undefined : this.#followCommands();
+    this.#commands = this.#commandCache && this.#makeCommands(context.api, this.#commandCache);
   }
 
   async start(): Promise<Bridge> {
@@ -124,10 +138,13 @@ class ClusterBridge {
       onEvent: (event) => this.#report(event),
       ...(onView && { onView }),
     });
+    if (this.leading()) this.#commands?.lead();
     return this.#bridge;
   }
 
   async stop(): Promise<void> {
+    await this.#commands?.stop();
+    await this.#commandCache?.stop();
     await this.#bridge?.stop();
     await this.#parts.stop();
     await this.#recorder.stop();
@@ -144,7 +161,8 @@ class ClusterBridge {
 
   figures(): KubernetesFigures {
     const { groups, classes, policies } = this.#objects;
-    const caches = [groups, this.#options.machines, classes, policies];
+    const commands = this.#commandCache ? [this.#commandCache] : [];
+    const caches = [groups, this.#options.machines, classes, policies, ...commands];
     return {
       statusWrites: this.#parts.statusStore.writes,
       caches: Object.fromEntries(
@@ -153,11 +171,48 @@ class ClusterBridge {
     };
   }
 
+  /** A cluster need not have them. */
+  #followCommands(): ResourceCache<CommandObject> {
+    const { api, namespaces, logger } = this.#options;
+    return resourceCache({
+      api,
+      resource: RESOURCES.operatorCommands,
+      trim: trimCommand,
+      optional: true,
+      ...(namespaces && { namespaces }),
+      onBroken: (error, retryIn) =>
+        logger.warn(
+          { err: error, resource: 'operatorcommands', retryIn },
+          'lost the watch on a resource, retrying',
+        ),
+      onListenerError: this.#warn('failed to handle a watch event'),
+      onForbidden: (error) => this.#logLoss('commands', error),
+    });
+  }
+
+  #makeCommands(api: ApiServer, commands: ResourceCache<CommandObject>): OperatorCommands {
+    const { client, stamps, logger } = this.#options;
+    return new OperatorCommands({
+      ...{ api, commands, runs: commandRuns(client) },
+      ...(stamps && { stamps }),
+      // Before the bridge has read everything, nothing can be asked of it.
+      isLeader: () => this.#bridge !== undefined && this.leading(),
+      ask: async (request) => this.#bridge?.ask(request),
+      onDone: (given, status) => this.#report({ time: Date.now(), ...commandEvent(given, status) }),
+      onError: (error, retryIn, group) =>
+        logger.warn(
+          { err: error, retryIn, group: objectKey(group) },
+          'failed to carry out an operator command, retrying',
+        ),
+    });
+  }
+
   #makeObjects(): ClusterObjects {
-    const { api, machines, namespaces, logger, companion } = this.#options;
+    const { api, machines, stamps, namespaces, logger, companion } = this.#options;
     return clusterObjects({
       api,
       machines,
+      ...(stamps && { stamps }),
       ...(namespaces && { namespaces }),
       onBroken: ({ plural }: Resource, error, retryIn) => {
         logger.warn({ err: error, resource: plural, retryIn }, 'lost the watch on a resource, retrying');
@@ -189,6 +244,7 @@ class ClusterBridge {
     logger.info({ identity, lease }, leading ? 'leading' : 'not leading');
     if (leading) this.#parts.lead();
     this.#bridge?.refresh();
+    if (leading && this.#bridge) this.#commands?.lead();
   }
 
   #partsContext(): PartsContext {

@@ -10,6 +10,7 @@ import { driverOf, objectKey } from '../manifests';
 import { resolvePlan, type World } from '../plans';
 import { chooseSend, type SendDecision } from '../reconcile';
 import { syncAsker, type Asker } from '../requests';
+import { lastChange } from './last-change';
 import { lastRun, type GroupFacts, type TreeFacts } from './facts';
 
 /** One driver of a tree. */
@@ -71,11 +72,13 @@ function driverStep(facts: TreeFacts, driver: Group, isKnown: boolean): DriverSt
 function decide(facts: TreeFacts, driver: Group, known: GroupFacts, plan: Plan): SendDecision {
   const { sent, asked, refusedFor } = known;
   const asker = syncAsker(facts.index, driver, sent?.forceSync);
+  const changedBy = lastChange(facts.index, driver);
   return chooseSend(plan, {
     runOf: (name) => lastRun(facts.groups, { namespace: driver.namespace, name }),
     ...(sent && { sent }),
     ...(asked && { asked }),
     ...(asker && { syncAsker: asker }),
+    ...(changedBy && { changedBy }),
     ...(refusedFor !== undefined && { refusedFor }),
   });
 }

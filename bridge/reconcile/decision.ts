@@ -1,6 +1,6 @@
 /** What a decision about a driver's run is made from, and what it says. */
 import type { VirtualMachineStatus } from '../../api';
-import type { CleanUp, DesiredPowerState, MemberKey, Plan, PlanMessage } from '../../contract';
+import type { CleanUp, DesiredPowerState, MemberKey, Plan, PlanChange, PlanMessage } from '../../contract';
 import type { Asker } from '../requests';
 import type { RunState } from '../runs';
 
@@ -34,6 +34,8 @@ export interface DriverFacts {
   asked?: Asker;
   /** Who asked for a force sync that the run has not been told of, if known. */
   syncAsker?: Asker;
+  /** Who changed the desired state last, if known. */
+  changedBy?: PlanChange;
   /** Milliseconds since the open run was first seen to refuse this plan; absent: it has not. */
   refusedFor?: number;
 }

@@ -17,6 +17,7 @@ export function sendPlan(state: DriverState, cause: Cause, why: string): SendDec
       cause,
       digest,
       ...(cause === 'ForceSync' ? facts.syncAsker : facts.asked),
+      ...(facts.changedBy && { changedBy: facts.changedBy }),
     },
     sent: {
       ...sentPlan(state, drifted),

@@ -17,10 +17,10 @@ export class PendingRequests {
   readonly #requests = new Map<ObjectKey, PendingRequest>();
 
   /** Resolves once the request was sent; rejects if the group is deleted or the bridge stops before. */
-  add(key: ObjectKey, { actor, reason }: Asker): Promise<void> {
+  add(key: ObjectKey, { actor, reason, known }: Asker): Promise<void> {
     return new Promise((sent, failed) => {
       const waiting = [...(this.#requests.get(key)?.waiting ?? []), { sent, failed }];
-      this.#requests.set(key, { asker: { actor, reason }, waiting });
+      this.#requests.set(key, { asker: { actor, reason, ...(known && { known }) }, waiting });
     });
   }
 

@@ -13,12 +13,25 @@ const schema = z.strictObject({
   reason: z.string().max(1024),
 });
 
+/** Whether an API server has authenticated the actor. */
+export interface KnownActor {
+  known?: true;
+}
+
 /** Asks for a run of one group. */
-export type RunRequest = z.infer<typeof schema>;
+export type RunRequest = z.infer<typeof schema> & KnownActor;
 
 /** Leaves a request for the bridge that watches `folder`. Rejects with the error of the file system. */
 export async function requestRun(folder: string, request: RunRequest): Promise<void> {
-  await writeAtomically(join(folder, `${randomUUID()}.json`), JSON.stringify(schema.parse(request)));
+  await writeAtomically(
+    join(folder, `${randomUUID()}.json`),
+    JSON.stringify(schema.parse(fileForm(request))),
+  );
+}
+
+/** A file is a claim. */
+function fileForm({ known: _known, ...request }: RunRequest): z.infer<typeof schema> {
+  return request;
 }
 
 /**

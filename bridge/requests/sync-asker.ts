@@ -14,6 +14,8 @@ import { forceSyncToken } from '../plans';
 export interface Asker {
   actor: string;
   reason: string;
+  /** An API server has authenticated the actor. */
+  known?: true;
 }
 
 const BY = 'vmgroup.dev/asked-by';

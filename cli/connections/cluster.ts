@@ -47,7 +47,7 @@ export function connectCluster({ kubeconfig, context }: ClusterOptions): ApiServ
 
 /** A call to the API server: its verb, and what it is about. */
 export interface ClusterCall {
-  verb: 'get' | 'list' | 'watch' | 'patch';
+  verb: 'get' | 'list' | 'watch' | 'create' | 'patch';
   resource: Resource;
   /** Absent: all namespaces. */
   namespace?: string;

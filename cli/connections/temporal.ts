@@ -36,6 +36,11 @@ export function namedTarget({
   });
 }
 
+/** Whether flags, the environment or Temporal's configuration file name a Temporal server. */
+export function isTemporalNamed({ temporal }: { temporal?: string }): boolean {
+  return temporal !== undefined || lazy.worker().isTemporalConfigured();
+}
+
 /** Runs `work` with a client of the command's Temporal server. Throws as {@link connectTemporal}. */
 export async function withTemporalClient<T>(
   options: GroupOptions,

@@ -53,6 +53,9 @@ export const PERMISSIONS: Readonly<Record<ClusterProcess, readonly Permission[]>
     { resource: 'virtualMachines', verbs: ['patch'], reason: 'owner references of members' },
     { resource: 'virtualMachineClasses', verbs: WATCH, reason: 'CPU and memory for the placement of VMs' },
     { resource: 'sequencePolicies', verbs: WATCH, reason: 'read the policies that groups name' },
+    { resource: 'operatorCommands', verbs: WATCH, reason: 'read operator commands' },
+    { resource: 'operatorCommands', verbs: ['delete'], reason: 'remove operator commands that are done' },
+    { resource: 'operatorCommands', subresource: 'status', verbs: ['patch'], reason: 'write the answers' },
     { resource: 'events', verbs: ['create', 'patch'], reason: 'report transitions, and count repetitions' },
     {
       resource: 'leases',

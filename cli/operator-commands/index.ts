@@ -1,21 +1,24 @@
 /** The operator commands `pause`, `resume`, `retry`, `skip`, `mark-ready`, `skip-delay`, `answer` and `abort`: their options. */
 import { Argument } from 'commander';
 import type { Command } from 'commander';
-import type { ObjectName } from '../../api';
+import type { ObjectName, OperatorCommandName } from '../../api';
 import type { OperatorVerb } from '../../contract';
 import {
   defaultActor,
   groupArgument,
+  isOnCluster,
   optionalGroupArgument,
   outputOption,
   parseObjectName,
   withSource,
   withTemporal,
 } from '../options';
+import type * as CommandObject from './command-object';
 import type * as RetryAll from './retry-all';
 import type * as Send from './send';
 
 const action = (): typeof Send => require('./send') as typeof Send;
+const commandObject = (): typeof CommandObject => require('./command-object') as typeof CommandObject;
 const retryAll = (): typeof RetryAll => require('./retry-all') as typeof RetryAll;
 
 /** A command, the Update behind it, and whether it names a member. */
@@ -27,6 +30,10 @@ interface OperatorCommandLine {
   choice?: true;
   description: string;
 }
+
+const ON_CLUSTER = `
+With --source kubernetes, --kubeconfig or --context, and no Temporal server named (--temporal, TEMPORAL_ADDRESS, Temporal's configuration file):
+an OperatorCommand is created, which the bridge of the cluster carries out. Kubernetes decides whether you may, and who you are.`;
 
 const COMMANDS: readonly OperatorCommandLine[] = [
   {
@@ -75,9 +82,9 @@ export function registerOperatorCommands(program: Command): void {
         new Argument(member === 'required' ? '<member>' : '[member]', 'NAME, or KIND/NAME'),
       );
     if (choice) command.addArgument(new Argument('<choice>', 'key or label of one of the choices'));
-    // Only the request for a new run depends on where the group is.
-    if (verb === 'retryMember') addAll(withSource(command));
-    withTemporal(command)
+    if (verb === 'retryMember') addAll(command);
+    withTemporal(withSource(command))
+      .addHelpText('after', ON_CLUSTER)
       .requiredOption('--reason <text>', 'why; recorded in the run')
       .option('--actor <name>', 'who; recorded in the run', defaultActor())
       .action((given: ObjectName | undefined, ...rest: unknown[]) => {
@@ -88,6 +95,8 @@ export function registerOperatorCommands(program: Command): void {
           ...(member !== 'none' && { member: rest[0] as string | undefined }),
           ...(choice && { choice: rest[1] as string }),
         };
+        if (isOnCluster(options) && !commandObject().reachesTemporal(options))
+          return commandObject().createCommand(name as OperatorCommandName, group, about, options);
         return action().sendCommand(verb, group, about, options);
       });
   }

@@ -1,9 +1,10 @@
 /** The bridge on the objects of a cluster. */
 import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { BridgeOptions } from '../../bridge';
+import type { BridgeOptions, Stamps } from '../../bridge';
 import type { KubernetesObject } from '../../kubernetes';
 import type { Observers } from '../../platforms';
 import type { Health } from '../../worker';
@@ -35,6 +36,7 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
   const { cluster, options, client, observers, logger, onEvent, onView } = given;
   const { startKubernetesBridge, stuckRuns } = lazy.bridge();
   const namespaces = watchedNamespaces(options);
+  const stamps = stampsOf(options);
   const bridge = await startKubernetesBridge({
     api: cluster.api,
     machines: cluster.machines,
@@ -48,6 +50,7 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
     taskQueue: given.taskQueue ?? lazy.worker().TASK_QUEUE,
     observations: lazy.platforms().observationsOf(observers),
     logger,
+    ...(stamps && { stamps }),
     ...(onEvent && { onEvent }),
     ...(onView && { onView }),
     ...(given.onWaiting && { onWaiting: given.onWaiting }),
@@ -59,7 +62,16 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
     stuckRuns: stuckRuns(bridge.leading() ? bridge.views() : []),
     ...bridge.figures(),
   }));
-  const webhook = await startWebhook(options, (namespace) => bridge.known(namespace), logger, given.registry);
+  const webhook = await startWebhook(
+    options,
+    {
+      known: (namespace) => bridge.known(namespace),
+      mayCommand: lazy.bridge().commandRights(cluster.api),
+      ...(stamps && { stamps }),
+    },
+    logger,
+    given.registry,
+  );
   return {
     bridge,
     views: () => bridge.views(),
@@ -69,6 +81,14 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
       await bridge.stop();
     },
   };
+}
+
+/** What the webhook stamps objects with; undefined: there is none. What is wrong with its key, the webhook says. */
+function stampsOf({ webhookPort, webhookKey }: WebhookOptions): Stamps | undefined {
+  if (webhookPort === undefined) return undefined;
+  const stamps = new (lazy.bridge().Stamps)();
+  if (webhookKey !== undefined && existsSync(webhookKey)) stamps.use(readFileSync(webhookKey, 'utf8'));
+  return stamps;
 }
 
 function startsByItself(machine: KubernetesObject): boolean {

@@ -1,7 +1,6 @@
 /** The admission webhook of the bridge. */
 import type { Logger } from 'pino';
-import type { Manifests } from '../../api';
-import type { AdmissionServer } from '../../bridge';
+import type { AdmissionServer, AdmissionServerOptions } from '../../bridge';
 import type { Health } from '../../worker';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
@@ -17,14 +16,17 @@ export interface WebhookOptions {
   webhookKey?: string;
 }
 
+/** What the webhook judges by. */
+export type WebhookKnowledge = Pick<AdmissionServerOptions, 'known' | 'mayCommand' | 'stamps'>;
+
 /**
- * Starts the admission webhook, if the options ask for one. `known` returns the valid objects of a namespace.
+ * Starts the admission webhook, if the options ask for one.
  *
  * @throws CliError if its certificate is not named.
  */
 export async function startWebhook(
   options: WebhookOptions,
-  known: (namespace: string) => Manifests,
+  knowledge: WebhookKnowledge,
   logger: Logger,
   registry: Health['registry'],
 ): Promise<AdmissionServer | undefined> {
@@ -40,7 +42,7 @@ export async function startWebhook(
     ...(host !== undefined && { host }),
     certificateFile: webhookCert,
     keyFile: webhookKey,
-    known,
+    ...knowledge,
     onReview: lazy.worker().countReviews(registry),
     onError: (error, doing) => logger.warn({ err: error, doing }, 'the admission webhook failed'),
   });

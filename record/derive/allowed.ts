@@ -144,8 +144,9 @@ const attempt = v.object({
 const command = {
   member: v.exactOptional(name),
   choice: v.exactOptional(name),
-  actor: text,
+  actor: v.exactOptional(text),
   reason: text,
+  known: v.exactOptional(v.literal(true)),
 };
 
 const vm = v.object({ name, uid: name });
@@ -211,6 +212,15 @@ export const allowed = {
     supersedes: v.exactOptional(name),
     actor: v.exactOptional(text),
     reason: v.exactOptional(text),
+    known: v.exactOptional(v.literal(true)),
+    changedBy: v.exactOptional(
+      v.object({
+        name: text,
+        known: v.exactOptional(v.literal(true)),
+        at: v.exactOptional(name),
+        object: text,
+      }),
+    ),
   }),
   attemptFailed: v.object({ activityId: name, attempt }),
   activityPaused: v.object({

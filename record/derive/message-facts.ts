@@ -1,5 +1,5 @@
 /** What a history says of signals and Updates of one execution, incoming and outgoing. */
-import { OPERATOR_VERBS, type OperatorVerb } from '../../contract';
+import { isCommandUpdate, OPERATOR_VERBS, UNNAMED_ACTOR, type OperatorVerb } from '../../contract';
 import type { CommandAnswered, CommandReceived, HistoryFact, SignalReceived, SignalSent } from '../events';
 import { unreadSignal, type ActivityFacts } from './activity-facts';
 import { read, shortText } from './allowed';
@@ -41,10 +41,8 @@ export class MessageFacts {
       case 'relay': {
         const command = read('relay', value);
         if (!command) return undefined;
-        const { actor, ...rest } = command;
-        return [
-          { kind: 'CommandReceived', ...rest, actor: { name: actor, known: false }, ...from, relayed: true },
-        ];
+        const { actor = UNNAMED_ACTOR, known = false, ...rest } = command;
+        return [{ kind: 'CommandReceived', ...rest, actor: { name: actor, known }, ...from, relayed: true }];
       }
       case 'notifyOnEnd': {
         const message = read('notifyOnEnd', value);
@@ -75,13 +73,14 @@ export class MessageFacts {
     const command = read('command', payloadValues(args)[0]);
     const verb = verbOf(name);
     if (!command || verb === undefined) return [unreadSignal(textOf(name), identity)];
-    const { actor, ...rest } = command;
+    // Who types `known` into a form has no `OperatorCommand` behind it.
+    const { actor = identity ?? UNNAMED_ACTOR, known = false, ...rest } = command;
     return [
       {
         kind: 'CommandReceived',
         verb,
         ...rest,
-        actor: { name: actor, known: false },
+        actor: { name: actor, known: known && isCommandUpdate(updateId) },
         updateId,
         ...(identity !== undefined && { identity }),
       },

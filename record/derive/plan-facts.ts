@@ -23,7 +23,7 @@ export class PlanFacts {
   received(value: unknown, identity: string | undefined): (PlanReceived | MemberObserved)[] | undefined {
     const message = read('planMessage', value);
     if (!message) return undefined;
-    const { cause, digest, supersedes, actor, reason } = message;
+    const { cause, digest, supersedes, actor, reason, known = false, changedBy } = message;
     const plan = recordedPlan(message.plan);
     const before = this.#last;
     const same = before !== undefined && desired(before) === desired(plan);
@@ -35,7 +35,8 @@ export class PlanFacts {
       powerState: plan.powerState,
       ...(digest !== undefined && { digest }),
       ...(supersedes !== undefined && { supersedes }),
-      ...(actor !== undefined && { actor: { name: actor, known: false } }),
+      ...(actor !== undefined && { actor: { name: actor, known } }),
+      ...(changedBy && { changedBy: { ...changedBy, known: changedBy.known ?? false } }),
       ...(reason !== undefined && { reason }),
       ...(identity !== undefined && { identity }),
       ...(!same && { plan }),

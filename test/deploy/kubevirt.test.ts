@@ -56,6 +56,7 @@ test('D2: the processes and the definitions', () => {
   }
   const definitions = objects.filter(({ kind }) => kind === 'CustomResourceDefinition');
   expect(definitions.map(({ metadata }) => metadata.name).sort()).toEqual([
+    'operatorcommands.vmgroup.dev',
     'sequencepolicies.vmgroup.dev',
     'virtualmachinegroups.vmoperator.vmware.com',
   ]);

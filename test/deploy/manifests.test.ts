@@ -81,12 +81,13 @@ describe('Y1', () => {
   });
 });
 
-test('next to VM Operator only our own definition is added, and nothing else differs', () => {
+test('next to VM Operator only our own definitions are added, and nothing else differs', () => {
   const names = (folder: string): string[] =>
     (objects[folder] ?? []).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   const definitions = names('base').filter((name) => name.startsWith('CustomResourceDefinition/'));
-  expect(definitions).toHaveLength(4);
+  expect(definitions).toHaveLength(5);
   expect(names('vm-operator').filter((name) => definitions.includes(name))).toEqual([
+    'CustomResourceDefinition/operatorcommands.vmgroup.dev',
     'CustomResourceDefinition/sequencepolicies.vmgroup.dev',
   ]);
   expect(names('base').filter((name) => !definitions.includes(name))).toEqual(names('core'));

@@ -105,6 +105,13 @@ test('RIGHTS-1, RIGHTS-4: a bridge with the shipped role does all of its work, a
   expect(await system.kubectl(['-n', 'rights', 'get', 'events.events.k8s.io'])).toContain(
     'virtualmachinegroup/app',
   );
+  const command = { group: 'app', command: 'abort', reason: 'it is not open', ttlSecondsAfterFinished: 0 };
+  const metadata = { namespace: 'rights', name: 'abort' };
+  await system.api.create(RESOURCES.operatorCommands, { metadata, spec: command });
+  await system.until(
+    async () => (await system.get(RESOURCES.operatorCommands, 'rights', 'abort')) === undefined,
+    'the command to be answered and removed',
+  );
   await system.kubectl(['-n', 'rights', 'delete', 'vmg/app', '--timeout=60s']);
   expect(await owners()).toBeUndefined();
   await bridge.stop();

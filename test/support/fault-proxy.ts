@@ -14,14 +14,25 @@ export interface FaultProxy extends HttpFaultProxy {
   kubeconfig: string;
 }
 
-/** Opens a proxy for whoever has the kubeconfig. */
-export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
+/**
+ * Opens a proxy for whoever has the kubeconfig.
+ *
+ * @param mark What is added to the resource of a call whose body matches, so that calls can be told apart by what they write.
+ */
+export async function startFaultProxy(
+  kubeconfig: string,
+  mark?: { body: RegExp; as: string },
+): Promise<FaultProxy> {
   const config = parse(readFileSync(kubeconfig, 'utf8')) as {
     clusters: { name: string; cluster: { server: string } }[];
   };
   const proxy = await startHttpFaultProxy({
     target: config.clusters[0]?.cluster.server ?? '',
-    describe: callOf,
+    ...(mark && { readBodies: true }),
+    describe: (message, body) => {
+      const call = callOf(message);
+      return mark?.body.test(body) ? { ...call, resource: `${call.resource} ${mark.as}` } : call;
+    },
   });
   const clusters = config.clusters.map(({ name }) => ({
     name,

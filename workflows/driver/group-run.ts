@@ -153,7 +153,7 @@ export class GroupRun {
 
   /** Records who cancelled, and aborts what the run has asked of nested groups. */
   #cancelledBy({ identity, reason }: Cancellation, before: Run): void {
-    const command: OperatorCommand = {
+    const command = {
       actor: fitText(identity, MESSAGE_BYTES),
       reason: fitText(reason, MESSAGE_BYTES) || 'Request Cancellation',
     };

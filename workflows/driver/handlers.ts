@@ -27,16 +27,16 @@ import type { CurrentRun } from './current-run';
 
 /** What each verb does, for the picker in the UI. */
 const DESCRIPTIONS: Record<OperatorVerb, string> = {
-  pause: 'Starts nothing new until resume. {actor, reason}',
-  resume: 'Continues after pause. {actor, reason}',
+  pause: 'Starts nothing new until resume. {actor?, reason}',
+  resume: 'Continues after pause. {actor?, reason}',
   retryMember:
-    'Tries a parked or failing member again with a fresh budget; without member: all of them, and placement. {member?, actor, reason}',
-  skipMember: 'Leaves a member out of this run. {member, actor, reason}',
-  markReady: 'Counts a member as ready on your word. {member, actor, reason}',
+    'Tries a parked or failing member again with a fresh budget; without member: all of them, and placement. {member?, actor?, reason}',
+  skipMember: 'Leaves a member out of this run. {member, actor?, reason}',
+  markReady: 'Counts a member as ready on your word. {member, actor?, reason}',
   answer:
-    'Answers a question of the platform about a VM with one of its choices. {member, choice, actor, reason}',
-  skipDelay: 'Ends the delay that is running. {actor, reason}',
-  abort: 'Ends the run; nothing starts until the desired state changes or a person asks. {actor, reason}',
+    'Answers a question of the platform about a VM with one of its choices. {member, choice, actor?, reason}',
+  skipDelay: 'Ends the delay that is running. {actor?, reason}',
+  abort: 'Ends the run; nothing starts until the desired state changes or a person asks. {actor?, reason}',
 };
 
 /** What a run does with messages that do more than change its state. */

@@ -8,8 +8,8 @@ import {
   type EndSubscription,
   type OperatorCommand,
   type OperatorVerb,
-  type RecordedCommand,
 } from '../../contract';
+import { recordedCommand } from '../operator-commands';
 import { membersOf, type Run } from '../state';
 
 /** The signals that are on their way. */
@@ -39,7 +39,7 @@ export class OutgoingSignals {
   /** Relays a command that concerns a whole tree to the nested groups whose runs are asked at the moment. */
   relay(from: Run, verb: OperatorVerb, command: OperatorCommand): void {
     if (verb !== 'pause' && verb !== 'resume' && verb !== 'abort') return;
-    const recorded: RecordedCommand = { ...command, verb, at: Date.now() };
+    const recorded = recordedCommand(verb, command, Date.now());
     for (const { key, member } of membersOf(from.plan)) {
       if (!member.plan || !own(from.members, key)?.operation) continue;
       this.await(

@@ -9,6 +9,7 @@ import {
   type VirtualMachine,
 } from '../../../api';
 import type { KubernetesObject } from '../../../kubernetes';
+import type { WrittenObject } from '../objects';
 import { FINALIZER } from '../ownership';
 
 /** What was read of one object. */
@@ -28,13 +29,13 @@ export interface SourceObject {
 /** Reads an object; `before` is what was read under its name last. `beside`: VM Operator's group controller acts on groups too. */
 export function readSourceObject(
   ref: ObjectRef,
-  object: KubernetesObject,
+  object: WrittenObject,
   before: SourceObject | undefined,
   beside = false,
 ): SourceObject {
   const { uid = '', generation = 0, finalizers = [] } = object.metadata;
   const { read, findings } = (beside ? readBesideVmOperator : readResource)(asOnServer(object));
-  const current = read && withoutUnread(read, object, beside);
+  const current = read && withWriter(withoutUnread(read, object, beside), object);
   // SOURCE-2: another object of the same name has no valid form of before.
   const inForce = before?.uid === uid ? before.inForce : undefined;
   const hasFinalizer = finalizers.includes(FINALIZER);
@@ -47,6 +48,10 @@ export function readSourceObject(
     ...(inForce && { inForce }),
     mark: JSON.stringify([uid, findings, current ? markOf(current) : generation, hasFinalizer]),
   };
+}
+
+function withWriter(read: ReadObject, { changedBy }: WrittenObject): ReadObject {
+  return changedBy ? ({ ...read, object: { ...read.object, changedBy } } as ReadObject) : read;
 }
 
 /** An object without the fields that its cache adds. */

@@ -10,6 +10,7 @@ const BENCHMARKS = [
   'start',
   'step-overhead',
   'remaining-delay',
+  'late-port',
   'thousand',
   'placement',
   'kubernetes',

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { editPowerState } from '../../api';
+import { checkRuns } from '../../cli/doctor/runs';
 import { EXAMPLES } from '../support/examples';
 import { classManifest, groupManifest, policyManifest } from '../support/manifests';
 import { effects, startSystem, times, type System } from '../support/system';
@@ -131,6 +132,14 @@ it('a tier waits for the worker of its platform, and says so if nobody knows the
       'way out: vmgroup worker --platforms FILE --at west',
   );
   expect(system.events.map(({ reason }) => reason)).toContain('NoPlatformWorker');
+  const checks = await checkRuns(temporal.client);
+  expect(checks.find(({ check }) => check === `run ${ns}/app`)).toMatchObject({
+    result: 'problem',
+    message: `no worker polls the task queue ${system.taskQueue}/west, so nothing is done on platform west`,
+    cure: 'vmgroup worker --platforms FILE --at west',
+    facts: { kind: 'NoPlatformWorker', workflowId: `vmgroup/${ns}/app` },
+  });
+  expect(checks.at(-1)).toMatchObject({ check: 'runs', result: 'problem', facts: { waiting: 1 } });
   await system.sites['west']?.startWorker();
   expect(await system.outcome(ns, 'app')).toMatchObject({ outcome: 'Converged' });
 });

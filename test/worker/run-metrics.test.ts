@@ -1,8 +1,8 @@
 /** Metrics of runs and operations. */
 import { ApplicationFailure } from '@temporalio/common';
 import { Registry } from 'prom-client';
-import type { GroupView } from '../../bridge';
-import { countOperations, countRuns, showRuns } from '../../worker';
+import { stuckRuns, type GroupView } from '../../bridge';
+import { countOperations, countRuns, showFigures, showRuns } from '../../worker';
 import { plan, SECOND, seen, tier } from '../workflows/plans';
 import { World } from '../workflows/world';
 import { knownGroup } from '../insight/known';
@@ -82,4 +82,20 @@ test('operations by class of their failure', async () => {
     'vmgroup_operations_total{activity="powerOn",class="Throttled"} 2',
     'vmgroup_operations_total{activity="powerOn",class="Unknown"} 1',
   ]);
+});
+
+test('runs that do not go on are shown by reason, those that wait for the worker of a platform too', async () => {
+  const registry = new Registry();
+  const condition = { type: 'Ready', status: 'False', reason: 'NoPlatformWorker', message: '' } as const;
+  const times = { lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1 };
+  const open = view(new World(() => ({ takes: Infinity })).send(PLAN), 'open');
+  const waiting = { ...open, status: { ...open.status, conditions: [{ ...condition, ...times }] } };
+  const caches = {};
+  showFigures(registry, () => ({
+    ...{ ready: true, leading: true, statusWrites: 0, caches },
+    stuckRuns: stuckRuns([waiting, open]),
+  }));
+  expect(await value(registry, 'vmgroup_runs_stuck')).toContain(
+    'vmgroup_runs_stuck{reason="NoPlatformWorker"} 1',
+  );
 });

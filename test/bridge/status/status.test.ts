@@ -480,11 +480,13 @@ test('runs that do not go on are counted by reason', () => {
     ...open({ phase: 'InProgress', activityId: 'power-on/a' })(plan),
     health: { paused },
   });
-  expect(stuckRuns([view({ run }), view({ run }), view()])).toEqual({
+  const unserved = [{ platform: 'west', taskQueue: 'vmgroup/west' }];
+  const waiting = (plan: Plan) => ({ ...run(plan), health: { paused: [], unserved } });
+  expect(stuckRuns([view({ run }), view({ run }), view({ run: waiting }), view()])).toEqual({
     WorkflowTaskFailing: 0,
     RunPaused: 0,
     ActivityPaused: 2,
-    NoPlatformWorker: 0,
+    NoPlatformWorker: 1,
     StalePlan: 0,
   });
 });

@@ -1,6 +1,6 @@
 import type { Condition, GroupView } from '../../../bridge';
 import { groupLines } from '../../../cli/groups';
-import { asTrees } from '../../../cli/live-display/picture';
+import { asTrees, picture } from '../../../cli/live-display/picture';
 import { paintFor } from '../../../cli/output';
 import { verdictOf } from '../../../cli/up/verdict';
 import type { MemberProgress, Progress } from '../../../contract';
@@ -247,6 +247,17 @@ describe('what Temporal knows of an open run', () => {
       '  ✖ activity place/shop is paused in Temporal',
       '  → temporal activity unpause -w vmgroup/prod/shop --activity-id place/shop',
     ]);
+  });
+
+  test('a platform without a worker stands above, in describe and in watch, with the command that starts one', () => {
+    const found = health({ unserved: [{ platform: 'west', taskQueue: 'vmgroup/west' }] });
+    const said = [
+      '  ✖ no worker polls the task queue vmgroup/west, so nothing is done on platform west',
+      '  → vmgroup worker --platforms FILE --at west',
+    ];
+    expect(lines(found, 200).slice(1, 3)).toEqual(said);
+    const watched = picture([{ view: found }], [], { columns: 200, rows: 10 }, paint);
+    expect(watched.slice(1, 3)).toEqual(said);
   });
 
   test('a run that has ended has none', () => {

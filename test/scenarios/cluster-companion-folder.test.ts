@@ -5,6 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { stringify } from 'yaml';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
 import { groupManifest, policyManifest, vmManifest } from '../support/manifests';
@@ -115,6 +116,67 @@ test('bridge and worker are killed in mid-run: each VM is powered once, in order
     );
     write('PoweredOff');
     expect(effects(await system.journal(), NAMESPACE)).toHaveLength(2);
+  } finally {
+    await serve.stop();
+  }
+});
+
+test('a Platform of type vmOperator under another name: its VMs are powered in order, and its uids are known', async () => {
+  const names = ['n-1', 'n-2'];
+  await system.kubectl(
+    ['apply', '-f', '-'],
+    [
+      groupManifest({ namespace: NAMESPACE, name: 'named', tiers: [{ members: names }] }),
+      ...names.map((name) => vmManifest(NAMESPACE, name, 'named', { powerState: 'PoweredOff' })),
+    ].join('---\n'),
+  );
+  const manifests = path.join(dir, 'named');
+  mkdirSync(manifests);
+  writeFileSync(
+    path.join(dir, 'platform.yaml'),
+    stringify({
+      apiVersion: 'vmgroup.dev/v1alpha1',
+      kind: 'Platform',
+      metadata: { name: 'supervisor' },
+      spec: { vmOperator: { kubeconfig: system.cluster.kubeconfig('alice') } },
+    }),
+  );
+  const tiers = names.map((name) => ({ members: [name] }));
+  const write = (powerState: string): void =>
+    writeFileSync(
+      path.join(manifests, 'named.yaml'),
+      [
+        groupManifest({ namespace: NAMESPACE, name: 'named', powerState, tiers }),
+        ...names.map((name) => vmManifest(NAMESPACE, name, 'named')),
+      ].join('---\n'),
+    );
+  write('PoweredOn');
+  const reach = ['--temporal', system.temporal.address, '--watch-namespaces', NAMESPACE];
+  const platform = ['--platforms', 'platform.yaml', '--platform', 'supervisor'];
+  const data = path.join(dir, 'named-data');
+  const serve = await startCommand(
+    ['serve', manifests, ...platform, ...reach, '--data', data],
+    dir,
+    /"msg":"ready"/,
+  );
+  const mine = async (): Promise<string[]> =>
+    effects(await system.journal(), NAMESPACE).filter((effect) => names.includes(effect.split(' ')[1] ?? ''));
+  const converged = async (): Promise<ShownGroup | undefined> => {
+    const { stdout } = await vmgroup(['get', 'groups', '-o', 'json', '--data', data]);
+    const views = stdout === '' ? [] : (JSON.parse(stdout) as ShownGroup[]);
+    return views.find(({ metadata, phase }) => metadata.name === 'named' && phase === 'Converged');
+  };
+  try {
+    const logs = (): string => serve.output().slice(-2_000);
+    await system.until(async () => (await mine()).length === 2, `both to be on; ${logs()}`);
+    expect(await mine()).toEqual(['PoweredOn n-1', 'PoweredOn n-2']);
+    const view = await system.until(converged, 'the group to be shown as converged');
+    for (const { name, uid } of view.status.members)
+      expect(uid).toBe((await system.get(RESOURCES.virtualMachines, NAMESPACE, name))?.metadata.uid);
+    write('PoweredOff');
+    await system.until(async () => (await mine()).length === 4, `both to be off; ${logs()}`);
+    const handle = system.temporal.client.workflow.getHandle(`vmgroup/${NAMESPACE}/named`);
+    expect(await handle.result()).toMatchObject({ outcome: 'Converged', powerState: 'PoweredOff' });
   } finally {
     await serve.stop();
   }

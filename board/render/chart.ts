@@ -165,14 +165,18 @@ function endMark({ mark, spans }: ChartRow, x: X, y: number, r: number): Html | 
   />`;
 }
 
+/** Letters of a note that are worth showing: the pointer tells all of it. */
+const LEAST_NOTE = 10;
+
 /** Right of the last bar, or left of the first one where there is no room. */
-function noteText(note: string, { spans }: ChartRow, y: number, size: number, x: X): Html {
+function noteText(note: string, { spans }: ChartRow, y: number, size: number, x: X): Html | false {
   const width = size * 0.56;
   const right = x(spans.at(-1)?.to ?? -Infinity) + 12;
   const left = x(spans[0]?.from ?? -Infinity) - 12;
   const fits = Math.floor((WIDTH - right) / width);
   const fitsLeft = Math.floor((left - NAMES) / width);
   const isRight = fits >= Math.min(note.length, 24) || fits >= fitsLeft;
+  if (Math.max(fits, fitsLeft) < LEAST_NOTE) return false;
   return markup`<text
     x="${number(isRight ? right : left)}"
     y="${number(y)}"

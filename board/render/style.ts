@@ -45,7 +45,7 @@ const BAND = `
 .band{background:var(--panel);border:1px solid var(--line);border-top:4px solid var(--c);border-radius:10px;padding:1.1rem 1.3rem 1.2rem;display:grid;gap:.9rem 2.5rem;grid-template-columns:minmax(0,1fr) auto;align-items:start}
 .band h1{font-size:clamp(1.25rem,1.1rem + .9vw,2rem);line-height:1.2;font-weight:650;display:flex;gap:.5em;align-items:baseline;flex-wrap:wrap;overflow-wrap:anywhere}
 .band h1 .tag{font-size:.8rem;font-weight:600;border:1px solid var(--c);color:var(--c);border-radius:99px;padding:.1em .7em}
-.sentence{font-size:clamp(1rem,.95rem + .35vw,1.3rem);margin-top:.35rem;max-width:60ch}
+.sentence{font-size:clamp(1rem,.95rem + .35vw,1.3rem);margin-top:.35rem;max-width:60ch;text-wrap:balance}
 .clocks{display:flex;gap:.8rem 2.2rem;flex-wrap:wrap}
 .clocks dt{color:var(--muted);font-size:.85rem}
 .clocks dd{font-size:clamp(1.4rem,1.1rem + 1vw,2.2rem);line-height:1.15;font-weight:600;white-space:nowrap}

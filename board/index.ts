@@ -6,6 +6,7 @@ export { boardDocument, renderMain, reportDocument } from './render';
 export {
   chosenRun,
   failoverOf,
+  recordedPastRun,
   reportPage,
   runsBefore,
   timelineOf,

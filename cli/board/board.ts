@@ -5,7 +5,7 @@ import { openInBrowser } from '../browser';
 import { findTarget } from '../connections';
 import { dataFolder, readLiveRecord } from '../data-folder';
 import { CliError, messageOf } from '../errors';
-import { groupName, staleness, treeAround } from '../groups';
+import { Estimates, groupName, staleness, treeAround, type PastOptions } from '../groups';
 import * as lazy from '../lazy';
 import { isOnCluster, type BoardOptions, type GroupOptions } from '../options';
 import { runLink, stopSignal, untilStopped } from '../runtime';
@@ -18,7 +18,7 @@ import { IdleFeed } from './idle-feed';
  */
 export async function serveBoard(
   name: ObjectName | undefined,
-  options: GroupOptions & BoardOptions & { open?: true },
+  options: PastOptions & BoardOptions & { open?: true },
 ): Promise<void> {
   const signal = stopSignal();
   // The tree of a group has members of its own namespace only.
@@ -28,6 +28,7 @@ export async function serveBoard(
     const views = await feed.views();
     return name ? treeAround(views, name) : views;
   };
+  const estimates = new Estimates(options);
   let shown: GroupView[] = await read();
   const { boardReader } = lazy.board();
   const board = await startBoard(options, {
@@ -36,6 +37,7 @@ export async function serveBoard(
       groups: async () => (shown = await read()),
       trouble: () => staleness(shown, options),
       runUrl: runLink(temporalUi(options), findTarget(options).namespace),
+      estimateOf: (group) => estimates.of(group),
     }),
   });
   process.stdout.write(`${board.url}\n`);
@@ -43,7 +45,7 @@ export async function serveBoard(
   if (options.open) openInBrowser(board.url);
   await untilStopped(signal);
   await board.close();
-  await feed.close();
+  await Promise.all([feed.close(), estimates.close()]);
 }
 
 async function startBoard(

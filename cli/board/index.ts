@@ -3,11 +3,13 @@ import type { Command } from 'commander';
 import type { ObjectName } from '../../api';
 import {
   optionalGroupArgument,
+  pastOption,
   withBoard,
   withSource,
   withTemporal,
   type BoardOptions,
   type GroupOptions,
+  type RecordOptions,
 } from '../options';
 import type * as Board from './board';
 
@@ -25,13 +27,17 @@ export function registerBoard(program: Command): void {
     ),
   )
     .addArgument(optionalGroupArgument())
+    .addOption(pastOption())
     .option('--open', 'open the page in the browser')
     .addHelpText(
       'after',
       `
 The board is read only, and listens on this machine only unless --host says otherwise: whoever reaches it sees names and errors of VMs.`,
     )
-    .action((name: ObjectName | undefined, options: GroupOptions & BoardOptions & { open?: true }) =>
-      action().serveBoard(name, options),
+    .action(
+      (
+        name: ObjectName | undefined,
+        options: GroupOptions & RecordOptions & BoardOptions & { open?: true },
+      ) => action().serveBoard(name, options),
     );
 }

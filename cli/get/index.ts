@@ -6,6 +6,7 @@ import {
   optionalGroupArgument,
   outputOption,
   parseObjectName,
+  pastOption,
   sinceOption,
   withData,
   withSource,
@@ -31,6 +32,7 @@ export function registerGet(program: Command): void {
     ),
   )
     .addArgument(groupArgument())
+    .addOption(pastOption())
     .addOption(outputOption(['table', 'json', 'yaml']))
     .action((name: ObjectName, options: ViewOptions) => describe().describeGroup(name, options));
   withSource(
@@ -43,6 +45,7 @@ export function registerGet(program: Command): void {
     ),
   )
     .addArgument(optionalGroupArgument())
+    .addOption(pastOption())
     .addOption(outputOption(['table', 'json']))
     .action((name: ObjectName | undefined, options: ViewOptions) => watch().watchGroups(name, options));
 }

@@ -1,9 +1,9 @@
 /** Options of `vmgroup get`, `describe` and `watch`. */
 import type { ObjectName } from '../../api';
-import type { Format, GroupOptions } from '../options';
+import type { Format, GroupOptions, RecordOptions } from '../options';
 
 /** Options of commands that show groups, VMs or runs. */
-export interface ViewOptions extends GroupOptions {
+export interface ViewOptions extends GroupOptions, RecordOptions {
   output: Format;
 }
 

@@ -1,8 +1,9 @@
 /** Groups as commands show them: their views, from a data folder or a cluster, and their text. */
 export { noSuchGroup } from './cluster-views';
+export { Estimates } from './estimates';
 export { groupLines } from './group-lines';
 export { wrapped, type Detail, type Drawing } from './lines';
-export { PastRuns } from './past-runs';
+export { PastRuns, readPast, type PastOptions } from './past-runs';
 export { storedGroup, type StoredGroup } from './stored-group';
 export { groupName, needsNewRun, runTime } from './view';
 export { followViews, loadTree, loadView, loadViews, noteIfStale, staleness, treeAround } from './views';

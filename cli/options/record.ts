@@ -24,3 +24,8 @@ export function recordKeyOption(): Option {
     'private Ed25519 key, PEM, that signs (default: nothing is signed)',
   ).env('VMGROUP_RECORD_KEY');
 }
+
+/** `--record`, of the commands that estimate how long runs take. */
+export function pastOption(): Option {
+  return recordOption('estimates count the runs of this record too');
+}

@@ -5,6 +5,7 @@ import {
   modeOption,
   outputOption,
   parseObjectName,
+  pastOption,
   platformsOption,
   withSource,
   withTemporal,
@@ -41,6 +42,7 @@ export function registerPlan(program: Command): void {
     .addOption(platformsOption())
     .addOption(modeOption())
     .addOption(new Option('--simulator <address>', 'address of vmgroup simulator').env('VMGROUP_SIMULATOR'))
+    .addOption(pastOption())
     .addOption(outputOption(['table', 'json', 'mermaid']))
     .action((paths: string[], options: PlanOptions) => action().plan(paths, options));
 }

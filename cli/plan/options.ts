@@ -1,10 +1,10 @@
 /** Options of `vmgroup plan`. */
 import type { ObjectName, PowerState } from '../../api';
 import type { ReadClusterOptions } from '../manifests';
-import type { TemporalOptions } from '../options';
+import type { RecordOptions, TemporalOptions } from '../options';
 
 /** Options of `plan`. */
-export interface PlanOptions extends ReadClusterOptions, TemporalOptions {
+export interface PlanOptions extends ReadClusterOptions, TemporalOptions, RecordOptions {
   group?: ObjectName;
   to?: PowerState;
   /** Name or type of the default platform; absent on a cluster: `simulated` if a simulator is named, otherwise `vm-operator`. */

@@ -14,6 +14,7 @@ import type * as Run from './run';
 import type * as Verifying from './verify';
 
 export { openReader, signerFrom } from './location';
+export { readRecordedPast } from './past';
 export { startRecording } from './recorder';
 
 const listing = (): typeof Listing => require('./list') as typeof Listing;

@@ -9,16 +9,13 @@ import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import type { RecordOptions, TemporalOptions } from '../options';
 import { openReader } from '../record';
-import { temporalRuns } from './temporal-runs';
+import { temporalRuns, type EventsByRun } from './temporal-runs';
 
 /** Runs, and where each of them was read. */
 export interface GatheredRuns {
   timelines: RunTimeline[];
   sourceOf: (runId: string) => string;
 }
-
-/** The events of runs by run id. */
-export type EventsByRun = Map<string, RunEvent[]>;
 
 /** The runs of a bundle. Throws CliError if the file is none. */
 export function gatherBundle(file: string): GatheredRuns {

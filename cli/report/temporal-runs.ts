@@ -5,7 +5,9 @@ import type { RunTimeline } from '../../board';
 import type { BundledHistory, RunEvent } from '../../record';
 import type { RunName } from '../export/run-name';
 import * as lazy from '../lazy';
-import type { EventsByRun } from './gather';
+
+/** The events of runs by run id. */
+export type EventsByRun = Map<string, RunEvent[]>;
 
 /** Executions of the group itself that are read, the newest first: to compare with the last run and the last rehearsal. */
 const MOST_OWN = 15;

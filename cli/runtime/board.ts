@@ -1,6 +1,6 @@
-/** The board of a process that has a bridge: it shows what the bridge knows, and asks nobody. */
+/** The board of a process that has a bridge: it shows what the bridge knows. */
 import type { Logger } from 'pino';
-import type { BoardServer } from '../../board';
+import type { BoardServer, BoardSource } from '../../board';
 import * as lazy from '../lazy';
 import type { BoardLinkOptions } from '../options';
 import type { RunningBridge } from './folder-bridge';
@@ -12,11 +12,12 @@ export interface BridgeBoardOptions extends BoardLinkOptions {
   boardHost: string;
   /** Namespace of Temporal. */
   temporalNamespace: string;
+  estimateOf: NonNullable<BoardSource['estimateOf']>;
 }
 
 /** Starts the board if it has a port. Throws as `startBoard` of `board/`. */
 export async function startBridgeBoard(
-  { boardPort, boardHost, allowHost, temporalUi, temporalNamespace }: BridgeBoardOptions,
+  { boardPort, boardHost, allowHost, temporalUi, temporalNamespace, estimateOf }: BridgeBoardOptions,
   bridge: RunningBridge,
   logger: Logger,
 ): Promise<BoardServer | undefined> {
@@ -31,6 +32,7 @@ export async function startBridgeBoard(
       groups: async () => bridge.views(),
       trouble: () => bridge.behind(),
       runUrl: runLink(temporalUi, temporalNamespace),
+      estimateOf,
     }),
     onError: (error) => logger.warn({ err: error }, 'the board failed to answer a request'),
   });

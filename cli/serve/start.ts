@@ -20,6 +20,7 @@ import {
   type WatchedCluster,
 } from '../runtime';
 import { clusterUse, type ClusterUse } from './cluster-use';
+import { Estimates } from '../groups';
 import { startRecording } from '../record';
 import type { Role, ServeOptions } from './options';
 import type { Running } from './running';
@@ -155,9 +156,24 @@ async function startBridge(
   showRuns(registry, () => bridge.views());
   running.bridge = bridge;
   running.closers.push(() => bridge.stop());
-  const board = await startBridgeBoard({ ...options, temporalNamespace: target.namespace }, bridge, logger);
-  if (board) running.closers.push(() => board.close());
+  await startBoard(bridge, { options, target, logger, running });
   if (options.record !== undefined) running.closers.push(await startRecording(options, client, logger));
+}
+
+async function startBoard(
+  bridge: Parameters<typeof startBridgeBoard>[1],
+  { options, target, logger, running }: Pick<StartInput, 'options' | 'target' | 'logger' | 'running'>,
+): Promise<void> {
+  const estimates = new Estimates(options);
+  const estimateOf = (group: Parameters<Estimates['of']>[0]): ReturnType<Estimates['of']> =>
+    estimates.of(group);
+  const boardOptions = { ...options, temporalNamespace: target.namespace, estimateOf };
+  const board = await startBridgeBoard(boardOptions, bridge, logger);
+  if (!board) return;
+  running.closers.push(async () => {
+    await board.close();
+    await estimates.close();
+  });
 }
 
 function watchVms({ options, companion, isKubevirt }: ClusterUse, logger: Logger): WatchedCluster {

@@ -15,7 +15,7 @@ import { connect as connectTls } from 'node:tls';
 import { HTTP_LIMITS, startHttpServer } from '../../http';
 import { until } from '../support/until';
 
-const SERVERS = ['health', 'webhook', 'simulator'] as const;
+const SERVERS = ['health', 'webhook', 'simulator', 'board'] as const;
 type Name = (typeof SERVERS)[number];
 
 const folder = mkdtempSync(path.join(tmpdir(), 'vmgroup-http-'));
@@ -67,6 +67,7 @@ const PROBES: Record<Name, [request: string, status: string]> = {
   health: ['GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', '200'],
   webhook: ['GET /validate HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', '405'],
   simulator: ['GET /v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', '200'],
+  board: ['GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', '200'],
 };
 
 async function expectHealthy(name: Name): Promise<void> {
@@ -106,6 +107,8 @@ const TARGETS = [
 ];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH', 'PURGE', 'CONNECT'];
 const PATHS = [
+  '/',
+  '/events',
   '/healthz',
   '/readyz',
   '/metrics',

@@ -1,5 +1,6 @@
 /** Every HTTP server of vmgroup in one process, for tests that attack them. Sends their ports, and every error that they report. */
 import path from 'node:path';
+import { boardReader, startBoard } from '../../board';
 import { startAdmissionServer } from '../../bridge';
 import { startSimulator } from '../../simulator';
 import { startHealth } from '../../worker';
@@ -23,11 +24,16 @@ async function main(folder: string): Promise<void> {
     onError: (error, doing) => process.send?.({ error: `${doing}: ${String(error)}` }),
   });
   const simulator = await startSimulator({ dataDir: path.join(folder, 'simulator') });
-  const port = (address: string): number => Number(/:(\d+)$/.exec(address)?.[1]);
+  const board = await startBoard({
+    ...{ port: 0, read: boardReader({ title: 'board', groups: async () => [] }) },
+    onError: (error) => process.send?.({ error: `board: ${String(error)}` }),
+  });
+  const port = (address: string): number => Number(/:(\d+)\/?$/.exec(address)?.[1]);
   process.send?.({
     health: port(health.address),
     webhook: port(webhook.address),
     simulator: port(simulator.address),
+    board: port(board.url),
   });
 }
 

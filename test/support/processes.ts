@@ -83,6 +83,7 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
 
 /** Temporal, simulated platform, worker and bridge, a process each. */
 export interface Installation {
+  dir: string;
   temporal: TestTemporal;
   worker: Command;
   bridge: Command;
@@ -117,11 +118,12 @@ function shifted(shift: number | undefined): NodeJS.ProcessEnv {
 
 /**
  * Starts an installation on an empty folder of manifests. `behavior` is that of a SimulatedInventory, as written in a manifest; `shifts`
- * moves the clocks of processes, in milliseconds.
+ * moves the clocks of processes, in milliseconds; the last arguments are added to the command lines.
  */
 export async function startInstallation(
   behavior: Record<string, unknown>,
   shifts: Partial<Record<Part, number>> = {},
+  { bridgeArgs = [], temporalArgs = [] }: { bridgeArgs?: string[]; temporalArgs?: string[] } = {},
 ): Promise<Installation> {
   buildWhenStale();
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-processes-'));
@@ -134,7 +136,7 @@ export async function startInstallation(
   };
   writeFileSync(path.join(dir, 'inventory.yaml'), stringify(inventory));
   const [temporal, simulator] = await Promise.all([
-    startTemporal(),
+    startTemporal({ args: temporalArgs }),
     startCommand(
       ['simulator', 'run', 'inventory.yaml', '--data', 'simulator', '--port', '0'],
       dir,
@@ -146,7 +148,7 @@ export async function startInstallation(
   const reach = ['--temporal', temporal.address, '--simulator', address];
   const startBridge = (data: string): Promise<Command> =>
     startCommand(
-      ['bridge', 'manifests', '--data', data, ...reach],
+      ['bridge', 'manifests', '--data', data, ...reach, ...bridgeArgs],
       dir,
       /"msg":"ready"/,
       shifted(shifts.bridge),
@@ -167,6 +169,7 @@ export async function startInstallation(
     temporal.client.workflow.getHandle(workflowId(namespace, name));
 
   return {
+    dir,
     temporal,
     worker,
     bridge,

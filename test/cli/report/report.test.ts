@@ -7,8 +7,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { failoverOf, reportPage, type Page } from '../../../board';
+import { readPastRuns } from '../../../bridge';
+import { readRecordedPast } from '../../../cli/record';
 import { gatherRuns } from '../../../cli/report/gather';
 import { workflowId } from '../../../contract';
+import type { PastRun } from '../../../insight';
 import { groupWithVms, policyManifest } from '../../support/manifests';
 import { startSystem, times, type System } from '../../support/system';
 import { startTemporal, type TestTemporal } from '../../support/temporal';
@@ -147,6 +150,19 @@ test('a bundle of the whole failover, by --root and by --since, verifies, and gi
     expect(page.stdout).toContain('All 3 VMs were up after');
     expect(page.stdout).toContain(`the bundle ${file}`);
   }
+  for (const name of ['site', 'shop']) {
+    const group = { namespace: NS, name };
+    const recorded = await readRecordedPast({ record: inDir('record') }, group, 'PoweredOn');
+    const listed = await readPastRuns(temporal.client, group, 'PoweredOn');
+    const ends = ({ startedAt, endedAt }: PastRun): number[] => [startedAt, endedAt];
+    expect(recorded.map(ends)).toEqual(listed.map(ends));
+    for (const [index, { spans }] of recorded.entries())
+      for (const [member, [began, ended]] of Object.entries(spans)) {
+        const [from = 0, to = 0] = listed[index]?.spans[member] ?? [];
+        // The run notes the result of an activity a moment after the server.
+        expect([Math.abs(began - from) < 1_000, Math.abs(ended - to) < 1_000]).toEqual([true, true]);
+      }
+  }
   const html = await run(['export', '--root', 'prod/site', '-o', 'html'], RECORD);
   expect(html.stdout).toContain('All 3 VMs were up after');
 });
@@ -168,6 +184,11 @@ test('once Temporal has deleted the histories, the record has them', async () =>
   expect(page.stdout).toContain('All 3 VMs were up after');
   expect(page.stdout).toContain('the record</td>');
   expect((await run(['report', 'prod/site', '--record', inDir('record')], AWAY)).code).toBe(0);
+  const planned = await run(['plan', path.join(system.dir, 'manifests'), '-o', 'json'], {
+    ...AWAY,
+    ...RECORD,
+  });
+  expect(JSON.parse(planned.stdout)).toMatchObject([{ group: 'prod/site', past: { runs: 2 } }]);
 });
 
 test('what is missing is named', async () => {

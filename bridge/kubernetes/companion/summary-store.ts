@@ -5,21 +5,13 @@
  *     changes, at most once a second, and otherwise at most every ten seconds.
  * SUMMARY-4: only the leader writes, and only what the object does not have. A group that vmgroup does nothing with gets none.
  */
-import pRetry from 'p-retry';
 import { COMPANION_STATUS } from '../../../api';
-import {
-  KubernetesError,
-  listObjects,
-  RESOURCES,
-  WorkQueue,
-  doublingPause,
-  type ApiServer,
-} from '../../../kubernetes';
+import { KubernetesError, RESOURCES, WorkQueue, doublingPause, type ApiServer } from '../../../kubernetes';
 import { objectKey, type ObjectKey } from '../../manifests';
 import type { GroupView } from '../../status';
 import { FIELD_MANAGER } from '../field-manager';
 import type { ClusterObjects } from '../objects';
-import type { KubernetesStatusStore } from '../stored-status';
+import { loadViews, type KubernetesStatusStore } from '../stored-status';
 import { summaryText, viewOfSummary } from './summary';
 
 /** What {@link SummaryStore} needs. */
@@ -38,8 +30,6 @@ const SOON = 1_000;
 const LATER = 10_000;
 /** Groups that are written at the same time. */
 const CONCURRENCY = 8;
-/** Milliseconds between two tries to read. */
-const LOAD_PAUSE = 1_000;
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 60_000;
 
@@ -79,12 +69,7 @@ export class SummaryStore implements KubernetesStatusStore {
 
   /** Waits for an API server that does not answer. */
   load(): Promise<GroupView[]> {
-    return pRetry(() => this.#loadOnce(), {
-      retries: Infinity,
-      minTimeout: LOAD_PAUSE,
-      factor: 1,
-      onFailedAttempt: ({ error }) => this.#options.onError?.(error, LOAD_PAUSE),
-    });
+    return loadViews(this.#options, viewOfSummary);
   }
 
   save(view: GroupView): void {
@@ -132,17 +117,6 @@ export class SummaryStore implements KubernetesStatusStore {
       // The group is gone, or is another one by now.
       if (!(error instanceof KubernetesError && (error.isNotFound || error.isConflict))) throw error;
     }
-  }
-
-  async #loadOnce(): Promise<GroupView[]> {
-    const views: GroupView[] = [];
-    for (const namespace of this.#options.namespaces ?? [undefined]) {
-      for await (const object of listObjects(this.#options.api, RESOURCES.virtualMachineGroups, namespace)) {
-        const view = viewOfSummary(object);
-        if (view) views.push(view);
-      }
-    }
-    return views;
   }
 }
 

@@ -13,9 +13,7 @@
  *     keeps changing it is answered at growing intervals.
  * STORE-7: a status that the server finds too large is made smaller until it fits.
  */
-import pRetry from 'p-retry';
 import {
-  listObjects,
   RESOURCES,
   WorkQueue,
   type ApiServer,
@@ -25,6 +23,7 @@ import {
 import { objectKey, type ObjectKey } from '../../manifests';
 import type { GroupView, StatusStore } from '../../status';
 import { FIELD_MANAGER } from '../field-manager';
+import { loadViews } from './load-views';
 import { statusDigest } from './status-digest';
 import { StatusSlot } from './status-slot';
 import { viewOfObject } from './stored-status';
@@ -52,8 +51,6 @@ export interface KubernetesStatusStore extends StatusStore {
 
 /** Groups that are written at the same time. */
 const CONCURRENCY = 16;
-/** Milliseconds between two tries to read. */
-const LOAD_PAUSE = 1_000;
 
 /** Makes a store. */
 export function kubernetesStatusStore(options: KubernetesStatusStoreOptions): KubernetesStatusStore {
@@ -86,13 +83,8 @@ class ObjectStatusStore implements KubernetesStatusStore {
   }
 
   /** Waits for an API server that does not answer. */
-  async load(): Promise<GroupView[]> {
-    return pRetry(() => this.#loadOnce(), {
-      retries: Infinity,
-      minTimeout: LOAD_PAUSE,
-      factor: 1,
-      onFailedAttempt: ({ error }) => this.#options.onError?.(error, LOAD_PAUSE),
-    });
+  load(): Promise<GroupView[]> {
+    return loadViews(this.#options, viewOfObject);
   }
 
   save(view: GroupView): void {
@@ -117,17 +109,6 @@ class ObjectStatusStore implements KubernetesStatusStore {
   async flush(): Promise<void> {
     for (const key of this.#slots.keys()) this.#queue.add(key);
     await this.#queue.flush();
-  }
-
-  async #loadOnce(): Promise<GroupView[]> {
-    const views: GroupView[] = [];
-    for (const namespace of this.#options.namespaces ?? [undefined]) {
-      for await (const object of listObjects(this.#options.api, RESOURCES.virtualMachineGroups, namespace)) {
-        const view = viewOfObject(object);
-        if (view) views.push(view);
-      }
-    }
-    return views;
   }
 
   #schedule(key: ObjectKey, at = 0): void {

@@ -16,6 +16,7 @@ import { findTemporalCli } from '../../cli/temporal-server';
 import type { Why } from '../../insight';
 import { SimulatorConsole } from '../../platforms/simulated';
 import { groupWithVms, policyManifest } from '../support/manifests';
+import { seededRandom } from '../support/random';
 import { accepted } from '../support/system';
 import { until } from '../support/until';
 import { buildWhenStale, start, vmgroup, type Result } from '../cli/vmgroup';
@@ -80,8 +81,7 @@ afterAll(async () => {
 
 /** So many of the names, at random. */
 function drawn(names: readonly string[], count: number, from: number): string[] {
-  let state = from;
-  const random = (): number => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;
+  const random = seededRandom(from);
   return names
     .map((name) => ({ name, at: random() }))
     .sort((a, b) => a.at - b.at)

@@ -16,6 +16,7 @@ import {
   openPlatforms,
   startFolderBridge,
   startSimulatedPlatform,
+  watchSimulator,
   type RunningBridge,
   type RunningPlatform,
 } from '../../cli/runtime';
@@ -81,13 +82,17 @@ interface SystemOptions {
   sites?: Record<string, Partial<SimulatedInventory>>;
   /** Another way to the Temporal server; default: straight. */
   reach?: Pick<StartWorkerOptions, 'target' | 'client'>;
+  /** Another way to the default platform, from its address; default: straight. */
+  reachPlatform?: (address: string) => Promise<string>;
+  /** Called with each view that the bridge reports. */
+  onView?: (view: GroupView) => void;
 }
 
 export async function startSystem(
   temporal: TestTemporal,
   files: Record<string, string>,
   behavior: Behavior = {},
-  { groupWait, guests, sites: siteInventories = {}, reach }: SystemOptions = {},
+  { groupWait, guests, sites: siteInventories = {}, reach, reachPlatform, onView }: SystemOptions = {},
 ): Promise<System> {
   const { client, target } = reach ?? {
     client: temporal.client,
@@ -110,11 +115,11 @@ export async function startSystem(
     ...(guests && { guests }),
     behavior: { ...DEFAULT_INVENTORY.behavior, ...QUICK, ...behavior },
   };
-  const platform: RunningPlatform = await startSimulatedPlatform({
-    dataDir: folder.simulator,
-    inventory,
-    logger,
-  });
+  const simulated = await startSimulatedPlatform({ dataDir: folder.simulator, inventory, logger });
+  const reached = reachPlatform && watchSimulator(await reachPlatform(simulated.address), logger);
+  const platform: RunningPlatform = reached
+    ? { ...reached, close: async () => void (await Promise.all([reached.close(), simulated.close()])) }
+    : simulated;
   const taskQueue = `test-${path.basename(dir)}`;
   const workerOptions = {
     target,
@@ -147,6 +152,7 @@ export async function startSystem(
     observers: platforms.observers,
     logger,
     onEvent: (event) => events.push(event),
+    ...(onView && { onView: (_name, view) => (view ? onView(view) : undefined) }),
   });
 
   const view = (namespace: string, name: string): GroupView | undefined =>
@@ -155,13 +161,13 @@ export async function startSystem(
     const context = (): string => `events: ${JSON.stringify(events.slice(-10), null, 1)}`;
     return until(look, saying, { seconds, every: 100, context });
   };
-  const console = new SimulatorConsole(platform.address);
+  const console = new SimulatorConsole(simulated.address);
   return {
     dir,
     taskQueue,
     events,
     console,
-    address: platform.address,
+    address: simulated.address,
     write,
     remove: (file) => rmSync(path.join(manifests, file)),
     journal: () => console.journal(),

@@ -32,11 +32,6 @@ const WAIT_BYTES = 500;
 /** Failed attempts that are kept, the last ones: a wait for room may go on for days. */
 const KEPT = 50;
 
-/** Where the activities log; pino's shape. */
-export interface ActivityLogger {
-  warn(details: object, message: string): void;
-}
-
 /** What {@link inAttempts} needs beside the work. */
 export interface AttemptOptions<P> {
   /** What is done, for messages: `power on prod/db`. */
@@ -51,7 +46,6 @@ export interface AttemptOptions<P> {
   /** Progress of the next attempt after a failure of this class, or after an operator's reset. */
   next?: (progress: P, after: FailureClass | 'Reset') => P;
   client?: Client | undefined;
-  logger?: ActivityLogger | undefined;
 }
 
 /** One attempt, as its work sees it. */
@@ -232,7 +226,7 @@ function endlessPause(retry: RetryBudget, failure: Failure, number: number): num
 
 /** Tells the run of a failed attempt that will be retried, or of a reset; never fails the activity. */
 async function tell<P>(
-  { client: given, logger, purpose }: AttemptOptions<P>,
+  { client: given, purpose }: AttemptOptions<P>,
   context: Context,
   attempt: Attempt,
 ): Promise<void> {
@@ -246,6 +240,7 @@ async function tell<P>(
       handle.signal(attemptFailed, { activityId: info.activityId, attempt }),
     );
   } catch (error: unknown) {
-    logger?.warn({ err: error, workflowId, attempt }, `${purpose}: the run was not told of a failed attempt`);
+    const message = `${purpose}: the run was not told of a failed attempt`;
+    context.log.warn(message, { error, failed: attempt });
   }
 }

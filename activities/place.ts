@@ -9,7 +9,7 @@ import type { PlaceInput, PlaceResult } from '../contract';
  * record: a platform that cannot be reached has refused nothing. Every other class ends it.
  */
 export function place(
-  { platform, client, logger }: ActivityDependencies,
+  { platform, client }: ActivityDependencies,
   { operation = '', requests, retry, hold, beside, earlier = [], ...claim }: PlaceInput,
 ): Promise<PlaceResult> {
   // Another seed for each attempt: a search that found nothing finds nothing again.
@@ -18,7 +18,7 @@ export function place(
   const purpose = `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`;
   const endless = ['NoCapacity', 'Transient', 'Throttled'] as const;
   platform.track?.(requests.map(({ vm }) => vm));
-  return inAttempts({ purpose, retry, endless, earlier, first: {}, client, logger }, async (run) => ({
+  return inAttempts({ purpose, retry, endless, earlier, first: {}, client }, async (run) => ({
     operation,
     results: await platform.place(requests, options, run.signal),
   }));

@@ -41,7 +41,7 @@ export const GROUP_WAIT = 60_000;
 
 /** The activities `powerGroup` and `awaitGroup`. */
 export async function powerGroup(
-  { client: given, logger, groupWait = GROUP_WAIT }: ActivityDependencies,
+  { client: given, groupWait = GROUP_WAIT }: ActivityDependencies,
   input: PowerGroupInput,
 ): Promise<PowerGroupResult> {
   const { operation, plan, retry, earlier, runId } = input;
@@ -54,7 +54,6 @@ export async function powerGroup(
       // Every failure but a lost connection, which is waited out, is the end of the run that was asked.
       next: () => ({}),
       client: given,
-      logger,
     },
     async (run) => {
       const client = given ?? Context.current().client;

@@ -19,7 +19,7 @@ import {
   type VirtualMachineState,
 } from '../platforms';
 import type { PowerInput, PowerResult } from '../contract';
-import { inAttempts, type ActivityLogger, type AttemptRun } from './attempts';
+import { inAttempts, type AttemptRun } from './attempts';
 import { reachGate, type GateDependencies } from './gate';
 import { Questions } from './questions';
 import { patienceOf, refuseSuperseded, seconds, type PowerProgress } from './power-progress';
@@ -29,7 +29,6 @@ import { waitFor } from './waiting';
 export interface ActivityDependencies extends GateDependencies {
   /** Of the namespace in which the worker runs; left out: the worker's own. */
   client?: Context['client'];
-  logger?: ActivityLogger;
   /** Milliseconds that an activity waits for a nested group's run before its caller waits without it; default a minute. */
   groupWait?: number;
 }
@@ -50,7 +49,6 @@ export function power(dependencies: ActivityDependencies, input: PowerInput): Pr
       first: { round: 1 },
       next: nextProgress,
       client: dependencies.client,
-      logger: dependencies.logger,
     },
     async (run) => {
       dependencies.platform.track?.([input.vm]);

@@ -5,11 +5,11 @@ import type { ReleaseInput, ReleaseResult } from '../contract';
 
 /** The activity `release`. Resolves with the VMs that have no place now. */
 export function release(
-  { platform, client, logger }: ActivityDependencies,
+  { platform, client }: ActivityDependencies,
   { operation = '', vms, caller, sequence, retry }: ReleaseInput,
 ): Promise<ReleaseResult> {
   const purpose = `give back the places of ${vms.length} VM${vms.length === 1 ? '' : 's'}`;
-  return inAttempts({ purpose, retry, first: {}, client, logger }, async (run) => ({
+  return inAttempts({ purpose, retry, first: {}, client }, async (run) => ({
     operation,
     free: await platform.release(vms, { caller, sequence }, run.signal),
   }));

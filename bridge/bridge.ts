@@ -10,8 +10,9 @@
  * BRIDGE-4: no run starts before the source was read, all VMs were reported and the last run is known, and none twice for the same desired
  *     state.
  */
-import { announcer, errorText, Executor, reachability, ShownViews } from './execute';
-import { objectKey } from './manifests';
+import { groupObject, type EventObject } from './events';
+import { announcer, errorText, Executor, logFields, reachability, ShownViews } from './execute';
+import { objectKey, splitKey } from './manifests';
 import { DesiredState, GroupMemory, ObservedVms, TreeObserver } from './observed';
 import type { Bridge, BridgeOptions } from './options';
 import { Reconciler } from './reconciler';
@@ -32,8 +33,14 @@ export async function startBridgeWith(
 ): Promise<Bridge> {
   const { source, observations, statusStore: store, ownership, onEvent, onView, logger } = options;
   const { placesAhead = false, isLeader = () => true } = options;
-  const announce = announcer(logger, onEvent);
   const desired = new DesiredState(source.listsAllGroups === true);
+  const fieldsOf = (object: EventObject): Record<string, string> =>
+    logFields(object, {
+      group: (name) => desired.group(objectKey(name)),
+      machine: (name) => desired.index.virtualMachines.get(objectKey(name)),
+      run: (name) => runs.get(name),
+    });
+  const announce = announcer(logger, fieldsOf, onEvent);
   const memory = new GroupMemory();
   const vms = new ObservedVms(observations);
   const views = new ShownViews({ store, announce, ...(onView && { onView }) });
@@ -59,7 +66,10 @@ export async function startBridgeWith(
     topOf: (group) => desired.topOf(group),
     work: (key) => reconciler.reconcile(key),
     onError: (key, error, retryIn) =>
-      logger.warn({ group: key, error: errorText(error), retryIn }, 'reconcile failed, requeued'),
+      logger.warn(
+        { ...fieldsOf(groupObject(splitKey(key))), error: errorText(error), retryIn },
+        'reconcile failed, requeued',
+      ),
   });
   const bridge: RunningBridge = new RunningBridge({
     ...{ source, observations, logger, placesAhead, isLeader },

@@ -227,3 +227,6 @@ export interface Activities {
   /** Reads from the run's own history who asked for its cancellation. */
   cancellation(): Promise<Cancellation>;
 }
+
+/** Header of an activity: the revision of the plan under which it was scheduled, for log lines. */
+export const REVISION_HEADER = 'vmgroup-revision';

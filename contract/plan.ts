@@ -161,6 +161,18 @@ export function workflowId(namespace: string, name: string): string {
   return `vmgroup/${namespace}/${name}`;
 }
 
+/** The group whose run has this workflow id; undefined: it is no run of a group. */
+export function groupOfWorkflow(id: string): { namespace: string; group: string } | undefined {
+  const [, namespace, group] = /^vmgroup\/([^/]+)\/([^/]+)$/.exec(id) ?? [];
+  return namespace !== undefined && group !== undefined ? { namespace, group } : undefined;
+}
+
+/** The member that an activity is about, by its id: `power-on/db`; undefined: it is about the whole group. */
+export function memberOfActivity(activityId: string): MemberKey | undefined {
+  const at = activityId.indexOf('/');
+  return at === -1 ? undefined : activityId.slice(at + 1);
+}
+
 /** The VM that a member is, as passed to activities. */
 export function machineRef(
   namespace: string,

@@ -22,6 +22,7 @@ for (const file of readdirSync(path.join(root, 'dist'), { recursive: true })) {
 const { bundleWorkflowCode, DefaultLogger } = require('@temporalio/worker');
 const { code } = await bundleWorkflowCode({
   workflowsPath: path.join(root, 'dist/workflows/index.js'),
+  workflowInterceptorModules: [path.join(root, 'dist/workflows/interceptors.js')],
   logger: new DefaultLogger('WARN'),
 });
 writeFileSync(path.join(root, 'dist/workflow-bundle.js'), code);

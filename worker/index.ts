@@ -1,6 +1,7 @@
 /** The worker process: connection, bundle, logging, metrics, health, shutdown. */
 export * from './connection';
 export * from './health';
+export { runLogFields } from './log-fields';
 export * from './pollers';
 export * from './replay';
 export * from './run-metrics';

@@ -2,6 +2,7 @@
 import type { LogLevel } from '@temporalio/common';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { runLogFields } from './log-fields';
 
 const PINO_METHOD = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
@@ -9,7 +10,7 @@ const PINO_METHOD = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn'
 export function temporalLogger(logger: Logger): DefaultLogger {
   return new DefaultLogger('INFO', ({ level, message, meta, timestampNanos }) => {
     logger[PINO_METHOD[level satisfies LogLevel]](
-      { ...meta, timestampNanos: timestampNanos.toString() },
+      { ...runLogFields(meta ?? {}), timestampNanos: timestampNanos.toString() },
       message,
     );
   });

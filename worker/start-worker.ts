@@ -13,6 +13,7 @@ import { platformTaskQueue } from '../contract';
 import type { Observer, Platform } from '../platforms';
 import type { TemporalTarget } from './connection';
 import { TemporalUnreachable } from './connection';
+import { activityLogFields } from './log-fields';
 import { installRuntime } from './runtime';
 import { workflowSource, type WorkflowSource } from './workflow-source';
 
@@ -89,7 +90,7 @@ async function start(
   options: StartWorkerOptions,
   work: { taskQueue: string } & Partial<WorkflowSource>,
 ): Promise<RunningWorker> {
-  const { target, platform, observer, client, logger, groupWait, interceptors } = options;
+  const { target, platform, observer, client, logger, groupWait } = options;
   installRuntime(logger, options.metricsAddress);
   const connection = await connectNative(target);
   let worker: Worker;
@@ -99,12 +100,14 @@ async function start(
       namespace: target.namespace,
       ...(target.dataConverter && { dataConverter: target.dataConverter }),
       ...work,
-      ...(interceptors && { interceptors }),
+      interceptors: {
+        ...work.interceptors,
+        activity: [activityLogFields, ...(options.interceptors?.activity ?? [])],
+      },
       activities: createActivities({
         platform,
         observer,
         client,
-        logger,
         ...(groupWait !== undefined && { groupWait }),
       }),
       // An activity mostly waits for a VM: a thousand of them cost little, and one slot too few delays a tier.

@@ -12,16 +12,18 @@ export interface BridgeLogger {
 /** Takes what happened. */
 export type Announce = (happening: Happening) => void;
 
-/** Makes an announcer. `onEvent` is called with each event once. */
+/** Makes an announcer. `fieldsOf`: what log lines about an object carry. `onEvent` is called with each event once. */
 export function announcer(
   logger: BridgeLogger,
+  fieldsOf: (object: EventObject) => object,
   onEvent: (event: BridgeEvent) => void = () => undefined,
 ): Announce {
   return (happening) => {
     const event: BridgeEvent = { time: Date.now(), ...happening };
-    const { type, reason, object, message } = event;
-    if (type === 'Warning') logger.warn({ reason, object }, message);
-    else logger.info({ reason, object }, message);
+    const { type, reason, object, member, message } = event;
+    const details = { reason, object, ...fieldsOf(object), ...(member !== undefined && { member }) };
+    if (type === 'Warning') logger.warn(details, message);
+    else logger.info(details, message);
     onEvent(event);
   };
 }

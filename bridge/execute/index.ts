@@ -3,3 +3,4 @@ export { announcer, reachability, type Announce, type BridgeLogger } from './ann
 export { errorText } from './error-text';
 export { CONCURRENCY, Executor } from './executor';
 export { ShownViews } from './shown-views';
+export { logFields } from './log-fields';

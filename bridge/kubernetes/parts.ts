@@ -3,7 +3,6 @@ import type { ObjectName } from '../../api';
 import type { ApiServer, KubernetesObject } from '../../kubernetes';
 import type { BridgeLogger } from '../execute';
 import { groupObject, type EventReason, type Happening } from '../events';
-import { objectKey } from '../manifests';
 import type { Ownership } from '../ownership';
 import { deletionOf } from './deletion';
 import { ContestedStatus } from './contested-status';
@@ -68,7 +67,7 @@ export function controllerParts(context: PartsContext): BridgeParts {
   const ownership = kubernetesOwnership({
     ...common,
     onGivenUp: (group, message) => {
-      logger.warn({ group: objectKey(group) }, message);
+      logger.warn({ namespace: group.namespace, group: group.name }, message);
       warn('PowerStateContested', group, message);
     },
   });

@@ -13,7 +13,6 @@ import {
 import { startBridge } from '../bridge';
 import { commandRuns, OperatorCommands, trimCommand, type CommandObject } from '../commands';
 import type { BridgeEvent } from '../events';
-import { objectKey } from '../manifests';
 import type { Bridge, BridgeOptions } from '../options';
 import { companionParts } from './companion';
 import { EventRecorder } from './event-recorder';
@@ -201,7 +200,7 @@ class ClusterBridge {
       onDone: (given, status) => this.#report({ time: Date.now(), ...commandEvent(given, status) }),
       onError: (error, retryIn, group) =>
         logger.warn(
-          { err: error, retryIn, group: objectKey(group) },
+          { err: error, retryIn, namespace: group.namespace, group: group.name },
           'failed to carry out an operator command, retrying',
         ),
     });
@@ -262,7 +261,10 @@ class ClusterBridge {
   #onStatusError(error: unknown, retryIn: number, group: ObjectName | undefined): void {
     const { logger } = this.#options;
     if (group) {
-      logger.warn({ err: error, retryIn, group: objectKey(group) }, 'failed to write status, retrying');
+      logger.warn(
+        { err: error, retryIn, namespace: group.namespace, group: group.name },
+        'failed to write status, retrying',
+      );
       return;
     }
     logger.warn({ err: error, retryIn }, 'failed to read status, retrying');

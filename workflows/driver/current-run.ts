@@ -11,6 +11,7 @@ import {
 import { operationsEnded, type OperationEnd } from '../operations';
 import { begin, receivePlan, whyForeign } from '../plans';
 import { ignoring, type Run } from '../state';
+import { noteRevision } from './run-in-force';
 import { uses } from './uses';
 
 /** The run, once it has a plan. */
@@ -47,7 +48,7 @@ export class CurrentRun {
 
   /** Replaces the state. */
   set(run: Run): void {
-    this.#run = run;
+    this.settle(run);
     this.#changed = true;
   }
 
@@ -96,5 +97,6 @@ export class CurrentRun {
   /** Replaces the state by one that needs no further look. */
   settle(run: Run): void {
     this.#run = run;
+    noteRevision(run.plan.revision);
   }
 }

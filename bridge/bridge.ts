@@ -82,6 +82,7 @@ export async function startBridgeWith(
     views: () => bridge.views(),
     problems: () => bridge.problems(),
     refresh: () => bridge.refresh(),
+    queue: () => bridge.queue(),
     ask: (request) => bridge.ask(request),
     stop: () => bridge.stop(),
   };

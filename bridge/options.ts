@@ -50,6 +50,8 @@ export interface Bridge {
    * its driver was sent the plan; rejects if the group does not exist or has no driver.
    */
   ask(request: RunRequest): Promise<void>;
+  /** Trees of groups that wait to be looked at, are looked at, and are to be looked at later. */
+  queue(): { waiting: number; working: number; later: number };
   /** Stops watching, following and writing; runs go on. */
   stop(): Promise<void>;
 }

@@ -93,6 +93,10 @@ export class RunningBridge implements Bridge {
     this.#with.queue.touchAll(this.#keys());
   }
 
+  queue(): TreeQueue['depth'] {
+    return this.#with.queue.depth;
+  }
+
   async ask(request: RunRequest): Promise<void> {
     const { namespace, name } = request;
     const { desired, memory, queue, placesAhead } = this.#with;

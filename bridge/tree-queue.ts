@@ -43,6 +43,11 @@ export class TreeQueue {
     for (const key of new Set(keys)) this.touch(splitKey(key), 0);
   }
 
+  /** Trees that are due and wait, are looked at, and are due later. */
+  get depth(): WorkQueue['depth'] {
+    return this.#queue.depth;
+  }
+
   /** A pass kept the thread for so many milliseconds. */
   took(time: number): void {
     this.#lastPass = time;

@@ -42,6 +42,11 @@ export class WorkQueue {
     this.#running = new PQueue({ concurrency: options.concurrency });
   }
 
+  /** Keys that are due and wait, are worked on, and are due later. */
+  get depth(): { waiting: number; working: number; later: number } {
+    return { waiting: this.#ready.size, working: this.#open.size, later: this.#timers.size };
+  }
+
   /** Asks for work on a key after `delay` milliseconds (default: at once). If an earlier time was asked for, that stays. */
   add(key: string, delay = 0): void {
     if (this.#stopped || this.#ready.has(key)) return;

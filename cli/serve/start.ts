@@ -143,7 +143,7 @@ async function startBridge(
   cluster: WatchedCluster | undefined,
 ): Promise<void> {
   const placesAhead = byDefault.platform.name === 'vm-operator' && !cluster?.companion;
-  const { countEvents, countRuns, showRuns } = lazy.worker();
+  const { countEvents, countRuns, showQueue, showRuns } = lazy.worker();
   const common = { client, observers, logger, onEvent: countEvents(registry), onView: countRuns(registry) };
   const onWaiting = (reason: string): void => void (running.waitsFor = reason);
   const bridge =
@@ -154,6 +154,7 @@ async function startBridge(
           ...(cluster && { cluster }),
         });
   showRuns(registry, () => bridge.views());
+  showQueue(registry, () => bridge.bridge.queue());
   running.bridge = bridge;
   running.closers.push(() => bridge.stop());
   await startBoard(bridge, { options, target, logger, running });

@@ -2,7 +2,9 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { Registry } from 'prom-client';
 import { stuckRuns, type GroupView } from '../../bridge';
-import { countOperations, countRuns, showFigures, showRuns } from '../../worker';
+import { WorkQueue } from '../../kubernetes';
+import { countOperations, countRuns, showFigures, showQueue, showRuns } from '../../worker';
+import { until } from '../support/until';
 import { plan, SECOND, seen, tier } from '../workflows/plans';
 import { World } from '../workflows/world';
 import { knownGroup } from '../insight/known';
@@ -48,6 +50,58 @@ test('METRICS-1: a run counts once, and not if it had ended before it was seen',
   onView(name, undefined);
   onView(name, view(ended(), 'of another group of the name'));
   expect((await value(registry, 'vmgroup_run_seconds'))[1]).toBe(`vmgroup_run_seconds_count${labels} 2`);
+});
+
+test('METRICS-3: what a step takes beyond the delay of the plan, and nothing after an exception', async () => {
+  const registry = new Registry();
+  const onView = countRuns(registry);
+  const span = (began: number, ended: number): [number, number] => [began * SECOND, ended * SECOND];
+  const open = view(new World(() => ({ takes: Infinity })).send(PLAN), 'new');
+  const progress = {
+    ...open.run?.progress,
+    tiers: [
+      { tier: 0, phase: 'Done', done: 2, total: 2 },
+      { tier: 1, phase: 'Pending', after: 0, delay: 30 * SECOND, done: 0, total: 1 },
+      { tier: 2, phase: 'Pending', after: 1, done: 0, total: 1 },
+    ],
+    members: [
+      ...['a', 'b'].map((member) => ({ member, tier: 0, phase: 'Done', since: 0 })),
+      { member: 'c', tier: 1, phase: 'Pending', since: 0 },
+      { member: 'd', tier: 2, phase: 'Pending', since: 0 },
+    ],
+  };
+  const finish = (exceptions: { member: string }[]): void => {
+    onView(name, undefined);
+    onView(name, { ...open, run: { ...open.run, progress } } as unknown as GroupView);
+    const last = view(ended(), 'new');
+    const spans = { a: span(0, 5), b: span(0, 9), c: span(40, 45), d: span(45.2, 50) };
+    const outcome = { ...last.run?.outcome, spans, exceptions };
+    onView(name, { ...last, run: { ...last.run, outcome } } as unknown as GroupView);
+  };
+  finish([]);
+  const [sum, count] = await value(registry, 'vmgroup_step_seconds');
+  expect(count).toBe('vmgroup_step_seconds_count 2');
+  expect(Number(sum?.split(' ')[1])).toBeCloseTo(1 + 0.2);
+  finish([{ member: 'b' }]);
+  expect((await value(registry, 'vmgroup_step_seconds'))[1]).toBe('vmgroup_step_seconds_count 3');
+});
+
+test('how many trees wait, are looked at, and are to be looked at later', async () => {
+  const registry = new Registry();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const queue = new WorkQueue({ concurrency: 1, work: () => held, onError: () => undefined });
+  showQueue(registry, () => queue.depth);
+  for (const key of ['a', 'b', 'c']) queue.add(key);
+  queue.add('d', 60_000);
+  await until(() => queue.depth.working === 1, 'the first one to be worked on');
+  expect(await value(registry, 'vmgroup_bridge_queue_trees')).toEqual([
+    'vmgroup_bridge_queue_trees{state="waiting"} 2',
+    'vmgroup_bridge_queue_trees{state="working"} 1',
+    'vmgroup_bridge_queue_trees{state="later"} 1',
+  ]);
+  release();
+  await queue.stop();
 });
 
 test('open runs by phase, and parked members by class, as they are at the scrape', async () => {

@@ -6,6 +6,7 @@ import { registerCodec } from './codec';
 import { registerBoard } from './board';
 import { registerCompletion } from './completion';
 import { registerCrds } from './crds';
+import { registerDiff } from './diff';
 import { registerDoctor } from './doctor';
 import { registerExport } from './export';
 import { registerGet } from './get';
@@ -25,7 +26,7 @@ import { registerWhy } from './why';
 type Register = (program: Command) => void;
 
 const SECTIONS: readonly (readonly [heading: string, registers: readonly Register[]])[] = [
-  ['Start here:', [registerUp, registerValidate, registerPlan]],
+  ['Start here:', [registerUp, registerValidate, registerPlan, registerDiff]],
   ['Show:', [registerGet, registerWhy, registerBoard]],
   ['Operate:', [registerPower, registerOperatorCommands]],
   ['Evidence:', [registerReport, registerExport, registerRecord]],

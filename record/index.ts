@@ -17,6 +17,7 @@ export { KeyError, signerOf, verifierOf, type RecordEntry, type Signer, type Ver
 export {
   deriveEvents,
   HistoryError,
+  planChanges,
   WITHOUT_MEANING,
   type Derived,
   type DeriveOptions,

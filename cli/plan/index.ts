@@ -12,8 +12,12 @@ import {
 } from '../options';
 import type { PlanOptions } from './options';
 import type * as Plan from './plan';
+import type * as PlatformViews from './platform';
 
 const action = (): typeof Plan => require('./plan') as typeof Plan;
+
+/** What is learned from the platform of a cluster; it takes a while to load. */
+export const platformViews = (): typeof PlatformViews => require('./platform') as typeof PlatformViews;
 
 /** Adds the command. */
 export function registerPlan(program: Command): void {

@@ -72,6 +72,8 @@ export interface TierItem {
   members: MemberItem[];
   /** Of a report: when what happened. */
   chart?: TierChart;
+  /** Of a report: from the start of the run until every member was where it should be. */
+  took?: number;
 }
 
 /** How many members stand where. */

@@ -101,11 +101,11 @@ function oneTier(id: string, tier: TierItem, tiers: number, { density, rows, par
 }
 
 function tierHead(id: string, tier: TierItem, tiers: number): Html {
-  const { index, mark, word, until, done, total, target, forecast } = tier;
+  const { index, mark, word, until, done, total, target, forecast, took } = tier;
   return markup`<div class="thead ${mark}" id="${id}">
     <h3>${shape(mark)}${index === undefined ? 'Members' : `Tier ${index + 1} of ${tiers}`}</h3>
     <p class="now">${word}${until !== undefined && markup` ${clock('down', until)}`}</p>
-    <p>${done} of ${total} done</p>
+    <p>${done} of ${total} done${took !== undefined && !target && ` after ${durationText(took)}`}</p>
     ${
       target &&
       markup`<p>

@@ -22,6 +22,7 @@ export function reportTiers(
     const own = members.filter(({ tier }) => tier === index);
     const items = own.map(({ item }) => item);
     const done = items.filter(({ mark }) => mark === 'Done').length;
+    const { took } = timesFor(timeline, own, frame.to);
     const target = tierTarget(timeline, index, own, frame.to);
     return {
       ...(timeline.plan && { index }),
@@ -29,6 +30,7 @@ export function reportTiers(
       done,
       total: own.length,
       ...(target && { target }),
+      ...(took !== undefined && took > 0 && { took }),
       members: items,
       chart: chartOf(timeline, index, own, target, frame),
     };

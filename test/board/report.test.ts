@@ -67,6 +67,7 @@ describe('a failover that got there', () => {
       gate: 'Ready',
       spans: [{ from: START + 1_000, powered: START + 25_000, to: START + 61_000, end: 'Done' }],
     });
+    expect([first?.took, second?.took]).toEqual([61_000, 300_000]);
     expect(second?.chart?.delays).toEqual([{ from: START + 61_000, to: START + 91_000 }]);
     expect(second?.chart?.rows[1]?.failures).toEqual([
       { at: START + 95_000, text: 'Transient: the host esx-07 is busy' },

@@ -5,7 +5,7 @@ import { PlatformError, type PowerRequest, type VirtualMachineState } from '../p
 import type { Binding, Bindings } from '../tracked';
 import type { VmFacts } from './facts';
 import type { Inventory } from './inventory';
-import type { Homes } from './placing';
+import type { Homes } from './placing/homes';
 import type { OperationRecord } from '../tracked';
 
 /**

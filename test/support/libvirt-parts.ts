@@ -29,6 +29,15 @@ export function withoutLibvirt(): string | undefined {
   return `${missing.join(', ')} not found: apt-get install --no-install-recommends ${LIBVIRT_PACKAGES.join(' ')}`;
 }
 
+/** The reason for which tests on ssh are skipped; undefined: they are not. */
+export function withoutSsh(): string | undefined {
+  const missing = ['sshd', 'ssh', 'ssh-keygen', 'virt-ssh-helper'].filter(
+    (name) => pathOf(name) === undefined,
+  );
+  if (missing.length === 0) return undefined;
+  return `${missing.join(', ')} not found: apt-get install --no-install-recommends openssh-server openssh-client libvirt-daemon`;
+}
+
 /** Where the daemon is. @throws Error with the packages where it is not installed. */
 export async function findLibvirt(): Promise<{ libvirtd: string }> {
   const libvirtd = pathOf('libvirtd');

@@ -79,8 +79,8 @@ const BUTTON = Buffer.from([
   ...[0xf4, 0xeb, 0xfd],
 ]);
 
-/** Starts a daemon; resolves once it answers. */
-export async function startLibvirt(): Promise<TestLibvirt> {
+/** Starts a daemon; resolves once it answers. `config`: lines of its configuration, with which it listens on the network too. */
+export async function startLibvirt({ config: lines }: { config?: string[] } = {}): Promise<TestLibvirt> {
   const { libvirtd } = await findLibvirt();
   const guest = await findGuest();
   // The path of a socket is short.
@@ -110,8 +110,12 @@ export async function startLibvirt(): Promise<TestLibvirt> {
   let output = '';
   let keeper: Daemon | undefined;
 
+  const configFile = path.join(dir, 'libvirtd.conf');
+  if (lines) writeFileSync(configFile, lines.join('\n'));
+  const args = ['--timeout', '86400', ...(lines ? ['--listen', '--config', configFile] : [])];
+
   async function start(): Promise<void> {
-    const started = spawn(libvirtd, ['--timeout', '86400'], {
+    const started = spawn(libvirtd, args, {
       ...as,
       cwd: dir,
       stdio: ['ignore', 'pipe', 'pipe'],

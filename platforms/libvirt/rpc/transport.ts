@@ -87,7 +87,9 @@ export function duplexOf(child: ReturnType<typeof spawn>): Duplex {
   });
   child.on('error', (error) => duplex.destroy(new ConnectionError(error.message)));
   child.on('close', (code) => {
-    const said = words.trim() === '' ? `it ended with ${code ?? 'a signal'}` : words.trim();
+    // ssh ends its lines as a terminal wants them.
+    const line = words.trim().replace(/\s+/g, ' ');
+    const said = line === '' ? `it ended with ${code ?? 'a signal'}` : line;
     duplex.destroy(new ConnectionError(`ssh: ${said}`));
   });
   return duplex;

@@ -33,7 +33,11 @@ describe('PLANNER-6: placing', () => {
 
   it('asks for those without a place, and tells what rules see of the others', () => {
     const tiers = [
-      tier([vm('a', { requests: rules }), seen('b', 'PoweredOff', 0, { requests: rules }), vm('c')]),
+      tier([
+        vm('a', { requests: rules }),
+        seen('b', 'PoweredOff', 0, { requests: rules, locator: 'uuid:b' }),
+        vm('c'),
+      ]),
     ];
     const starts: unknown[] = [];
     new World(undefined, undefined, (_run, { start }) => starts.push(...start)).send(plan(tiers, { beside }));
@@ -48,7 +52,7 @@ describe('PLANNER-6: placing', () => {
           ],
           beside: [
             { vm: ref('other'), labels: { app: 'db' } },
-            { vm: ref('b'), labels: { app: 'web' } },
+            { vm: { ...ref('b'), locator: 'uuid:b' }, labels: { app: 'web' } },
           ],
         },
       },

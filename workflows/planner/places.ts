@@ -189,9 +189,11 @@ function neighboursOf({ plan }: Run, requests: PlacementRequest[]): Neighbour[] 
   for (const { vm } of requests) placing[vm.name] = true;
   return [
     ...plan.beside.map(({ name, uid, ...seen }): Neighbour => ({ vm: { namespace, name, uid }, ...seen })),
-    ...machinesOf(plan).flatMap(({ name, uid, requests: { labels, affinity } = {} }): Neighbour[] => {
+    ...machinesOf(plan).flatMap((member): Neighbour[] => {
+      const { name, uid, requests: { labels, affinity } = {} } = member;
       if (uid === undefined || own(placing, name) || (!labels && !affinity)) return [];
-      return [{ vm: { namespace, name, uid }, ...(labels && { labels }), ...(affinity && { affinity }) }];
+      const vm = machineRef(namespace, member);
+      return [{ vm, ...(labels && { labels }), ...(affinity && { affinity }) }];
     }),
   ];
 }

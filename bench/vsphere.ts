@@ -3,11 +3,13 @@
  * end of its task on one stream), without Temporal. They take turns. The calls of a run are counted.
  */
 import pMap from 'p-map';
+import type { VirtualMachineRef } from '../contract';
 import { Observer } from '../platforms';
 import { VspherePlatform } from '../platforms/vsphere';
 import { element, managedObject, reference, SoapClient, type SoapOptions } from '../platforms/vsphere/soap';
 import { Stream } from '../platforms/vsphere/stream';
 import { startTemporal, type TestTemporal } from '../test/support/temporal';
+import { until } from '../test/support/until';
 import { startVcenter, type TestVcenter } from '../test/support/vsphere';
 import { report, rounds, run, spread, withSpread, type Figure } from './figures';
 import { startBenchWorker, TASK_QUEUE } from './lab';
@@ -26,6 +28,14 @@ async function create(vcenter: TestVcenter, prefix: string): Promise<Tiers> {
   const tiers = tiersOf(TIERS, VMS).map((names) => names.map((name) => `${prefix}-${name}`));
   await pMap(tiers.flat(), (name) => vcenter.create({ name }), { concurrency: 4 });
   return tiers;
+}
+
+/** Waits until the stream has shown VMs: places are given to what is known. */
+async function seen(platform: VspherePlatform, namespace: string, names: readonly string[]): Promise<void> {
+  const ref = (name: string): VirtualMachineRef => ({ namespace, name, uid: `uid-${name}` });
+  await until(async () =>
+    (await Promise.all(names.map((name) => platform.read(ref(name))))).every((vm) => vm),
+  );
 }
 
 async function destroy(vcenter: TestVcenter, tiers: Tiers): Promise<void> {
@@ -132,6 +142,7 @@ async function main(): Promise<void> {
   const [ours, floor]: [OurRun[], number[]] = [[], []];
   for (let round = 0; round < ROUNDS; round += 1) {
     const mine = await create(vcenter, `ours-${round}`);
+    await seen(platform, `ours-${round}`, mine.flat());
     ours.push(await runGroup(vcenter, temporal, `ours-${round}`, mine));
     await destroy(vcenter, mine);
     const loops = await create(vcenter, `floor-${round}`);

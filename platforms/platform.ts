@@ -137,6 +137,12 @@ export interface Platform {
     signal?: AbortSignal,
   ): Promise<VirtualMachineRef[]>;
   /**
+   * A group is gone: the platform removes what it keeps for that group alone, such as rules of DRS. Its VMs are left alone. May be repeated.
+   *
+   * @param caller as in {@link PlaceOptions}.
+   */
+  forget?(caller: string, signal?: AbortSignal): Promise<void>;
+  /**
    * Tells the platform which VMs manifests mean, where it cannot know that itself: its watch reports no others. Adds to what it was told
    * before; a VM replaces one of the same namespace and name. A watch that is open reports each of them.
    */

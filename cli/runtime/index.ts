@@ -12,7 +12,7 @@ export {
   watchSimulator,
   type RunningPlatform,
 } from './platform';
-export { isBuiltIn, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
+export { forgetGroup, isBuiltIn, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
 export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
 export { hostOptions } from './libvirt';
 export { vsphereConnection } from './vsphere';

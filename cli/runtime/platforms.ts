@@ -1,6 +1,6 @@
 /** The platforms of a process: the default one, and those that Platform objects describe. */
 import type { Logger } from 'pino';
-import type { PlatformObject } from '../../api';
+import type { ObjectName, PlatformObject } from '../../api';
 import type { Observers } from '../../platforms';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
@@ -90,6 +90,28 @@ export function openPlatforms(choice: PlatformsChoice, logger: Logger): RunningP
     },
   };
 }
+
+/** What tells all platforms of a process that a group was deleted. */
+export function forgetGroup(
+  { byDefault, others }: Pick<RunningPlatforms, 'byDefault' | 'others'>,
+  logger: Logger,
+): (group: ObjectName) => void {
+  return ({ namespace, name }) => {
+    const caller = lazy.contract().workflowId(namespace, name);
+    for (const { platform } of [byDefault, ...others.values()]) {
+      platform.forget?.(caller, AbortSignal.timeout(FORGETTING)).catch((error: unknown) => {
+        const group = `${namespace}/${name}`;
+        logger.warn(
+          { err: error, group, platform: platform.name },
+          'failed to remove what a platform keeps for a deleted group',
+        );
+      });
+    }
+  };
+}
+
+/** Milliseconds in which a platform forgets a group. */
+const FORGETTING = 60_000;
 
 function namesOf(platforms: readonly PlatformObject[], byDefault: string): NonNullable<Observers['names']> {
   try {

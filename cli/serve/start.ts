@@ -10,6 +10,7 @@ import {
   openPlatform,
   openPlatforms,
   readPlatforms,
+  forgetGroup,
   workerStarts,
   startBridgeBoard,
   startClusterBridge,
@@ -139,12 +140,19 @@ function notOfAPlatform(name: string, names: readonly string[]): CliError {
 async function startBridge(
   { paths, options, target, logger, running, health: { registry } }: StartInput,
   { client }: TemporalClient,
-  { observers, byDefault }: RunningPlatforms,
+  platforms: RunningPlatforms,
   cluster: WatchedCluster | undefined,
 ): Promise<void> {
+  const { observers, byDefault } = platforms;
   const placesAhead = byDefault.platform.name === 'vm-operator' && !cluster?.companion;
   const { countEvents, countRuns, showQueue, showRuns } = lazy.worker();
-  const common = { client, observers, logger, onEvent: countEvents(registry), onView: countRuns(registry) };
+  const count = countRuns(registry);
+  const forget = forgetGroup(platforms, logger);
+  const onView: typeof count = (group, view) => {
+    count(group, view);
+    if (!view) forget(group);
+  };
+  const common = { client, observers, logger, onEvent: countEvents(registry), onView };
   const onWaiting = (reason: string): void => void (running.waitsFor = reason);
   const bridge =
     options.source === 'kubernetes' && cluster

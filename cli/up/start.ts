@@ -5,6 +5,7 @@ import { writeRecord } from '../data-folder';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import {
+  forgetGroup,
   openPlatforms,
   startFolderBridge,
   startSimulatedPlatform,
@@ -99,9 +100,11 @@ async function startWorkers(
 
 async function startBridge(
   { paths, folder, logger, display, closers }: Session,
-  { observers }: RunningPlatforms,
+  platforms: RunningPlatforms,
   { temporal }: ConnectedTemporal,
 ): Promise<Bridge> {
+  const { observers } = platforms;
+  const forget = forgetGroup(platforms, logger);
   const running = await startFolderBridge({
     paths,
     folder,
@@ -109,7 +112,11 @@ async function startBridge(
     observers,
     logger,
     onEvent: (event) => display.event(event),
-    onView: (name, view) => (view ? display.show(view) : display.forget(name)),
+    onView: (name, view) => {
+      if (view) return display.show(view);
+      display.forget(name);
+      forget(name);
+    },
   });
   closers.push(() => running.stop());
   for (const view of running.views()) display.show(view);

@@ -31,7 +31,10 @@ export class Fleet implements Ground {
     this.places = new Places({
       solve,
       resolve: (vm) => bindings.resolve(vm),
-      fetch: (vm, signal) => this.fetch(vm, signal),
+      fetch: async (vms, signal) => {
+        const read = await Promise.all(vms.map((vm) => this.fetch(vm, signal)));
+        return new Map(read.flatMap((machine) => (machine ? [[machine.uuid, machine] as const] : [])));
+      },
       recordOf: ({ place }) => place,
       placementOf,
       isMovable: ({ at, on }) => !at && on.length > 1,
@@ -42,7 +45,10 @@ export class Fleet implements Ground {
           world: { hosts: hostsOf(sizes), standing: standingOn(machines.vms(), sizes) },
         };
       },
-      write: (machine, place, signal) => this.#writePlace(machine, place, signal),
+      write: async (machine, place, signal) => {
+        await this.#writePlace(machine, place, signal);
+        await this.fetch(machine.uuid, signal);
+      },
     });
     for (const options of hosts) this.#hosts.set(options.name, new Host(options, this.observations));
   }

@@ -24,8 +24,8 @@ export interface Asked<T extends FoundVm> {
 export interface PlacesOptions<T extends FoundVm> {
   solve: Solve;
   resolve(vm: VirtualMachineRef): Binding<T>;
-  /** Reads a VM anew, and has it told of. */
-  fetch(id: string, signal: AbortSignal | undefined): Promise<T | undefined>;
+  /** Reads VMs anew, and has them told of; those that are gone are left out. */
+  fetch(ids: readonly string[], signal: AbortSignal | undefined): Promise<ReadonlyMap<string, T>>;
   /** What is on record of its place. */
   recordOf(vm: T): PlaceRecord | undefined;
   /** Where it is, or would be started; undefined: it is to be placed first. */
@@ -37,7 +37,7 @@ export interface PlacesOptions<T extends FoundVm> {
     asked: readonly Asked<T>[],
     signal: AbortSignal | undefined,
   ): Promise<{ candidates: Candidate[]; world: Pick<World, 'hosts' | 'standing'> }>;
-  /** Writes the place of a VM. */
+  /** Writes the place of a VM, and has it told of. */
   write(vm: T, place: Omit<PlaceRecord, 'hosts' | 'at'>, signal: AbortSignal | undefined): Promise<void>;
 }
 
@@ -85,9 +85,11 @@ export class Places<T extends FoundVm> {
     signal: AbortSignal | undefined,
   ): Promise<VirtualMachineRef[]> {
     return this.#inTurn(async () => {
-      const free = await this.#each(vms, async (vm) =>
-        (await this.#release(vm, options, signal)) ? [vm] : [],
-      );
+      const there = await this.#fetch(vms, signal);
+      const free = await this.#each(vms, async (vm) => {
+        const found = there.get(this.#idOf(vm) ?? '');
+        return !found || (await this.#release(found, options, signal)) ? [vm] : [];
+      });
       return free.flat();
     });
   }
@@ -141,7 +143,7 @@ export class Places<T extends FoundVm> {
     });
   }
 
-  /** VMs that have a place, that need one, and that there are none of. @throws PlatformError as {@link #find} */
+  /** VMs that have a place, that need one, and that there are none of. @throws PlatformError as {@link #found} */
   async #look(
     requests: readonly PlacementRequest[],
     signal: AbortSignal | undefined,
@@ -150,7 +152,11 @@ export class Places<T extends FoundVm> {
     fresh: Asked<T>[];
     unplaced: { request: PlacementRequest; why: string }[];
   }> {
-    const found = await this.#each(requests, (request) => this.#find(request, signal));
+    const read = await this.#fetch(
+      requests.map(({ vm }) => vm),
+      signal,
+    );
+    const found = requests.map((request) => this.#found(request, read));
     const there = found.flatMap((each) => ('vm' in each ? [each] : []));
     return {
       kept: there.flatMap((each) => {
@@ -168,7 +174,7 @@ export class Places<T extends FoundVm> {
     const newer = record?.caller !== caller || (sequence ?? 0) > (record.sequence ?? 0);
     if (!this.#options.isMovable(vm) || record?.caller === undefined || !newer) return;
     const { hosts: _hosts, at: _at, ...place } = record;
-    await this.#write(vm, { ...place, caller, ...(sequence !== undefined && { sequence }) }, signal);
+    await this.#options.write(vm, { ...place, caller, ...(sequence !== undefined && { sequence }) }, signal);
   }
 
   async #solve(
@@ -177,10 +183,7 @@ export class Places<T extends FoundVm> {
     signal: AbortSignal | undefined,
   ): Promise<{ answer: PlacementAnswer; candidates: Candidate[] }> {
     const { candidates, world } = await this.#options.world(fresh, signal);
-    const idOf = (vm: VirtualMachineRef): string | undefined => {
-      const binding = this.#options.resolve(vm);
-      return 'vm' in binding ? binding.vm.id : undefined;
-    };
+    const idOf = (vm: VirtualMachineRef): string | undefined => this.#idOf(vm);
     const problem: PlacementProblem = problemOf(candidates, { ...world, beside, idOf });
     const seeded = { ...problem, ...(seed !== undefined && { seed }) };
     return { answer: await this.#options.solve(seeded, signal), candidates };
@@ -199,36 +202,34 @@ export class Places<T extends FoundVm> {
       ...(sequence !== undefined && { sequence }),
       ...(released && { released }),
     };
-    await this.#write(vm, place, signal);
-  }
-
-  async #write(
-    vm: T,
-    place: Omit<PlaceRecord, 'hosts' | 'at'>,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
     await this.#options.write(vm, place, signal);
-    await this.#options.fetch(vm.id, signal);
   }
 
   /** PLATFORM-4. Whether the VM has no place now. */
-  async #release(
-    vm: VirtualMachineRef,
-    options: ReleaseOptions,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
-    const binding = this.#options.resolve(vm);
-    if (!('vm' in binding)) return true;
-    const found = await this.#options.fetch(binding.vm.id, signal);
-    if (!found) return true;
-    if (!this.#options.isMovable(found)) return false;
-    const record = this.#options.recordOf(found);
-    if (this.#options.placementOf(found) && !(record && isReleasedBy(record, options))) return false;
+  async #release(vm: T, options: ReleaseOptions, signal: AbortSignal | undefined): Promise<boolean> {
+    if (!this.#options.isMovable(vm)) return false;
+    const record = this.#options.recordOf(vm);
+    if (this.#options.placementOf(vm) && !(record && isReleasedBy(record, options))) return false;
     const { caller, sequence } = options;
     const { released } = record ?? {};
     if (released?.caller !== caller || released.sequence < sequence)
-      await this.#write(found, { released: { caller, sequence } }, signal);
+      await this.#options.write(vm, { released: { caller, sequence } }, signal);
     return true;
+  }
+
+  #idOf(vm: VirtualMachineRef): string | undefined {
+    const binding = this.#options.resolve(vm);
+    return 'vm' in binding ? binding.vm.id : undefined;
+  }
+
+  #fetch(
+    vms: readonly VirtualMachineRef[],
+    signal: AbortSignal | undefined,
+  ): Promise<ReadonlyMap<string, T>> {
+    return this.#options.fetch(
+      vms.flatMap((vm) => this.#idOf(vm) ?? []),
+      signal,
+    );
   }
 
   #refuseLate(ref: VirtualMachineRef, vm: T, options: PlaceOptions): void {
@@ -237,13 +238,13 @@ export class Places<T extends FoundVm> {
   }
 
   /** @throws PlatformError where a VM that is not optional does not exist */
-  async #find(
+  #found(
     request: PlacementRequest,
-    signal: AbortSignal | undefined,
-  ): Promise<Asked<T> | { request: PlacementRequest; why: string }> {
+    read: ReadonlyMap<string, T>,
+  ): Asked<T> | { request: PlacementRequest; why: string } {
     const { vm: ref, optional } = request;
     const binding = this.#options.resolve(ref);
-    const vm = 'vm' in binding ? await this.#options.fetch(binding.vm.id, signal) : undefined;
+    const vm = 'vm' in binding ? read.get(binding.vm.id) : undefined;
     if (vm) return { request, vm };
     const reason =
       'missing' in binding ? binding.missing : 'ambiguous' in binding ? binding.ambiguous : 'it is gone';

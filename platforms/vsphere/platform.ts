@@ -22,18 +22,18 @@ import {
   type WatchSink,
 } from '../platform';
 import type { Scope } from './scope';
-import { readProperties } from './collector';
-import { factsOf, PLACE_ATTRIBUTE, RECORD_ATTRIBUTE, VM_PATHS, type VmFacts } from './facts';
+import { PLACE_ATTRIBUTE, RECORD_ATTRIBUTE, type VmFacts } from './facts';
 import { platformError } from './faults';
 import { Observations } from './observations';
 import { targetOf, type Ground } from './ground';
 import { readGuest } from './guest';
 import { Operation } from './operation';
 import { earlierIds, names, relay, Turns, untilOpen, writeRecord } from '../tracked';
+import { Reader } from './reader';
 import { Recorder, type RecordPlace } from './recorder';
 import { untilGone } from './leaving';
 import { Homes, VspherePlaces } from './placing';
-import { absent, superseded, unknownState } from './replies';
+import { absent, askingFor, superseded, unknownState } from './replies';
 import { element, orAborted, SoapClient, VimFault, type SoapOptions } from './soap';
 import { Stream } from './stream';
 
@@ -70,6 +70,7 @@ export class VspherePlatform implements Platform {
   readonly #observations: Observations;
   readonly #stream: Stream;
   readonly #ground: Ground;
+  readonly #reader: Reader;
   readonly #homes: Homes;
   readonly #places: VspherePlaces;
   readonly #turns = new Turns();
@@ -87,6 +88,7 @@ export class VspherePlatform implements Platform {
       onOverwritten: (operation, facts) => void this.#writeAgain(operation, facts),
       onBroken: options.onBroken ?? (() => undefined),
     });
+    this.#reader = new Reader(this.#client, [this.#recorder, this.#placeRecorder]);
     const { inventory, bindings } = this.#observations;
     const homes = (this.#homes = new Homes({
       ...{ inventory, overrideDrs, drsRules, recorder: this.#placeRecorder },
@@ -95,7 +97,8 @@ export class VspherePlatform implements Platform {
     this.#places = new VspherePlaces({
       ...{ client: this.#client, stream, solve: options.solve ?? solveInThread, bindings, inventory, homes },
       ...{ recorder: this.#placeRecorder, drsRules },
-      fetch: (id, signal) => this.#fetchTold(id, signal),
+      fetch: (ids, signal) => this.#fetchTold(ids, signal),
+      changed: (vm) => this.#observations.tell(vm),
     });
     this.#ground = {
       ...{ client: this.#client, stream },
@@ -151,7 +154,9 @@ export class VspherePlatform implements Platform {
     options: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
-    return this.#placing(requests.length, signal, () => this.#places.place(requests, options, signal));
+    return this.#placing(`places of ${requests.length} VMs`, signal, () =>
+      this.#places.place(requests, options, signal),
+    );
   }
 
   async preview(
@@ -159,7 +164,9 @@ export class VspherePlatform implements Platform {
     options: Pick<PlaceOptions, 'seed' | 'beside'>,
     signal?: AbortSignal,
   ): Promise<PlacementAnswer> {
-    return this.#placing(requests.length, signal, () => this.#places.preview(requests, options, signal));
+    return this.#placing(`places of ${requests.length} VMs`, signal, () =>
+      this.#places.preview(requests, options, signal),
+    );
   }
 
   async release(
@@ -167,36 +174,30 @@ export class VspherePlatform implements Platform {
     options: ReleaseOptions,
     signal?: AbortSignal,
   ): Promise<VirtualMachineRef[]> {
-    return this.#placing(vms.length, signal, () => this.#places.release(vms, options, signal));
+    return this.#placing(`places of ${vms.length} VMs`, signal, () =>
+      this.#places.release(vms, options, signal),
+    );
   }
 
-  async #placing<T>(vms: number, signal: AbortSignal | undefined, step: () => Promise<T>): Promise<T> {
+  async forget(caller: string, signal?: AbortSignal): Promise<void> {
+    return this.#placing(`rules for ${caller}`, signal, () => this.#places.forget(caller, signal));
+  }
+
+  async #placing<T>(what: string, signal: AbortSignal | undefined, step: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     await this.#ready(signal, () => this.#observations.synced);
     return orAborted(step(), signal).catch((error: unknown) => {
-      throw platformError(error, `places of ${vms} VMs`);
+      throw platformError(error, what);
     });
   }
 
   async answer(vm: VirtualMachineRef, answer: Answer, signal?: AbortSignal): Promise<void> {
     const bound = await this.#find(vm, signal);
     const facts = bound && (await this.#fetch(vm, bound.id, signal));
-    const { question } = facts ?? {};
-    if (!facts || question?.id !== answer.question)
-      throw new PlatformError(
-        'Permanent',
-        `VM ${virtualMachineKey(vm)} does not ask the question ${answer.question}`,
-      );
-    if (!question.choices.some(({ key }) => key === answer.choice)) {
-      const choices = question.choices.map(({ key, label }) => `${key} (${label})`).join(', ');
-      throw new PlatformError(
-        'Permanent',
-        `VM ${virtualMachineKey(vm)} takes one of ${choices}, not ${answer.choice}`,
-      );
-    }
+    const asking = askingFor(vm, facts, answer);
     const parameters = [element('questionId', answer.question), element('answerChoice', answer.choice)];
     await this.#client
-      .call({ type: 'VirtualMachine', id: facts.id }, 'AnswerVM', parameters, { signal })
+      .call({ type: 'VirtualMachine', id: asking.id }, 'AnswerVM', parameters, { signal })
       .catch((error: unknown) => Promise.reject(platformError(error, `VM ${virtualMachineKey(vm)}`)));
   }
 
@@ -311,25 +312,23 @@ export class VspherePlatform implements Platform {
     signal: AbortSignal | undefined,
   ): Promise<VmFacts | undefined> {
     try {
-      const read = await readProperties(this.#client, [{ type: 'VirtualMachine', id }], VM_PATHS, signal);
-      const properties = read.get(id);
-      const facts = properties && factsOf(id, properties);
-      for (const recorder of [this.#recorder, this.#placeRecorder])
-        if (facts && recorder.isUnsure(facts)) await orAborted(recorder.lookAgain(facts), signal);
-      return facts;
+      return (await this.#reader.read([id], signal)).get(id);
     } catch (error: unknown) {
       throw platformError(error, `VM ${virtualMachineKey(vm)}`);
     }
   }
 
-  /** Reads a VM, and has it told of. */
-  async #fetchTold(id: string, signal: AbortSignal | undefined): Promise<VmFacts | undefined> {
-    const known = this.#observations.bindings.holder(id);
-    const facts = await this.#fetch(known ?? { namespace: '', name: id, uid: id }, id, signal);
-    // The stream may be behind.
-    if (facts) this.#homes.recordOf(facts);
-    this.#observations.tell(id);
-    return facts;
+  /** Reads VMs, and has them told of. */
+  async #fetchTold(
+    ids: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<ReadonlyMap<string, VmFacts>> {
+    const vms = await this.#reader.read(ids, signal);
+    for (const vm of vms.values()) {
+      this.#homes.recordOf(vm);
+      this.#observations.tell(vm.id);
+    }
+    return vms;
   }
 
   #knownState(vm: VirtualMachineRef, facts: VmFacts, at: number): VirtualMachineState {

@@ -1,7 +1,7 @@
 /** What the platform answers where it does nothing. Pure. */
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import { virtualMachineKey } from '../observer';
-import { PlatformError, type PowerRequest, type VirtualMachineState } from '../platform';
+import { PlatformError, type Answer, type PowerRequest, type VirtualMachineState } from '../platform';
 import type { Binding, Bindings } from '../tracked';
 import type { VmFacts } from './facts';
 import type { Inventory } from './inventory';
@@ -76,4 +76,15 @@ export function unknownState(vm: VirtualMachineRef, { connection }: VmFacts): Pl
     'Transient',
     `the power state of VM ${virtualMachineKey(vm)} is not known: its connection state is ${connection}; look at its host`,
   );
+}
+
+/** The VM that asks what is answered. @throws PlatformError `Permanent` where it does not, or has no such choice */
+export function askingFor(vm: VirtualMachineRef, facts: VmFacts | undefined, answer: Answer): VmFacts {
+  const { question } = facts ?? {};
+  const key = virtualMachineKey(vm);
+  if (!facts || question?.id !== answer.question)
+    throw new PlatformError('Permanent', `VM ${key} does not ask the question ${answer.question}`);
+  if (question.choices.some((choice) => choice.key === answer.choice)) return facts;
+  const choices = question.choices.map((choice) => `${choice.key} (${choice.label})`).join(', ');
+  throw new PlatformError('Permanent', `VM ${key} takes one of ${choices}, not ${answer.choice}`);
 }

@@ -42,7 +42,7 @@ beforeAll(async () => {
       apiVersion: 'vmgroup.dev/v1alpha1',
       kind: 'Platform',
       metadata: { name: 'datacenter' },
-      spec: { vsphere: { address: vcenter.address.replace(/\/sdk$/, ''), caFile } },
+      spec: { vsphere: { address: vcenter.address.replace(/\/sdk$/, ''), caFile, drsRules: true } },
     }),
   );
   const reach = ['--temporal', temporal.address, '--platforms', 'platform.yaml', '--platform', 'datacenter'];
@@ -137,3 +137,73 @@ test.each([
     }
   },
 );
+
+/** A VM that is to be apart from the others of its namespace. */
+function vmApart(namespace: string, name: string): string {
+  const term = {
+    labelSelector: { matchLabels: { app: namespace } },
+    topologyKey: 'kubernetes.io/hostname',
+  };
+  const affinity = { vmAntiAffinity: { requiredDuringSchedulingPreferredDuringExecution: [term] } };
+  return stringify({
+    apiVersion: 'vmoperator.vmware.com/v1alpha5',
+    kind: 'VirtualMachine',
+    metadata: { name, namespace, labels: { app: namespace } },
+    spec: { groupName: 'shop', affinity },
+  });
+}
+
+test('DRS-3: DRS gets the rules of a group, and they go with the group, whose VMs stay on', async () => {
+  const names = ['ruled-1', 'ruled-2'];
+  for (const name of names) await vcenter.create({ name });
+  const file = path.join(dir, 'manifests', 'ruled.yaml');
+  const tiers = [{ members: names }];
+  const group = groupManifest({ namespace: 'ruled', name: 'shop', powerState: 'PoweredOn', tiers });
+  writeFileSync(file, [group, ...names.map((name) => vmApart('ruled', name))].join('---\n'));
+  const isOn = async (name: string): Promise<boolean> => (await vcenter.vm(name)).power === 'poweredOn';
+  await until(async () => (await isOn('ruled-1')) && isOn('ruled-2'), 'both to be on', { seconds: 90 });
+  const rules = await vcenter.rules();
+  expect(Object.values(rules).map((vms) => vms.sort())).toEqual([names]);
+  expect(Object.keys(rules)[0]).toMatch(/^vmgroup\/ruled\/shop /);
+  const handle = temporal.client.workflow.getHandle('vmgroup/ruled/shop');
+  expect(await handle.result()).toMatchObject({ outcome: 'Converged' });
+  rmSync(file);
+  await until(async () => Object.keys(await vcenter.rules()).length === 0, 'the rules to be gone', {
+    seconds: 60,
+  });
+  expect([await isOn('ruled-1'), await isOn('ruled-2')]).toEqual([true, true]);
+});
+
+test('G5, VSPHERE-10: without DRS members that are to be apart get hosts of their own, and a promise outlives the worker', async () => {
+  await vcenter.drs('off');
+  const names = ['apart-1', 'apart-2', 'apart-3'];
+  for (const name of names) await vcenter.create({ name, host: 'DC0_C0_H0' });
+  const tiers = [{ members: ['apart-1'], delay: '6s' }, { members: ['apart-2', 'apart-3'] }];
+  const write = (powerState: string): void => {
+    const group = groupManifest({ namespace: 'apart', name: 'shop', powerState, tiers });
+    writeFileSync(
+      path.join(dir, 'manifests', 'apart.yaml'),
+      [group, ...names.map((name) => vmApart('apart', name))].join('---\n'),
+    );
+  };
+  const places = async (): Promise<string[]> => {
+    const records = await Promise.all(
+      names.map(async (name) => (await vcenter.vm(name)).fields['vmgroup.place']),
+    );
+    return records.map((record) => (JSON.parse(record ?? '{}') as { host?: string }).host ?? '');
+  };
+  write('PoweredOn');
+  const isOn = async (name: string): Promise<boolean> => (await vcenter.vm(name)).power === 'poweredOn';
+  await until(() => isOn('apart-1'), 'the first tier', { seconds: 90 });
+  const promised = await places();
+  expect([...promised].sort()).toEqual(['DC0_C0_H0', 'DC0_C0_H1', 'DC0_C0_H2']);
+  await worker.kill();
+  await worker.restart();
+  const handle = temporal.client.workflow.getHandle('vmgroup/apart/shop');
+  expect(await handle.result()).toMatchObject({ outcome: 'Converged', exceptions: [] });
+  const hosts = await Promise.all(names.map(async (name) => (await vcenter.vm(name)).host));
+  expect(hosts).toEqual(promised);
+  for (const name of names)
+    expect(await vcenter.vm(name)).toMatchObject({ operations: 1, effects: ['poweredOn'] });
+  expect(await places()).toEqual(promised);
+});

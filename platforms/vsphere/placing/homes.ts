@@ -30,7 +30,7 @@ export interface HomesOptions {
 /** Where VMs are. */
 export class Homes {
   readonly #options: HomesOptions;
-  /** What was read directly, until the stream shows something newer. */
+  /** What was read or written directly, until the stream shows something newer. */
   readonly #newest = new Map<string, PlaceRecord>();
 
   constructor(options: HomesOptions) {
@@ -61,6 +61,11 @@ export class Homes {
     if (!shown || (known && known.at > shown.at)) return known;
     this.#newest.set(vm.id, shown);
     return shown;
+  }
+
+  /** A record was written, which the stream is about to show. */
+  wrote(vm: string, record: PlaceRecord): void {
+    this.#newest.set(vm, record);
   }
 
   /** The VM is gone. */

@@ -28,8 +28,10 @@ export interface VspherePlacesOptions {
   homes: Homes;
   /** Writes places on record. */
   recorder: Recorder;
-  /** Reads a VM anew; undefined: the server does not have it. */
-  fetch(id: string, signal: AbortSignal | undefined): Promise<VmFacts | undefined>;
+  /** Reads VMs anew, and has them told of; those that are gone are left out. */
+  fetch(ids: readonly string[], signal: AbortSignal | undefined): Promise<ReadonlyMap<string, VmFacts>>;
+  /** Has a VM told of. */
+  changed(vm: string): void;
   /** Rules of DRS are made from affinity rules. */
   drsRules: boolean;
 }
@@ -50,7 +52,7 @@ export class VspherePlaces {
     this.#places = new Places({
       solve: options.solve,
       resolve: (vm) => options.bindings.resolve(vm),
-      fetch: (id, signal) => options.fetch(id, signal),
+      fetch: (ids, signal) => options.fetch(ids, signal),
       recordOf: (vm) => homes.recordOf(vm),
       placementOf: (vm) => homes.placementOf(vm),
       isMovable: ({ id, power }) => power === 'PoweredOff' && homes.placerOf(id) === 'Solver',
@@ -58,6 +60,8 @@ export class VspherePlaces {
       write: async (vm, place, signal) => {
         const record = { ...place, ...homes.after(vm), hosts: [], at: Date.now() };
         await recorder.write(vm, writePlace(record, vm.uuid), signal);
+        homes.wrote(vm.id, record);
+        options.changed(vm.id);
       },
     });
   }
@@ -135,6 +139,14 @@ export class VspherePlaces {
     });
     const free = new Set([...freed, ...off].map(({ uid }) => uid));
     return vms.filter(({ uid }) => free.has(uid));
+  }
+
+  /** Removes the rules for a caller, in all clusters. @throws VimFault, TransportError */
+  async forget(caller: string, signal: AbortSignal | undefined): Promise<void> {
+    const prefix = prefixOf(caller);
+    for (const { object } of this.#options.inventory.objects('ClusterComputeResource'))
+      if (this.#ours(object.id).some(({ name }) => name.startsWith(prefix)))
+        await this.#rules.set(object.id, caller, [], signal);
   }
 
   /** A VM is off, or is about to be: rules of DRS that are ours are no longer about it. */

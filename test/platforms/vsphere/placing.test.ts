@@ -308,6 +308,26 @@ describe('where DRS places', () => {
     }, drsRules);
   });
 
+  test('DRS-3: a group that is gone leaves no rule, and rules of others stay', async () => {
+    const vms = [await newVm(), await newVm()];
+    await vcenter.drs('fullyAutomated');
+    await withProcess(async ({ platform }) => {
+      platform.track(vms);
+      const requests = vms.map((vm) => asks(vm, 'web', apart('web')));
+      await platform.place(requests, once());
+      await platform.place(requests, { ...once(), caller: 'vmgroup/prod/shop-2' });
+      await until(async () => {
+        await platform.forget(CALLER);
+        return Object.keys(await vcenter.rules()).length === 1;
+      }, 'the rule to be gone');
+      expect(Object.keys(await vcenter.rules())[0]).toMatch(/^vmgroup\/prod\/shop-2 /);
+      await until(async () => {
+        await platform.forget('vmgroup/prod/shop-2');
+        return Object.keys(await vcenter.rules()).length === 0;
+      });
+    }, drsRules);
+  });
+
   test('without drsRules no rule is made, and a VM has its place', async () => {
     const vms = [await newVm(), await newVm()];
     await vcenter.drs('fullyAutomated');

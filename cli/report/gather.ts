@@ -9,6 +9,7 @@ import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import type { RecordOptions, TemporalOptions } from '../options';
 import { openReader } from '../record';
+import { recordedRuns } from './recorded-runs';
 import { temporalRuns, type EventsByRun } from './temporal-runs';
 
 /** Runs, and where each of them was read. */
@@ -67,21 +68,10 @@ async function fromTemporal(name: RunName, options: TemporalOptions): Promise<Ev
   }
 }
 
-async function fromRecord({ workflowId }: RunName, options: RecordOptions): Promise<EventsByRun> {
+async function fromRecord(name: RunName, options: RecordOptions): Promise<EventsByRun> {
   const reader = await openReader(options);
   try {
-    let root: { namespace: string; name: string } | undefined;
-    for await (const { event } of reader.entries({ workflowId, kinds: ['ExecutionStarted'] }))
-      if ('run' in event) root = { namespace: event.run.namespace, name: event.run.root };
-    const runs: EventsByRun = new Map();
-    if (!root) return runs;
-    for await (const { event } of reader.entries({ root })) {
-      if (!('run' in event)) continue;
-      const known = runs.get(event.run.runId);
-      if (known) known.push(event);
-      else runs.set(event.run.runId, [event]);
-    }
-    return runs;
+    return await recordedRuns(reader, name);
   } finally {
     await reader.close();
   }

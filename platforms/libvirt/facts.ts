@@ -112,7 +112,7 @@ const parser = new XMLParser({ parseTagValue: false, trimValues: true, ignoreDec
 const MAX_ELEMENT = 10_000;
 
 /** The text in an element of ours; undefined where it is something else. */
-function textIn(xml: string | undefined): string | undefined {
+export function textIn(xml: string | undefined): string | undefined {
   if (xml === undefined || xml.length > MAX_ELEMENT) return undefined;
   try {
     const [text] = Object.values(parser.parse(xml) as Record<string, unknown>);

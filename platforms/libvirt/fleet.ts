@@ -10,6 +10,7 @@ import type { Ground } from './ground';
 import { Host, type HostOptions } from './host';
 import { homeOf, machineOf, placementOf, type Machine, type OnHost } from './machines';
 import { Observations } from './observations';
+import { readOthers } from './place-review';
 import { candidateOf, hostsOf, standingOn } from './placing';
 
 /** The hosts, followed from the start until `close`. */
@@ -48,6 +49,11 @@ export class Fleet implements Ground {
       write: async (machine, place, signal) => {
         await this.#writePlace(machine, place, signal);
         await this.fetch(machine.uuid, signal);
+      },
+      review: async (own, where, signal) => {
+        const known = [...machines.vms()];
+        const daemonOf = (host: string): Promise<Daemon> => this.daemon(host);
+        return standingOn(await readOthers(known, own, where, daemonOf, signal), this.#sizes());
       },
     });
     for (const options of hosts) this.#hosts.set(options.name, new Host(options, this.observations));

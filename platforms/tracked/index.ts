@@ -13,5 +13,6 @@ export { untilOpen } from './opening';
 export { relay } from './relay';
 export { Turns } from './turns';
 export { readPlace, writePlace, type PlaceRecord } from './place-record';
-export { Places, type Asked } from './places';
+export type { Asked } from './claims';
+export { Places } from './places';
 export type { Candidate, Standing, World } from './placing';

@@ -14,6 +14,8 @@ export interface PlaceRecord {
   /** Who asked for it; absent: it is firm. */
   caller?: string;
   sequence?: number;
+  /** Not given to anybody yet: its process still compares it with what others have written meanwhile. */
+  tentative?: true;
   /** The last release. */
   released?: { caller: string; sequence: number };
   /** The hosts on which the VM was defined then, on a platform that asks. */
@@ -39,12 +41,12 @@ export function readPlace(text: string | undefined, uuid: string): PlaceRecord |
     return undefined;
   }
   if (typeof written !== 'object' || written === null) return undefined;
-  const { vm, host, by, seq, released, on, after, at } = written as Record<string, unknown>;
+  const { vm, host, by, seq, tentative, released, on, after, at } = written as Record<string, unknown>;
   if (vm !== uuid) return undefined;
   const claim = typeof by === 'string' ? { caller: by, ...(isSequence(seq) && { sequence: seq }) } : {};
   const release = readRelease(released);
   return {
-    ...(typeof host === 'string' && { host, ...claim }),
+    ...(typeof host === 'string' && { host, ...claim, ...(tentative === true && { tentative }) }),
     ...(release && { released: release }),
     ...(typeof after === 'string' && { after }),
     hosts: Array.isArray(on) ? on.filter((each) => typeof each === 'string').slice(0, MAX_HOSTS) : [],
@@ -60,11 +62,11 @@ function readRelease(written: unknown): PlaceRecord['released'] {
 
 /** The text of a record. @throws RangeError where it is too long. */
 export function writePlace(
-  { host, caller, sequence, released, hosts, after, at }: PlaceRecord,
+  { host, caller, sequence, tentative, released, hosts, after, at }: PlaceRecord,
   uuid: string,
 ): string {
   const text = JSON.stringify({
-    ...{ vm: uuid, host, by: caller, seq: sequence, after, at },
+    ...{ vm: uuid, host, by: caller, seq: sequence, tentative, after, at },
     ...(hosts.length > 0 && { on: hosts }),
     ...(released && { released: { by: released.caller, seq: released.sequence } }),
   });

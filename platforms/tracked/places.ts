@@ -3,22 +3,28 @@
  *
  * TRACKED-2: within the process one call for places at a time; each counts the places on record and the VMs that run. A place is on record before
  *     the call ends.
+ * TRACKED-3: where the platform can be reviewed, two processes that place at the same moment never promise the same room twice, nor break a required
+ *     rule together. A process writes its places as tentative, then reads those of others on the same hosts: of two that write, at least one sees the
+ *     other. If its own may not stand beside them, it takes them back and begins again after a random pause. A tentative place counts for others, and
+ *     is found anew by the next call for its VM.
  */
 import pMap from 'p-map';
 import type { Placement } from '../../api';
 import type { Neighbour, PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
-import type { PlacementAnswer, PlacementProblem, Solve, VmPlacement } from '../../placement';
+import {
+  mistakes,
+  type PlacementAnswer,
+  type PlacementProblem,
+  type Solve,
+  type VmPlacement,
+} from '../../placement';
 import { virtualMachineKey } from '../observer';
 import { lateCallMessage, PlatformError, type PlaceOptions, type ReleaseOptions } from '../platform';
 import type { Binding, FoundVm } from './bindings';
+import { claimsOf, type Asked, type Claim } from './claims';
 import { isLate, isReleasedBy, type PlaceRecord } from './place-record';
-import { problemOf, withoutStandIns, type Candidate, type World } from './placing';
-
-/** A VM with the request for its place. */
-export interface Asked<T extends FoundVm> {
-  request: PlacementRequest;
-  vm: T;
-}
+import { sleep } from '../sleep';
+import { problemOf, withoutStandIns, type Candidate, type Standing, type World } from './placing';
 
 /** What places work with. */
 export interface PlacesOptions<T extends FoundVm> {
@@ -37,12 +43,32 @@ export interface PlacesOptions<T extends FoundVm> {
     asked: readonly Asked<T>[],
     signal: AbortSignal | undefined,
   ): Promise<{ candidates: Candidate[]; world: Pick<World, 'hosts' | 'standing'> }>;
+  /**
+   * The VMs that take room now, with what other processes have promised on these hosts since; absent: that cannot be asked, and is not compared.
+   *
+   * @param own Ids of VMs whose places this process has just written.
+   */
+  review?(
+    own: ReadonlySet<string>,
+    hosts: ReadonlySet<string>,
+    signal: AbortSignal | undefined,
+  ): Promise<Standing[]>;
   /** Writes the place of a VM, and has it told of. */
   write(vm: T, place: Omit<PlaceRecord, 'hosts' | 'at'>, signal: AbortSignal | undefined): Promise<void>;
 }
 
+/** What a solution was found for. */
+interface Posed {
+  candidates: Candidate[];
+  world: Pick<World, 'hosts' | 'standing'>;
+}
+
 /** VMs that are read or written at a time. */
 const AT_ONCE = 8;
+/** Attempts of one call to find places that those of other processes leave room for. */
+const ATTEMPTS = 6;
+/** Milliseconds; the pause before the second attempt is twice this at most, and twice as much before each further one. */
+const FIRST_PAUSE = 50;
 
 /** Gives places and takes them back. */
 export class Places<T extends FoundVm> {
@@ -121,26 +147,80 @@ export class Places<T extends FoundVm> {
     return requests.map(({ vm }) => results.get(vm.uid) ?? { vm, unplaced: 'no place was found' });
   }
 
-  /** Finds places, and promises them. @throws PlatformError `NoCapacity` */
+  /** Finds places, and promises them. @throws PlatformError `NoCapacity`; `Transient` if others take them each time */
   async #give(
     fresh: readonly Asked<T>[],
     options: PlaceOptions,
     results: Map<string, PlacementResult>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { answer } = await this.#solve(fresh, options, signal);
-    if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
-    const byUid = new Map(fresh.map((each) => [each.request.vm.uid, each]));
-    for (const { uid, message } of answer.unplaced ?? []) {
-      const { request } = byUid.get(uid) ?? {};
-      if (request) results.set(uid, { vm: request.vm, unplaced: message });
+    for (let attempt = 1; ; attempt += 1) {
+      const { answer, ...posed } = await this.#solve(fresh, options, signal);
+      if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
+      const claims = claimsOf(fresh, answer.placements, (vm) => this.#options.recordOf(vm), options);
+      if (await this.#claim(claims, posed, options, signal)) {
+        for (const { request, placement } of claims)
+          results.set(request.vm.uid, {
+            vm: request.vm,
+            placement: { zoneID: placement.zoneID, ...nodeOf(placement) },
+          });
+        const byUid = new Map(fresh.map(({ request }) => [request.vm.uid, request.vm]));
+        for (const { uid, message } of answer.unplaced ?? []) {
+          const vm = byUid.get(uid);
+          if (vm) results.set(uid, { vm, unplaced: message });
+        }
+        return;
+      }
+      if (attempt === ATTEMPTS)
+        throw new PlatformError(
+          'Transient',
+          `other processes place VMs on the same hosts at the same time: ${ATTEMPTS} attempts met theirs`,
+        );
+      await sleep(Math.random() * FIRST_PAUSE * 2 ** attempt, signal ?? new AbortController().signal);
+      signal?.throwIfAborted();
     }
-    await this.#each(answer.placements, async ({ uid, placement }) => {
-      const { request, vm } = byUid.get(uid) ?? {};
-      if (!request || !vm) return;
-      await this.#promise(vm, placement, options, signal);
-      results.set(uid, { vm: request.vm, placement: { zoneID: placement.zoneID, ...nodeOf(placement) } });
-    });
+  }
+
+  /** Writes places, and keeps them if they may stand beside what others have written meanwhile. Whether it does; TRACKED-3. */
+  async #claim(
+    claims: readonly Claim<T>[],
+    posed: Posed,
+    options: PlaceOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const given = this.#options;
+    if (!given.review) {
+      await this.#each(claims, ({ vm, place }) => given.write(vm, place, signal));
+      return true;
+    }
+    let stands = false;
+    try {
+      await this.#each(claims, ({ vm, place }) =>
+        this.#options.write(vm, { ...place, tentative: true }, signal),
+      );
+      const own = new Set(claims.map(({ vm }) => vm.id));
+      const hosts = new Set(claims.map(({ placement }) => placement.node ?? placement.zoneID));
+      const standing = await given.review(own, hosts, signal);
+      const candidates = posed.candidates.filter(({ id }) => own.has(id));
+      const problem = this.#problem(candidates, { ...posed.world, standing }, options.beside);
+      stands =
+        mistakes(
+          problem,
+          claims.map(({ request: { vm }, placement }) => ({ ...vm, placement })),
+        ).length === 0;
+      if (stands) await this.#each(claims, ({ vm, place }) => this.#options.write(vm, place, signal));
+      return stands;
+    } finally {
+      if (!stands) await this.#each(claims, (claim) => this.#takeBack(claim).catch(() => undefined));
+    }
+  }
+
+  /** Unless another one has written since. One that cannot be taken back stays tentative. */
+  async #takeBack({ vm: { id }, place }: Claim<T>): Promise<void> {
+    const vm = (await this.#options.fetch([id], undefined)).get(id);
+    const is = vm && this.#options.recordOf(vm);
+    if (!vm || !is?.tentative || is.host !== place.host || is.caller !== place.caller) return;
+    await this.#options.write(vm, { ...(place.released && { released: place.released }) }, undefined);
   }
 
   /** VMs that have a place, that need one, and that there are none of. @throws PlatformError as {@link #found} */
@@ -160,12 +240,18 @@ export class Places<T extends FoundVm> {
     const there = found.flatMap((each) => ('vm' in each ? [each] : []));
     return {
       kept: there.flatMap((each) => {
-        const placement = this.#options.placementOf(each.vm);
+        const placement = this.#placementOf(each.vm);
         return placement ? [{ ...each, placement }] : [];
       }),
-      fresh: there.filter(({ vm }) => !this.#options.placementOf(vm)),
+      fresh: there.filter(({ vm }) => !this.#placementOf(vm)),
       unplaced: found.flatMap((each) => ('why' in each ? [each] : [])),
     };
+  }
+
+  /** Its place; a tentative one is none yet. */
+  #placementOf(vm: T): Placement | undefined {
+    const given = this.#options;
+    return given.isMovable(vm) && given.recordOf(vm)?.tentative ? undefined : given.placementOf(vm);
   }
 
   /** A place that was only promised is promised to whoever asks last. */
@@ -181,28 +267,19 @@ export class Places<T extends FoundVm> {
     fresh: readonly Asked<T>[],
     { seed, beside = [] }: { seed?: number | undefined; beside?: readonly Neighbour[] | undefined },
     signal: AbortSignal | undefined,
-  ): Promise<{ answer: PlacementAnswer; candidates: Candidate[] }> {
+  ): Promise<Posed & { answer: PlacementAnswer }> {
     const { candidates, world } = await this.#options.world(fresh, signal);
-    const idOf = (vm: VirtualMachineRef): string | undefined => this.#idOf(vm);
-    const problem: PlacementProblem = problemOf(candidates, { ...world, beside, idOf });
+    const problem = this.#problem(candidates, world, beside);
     const seeded = { ...problem, ...(seed !== undefined && { seed }) };
-    return { answer: await this.#options.solve(seeded, signal), candidates };
+    return { answer: await this.#options.solve(seeded, signal), candidates, world };
   }
 
-  async #promise(
-    vm: T,
-    placement: Placement,
-    { caller, sequence }: PlaceOptions,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const { released } = this.#options.recordOf(vm) ?? {};
-    const place = {
-      host: placement.node ?? placement.zoneID,
-      caller,
-      ...(sequence !== undefined && { sequence }),
-      ...(released && { released }),
-    };
-    await this.#options.write(vm, place, signal);
+  #problem(
+    candidates: readonly Candidate[],
+    world: Posed['world'],
+    beside: readonly Neighbour[] = [],
+  ): PlacementProblem {
+    return problemOf(candidates, { ...world, beside, idOf: (vm) => this.#idOf(vm) });
   }
 
   /** PLATFORM-4. Whether the VM has no place now. */

@@ -57,7 +57,8 @@ async function besideFolder(after: Manifests, options: RunningOptions): Promise<
   const { manifests: before } = await readManifests(running.manifests);
   const views = await loadViews(undefined, options, 'none').catch(() => []);
   const simulator = options.simulator ?? running.simulator?.address;
-  const seen = { ...viewedVms(views), ...(simulator !== undefined && (await simulatedVms(simulator))) };
+  const viewed = viewedVms(views);
+  const seen = simulator === undefined ? viewed : detailed(viewed, await simulatedVms(simulator));
   return {
     ...{ before, after, views, placesAhead: false },
     names: await namesOf(before, after, options),
@@ -106,6 +107,19 @@ function viewedVms(views: readonly GroupView[]): Seen {
             ],
       ),
     ),
+  );
+}
+
+/**
+ * With what the simulator says of the same VMs in the same state, such as whether they are ready. A simulator at the address may be another
+ * one than that of the bridge.
+ */
+function detailed(viewed: Seen, simulated: Seen): Seen {
+  return Object.fromEntries(
+    Object.entries(viewed).map(([name, status]) => {
+      const known = own(simulated, name);
+      return [name, known?.powerState === status.powerState ? known : status];
+    }),
   );
 }
 

@@ -56,6 +56,9 @@ test('the VMs that a change would touch, in their order, are those that it touch
     { group: 'prod/app', change: 'Changed', touched: ['db-2', 'web-2'], untouched: 2, end: 2_000 },
     { group: 'prod/other', change: 'Unchanged', steps: [] },
   ]);
+  // Without the platform, VMs are as the bridge saw them last.
+  const away = await diff('changed', '-o', 'json', '--simulator', 'http://127.0.0.1:1');
+  expect(JSON.parse(away.stdout)).toEqual(found);
   const table = await diff('changed');
   expect(table.stdout).toMatch(/^prod\/app: changed\n {2}joined: db-2, web-2\n/);
   expect(table.stdout).toMatch(/^\+2s +app +2 +PowerOn +web-2 /m);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { parseManifests, type Manifests } from '../../api';
 import type { CheckResult } from '../../cli/doctor/check-result';
-import { otherDrivers } from '../../cli/doctor/kubevirt-drivers';
+import { otherDrivers } from '../../cli/doctor/platforms/kubevirt-drivers';
 import { RESOURCES, type KubernetesObject } from '../../kubernetes';
 import { buildWhenStale, vmgroup, type Result } from '../cli/vmgroup';
 import { Kubevirt } from '../support/kubevirt';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { parseManifests, type Manifests } from '../../api';
 import type { CheckResult } from '../../cli/doctor/check-result';
-import { judgeFleet, judgeHost, type SurveyedHost } from '../../cli/doctor/libvirt';
+import { judgeFleet, judgeHost, type SurveyedHost } from '../../cli/doctor/platforms/libvirt';
 import { buildWhenStale, vmgroup, type Result } from '../cli/vmgroup';
 import { startLibvirt, type TestLibvirt } from '../support/libvirt';
 import { withoutLibvirt } from '../support/libvirt-parts';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { VsphereSettings } from '../../../api';
 import type { CheckResult } from '../../../cli/doctor/check-result';
 import { checkPlatforms } from '../../../cli/doctor/platforms';
-import { checkVsphere } from '../../../cli/doctor/vsphere';
+import { checkVsphere } from '../../../cli/doctor/platforms/vsphere';
 import { privilegesFor } from '../../../platforms/vsphere';
 import { startVcenter, type TestVcenter } from '../../support/vsphere';
 

@@ -1,12 +1,12 @@
 /** Checks of a vCenter or an ESXi host: connection, certificate, login, privileges, VMs, and what else powers them. */
-import { firstFew, type VsphereSettings } from '../../api';
-import type { ExistingOrder } from '../../platforms';
-import type { MissingPrivilege, Survey, VsphereInventory } from '../../platforms/vsphere';
-import { CliError, messageOf } from '../errors';
-import * as lazy from '../lazy';
-import { counted } from '../output';
-import { vsphereConnection } from '../runtime';
-import type { CheckResult, Judgement } from './check-result';
+import { firstFew, type VsphereSettings } from '../../../api';
+import type { ExistingOrder } from '../../../platforms';
+import type { MissingPrivilege, Survey, VsphereInventory } from '../../../platforms/vsphere';
+import { CliError, messageOf } from '../../errors';
+import * as lazy from '../../lazy';
+import { counted } from '../../output';
+import { vsphereConnection } from '../../runtime';
+import type { CheckResult, Judgement } from '../check-result';
 
 /** Most names in one message. */
 const NAMES = 5;

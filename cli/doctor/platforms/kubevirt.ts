@@ -1,16 +1,16 @@
 /** Checks of a cluster with KubeVirt: its API, its version, the actions that it serves, the rights of a worker, and who else powers VMs. */
-import { firstFew, own, type PlatformSettings } from '../../api';
-import type { ApiServer } from '../../kubernetes';
-import { connectCluster } from '../connections';
-import { CliError, messageOf } from '../errors';
-import * as lazy from '../lazy';
-import { counted } from '../output';
-import { checkRights } from './access';
-import type { CheckResult, Judgement } from './check-result';
-import { isKubernetesError } from './kubernetes-error';
+import { firstFew, own, type PlatformSettings } from '../../../api';
+import type { ApiServer } from '../../../kubernetes';
+import { connectCluster } from '../../connections';
+import { CliError, messageOf } from '../../errors';
+import * as lazy from '../../lazy';
+import { counted } from '../../output';
+import { checkRights } from '../access';
+import type { CheckResult, Judgement } from '../check-result';
+import { isKubernetesError } from '../kubernetes-error';
 import { otherDrivers } from './kubevirt-drivers';
-import type { ClusterDoctorOptions } from './options';
-import { KUBEVIRT_PERMISSIONS } from './permissions';
+import type { ClusterDoctorOptions } from '../options';
+import { KUBEVIRT_PERMISSIONS } from '../permissions';
 
 /** VMs of which it is looked who else powers them. */
 const MOST = 500;

@@ -1,5 +1,5 @@
 /** Who else decides whether VMs of KubeVirt run. Pure. */
-import type { KubernetesObject } from '../../kubernetes';
+import type { KubernetesObject } from '../../../kubernetes';
 
 /** Something that drives VMs. */
 export interface OtherDriver {

@@ -1,11 +1,11 @@
 /** Checks of platforms that Platform objects describe. */
-import type { PlatformObject, PlatformSettings } from '../../api';
-import { CliError } from '../errors';
-import { readPlatforms } from '../runtime';
-import type { CheckResult } from './check-result';
+import type { PlatformObject, PlatformSettings } from '../../../api';
+import { CliError } from '../../errors';
+import { readPlatforms } from '../../runtime';
+import type { CheckResult } from '../check-result';
 import { checkKubevirt } from './kubevirt';
 import { checkLibvirt } from './libvirt';
-import type { ClusterDoctorOptions } from './options';
+import type { ClusterDoctorOptions } from '../options';
 import { checkVsphere } from './vsphere';
 
 /** Types that have checks. */

@@ -1,12 +1,12 @@
 /** Checks of libvirt hosts: whether they are reached, their versions, rights, and what of their VMs keeps groups from being powered in order. */
 import { existsSync } from 'node:fs';
-import { firstFew, type LibvirtHost, type LibvirtSettings } from '../../api';
-import type { HostSurvey } from '../../platforms/libvirt';
-import { messageOf } from '../errors';
-import * as lazy from '../lazy';
-import { counted } from '../output';
-import { hostOptions } from '../runtime';
-import type { CheckResult, Judgement } from './check-result';
+import { firstFew, type LibvirtHost, type LibvirtSettings } from '../../../api';
+import type { HostSurvey } from '../../../platforms/libvirt';
+import { messageOf } from '../../errors';
+import * as lazy from '../../lazy';
+import { counted } from '../../output';
+import { hostOptions } from '../../runtime';
+import type { CheckResult, Judgement } from '../check-result';
 
 /** A host with what was found there. */
 export interface SurveyedHost extends Pick<LibvirtHost, 'name' | 'ssh' | 'tls'> {

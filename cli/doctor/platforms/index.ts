@@ -1,0 +1,2 @@
+/** Checks of platforms: `vmgroup doctor --platform`. */
+export { checkPlatforms } from './check-platforms';

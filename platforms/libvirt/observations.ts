@@ -1,9 +1,8 @@
 /** What is known of all VMs, and who is told: the listener of all hosts. */
 import type { VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
-import { virtualMachineKey } from '../observer';
 import type { VirtualMachineState, WatchSink } from '../platform';
-import { Bindings, readRecord, type OperationRecord } from '../tracked';
+import { Audience, readRecord, type Bindings, type OperationRecord } from '../tracked';
 import type { DomainFacts } from './facts';
 import type { Host, HostListener } from './host';
 import { homeOf, Machines, type Machine } from './machines';
@@ -26,22 +25,23 @@ export class Observations implements HostListener {
   /** The last operation of this process on each VM. */
   readonly operations = new Map<string, Operation>();
   readonly #options: ObservationOptions;
-  readonly #sinks = new Set<WatchSink>();
-  readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #audience: Audience<Machine>;
   readonly #lastStatus = new Map<string, VirtualMachineStatus>();
-  readonly #lastTold = new Map<string, string>();
   readonly #newest = new Map<string, OperationRecord>();
   readonly #overdue = new Map<string, { operation: string; timer: NodeJS.Timeout; due: boolean }>();
-  readonly #liveListeners = new Set<(error?: { reason: unknown }) => void>();
   /** Hosts that were listed, or could not be reached. */
   readonly #tried = new Set<string>();
-  #bound = new Map<string, { vm: string; ref: VirtualMachineRef }>();
   #synced = false;
 
   constructor(names: readonly string[], options: ObservationOptions) {
     this.#options = options;
     this.machines = new Machines(names);
-    this.bindings = new Bindings(this.machines);
+    this.#audience = new Audience({
+      inventory: this.machines,
+      get: (vm) => this.machines.get(vm),
+      stateOf: (ref, machine) => this.stateOf(ref, machine),
+    });
+    this.bindings = this.#audience.bindings;
   }
 
   /** Whether each host has been listed once, or could not be reached while another one could. */
@@ -61,27 +61,17 @@ export class Observations implements HostListener {
 
   /** Calls `listener` when the first host is live, and with the reason when the last one breaks. Returns what ends that. */
   onLive(listener: (error?: { reason: unknown }) => void): () => void {
-    this.#liveListeners.add(listener);
-    return () => void this.#liveListeners.delete(listener);
+    return this.#audience.onLive(listener);
   }
 
   /** Reports all VMs, then each change. Returns what ends that. */
   addSink(sink: WatchSink): () => void {
-    for (const { vm, ref } of this.#bound.values()) {
-      const state = this.#state(ref, vm);
-      if (state) sink.changed(state);
-    }
-    sink.synced();
-    this.#sinks.add(sink);
-    return () => void this.#sinks.delete(sink);
+    return this.#audience.addSink(sink);
   }
 
   track(refs: readonly VirtualMachineRef[]): void {
-    for (const ref of this.bindings.track(refs)) {
-      const bound = this.#bound.get(virtualMachineKey(ref));
-      if (bound) this.#unbind(virtualMachineKey(ref), bound);
-    }
-    if (this.#synced) this.#rebind();
+    this.#audience.track(refs);
+    if (this.#synced) this.#audience.rebind();
   }
 
   // ---- Hosts ------------------------------------------------------------------------------------------------------------------------
@@ -98,7 +88,7 @@ export class Observations implements HostListener {
     this.machines.update(host, uuid, facts);
     const now = this.machines.get(uuid);
     if (!now) this.#gone(uuid);
-    if (this.#synced && before?.name !== now?.name) this.#rebind();
+    if (this.#synced && before?.name !== now?.name) this.#audience.rebind();
     this.#noticed(uuid);
   }
 
@@ -112,16 +102,16 @@ export class Observations implements HostListener {
     this.#options.onBroken(error, retryIn);
     this.#hostsChanged();
     if (this.#hosts.some(({ live }) => live)) return;
-    for (const listener of [...this.#liveListeners]) listener({ reason: error });
+    this.#audience.live({ reason: error });
   }
 
   #hostsChanged(): void {
     const all = this.#hosts.every(({ name }) => this.#tried.has(name));
     if (!this.#synced && all && this.#hosts.some(({ live }) => live)) this.#synced = true;
     if (!this.#synced) return;
-    this.#rebind();
-    for (const { vm } of this.#bound.values()) this.#noticed(vm);
-    if (this.live) for (const listener of [...this.#liveListeners]) listener();
+    this.#audience.rebind();
+    for (const vm of this.#audience.vms()) this.#noticed(vm);
+    if (this.live) this.#audience.live();
   }
 
   get #hosts(): Host[] {
@@ -132,24 +122,7 @@ export class Observations implements HostListener {
 
   /** Resolves once the VM satisfies `met`; undefined once it is gone. @throws the reason of `signal` */
   until(vm: string, met: (machine: Machine) => boolean, signal: AbortSignal): Promise<Machine | undefined> {
-    return new Promise((resolve, reject) => {
-      const waiters = this.#waiters.get(vm) ?? new Set();
-      const end = (settle: () => void): void => {
-        waiters.delete(look);
-        if (waiters.size === 0 && this.#waiters.get(vm) === waiters) this.#waiters.delete(vm);
-        signal.removeEventListener('abort', abort);
-        settle();
-      };
-      const abort = (): void => end(() => reject(signal.reason as Error));
-      const look = (): void => {
-        const machine = this.machines.get(vm);
-        if (!machine || met(machine)) end(() => resolve(machine));
-      };
-      if (signal.aborted) return reject(signal.reason as Error);
-      signal.addEventListener('abort', abort, { once: true });
-      this.#waiters.set(vm, waiters.add(look));
-      look();
-    });
+    return this.#audience.until(vm, met, signal);
   }
 
   /** The newest record that any host has shown. */
@@ -183,24 +156,12 @@ export class Observations implements HostListener {
 
   /** Reports a VM, if it has changed since it was last reported. */
   tell(vm: string): void {
-    const ref = this.bindings.holder(vm);
-    const state = ref && this.#state(ref, vm);
-    if (!state) return;
-    const { at: _, ...status } = state.status;
-    const text = JSON.stringify({ ...state, status });
-    if (this.#lastTold.get(vm) === text) return;
-    this.#lastTold.set(vm, text);
-    for (const sink of [...this.#sinks]) sink.changed(state);
+    this.#audience.tell(vm);
   }
 
   close(): void {
     for (const operation of this.operations.values()) operation.end();
     for (const { timer } of this.#overdue.values()) clearTimeout(timer);
-  }
-
-  #state(ref: VirtualMachineRef, vm: string): VirtualMachineState | undefined {
-    const machine = this.machines.get(vm);
-    return machine && this.stateOf(ref, machine);
   }
 
   #unreachable(machine: Machine): string | undefined {
@@ -218,8 +179,7 @@ export class Observations implements HostListener {
       if (own) own.noticed(machine);
       this.#lookInto(machine, own);
     }
-    for (const look of [...(this.#waiters.get(vm) ?? [])]) look();
-    this.tell(vm);
+    this.#audience.noticed(vm);
   }
 
   /** Gives an operation that this process does not carry out its time. */
@@ -248,25 +208,8 @@ export class Observations implements HostListener {
     this.operations.get(vm)?.end();
     this.operations.delete(vm);
     clearTimeout(this.#overdue.get(vm)?.timer);
-    for (const known of [this.#overdue, this.#newest, this.#lastStatus, this.#lastTold]) known.delete(vm);
-  }
-
-  #rebind(): void {
-    this.bindings.rebind();
-    const bound = this.bindings.bound();
-    for (const [key, before] of [...this.#bound])
-      if (bound.get(key)?.vm !== before.vm) this.#unbind(key, before);
-    for (const [key, now] of bound) {
-      const isNew = !this.#bound.has(key);
-      this.#bound.set(key, now);
-      if (isNew) this.tell(now.vm);
-    }
-  }
-
-  #unbind(key: string, { vm, ref }: { vm: string; ref: VirtualMachineRef }): void {
-    this.#bound.delete(key);
-    this.#lastTold.delete(vm);
-    for (const sink of [...this.#sinks]) sink.deleted(ref);
+    for (const known of [this.#overdue, this.#newest, this.#lastStatus]) known.delete(vm);
+    this.#audience.gone(vm);
   }
 }
 

@@ -1,9 +1,7 @@
 /** What is known of all VMs, and who is told: the stream's listener. */
 import type { VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
-import { virtualMachineKey } from '../observer';
 import type { VirtualMachineState, WatchSink } from '../platform';
-import { Bindings } from '../tracked';
 import { findableIn, type Scope } from './scope';
 import type { ObjectUpdate } from './collector';
 import { Evidence } from './evidence';
@@ -12,7 +10,7 @@ import { Inventory } from './inventory';
 import type { Homes } from './placing';
 import { observe, outranks, type OwnStanding } from './observe';
 import type { Operation } from './operation';
-import { readRecord, writeRecord, type OperationRecord } from '../tracked';
+import { Audience, readRecord, writeRecord, type Bindings, type OperationRecord } from '../tracked';
 import type { Recorder } from './recorder';
 import type { Stream, StreamListener } from './stream';
 
@@ -42,14 +40,10 @@ export class Observations implements StreamListener {
   readonly operations = new Map<string, Operation>();
   readonly #options: ObservationOptions;
   readonly #evidence: Evidence;
-  readonly #sinks = new Set<WatchSink>();
-  readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #audience: Audience<VmFacts>;
   readonly #arrived = new Map<string, number>();
   readonly #lastStatus = new Map<string, VirtualMachineStatus>();
-  readonly #lastTold = new Map<string, string>();
   readonly #newest = new Map<string, OperationRecord>();
-  readonly #liveListeners = new Set<(error?: { reason: unknown }) => void>();
-  #bound = new Map<string, { vm: string; ref: VirtualMachineRef }>();
   #changed = new Set<string>();
   #identities = false;
   /** Something that VMs stand in has changed, and with it perhaps where they would be started. */
@@ -60,7 +54,12 @@ export class Observations implements StreamListener {
 
   constructor(options: ObservationOptions) {
     this.#options = options;
-    this.bindings = new Bindings(findableIn(this.inventory, options.scope));
+    this.#audience = new Audience({
+      inventory: findableIn(this.inventory, options.scope),
+      get: (vm) => this.inventory.vm(vm),
+      stateOf: (ref, vm) => this.#state(ref, vm),
+    });
+    this.bindings = this.#audience.bindings;
     this.#evidence = new Evidence(options.stream, (vm) => this.#noticedKnown(vm));
   }
 
@@ -81,26 +80,16 @@ export class Observations implements StreamListener {
 
   /** Calls `listener` when the stream is live, and with the reason each time it breaks. Returns the function that ends that. */
   onLive(listener: (error?: { reason: unknown }) => void): () => void {
-    this.#liveListeners.add(listener);
-    return () => void this.#liveListeners.delete(listener);
+    return this.#audience.onLive(listener);
   }
 
   /** Reports all VMs, then each change. Returns the function that ends that. */
   addSink(sink: WatchSink): () => void {
-    for (const { vm, ref } of this.#bound.values()) {
-      const state = this.#state(ref, vm);
-      if (state) sink.changed(state);
-    }
-    sink.synced();
-    this.#sinks.add(sink);
-    return () => void this.#sinks.delete(sink);
+    return this.#audience.addSink(sink);
   }
 
   track(refs: readonly VirtualMachineRef[]): void {
-    for (const ref of this.bindings.track(refs)) {
-      const bound = this.#bound.get(virtualMachineKey(ref));
-      if (bound) this.#unbind(virtualMachineKey(ref), bound);
-    }
+    this.#audience.track(refs);
     if (this.#synced) this.#rebind();
   }
 
@@ -125,7 +114,7 @@ export class Observations implements StreamListener {
     const changed = this.#changed;
     this.#changed = new Set();
     for (const vm of changed) this.#noticed(vm);
-    if (this.#frames) for (const { vm } of this.#bound.values()) this.tell(vm);
+    if (this.#frames) for (const vm of this.#audience.vms()) this.tell(vm);
     this.#frames = false;
   }
 
@@ -136,38 +125,21 @@ export class Observations implements StreamListener {
     this.#live = true;
     this.#error = undefined;
     this.settled();
-    for (const listener of [...this.#liveListeners]) listener();
+    this.#audience.live();
   }
 
   broken(error: unknown, retryIn: number): void {
     this.#live = false;
     this.#error = error;
     this.#options.onBroken(error, retryIn);
-    for (const listener of [...this.#liveListeners]) listener({ reason: error });
+    this.#audience.live({ reason: error });
   }
 
   // ---- One VM ---------------------------------------------------------------------------------------------------------------------
 
   /** Resolves once the VM satisfies `met`; undefined once it is gone. @throws the reason of `signal` */
   until(vm: string, met: (facts: VmFacts) => boolean, signal: AbortSignal): Promise<VmFacts | undefined> {
-    return new Promise((resolve, reject) => {
-      const waiters = this.#waiters.get(vm) ?? new Set();
-      const end = (settle: () => void): void => {
-        waiters.delete(look);
-        if (waiters.size === 0 && this.#waiters.get(vm) === waiters) this.#waiters.delete(vm);
-        signal.removeEventListener('abort', abort);
-        settle();
-      };
-      const abort = (): void => end(() => reject(signal.reason as Error));
-      const look = (): void => {
-        const facts = this.inventory.vm(vm);
-        if (!facts || met(facts)) end(() => resolve(facts));
-      };
-      if (signal.aborted) return reject(signal.reason as Error);
-      signal.addEventListener('abort', abort, { once: true });
-      this.#waiters.set(vm, waiters.add(look));
-      look();
-    });
+    return this.#audience.until(vm, met, signal);
   }
 
   /** The newest record that the server has shown: an older operation may have been written over it. */
@@ -189,14 +161,7 @@ export class Observations implements StreamListener {
 
   /** Reports a VM, if it has changed since it was last reported. */
   tell(vm: string): void {
-    const ref = this.bindings.holder(vm);
-    const state = ref && this.#state(ref, vm);
-    if (!state) return;
-    const { at: _, ...status } = state.status;
-    const text = JSON.stringify({ ...state, status });
-    if (this.#lastTold.get(vm) === text) return;
-    this.#lastTold.set(vm, text);
-    for (const sink of [...this.#sinks]) sink.changed(state);
+    this.#audience.tell(vm);
   }
 
   close(): void {
@@ -204,11 +169,9 @@ export class Observations implements StreamListener {
     this.#evidence.close();
   }
 
-  #state(ref: VirtualMachineRef, vm: string): VirtualMachineState | undefined {
-    const facts = this.inventory.vm(vm);
-    if (!facts) return undefined;
-    const own = this.operations.get(vm);
-    return this.#observe(ref, facts, this.#arrived.get(vm) ?? Date.now(), own && standingOf(own));
+  #state(ref: VirtualMachineRef, facts: VmFacts): VirtualMachineState | undefined {
+    const own = this.operations.get(facts.id);
+    return this.#observe(ref, facts, this.#arrived.get(facts.id) ?? Date.now(), own && standingOf(own));
   }
 
   #observe(
@@ -245,8 +208,7 @@ export class Observations implements StreamListener {
     const own = this.operations.get(vm);
     if (own) this.#compare(own, facts);
     this.#lookInto(facts, own);
-    for (const look of [...(this.#waiters.get(vm) ?? [])]) look();
-    this.tell(vm);
+    this.#audience.noticed(vm);
   }
 
   /** What the stream says of an operation of ours. */
@@ -280,27 +242,12 @@ export class Observations implements StreamListener {
     this.#options.homes().forget(vm);
     this.#arrived.delete(vm);
     this.#lastStatus.delete(vm);
-    this.#lastTold.delete(vm);
-    for (const look of [...(this.#waiters.get(vm) ?? [])]) look();
+    this.#audience.gone(vm);
   }
 
   #rebind(): void {
     this.#identities = false;
-    this.bindings.rebind();
-    const bound = this.bindings.bound();
-    for (const [key, before] of [...this.#bound])
-      if (bound.get(key)?.vm !== before.vm) this.#unbind(key, before);
-    for (const [key, now] of bound) {
-      const isNew = !this.#bound.has(key);
-      this.#bound.set(key, now);
-      if (isNew) this.tell(now.vm);
-    }
-  }
-
-  #unbind(key: string, { vm, ref }: { vm: string; ref: VirtualMachineRef }): void {
-    this.#bound.delete(key);
-    this.#lastTold.delete(vm);
-    for (const sink of [...this.#sinks]) sink.deleted(ref);
+    this.#audience.rebind();
   }
 }
 

@@ -2,5 +2,5 @@
 export type * from './problem';
 export { mistakes } from './check';
 export { selects } from './selectors';
-export { solveChecked, solvePlacement, STOPPED_BY_CLOCK } from './solve';
+export { answerWith, solveChecked, solvePlacement, STOPPED_BY_CLOCK } from './solve';
 export { solveInThread, type Solve } from './thread';

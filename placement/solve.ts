@@ -33,6 +33,7 @@ import type {
   PlacementProblem,
   SearchRecord,
   Undecided,
+  VmPlacement,
 } from './problem';
 
 /** The remark on an answer with `stoppedByClock`. The messages of answers without places contain it. */
@@ -101,6 +102,16 @@ function assess(problem: PlacementProblem, places: readonly PlacedVm[], budget: 
   const at = new Map(places.map(({ uid, placement: { zoneID, node } }) => [uid, spotName(zoneID, node)]));
   for (const [vm, { uid }] of problem.vms.entries()) assignment.place(vm, spots.get(at.get(uid)!)!);
   return placed(model, assignment, budget);
+}
+
+/** The answer that has these places for all VMs of a problem. Nothing checks them: see `mistakes`. */
+export function answerWith(problem: PlacementProblem, placements: readonly VmPlacement[]): Placed {
+  const at = new Map(placements.map(({ uid, placement }) => [uid, placement]));
+  const placed = problem.vms.flatMap((vm) => {
+    const placement = at.get(vm.uid);
+    return placement ? [{ ...vm, placement }] : [];
+  });
+  return assess(problem, placed, new Budget(0, SAFETY_STOP));
 }
 
 function spotName(zone: string, host: string | undefined): string {

@@ -24,7 +24,7 @@ import type { Binding, FoundVm } from './bindings';
 import { claimsOf, type Asked, type Claim } from './claims';
 import { isLate, isReleasedBy, type PlaceRecord } from './place-record';
 import { sleep } from '../sleep';
-import { problemOf, withoutStandIns, type Candidate, type Standing, type World } from './placing';
+import { allStaying, problemOf, withoutStandIns, type Candidate, type Standing, type World } from './placing';
 
 /** What places work with. */
 export interface PlacesOptions<T extends FoundVm> {
@@ -271,7 +271,8 @@ export class Places<T extends FoundVm> {
     const { candidates, world } = await this.#options.world(fresh, signal);
     const problem = this.#problem(candidates, world, beside);
     const seeded = { ...problem, ...(seed !== undefined && { seed }) };
-    return { answer: await this.#options.solve(seeded, signal), candidates, world };
+    const answer = allStaying(problem, candidates) ?? (await this.#options.solve(seeded, signal));
+    return { answer, candidates, world };
   }
 
   #problem(

@@ -2,16 +2,19 @@
  * The problem that VMs make for the solver where each can start on some hosts only. Pure.
  *
  * TRACKED-1: a host that a VM cannot start on is a stand-in VM that it keeps away from, so a conflict names the reason. A VM that has a host and
- *     no preferred rule stays there if room and rules let it.
+ *     no preferred rule stays there if room and rules let it; if all can, nothing is searched.
  */
 import type { AffinityTerm, Placement } from '../../api';
 import type { Neighbour, PlacementRequest, VirtualMachineRef } from '../../contract';
-import type {
-  PlacedVm,
-  PlacementAnswer,
-  PlacementHost,
-  PlacementProblem,
-  PlacementVm,
+import {
+  answerWith,
+  mistakes,
+  type PlacedVm,
+  type PlacementAnswer,
+  type PlacementHost,
+  type PlacementProblem,
+  type PlacementVm,
+  type VmPlacement,
 } from '../../placement';
 
 /** A VM that needs a host. */
@@ -118,6 +121,28 @@ function standIns(namespaces: ReadonlySet<string>, hosts: readonly PlacementHost
       placement: { zoneID: zone, node: name },
     })),
   );
+}
+
+/** The answer in which each VM stays on its host; undefined: one has none, has a preferred rule, or cannot stay. */
+export function allStaying(
+  problem: PlacementProblem,
+  fresh: readonly Candidate[],
+): PlacementAnswer | undefined {
+  const zones = new Map(problem.hosts.map(({ name, zone }) => [name, zone]));
+  const placements: VmPlacement[] = [];
+  for (const { request, home } of fresh) {
+    const { vm, affinity = [] } = request;
+    const zoneID = home === undefined ? undefined : zones.get(home);
+    if (
+      home === undefined ||
+      zoneID === undefined ||
+      affinity.some(({ strength }) => strength === 'Preferred')
+    )
+      return undefined;
+    const { namespace, name, uid } = vm;
+    placements.push({ namespace, name, uid, placement: { zoneID, node: home } });
+  }
+  return mistakes(problem, placements).length === 0 ? answerWith(problem, placements) : undefined;
 }
 
 /** An answer without what became of the rules about stand-ins. */

@@ -6,6 +6,7 @@
  */
 import type { AffinityTerm } from '../../../api';
 import type { PlacementRequest, VirtualMachineRef } from '../../../contract';
+import type { Placed } from '../../../placement';
 import { Observer, type PowerRequest, type VirtualMachineState } from '../../../platforms';
 import { VspherePlatform, type VsphereOptions } from '../../../platforms/vsphere';
 import { until } from '../../support/until';
@@ -129,6 +130,33 @@ describe('where DRS does not place', () => {
       const [leaves] = await platform.place([asks(second)], once());
       expect(leaves?.placement?.node).not.toBe(HOSTS[1]);
     });
+  });
+
+  test('TRACKED-1: where all can stay, nothing is searched, and the outcome of rules is known', async () => {
+    const vms = [await newVm(HOSTS[0]), await newVm(HOSTS[1])];
+    const solve = (): Promise<never> => Promise.reject(new Error('it searches'));
+    const requests = vms.map((vm) => asks(vm, 'two', apart('two')));
+    await withProcess(
+      async ({ platform }) => {
+        platform.track(vms);
+        const preview = await platform.preview(requests, {});
+        expect(preview).toMatchObject({ type: 'Placed', score: { preferred: { kept: 2, broken: 0 } } });
+        expect((preview as Placed).rules.map(({ outcome }) => outcome)).toEqual(['Kept', 'Kept']);
+        const placed = await platform.place(requests, once());
+        expect(placed.map(({ placement }) => placement?.node)).toEqual([HOSTS[0], HOSTS[1]]);
+      },
+      { solve },
+    );
+    const third = await newVm(HOSTS[0]);
+    await withProcess(
+      async ({ platform }) => {
+        platform.track([...vms, third]);
+        const beside = requests.map(({ vm, labels = {}, affinity = [] }) => ({ vm, labels, affinity }));
+        const crowded = platform.place([asks(third, 'two')], { ...once(), beside });
+        await expect(crowded).rejects.toThrow('it searches');
+      },
+      { solve },
+    );
   });
 
   test('hosts in maintenance, disconnected ones and such without its datastores get no VM', async () => {

@@ -14,6 +14,8 @@ export interface DataFolder {
   /** Requests for runs, read by the bridge. */
   requests: string;
   lastValid: string;
+  /** The audit record of runs, unless another place is named. */
+  auditRecord: string;
   simulator: string;
   lock: string;
 }
@@ -34,6 +36,7 @@ export function dataFolder(dir: string): DataFolder {
     status: file('status'),
     requests: file('requests'),
     lastValid: file('last-valid.json'),
+    auditRecord: file('record'),
     simulator: file('simulator'),
     lock: file('up.lock'),
   };

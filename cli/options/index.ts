@@ -15,7 +15,7 @@ export {
   type SourceOptions,
 } from './cluster';
 export { outputOption, type Format } from './output';
-export { pastOption, recordKeyOption, recordOption, type RecordOptions } from './record';
+export { NO_RECORD, pastOption, recordKeyOption, recordOption, type RecordOptions } from './record';
 export { sinceOption } from './since';
 export { modeOption, platformsOption } from './platforms';
 export { withData, withTemporal, type TemporalOptions } from './temporal';

@@ -3,11 +3,14 @@ import { Option } from 'commander';
 
 /** Where the record is, and the key that signs it. */
 export interface RecordOptions {
-  /** A folder, or `postgres://...`; absent: there is no record. */
+  /** A folder, `postgres://...`, or {@link NO_RECORD}; absent: that of the data folder, if the command has one. */
   record?: string;
   /** Path of the private key; absent: nothing is signed. */
   recordKey?: string;
 }
+
+/** Value of `--record` by which a process keeps no record. */
+export const NO_RECORD = 'none';
 
 /** `--record`. */
 export function recordOption(description: string): Option {

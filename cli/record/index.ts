@@ -7,13 +7,14 @@ import {
   recordKeyOption,
   recordOption,
   sinceOption,
+  withData,
   withTemporal,
 } from '../options';
 import type * as Listing from './list';
 import type * as Run from './run';
 import type * as Verifying from './verify';
 
-export { openReader, signerFrom } from './location';
+export { isDatabase, keptRecord, openReader, signerFrom } from './location';
 export { readRecordedPast } from './past';
 export { startRecording } from './recorder';
 
@@ -24,18 +25,17 @@ const verifying = (): typeof Verifying => require('./verify') as typeof Verifyin
 /** Adds the commands. */
 export function registerRecord(program: Command): void {
   const record = program.command('record').description('the audit record of runs: list it, or write it');
-  record
-    .command('list', { isDefault: true })
+  withData(record.command('list', { isDefault: true }))
     .description('list the events of runs, in the order of the record')
     .addArgument(new Argument('[group]', 'NAMESPACE/NAME; default: all').argParser(parseObjectName))
-    .addOption(recordOption('the record'))
+    .addOption(recordOption('the record (default: that of the data folder)'))
     .option('--root <group>', 'the runs of the whole tree below this group', parseObjectName)
     .addOption(sinceOption('runs with an event since: 2h, or a time'))
     .addOption(outputOption(['table', 'json', 'csv']))
     .action((group: ObjectName | undefined, options: Listing.RecordListOptions) =>
       listing().listRecord(group, options),
     );
-  withTemporal(record.command('run').description('record runs until Ctrl-C, beside bridges without --record'))
+  withTemporal(record.command('run').description('record runs until Ctrl-C, beside bridges that keep none'))
     .addOption(recordOption('the record'))
     .addOption(recordKeyOption())
     .option('--once', 'record what is missing, and end')

@@ -8,6 +8,8 @@ import { openReader } from './location';
 
 /** Options of `record list`. */
 export interface RecordListOptions extends RecordOptions {
+  /** Path of the data folder. */
+  data: string;
   root?: ObjectName;
   /** Milliseconds since the epoch. */
   since?: number;

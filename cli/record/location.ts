@@ -1,19 +1,37 @@
 /** Opens the record, and reads the keys of its signatures. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { RecordReader, RecordStore, Signer, Verifier } from '../../record';
+import { dataFolder } from '../data-folder';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import type { RecordOptions } from '../options';
+import { NO_RECORD, type RecordOptions } from '../options';
+
+/** Where to look for the record: named, or else in the data folder. */
+export interface RecordPlace extends RecordOptions {
+  /** Path of the data folder. */
+  data?: string;
+}
+
+/**
+ * Where a process keeps its record: as named, or else in its data folder.
+ *
+ * @param keepsState The process has a data folder of its own.
+ * @returns undefined: nowhere.
+ */
+export function keptRecord({ record, data }: RecordPlace, keepsState: boolean): string | undefined {
+  if (record === NO_RECORD) return undefined;
+  return record ?? (keepsState && data !== undefined ? dataFolder(data).auditRecord : undefined);
+}
 
 /**
  * Opens the record to read it.
  *
  * @throws CliError if none is named, or it cannot be read.
  */
-export async function openReader({ record }: RecordOptions): Promise<RecordReader> {
-  const where = named(record);
+export async function openReader(place: RecordPlace): Promise<RecordReader> {
+  const where = named(place);
   const { openFileReader, openPostgresStore } = lazy.record();
-  return isPostgres(where)
+  return isDatabase(where)
     ? opened(where, () => openPostgresStore(where))
     : opened(where, () => openFileReader(where));
 }
@@ -24,11 +42,11 @@ export async function openReader({ record }: RecordOptions): Promise<RecordReade
  * @param onLost called if another process has taken a folder over: append nothing more.
  * @throws CliError if none is named, its key cannot be read, or it cannot be opened.
  */
-export async function openStore(options: RecordOptions, onLost: () => void): Promise<RecordStore> {
+export async function openStore(options: RecordPlace, onLost: () => void): Promise<RecordStore> {
   const { openFileStore, openPostgresStore } = lazy.record();
-  const where = named(options.record);
+  const where = named(options);
   const signer = signerFrom(options);
-  return isPostgres(where)
+  return isDatabase(where)
     ? opened(where, () => openPostgresStore(where, signer))
     : opened(where, () => openFileStore(where, { ...(signer && { signer }), onLost }));
 }
@@ -48,9 +66,14 @@ export function verifierFrom(file: string): Verifier {
   );
 }
 
-function named(record: string | undefined): string {
+function named({ record, data }: RecordPlace): string {
   if (record !== undefined) return record;
-  throw new CliError('no record is named', ['name it: --record FOLDER, or VMGROUP_RECORD']);
+  const inData = data === undefined ? undefined : dataFolder(data).auditRecord;
+  if (inData !== undefined && existsSync(inData)) return inData;
+  throw new CliError('no record is named', [
+    'name it: --record FOLDER, or VMGROUP_RECORD',
+    'or the data folder of vmgroup serve or bridge, which keeps one: --data FOLDER',
+  ]);
 }
 
 async function opened<T>(where: string, open: () => Promise<T>): Promise<T> {
@@ -60,7 +83,7 @@ async function opened<T>(where: string, open: () => Promise<T>): Promise<T> {
     throw new CliError(
       `failed to open the record: ${messageOf(error)}`,
       [
-        isPostgres(where)
+        isDatabase(where)
           ? 'check --record, and PGPASSWORD or PGPASSFILE'
           : `write it: vmgroup serve --record ${where}, or vmgroup record run --record ${where}`,
       ],
@@ -79,6 +102,7 @@ function withKey<T>(file: string, command: string, use: (pem: string) => T): T {
   }
 }
 
-function isPostgres(where: string): boolean {
+/** Whether the record is in PostgreSQL. */
+export function isDatabase(where: string): boolean {
   return /^postgres(ql)?:/.test(where);
 }

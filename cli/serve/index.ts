@@ -55,7 +55,11 @@ function addBridgeOptions(command: Command): void {
         .env('VMGROUP_SOURCE'),
     )
     .addOption(leaseNamespaceOption())
-    .addOption(recordOption('keep an audit record of all runs'))
+    .addOption(
+      recordOption(
+        'where the audit record of all runs is kept (default: the folder record of the data folder, and none on a cluster; none: no record)',
+      ),
+    )
     .addOption(recordKeyOption())
     .addOption(
       new Option('--webhook-port <port>', 'port of the admission webhook (default: no webhook)')

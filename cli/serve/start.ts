@@ -1,4 +1,6 @@
 /** Starts the parts of a long-running process. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { PlatformObject } from '../../api';
 import type { Health, RunningWorker, TemporalClient, TemporalTarget } from '../../worker';
@@ -22,7 +24,7 @@ import {
 } from '../runtime';
 import { clusterUse, type ClusterUse } from './cluster-use';
 import { Estimates } from '../groups';
-import { startRecording } from '../record';
+import { isDatabase, keptRecord, startRecording } from '../record';
 import type { Role, ServeOptions } from './options';
 import type { Running } from './running';
 
@@ -138,7 +140,7 @@ function notOfAPlatform(name: string, names: readonly string[]): CliError {
 }
 
 async function startBridge(
-  { paths, options, target, logger, running, health: { registry } }: StartInput,
+  { paths, options, target, logger, signal, running, health: { registry } }: StartInput,
   { client }: TemporalClient,
   platforms: RunningPlatforms,
   cluster: WatchedCluster | undefined,
@@ -166,7 +168,7 @@ async function startBridge(
   running.bridge = bridge;
   running.closers.push(() => bridge.stop());
   await startBoard(bridge, { options, target, logger, running });
-  if (options.record !== undefined) running.closers.push(await startRecording(options, client, logger));
+  await startRecord(options, client, running, { logger, signal });
 }
 
 async function startBoard(
@@ -183,6 +185,52 @@ async function startBoard(
     await board.close();
     await estimates.close();
   });
+}
+
+/** Milliseconds between two tries to open a record in a database. */
+const RECORD_PAUSE = 5_000;
+
+/**
+ * Keeps a record. What keeps it from being opened keeps no process from its work, unless a folder was named that cannot be used: a database may
+ * come back.
+ *
+ * @throws CliError as `startRecording`, for a folder that was named.
+ */
+async function startRecord(
+  options: ServeOptions,
+  client: Client,
+  { closers }: Running,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<void> {
+  const record = keptRecord(options, options.source === 'directory');
+  if (record === undefined) return;
+  const start = async (): Promise<void> =>
+    void closers.push(await startRecording({ ...options, record }, client, logger));
+  try {
+    await start();
+  } catch (error: unknown) {
+    if (options.record !== undefined && !isDatabase(record)) throw error;
+    logger.error({ err: error }, 'failed to open the record, recording nothing yet');
+    if (isDatabase(record)) void retry(start, RECORD_PAUSE, { logger, signal });
+  }
+}
+
+/** Calls `start` again and again until it succeeds, or `signal` aborts. */
+async function retry(
+  start: () => Promise<void>,
+  pause: number,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(pause, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    const error = await start().then(
+      () => undefined,
+      (failure: unknown) => failure,
+    );
+    if (error === undefined) return;
+    logger.debug({ err: error }, 'failed to open the record, retrying');
+  }
 }
 
 function watchVms({ options, companion, isKubevirt }: ClusterUse, logger: Logger): WatchedCluster {

@@ -16,6 +16,7 @@ import { auditArguments, requestsOf } from '../support/audit';
 import { grantsOf, podOf, rendered, type Manifest } from '../support/deploy';
 import { startCluster, type ClusterUser, type TestCluster } from '../support/kubernetes';
 import { startCommand, type Command } from '../support/processes';
+import { startPostgres, type TestPostgres } from '../support/postgres';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { until } from '../support/until';
 
@@ -60,17 +61,28 @@ describe('docker-compose.yml', () => {
     services: Record<'simulator' | 'worker' | 'bridge', Service>;
   };
   const started: Command[] = [];
-  afterAll(() => Promise.all(started.map((command) => command.stop())));
+  let postgres: TestPostgres;
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    await postgres.database('vmgroup');
+  });
+  afterAll(async () => {
+    await Promise.all(started.map((command) => command.stop()));
+    await postgres.stop();
+  });
 
   async function begin(name: keyof typeof services, more: string[], ready = READY): Promise<Command> {
     const { command, environment } = services[name];
     const args = command.map((word) =>
       word === '/manifests' ? path.join(root, 'examples/dev-environment') : word,
     );
+    const { hostname, port, username } = new URL(postgres.url);
     const env = {
       ...environment,
       TEMPORAL_ADDRESS: temporal.address,
       VMGROUP_DATA: path.join(dir, name),
+      // The database that the service record-database makes.
+      ...(environment['PGHOST'] && { PGHOST: hostname, PGPORT: port, PGUSER: username }),
     };
     const running = await startCommand([...args, ...more], dir, ready, env);
     started.push(running);
@@ -84,6 +96,7 @@ describe('docker-compose.yml', () => {
     const there = ['--simulator', address, ...HERE];
     const [worker, bridge] = await Promise.all([begin('worker', there), begin('bridge', there)]);
     await Promise.all([untilReady(worker), untilReady(bridge)]);
+    await until(() => bridge.output().includes('records runs'), 'the record to be kept');
   }, 120_000);
 });
 
@@ -168,7 +181,12 @@ describe('deploy/', () => {
 
   /** What this test does not reach. */
   const RARE: Record<ClusterProcess, string[]> = {
-    bridge: ['patch events.k8s.io/events'],
+    bridge: [
+      'patch events.k8s.io/events',
+      // Operator commands: test/deploy/rights.test.ts gives one.
+      'patch vmgroup.dev/operatorcommands/status',
+      'delete vmgroup.dev/operatorcommands',
+    ],
     worker: [
       // After a conflict, or where the watch is behind.
       'get vmoperator.vmware.com/virtualmachines',

@@ -27,7 +27,7 @@ const doors = {
   bridge: ['bridge', 'bridge/source'],
   record: ['record'],
   board: ['board'],
-  worker: ['worker'],
+  worker: ['worker', 'worker/tracing'],
   cli: ['cli'],
 };
 const table = {

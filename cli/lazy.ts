@@ -15,11 +15,14 @@ import type * as Simulated from '../platforms/simulated';
 import type * as Simulator from '../simulator';
 import type * as VmOperator from '../platforms/vm-operator';
 import type * as Vsphere from '../platforms/vsphere';
+import type * as Tracing from '../worker/tracing';
 import type * as Worker from '../worker';
 import type * as Workflows from '../workflows';
 
 /** The worker, and connections to Temporal. */
 export const worker = (): typeof Worker => require('../worker') as typeof Worker;
+/** Traces. */
+export const tracing = (): typeof Tracing => require('../worker/tracing') as typeof Tracing;
 /** The messages of runs. */
 export const contract = (): typeof Contract => require('../contract') as typeof Contract;
 /** Encryption of payloads. */

@@ -230,3 +230,6 @@ export interface Activities {
 
 /** Header of an activity: the revision of the plan under which it was scheduled, for log lines. */
 export const REVISION_HEADER = 'vmgroup-revision';
+
+/** Header with the trace context, as Temporal's interceptors for OpenTelemetry name it. */
+export const TRACE_HEADER = '_tracer-data';

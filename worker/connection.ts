@@ -1,6 +1,6 @@
 /** Finds Temporal (flags, then `TEMPORAL_*` variables, then Temporal's configuration file) and connects to it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection, type DataConverter } from '@temporalio/client';
+import { Client, Connection, type DataConverter, type WorkflowClientInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
@@ -13,6 +13,8 @@ export interface TemporalTarget {
   namespace: string;
   /** For connections of clients and of workers. */
   connectionOptions: NativeConnectionOptions;
+  /** Interceptors of clients; absent: none. */
+  clientInterceptors?: WorkflowClientInterceptor[];
   /** How clients and workers convert data; absent: as the SDK does by default. */
   dataConverter?: DataConverter;
 }
@@ -90,6 +92,7 @@ export async function connectClient(target: TemporalTarget, timeout = 10_000): P
       connection,
       namespace: target.namespace,
       ...(target.dataConverter && { dataConverter: target.dataConverter }),
+      ...(target.clientInterceptors && { interceptors: { workflow: target.clientInterceptors } }),
     }),
     close: () => connection.close(),
   };

@@ -1,30 +1,51 @@
 /**
- * Interceptors of the workflow: what every log line of a run carries, in the workflow and in its activities.
+ * Interceptors of the workflow: what every log line of a run carries, in the workflow and in its activities, and the trace that its activities
+ * belong to.
  *
- * LOG-1: they issue no commands and change no arguments: a history replays with and without them.
+ * LOG-1: they issue no commands, change no arguments and await nothing: a history replays with and without them, and whether its run is traced
+ *     or not.
  */
-import { defaultPayloadConverter } from '@temporalio/common';
+import { defaultPayloadConverter, type Headers } from '@temporalio/common';
 import type { WorkflowInterceptors } from '@temporalio/workflow';
-import { REVISION_HEADER } from '../contract';
-import { runInForce } from './driver';
+import { applyPlan, REVISION_HEADER, TRACE_HEADER } from '../contract';
+import { noteTrace, runInForce } from './driver';
+
+/** Longest trace context that is passed on, bytes: it stays in the history with every activity. */
+const LONGEST_TRACE = 1_000;
 
 /** Called by Temporal's SDK for each workflow. */
 export const interceptors = (): WorkflowInterceptors => ({
-  outbound: [
+  inbound: [
     {
-      getLogAttributes: (attributes, next) => next({ ...attributes, ...logFields() }),
-      scheduleActivity: (input, next) => {
-        const { revision } = runInForce();
-        if (revision === undefined) return next(input);
-        const header = defaultPayloadConverter.toPayload(revision);
-        return next({
-          ...input,
-          headers: { ...input.headers, ...(header && { [REVISION_HEADER]: header }) },
-        });
+      execute: (input, next) => {
+        follow(input.headers);
+        return next(input);
+      },
+      handleSignal: (input, next) => {
+        // What a run does follows from its plan: each new one begins another trace.
+        if (input.signalName === applyPlan.name) follow(input.headers);
+        return next(input);
       },
     },
   ],
+  outbound: [
+    {
+      getLogAttributes: (attributes, next) => next({ ...attributes, ...logFields() }),
+      scheduleActivity: (input, next) => next({ ...input, headers: { ...input.headers, ...headers() } }),
+      continueAsNew: (input, next) => next({ ...input, headers: { ...input.headers, ...headers() } }),
+    },
+  ],
 });
+
+function follow({ [TRACE_HEADER]: trace }: Headers): void {
+  if (trace && (trace.data?.length ?? 0) <= LONGEST_TRACE) noteTrace(trace);
+}
+
+function headers(): Headers {
+  const { revision, trace } = runInForce();
+  const header = revision === undefined ? undefined : defaultPayloadConverter.toPayload(revision);
+  return { ...(header && { [REVISION_HEADER]: header }), ...(trace && { [TRACE_HEADER]: trace }) };
+}
 
 function logFields(): Record<string, unknown> {
   const { revision } = runInForce();

@@ -140,6 +140,12 @@ function addProcessOptions(command: Command): Command {
         .default('127.0.0.1'),
     )
     .addOption(
+      new Option(
+        '--traces <url>',
+        'OTLP receiver for traces, such as http://localhost:4318 (default: no traces)',
+      ).env('OTEL_EXPORTER_OTLP_ENDPOINT'),
+    )
+    .addOption(
       new Option('--log-level <level>', 'lowest level that is logged')
         .choices(['debug', 'info', 'warn', 'error'])
         .env('VMGROUP_LOG_LEVEL')

@@ -28,5 +28,7 @@ export interface ServeOptions
   simulator: string;
   healthHost: string;
   healthPort: number;
+  /** Base URL of an OTLP receiver; absent: there are no traces. */
+  traces?: string;
   logLevel: string;
 }

@@ -20,9 +20,12 @@ export async function serve(role: Role, paths: string[], options: ServeOptions):
   if (role !== 'worker') checkSource(role, paths, options);
   const logger = pino({ ...LOG_FORMAT, level: options.logLevel });
   const signal = stopSignal();
-  const target = namedTarget(options);
+  // Loaded only where it is asked for.
+  const tracing = options.traces ? lazy.tracing().startTracing(options.traces, role) : undefined;
+  const target = { ...namedTarget(options), ...(tracing && { clientInterceptors: tracing.client }) };
   const running: Running = { role, closers: [] };
   const { closers } = running;
+  if (tracing) closers.push(() => tracing.stop());
   // Two bridges may run at once, but two that write status into one folder would undo each other's changes.
   if (role !== 'worker' && options.source === 'directory')
     closers.push(await takeFolder(role, paths, options, target));
@@ -34,7 +37,7 @@ export async function serve(role: Role, paths: string[], options: ServeOptions):
     'starting',
   );
   const started = startParts({
-    ...{ role, paths, options, target, logger, signal, running, sdkMetricsAddress, health },
+    ...{ role, paths, options, target, logger, signal, running, sdkMetricsAddress, health, tracing },
   });
   const exitCode = await untilEnded(started, running, logger, signal);
   logger.info('stopping');

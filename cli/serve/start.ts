@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { PlatformObject } from '../../api';
+import type { Tracing } from '../../worker/tracing';
 import type { Health, RunningWorker, TemporalClient, TemporalTarget } from '../../worker';
 import { dataFolder } from '../data-folder';
 import { CliError } from '../errors';
@@ -42,6 +43,8 @@ export interface StartInput {
   /** Where the Temporal SDK serves its metrics. */
   sdkMetricsAddress: string | undefined;
   health: Health;
+  /** Absent: there are no traces. */
+  tracing: Tracing | undefined;
 }
 
 /** How long `untilReachable` of `worker/` retries, and whom it tells. */
@@ -108,7 +111,7 @@ async function connect({ target, running }: StartInput, waiting: Waiting): Promi
 
 /** Starts a worker for the default platform and the workflows, and one for each other platform; with `--at` only those named. */
 async function startWorkers(
-  { target, logger, running, sdkMetricsAddress, options: { at }, health: { registry } }: StartInput,
+  { target, logger, running, sdkMetricsAddress, tracing, options: { at }, health: { registry } }: StartInput,
   { client }: TemporalClient,
   platforms: RunningPlatforms,
   waiting: Waiting,
@@ -119,7 +122,9 @@ async function startWorkers(
   const common = {
     ...{ target, client, logger },
     ...(sdkMetricsAddress !== undefined && { metricsAddress: sdkMetricsAddress }),
-    interceptors: countOperations(registry),
+    interceptors: {
+      activity: [...(countOperations(registry).activity ?? []), ...(tracing?.activity ?? [])],
+    },
   };
   const workers: RunningWorker[] = [];
   for (const start of workerStarts(platforms, common, at)) {

@@ -27,6 +27,8 @@ export interface ObjectUpdate {
 
 /** Seconds that the server holds an answer back while nothing changes. */
 const HELD = 30;
+/** Objects in one answer to a read of properties at most; a server may send fewer. */
+const PAGE = 500;
 /** Milliseconds on top of that for the answer to arrive. */
 const ANSWER = 15_000;
 
@@ -171,19 +173,30 @@ async function readOnce(
     ...types.map((type) => propertySpec(type, paths)),
     ...objects.map((object) => element('objectSet', [reference('obj', object)])),
   ]);
-  const parameters = [spec, element('options', [])];
-  const [result] = await client.call(collector, 'RetrievePropertiesEx', parameters, { signal });
+  const parameters = [spec, element('options', [element('maxObjects', `${PAGE}`)])];
+  let [page] = await client.call(collector, 'RetrievePropertiesEx', parameters, { signal });
   const found = new Map<string, Map<string, XmlElement>>();
-  for (const object of childrenOf(result, 'objects')) {
-    checkMissing(client, session, object);
-    const values = new Map<string, XmlElement>();
-    for (const property of childrenOf(object, 'propSet')) {
-      const value = child(property, 'val');
-      if (value) values.set(textOf(property, 'name') ?? '', value);
+  for (;;) {
+    const objects = childrenOf(page, 'objects');
+    for (const object of objects) {
+      checkMissing(client, session, object);
+      found.set(textOf(object, 'obj') ?? '', valuesOf(object));
     }
-    found.set(textOf(object, 'obj') ?? '', values);
+    const token = textOf(page, 'token');
+    // A page without objects would be followed by others like it.
+    if (token === undefined || objects.length === 0) return found;
+    const next = [element('token', token)];
+    [page] = await client.call(collector, 'ContinueRetrievePropertiesEx', next, { signal });
   }
-  return found;
+}
+
+function valuesOf(object: XmlElement): Map<string, XmlElement> {
+  const values = new Map<string, XmlElement>();
+  for (const property of childrenOf(object, 'propSet')) {
+    const value = child(property, 'val');
+    if (value) values.set(textOf(property, 'name') ?? '', value);
+  }
+  return values;
 }
 
 /** VSPHERE-3. */

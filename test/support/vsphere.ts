@@ -157,6 +157,8 @@ export interface TestVcenter {
   rules(): Promise<Record<string, string[]>>;
   /** Automation level of the cluster: `fullyAutomated`, `partiallyAutomated`, `manual` or `off`. */
   drs(level: string): Promise<void>;
+  /** Objects in one answer to a read of properties, as a server may limit them; 0: all. */
+  pages(objects: number): Promise<void>;
   /** Ends every session. `silently`: such a session answers reads of properties, and says of each that it is missing. */
   expire(silently?: boolean): Promise<void>;
   /** Changes the password of all users; sessions go on. */
@@ -223,6 +225,7 @@ export async function startVcenter(options: VcenterOptions = {}): Promise<TestVc
     host: (name, change) => ask('/host', { host: name, ...change }),
     rules: () => ask('/rules', {}),
     drs: (level) => ask('/drs', level),
+    pages: (objects) => ask('/page', objects),
     expire: (silently = false) => ask('/expire', silently),
     setPassword: (password) => ask('/password', password),
     vm: async (name) => {

@@ -80,6 +80,7 @@ type center struct {
 	password   string
 	answered   map[types.ManagedObjectReference]bool
 	delays     map[string]int
+	page       int32 // objects in one answer to a read of properties; 0: all
 	faults     []*fault
 	counts     map[string]int
 	journal    []call

@@ -60,6 +60,12 @@ func (c *center) controls() http.Handler {
 	post(mux, "/host", c.changeHost)
 	post(mux, "/rules", func(any) (any, error) { return c.listRules(), nil })
 	post(mux, "/drs", func(level string) (any, error) { return nil, c.setDrs(level) })
+	post(mux, "/page", func(page int32) (any, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.page = page
+		return nil, nil
+	})
 	post(mux, "/expire", func(silent bool) (any, error) { c.expire(silent); return nil, nil })
 	post(mux, "/sync", func(any) (any, error) { c.write(); return nil, nil })
 	post(mux, "/password", func(password string) (any, error) {

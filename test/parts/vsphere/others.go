@@ -101,8 +101,12 @@ func (f *fakeProperties) RetrievePropertiesEx(ctx *simulator.Context, req *types
 	c := f.center
 	c.mu.Lock()
 	login := ctx.Session.LoginTime
+	page := c.page
 	ended := c.silent && !login.IsZero() && login.Before(c.expired)
 	c.mu.Unlock()
+	if page > 0 {
+		req.Options.MaxObjects = page
+	}
 	if !ended {
 		return f.PropertyCollector.RetrievePropertiesEx(ctx, req)
 	}

@@ -9,6 +9,7 @@ import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import {
   child,
+  childrenOf,
   element,
   managedObject,
   reference,
@@ -178,6 +179,29 @@ test('names with characters of XML reach the server as they are', async () => {
     ]);
     const value = child(child(child(result, 'objects'), 'propSet'), 'val')?.text;
     expect(value).toBe(`${name}&`);
+  });
+});
+
+test('properties are read to the last page, whatever a server sends at a time', async () => {
+  const ids = new Set<string>();
+  await withClient(async (client) => {
+    const root = await client.manager('rootFolder');
+    const view = await client.manager('viewManager');
+    const [made] = await client.call(view, 'CreateContainerView', [
+      ...[reference('container', root), element('type', 'VirtualMachine'), element('recursive', true)],
+    ]);
+    const container = managedObject(made);
+    if (!container) throw new Error('no view');
+    const read = await readProperties(client, [container], ['view']);
+    for (const { text } of childrenOf(read.get(container.id)?.get('view'), 'ManagedObjectReference'))
+      ids.add(text);
+    const objects = [...ids].map((id) => ({ type: 'VirtualMachine', id }));
+    await vcenter.pages(1);
+    const before = await counted('ContinueRetrievePropertiesEx');
+    const names = await readProperties(client, objects, ['name']).finally(() => vcenter.pages(0));
+    expect(new Set(names.keys())).toEqual(ids);
+    expect(ids.size).toBeGreaterThanOrEqual(2);
+    expect((await counted('ContinueRetrievePropertiesEx')) - before).toBe(ids.size - 1);
   });
 });
 

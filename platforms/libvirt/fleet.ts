@@ -3,7 +3,7 @@ import type { PowerState } from '../../api';
 import type { Solve } from '../../placement';
 import { virtualMachineKey } from '../observer';
 import { PlatformError, type PowerRequest } from '../platform';
-import { Places, writePlace, type OperationRecord, type PlaceRecord } from '../tracked';
+import { nextAt, Places, writePlace, type OperationRecord, type PlaceRecord } from '../tracked';
 import type { Daemon, HostSize } from './daemon';
 import { elementOf, NAMESPACES } from './facts';
 import type { Ground } from './ground';
@@ -100,7 +100,8 @@ export class Fleet implements Ground {
     place: Omit<PlaceRecord, 'hosts' | 'at'>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const text = writePlace({ ...place, hosts: this.#hostsOf(machine), at: Date.now() }, machine.uuid);
+    const at = nextAt(machine.place, Date.now());
+    const text = writePlace({ ...place, hosts: this.#hostsOf(machine), at }, machine.uuid);
     for (const { host, facts } of machine.on) {
       const daemon = await this.daemon(host);
       await daemon.setMetadata(facts.domain, NAMESPACES.place, elementOf('place', text), signal);

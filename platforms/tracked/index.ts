@@ -13,7 +13,7 @@ export {
 export { untilOpen } from './opening';
 export { relay } from './relay';
 export { Turns } from './turns';
-export { readPlace, writePlace, type PlaceRecord } from './place-record';
+export { nextAt, readPlace, writePlace, type PlaceRecord } from './place-record';
 export type { Asked } from './claims';
 export { Places } from './places';
 export type { Candidate, Standing, World } from './placing';

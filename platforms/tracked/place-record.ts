@@ -22,8 +22,13 @@ export interface PlaceRecord {
   hosts: readonly string[];
   /** What identifies the operation that was on record then, on a platform that asks; absent: none was. */
   after?: string;
-  /** When it was written, milliseconds since the epoch. */
+  /** When it was written, milliseconds since the epoch, and later than the record before it: the greater one is the newer one. */
   at: number;
+}
+
+/** When a record is written that follows another: later than that one, also where another process with a clock that is ahead wrote it. */
+export function nextAt(previous: PlaceRecord | undefined, now: number): number {
+  return Math.max(now, (previous?.at ?? 0) + 1);
 }
 
 /** Characters of a record. */

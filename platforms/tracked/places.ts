@@ -3,7 +3,7 @@
  *
  * TRACKED-2: within the process one call for places at a time; each counts the places on record and the VMs that run. A place is on record before
  *     the call ends.
- * TRACKED-3: where the platform can be reviewed, two processes that place at the same moment never promise the same room twice, nor break a required
+ * TRACKED-3: two processes that place at the same moment never promise the same room twice, nor break a required
  *     rule together. A process writes its places as tentative, then reads those of others on the same hosts: of two that write, at least one sees the
  *     other. If its own may not stand beside them, it takes them back and begins again after a random pause. A tentative place counts for others, and
  *     is found anew by the next call for its VM.
@@ -44,11 +44,11 @@ export interface PlacesOptions<T extends FoundVm> {
     signal: AbortSignal | undefined,
   ): Promise<{ candidates: Candidate[]; world: Pick<World, 'hosts' | 'standing'> }>;
   /**
-   * The VMs that take room now, with what other processes have promised on these hosts since; absent: that cannot be asked, and is not compared.
+   * The VMs that take room now, with what other processes have promised on these hosts since.
    *
    * @param own Ids of VMs whose places this process has just written.
    */
-  review?(
+  review(
     own: ReadonlySet<string>,
     hosts: ReadonlySet<string>,
     signal: AbortSignal | undefined,
@@ -189,15 +189,9 @@ export class Places<T extends FoundVm> {
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     const given = this.#options;
-    if (!given.review) {
-      await this.#each(claims, ({ vm, place }) => given.write(vm, place, signal));
-      return true;
-    }
     let stands = false;
     try {
-      await this.#each(claims, ({ vm, place }) =>
-        this.#options.write(vm, { ...place, tentative: true }, signal),
-      );
+      await this.#each(claims, ({ vm, place }) => given.write(vm, { ...place, tentative: true }, signal));
       const own = new Set(claims.map(({ vm }) => vm.id));
       const hosts = new Set(claims.map(({ placement }) => placement.node ?? placement.zoneID));
       const standing = await given.review(own, hosts, signal);
@@ -208,7 +202,7 @@ export class Places<T extends FoundVm> {
           problem,
           claims.map(({ request: { vm }, placement }) => ({ ...vm, placement })),
         ).length === 0;
-      if (stands) await this.#each(claims, ({ vm, place }) => this.#options.write(vm, place, signal));
+      if (stands) await this.#each(claims, ({ vm, place }) => given.write(vm, place, signal));
       return stands;
     } finally {
       if (!stands) await this.#each(claims, (claim) => this.#takeBack(claim).catch(() => undefined));

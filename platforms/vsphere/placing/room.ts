@@ -39,17 +39,34 @@ export async function readRoom(
   const hosts = [...clusters].flatMap((each) => inventory.hostsOf(each)).filter(({ usable }) => usable);
   const objects = hosts.map(({ id }) => ({ type: 'HostSystem', id }));
   const read = await readProperties(client, objects, PATHS, signal);
-  const [now] = await client.call({ type: 'ServiceInstance', id: 'ServiceInstance' }, 'CurrentTime', [], {
-    signal,
-  });
+  const standing = await readStanding({ client, inventory, homes }, signal);
   const there = hosts.filter(({ id }) => read.has(id));
   return {
     candidates: asked.map((each) => candidateOf(each, there, read, inventory)),
     world: {
       hosts: there.map((host) => sizeOf(host, read.get(host.id))),
-      standing: standingIn(inventory, homes, Date.parse(now?.text ?? '')),
+      standing,
     },
   };
+}
+
+/** VMs that run, and those that were promised a place. @throws VimFault, TransportError */
+export async function readStanding(
+  { client, inventory, homes }: RoomOptions,
+  signal: AbortSignal | undefined,
+): Promise<Standing[]> {
+  const server = { type: 'ServiceInstance', id: 'ServiceInstance' };
+  const [now] = await client.call(server, 'CurrentTime', [], { signal });
+  return [...standingIn(inventory, homes, Date.parse(now?.text ?? ''))];
+}
+
+/** Ids of the VMs that others may be placing now in the clusters of some VMs. */
+export function movableBeside(own: ReadonlySet<string>, inventory: Inventory, homes: Homes): string[] {
+  const clusters = new Set([...own].map((vm) => inventory.cluster(vm)));
+  return [...inventory.vms()].flatMap(({ id, power }) => {
+    const isMovable = power === 'PoweredOff' && homes.placerOf(id) === 'Solver';
+    return isMovable && !own.has(id) && clusters.has(inventory.cluster(id)) ? [id] : [];
+  });
 }
 
 function sizeOf({ name, cluster }: InventoryHost, properties: Properties | undefined): PlacementHost {
@@ -81,7 +98,6 @@ function candidateOf(
   return { request, id, cpus, memory, away, ...(home !== undefined && { home }) };
 }
 
-/** VMs that run, and those that were promised a place. */
 function* standingIn(inventory: Inventory, homes: Homes, now: number): Generator<Standing> {
   for (const vm of inventory.vms()) {
     const placement = homes.placementOf(vm);

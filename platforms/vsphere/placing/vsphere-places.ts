@@ -5,7 +5,7 @@
 import type { Neighbour, PlacementRequest, PlacementResult, VirtualMachineRef } from '../../../contract';
 import type { PlacementAnswer, RuleOutcome, Solve, VmPlacement } from '../../../placement';
 import type { PlaceOptions, ReleaseOptions } from '../../platform';
-import { Places, writePlace, type Bindings } from '../../tracked';
+import { nextAt, Places, writePlace, type Bindings } from '../../tracked';
 import { readProperties } from '../collector';
 import type { VmFacts } from '../facts';
 import type { Inventory } from '../inventory';
@@ -14,7 +14,7 @@ import { placeOf } from '../replies';
 import type { SoapClient } from '../soap';
 import type { Stream } from '../stream';
 import type { Homes, Placer } from './homes';
-import { readRoom } from './room';
+import { movableBeside, readRoom, readStanding } from './room';
 import { oursIn, RuleKeeper } from './rule-keeper';
 import { prefixOf, rulesFor, type RuleVm, type WantedRules } from './rules';
 
@@ -57,9 +57,18 @@ export class VspherePlaces {
       placementOf: (vm) => homes.placementOf(vm),
       isMovable: ({ id, power }) => power === 'PoweredOff' && homes.placerOf(id) === 'Solver',
       world: (asked, signal) => readRoom({ client, inventory, homes }, asked, signal),
+      review: async (own, _hosts, signal) => {
+        // Told of, so that the inventory has what others have promised since.
+        await options.fetch(movableBeside(own, inventory, homes), signal);
+        return readStanding({ client, inventory, homes }, signal);
+      },
       write: async (vm, place, signal) => {
-        const record = { ...place, ...homes.after(vm), hosts: [], at: Date.now() };
-        await recorder.write(vm, writePlace(record, vm.uuid), signal);
+        const at = nextAt(homes.recordOf(vm), Date.now());
+        const record = { ...place, ...homes.after(vm), hosts: [], at };
+        // Only the version of the VM that was read last can be written there, and each write makes another one.
+        const isVersioned = recorder.place === 'ExtraConfig';
+        const newest = isVersioned ? ((await options.fetch([vm.id], signal)).get(vm.id) ?? vm) : vm;
+        await recorder.write(newest, writePlace(record, vm.uuid), signal);
         homes.wrote(vm.id, record);
         options.changed(vm.id);
       },

@@ -6,7 +6,7 @@
  */
 import type { AffinityTerm } from '../../../api';
 import type { PlacementRequest, VirtualMachineRef } from '../../../contract';
-import type { Placed } from '../../../placement';
+import { solvePlacement, type Placed, type Solve } from '../../../placement';
 import { Observer, type PowerRequest, type VirtualMachineState } from '../../../platforms';
 import { VspherePlatform, type VsphereOptions } from '../../../platforms/vsphere';
 import { until } from '../../support/until';
@@ -223,6 +223,76 @@ describe('where DRS does not place', () => {
         await second.power(one, 'PoweredOff');
         await until(() => first.observer.get(one)?.status.placement === undefined);
         expect(await first.platform.release([one], once())).toEqual([one]);
+      });
+    });
+  });
+
+  test.each([1, 2, 3])(
+    'TRACKED-3: both have found the last room before either writes: one gets it (%i)',
+    async () => {
+      const vms = [await newVm(HOSTS[0]), await newVm(HOSTS[0])] as const;
+      await vcenter.host(HOSTS[0], { memoryMb: 1_500 });
+      for (const host of HOSTS.slice(1)) await vcenter.host(host, { maintenance: true });
+      let arrived = 0;
+      let open: () => void = () => undefined;
+      const both = new Promise<void>((resolve) => (open = resolve));
+      const solve: Solve = async (problem) => {
+        const answer = solvePlacement(problem);
+        arrived += 1;
+        if (arrived === 2) open();
+        await both;
+        return answer;
+      };
+      const outcome = (platform: VspherePlatform, vm: VirtualMachineRef): Promise<string> =>
+        // A preferred rule lets nothing stay unsearched.
+        platform
+          .place([asks(vm, 'race', [rule('AntiAffinity', 'race', { strength: 'Preferred' })])], once())
+          .then(
+            () => 'placed',
+            (error: unknown) => (error as { failureClass?: string }).failureClass ?? String(error),
+          );
+      await withProcess(
+        async (first) => {
+          await withProcess(
+            async (second) => {
+              for (const { platform } of [first, second]) platform.track(vms);
+              const calls = [outcome(first.platform, vms[0]), outcome(second.platform, vms[1])];
+              expect((await Promise.all(calls)).sort()).toEqual(['NoCapacity', 'placed']);
+            },
+            { solve },
+          );
+        },
+        { solve },
+      );
+    },
+  );
+
+  test('VSPHERE-7: places are recorded in extraConfig on request, and released', async () => {
+    const vm = await newVm(HOSTS[0]);
+    await withProcess(
+      async ({ platform, observer }) => {
+        platform.track([vm]);
+        const [given] = await platform.place([asks(vm)], once());
+        expect(given?.placement?.node).toBe(HOSTS[0]);
+        await until(() => observer.get(vm)?.status.placement?.node === HOSTS[0]);
+        expect(await platform.release([vm], once())).toEqual([vm]);
+      },
+      { records: 'ExtraConfig' },
+    );
+  });
+
+  test('VSPHERE-10: a record of a process whose clock is ahead is followed by later ones', async () => {
+    const vm = await newVm(HOSTS[0]);
+    await withProcess(async (first) => {
+      await withProcess(async (second) => {
+        for (const { platform } of [first, second]) platform.track([vm]);
+        const ahead = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 86_400_000);
+        await first.platform.place([asks(vm)], once()).finally(() => ahead.mockRestore());
+        await until(() => second.observer.get(vm)?.status.placement?.node === HOSTS[0]);
+        expect(await second.platform.release([vm], { caller: CALLER, sequence: (sequence += 1) })).toEqual([
+          vm,
+        ]);
+        await until(() => first.observer.get(vm)?.status.placement === undefined);
       });
     });
   });

@@ -156,12 +156,15 @@ else {
     process.kill(libvirt.qemu('victim') ?? NaN, 'SIGKILL');
     await eventually(() => powers('victim').length > 1, 'libvirt to see it');
     await killAndRestart();
-    const { endedAt } = await converged('drift', 'PoweredOn');
-    await eventually(() => on('victim'), 'victim to be on again');
+    const starts = (): number => powers('victim').filter((what) => what === 'starting up').length;
+    await eventually(async () => starts() === 2 && (await on('victim')), 'victim to be on again');
+    await converged('drift', 'PoweredOn');
+    const killedAt = Date.now();
     process.kill(libvirt.qemu('victim') ?? NaN, 'SIGKILL');
-    await converged('drift', 'PoweredOn', endedAt);
-    await eventually(() => on('victim'), 'victim to be on once more');
-    expect(powers('victim').filter((what) => what === 'starting up')).toHaveLength(3);
+    // libvirt calls it running until it has seen the end of the process.
+    await eventually(async () => starts() === 3 && (await on('victim')), 'victim to be on once more');
+    await converged('drift', 'PoweredOn', killedAt);
+    expect(starts()).toBe(3);
     expect(powers('slow')).toEqual(['starting up']);
   });
 

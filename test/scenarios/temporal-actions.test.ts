@@ -300,7 +300,7 @@ row('temporal workflow update execute', async () => {
   const ns = 'update';
   await begin(ns);
   const update = ['workflow', 'update', 'execute', '-w', idOf(ns), '--name', 'skipMember', '--input'];
-  await expect(run(...update, '{"member":"stuck"}')).rejects.toThrow('actor');
+  await expect(run(...update, '{"member":"stuck"}')).rejects.toThrow('reason is missing');
   await run(...update, JSON.stringify({ member: 'stuck', actor: 'anna', reason: 'test' }));
   await endsAs(ns, 'ConvergedWithExceptions');
   expect(view(ns)?.run?.outcome?.words).toMatchObject([

@@ -8,7 +8,7 @@
 import { defaultPayloadConverter, type Headers } from '@temporalio/common';
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { applyPlan, REVISION_HEADER, TRACE_HEADER } from '../contract';
-import { noteTrace, runInForce } from './driver';
+import { noteTrace, runInForce, type RunInForce } from './driver';
 
 /** Longest trace context that is passed on, bytes: it stays in the history with every activity. */
 const LONGEST_TRACE = 1_000;
@@ -41,8 +41,16 @@ function follow({ [TRACE_HEADER]: trace }: Headers): void {
   if (trace && (trace.data?.length ?? 0) <= LONGEST_TRACE) noteTrace(trace);
 }
 
+/** The headers of the run in force: a thousand activities that start at once have the same ones. */
+let last: { of: RunInForce; headers: Headers } | undefined;
+
 function headers(): Headers {
-  const { revision, trace } = runInForce();
+  const of = runInForce();
+  if (last?.of !== of) last = { of, headers: headersOf(of) };
+  return last.headers;
+}
+
+function headersOf({ revision, trace }: RunInForce): Headers {
   const header = revision === undefined ? undefined : defaultPayloadConverter.toPayload(revision);
   return { ...(header && { [REVISION_HEADER]: header }), ...(trace && { [TRACE_HEADER]: trace }) };
 }

@@ -18,7 +18,7 @@ export function runInForce(): Readonly<RunInForce> {
 
 /** Another plan is in force. */
 export function noteRevision(revision: string): void {
-  inForce = { ...inForce, revision };
+  if (inForce.revision !== revision) inForce = { ...inForce, revision };
 }
 
 /** What the run does from now on belongs to this trace. */

@@ -12,6 +12,7 @@ import { elementOf, NAMESPACES } from '../../../platforms/libvirt/facts';
 import { writePlace } from '../../../platforms/tracked';
 import { startLibvirt, type TestLibvirt } from '../../support/libvirt';
 import { withoutLibvirt } from '../../support/libvirt-parts';
+import { solveTogether } from '../../support/solve-together';
 import { until } from '../../support/until';
 
 jest.setTimeout(120_000);
@@ -83,16 +84,7 @@ else {
     'TRACKED-3: both have found the last room before either writes: one gets it (%i)',
     async () => {
       const refs = [await define(), await define()];
-      let arrived = 0;
-      let open: () => void = () => undefined;
-      const both = new Promise<void>((resolve) => (open = resolve));
-      const solve: Solve = async (problem) => {
-        const answer = solvePlacement(problem);
-        arrived += 1;
-        if (arrived === 2) open();
-        await both;
-        return answer;
-      };
+      const solve = solveTogether(2);
       const processes = [await process(refs, solve), await process(refs, solve)];
       const calls = processes.map((platform, index) =>
         outcome(

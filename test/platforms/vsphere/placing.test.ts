@@ -6,9 +6,10 @@
  */
 import type { AffinityTerm } from '../../../api';
 import type { PlacementRequest, VirtualMachineRef } from '../../../contract';
-import { solvePlacement, type Placed, type Solve } from '../../../placement';
+import type { Placed } from '../../../placement';
 import { Observer, type PowerRequest, type VirtualMachineState } from '../../../platforms';
 import { VspherePlatform, type VsphereOptions } from '../../../platforms/vsphere';
+import { solveTogether } from '../../support/solve-together';
 import { until } from '../../support/until';
 import { startVcenter, type TestVcenter } from '../../support/vsphere';
 
@@ -233,16 +234,7 @@ describe('where DRS does not place', () => {
       const vms = [await newVm(HOSTS[0]), await newVm(HOSTS[0])] as const;
       await vcenter.host(HOSTS[0], { memoryMb: 1_500 });
       for (const host of HOSTS.slice(1)) await vcenter.host(host, { maintenance: true });
-      let arrived = 0;
-      let open: () => void = () => undefined;
-      const both = new Promise<void>((resolve) => (open = resolve));
-      const solve: Solve = async (problem) => {
-        const answer = solvePlacement(problem);
-        arrived += 1;
-        if (arrived === 2) open();
-        await both;
-        return answer;
-      };
+      const solve = solveTogether(2);
       const outcome = (platform: VspherePlatform, vm: VirtualMachineRef): Promise<string> =>
         // A preferred rule lets nothing stay unsearched.
         platform

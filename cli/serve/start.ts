@@ -1,5 +1,6 @@
 /** Starts the parts of a long-running process. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import pRetry from 'p-retry';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { PlatformObject } from '../../api';
@@ -216,26 +217,23 @@ async function startRecord(
   } catch (error: unknown) {
     if (options.record !== undefined && !isDatabase(record)) throw error;
     logger.error({ err: error }, 'failed to open the record, recording nothing yet');
-    if (isDatabase(record)) void retry(start, RECORD_PAUSE, { logger, signal });
+    if (isDatabase(record)) void openLater(start, { logger, signal });
   }
 }
 
-/** Calls `start` again and again until it succeeds, or `signal` aborts. */
-async function retry(
+/** Opens the record of a database that is away, until `signal` aborts. */
+async function openLater(
   start: () => Promise<void>,
-  pause: number,
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): Promise<void> {
-  while (!signal.aborted) {
-    await sleep(pause, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
-    const error = await start().then(
-      () => undefined,
-      (failure: unknown) => failure,
-    );
-    if (error === undefined) return;
+  const retries = { retries: Infinity, minTimeout: RECORD_PAUSE, factor: 1, signal };
+  const onFailedAttempt = ({ error }: { error: Error }): void =>
     logger.debug({ err: error }, 'failed to open the record, retrying');
-  }
+  await sleep(RECORD_PAUSE, undefined, { signal })
+    .then(() => pRetry(start, { ...retries, onFailedAttempt }))
+    .catch((error: unknown) => {
+      if (!signal.aborted) logger.error({ err: error }, 'failed to open the record, recording nothing');
+    });
 }
 
 function watchVms({ options, companion, isKubevirt }: ClusterUse, logger: Logger): WatchedCluster {

@@ -26,6 +26,9 @@ export const SERVER_SETTINGS: readonly string[] = [
   // By default the server aborts a workflow task when more than 100 events arrive meanwhile, and the run has to be replayed. With hundreds
   // of VMs that boot at once that happens again and again.
   ...['--dynamic-config-value', 'history.maximumBufferedEventsBatch=10000'],
+  // The activities of a run that starts a thousand VMs at once. By default 512 KiB are kept, and the server reads the whole batch again for each
+  // activity that it no longer has.
+  ...['--dynamic-config-value', 'history.eventsCacheMaxSizeBytes=16777216'],
 ];
 
 /** Longest wait for the server to start, milliseconds. */

@@ -16,10 +16,17 @@ interface Ends {
   failed: (failure: OperationFailure) => void;
 }
 
+/** A scope around one activity. The SDK's own awaits what it runs, which makes two promises more; a scope without a time-out need not. */
+class ActivityScope extends CancellationScope {
+  protected override runInContext<T>(schedules: () => Promise<T>): Promise<T> {
+    return schedules();
+  }
+}
+
 /** The open activities of a run. */
 export class RunningActivities {
   readonly #current: CurrentRun;
-  readonly #scopes: Record<string, CancellationScope> = {};
+  readonly #scopes: Record<string, ActivityScope> = {};
 
   constructor(current: CurrentRun) {
     this.#current = current;
@@ -32,7 +39,7 @@ export class RunningActivities {
   launch(start: Start): void {
     const { activityId } = start;
     const { done, failed } = this.#endsOf(start);
-    const scope = new CancellationScope();
+    const scope = new ActivityScope();
     this.#scopes[activityId] = scope;
     scope
       .run(() => schedule(start))

@@ -15,6 +15,11 @@ export const CLEAN_UP_TYPE = 'virtualMachineGroupCleanUp';
 /** Temporal's list filter for the runs of all groups. */
 export const RUNS_QUERY = `WorkflowType STARTS_WITH "${WORKFLOW_TYPE}"`;
 
+/** A text as Temporal's list filters quote it. */
+export function quotedText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
 /** Why a plan was sent. */
 export type Cause =
   /** The group's, its policy's or a parent's desired state changed. */

@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import { createActivities } from '../activities';
 import { platformTaskQueue } from '../contract';
 import type { Observer, Platform } from '../platforms';
+import { offerRunsToAnyWorker } from './cached-runs';
 import type { TemporalTarget } from './connection';
 import { TemporalUnreachable } from './connection';
 import { activityLogFields } from './log-fields';
@@ -59,9 +60,11 @@ export interface RunningWorker {
  *
  * @throws TemporalUnreachable when the server does not answer, or stops answering.
  */
-export function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
-  const { taskQueue = TASK_QUEUE, workflows = workflowSource() } = options;
-  return start(options, { taskQueue, ...workflows });
+export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
+  const { taskQueue = TASK_QUEUE, workflows = workflowSource(), client, target, logger } = options;
+  const worker = await start(options, { taskQueue, ...workflows });
+  void offerRunsToAnyWorker(client, target.namespace, taskQueue, logger);
+  return worker;
 }
 
 /**

@@ -26,7 +26,7 @@ interface Execution {
 /** Reads them. Rejects if the server does not answer. Without such a run there are none. */
 export async function temporalRuns(client: Client, { workflowId, runId }: RunName): Promise<EventsByRun> {
   const reader = new HistoryReader(client);
-  const named = `WorkflowId = ${quoted(workflowId)}`;
+  const named = `WorkflowId = ${lazy.contract().quotedText(workflowId)}`;
   const until = runId === undefined ? undefined : await reader.startOf({ workflowId, runId });
   const own = await reader.listed(
     until === undefined ? named : `${named} AND StartTime <= '${until}'`,
@@ -57,7 +57,7 @@ function hasNested({ plan }: RunTimeline): boolean {
 
 /** Runs of other groups of the tree during a run. */
 function duringQuery({ run, startedAt, endedAt }: RunTimeline): string {
-  const { searchAttributeKeys: keys } = lazy.contract();
+  const { quotedText: quoted, searchAttributeKeys: keys } = lazy.contract();
   const time = (at: number): string => `'${new Date(at).toISOString()}'`;
   return [
     `${keys.namespace.name} = ${quoted(run.namespace)}`,
@@ -66,10 +66,6 @@ function duringQuery({ run, startedAt, endedAt }: RunTimeline): string {
     `StartTime <= ${time(endedAt ?? Date.now())}`,
     `(CloseTime >= ${time(startedAt)} OR ExecutionStatus = 'Running')`,
   ].join(' AND ');
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /** Lists executions, and reads their events. */

@@ -44,12 +44,12 @@ const NO_PAST = 'no past runs';
 export function estimate(pastRuns: readonly PastRun[], progress: Progress, now: number): Estimate {
   const past = pastRuns.filter(({ powerState }) => powerState === progress.powerState);
   const tiers = progress.tiers.map(({ tier }) => ({ tier }));
-  if (past.length === 0) return { runs: 0, tiers, members: {}, unknown: [], why: NO_PAST };
   const members = memberSpreads(past, progress);
   const unknown = progress.members
     .filter(({ member, phase }) => isOpen(phase) && own(members, member) === undefined)
     .map(({ member }) => member);
   const known = { runs: past.length, members, unknown };
+  if (past.length === 0) return { ...known, tiers, why: NO_PAST };
   if (progress.phase === 'Paused' || progress.phase === 'Waiting')
     return { ...known, tiers, why: `an operator is waited for: ${progress.message}` };
   const walk = new Walk(past, progress, members, now);

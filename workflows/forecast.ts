@@ -2,7 +2,7 @@
  * The dry run: what a plan would do, step by step, asked of the same planner that runs it. Operations take no time here, so each time is
  * the earliest possible one.
  */
-import { type PlaceInput, type RunOutcome, gateCondition, type Plan } from '../contract';
+import { type PlaceInput, type Progress, type RunOutcome, gateCondition, type Plan } from '../contract';
 import { formatDuration } from '../api/duration';
 import { usesAll } from './changes';
 import { nextSteps, powerStateOf, workOf, type Start } from './planner';
@@ -43,6 +43,11 @@ const ACTIONS = { PoweredOn: 'PowerOn', PoweredOff: 'PowerOff', Suspended: 'Susp
 
 /** Most rounds of one forecast: a bound against a planner that would never end, not against large plans. */
 const ROUNDS = 1_000_000;
+
+/** What a run of the plan that starts at `now`, milliseconds since the Unix epoch, reports before anything has happened. */
+export function progressAtStart(plan: Plan, now: number): Progress {
+  return progressOf(nextSteps(begin({ plan, cause: 'SpecChanged' }, now), now).run);
+}
 
 /** Forecasts the run of a plan that starts at `now`, milliseconds since the Unix epoch. */
 export function forecast(plan: Plan, now: number, placedByParent = false): Forecast {

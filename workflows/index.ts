@@ -1,6 +1,6 @@
 /** Deterministic orchestration: the workflow of a group, and the planner that it drives. */
 export { nextSteps, type NextSteps, type Start } from './planner';
-export { forecast, type Forecast, type ForecastStep } from './forecast';
+export { forecast, progressAtStart, type Forecast, type ForecastStep } from './forecast';
 export { begin, receivePlan } from './plans';
 export type { Run } from './state';
 export { virtualMachineGroup, virtualMachineGroupCleanUp } from './virtual-machine-group';

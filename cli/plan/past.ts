@@ -1,6 +1,6 @@
-/** How long the runs took that `plan` would repeat. */
+/** The past runs that `plan` would repeat. */
 import type { Plan } from '../../contract';
-import { spread, type Spread } from '../../insight';
+import type { PastRun } from '../../insight';
 import type { TemporalClient } from '../../worker';
 import { findTarget } from '../connections';
 import { dataFolder, readLiveRecord } from '../data-folder';
@@ -9,17 +9,14 @@ import * as lazy from '../lazy';
 import { isOnCluster } from '../options';
 import type { PlanOptions } from './options';
 
-/** Past runs of a group to the same power state, from start to end; `runs` 0: there are none. */
-export type PastTimes = Spread | { runs: 0 };
-
 /** Longest wait for a connection, milliseconds. */
 const CONNECT_TIMEOUT = 3_000;
 
-/** Reads what past runs of each plan took, if there is a record, or a Temporal server that is named or runs on the data folder. Never rejects: undefined is unknown. */
-export async function pastTimes(
+/** Reads the past runs of each plan, if there is a record, or a Temporal server that is named or runs on the data folder. Never rejects: undefined is unknown. */
+export async function readPasts(
   plans: readonly Plan[],
   options: PlanOptions,
-): Promise<(PastTimes | undefined)[]> {
+): Promise<(readonly PastRun[] | undefined)[]> {
   if (!isNamed(options) && options.record === undefined) return plans.map(() => undefined);
   // Tried once, for all of the plans.
   let temporal: Promise<TemporalClient> | undefined;
@@ -28,13 +25,10 @@ export async function pastTimes(
     temporal ??= lazy.worker().connectClient(findTarget(options), CONNECT_TIMEOUT);
     return (await temporal).client;
   };
-  const times: (PastTimes | undefined)[] = [];
-  for (const plan of plans) {
-    const runs = await readPast(options, plan, plan.powerState, connect);
-    times.push(runs && (spread(runs.map(({ startedAt, endedAt }) => endedAt - startedAt)) ?? { runs: 0 }));
-  }
+  const pasts: (readonly PastRun[] | undefined)[] = [];
+  for (const plan of plans) pasts.push(await readPast(options, plan, plan.powerState, connect));
   await temporal?.then((client) => client.close()).catch(() => undefined);
-  return times;
+  return pasts;
 }
 
 function isNamed(options: PlanOptions): boolean {

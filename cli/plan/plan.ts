@@ -16,7 +16,8 @@ import { memberPlatforms } from '../runtime';
 import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import type { PlanOptions } from './options';
 import { DescribedPlacers } from './described';
-import { pastTimes } from './past';
+import { expectedRun } from './expected';
+import { readPasts } from './past';
 import { placerOf, placerOfType, type Placer } from './placer';
 import { viewPlatform, type PlatformView } from './platform';
 import { planChart, planTable, type GroupPlan } from './text';
@@ -48,13 +49,15 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
   const all = resolvePlans(manifests, options, known, names);
   for (const warning of shortfallWarnings({ manifests, plans: all.map((each) => each.plan), names }))
     process.stderr.write(formatLiveProblem(warning) + '\n');
-  const past = await pastTimes(
+  const pasts = await readPasts(
     all.map((each) => each.plan),
     options,
   );
   const described = new DescribedPlacers(names);
   for (const [at, resolved] of all.entries()) {
-    const { places, ...forecast } = lazy.workflows().forecast(resolved.plan, 0);
+    const { forecast: forecastOf, progressAtStart } = lazy.workflows();
+    const { places, ...forecast } = forecastOf(resolved.plan, 0);
+    const past = pasts[at];
     const { here, elsewhere } = byPlatform(resolved.plan, places);
     plans.push({
       group: `${resolved.plan.namespace}/${resolved.plan.name}`,
@@ -63,7 +66,7 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
       forecast,
       ...(here && { placement: (await described.place(undefined, here)) ?? (await place(here)) }),
       ...(elsewhere.length > 0 && { elsewhere: await placedElsewhere(elsewhere, described) }),
-      ...(past[at] && { past: past[at] }),
+      ...(past && expectedRun(past, progressAtStart(resolved.plan, 0))),
     });
   }
   await described.close();

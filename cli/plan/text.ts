@@ -1,14 +1,15 @@
 /** Plans as tables and as flow charts. Pure. */
 import { formatDuration, type PowerState } from '../../api';
+import { listed } from '../../api/text';
 import type { Plan } from '../../contract';
 import type { Forecast, ForecastStep } from '../../workflows';
-import { counted, elapsed, table } from '../output';
+import { counted, elapsed, table, type Column } from '../output';
 import { placementText } from './placement-text';
-import type { PastTimes } from './past';
+import type { ExpectedRun, ExpectedTier, PastTimes } from './expected';
 import type { PlannedPlacement } from './placer';
 
-/** What a run of one group would do. */
-export interface GroupPlan {
+/** What a run of one group would do. Without what past runs say, that is not known. */
+export interface GroupPlan extends Partial<ExpectedRun> {
   /** `namespace/name`. */
   group: string;
   powerState: Plan['powerState'];
@@ -19,8 +20,6 @@ export interface GroupPlan {
   placement?: PlannedPlacement;
   /** The VMs that other platforms are asked to place. */
   elsewhere?: { platform: string; vms: string[]; placement?: PlannedPlacement }[];
-  /** What past runs to the same power state took; absent: not known. */
-  past?: PastTimes;
 }
 
 /** The plan as a table of steps, then the placement. */
@@ -32,6 +31,7 @@ export function planTable({
   placement,
   elsewhere = [],
   past,
+  tiers = [],
 }: GroupPlan): string {
   const steps = table<ForecastStep>(
     [
@@ -56,8 +56,31 @@ export function planTable({
       return there ? `${head}${placementText(there)}` : head;
     })
     .join('');
-  return `${head}${isDone ? '  nothing to do\n' : steps}${waits}${places}${others}`;
+  return `${head}${isDone ? '  nothing to do\n' : steps}${waits}${isDone || !past?.runs ? '' : expectedTable(tiers)}${places}${others}`;
 }
+
+/** When each tier would be done. */
+function expectedTable(tiers: readonly ExpectedTier[]): string {
+  const uncounted = tiers.some((tier) => tier.uncounted.length > 0);
+  const done = table<ExpectedTier>(
+    [
+      { head: 'TIER', of: ({ tier }) => tier + 1 },
+      { head: 'DONE ABOUT', of: ({ end, why }) => (end ? `+${elapsed(end.median)}` : why) },
+      { head: 'IN 9 OF 10 BY', of: ({ end }) => end && `+${elapsed(end.p90)}` },
+      ...(uncounted ? [UNCOUNTED] : []),
+    ],
+    [...tiers],
+  );
+  return `\n${done}`;
+}
+
+/** Most members that one row names. */
+const MOST_NAMES = 5;
+
+const UNCOUNTED: Column<ExpectedTier> = {
+  head: 'NOT COUNTED: IN NO PAST RUN',
+  of: (tier) => listed(tier.uncounted, MOST_NAMES),
+};
 
 function pastText(past: PastTimes | undefined): string {
   if (!past) return '';

@@ -1,5 +1,6 @@
 /** The worker process: connection, bundle, logging, metrics, health, shutdown. */
 export * from './connection';
+export { MOST_ESTIMATED, showExpectedEnds } from './expected-ends';
 export * from './health';
 export { runLogFields } from './log-fields';
 export * from './pollers';

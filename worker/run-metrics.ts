@@ -2,7 +2,7 @@
  * Metrics of runs and of the operations in them.
  *
  * METRICS-1: a run counts once, in the process that saw it end: one that had ended before the process knew its group does not count.
- * METRICS-2: no label has the name of a group or VM, so that the number of series does not grow with them.
+ * METRICS-2: no label has the name of a group or VM, so that the number of series does not grow with them. (`expected-ends.ts` has the one exception.)
  */
 import type {
   ActivityExecuteInput,

@@ -5,7 +5,7 @@ import { openInBrowser } from '../browser';
 import { findTarget } from '../connections';
 import { dataFolder, readLiveRecord } from '../data-folder';
 import { CliError, messageOf } from '../errors';
-import { Estimates, groupName, staleness, treeAround, type PastOptions } from '../groups';
+import { Estimates, groupName, PastRuns, staleness, treeAround, type PastOptions } from '../groups';
 import * as lazy from '../lazy';
 import { isOnCluster, type BoardOptions, type GroupOptions } from '../options';
 import { runLink, stopSignal, untilStopped } from '../runtime';
@@ -28,7 +28,7 @@ export async function serveBoard(
     const views = await feed.views();
     return name ? treeAround(views, name) : views;
   };
-  const estimates = new Estimates(options);
+  const estimates = new Estimates(new PastRuns(options));
   let shown: GroupView[] = await read();
   const { boardReader } = lazy.board();
   const board = await startBoard(options, {

@@ -1,20 +1,29 @@
-/** Estimates of open runs for a page that does not wait for them: the past is read beside it, one group after the other. */
-import { estimate, openProgress, type Estimate, type KnownGroup, type PastRun } from '../../insight';
-import { PastRuns, type PastOptions } from './past-runs';
+/** Estimates of open runs for what does not wait for them: the past is read beside it, one group after the other. */
+import { estimate, nameOf, openProgress, type Estimate, type KnownGroup, type PastRun } from '../../insight';
+import type { PastRuns } from './past-runs';
 
-/** Runs of which the past is kept. */
+/** Groups of which the past is kept. */
 const MOST_KNOWN = 10_000;
+
+/** The past of one open run. */
+interface Known {
+  runId: string;
+  powerState: PastRun['powerState'];
+  /** Absent: it is being read. */
+  past?: readonly PastRun[];
+}
 
 /** Estimates open runs. */
 export class Estimates {
-  readonly #past: PastRuns;
-  /** By run id; undefined: it is being read. */
-  readonly #known = new Map<string, readonly PastRun[] | undefined>();
+  readonly #past: Pick<PastRuns, 'of' | 'close'>;
+  /** By group: its open run. */
+  readonly #known = new Map<string, Known>();
   #reading: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: PastOptions) {
-    this.#past = new PastRuns(options);
+  /** @param past where the past is read; closed with the estimates. */
+  constructor(past: Pick<PastRuns, 'of' | 'close'>) {
+    this.#past = past;
   }
 
   /** The estimate of a group's open run; undefined: none is open, or its past is not read yet. */
@@ -22,9 +31,19 @@ export class Estimates {
     const progress = openProgress(group);
     if (!progress || !group.run) return undefined;
     const { runId } = group.run;
-    if (!this.#known.has(runId)) this.#read(group, runId);
-    const past = this.#known.get(runId);
-    return past && estimate(past, progress, Date.now());
+    const { powerState } = progress;
+    const known = this.#known.get(nameOf(group));
+    if (known?.runId !== runId || known.powerState !== powerState) {
+      this.#read(group, { runId, powerState });
+      return undefined;
+    }
+    return known.past && estimate(known.past, progress, Date.now());
+  }
+
+  /** Forgets what is known of runs that are not open runs of these groups. */
+  keepOnly(groups: readonly KnownGroup[]): void {
+    const open = new Set(groups.filter((group) => openProgress(group)).map(nameOf));
+    for (const name of this.#known.keys()) if (!open.has(name)) this.#known.delete(name);
   }
 
   async close(): Promise<void> {
@@ -33,14 +52,16 @@ export class Estimates {
     await this.#past.close();
   }
 
-  #read(group: KnownGroup, runId: string): void {
+  #read(group: KnownGroup, known: Known): void {
+    const name = nameOf(group);
     if (this.#known.size >= MOST_KNOWN) this.#known.clear();
-    this.#known.set(runId, undefined);
+    this.#known.set(name, known);
+    const isWanted = (): boolean => !this.#isClosed && this.#known.get(name) === known;
     this.#reading = this.#reading.then(async () => {
-      const past = this.#isClosed ? undefined : await this.#past.of(group);
-      if (past) this.#known.set(runId, past);
+      const past = isWanted() ? await this.#past.of(group) : undefined;
+      if (past) known.past = past;
       // Asked again with the next look: by then the server may answer.
-      else this.#known.delete(runId);
+      else if (isWanted()) this.#known.delete(name);
     });
   }
 }

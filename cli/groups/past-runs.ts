@@ -23,7 +23,7 @@ export type PastOptions = GroupOptions & RecordOptions;
 export class PastRuns {
   readonly #options: PastOptions;
   /** By group: the run that the past was read for. */
-  readonly #known = new Map<string, { runId: string; past: PastRun[] }>();
+  readonly #known = new Map<string, { runId: string; powerState: DesiredPowerState; past: PastRun[] }>();
   #temporal: TemporalClient | undefined;
   #notBefore = 0;
 
@@ -36,11 +36,12 @@ export class PastRuns {
     const progress = openProgress(group);
     const runId = group.run?.runId;
     if (!progress || runId === undefined) return undefined;
+    const { powerState } = progress;
     const known = this.#known.get(nameOf(group));
-    if (known?.runId === runId) return known.past;
+    if (known?.runId === runId && known.powerState === powerState) return known.past;
     if (Date.now() < this.#notBefore) return undefined;
-    const past = await this.#read(group.metadata, progress.powerState);
-    if (past) this.#known.set(nameOf(group), { runId, past });
+    const past = await this.#read(group.metadata, powerState);
+    if (past) this.#known.set(nameOf(group), { runId, powerState, past });
     else this.#notBefore = Date.now() + RETRY_AFTER;
     return past;
   }

@@ -25,7 +25,8 @@ import {
   type WatchedCluster,
 } from '../runtime';
 import { clusterUse, type ClusterUse } from './cluster-use';
-import { Estimates } from '../groups';
+import { showEnds } from './expected-ends';
+import { Estimates, PastRuns } from '../groups';
 import { isDatabase, keptRecord, startRecording } from '../record';
 import type { Role, ServeOptions } from './options';
 import type { Running } from './running';
@@ -171,6 +172,7 @@ async function startBridge(
         });
   showRuns(registry, () => bridge.views());
   showQueue(registry, () => bridge.bridge.queue());
+  running.closers.push(showEnds(registry, bridge, client));
   running.bridge = bridge;
   running.closers.push(() => bridge.stop());
   await startBoard(bridge, { options, target, logger, running });
@@ -181,7 +183,7 @@ async function startBoard(
   bridge: Parameters<typeof startBridgeBoard>[1],
   { options, target, logger, running }: Pick<StartInput, 'options' | 'target' | 'logger' | 'running'>,
 ): Promise<void> {
-  const estimates = new Estimates(options);
+  const estimates = new Estimates(new PastRuns(options));
   const estimateOf = (group: Parameters<Estimates['of']>[0]): ReturnType<Estimates['of']> =>
     estimates.of(group);
   const boardOptions = { ...options, temporalNamespace: target.namespace, estimateOf };

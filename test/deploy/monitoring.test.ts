@@ -1,7 +1,7 @@
 /** The alert rules and the dashboard of `deploy/monitoring` fit the metrics that there are, and the reference. */
 import { spawnSync } from 'node:child_process';
 import { parse } from 'yaml';
-import { textOf, root } from '../docs/documents';
+import { METRIC_FILES, textOf, root } from '../docs/documents';
 
 const RULES = 'deploy/monitoring/rules.yaml';
 const PAGE = 'docs/reference/metrics.md';
@@ -19,7 +19,7 @@ const panels = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) 
 
 /** Names of our metrics, as the code registers them, and of the SDK's that the reference has. */
 const known = new Set([
-  ...(['worker/health.ts', 'worker/run-metrics.ts'].map(textOf).join().match(METRIC) ?? []),
+  ...(METRIC_FILES.map(textOf).join().match(METRIC) ?? []),
   ...(textOf(PAGE).split('## Alerts')[0]?.match(METRIC) ?? []),
 ]);
 

@@ -48,6 +48,7 @@ import {
   commandsOf,
   documents,
   linksOf,
+  METRIC_FILES,
   root,
   savedAs,
   textOf,
@@ -349,7 +350,7 @@ describe('D4: the reference names', () => {
     // A histogram is queried by its buckets.
     const names = textOf('docs/reference/metrics.md').match(metric) ?? [];
     const shown = new Set(names.map((name) => name.replace(/_bucket$/, '')));
-    const written = ['worker/health.ts', 'worker/run-metrics.ts'].map(textOf).join();
+    const written = METRIC_FILES.map(textOf).join();
     expect([...shown].sort()).toEqual([...new Set(written.match(metric))].sort());
   });
 

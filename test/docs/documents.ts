@@ -118,3 +118,6 @@ export function anchorsOf(file: string): string[] {
 export function codeOf(file: string): string[] {
   return [...textOf(file).matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
 }
+
+/** The files that register our metrics. */
+export const METRIC_FILES = ['worker/expected-ends.ts', 'worker/health.ts', 'worker/run-metrics.ts'];

@@ -114,3 +114,27 @@ test('vmgroup board shows the same beside a bridge, with the estimate', async ()
   installation.write('app.yaml', manifest('PoweredOn', '10s'));
   await until(async () => /Expected end.*from 2 past runs/s.test(await page(own)));
 });
+
+test('the metrics of the bridge say when the run will end, until it has ended', async () => {
+  const address = /"address":"([^"]+)"[^\n]*"starting"/.exec(installation.bridge.output())?.[1];
+  const metric = 'vmgroup_run_expected_end_timestamp_seconds';
+  const shown = async (): Promise<number[]> => {
+    const text = await (await fetch(`http://${address}/metrics`)).text();
+    const lines = text
+      .split('\n')
+      .filter((line) => line.startsWith(`${metric}{namespace="${NS}",group="app"`));
+    return lines.map((line) => Number(line.split(' ')[1]));
+  };
+  await installation.outcome(NS, 'app', 'PoweredOn');
+  installation.write('app.yaml', manifest('PoweredOff'));
+  await installation.outcome(NS, 'app', 'PoweredOff');
+  expect(await shown()).toEqual([]);
+  const before = Date.now();
+  installation.write('app.yaml', manifest('PoweredOn', '10s'));
+  await until(async () => {
+    const ends = await shown();
+    // The delay counts; the run before has none.
+    return ends.length === 2 && ends.every((end) => end * 1_000 - before > 10_000);
+  }, 'the metric');
+  await until(async () => (await shown()).length === 0, 'the metric to go');
+});

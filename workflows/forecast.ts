@@ -1,15 +1,14 @@
 /**
- * The dry run: what a plan would do, step by step, asked of the same planner that runs it. Operations take no time here, so each time is
- * the earliest possible one.
+ * The dry run: what a plan would do, step by step, asked of the same planner that runs it. Unless their durations are given, operations take
+ * no time here, so each time is the earliest possible one.
  */
-import { type PlaceInput, type Progress, type RunOutcome, gateCondition, type Plan } from '../contract';
+import { type MemberKey, type PlaceInput, type Progress, type Plan } from '../contract';
 import { formatDuration } from '../api/duration';
-import { usesAll } from './changes';
-import { nextSteps, powerStateOf, workOf, type Start } from './planner';
+import { nextSteps, openStarts, powerStateOf, workOf, type Start } from './planner';
 import { progressOf } from './progress';
-import { operationsEnded, type OperationResult } from './operations';
-import { placed } from './placing';
+import { allEnded } from './forecast-ends';
 import { begin } from './plans';
+import { amended, givenUp } from './seen-run';
 import type { Run } from './state';
 
 /** One step of a {@link Forecast}. */
@@ -25,6 +24,15 @@ export interface ForecastStep {
   member?: string;
   /** Why the step comes when it does. */
   why: string;
+  /** The open run has begun it, and goes on with it. */
+  underWay?: true;
+}
+
+/** An operation that an open run gives up, as its plan wants something else. */
+export interface GivenUp {
+  group: string;
+  action: ForecastStep['action'];
+  member: string;
 }
 
 /** What a plan would do. */
@@ -37,6 +45,17 @@ export interface Forecast {
   waits: string[];
   /** What the platform would be asked to place. */
   places: PlaceInput[];
+  givenUp: GivenUp[];
+}
+
+/** What is known of runs besides their plans. */
+export interface ForecastWorld {
+  /** A parent's run has placed the VMs. */
+  placedByParent?: boolean;
+  /** The open run of a group by its name, which receives the plan; undefined: a run begins. */
+  openRun?: (group: string) => Run | undefined;
+  /** How long the operation of a member takes, milliseconds; absent: no time. */
+  durationOf?: (group: string, member: MemberKey) => number;
 }
 
 const ACTIONS = { PoweredOn: 'PowerOn', PoweredOff: 'PowerOff', Suspended: 'Suspend' } as const;
@@ -49,20 +68,20 @@ export function progressAtStart(plan: Plan, now: number): Progress {
   return progressOf(nextSteps(begin({ plan, cause: 'SpecChanged' }, now), now).run);
 }
 
-/** Forecasts the run of a plan that starts at `now`, milliseconds since the Unix epoch. */
-export function forecast(plan: Plan, now: number, placedByParent = false): Forecast {
-  const result: Forecast = { steps: [], end: 0, waits: [], places: [] };
-  // Operations take no time, so how many may be open at once changes nothing but the number of rounds.
-  const policy = { ...plan.policy, maxConcurrentOperations: Number.MAX_SAFE_INTEGER };
-  const placedAlready = placedByParent ? { placed: true as const } : {};
-  let run: Run = begin({ plan: { ...plan, policy }, cause: 'SpecChanged', ...placedAlready }, now);
+/** Forecasts the run of a plan that starts, or that an open run receives, at `now`, milliseconds since the Unix epoch. */
+export function forecast(plan: Plan, now: number, world: ForecastWorld = {}): Forecast {
+  const result: Forecast = { steps: [], end: 0, waits: [], places: [], givenUp: [] };
+  const walk: Walk = { result, world, began: now };
+  let run = firstRun(result, plan, now, world);
   let time = now;
-  let open: { start: Start; endsAt: number }[] = [];
+  let open = openStarts(run).map((start) => ({
+    start,
+    endsAt: now + begun(walk, run, start, now, { underWay: true }),
+  }));
   for (let round = 0; round < ROUNDS; round += 1) {
     const decision = nextSteps(run, time);
     run = decision.run;
-    for (const start of decision.start)
-      open.push({ start, endsAt: time + begun(result, run, start, time, now) });
+    for (const start of decision.start) open.push({ start, endsAt: time + begun(walk, run, start, time) });
     if (decision.outcome) break;
     const next = Math.min(...open.map(({ endsAt }) => endsAt), decision.wake?.at ?? Infinity);
     if (next === Infinity) {
@@ -81,8 +100,40 @@ export function forecast(plan: Plan, now: number, placedByParent = false): Forec
   return result;
 }
 
+/** A forecast that is being made, of a run that began at `began`. */
+interface Walk {
+  result: Forecast;
+  world: ForecastWorld;
+  began: number;
+}
+
+/** The run at its start, or an open one once it has received the plan. */
+function firstRun(
+  result: Forecast,
+  plan: Plan,
+  now: number,
+  { openRun, placedByParent }: ForecastWorld,
+): Run {
+  // Operations take no time, so how many may be open at once changes nothing but the number of rounds.
+  const policy = { ...plan.policy, maxConcurrentOperations: Number.MAX_SAFE_INTEGER };
+  const given = { ...plan, policy };
+  const seen = openRun?.(plan.name);
+  if (!seen)
+    return begin({ plan: given, cause: 'SpecChanged', ...(placedByParent && { placed: true }) }, now);
+  const run = amended(seen, given, now);
+  for (const { member, powerState } of givenUp(seen, run))
+    result.givenUp.push({ group: plan.name, action: ACTIONS[powerState], member });
+  return run;
+}
+
 /** Notes a step that begins; answers how long it takes, in milliseconds. */
-function begun(result: Forecast, run: Run, start: Start, time: number, began: number): number {
+function begun(
+  { result, world, began }: Walk,
+  run: Run,
+  start: Start,
+  time: number,
+  mark: Pick<ForecastStep, 'underWay'> = {},
+): number {
   const { plan } = run;
   const at = time - began;
   const work = workOf(start);
@@ -90,11 +141,9 @@ function begun(result: Forecast, run: Run, start: Start, time: number, began: nu
     result.places.push(work.input);
     const names = work.input.requests.map(({ vm }) => vm.name);
     result.steps.push({
-      at,
-      group: plan.name,
-      tier: -1,
-      action: 'Place',
+      ...{ at, group: plan.name, tier: -1, action: 'Place' },
       why: `all VMs together, before the first power-on: ${names.join(', ')}`,
+      ...mark,
     });
     return 0;
   }
@@ -103,17 +152,15 @@ function begun(result: Forecast, run: Run, start: Start, time: number, began: nu
   const name = work.activity === 'powerGroup' ? work.input.plan.name : work.input.vm.name;
   const tier = plan.tiers.findIndex(({ members }) => members.some((member) => member.name === name));
   result.steps.push({
-    at,
-    group: plan.name,
-    tier,
-    action: ACTIONS[powerStateOf(plan)],
-    member: name,
+    ...{ at, group: plan.name, tier, action: ACTIONS[powerStateOf(plan)], member: name },
     why: whyNow(run, tier),
+    ...mark,
   });
-  if (work.activity !== 'powerGroup') return 0;
-  const nested = forecast(work.input.plan, time, true);
+  if (work.activity !== 'powerGroup') return world.durationOf?.(plan.name, name) ?? 0;
+  const nested = forecast(work.input.plan, time, { ...world, placedByParent: true });
   result.steps.push(...nested.steps.map((step) => ({ ...step, at: step.at + at })));
   result.waits.push(...nested.waits.map((wait) => `${name}: ${wait}`));
+  result.givenUp.push(...nested.givenUp);
   return nested.end;
 }
 
@@ -131,64 +178,4 @@ function whyNow(run: Run, tier: number): string {
 function waitStep(run: Run, at: number, summary: string): ForecastStep {
   const stage = run.stages.find((each) => each.dueAt !== undefined && each.releasedAt === undefined);
   return { at, group: run.plan.name, tier: stage?.tiers[0] ?? 0, action: 'Wait', why: summary };
-}
-
-/** The run after these activities have ended; operations are ended together, as each look at a large run takes long. */
-function allEnded(run: Run, starts: readonly Start[], now: number): Run {
-  let next = run;
-  for (const start of starts) {
-    const work = workOf(start);
-    if (work.activity !== 'place') continue;
-    const results = work.input.requests.map(({ vm }) => ({ vm, placement: { zoneID: '' } }));
-    next = placed(next, start.activityId, results, now);
-  }
-  const ends = starts.flatMap((start) => {
-    const result = resultOf(start, now);
-    return result ? [{ activityId: start.activityId, at: now, result }] : [];
-  });
-  return operationsEnded(next, ends, usesAll);
-}
-
-/** What an operation comes to; undefined for what is none. */
-function resultOf(start: Start, now: number): OperationResult | undefined {
-  const work = workOf(start);
-  switch (work.activity) {
-    case 'place':
-    case 'release':
-    case 'findEndedGroups':
-      return undefined;
-    case 'powerGroup':
-      return { kind: 'VirtualMachineGroup', outcome: asForecast(work.input.plan, now) };
-    case 'powerOn':
-    case 'powerOff':
-    case 'suspend': {
-      const status = {
-        powerState: work.input.powerState,
-        at: now,
-        since: now,
-        ready: work.input.powerState === 'PoweredOn',
-        conditions: [gateCondition(work.input.gate) ?? []].flat(),
-      };
-      return { kind: 'VirtualMachine', status, acted: true };
-    }
-  }
-}
-
-function asForecast({ revision, generation, lineage, powerState }: Plan, now: number): RunOutcome {
-  return {
-    outcome: 'Converged',
-    message: '',
-    revision,
-    generation,
-    lineage,
-    powerState,
-    startedAt: now,
-    endedAt: now,
-    operations: 1,
-    exceptions: [],
-    observed: {},
-    placements: {},
-    corrections: {},
-    words: [],
-  };
 }

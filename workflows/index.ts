@@ -1,6 +1,14 @@
 /** Deterministic orchestration: the workflow of a group, and the planner that it drives. */
 export { nextSteps, type NextSteps, type Start } from './planner';
-export { forecast, progressAtStart, type Forecast, type ForecastStep } from './forecast';
+export {
+  forecast,
+  progressAtStart,
+  type Forecast,
+  type ForecastStep,
+  type ForecastWorld,
+  type GivenUp,
+} from './forecast';
+export { seenRun } from './seen-run';
 export { begin, receivePlan } from './plans';
 export type { Run } from './state';
 export { virtualMachineGroup, virtualMachineGroupCleanUp } from './virtual-machine-group';

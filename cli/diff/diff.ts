@@ -1,16 +1,24 @@
 /** `vmgroup diff`: what a change of manifests would do against what runs, by the planner that would run it. */
-import { formatDuration, type Manifests, type ObjectName } from '../../api';
+import type { ObjectName } from '../../api';
 import type { Plan } from '../../contract';
+import { openProgress } from '../../insight';
 import { CliError } from '../errors';
+import { groupName } from '../groups';
 import * as lazy from '../lazy';
-import { counted, table } from '../output';
-import type { DiffStep, GroupDiff } from './group-diff';
-import { groupDiff } from './group-diff';
-import { readRunning, type Running, type RunningOptions } from './running';
+import { isOnCluster } from '../options';
+import { previews } from '../plan';
+import { groupDiff, type DiffWorld, type GroupDiffWithPlaces } from './group-diff';
+import type { Running, RunningOptions } from './running';
+import { readOnCluster } from './running-cluster';
+import { readFolder } from './running-folder';
+import { lookedFor, subjectOf } from './subject';
+import { diffText, type ShownDiff } from './text';
+import { usualDurations } from './usual';
 
 /** Options of `diff`. */
 export interface DiffOptions extends RunningOptions {
-  group?: ObjectName;
+  filename?: string[];
+  group?: ObjectName[];
   output: 'table' | 'json';
 }
 
@@ -19,98 +27,137 @@ export interface DiffOptions extends RunningOptions {
  *
  * @throws CliError if they are invalid, there is no such group, or what runs cannot be read.
  */
-export async function diff(paths: string[], options: DiffOptions): Promise<void> {
-  const running = await readRunning(paths, options);
-  const [before, after] = [plansOf(running, 'before'), plansOf(running, 'after')];
-  const names = [...new Set([...before.keys(), ...after.keys()])].sort();
-  const wanted = options.group && `${options.group.namespace}/${options.group.name}`;
-  if (wanted !== undefined && !names.includes(wanted))
-    throw new CliError(`${wanted} has no run of its own, before or after the change`, [
-      names.length > 0
-        ? `groups with runs: ${names.join(', ')}`
-        : 'check the manifests: vmgroup validate PATH',
-    ]);
-  const diffs = names
-    .filter((name) => wanted === undefined || name === wanted)
-    .map((name) => groupDiff(before.get(name), after.get(name), openRun(running, name)));
+export async function diff(what: string[], options: DiffOptions): Promise<void> {
+  const { paths, groups } = subjectOf(what, options);
+  const running = isOnCluster(options)
+    ? await readOnCluster(paths, options)
+    : await readFolder(paths, options);
+  const plans = { before: plansOf(running, 'before'), after: plansOf(running, 'after') };
+  const names = chosen(running, plans, { groups, what });
+  const shown = await withPlaces(running, plans.after, await compared(running, plans, names, options));
   process.stdout.write(
-    options.output === 'json' ? JSON.stringify(diffs, undefined, 2) + '\n' : textOf(diffs),
+    options.output === 'json' ? JSON.stringify(shown, undefined, 2) + '\n' : diffText(shown),
   );
 }
+
+type When = 'before' | 'after';
+type Plans = Map<string, Plan>;
 
 /** The plan of each group that starts runs, with VMs as they are now. */
-function plansOf(
-  { observe, placesAhead, names, ...running }: Running,
-  when: 'before' | 'after',
-): Map<string, Plan> {
-  const manifests: Manifests = running[when];
+function plansOf({ observe, placesAhead, names, ...running }: Running, when: When): Plans {
+  const manifests = running[when];
   const platforms = names[when];
-  const { driverOf, indexManifests, resolvePlan } = lazy.bridge();
-  const index = indexManifests(manifests);
-  const plans = manifests.groups.flatMap((group) => {
-    if (driverOf(index, group, placesAhead) !== group) return [];
-    const plan = resolvePlan(index, group, {
-      ...{ observe, placesAhead },
-      ...(platforms && { platformOf: platforms.of, probesItself: platforms.probesItself }),
-    });
-    return plan ? [[`${group.namespace}/${group.name}`, plan] as const] : [];
+  const plans = lazy.bridge().resolveTrees(manifests, {
+    ...{ observe, placesAhead },
+    ...(platforms && { platformOf: platforms.of, probesItself: platforms.probesItself }),
   });
-  return new Map(plans);
+  return new Map(plans.map((plan) => [`${plan.namespace}/${plan.name}`, plan]));
 }
 
-/** The phase of the open run of a group. */
-function openRun({ views }: Running, name: string): string | undefined {
-  const view = views.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === name);
-  return view?.run && view.run.endedAt === undefined ? view.phase : undefined;
+/** Names of the groups to show: those that have runs of their own, or that drive one that was named. */
+function chosen(
+  running: Running,
+  plans: Record<When, Plans>,
+  { groups, what }: { groups: readonly ObjectName[]; what: readonly string[] },
+): string[] {
+  const all = [...new Set([...plans.before.keys(), ...plans.after.keys()])].sort();
+  if (groups.length === 0) return all;
+  const wanted = groups.flatMap((group) => {
+    const name = `${group.namespace}/${group.name}`;
+    if (all.includes(name)) return [name];
+    const drivers = [driverIn(running, 'before', group), driverIn(running, 'after', group)];
+    const found = drivers.filter((driver) => driver !== undefined && all.includes(driver));
+    if (found.length === 0)
+      throw new CliError(
+        `${lookedFor(name, what)}${name} has no run of its own, before or after the change`,
+        [
+          all.length > 0
+            ? `groups with runs: ${all.join(', ')}`
+            : 'check the manifests: vmgroup validate PATH',
+        ],
+      );
+    return found;
+  });
+  return all.filter((name) => wanted.includes(name));
 }
 
-function textOf(diffs: readonly GroupDiff[]): string {
-  const shown = diffs.filter(({ change, steps }) => change !== 'Unchanged' || steps.length > 0);
-  const rest = diffs.length - shown.length;
-  const tail = rest === 0 ? '' : `${counted(rest, 'group')} without a change\n`;
-  return [...shown.map(groupText), tail].filter((text) => text !== '').join('\n');
+/** Name of the group whose run drives another one. */
+function driverIn(
+  { placesAhead, ...running }: Running,
+  when: When,
+  { namespace, name }: ObjectName,
+): string | undefined {
+  const { driverOf, indexManifests, objectKey } = lazy.bridge();
+  const index = indexManifests(running[when]);
+  const group = index.groups.get(objectKey({ namespace, name }));
+  const driver = group && driverOf(index, group, placesAhead);
+  return driver && `${driver.namespace}/${driver.name}`;
 }
 
-function groupText({
-  group,
-  change,
-  changes,
-  steps,
-  end,
-  waits,
-  touched,
-  untouched,
-  left,
-  openRun: phase,
-}: GroupDiff): string {
-  const open = phase === undefined ? '' : `; its run is open (${phase}) and takes the change over at once`;
-  const lines = [
-    `${group}: ${change.toLowerCase()}${open}`,
-    ...changes.map((line) => `  ${line}`),
-    ...(left.length > 0 ? [`  no longer touched: ${left.join(', ')}`] : []),
-  ];
-  if (change === 'Deleted') return `${lines.join('\n')}\n`;
-  if (steps.length === 0) return `${[...lines, '  no VM would be touched'].join('\n')}\n`;
-  const waiting = waits.map((wait) => `  waits: ${wait}\n`).join('');
-  const total = `  ${counted(touched.length, 'VM')} touched, ${untouched} left as they are; at least ${formatDuration(end)} and the time that the VMs take\n`;
-  return `${lines.join('\n')}\n\n${stepTable(steps)}${waiting}${total}`;
-}
-
-function stepTable(steps: readonly DiffStep[]): string {
-  return table<DiffStep>(
-    [
-      { head: 'AT LEAST', of: ({ at }) => `+${formatDuration(at)}` },
-      { head: 'GROUP', of: ({ group }) => group },
-      { head: 'TIER', of: ({ tier }) => (tier < 0 ? undefined : tier + 1) },
-      { head: 'STEP', of: ({ action }) => action },
-      { head: 'MEMBER', of: ({ member }) => member },
-      { head: 'WHY', of: whyText },
-    ],
-    [...steps],
+/** The differences of some groups. The past is read of those that have steps. */
+async function compared(
+  { views }: Running,
+  { before, after }: Record<When, Plans>,
+  names: readonly string[],
+  options: DiffOptions,
+): Promise<GroupDiffWithPlaces[]> {
+  const now = Date.now();
+  const worlds = names.map((name): DiffWorld => {
+    const view = views.find((each) => groupName(each) === name);
+    const isOpen = view?.run !== undefined && view.run.endedAt === undefined;
+    return { now, openRun: openRuns(views, before.get(name), now), ...(isOpen && { phase: view.phase }) };
+  });
+  const compare = (at: number, more: Partial<DiffWorld> = {}): GroupDiffWithPlaces => {
+    const name = names[at] as string;
+    return groupDiff(before.get(name), after.get(name), { ...(worlds[at] as DiffWorld), ...more });
+  };
+  const found = names.map((_, at) => compare(at));
+  const changing = found.flatMap(({ group, steps }) =>
+    steps.length > 0 ? [after.get(group) ?? []].flat() : [],
   );
+  const usual = await usualDurations(changing, options);
+  return found.map((each, at) => {
+    const durationOf = usual?.(each.group);
+    return durationOf ? compare(at, { durationOf }) : each;
+  });
 }
 
-function whyText({ why, anyway, confirms }: DiffStep): string {
-  if (confirms) return `${why} (in its state: only its gate is asked)`;
-  return anyway ? `${why} (due anyway)` : why;
+/** The open runs of a tree under its plan in force, by the name of the group. */
+function openRuns(
+  views: Running['views'],
+  plan: Plan | undefined,
+  now: number,
+): NonNullable<DiffWorld['openRun']> {
+  const plans = new Map(
+    lazy
+      .bridge()
+      .plansOf(plan)
+      .map((each) => [each.name, each]),
+  );
+  const namespace = plan?.namespace ?? '';
+  return (name) => {
+    const view = views.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+    const progress = view && openProgress(view);
+    const inForce = plans.get(name);
+    return progress && inForce && lazy.workflows().seenRun(inForce, progress, now);
+  };
+}
+
+/** With where their VMs would be placed, by the code of `plan`: group after group. */
+async function withPlaces(
+  { names, place }: Running,
+  after: Plans,
+  diffs: readonly GroupDiffWithPlaces[],
+): Promise<ShownDiff[]> {
+  const preview = new (previews().PlacementPreview)(names.after, place);
+  const shown: ShownDiff[] = [];
+  try {
+    for (const { places, ...each } of diffs) {
+      const plan = after.get(each.group);
+      shown.push({ ...each, ...(plan && (await preview.of(plan, places))) });
+    }
+  } finally {
+    await preview.close();
+  }
+  return shown;
 }

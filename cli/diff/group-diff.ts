@@ -6,7 +6,13 @@
 import { canonicalText } from '../../api';
 import { desireOf, isInState, machinesOf, memberKey, type Plan } from '../../contract';
 import { planChanges, type RecordedPlan } from '../../record';
-import { forecast, type ForecastStep } from '../../workflows';
+import {
+  forecast,
+  type Forecast,
+  type ForecastStep,
+  type ForecastWorld,
+  type GivenUp,
+} from '../../workflows';
 
 /** What would become of one group that has a run of its own. */
 export interface GroupDiff {
@@ -19,57 +25,95 @@ export interface GroupDiff {
   steps: DiffStep[];
   /** Milliseconds after the change at which the last step is done, at the earliest. */
   end: number;
+  /** The same by what past runs took; absent: there are none. */
+  about?: number;
   /** What the run would wait for without an end of its own. */
   waits: string[];
-  /** Names of the VMs that would be touched, in the order of the steps, and how many would not. */
+  /** Names of the VMs that would be touched, in the order of the steps. */
   touched: string[];
+  /** Names of the VMs that would be left as they are, and how many these are. */
+  kept: string[];
   untouched: number;
   /** VMs that are a group's no more: nobody touches them. */
   left: string[];
   /** Phase of the run that is open: it takes the change over at once. */
   openRun?: string;
+  /** Operations that the open run, or one below it, has begun and would give up. */
+  givenUp: GivenUp[];
 }
 
 /** A step. */
 export interface DiffStep extends ForecastStep {
+  /** By what past runs took: milliseconds after the change. */
+  about?: number;
   /** It is due without the change too. */
   anyway?: true;
   /** The VM is in its desired state: it is only asked whether it meets its gate. */
   confirms?: true;
 }
 
+/** What is known besides the plans. */
+export interface DiffWorld extends Pick<ForecastWorld, 'openRun' | 'durationOf'> {
+  /** Milliseconds since the epoch. */
+  now: number;
+  /** Phase of the group's open run. */
+  phase?: string;
+}
+
+/** The difference, with what the platforms would be asked to place. */
+export type GroupDiffWithPlaces = GroupDiff & Pick<Forecast, 'places'>;
+
+const NOTHING: Forecast = { steps: [], end: 0, waits: [], places: [], givenUp: [] };
+
 /** The difference between two plans of a group, one of which may be absent. Observations in both are those of now. */
 export function groupDiff(
   before: Plan | undefined,
   after: Plan | undefined,
-  openRun: string | undefined,
-): GroupDiff {
+  { now, phase, openRun, durationOf }: DiffWorld,
+): GroupDiffWithPlaces {
   const plan = after ?? before;
   if (!plan) throw new TypeError('one of the plans is there');
+  const world = openRun ? { openRun } : {};
   const changes = before && after ? changesIn(before, after) : [];
-  const due = new Set(before && after ? forecast(before, 0).steps.map(stepKey) : []);
-  const { steps, end, waits } = after ? forecast(after, 0) : { steps: [], end: 0, waits: [] };
-  const vms = new Set(after ? namesIn(after) : []);
+  const due = new Set(before && after ? forecast(before, now, world).steps.map(stepKey) : []);
+  const { steps, places, ...rest } = after ? forecast(after, now, world) : NOTHING;
+  const usual = after && durationOf ? forecast(after, now, { ...world, durationOf }) : undefined;
+  const usualAt = new Map(usual?.steps.map((step) => [stepKey(step), { about: step.at }]));
   const inState = new Set(after ? namesInState(after) : []);
-  const isTouched = (name: string | undefined): name is string =>
-    name !== undefined && vms.has(name) && !inState.has(name);
-  const touched = [...new Set(steps.flatMap(({ member }) => (isTouched(member) ? [member] : [])))];
+  const names = after ? namesIn(after) : [];
   return {
     group: `${plan.namespace}/${plan.name}`,
     change: changeOf(before, after, changes),
     changes: after ? changes : [deletionText(plan)],
     steps: steps.map((step) => ({
       ...step,
+      ...usualAt.get(stepKey(step)),
       ...(due.has(stepKey(step)) && { anyway: true as const }),
       ...(inState.has(step.member ?? '') && { confirms: true as const }),
     })),
-    end,
-    waits,
-    touched,
-    untouched: vms.size - touched.length,
-    left: before ? namesIn(before).filter((name) => !vms.has(name)) : [],
-    ...(openRun !== undefined && { openRun }),
+    ...rest,
+    ...(usual && { about: usual.end }),
+    ...reachOf(steps, names, inState),
+    left: before ? namesIn(before).filter((name) => !names.includes(name)) : [],
+    ...(phase !== undefined && { openRun: phase }),
+    places,
   };
+}
+
+/** Which VMs steps touch: a VM that is in its state is only asked for its gate. */
+function reachOf(
+  steps: readonly ForecastStep[],
+  names: readonly string[],
+  inState: ReadonlySet<string>,
+): Pick<GroupDiff, 'touched' | 'kept' | 'untouched'> {
+  const vms = new Set(names);
+  const touched = new Set(
+    steps.flatMap(({ member }) =>
+      member !== undefined && vms.has(member) && !inState.has(member) ? [member] : [],
+    ),
+  );
+  const kept = names.filter((name) => !touched.has(name));
+  return { touched: [...touched], kept, untouched: kept.length };
 }
 
 function changeOf(
@@ -132,6 +176,6 @@ function namesInState(plan: Plan): string[] {
     .map(({ name }) => name);
 }
 
-function stepKey({ group, action, member = '' }: ForecastStep): string {
-  return `${group} ${action} ${member}`;
+function stepKey({ group, action, member = '', tier }: ForecastStep): string {
+  return `${group} ${action} ${member} ${member === '' ? tier : ''}`;
 }

@@ -1,6 +1,15 @@
 /** `vmgroup diff`: its options. */
 import { Option, type Command } from 'commander';
-import { modeOption, outputOption, parseObjectName, platformsOption, withData, withSource } from '../options';
+import type { ObjectName } from '../../api';
+import {
+  modeOption,
+  outputOption,
+  parseObjectName,
+  pastOption,
+  platformsOption,
+  withSource,
+  withTemporal,
+} from '../options';
 import type * as Diff from './diff';
 
 const action = (): typeof Diff => require('./diff') as typeof Diff;
@@ -8,7 +17,7 @@ const action = (): typeof Diff => require('./diff') as typeof Diff;
 /** Adds the command. */
 export function registerDiff(program: Command): void {
   withSource(
-    withData(
+    withTemporal(
       program
         .command('diff')
         .description(
@@ -16,8 +25,21 @@ export function registerDiff(program: Command): void {
         ),
     ),
   )
-    .argument('<path...>', 'files and folders with the changed manifests; - for standard input')
-    .option('--group <ns/name>', 'only the run of this group', parseObjectName)
+    .argument(
+      '[what...]',
+      'files and folders with the changed manifests (- for standard input), and NAMESPACE/GROUP of the groups to show; default: all groups',
+    )
+    .addOption(
+      new Option(
+        '-f, --filename <path>',
+        'file or folder with changed manifests; may be given again',
+      ).argParser((path: string, before: string[] = []) => [...before, path]),
+    )
+    .addOption(
+      new Option('--group <ns/name>', 'show this group; may be given again').argParser(
+        (text: string, before: ObjectName[] = []) => [...before, parseObjectName(text)],
+      ),
+    )
     .addOption(
       new Option('--platform <name>', 'name or type of the default platform, as for plan').env(
         'VMGROUP_PLATFORM',
@@ -26,12 +48,17 @@ export function registerDiff(program: Command): void {
     .addOption(platformsOption())
     .addOption(modeOption())
     .addOption(new Option('--simulator <address>', 'address of vmgroup simulator').env('VMGROUP_SIMULATOR'))
+    .addOption(pastOption())
     .addOption(outputOption(['table', 'json']))
     .addHelpText(
       'after',
       `
-In a folder the manifests are compared with those of the running vmgroup up, serve or bridge, and stand for all of them; on a cluster they
-stand for the objects of the same names. Nothing is changed.`,
+What exists as a file or folder is one; anything else is a group. In a folder the manifests are compared with those that vmgroup up, serve or
+bridge goes by, and stand for all of them; without any, with the files that it watches as they are now. On a cluster they stand for the
+objects of the same names; without any, the steps that are due are shown. Nothing is changed.
+
+  vmgroup diff changed-manifests
+  vmgroup diff production/three-tier-app -f changed-manifests`,
     )
-    .action((paths: string[], options: Diff.DiffOptions) => action().diff(paths, options));
+    .action((what: string[], options: Diff.DiffOptions) => action().diff(what, options));
 }

@@ -12,12 +12,24 @@ import {
 } from '../options';
 import type { PlanOptions } from './options';
 import type * as Plan from './plan';
+import type * as Pasts from './past';
 import type * as PlatformViews from './platform';
+import type * as Previews from './preview';
 
 const action = (): typeof Plan => require('./plan') as typeof Plan;
 
 /** What is learned from the platform of a cluster; it takes a while to load. */
 export const platformViews = (): typeof PlatformViews => require('./platform') as typeof PlatformViews;
+
+/** Where the VMs of a plan would be placed. */
+export const previews = (): typeof Previews => require('./preview') as typeof Previews;
+
+/** What past runs took. */
+export const pasts = (): typeof Pasts => require('./past') as typeof Pasts;
+
+export { placesText } from './placement-text';
+export { placerOfType, unknownPlacement, type Placer } from './placer';
+export type { PlannedPlaces } from './preview';
 
 /** Adds the command. */
 export function registerPlan(program: Command): void {

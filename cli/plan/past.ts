@@ -6,8 +6,10 @@ import { findTarget } from '../connections';
 import { dataFolder, readLiveRecord } from '../data-folder';
 import { readPast } from '../groups';
 import * as lazy from '../lazy';
-import { isOnCluster } from '../options';
-import type { PlanOptions } from './options';
+import { isOnCluster, type GroupOptions, type RecordOptions } from '../options';
+
+/** Where the past is read. */
+export type PastOptions = GroupOptions & RecordOptions;
 
 /** Longest wait for a connection, milliseconds. */
 const CONNECT_TIMEOUT = 3_000;
@@ -15,7 +17,7 @@ const CONNECT_TIMEOUT = 3_000;
 /** Reads the past runs of each plan, if there is a record, or a Temporal server that is named or runs on the data folder. Never rejects: undefined is unknown. */
 export async function readPasts(
   plans: readonly Plan[],
-  options: PlanOptions,
+  options: PastOptions,
 ): Promise<(readonly PastRun[] | undefined)[]> {
   if (!isNamed(options) && options.record === undefined) return plans.map(() => undefined);
   // Tried once, for all of the plans.
@@ -31,7 +33,7 @@ export async function readPasts(
   return pasts;
 }
 
-function isNamed(options: PlanOptions): boolean {
+function isNamed(options: PastOptions): boolean {
   if (
     (options.temporal ?? process.env['TEMPORAL_ADDRESS'] ?? process.env['TEMPORAL_CONFIG_FILE']) !== undefined
   )

@@ -3,6 +3,17 @@ import type { RuleOutcome, VmPlacement } from '../../placement';
 import * as lazy from '../lazy';
 import { table } from '../output';
 import type { PlannedPlacement } from './placer';
+import type { PlannedPlaces } from './preview';
+
+/** Where the VMs of a plan would be placed, platform after platform; empty if none needs a place. */
+export function placesText({ placement, elsewhere = [] }: PlannedPlaces): string {
+  const here = placement ? `\n${placementText(placement)}` : '';
+  const others = elsewhere.map(({ platform, vms, placement: there }) => {
+    const head = `  placed on platform ${platform}: ${vms.join(', ')}\n`;
+    return there ? `${head}${placementText(there)}` : head;
+  });
+  return `${here}${others.join('')}`;
+}
 
 /** The placement by zone and host with the outcome of each rule, or the reason why there is none. */
 export function placementText(answer: PlannedPlacement): string {

@@ -8,18 +8,18 @@ import type {
   VirtualMachineStatus,
 } from '../../api';
 import { formatProblem } from '../../api';
-import type { PlaceInput, Plan } from '../../contract';
+import type { Plan } from '../../contract';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { PlatformNames } from '../../platforms';
 import { memberPlatforms } from '../runtime';
 import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import type { PlanOptions } from './options';
-import { DescribedPlacers } from './described';
 import { expectedRun } from './expected';
 import { readPasts } from './past';
 import { placerOf, placerOfType, type Placer } from './placer';
 import { viewPlatform, type PlatformView } from './platform';
+import { PlacementPreview } from './preview';
 import { planChart, planTable, type GroupPlan } from './text';
 
 /** What is known of the VMs; nothing if there are only manifests. */
@@ -53,61 +53,22 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
     all.map((each) => each.plan),
     options,
   );
-  const described = new DescribedPlacers(names);
+  const preview = new PlacementPreview(names, place);
   for (const [at, resolved] of all.entries()) {
     const { forecast: forecastOf, progressAtStart } = lazy.workflows();
-    const { places, ...forecast } = forecastOf(resolved.plan, 0);
+    const { places, givenUp: _none, ...forecast } = forecastOf(resolved.plan, 0);
     const past = pasts[at];
-    const { here, elsewhere } = byPlatform(resolved.plan, places);
     plans.push({
       group: `${resolved.plan.namespace}/${resolved.plan.name}`,
       powerState: resolved.plan.powerState,
       from: resolved.from,
       forecast,
-      ...(here && { placement: (await described.place(undefined, here)) ?? (await place(here)) }),
-      ...(elsewhere.length > 0 && { elsewhere: await placedElsewhere(elsewhere, described) }),
+      ...(await preview.of(resolved.plan, places)),
       ...(past && expectedRun(past, progressAtStart(resolved.plan, 0))),
     });
   }
-  await described.close();
+  await preview.close();
   process.stdout.write(render(plans, options.output));
-}
-
-/** What a platform that is not the default one is asked to place. */
-interface Elsewhere {
-  platform: string;
-  input: PlaceInput;
-}
-
-async function placedElsewhere(
-  elsewhere: readonly Elsewhere[],
-  described: DescribedPlacers,
-): Promise<NonNullable<GroupPlan['elsewhere']>> {
-  const placed: NonNullable<GroupPlan['elsewhere']> = [];
-  for (const { platform, input } of elsewhere) {
-    const placement = await described.place(platform, input);
-    const vms = input.requests.map(({ vm }) => vm.name);
-    placed.push({ platform, vms, ...(placement && { placement }) });
-  }
-  return placed;
-}
-
-/** What the default platform is asked to place, and what others are. */
-function byPlatform(
-  plan: Plan,
-  places: readonly PlaceInput[],
-): { here: PlaceInput | undefined; elsewhere: Elsewhere[] } {
-  const platforms = new Map(
-    lazy
-      .contract()
-      .machinesOf(plan)
-      .map(({ name, platform }) => [name, platform]),
-  );
-  const named = places.map((input) => ({ input, platform: platforms.get(input.requests[0]?.vm.name ?? '') }));
-  return {
-    here: named.find(({ platform }) => platform === undefined)?.input,
-    elsewhere: named.flatMap(({ input, platform }) => (platform === undefined ? [] : [{ platform, input }])),
-  };
 }
 
 async function fromFiles(paths: string[], { platform, platforms }: PlanOptions): Promise<PlanInput> {

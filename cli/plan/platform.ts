@@ -59,12 +59,9 @@ async function observedByKubevirt({ machines, list }: ClusterManifests): Promise
 }
 
 async function viewSimulator(cluster: ClusterManifests, address: string): Promise<PlatformView> {
-  const console = new (lazy.simulated().SimulatorConsole)(address);
   try {
-    const inventory = await console.inventory();
-    const standing = await console.list();
+    const { standing, place } = await readSimulator(address);
     const states = new Map(standing.map(({ state }) => [state.vm.uid, state.status]));
-    const place = placerOn(inventory, standing.map(placedVm));
     return {
       placesAhead: false,
       observe: ({ uid }) => states.get(uid),
@@ -78,6 +75,18 @@ async function viewSimulator(cluster: ClusterManifests, address: string): Promis
       observe: observedOnCluster(cluster),
       place: () => unknownPlacement(message),
     };
+  }
+}
+
+/** A simulated platform: its VMs, and where it would place others. Rejects if it does not answer. */
+export async function readSimulator(
+  address: string,
+): Promise<{ standing: readonly PlatformVm[]; place: Placer }> {
+  const console = new (lazy.simulated().SimulatorConsole)(address);
+  try {
+    const inventory = await console.inventory();
+    const standing = await console.list();
+    return { standing, place: placerOn(inventory, standing.map(placedVm)) };
   } finally {
     console.close();
   }

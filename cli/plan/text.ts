@@ -4,22 +4,18 @@ import { listed } from '../../api/text';
 import type { Plan } from '../../contract';
 import type { Forecast, ForecastStep } from '../../workflows';
 import { counted, elapsed, table, type Column } from '../output';
-import { placementText } from './placement-text';
+import { placesText } from './placement-text';
 import type { ExpectedRun, ExpectedTier, PastTimes } from './expected';
-import type { PlannedPlacement } from './placer';
+import type { PlannedPlaces } from './preview';
 
 /** What a run of one group would do. Without what past runs say, that is not known. */
-export interface GroupPlan extends Partial<ExpectedRun> {
+export interface GroupPlan extends PlannedPlaces, Partial<ExpectedRun> {
   /** `namespace/name`. */
   group: string;
   powerState: Plan['powerState'];
   /** The assumed state of the VMs before the run; on a cluster it is observed. */
   from: PowerState | 'Observed';
-  forecast: Omit<Forecast, 'places'>;
-  /** Where VMs without a place would be placed; absent: all VMs have one. */
-  placement?: PlannedPlacement;
-  /** The VMs that other platforms are asked to place. */
-  elsewhere?: { platform: string; vms: string[]; placement?: PlannedPlacement }[];
+  forecast: Omit<Forecast, 'places' | 'givenUp'>;
 }
 
 /** The plan as a table of steps, then the placement. */
@@ -28,10 +24,9 @@ export function planTable({
   powerState,
   from,
   forecast,
-  placement,
-  elsewhere = [],
   past,
   tiers = [],
+  ...places
 }: GroupPlan): string {
   const steps = table<ForecastStep>(
     [
@@ -49,14 +44,7 @@ export function planTable({
   const after = powerState === 'Unchanged' ? 'power unchanged' : powerState;
   const isDone = forecast.steps.length === 0;
   const head = `${group}: ${before} → ${after}, at least ${formatDuration(forecast.end)} and the time that the VMs take${isDone ? '' : pastText(past)}\n\n`;
-  const places = placement ? `\n${placementText(placement)}` : '';
-  const others = elsewhere
-    .map(({ platform, vms, placement: there }) => {
-      const head = `  placed on platform ${platform}: ${vms.join(', ')}\n`;
-      return there ? `${head}${placementText(there)}` : head;
-    })
-    .join('');
-  return `${head}${isDone ? '  nothing to do\n' : steps}${waits}${isDone || !past?.runs ? '' : expectedTable(tiers)}${places}${others}`;
+  return `${head}${isDone ? '  nothing to do\n' : steps}${waits}${isDone || !past?.runs ? '' : expectedTable(tiers)}${placesText(places)}`;
 }
 
 /** When each tier would be done. */

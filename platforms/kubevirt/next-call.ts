@@ -3,6 +3,8 @@
  *
  * KUBEVIRT-5: an action is asked for only while the operation is the last one on record; a stop or a pause only of the instance that the operation
  *     was about: whatever was started since is left alone.
+ * KUBEVIRT-9: a start is asked for only once KubeVirt has noted itself that the instance is gone: before that it refuses the request, or drops it as
+ *     carried out.
  */
 import { courseOf, hasStartRequest, isLeaving, type Course } from './course';
 import type { KubevirtInstance, KubevirtMachine } from './objects';
@@ -52,7 +54,8 @@ function toPowerOn(
     return powerState === 'Suspended' && !asked ? { type: 'Call', action: 'unpause', body: {} } : NONE;
   if (strategy !== 'Manual' && strategy !== 'RerunOnFailure') return NONE;
   if (asked || hasStartRequest(vm)) return NONE;
-  if (stopping || isLeaving(vmi))
+  const isUnnoted = !vmi && vm.status.created === true;
+  if (stopping || isLeaving(vmi) || isUnnoted)
     return { type: 'Wait', hold: 'it is still stopping: KubeVirt takes a start after that' };
   if (vmi?.status.phase === 'Failed' && starts) return NONE;
   // KubeVirt starts it as its strategy has changed, unless it has noted that change before the VM had stopped.

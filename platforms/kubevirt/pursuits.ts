@@ -132,7 +132,7 @@ export class Pursuits {
       await this.#options.api.invoke(resource, { namespace, name }, action, body, signal && { signal });
       return true;
     } catch (error: unknown) {
-      if (error instanceof KubernetesError && (error.isConflict || error.code === 422)) return false;
+      if (isBusy(error)) return false;
       throw actionError(error, resourceName(resource, action));
     }
   }
@@ -177,6 +177,12 @@ export class Pursuits {
     if (this.of(key, id)) this.#open.delete(key);
     this.#options.changed(key);
   }
+}
+
+/** Whether virt-api says that something else is going on with the VM. A request that waits is an internal error to it. */
+function isBusy(error: unknown): boolean {
+  if (!(error instanceof KubernetesError)) return false;
+  return error.isConflict || error.code === 422 || /already underway/.test(error.message);
 }
 
 /** Refusals of virt-api that are not about the request: it cannot reach the node of the VM. */

@@ -175,7 +175,9 @@ export class KubevirtController {
       case 'patchMachine':
         return void (await api.merge(RESOURCES.kubevirtMachines, key, versioned(vm, action.patch)));
       case 'patchMachineStatus':
-        await api.merge(RESOURCES.kubevirtMachines, key, { status: action.patch }, { subresource: 'status' });
+        await api.merge(RESOURCES.kubevirtMachines, key, versioned(vm, { status: action.patch }), {
+          subresource: 'status',
+        });
         return;
       case 'createInstance':
         await api.create(RESOURCES.kubevirtInstances, newInstance(vm));

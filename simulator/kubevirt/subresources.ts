@@ -2,7 +2,8 @@
  * What virt-api answers to an action on a VM, and what it writes. Pure.
  *
  * KUBEVIRT-STANDIN-7: `start` and `stop` are answered by the run strategy, and 409 where there is nothing to do for them; so is `start` while the VM
- *     is still stopping. `stop` with a grace period rewrites that of the instance first.
+ *     is still stopping. `stop` with a grace period rewrites that of the instance first. While a request waits, `start` and `restart` are answered 500;
+ *     `stop` replaces it.
  */
 import {
   holds,
@@ -57,7 +58,7 @@ function start(vm: KubevirtMachine, vmi: KubevirtInstance | undefined): Subresou
   if (strategy !== 'Manual' && strategy !== 'RerunOnFailure')
     return conflict(`${strategy} does not support manual start requests`);
   const stopFirst = vmi ? [{ action: 'Stop', uid: vmi.metadata.uid }] : [];
-  return { code: 202, machineStatus: { stateChangeRequests: [...stopFirst, { action: 'Start' }] } };
+  return requesting(vm, [...stopFirst, { action: 'Start' }]);
 }
 
 function stop(
@@ -88,8 +89,16 @@ function stop(
 function restart(vm: KubevirtMachine, vmi: KubevirtInstance | undefined): SubresourceAnswer {
   if (strategyOf(vm) === 'Halted') return conflict('Halted does not support manual restart requests');
   if (!vmi || isFinal(vmi)) return conflict('VM is not running');
-  const stateChangeRequests = [{ action: 'Stop', uid: vmi.metadata.uid }, { action: 'Start' }];
-  return { code: 202, machineStatus: { stateChangeRequests } };
+  return requesting(vm, [{ action: 'Stop', uid: vmi.metadata.uid }, { action: 'Start' }]);
+}
+
+function requesting({ status }: KubevirtMachine, stateChangeRequests: object[]): SubresourceAnswer {
+  return status.stateChangeRequests?.length
+    ? {
+        code: 500,
+        message: 'Internal error occurred: unable to complete request: stop/start already underway',
+      }
+    : { code: 202, machineStatus: { stateChangeRequests } };
 }
 
 function pause(vmi: KubevirtInstance | undefined): SubresourceAnswer {

@@ -138,6 +138,27 @@ test('KUBEVIRT-3: a restart that somebody asked for does not undo a power-off', 
   await kubevirt.untilPhase(ref, undefined);
 });
 
+test('KUBEVIRT-9: a start waits until KubeVirt itself has noted that the instance is gone', async () => {
+  const ref = await vm({ runStrategy: 'Manual' });
+  await bring(ref, 'PoweredOn');
+  await kubevirt.stopController();
+  const [off, on] = [request(ref, 'PoweredOff'), request(ref, 'PoweredOn')];
+  try {
+    await process.platform.power(off);
+    const { metadata } = (await kubevirt.instance(ref)) as { metadata: { uid?: string } };
+    await kubevirt.api.merge(RESOURCES.kubevirtInstances, ref, { metadata: { finalizers: [] } });
+    await kubevirt.api.delete(RESOURCES.kubevirtInstances, { ...ref, uid: metadata.uid ?? '' });
+    await untilState(ref, ({ status }) => status.powerState === 'PoweredOff');
+    await process.platform.power(on);
+    await untilState(ref, ({ operation }) => operation?.hold?.includes('takes a start after that') ?? false);
+    const { status } = await kubevirt.machine(ref);
+    expect(status.stateChangeRequests?.map(({ action }) => action)).toEqual(['Stop']);
+  } finally {
+    kubevirt.startController();
+  }
+  await untilState(ref, ({ operation }) => operation?.id === on.operation.id && operation.phase === 'Done');
+});
+
 test('KUBEVIRT-7: a strategy that somebody writes during a power-off fails the operation, and another one is made', async () => {
   const ref = await vm({ runStrategy: 'Always', annotations: { [SHUTDOWN_TIME]: '1500' } });
   await bring(ref, 'PoweredOn');

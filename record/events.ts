@@ -63,7 +63,7 @@ export interface PlanReceived {
   supersedes?: string;
   /** Who asked for the run, where somebody did. */
   actor?: Actor;
-  /** Who changed the desired state last, when, and what; without the admission webhook the field manager of the client. */
+  /** Who changed the desired state last, when, and what; without the admission webhook the field manager of the client. Absent: as in the plan before. */
   changedBy?: Actor & { at?: string; object: string };
   reason?: string;
   /** Identity of the Temporal client that sent it. */

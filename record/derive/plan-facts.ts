@@ -11,6 +11,7 @@ type SentPlan = SentPlanMessage['plan'];
 /** The plans of one execution. */
 export class PlanFacts {
   #last: RecordedPlan | undefined;
+  #lastChange = '';
   #hasPlan: boolean;
   readonly #observed = new Map<string, string>();
 
@@ -23,8 +24,9 @@ export class PlanFacts {
   received(value: unknown, identity: string | undefined): (PlanReceived | MemberObserved)[] | undefined {
     const message = read('planMessage', value);
     if (!message) return undefined;
-    const { cause, digest, supersedes, actor, reason, known = false, changedBy } = message;
+    const { cause, digest, supersedes, actor, reason, known = false } = message;
     const plan = recordedPlan(message.plan);
+    const changedBy = this.#newChange(message);
     const before = this.#last;
     const same = before !== undefined && desired(before) === desired(plan);
     const event: PlanReceived = {
@@ -45,6 +47,14 @@ export class PlanFacts {
     this.#hasPlan = true;
     this.#last = plan;
     return [event, ...this.#observations(message.plan)];
+  }
+
+  /** Who changed the desired state, unless the plan before has that change: what amends it came from elsewhere. */
+  #newChange({ plan, changedBy }: SentPlanMessage): SentPlanMessage['changedBy'] {
+    const change = canonicalText([plan.generation, plan.revision, changedBy ?? null]);
+    if (change === this.#lastChange) return undefined;
+    this.#lastChange = change;
+    return changedBy;
   }
 
   /** What an operation has observed: the same in a later plan is no change. */

@@ -3,9 +3,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { canonicalText } from '../../api';
-import { deriveEvents, HistoryError, WITHOUT_MEANING, type RunEvent } from '../../record';
+import {
+  deriveEvents,
+  eventLine,
+  HistoryError,
+  WITHOUT_MEANING,
+  type PlanReceived,
+  type RunEvent,
+} from '../../record';
 import { propertyRuns } from '../support/property-runs';
-import { event, history, JsonText, signal } from './histories';
+import { event, history, JsonText, signal, type Draft } from './histories';
 
 const FOLDER = path.join(__dirname, '../histories');
 const EXECUTION = { workflowId: 'vmgroup/prod/app', runId: 'run-1' };
@@ -78,6 +85,41 @@ test('an amended plan says what it changes', () => {
   function events(name: string): RunEvent[] {
     return read(name).filter(({ kind }) => kind === 'PlanReceived' || kind === 'PlanAmended');
   }
+});
+
+test('a plan names who changed the desired state, and an amendment only if that is a change of its own', () => {
+  const policy = {
+    ...{ operationTimeout: 1, maxConcurrentOperations: 1, guestShutdownTimeout: 1 },
+    retry: { maximumAttempts: 1, initialInterval: 1, maximumInterval: 1 },
+    drift: { action: 'Enforce', maxCorrections: 1, window: 1 },
+  };
+  const plan = { name: 'app', root: 'app', powerState: 'PoweredOn', tiers: [], policy };
+  const by = {
+    name: 'ann',
+    known: true,
+    at: '2026-01-01T00:00:00.000Z',
+    object: 'VirtualMachineGroup prod/app',
+  };
+  const sent = (cause: string, generation: number, changedBy: object): Draft =>
+    signal('applyPlan', { plan: { ...plan, generation, revision: `r${generation}` }, cause, changedBy });
+  const { events } = deriveEvents(
+    history(
+      sent('SpecChanged', 1, by),
+      // VMs were seen only now: nobody has changed the group again.
+      sent('SpecChanged', 1, by),
+      sent('SpecChanged', 2, { ...by, name: 'bob' }),
+      // A field manager's time is in seconds: one more change within one is another change all the same.
+      sent('SpecChanged', 3, { ...by, name: 'bob' }),
+    ),
+    EXECUTION,
+  );
+  const plans = events.filter(
+    (each): each is typeof each & PlanReceived => each.kind === 'PlanReceived' || each.kind === 'PlanAmended',
+  );
+  expect(plans.map(({ changedBy }) => changedBy?.name)).toEqual(['ann', undefined, 'bob', 'bob']);
+  expect(plans.map((each) => eventLine(each).who)).toEqual([
+    ...['ann (known)', 'bridge', 'bob (known)', 'bob (known)'],
+  ]);
 });
 
 test('executions that continue as new are one run', () => {

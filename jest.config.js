@@ -33,7 +33,11 @@ function project(tier) {
 module.exports = {
   projects: [
     project('unit'),
-    { ...project('temporal'), globalSetup: '<rootDir>/test/support/set-up-temporal.ts' },
+    {
+      ...project('temporal'),
+      globalSetup: '<rootDir>/test/support/set-up-temporal.ts',
+      globalTeardown: '<rootDir>/test/support/tear-down-temporal.ts',
+    },
     { ...project('cluster'), globalSetup: '<rootDir>/test/support/set-up-cluster.ts' },
   ],
   testTimeout: 60_000,

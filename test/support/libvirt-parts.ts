@@ -1,4 +1,7 @@
-/** Finds libvirt and QEMU for tests, and makes the guest that they boot into a cache of the user before the tests begin. */
+/**
+ * Finds libvirt and QEMU for tests, and makes the guest that they boot into a cache of the user before the tests begin. Without QEMU no test boots a
+ * real VM, and the platform conforms on libvirt's own test driver alone. That is in libvirt's daemon: without the daemon no test reaches libvirt.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
@@ -6,42 +9,45 @@ import path from 'node:path';
 import { messageOf } from '../../cli/errors';
 import { cacheDir, install, isExecutable, run } from '../../cli/temporal-server/program-cache';
 
-/** The packages of Debian and Ubuntu that tests on real VMs need. */
-export const LIBVIRT_PACKAGES = [
-  'libvirt-daemon-system',
-  'libvirt-clients',
-  'qemu-system-x86',
-  'qemu-utils',
-] as const;
-
-const PROGRAMS = ['libvirtd', 'virsh', 'qemu-system-x86_64', 'qemu-img'] as const;
+/** Programs, each with the package of Debian and Ubuntu that has it. */
+const LIBVIRT = { libvirtd: 'libvirt-daemon-system', virsh: 'libvirt-clients' };
+const QEMU = { 'qemu-system-x86_64': 'qemu-system-x86', 'qemu-img': 'qemu-utils' };
+const SSH = {
+  ...{ sshd: 'openssh-server', ssh: 'openssh-client', 'ssh-keygen': 'openssh-client' },
+  'virt-ssh-helper': 'libvirt-daemon',
+};
 const SCRIPT = path.join(__dirname, '../../examples/libvirt/guest.sh');
 
-/** Which of the programs are missing; empty: tests boot real VMs. */
-export function missingLibvirt(): string[] {
-  return PROGRAMS.filter((name) => pathOf(name) === undefined);
-}
-
 /** The reason for which tests on real VMs are skipped; undefined: they are not. */
-export function withoutLibvirt(): string | undefined {
-  const missing = missingLibvirt();
-  if (missing.length === 0) return undefined;
-  return `${missing.join(', ')} not found: apt-get install --no-install-recommends ${LIBVIRT_PACKAGES.join(' ')}`;
+export const withoutLibvirt = (): string | undefined => withoutPrograms({ ...LIBVIRT, ...QEMU });
+
+/** The reason for which tests on libvirt's own test driver are skipped; undefined: they are not. */
+export const withoutTestDriver = (): string | undefined => withoutPrograms(LIBVIRT);
+
+/** What is not tested, why, and what to install; undefined: all is tested. */
+export function libvirtNote(): string | undefined {
+  const why = withoutLibvirt();
+  if (why === undefined) return undefined;
+  return withoutTestDriver() === undefined
+    ? `no test boots a real VM, and the platform libvirt is tested on libvirt's own test driver alone: ${why}`
+    : `no test reaches libvirt, neither real VMs nor libvirt's own test driver, which is in its daemon: ${why}`;
 }
 
 /** The reason for which tests on ssh are skipped; undefined: they are not. */
-export function withoutSsh(): string | undefined {
-  const missing = ['sshd', 'ssh', 'ssh-keygen', 'virt-ssh-helper'].filter(
-    (name) => pathOf(name) === undefined,
-  );
+export const withoutSsh = (): string | undefined => withoutPrograms(SSH);
+
+/** What to install. */
+function withoutPrograms(packages: Record<string, string>): string | undefined {
+  const missing = Object.keys(packages).filter((program) => pathOf(program) === undefined);
   if (missing.length === 0) return undefined;
-  return `${missing.join(', ')} not found: apt-get install --no-install-recommends openssh-server openssh-client libvirt-daemon`;
+  const wanted = new Set(missing.map((program) => packages[program]));
+  return `${missing.join(', ')} not found: apt-get install --no-install-recommends ${[...wanted].join(' ')}`;
 }
 
 /** Where the daemon is. @throws Error with the packages where it is not installed. */
 export async function findLibvirt(): Promise<{ libvirtd: string }> {
   const libvirtd = pathOf('libvirtd');
-  if (libvirtd === undefined) throw new Error(withoutLibvirt());
+  if (libvirtd === undefined) throw new Error(withoutTestDriver());
   return { libvirtd };
 }
 
@@ -64,9 +70,9 @@ export async function prepareGuest(
 ): Promise<{ path: string; from: string }> {
   const folder = guestFolder();
   const target = path.join(folder, 'initramfs.gz');
-  const why = withoutLibvirt();
-  if (why !== undefined) {
-    onProgress(`no test boots a real VM: ${why}`);
+  const note = libvirtNote();
+  if (note !== undefined) {
+    onProgress(note);
     return { path: '-', from: 'not installed' };
   }
   if (await isExecutable(target)) return { path: folder, from: 'cache' };

@@ -48,8 +48,8 @@ export interface TestLibvirt {
   virsh(...args: string[]): Promise<string>;
   /** The same on `test:///default` in the same daemon, whose VMs are gone with it. */
   virshTest(...args: string[]): Promise<string>;
-  /** Writes an element into the metadata of a domain. */
-  setMetadata(domain: string, uri: string, element: string): Promise<void>;
+  /** Writes an element into the metadata of a domain; `driver`: other than `qemu:///session`. */
+  setMetadata(domain: string, uri: string, element: string, driver?: string): Promise<void>;
   define(name: string, options?: DomainOptions): Promise<void>;
   /** What a `linux` guest has written to its serial port. */
   serial(name: string): string;
@@ -79,17 +79,30 @@ const BUTTON = Buffer.from([
   ...[0xf4, 0xeb, 0xfd],
 ]);
 
-/** Starts a daemon; resolves once it answers. `config`: lines of its configuration, with which it listens on the network too. */
-export async function startLibvirt({ config: lines }: { config?: string[] } = {}): Promise<TestLibvirt> {
+/** How a daemon is started. */
+export interface LibvirtOptions {
+  /** Lines of its configuration, with which it listens on the network too. */
+  config?: string[];
+  /** False: only VMs of the test driver are made, for which no QEMU is needed. */
+  guests?: boolean;
+}
+
+/** Starts a daemon; resolves once it answers. */
+export async function startLibvirt({
+  config: lines,
+  guests = true,
+}: LibvirtOptions = {}): Promise<TestLibvirt> {
   const { libvirtd } = await findLibvirt();
-  const guest = await findGuest();
+  const guest = guests ? await findGuest() : undefined;
   // The path of a socket is short.
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-lv-'));
   const folders = ['run', 'config', 'cache', 'data', 'guest'].map((name) => path.join(dir, name));
   const [runtime, config, cache, data, files] = folders as [string, string, string, string, string];
   for (const folder of folders) mkdirSync(folder);
-  copyFileSync(guest.kernel, path.join(files, 'vmlinuz'));
-  copyFileSync(guest.initramfs, path.join(files, 'initramfs.gz'));
+  if (guest) {
+    copyFileSync(guest.kernel, path.join(files, 'vmlinuz'));
+    copyFileSync(guest.initramfs, path.join(files, 'initramfs.gz'));
+  }
   writeFileSync(path.join(files, 'button.img'), bootSector(BUTTON));
   for (const each of [dir, ...folders]) if (isRoot) chownSync(each, NOBODY, NOBODY);
   chmodSync(runtime, 0o700);
@@ -126,7 +139,7 @@ export async function startLibvirt({ config: lines }: { config?: string[] } = {}
     await until(
       async () => {
         if (started.exitCode !== null) throw new Error(`libvirtd ended: ${output}`);
-        return virsh('version').then(
+        return (guests ? virsh : virshTest)('version').then(
           () => true,
           () => false,
         );
@@ -154,6 +167,10 @@ export async function startLibvirt({ config: lines }: { config?: string[] } = {}
     return (await virshOn('qemu+unix:///session', args)).stdout;
   }
 
+  async function virshTest(...args: string[]): Promise<string> {
+    return (await virshOn('test+unix:///default', args)).stdout;
+  }
+
   function virshOn(uri: string, args: string[]): Promise<{ stdout: string }> {
     return promisify(execFile)('virsh', ['-q', '-c', `${uri}?socket=${socket}`, ...args], { env });
   }
@@ -167,7 +184,7 @@ export async function startLibvirt({ config: lines }: { config?: string[] } = {}
 
   await start();
   return {
-    ...{ dir, socket, env, virsh, kill, qemu },
+    ...{ dir, socket, env, virsh, virshTest, kill, qemu },
     define: async (name, options = {}) => {
       const file = path.join(dir, 'domain.xml');
       writeFileSync(file, domainXml(name, dir, options));
@@ -177,9 +194,8 @@ export async function startLibvirt({ config: lines }: { config?: string[] } = {}
     log: (name) => readIfThere(logFile(name)),
     logFile,
     restart: start,
-    virshTest: async (...args) => (await virshOn('test+unix:///default', args)).stdout,
-    setMetadata: (domain, uri, element) =>
-      withDaemon(socket, async (daemon) => {
+    setMetadata: (domain, uri, element, driver = 'qemu:///session') =>
+      withDaemon(socket, driver, async (daemon) => {
         const found = await daemon.lookup(domain);
         await daemon.setMetadata(found, uri, element);
       }),
@@ -195,14 +211,13 @@ export async function startLibvirt({ config: lines }: { config?: string[] } = {}
   };
 }
 
-async function withDaemon(socket: string, use: (daemon: Daemon) => Promise<void>): Promise<void> {
+async function withDaemon(
+  socket: string,
+  driver: string,
+  use: (daemon: Daemon) => Promise<void>,
+): Promise<void> {
   const transport = { type: 'Socket' as const, paths: [socket] };
-  const daemon = await Daemon.open(
-    transport,
-    'qemu:///session',
-    () => undefined,
-    AbortSignal.timeout(30_000),
-  );
+  const daemon = await Daemon.open(transport, driver, () => undefined, AbortSignal.timeout(30_000));
   try {
     await use(daemon);
   } finally {

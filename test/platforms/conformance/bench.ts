@@ -73,8 +73,7 @@ export class Bench {
   }
 
   /** A new VM that is off, and whose guest reports that it is ready. */
-  async readyVm(): Promise<VirtualMachineRef> {
-    const make = this.#part.ready ?? this.#part.make.bind(this.#part);
+  async readyVm(make: PlatformUnderTest['make']): Promise<VirtualMachineRef> {
     const [vm] = this.#track(await make([this.name()]));
     if (!vm) throw new Error('the part made no VM');
     return vm;

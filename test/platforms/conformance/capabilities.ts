@@ -30,8 +30,9 @@ export function describeCapabilities(name: PlatformType, part: PlatformUnderTest
   const says = (can: boolean): string => (can ? 'declared' : 'not declared, and not reported');
   const { gates, guestAddress, guestReports } = capabilities;
 
-  test(`gate Ready: ${says(gates.includes('Ready'))}`, async () => {
-    const vm = await bench.readyVm();
+  const makeReady = part.ready ?? part.make.bind(part);
+  testOf(makeReady, `gate Ready: ${says(gates.includes('Ready'))}`, async (make) => {
+    const vm = await bench.readyVm(make);
     await bench.with(async ({ platform, until: untilState, untilPower, observer }) => {
       await untilPower(vm, 'PoweredOff');
       expect(observer.get(vm)?.status.ready).not.toBe(true);

@@ -1,7 +1,7 @@
 /** Which VM is meant: VMs that vanish, that are recreated under the same name, and names that do harm. */
 import { until } from '../../support/until';
 import { attempt } from '../../activities/fixtures';
-import { classOf, refusalOf, type Bench } from './bench';
+import { classOf, refusalOf, testOf, type Bench } from './bench';
 import type { PlatformUnderTest } from './platform-under-test';
 import { PlatformError, virtualMachineKey, type Observer } from '../../../platforms';
 
@@ -27,9 +27,9 @@ function describeGone(part: PlatformUnderTest, bench: Bench): void {
     });
   });
 
-  test('a VM that vanishes in the middle of an operation ends it for good', async () => {
+  testOf(part.slow, 'a VM that vanishes in the middle of an operation ends it for good', async (slow) => {
     const vm = await bench.vm();
-    await part.slow([vm]);
+    await slow([vm]);
     await bench.with(async ({ activities }) => {
       const running = attempt(activities.powerOn, bench.input(vm, 'PoweredOn'));
       await until(async () => (await bench.record(vm)).operations === 1);

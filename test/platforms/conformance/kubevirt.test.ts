@@ -175,10 +175,10 @@ class KubevirtUnderTest implements PlatformUnderTest {
 
   readonly oddNames = ['constructor', 'hasownproperty', 'a'.repeat(253), '0', '1.2.3', 'x--y', 'status'];
 
-  async slow(vms: readonly VirtualMachineRef[]): Promise<void> {
+  slow = async (vms: readonly VirtualMachineRef[]): Promise<void> => {
     const times = { [START_TIME]: '500', [SHUTDOWN_TIME]: '500' };
     await Promise.all(vms.map((vm) => this.#part.annotate(vm, times)));
-  }
+  };
 
   deafen = async (vm: VirtualMachineRef): Promise<void> =>
     void (await this.#part.annotate(vm, { [FAULT]: 'DeafGuest' }));

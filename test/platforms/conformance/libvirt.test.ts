@@ -11,9 +11,9 @@ import type { PowerState } from '../../../api';
 import type { PlacementRequest, VirtualMachineRef } from '../../../contract';
 import { LibvirtPlatform } from '../../../platforms/libvirt';
 import { startLibvirt, type TestLibvirt } from '../../support/libvirt';
-import { startLibvirtLine, type LibvirtLine } from '../../support/libvirt-line';
+import { startLibvirtLine } from '../../support/libvirt-line';
 import { withoutLibvirt } from '../../support/libvirt-parts';
-import { until } from '../../support/until';
+import { forgeriesOf, lineInjuries, uuidOf } from './libvirt-injuries';
 import {
   describePlatform,
   leftOut,
@@ -161,19 +161,7 @@ class LibvirtUnderTest implements PlatformUnderTest {
   };
 
   readonly watchInjuries: Record<string, WatchInjury> = {
-    'the connection is cut': async ({ line }, meanwhile) => {
-      line.cut();
-      await meanwhile();
-      line.restore();
-      return undefined;
-    },
-    'the connection is cut in the middle of an event': async ({ line }, meanwhile) => {
-      (line as LibvirtLine).cutInTheMiddle();
-      await meanwhile();
-      await until(async () => (await line.connections()) === 0);
-      line.restore();
-      return undefined;
-    },
+    ...lineInjuries,
     'the daemon is killed and started again': async (_process, meanwhile) => {
       await this.kill();
       await this.restart();
@@ -182,16 +170,9 @@ class LibvirtUnderTest implements PlatformUnderTest {
     },
   };
 
-  readonly forgeries = {
-    'not JSON': this.#forgery(() => '{"id":'),
-    'no object': this.#forgery(() => 'null'),
-    'an element in an element': this.#forgery(() => undefined),
-    'that of another VM': this.#forgery((record) => JSON.stringify({ ...record, vm: 'another' })),
-    'of a sequence that nobody has': this.#forgery((record) => JSON.stringify({ ...record, seq: 1e300 })),
-    'of a caller of 100 KB': this.#forgery((record) =>
-      JSON.stringify({ ...record, seq: 1_000, by: 'x'.repeat(100_000) }),
-    ),
-  };
+  readonly forgeries = forgeriesOf((vm, element) =>
+    this.#part.setMetadata(uuidOf(vm), 'https://vmgroup.dev/libvirt/operation', element),
+  );
 
   readonly refuse = {
     begin: (vm: VirtualMachineRef): Promise<void> =>
@@ -234,27 +215,6 @@ class LibvirtUnderTest implements PlatformUnderTest {
     await this.#part.virshTest('define', file);
     rmSync(file);
   }
-
-  #forgery(written: (record: object) => string | undefined): (vm: VirtualMachineRef) => Promise<void> {
-    return async (vm) => {
-      const vmId = uuidOf(vm);
-      const text = written({
-        vm: vmId,
-        id: 'x',
-        seq: 1,
-        to: 'PoweredOff',
-        by: 'x',
-        at: '2026-01-01T00:00:00Z',
-      });
-      const element =
-        text === undefined ? '<operation><id>x</id></operation>' : `<operation>${text}</operation>`;
-      await this.#part.setMetadata(vmId, 'https://vmgroup.dev/libvirt/operation', element);
-    };
-  }
-}
-
-function uuidOf({ locator }: VirtualMachineRef): string {
-  return locator?.slice('uuid:'.length) ?? '';
 }
 
 /** What libvirt's own log of a domain says of its power. */

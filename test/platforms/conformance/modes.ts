@@ -12,13 +12,14 @@ const EARLY = 20;
 
 /** Defines the tests. */
 export function describeModes(part: PlatformUnderTest, bench: Bench): void {
-  describeObedientGuest(bench);
+  describeObedientGuest(part, bench);
   describeDeafGuest(part, bench);
   describeSuspend(bench);
 }
 
-function describeObedientGuest(bench: Bench): void {
-  const reaches = declared(bench.capabilities.softShutdown, 'the platform does not reach the guest');
+function describeObedientGuest(part: PlatformUnderTest, bench: Bench): void {
+  const reaches =
+    part.soft ?? declared(bench.capabilities.softShutdown, 'the platform does not reach the guest');
   for (const mode of ['Hard', 'Soft', 'TrySoft'] as const) {
     testOf(
       mode === 'Hard' ? true : reaches,

@@ -157,9 +157,11 @@ function describeFencing(part: PlatformUnderTest, bench: Bench): void {
     },
   );
 
-  test('PLATFORM-2: an operation is turned round on its way, and the older one that comes late is refused', async () => {
+  const turned =
+    'PLATFORM-2: an operation is turned round on its way, and the older one that comes late is refused';
+  testOf(part.slow, turned, async (slow) => {
     const vm = await bench.vm();
-    await part.slow([vm]);
+    await slow([vm]);
     await bench.with(async ({ platform, until: untilState }) => {
       const on = bench.request(vm, 'PoweredOn');
       const off = bench.request(vm, 'PoweredOff', { mode: 'Hard' });
@@ -201,7 +203,8 @@ function describeForgeries(part: PlatformUnderTest, bench: Bench): void {
 }
 
 function describeEffects(part: PlatformUnderTest, bench: Bench): void {
-  test('PLATFORM-3: echoes from before an operation are not taken for its effect', async () => {
+  const echoes = 'PLATFORM-3: echoes from before an operation are not taken for its effect';
+  testOf(part.slow, echoes, async (slow) => {
     const vm = await bench.vm('PoweredOn');
     await bench.with(async (process) => {
       await process.untilPower(vm, 'PoweredOn');
@@ -209,7 +212,7 @@ function describeEffects(part: PlatformUnderTest, bench: Bench): void {
       // Of these the watch will tell while the operation below is on its way.
       for (const powerState of ['PoweredOff', 'PoweredOn', 'PoweredOff'] as const)
         await part.change(vm, powerState);
-      await part.slow([vm]);
+      await slow([vm]);
       const before = await bench.record(vm);
       const { result } = await attempt(process.activities.powerOn, bench.input(vm, 'PoweredOn'));
       expect(await bench.record(vm, before)).toEqual({ operations: 1, effects: ['PoweredOn'] });

@@ -87,7 +87,7 @@ export interface PlatformUnderTest {
   /** Makes VMs that exist on the platform and are off. */
   make(names: readonly string[]): Promise<VirtualMachineRef[]>;
   /** Makes such VMs whose guests report that they are ready; absent: all do. */
-  ready?: (names: readonly string[]) => Promise<VirtualMachineRef[]>;
+  ready?: Possible<(names: readonly string[]) => Promise<VirtualMachineRef[]>>;
   /** Makes requests for places of VMs that have none yet. */
   unplaced: Possible<(names: readonly string[]) => Promise<PlacementRequest[]>>;
   /** Takes a VM off the platform; resolves once it is gone. */
@@ -102,7 +102,9 @@ export interface PlatformUnderTest {
   oddNames: readonly string[];
 
   /** From now on power operations on these VMs take about half a second. */
-  slow(vms: readonly VirtualMachineRef[]): Promise<void>;
+  slow: Possible<(vms: readonly VirtualMachineRef[]) => Promise<void>>;
+  /** Why the part passes no request to shut down on to guests; absent: it does where the platform declares it. */
+  soft?: LeftOut;
   /** From now on the guest of the VM ignores requests to shut down. */
   deafen: Possible<(vm: VirtualMachineRef) => Promise<void>>;
   /** Milliseconds that the platform itself gives the guest; absent: as a request says. */

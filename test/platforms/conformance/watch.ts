@@ -3,7 +3,7 @@ import type { VirtualMachineRef } from '../../../contract';
 import type { PowerRequest, WatchSink } from '../../../platforms';
 import { attempt } from '../../activities/fixtures';
 import { until } from '../../support/until';
-import { classOf, refusalOf, type Bench } from './bench';
+import { classOf, refusalOf, testOf, type Bench } from './bench';
 import type { PlatformUnderTest, WatchInjury } from './platform-under-test';
 
 /** Defines the tests. */
@@ -93,11 +93,13 @@ function describeInjury(part: PlatformUnderTest, bench: Bench, what: string, inj
 }
 
 function describeKill(part: PlatformUnderTest, bench: Bench): void {
-  test('PLATFORM-1, OBSERVER-1, G1: the part is killed in the middle of operations and started again: each has its effect once, and the watch goes on', async () => {
+  const killed =
+    'PLATFORM-1, OBSERVER-1, G1: the part is killed in the middle of operations and started again: each has its effect once, and the watch goes on';
+  testOf(part.slow, killed, async (slow) => {
     const [bystander, ...vms] = await bench.vms(6);
     const [waited] = vms;
     if (!bystander || !waited) throw new Error('too few VMs');
-    await part.slow(vms);
+    await slow(vms);
     await bench.with(async ({ platform, observer, activities, untilPower }) => {
       const requests = vms.map((vm) => bench.request(vm, 'PoweredOn'));
       await Promise.all(requests.map((request) => platform.power(request)));

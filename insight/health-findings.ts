@@ -24,12 +24,13 @@ export interface HealthFinding {
 export function healthFindings(
   group: ObjectName,
   workflowId: string,
-  { workflowTask, paused, pausedRun, unserved = [] }: RunHealth,
+  { workflowTask, paused, pausedRun, unserved = [], temporalFlags = '' }: RunHealth,
 ): HealthFinding[] {
+  const run = `-w ${workflowId}${temporalFlags}`;
   return [
-    ...(workflowTask ? [failing(group, workflowId, workflowTask)] : []),
-    ...(pausedRun ? [pausedWhole(workflowId, pausedRun)] : []),
-    ...paused.map((activity) => pausedOne(workflowId, activity)),
+    ...(workflowTask ? [failing(group, run, workflowTask)] : []),
+    ...(pausedRun ? [pausedWhole(run, pausedRun)] : []),
+    ...paused.map((activity) => pausedOne(run, activity)),
     ...unserved.map(withoutWorker),
   ];
 }
@@ -41,7 +42,7 @@ export function cureText({ cure }: HealthFinding): string {
 
 function failing(
   { namespace, name }: ObjectName,
-  workflowId: string,
+  run: string,
   { attempt, since, failure }: FailingWorkflowTask,
 ): HealthFinding {
   const why = failure ? `${failure.cause}: ${failure.message}` : 'it times out; see the logs of the workers';
@@ -53,27 +54,27 @@ function failing(
     kind: 'WorkflowTaskFailing',
     message: `the workflow task of the run has been failing since ${iso(since)} (attempt ${attempt}), so the run makes no progress: ${why}${hint}`,
     cure: [
-      `temporal workflow terminate -w ${workflowId} --reason TEXT`,
+      `temporal workflow terminate ${run} --reason TEXT`,
       `vmgroup retry ${namespace}/${name} --reason TEXT`,
     ],
   };
 }
 
-function pausedOne(workflowId: string, activity: PausedActivity): HealthFinding {
+function pausedOne(run: string, activity: PausedActivity): HealthFinding {
   const { activityId } = activity;
   return {
     kind: 'ActivityPaused',
     activityId,
     message: `activity ${activityId} is paused in Temporal${pauseText(activity)}`,
-    cure: [`temporal activity unpause -w ${workflowId} --activity-id ${activityId}`],
+    cure: [`temporal activity unpause ${run} --activity-id ${activityId}`],
   };
 }
 
-function pausedWhole(workflowId: string, pause: PausedRun): HealthFinding {
+function pausedWhole(run: string, pause: PausedRun): HealthFinding {
   return {
     kind: 'RunPaused',
     message: `the run is paused in Temporal${pauseText(pause)}`,
-    cure: [`temporal workflow unpause -w ${workflowId}`],
+    cure: [`temporal workflow unpause ${run}`],
   };
 }
 

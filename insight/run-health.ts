@@ -45,4 +45,6 @@ export interface RunHealth {
   pausedRun?: PausedRun;
   /** In the order of their names. */
   unserved?: UnservedPlatform[];
+  /** Flags, each after a space, that commands of `temporal` need to reach the server from where this is read; absent: not known, or none. */
+  temporalFlags?: string;
 }

@@ -19,6 +19,10 @@ export interface TemporalTarget {
   dataConverter?: DataConverter;
 }
 
+/** Those of Temporal's own tools. */
+const DEFAULT_ADDRESS = 'localhost:7233';
+const DEFAULT_NAMESPACE = 'default';
+
 /** Flags of the command line; absent: the environment, the file, or `localhost:7233` and `default`. */
 export interface TemporalFlags {
   address?: string;
@@ -34,13 +38,31 @@ export interface TemporalFlags {
  */
 export function temporalTarget(flags: TemporalFlags = {}): TemporalTarget {
   const loaded = loadClientConnectConfig();
-  const address = flags.address ?? loaded.connectionOptions.address ?? 'localhost:7233';
+  const address = flags.address ?? loaded.connectionOptions.address ?? DEFAULT_ADDRESS;
   return {
     address,
-    namespace: flags.namespace ?? loaded.namespace ?? 'default',
+    namespace: flags.namespace ?? loaded.namespace ?? DEFAULT_NAMESPACE,
     connectionOptions: { ...loaded.connectionOptions, address },
     ...configuredConverter(),
   };
+}
+
+/**
+ * Flags, each after a space, that commands of `temporal` on this machine need to reach a server: none for that of the environment, of Temporal's
+ * configuration file or of its defaults.
+ *
+ * @throws Error when the file cannot be read or parsed.
+ */
+export function temporalFlags({ address, namespace }: Pick<TemporalTarget, 'address' | 'namespace'>): string {
+  const usual = loadClientConnectConfig().namespace ?? DEFAULT_NAMESPACE;
+  return `${addressFlag(address)}${namespace === usual ? '' : ` --namespace ${namespace}`}`;
+}
+
+/** The one of {@link temporalFlags} for the address. */
+export function addressFlag(address: string): string {
+  const usual = loadClientConnectConfig().connectionOptions.address ?? DEFAULT_ADDRESS;
+  const host = (each: string): string => each.replace(/^127\.0\.0\.1:/, 'localhost:');
+  return host(address) === host(usual) ? '' : ` --address ${address}`;
 }
 
 /** Whether the environment or Temporal's configuration file names a server. @throws Error when the file cannot be read or parsed. */

@@ -8,9 +8,13 @@ import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { own } from '../api';
 import { SEARCH_ATTRIBUTE_TYPES } from '../contract';
+import { addressFlag, type TemporalTarget } from './connection';
 
 const { IndexedValueType } = temporal.api.enums.v1;
 type Type = temporal.api.enums.v1.IndexedValueType;
+
+/** Where attributes are. */
+type AttributesTarget = Pick<TemporalTarget, 'address' | 'namespace'>;
 
 /** What is wrong with the search attributes of a namespace; nothing if both lists are empty. */
 export interface SearchAttributeProblems {
@@ -38,7 +42,8 @@ export async function checkSearchAttributes(
  *
  * @throws SearchAttributeError when one exists with another type, or is still missing after it was added.
  */
-export async function registerSearchAttributes(client: Client, namespace: string): Promise<void> {
+export async function registerSearchAttributes(client: Client, target: AttributesTarget): Promise<void> {
+  const { namespace } = target;
   const before = await checkSearchAttributes(client, namespace);
   if (before.missing.length > 0) {
     await client.connection.operatorService.addSearchAttributes({
@@ -49,7 +54,7 @@ export async function registerSearchAttributes(client: Client, namespace: string
     });
   }
   const after = before.missing.length > 0 ? await checkSearchAttributes(client, namespace) : before;
-  if (after.missing.length + after.wrongType.length > 0) throw new SearchAttributeError(namespace, after);
+  if (after.missing.length + after.wrongType.length > 0) throw new SearchAttributeError(target, after);
 }
 
 /** Thrown when the search attributes of a namespace cannot be corrected automatically. */
@@ -61,27 +66,30 @@ export class SearchAttributeError extends Error {
   readonly cure: string;
 
   constructor(
-    readonly namespace: string,
+    target: AttributesTarget,
     readonly problems: SearchAttributeProblems,
   ) {
+    const { namespace } = target;
     const wrong = problems.wrongType.map(({ name, wanted, found }) => `${name} is ${found}, not ${wanted}`);
     const missing = problems.missing.map((name) => `${name} is missing`);
     const problem = `search attributes of the Temporal namespace ${namespace}: ${[...wrong, ...missing].join('; ')}`;
-    const what = cure(namespace, problems);
+    const what = cure(target, problems);
     super(`${problem}. ${what}`);
     this.problem = problem;
     this.cure = what;
   }
 }
 
-function cure(namespace: string, { wrongType, missing }: SearchAttributeProblems): string {
+function cure(
+  { address, namespace }: AttributesTarget,
+  { wrongType, missing }: SearchAttributeProblems,
+): string {
+  const command = (verb: string): string =>
+    `temporal operator search-attribute ${verb}${addressFlag(address)} --namespace ${namespace}`;
   const steps = [
-    ...wrongType.map(
-      ({ name }) => `temporal operator search-attribute remove --namespace ${namespace} --name ${name}`,
-    ),
+    ...wrongType.map(({ name }) => `${command('remove')} --name ${name}`),
     ...[...wrongType.map(({ name }) => name), ...missing].map(
-      (name) =>
-        `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${own(SEARCH_ATTRIBUTE_TYPES, name)}`,
+      (name) => `${command('create')} --name ${name} --type ${own(SEARCH_ATTRIBUTE_TYPES, name)}`,
     ),
   ];
   return `An administrator of Temporal runs: ${steps.join(' && ')}`;

@@ -23,12 +23,21 @@ interface RunProblem extends HealthFinding {
   workflowId: string;
 }
 
-/** Checks the open runs. Never rejects: an error becomes a note. */
-export async function checkRuns(client: Client): Promise<CheckResult[]> {
+/** What the checks work with. */
+interface RunChecks {
+  client: Client;
+  pollers: TaskQueuePollers;
+  /** See `RunHealth`. */
+  temporalFlags: string;
+}
+
+/** Checks the open runs. Never rejects: an error becomes a note. `temporalFlags`: see `RunHealth`. */
+export async function checkRuns(client: Client, temporalFlags: string): Promise<CheckResult[]> {
   try {
     const open = await openRuns(client);
     const pollers = new (lazy.bridge().TaskQueuePollers)(client);
-    const problems = await pMap(open, (run) => checkRun(client, run, pollers), { concurrency: CONCURRENCY });
+    const checks = { client, pollers, temporalFlags };
+    const problems = await pMap(open, (run) => checkRun(run, checks), { concurrency: CONCURRENCY });
     const all = problems.flat();
     return [...all.slice(0, MOST_LISTED).map(asResult), summary(open.length, all)];
   } catch (error: unknown) {
@@ -47,9 +56,8 @@ async function openRuns(client: Client): Promise<WorkflowExecutionInfo[]> {
 }
 
 async function checkRun(
-  client: Client,
   { workflowId }: WorkflowExecutionInfo,
-  pollers: TaskQueuePollers,
+  { client, pollers, temporalFlags }: RunChecks,
 ): Promise<RunProblem[]> {
   const [, namespace = '', name = ''] = workflowId.split('/');
   const { readRunHealth } = lazy.bridge();
@@ -57,7 +65,7 @@ async function checkRun(
     const health = await client.withDeadline(Date.now() + CALL_TIMEOUT, async () =>
       readRunHealth(client, await client.workflow.getHandle(workflowId).describe(), pollers),
     );
-    const findings = healthFindings({ namespace, name }, workflowId, health);
+    const findings = healthFindings({ namespace, name }, workflowId, { ...health, temporalFlags });
     return findings.map((finding) => ({ ...finding, namespace, name, workflowId }));
   } catch (error: unknown) {
     // Deleted since it was listed.

@@ -39,7 +39,7 @@ export async function checkTemporal(options: TemporalOptions): Promise<CheckResu
       server,
       await checkAttributes(client, target),
       await checkWorkers(client, target),
-      ...(await checkRuns(client)),
+      ...(await checkRuns(client, lazy.worker().temporalFlags(target))),
     ];
   } finally {
     await connected.close();
@@ -66,21 +66,21 @@ async function checkServer(client: Client, { address, namespace }: TemporalTarge
       check,
       result: 'problem',
       message: `${address}, namespace ${namespace}: ${messageOf(error)}`,
-      cure: `create the namespace (temporal operator namespace create --namespace ${namespace}), or name another one with --namespace`,
+      cure: `create the namespace (temporal operator namespace create${lazy.worker().addressFlag(address)} --namespace ${namespace}), or name another one with --namespace`,
     };
   }
 }
 
-async function checkAttributes(client: Client, { namespace }: TemporalTarget): Promise<CheckResult> {
+async function checkAttributes(client: Client, target: TemporalTarget): Promise<CheckResult> {
   const check = 'search attributes';
   const { SEARCH_ATTRIBUTE_TYPES } = lazy.contract();
   const { checkSearchAttributes, SearchAttributeError } = lazy.worker();
-  const problems = await checkSearchAttributes(client, namespace);
+  const problems = await checkSearchAttributes(client, target.namespace);
   if (problems.missing.length + problems.wrongType.length === 0) {
     const count = Object.keys(SEARCH_ATTRIBUTE_TYPES).length;
     return { check, result: 'ok', message: `${count} registered with the right types` };
   }
-  const { problem: message, cure } = new SearchAttributeError(namespace, problems);
+  const { problem: message, cure } = new SearchAttributeError(target, problems);
   return { check, result: 'problem', message, cure, facts: { ...problems } };
 }
 

@@ -29,6 +29,7 @@ export class RunReader {
   readonly #known = new Map<string, KnownRun>();
   #temporal: TemporalClient | undefined;
   #pollers: TaskQueuePollers | undefined;
+  #temporalFlags = '';
   #notBefore = 0;
   #hasNoted = false;
 
@@ -58,7 +59,9 @@ export class RunReader {
   async #connect(): Promise<TemporalClient | undefined> {
     if (this.#temporal || Date.now() < this.#notBefore) return this.#temporal;
     try {
-      this.#temporal = await lazy.worker().connectClient(findTarget(this.#options), CONNECT_TIMEOUT);
+      const target = findTarget(this.#options);
+      this.#temporalFlags = lazy.worker().temporalFlags(target);
+      this.#temporal = await lazy.worker().connectClient(target, CONNECT_TIMEOUT);
       this.#pollers = new (lazy.bridge().TaskQueuePollers)(this.#temporal.client);
     } catch (error: unknown) {
       this.#notBefore = Date.now() + RECONNECT_AFTER;
@@ -72,7 +75,9 @@ export class RunReader {
       this.#noteOnce(`the run of ${groupName(view)} does not answer (${messageOf(error)})`);
     };
     try {
-      const run = await readRun(client, view, { noAnswer, pollers: this.#pollers });
+      const run = await readRun(client, view, {
+        ...{ noAnswer, pollers: this.#pollers, temporalFlags: this.#temporalFlags },
+      });
       this.#known.set(groupName(view), { status: statusText(view), ...(run && { run }) });
     } catch (error: unknown) {
       this.#noteOnce(`Temporal does not answer for the run of ${groupName(view)} (${messageOf(error)})`);
@@ -90,6 +95,8 @@ interface ReadOptions {
   /** Called if an open run does not answer the query. */
   noAnswer: (error: unknown) => undefined;
   pollers: TaskQueuePollers | undefined;
+  /** See `RunHealth`. */
+  temporalFlags: string;
 }
 
 /** The last run of a group; undefined if there is none. */
@@ -129,7 +136,7 @@ async function closedRun(
 async function openRun(
   client: Client,
   described: WorkflowExecutionDescription,
-  { noAnswer, pollers = new (lazy.bridge().TaskQueuePollers)(client) }: ReadOptions,
+  { noAnswer, pollers = new (lazy.bridge().TaskQueuePollers)(client), temporalFlags }: ReadOptions,
 ): Promise<LastRun> {
   const { searchAttributeKeys } = lazy.contract();
   const { readRunHealth, readWaits, withWaits } = lazy.bridge();
@@ -146,7 +153,7 @@ async function openRun(
       progress: withWaits(progress, await readWaits(client, described.raw)),
     }),
     ...(phase !== undefined && { phase: phase as GroupPhase }),
-    health,
+    health: { ...health, temporalFlags },
   };
 }
 

@@ -103,7 +103,7 @@ async function connect({ target, running }: StartInput, waiting: Waiting): Promi
   const temporal = await untilReachable(() => connectClient(target), waiting);
   running.closers.push(() => temporal.close());
   running.client = temporal.client;
-  await untilReachable(() => registerSearchAttributes(temporal.client, target.namespace), {
+  await untilReachable(() => registerSearchAttributes(temporal.client, target), {
     ...waiting,
     // A wrong type stays wrong.
     isTemporary: (error) => !(error instanceof SearchAttributeError),

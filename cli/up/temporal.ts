@@ -39,7 +39,7 @@ export async function openTemporal(session: Session): Promise<ConnectedTemporal>
  */
 export async function registerAttributes({ temporal, target }: ConnectedTemporal): Promise<void> {
   const { registerSearchAttributes, SearchAttributeError } = lazy.worker();
-  await pRetry(() => registerSearchAttributes(temporal.client, target.namespace), {
+  await pRetry(() => registerSearchAttributes(temporal.client, target), {
     retries: REGISTRATION_RETRIES,
     factor: 1,
     minTimeout: REGISTRATION_PAUSE,

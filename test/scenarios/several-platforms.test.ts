@@ -132,7 +132,7 @@ it('a tier waits for the worker of its platform, and says so if nobody knows the
       'way out: vmgroup worker --platforms FILE --at west',
   );
   expect(system.events.map(({ reason }) => reason)).toContain('NoPlatformWorker');
-  const checks = await checkRuns(temporal.client);
+  const checks = await checkRuns(temporal.client, '');
   expect(checks.find(({ check }) => check === `run ${ns}/app`)).toMatchObject({
     result: 'problem',
     message: `no worker polls the task queue ${system.taskQueue}/west, so nothing is done on platform west`,

@@ -53,6 +53,7 @@ afterAll(async () => {
 });
 
 const idOf = (namespace: string): string => `vmgroup/${namespace}/app`;
+const reach = (): string => ` --address ${temporal.address}`;
 const POWER_ON = ['--activity-id', 'power-on/stuck'];
 
 /** Runs `temporal`; rejects with what it says where it fails. */
@@ -170,7 +171,7 @@ async function expectDone(namespace: string, stuckAsked = 2): Promise<void> {
 
 /** What doctor says about the run of a namespace. */
 async function doctor(namespace: string): Promise<CheckResult | undefined> {
-  const findings = await checkRuns(temporal.client);
+  const findings = await checkRuns(temporal.client, reach());
   return findings.find(({ check }) => check === `run ${namespace}/app`);
 }
 
@@ -312,21 +313,22 @@ row('temporal activity pause', async () => {
   const ns = 'pause';
   await begin(ns);
   await run('activity', 'pause', '-w', idOf(ns), ...POWER_ON, '--reason', 'look at host');
-  const unpause = `temporal activity unpause -w ${idOf(ns)} --activity-id power-on/stuck`;
+  const unpause = (flags: string): string =>
+    `temporal activity unpause -w ${idOf(ns)}${flags} --activity-id power-on/stuck`;
   expect(await doctor(ns)).toMatchObject({
     result: 'note',
     message: expect.stringMatching(
       /^activity power-on\/stuck is paused in Temporal by temporal-cli:.* since .*: look at host$/,
     ) as string,
-    cure: unpause,
-    facts: { kind: 'ActivityPaused', activityId: 'power-on/stuck', commands: [unpause] },
+    cure: unpause(reach()),
+    facts: { kind: 'ActivityPaused', activityId: 'power-on/stuck', commands: [unpause(reach())] },
   });
   const shown = await system.until(() => {
     const found = view(ns);
     return found?.run?.health?.paused.length ? found : undefined;
   }, 'the view to show the pause');
   const picture = groupLines(shown, { now: Date.now(), paint: paintFor({ isTTY: false }), width: 200 });
-  expect(picture.map((line) => line.trim())).toContain(`→ ${unpause}`);
+  expect(picture.map((line) => line.trim())).toContain(`→ ${unpause('')}`);
   expect(
     system.events.filter(({ reason, object }) => reason === 'RunPaused' && object.namespace === ns),
   ).toHaveLength(1);
@@ -443,7 +445,7 @@ together('a run whose workflow task fails is a problem, and its way out works', 
     message: expect.stringMatching(
       /^the workflow task of the run has been failing since .*Z \(attempt \d+\), so the run makes no progress: WORKFLOW_WORKER_UNHANDLED_FAILURE: it does not work$/,
     ) as string,
-    cure: `temporal workflow terminate -w ${id} --reason TEXT, then vmgroup retry wedged/app --reason TEXT`,
+    cure: `temporal workflow terminate -w ${id}${reach()} --reason TEXT, then vmgroup retry wedged/app --reason TEXT`,
   });
   await run('workflow', 'terminate', '-w', id, '--reason', 'test');
   await system.until(

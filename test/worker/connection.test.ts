@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
-import { startHealth, temporalTarget, untilReachable } from '../../worker';
+import { startHealth, temporalFlags, temporalTarget, untilReachable } from '../../worker';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-connection-'));
 const file = path.join(dir, 'temporal.toml');
@@ -37,6 +37,29 @@ test.each([
 ])('%s', (_what, env, flags, address, namespace) => {
   Object.assign(process.env, env);
   expect(temporalTarget(flags)).toMatchObject({ address, namespace, connectionOptions: { address } });
+});
+
+test.each([
+  ['the default server', {}, '127.0.0.1:7233', 'default', ''],
+  ['another port', {}, '127.0.0.1:7234', 'default', ' --address 127.0.0.1:7234'],
+  ['another namespace', {}, 'localhost:7233', 'prod', ' --namespace prod'],
+  [
+    'the server of the environment',
+    { TEMPORAL_ADDRESS: 'env:1', TEMPORAL_NAMESPACE: 'prod' },
+    'env:1',
+    'prod',
+    '',
+  ],
+  [
+    'a server beside that of the file',
+    { TEMPORAL_CONFIG_FILE: file },
+    'localhost:7233',
+    'default',
+    ' --address localhost:7233 --namespace default',
+  ],
+])('flags for commands of temporal: %s', (_what, env, address, namespace, flags) => {
+  Object.assign(process.env, env);
+  expect(temporalFlags({ address, namespace })).toBe(flags);
 });
 
 test('an API key from the environment reaches the connection', () => {

@@ -9,12 +9,14 @@ import {
   connectClient,
   registerSearchAttributes,
   type TemporalClient,
+  type TemporalTarget,
 } from '../../worker';
 import { SEARCH_ATTRIBUTE_TYPES } from '../../contract';
 import { until } from '../support/until';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-attributes-'));
 let server: TemporalServer;
+let target: TemporalTarget;
 let temporal: TemporalClient;
 
 beforeAll(async () => {
@@ -29,7 +31,8 @@ beforeAll(async () => {
     onLost: () => undefined,
   });
   const { address } = server;
-  temporal = await connectClient({ address, namespace: 'default', connectionOptions: { address } });
+  target = { address, namespace: 'default', connectionOptions: { address } };
+  temporal = await connectClient(target);
   await until(
     () => temporal.client.workflowService.describeNamespace({ namespace: 'default' }).catch(() => undefined),
     'the namespace default',
@@ -46,17 +49,17 @@ test('missing ones are added; one of a wrong type is an error with the commands 
   const wrongType = [{ name: 'VmGroupPhase', wanted: 'Keyword', found: 'Int' }];
   const missing = Object.keys(SEARCH_ATTRIBUTE_TYPES).filter((name) => name !== 'VmGroupPhase');
   expect(await checkSearchAttributes(client, 'default')).toEqual({ missing, wrongType });
-  await expect(registerSearchAttributes(client, 'default')).rejects.toThrow(
-    /VmGroupPhase is Int, not Keyword\. .*search-attribute remove --namespace default --name VmGroupPhase && .*create .*--name VmGroupPhase --type Keyword$/,
+  await expect(registerSearchAttributes(client, target)).rejects.toThrow(
+    /VmGroupPhase is Int, not Keyword\. .*search-attribute remove --address 127.0.0.1:\d+ --namespace default --name VmGroupPhase && .*create .*--name VmGroupPhase --type Keyword$/,
   );
   expect(await checkSearchAttributes(client, 'default')).toEqual({ missing: [], wrongType });
   await client.connection.operatorService.removeSearchAttributes({
     namespace: 'default',
     searchAttributes: ['VmGroupPhase'],
   });
-  await registerSearchAttributes(client, 'default');
+  await registerSearchAttributes(client, target);
   expect(await checkSearchAttributes(client, 'default')).toEqual({ missing: [], wrongType: [] });
-  await registerSearchAttributes(client, 'default');
+  await registerSearchAttributes(client, target);
 });
 
 test('a server that does not answer is named', async () => {

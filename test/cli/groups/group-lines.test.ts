@@ -249,6 +249,13 @@ describe('what Temporal knows of an open run', () => {
     ]);
   });
 
+  test('commands of temporal name the server where it is not the usual one', () => {
+    const temporalFlags = ' --address 127.0.0.1:7234 --namespace prod';
+    expect(lines(health({ pausedRun: pause, temporalFlags }), 200)[2]).toBe(
+      '  → temporal workflow unpause -w vmgroup/prod/shop --address 127.0.0.1:7234 --namespace prod',
+    );
+  });
+
   test('a platform without a worker stands above, in describe and in watch, with the command that starts one', () => {
     const found = health({ unserved: [{ platform: 'west', taskQueue: 'vmgroup/west' }] });
     const said = [

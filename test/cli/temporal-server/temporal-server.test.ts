@@ -63,12 +63,10 @@ afterAll(() => {
 test('starts with its search attributes, is started again when it dies (TEMPORAL-SERVER-1), and stops', async () => {
   const server = await startTemporalServer(options());
   await answers(server.address);
-  const temporal = await connectClient({
-    address: server.address,
-    namespace: 'default',
-    connectionOptions: { address: server.address },
-  });
-  await registerSearchAttributes(temporal.client, 'default');
+  const { address } = server;
+  const target = { address, namespace: 'default', connectionOptions: { address } };
+  const temporal = await connectClient(target);
+  await registerSearchAttributes(temporal.client, target);
   await temporal.close();
 
   const first = server.pid() ?? 0;

@@ -7,7 +7,7 @@ export {
 } from './admission-server';
 export { startBridge } from './bridge';
 export { commandRights, type AdmissionUser, type CommandAccess, type CommandAttributes } from './commands';
-export { viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
+export { EVENT_REASONS, viewEvents, type BridgeEvent, type EventObject, type EventReason } from './events';
 export type { BridgeLogger } from './execute';
 export {
   FIELD_MANAGER,

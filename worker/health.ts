@@ -61,14 +61,22 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
   return { address: server.address, registry, close: () => server.close() };
 }
 
-/** Counts events by reason in `vmgroup_events_total`. */
-export function countEvents(registry: Registry): (event: { reason: string; type: string }) => void {
+/**
+ * Counts events by reason in `vmgroup_events_total`.
+ *
+ * @param reasons those that there are. Each is shown from the start, as 0: Prometheus sees no increase in what appears with its first event.
+ */
+export function countEvents(
+  registry: Registry,
+  reasons: readonly string[],
+): (event: { reason: string; type: string }) => void {
   const counter = new Counter({
     name: 'vmgroup_events_total',
     help: 'Events of groups, their runs and their manifests.',
     labelNames: ['reason', 'type'],
     registers: [registry],
   });
+  for (const reason of reasons) for (const type of ['Normal', 'Warning']) counter.inc({ reason, type }, 0);
   return ({ reason, type }) => counter.inc({ reason, type });
 }
 

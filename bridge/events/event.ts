@@ -8,47 +8,51 @@ export interface EventObject extends ObjectName {
 }
 
 /** Kinds of events. */
-export type EventReason =
-  | 'GroupAdded'
-  | 'GroupChanged'
-  | 'GroupDeleted'
-  | 'InvalidManifest'
+export const EVENT_REASONS = [
+  'GroupAdded',
+  'GroupChanged',
+  'GroupDeleted',
+  'InvalidManifest',
   /** The manifest has a problem that does not keep it from being used. */
-  | 'ManifestWarning'
+  'ManifestWarning',
   /** A plan was sent to the group's run; the message says why. */
-  | 'PlanSent'
-  | 'DriftSeen'
-  | 'RunStarted'
-  | 'RunEnded'
-  | 'DelayStarted'
-  | 'TierDone'
-  | 'MemberStarted'
-  | 'MemberMissing'
+  'PlanSent',
+  'DriftSeen',
+  'RunStarted',
+  'RunEnded',
+  'DelayStarted',
+  'TierDone',
+  'MemberStarted',
+  'MemberMissing',
   /** An attempt failed and another one follows. */
-  | 'AttemptFailed'
-  | 'MemberDone'
-  | 'MemberParked'
+  'AttemptFailed',
+  'MemberDone',
+  'MemberParked',
   /** An activity, or the run, was paused in Temporal; nothing goes on there until it is unpaused. */
-  | 'RunPaused'
-  | 'NoPlatformWorker'
-  | 'PlatformWorkerFound'
-  | 'RunUnpaused'
+  'RunPaused',
+  'NoPlatformWorker',
+  'PlatformWorkerFound',
+  'RunUnpaused',
   /** The workflow task of the run fails again and again: the run makes no progress. */
-  | 'RunFailing'
-  | 'RunRecovered'
+  'RunFailing',
+  'RunRecovered',
   /** Another controller writes the status of the group too. */
-  | 'StatusContested'
+  'StatusContested',
   /** Another writer keeps setting the power state of a nested group, or another controller powers the members. */
-  | 'PowerStateContested'
-  | 'ContestEnded'
+  'PowerStateContested',
+  'ContestEnded',
   /** VM Operator may power a VM on before its turn. */
-  | 'StartsEarly'
-  | 'TemporalUnreachable'
-  | 'TemporalReachable'
-  | 'RequestRefused'
-  | 'SourceWarning'
+  'StartsEarly',
+  'TemporalUnreachable',
+  'TemporalReachable',
+  'RequestRefused',
+  'SourceWarning',
   /** An `OperatorCommand` was answered. */
-  | 'OperatorCommand';
+  'OperatorCommand',
+] as const;
+
+/** One of {@link EVENT_REASONS}. */
+export type EventReason = (typeof EVENT_REASONS)[number];
 
 /** One event. */
 export interface BridgeEvent {

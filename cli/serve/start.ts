@@ -161,7 +161,13 @@ async function startBridge(
     count(group, view);
     if (!view) forget(group);
   };
-  const common = { client, observers, logger, onEvent: countEvents(registry), onView };
+  const common = {
+    client,
+    observers,
+    logger,
+    onEvent: countEvents(registry, lazy.bridge().EVENT_REASONS),
+    onView,
+  };
   const onWaiting = (reason: string): void => void (running.waitsFor = reason);
   const bridge =
     options.source === 'kubernetes' && cluster

@@ -1,7 +1,11 @@
 /** The alert rules and the dashboard of `deploy/monitoring` fit the metrics that there are, and the reference. */
 import { spawnSync } from 'node:child_process';
-import { parse } from 'yaml';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parse, stringify } from 'yaml';
 import { METRIC_FILES, textOf, root } from '../docs/documents';
+import { ALERT_CASES, promtoolTest } from './alerts';
 
 const RULES = 'deploy/monitoring/rules.yaml';
 const PAGE = 'docs/reference/metrics.md';
@@ -41,12 +45,28 @@ test('the rules are those of the reference, with the same times', () => {
   expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
 });
 
-const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
-
-(hasPromtool ? test : test.skip)('promtool accepts the rules (skipped without promtool)', () => {
-  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'rules', RULES], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  expect({ status, stdout, stderr }).toMatchObject({ status: 0 });
+test('each alert has a case in which it fires', () => {
+  const fired = new Set(ALERT_CASES.flatMap(({ fires }) => fires));
+  expect([...fired].sort()).toEqual(rules.map(({ alert }) => alert).sort());
 });
+
+const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+const withPromtool = hasPromtool ? test : test.skip;
+/** What is skipped says why. */
+const why = hasPromtool ? '' : ' (skipped: there is no promtool, of the Debian package prometheus)';
+
+withPromtool(`promtool accepts the rules${why}`, () => {
+  expect(promtool('check', 'rules', RULES)).toMatchObject({ status: 0 });
+});
+
+withPromtool.each(ALERT_CASES)(`alerts: $name${why}`, (each) => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), 'alerts-')), 'case.yaml');
+  writeFileSync(file, stringify(promtoolTest(each, path.join(root, RULES))));
+  expect(promtool('test', 'rules', file)).toMatchObject({ status: 0 });
+  rmSync(path.dirname(file), { recursive: true });
+});
+
+function promtool(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync('promtool', args, { cwd: root, encoding: 'utf8' });
+  return { status, stdout, stderr };
+}

@@ -34,6 +34,7 @@ import {
   simulatedInventorySchema,
   virtualMachineGroupSchema,
 } from '../../api';
+import { EVENT_REASONS } from '../../bridge';
 import { PERMISSIONS } from '../../cli/doctor/permissions';
 import { buildProgram } from '../../cli/program';
 import { RESOURCES } from '../../kubernetes';
@@ -286,7 +287,7 @@ describe('D4: the reference names', () => {
     ['status', 'exceptions', unionOf(outcome, 'ExceptionReason')],
     ['status', 'condition types', fieldOf(status, 'Condition', 'type')],
     ['status', 'reasons of conditions', unionOf(status, 'ConditionReason')],
-    ['status', 'events', unionOf('bridge/events/event.ts', 'EventReason')],
+    ['status', 'events', [...EVENT_REASONS]],
     [
       'status',
       'fields of the outcome',

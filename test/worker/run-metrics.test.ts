@@ -1,9 +1,9 @@
 /** Metrics of runs and operations. */
 import { ApplicationFailure } from '@temporalio/common';
 import { Registry } from 'prom-client';
-import { stuckRuns, type GroupView } from '../../bridge';
+import { EVENT_REASONS, stuckRuns, type GroupView } from '../../bridge';
 import { WorkQueue } from '../../kubernetes';
-import { countOperations, countRuns, showFigures, showQueue, showRuns } from '../../worker';
+import { countEvents, countOperations, countRuns, showFigures, showQueue, showRuns } from '../../worker';
 import { until } from '../support/until';
 import { plan, SECOND, seen, tier } from '../workflows/plans';
 import { World } from '../workflows/world';
@@ -120,6 +120,15 @@ test('open runs by phase, and parked members by class, as they are at the scrape
   views = [view(ended(), 'r')];
   expect(await value(registry, 'vmgroup_open_runs')).toEqual([]);
   expect(await value(registry, 'vmgroup_parked_members')).toEqual([]);
+});
+
+test('every event is there from the start, so that the first one is an increase', async () => {
+  const registry = new Registry();
+  const onEvent = countEvents(registry, EVENT_REASONS);
+  const parked = 'vmgroup_events_total{reason="MemberParked",type="Warning"}';
+  expect(await value(registry, 'vmgroup_events_total')).toContain(`${parked} 0`);
+  onEvent({ reason: 'MemberParked', type: 'Warning' });
+  expect(await value(registry, 'vmgroup_events_total')).toContain(`${parked} 1`);
 });
 
 test('operations by class of their failure', async () => {

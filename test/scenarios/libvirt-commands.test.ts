@@ -64,6 +64,18 @@ test('a VM on several hosts is named, and is a problem where it runs twice; so a
   expect(judgeFleet([a])).toEqual([]);
 });
 
+test('what is not known of a host that is another machine is said', () => {
+  const there = [
+    { ...host('b', []), ssh: 'root@b' },
+    { ...host('c', []), tls: { host: 'c.example', caFile: 'ca', certFile: 'crt', keyFile: 'key' } },
+  ];
+  expect(judgeFleet([host('a', []), ...there]).map(({ result, message }) => `${result}: ${message}`)).toEqual(
+    [
+      'note: not known of b, c: whether the service libvirt-guests starts and stops VMs with the host; it is looked for on this machine alone',
+    ],
+  );
+});
+
 const why = withoutLibvirt();
 if (why !== undefined) test.skip(`import and doctor of libvirt (left out: ${why})`, () => undefined);
 else

@@ -155,7 +155,22 @@ export function judgeFleet(hosts: readonly SurveyedHost[]): Judgement[] {
       cure: 'name them in manifests by vmgroup.dev/platform-vm: uuid:UUID, or path:/HOST/NAME',
       facts: { names: byName.map((same) => same[0]?.name) },
     });
-  return judgements;
+  return [...judgements, ...judgeUnseen(hosts)];
+}
+
+/** What is not looked at: libvirt does not tell of services, and ssh may be allowed for nothing but libvirt. */
+function judgeUnseen(hosts: readonly SurveyedHost[]): Judgement[] {
+  const remote = hosts.filter(({ ssh, tls }) => ssh !== undefined || tls !== undefined);
+  if (remote.length === 0) return [];
+  const named = remote.map(({ name }) => name);
+  return [
+    {
+      result: 'note',
+      message: `not known of ${firstFew(named, NAMES).join(', ')}: whether the service libvirt-guests starts and stops VMs with the host; it is looked for on this machine alone`,
+      cure: 'run systemctl is-enabled libvirt-guests on each of them, and disable it there if groups are to power the VMs',
+      facts: { hosts: named },
+    },
+  ];
 }
 
 /** Items with the same key together. */

@@ -1,0 +1,187 @@
+/**
+ * One power operation of this process on one VM, from its record to its effect.
+ *
+ * VSPHERE-8: the record is on the VM before its power is touched, and nothing is touched any more once a newer operation has taken over.
+ */
+import { PlatformError, type FailureClass, type PowerRequest } from '../../platform';
+import type { OperationRecord } from '../../tracked';
+import type { VmFacts } from '../facts';
+import { classifyFault, platformError } from '../faults';
+import type { Ground } from '../ground';
+import type { OwnStanding } from '../observe';
+import { drsAnswer, startMove, startWithDrs } from '../power-calls';
+import { child, isNotAuthenticated, VimFault } from '../soap';
+import { requestOfGuest } from './guest-request';
+import { followTask, followTaskOfDrs, outlast, outlastNamed, runTask } from './tasks';
+import { EFFECT, PEOPLE, WaitingOperation } from './waiting-operation';
+
+/** Milliseconds in which the stream shows a record that was written. */
+const SHOWN = 5_000;
+/** Calls for one operation: each but the first follows another task, or a state that changed in between. */
+const MAX_CALLS = 6;
+
+/** An operation that is carried out here. */
+export class Operation extends WaitingOperation implements OwnStanding {
+  /** The text of the record before. */
+  readonly before: string | undefined;
+  /** The server has written the record. */
+  recorded = false;
+  /** How often it was written again. */
+  rewritten = 0;
+  /** {@link start} was called. */
+  started = false;
+  active = false;
+  reached = false;
+  failure?: { class: FailureClass; message: string };
+  #calls = 0;
+  #softly: boolean;
+
+  /** @param vm the server's id of the VM. */
+  constructor(
+    ground: Ground,
+    {
+      vm,
+      request,
+      record,
+      before,
+    }: { vm: string; request: PowerRequest; record: OperationRecord; before: string | undefined },
+  ) {
+    super(ground, vm, request, record);
+    this.before = before;
+    this.#softly = request.powerState !== 'PoweredOn' && request.mode !== 'Hard';
+  }
+
+  /**
+   * Carries it out. Resolves once the server has accepted it, or there is something to wait for first; the rest goes on by itself.
+   *
+   * @param fresh the VM as it was just read.
+   * @param previous the operation that this one takes over from, which may still be on its way.
+   * @throws PlatformError where the server refuses
+   */
+  async start(fresh: VmFacts, previous: OperationRecord | undefined): Promise<void> {
+    this.started = true;
+    this.active = true;
+    const done = this.#carryOut(fresh, previous).finally(() => {
+      this.active = false;
+      this.ground.changed(this.vm.id);
+    });
+    await Promise.race([this.accepted, done]);
+    // What fails later shows on the watch.
+    done.catch(() => undefined);
+  }
+
+  async #carryOut(fresh: VmFacts, previous: OperationRecord | undefined): Promise<void> {
+    try {
+      // An older operation that was written over the record in the same instant is undone first.
+      if (this.ground.verify() && fresh.power !== this.record.to) await this.within(SHOWN, () => true);
+      let facts: VmFacts | undefined = await this.#settled(fresh, previous);
+      while (facts && facts.power !== this.record.to && this.#calls < MAX_CALLS) {
+        this.#calls += 1;
+        facts = await this.#step(facts);
+      }
+      if (!facts) throw new PlatformError('Permanent', `VM ${this.name()} is gone from vSphere`);
+      if (facts.power === this.record.to) this.reached = true;
+      else throw new PlatformError('Transient', `VM ${this.name()} did not become ${this.record.to}`);
+    } catch (error: unknown) {
+      if (this.signal.aborted) return;
+      const failed = platformError(error, `VM ${this.name()}`);
+      // Of a call without an answer it is not known whether it takes effect: the stream will tell.
+      if (error instanceof PlatformError || error instanceof VimFault)
+        this.failure = { class: failed.failureClass, message: failed.message };
+      throw failed;
+    }
+  }
+
+  /** Waits until an earlier operation of ours can no longer change the VM. */
+  async #settled(fresh: VmFacts, previous: OperationRecord | undefined): Promise<VmFacts | undefined> {
+    if (!previous || previous.to === fresh.power || fresh.power !== this.record.to) return fresh;
+    const { to, guest, at } = previous;
+    for (const id of fresh.recentTasks) await outlast(this, { type: 'Task', id }, to);
+    // A guest that was asked to shut down cannot be asked to stay.
+    const left = Math.min(guest, at + guest - Date.now());
+    if (left > 0) {
+      this.wait(`an earlier operation asked the guest to become ${to}`);
+      await this.within(left, (seen) => seen.power === to);
+    }
+    this.wait(undefined);
+    return this.facts();
+  }
+
+  /** One call, and what comes of it: the VM as it is then; undefined once it is gone. */
+  async #step(facts: VmFacts): Promise<VmFacts | undefined> {
+    try {
+      if (this.record.to === 'PoweredOn') return await this.#powerOn(facts);
+      return await this.#powerDown(facts);
+    } catch (error: unknown) {
+      if (!(error instanceof VimFault)) throw error;
+      return this.#refused(error);
+    }
+  }
+
+  async #powerOn(facts: VmFacts): Promise<VmFacts | undefined> {
+    const drs = this.ground.drs(facts.id);
+    if (!drs) return this.#powerOnHost(facts);
+    const before = new Set(facts.recentTasks);
+    this.signal.throwIfAborted();
+    const outer = await startWithDrs(this.ground.client, this.vm, drs, this.signal);
+    const end = await this.ground.stream().succeeded(outer, this.signal);
+    const answer = drsAnswer(end?.result);
+    if (answer.type === 'Refused') throw new VimFault(answer.fault, 'PowerOnMultiVM_Task');
+    if (answer.type === 'Recommended') {
+      this.wait(`DRS recommends, and waits for somebody to apply it: ${answer.texts.join('; ')}`);
+      return this.effect(PEOPLE);
+    }
+    this.accept();
+    return answer.task ? followTask(this, answer.task) : followTaskOfDrs(this, before);
+  }
+
+  /** VSPHERE-11: a VM is registered on the host that was chosen for it before it is powered on there. */
+  async #powerOnHost(facts: VmFacts): Promise<VmFacts | undefined> {
+    const host = this.ground.home(facts);
+    if (!host || host.id === facts.host) return runTask(this, 'PowerOnVM_Task', host);
+    const task = await this.call(() => startMove(this.ground.client, this.vm, host, this.signal));
+    await this.ground.stream().succeeded(task, this.signal);
+    await this.within(EFFECT, (seen) => seen.host === host.id);
+    return this.facts();
+  }
+
+  async #powerDown(facts: VmFacts): Promise<VmFacts | undefined> {
+    const { to } = this.record;
+    if (to === 'Suspended' && facts.power !== 'PoweredOn') {
+      throw new PlatformError(
+        'Transient',
+        `VM ${this.name()} is ${facts.power ?? 'unknown'}, so it cannot be suspended`,
+      );
+    }
+    if (this.#softly && facts.power === 'PoweredOn') return this.#askGuest(facts);
+    if (facts.power === 'Suspended' && this.request.mode === 'Soft') {
+      throw new PlatformError(
+        'Permanent',
+        `VM ${this.name()} is suspended, so its guest cannot be asked to shut down: power it on first, or use the mode TrySoft or Hard, which discards its memory`,
+      );
+    }
+    const method = to === 'Suspended' ? 'SuspendVM_Task' : 'PowerOffVM_Task';
+    return runTask(this, method);
+  }
+
+  /** What to do about a fault. */
+  async #refused(error: VimFault): Promise<VmFacts | undefined> {
+    const { fault } = error;
+    if (fault.type === 'TaskInProgress' && this.#calls < MAX_CALLS) return outlastNamed(this, error);
+    if (fault.type === 'InvalidPowerState') {
+      // It is there already, or was brought elsewhere in between: the stream is about to say so.
+      const existing = child(fault.detail, 'existingState')?.text;
+      if (existing?.toLowerCase() === this.record.to.toLowerCase()) return this.effect(EFFECT);
+    }
+    if (isNotAuthenticated(error)) throw new PlatformError('Transient', classifyFault(fault).message);
+    throw error;
+  }
+
+  async #askGuest(facts: VmFacts): Promise<VmFacts | undefined> {
+    const after = await requestOfGuest(this, facts);
+    if (after !== 'Force') return after;
+    this.#softly = false;
+    this.wait(undefined);
+    return this.facts();
+  }
+}

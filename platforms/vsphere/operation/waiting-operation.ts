@@ -1,0 +1,102 @@
+/**
+ * How an operation stands and waits, for all of its steps.
+ *
+ * VSPHERE-9: an operation that waits (for another task, for VMware Tools, for the guest) waits for the stream, within a limit.
+ */
+import type { PowerRequest } from '../../platform';
+import type { OperationRecord } from '../../tracked';
+import type { VmFacts } from '../facts';
+import type { Ground } from '../ground';
+import type { ManagedObject } from '../soap';
+
+/** Milliseconds in which the effect of a task that has succeeded shows. */
+export const EFFECT = 30_000;
+/** Milliseconds for which an operation waits for people: a day. */
+export const PEOPLE = 86_400_000;
+
+/** An operation that may have to wait. */
+export class WaitingOperation {
+  readonly vm: ManagedObject;
+  readonly request: PowerRequest;
+  readonly record: OperationRecord;
+  readonly ground: Ground;
+  /** The stream has shown the record. */
+  seen = false;
+  /** What it waits for. */
+  hold?: string;
+  /** Resolves once the server has accepted it, or there is something to wait for first. */
+  protected readonly accepted: Promise<void>;
+  readonly #ended = new AbortController();
+  #accept: () => void = () => undefined;
+
+  /** @param vm the server's id of the VM. */
+  constructor(ground: Ground, vm: string, request: PowerRequest, record: OperationRecord) {
+    this.ground = ground;
+    this.vm = { type: 'VirtualMachine', id: vm };
+    this.request = request;
+    this.record = record;
+    this.accepted = new Promise((resolve) => (this.#accept = resolve));
+  }
+
+  /** Aborts once a newer operation has taken over. */
+  get signal(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Takes no further step. */
+  end(): void {
+    this.#ended.abort(new Error('a newer operation has taken over'));
+  }
+
+  /** Whoever asked for it need not wait any longer. */
+  accept(): void {
+    this.#accept();
+  }
+
+  /** Makes a call, and takes the operation for accepted once it is answered. @throws what `call` throws; the reason of the signal */
+  async call<T>(call: () => Promise<T>): Promise<T> {
+    this.signal.throwIfAborted();
+    const answer = await call();
+    this.accept();
+    return answer;
+  }
+
+  /** Shows what it waits for; undefined: for nothing any more. */
+  wait(hold: string | undefined): void {
+    if (hold === undefined) delete this.hold;
+    else this.hold = hold;
+    this.accept();
+    this.ground.changed(this.vm.id);
+  }
+
+  /** What satisfies `met`; undefined after so many milliseconds, or once the VM is gone. @throws the reason of the signal */
+  async within(milliseconds: number, met: (facts: VmFacts) => boolean): Promise<VmFacts | undefined> {
+    const limit = AbortSignal.timeout(Math.max(0, Math.round(milliseconds)));
+    // What the stream says before it has shown the record is older than this operation.
+    const now = (facts: VmFacts): boolean => this.seen && met(facts);
+    try {
+      return await this.ground.until(this.vm.id, now, AbortSignal.any([this.signal, limit]));
+    } catch (error: unknown) {
+      this.signal.throwIfAborted();
+      if (limit.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  /** The VM once it is in the wanted state; after so many milliseconds, as it is. */
+  async effect(limit: number): Promise<VmFacts | undefined> {
+    const facts = await this.within(limit, ({ power }) => power === this.record.to);
+    return facts ?? this.facts();
+  }
+
+  /** The VM as the stream shows it now; undefined once it is gone. */
+  facts(): VmFacts | undefined {
+    return this.ground.facts(this.vm.id);
+  }
+
+  /** Name of the VM, as messages have it. */
+  name(): string {
+    const { namespace, name } = this.request.vm;
+    return `${namespace}/${name}`;
+  }
+}

@@ -11,7 +11,7 @@ import type { Payload, PayloadCodec } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import * as v from 'valibot';
 import { HTTP_LIMITS, HttpError, startHttpServer, type Exchange, type HttpServer } from '../http';
-import { KeyError } from './keys';
+import { EncryptionKeyError } from './keys';
 
 /** What {@link startCodecServer} needs. */
 export interface CodecServerOptions {
@@ -75,7 +75,7 @@ async function answer(codec: PayloadCodec, options: CodecServerOptions, exchange
   if (method !== 'POST') throw new HttpError(405, 'send payloads with POST');
   const { payloads } = parse(await exchange.body());
   const result = await codec[path === '/decode' ? 'decode' : 'encode'](payloads).catch((error: unknown) => {
-    throw error instanceof KeyError ? new HttpError(400, error.message) : error;
+    throw error instanceof EncryptionKeyError ? new HttpError(400, error.message) : error;
   });
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' });
   response.end(JSON.stringify({ payloads: result.map(asJson) }));

@@ -7,7 +7,7 @@ import { PayloadCipher } from './payload-cipher';
 /** The variable that names the folder of keys. */
 export const KEYS_VARIABLE = 'VMGROUP_ENCRYPTION_KEYS';
 
-/** The codec of the keys in a folder. @throws KeyError if the folder cannot be read. */
+/** The codec of the keys in a folder. @throws EncryptionKeyError if the folder cannot be read. */
 export function payloadCodec(folder: string): PayloadCodec {
   return new PayloadCipher(new KeyFolder(folder));
 }
@@ -15,7 +15,7 @@ export function payloadCodec(folder: string): PayloadCodec {
 /**
  * The codec of the environment; undefined: nothing is encrypted.
  *
- * @throws KeyError if the folder that {@link KEYS_VARIABLE} names cannot be read.
+ * @throws EncryptionKeyError if the folder that {@link KEYS_VARIABLE} names cannot be read.
  */
 export function configuredCodec(): PayloadCodec | undefined {
   const folder = process.env[KEYS_VARIABLE];
@@ -29,9 +29,9 @@ export function encryptingConverter(codec: PayloadCodec): DataConverter {
 
 /**
  * What makes values of the server, such as histories, readable: decrypts payloads with the keys of the environment, if there are any. It rejects with
- * KeyError if a key is missing.
+ * EncryptionKeyError if a key is missing.
  *
- * @throws KeyError if the folder of keys cannot be read.
+ * @throws EncryptionKeyError if the folder of keys cannot be read.
  */
 export function configuredDecoder(): <T>(value: T) => Promise<T> {
   const codec = configuredCodec();

@@ -8,4 +8,4 @@ export {
   payloadCodec,
 } from './encryption';
 export { decodePayloadsIn } from './history';
-export { KeyError } from './keys';
+export { EncryptionKeyError } from './keys';

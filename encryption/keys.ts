@@ -26,8 +26,8 @@ export interface Key {
 }
 
 /** Keys cannot be read, or one is missing. */
-export class KeyError extends Error {
-  override readonly name = 'KeyError';
+export class EncryptionKeyError extends Error {
+  override readonly name = 'EncryptionKeyError';
 }
 
 interface KeySet {
@@ -42,7 +42,7 @@ export class KeyFolder {
   readonly #folder: string;
   #keys: KeySet;
 
-  /** @throws KeyError (KEYS-1). */
+  /** @throws EncryptionKeyError (KEYS-1). */
   constructor(folder: string) {
     this.#folder = folder;
     this.#keys = readKeys(folder);
@@ -54,12 +54,12 @@ export class KeyFolder {
     return this.#keys.active;
   }
 
-  /** @throws KeyError if the folder has no key of this id (KEYS-2). */
+  /** @throws EncryptionKeyError if the folder has no key of this id (KEYS-2). */
   get(id: string): Key {
     if (!this.#keys.byId.has(id)) this.#refresh();
     const key = this.#keys.byId.get(id);
     if (key) return key;
-    throw new KeyError(
+    throw new EncryptionKeyError(
       `${this.#folder} has no key ${JSON.stringify(id.slice(0, 63))}, which a payload was encrypted with: add the file ${path.join(this.#folder, `${ID.test(id) ? id : 'ID'}.key`)}`,
     );
   }
@@ -74,12 +74,14 @@ export class KeyFolder {
   }
 }
 
-/** @throws KeyError (KEYS-1). */
+/** @throws EncryptionKeyError (KEYS-1). */
 function readKeys(folder: string): KeySet {
   const names = listFiles(folder).filter((name) => name.endsWith('.key'));
   if (names.length === 0)
-    throw new KeyError(`${folder} has no key: create one with openssl rand -base64 32 > ${folder}/1.key`);
-  if (names.length > MOST_KEYS) throw new KeyError(`${folder} has more than ${MOST_KEYS} keys`);
+    throw new EncryptionKeyError(
+      `${folder} has no key: create one with openssl rand -base64 32 > ${folder}/1.key`,
+    );
+  if (names.length > MOST_KEYS) throw new EncryptionKeyError(`${folder} has more than ${MOST_KEYS} keys`);
   const keys = names.map((name) => readKey(folder, name));
   const byId = new Map(keys.map((key) => [key.id, key]));
   return { active: activeKey(folder, keys, byId), byId, readAt: performance.now() };
@@ -90,12 +92,14 @@ function activeKey(folder: string, keys: Key[], byId: ReadonlyMap<string, Key>):
   const [only] = keys;
   if (!exists(file)) {
     if (only && keys.length === 1) return only;
-    throw new KeyError(`${folder} has several keys: write the id of the one that encrypts into ${file}`);
+    throw new EncryptionKeyError(
+      `${folder} has several keys: write the id of the one that encrypts into ${file}`,
+    );
   }
   const id = readSmall(file).trim();
   const key = byId.get(id);
   if (key) return key;
-  throw new KeyError(
+  throw new EncryptionKeyError(
     `${file} names the key ${JSON.stringify(id)}, but there is no such file as ${path.join(folder, `${id}.key`)}`,
   );
 }
@@ -103,12 +107,13 @@ function activeKey(folder: string, keys: Key[], byId: ReadonlyMap<string, Key>):
 function readKey(folder: string, name: string): Key {
   const file = path.join(folder, name);
   const id = name.slice(0, -'.key'.length);
-  if (!ID.test(id)) throw new KeyError(`${file}: write the id of a key as letters, digits, ".", "_" and "-"`);
+  if (!ID.test(id))
+    throw new EncryptionKeyError(`${file}: write the id of a key as letters, digits, ".", "_" and "-"`);
   const text = readSmall(file).trim();
   const secret = Buffer.from(text, 'base64');
   // What is not base64 is skipped by the decoder.
   if (secret.length !== KEY_BYTES || secret.toString('base64') !== text)
-    throw new KeyError(
+    throw new EncryptionKeyError(
       `${file} is not a key of ${KEY_BYTES} bytes in base64: openssl rand -base64 32 makes one`,
     );
   return { id, secret };
@@ -118,7 +123,7 @@ function listFiles(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch (error: unknown) {
-    throw new KeyError(`cannot read the folder of keys ${folder}`, { cause: error });
+    throw new EncryptionKeyError(`cannot read the folder of keys ${folder}`, { cause: error });
   }
 }
 
@@ -128,7 +133,7 @@ function readSmall(file: string): string {
     if (size > FILE_BYTES) throw new Error(`has ${size} bytes, more than ${FILE_BYTES}`);
     return readFileSync(file, 'utf8');
   } catch (error: unknown) {
-    throw new KeyError(`cannot read ${file}`, { cause: error });
+    throw new EncryptionKeyError(`cannot read ${file}`, { cause: error });
   }
 }
 

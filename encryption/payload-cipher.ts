@@ -7,7 +7,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-import { KeyError, type KeyFolder } from './keys';
+import { EncryptionKeyError, type KeyFolder } from './keys';
 
 /** The encoding by which an encrypted payload is known, as in the samples of Temporal's SDKs. */
 const ENCODING = 'binary/encrypted';
@@ -29,7 +29,7 @@ export class PayloadCipher implements PayloadCodec {
     return payloads.map((payload) => (isEncrypted(payload) ? payload : this.#encrypt(payload)));
   }
 
-  /** @throws KeyError if a key is missing, or a payload does not fit its key (CIPHER-1). */
+  /** @throws EncryptionKeyError if a key is missing, or a payload does not fit its key (CIPHER-1). */
   async decode(payloads: Payload[]): Promise<Payload[]> {
     return payloads.map((payload) => (isEncrypted(payload) ? this.#decrypt(payload) : payload));
   }
@@ -49,7 +49,8 @@ export class PayloadCipher implements PayloadCodec {
     const id = textOf(metadata?.[KEY_ID]);
     const { secret } = this.#keys.get(id);
     const bytes = Buffer.from(data ?? []);
-    if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new KeyError('an encrypted payload was cut short');
+    if (bytes.length < NONCE_BYTES + TAG_BYTES)
+      throw new EncryptionKeyError('an encrypted payload was cut short');
     try {
       const cipher = createDecipheriv('aes-256-gcm', secret, bytes.subarray(0, NONCE_BYTES))
         .setAAD(Buffer.from(id))
@@ -58,9 +59,12 @@ export class PayloadCipher implements PayloadCodec {
       const { metadata, data: content } = wire.decode(Buffer.concat(plain));
       return { metadata, data: content };
     } catch (error: unknown) {
-      throw new KeyError(`an encrypted payload does not fit the key ${id}: it was changed, or the key was`, {
-        cause: error,
-      });
+      throw new EncryptionKeyError(
+        `an encrypted payload does not fit the key ${id}: it was changed, or the key was`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 }

@@ -13,7 +13,7 @@ export {
   type Replay,
   type VerifyOptions,
 } from './bundle';
-export { KeyError, signerOf, verifierOf, type RecordEntry, type Signer, type Verifier } from './chain';
+export { SigningKeyError, signerOf, verifierOf, type RecordEntry, type Signer, type Verifier } from './chain';
 export {
   deriveEvents,
   HistoryError,

@@ -34,7 +34,7 @@ export interface TemporalFlags {
  * `TEMPORAL_TLS*`, `TEMPORAL_PROFILE`), which outranks the file that `TEMPORAL_CONFIG_FILE` or Temporal's default place names.
  * `VMGROUP_ENCRYPTION_KEYS` names the folder of keys by which data is encrypted.
  *
- * @throws Error when the configuration file cannot be read or parsed; KeyError when keys cannot be read.
+ * @throws Error when the configuration file cannot be read or parsed; EncryptionKeyError when keys cannot be read.
  */
 export function temporalTarget(flags: TemporalFlags = {}): TemporalTarget {
   const loaded = loadClientConnectConfig();

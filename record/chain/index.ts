@@ -11,4 +11,4 @@ export {
   type RecordEntry,
 } from './entry';
 export { entryFault, isSigned, link, type Ends } from './link';
-export { KeyError, signerOf, verifierOf, type Signer, type Verifier } from './signer';
+export { SigningKeyError, signerOf, verifierOf, type Signer, type Verifier } from './signer';

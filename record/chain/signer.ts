@@ -21,15 +21,15 @@ export interface Verifier {
 }
 
 /** Thrown if a key cannot be used. */
-export class KeyError extends Error {
-  override readonly name = 'KeyError';
+export class SigningKeyError extends Error {
+  override readonly name = 'SigningKeyError';
 }
 
 /**
  * A signer.
  *
  * @param pem private Ed25519 key, PKCS #8 in PEM.
- * @throws KeyError if it is none.
+ * @throws SigningKeyError if it is none.
  */
 export function signerOf(pem: string): Signer {
   const key = parsed(() => createPrivateKey(pem), 'private');
@@ -47,7 +47,7 @@ export function signerOf(pem: string): Signer {
  * A verifier.
  *
  * @param pem public Ed25519 key, SPKI in PEM. The private key does as well.
- * @throws KeyError if it is none.
+ * @throws SigningKeyError if it is none.
  */
 export function verifierOf(pem: string): Verifier {
   const key = parsed(() => createPublicKey(pem), 'public');
@@ -69,10 +69,10 @@ function parsed(make: () => KeyObject, kind: string): KeyObject {
   try {
     key = make();
   } catch (error: unknown) {
-    throw new KeyError(`it is no ${kind} key in PEM`, { cause: error });
+    throw new SigningKeyError(`it is no ${kind} key in PEM`, { cause: error });
   }
   if (key.asymmetricKeyType !== 'ed25519')
-    throw new KeyError(`it is a key of type ${key.asymmetricKeyType ?? 'unknown'}, not Ed25519`);
+    throw new SigningKeyError(`it is a key of type ${key.asymmetricKeyType ?? 'unknown'}, not Ed25519`);
   return key;
 }
 

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import fc from 'fast-check';
-import { decodePayloadsIn, KeyError, payloadCodec } from '../../encryption';
+import { decodePayloadsIn, EncryptionKeyError, payloadCodec } from '../../encryption';
 import { propertyRuns } from '../support/property-runs';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-keys-'));
@@ -79,7 +79,7 @@ test('CIPHER-1: a changed, cut or relabelled payload does not decrypt', async ()
     { ...secret, metadata: { ...secret.metadata, 'encryption-key-id': Buffer.from('2') } },
     { ...secret, metadata: { encoding: Buffer.from('binary/encrypted') } },
   ];
-  for (const changed of changes) await expect(codec.decode([changed])).rejects.toThrow(KeyError);
+  for (const changed of changes) await expect(codec.decode([changed])).rejects.toThrow(EncryptionKeyError);
 });
 
 test('CIPHER-2: what is not encrypted is read as it is', async () => {

@@ -4,8 +4,8 @@
  *
  * LIBVIRT-15: by ACPI first, then by the agent too while it is connected; no request is waited for longer than {@link PATIENCE}.
  */
-import { ASK } from './daemon';
-import type { Ground } from './ground';
+import { ASK } from '../daemon';
+import type { Ground } from '../ground';
 
 /** Milliseconds between two requests. */
 const REPEAT = 5_000;

@@ -20,24 +20,16 @@ import {
 } from '../../placement';
 import { virtualMachineKey } from '../observer';
 import { lateCallMessage, PlatformError, type PlaceOptions, type ReleaseOptions } from '../platform';
-import type { Binding, FoundVm } from './bindings';
+import type { FoundVm } from './bindings';
 import { claimsOf, type Asked, type Claim } from './claims';
 import { isLate, isReleasedBy, type PlaceRecord } from './place-record';
+import { PlaceLookup, type PlaceLookupOptions } from './place-lookup';
 import { sleep } from '../sleep';
 import { allStaying, problemOf, withoutStandIns, type Candidate, type Standing, type World } from './placing';
 
 /** What places work with. */
-export interface PlacesOptions<T extends FoundVm> {
+export interface PlacesOptions<T extends FoundVm> extends PlaceLookupOptions<T> {
   solve: Solve;
-  resolve(vm: VirtualMachineRef): Binding<T>;
-  /** Reads VMs anew, and has them told of; those that are gone are left out. */
-  fetch(ids: readonly string[], signal: AbortSignal | undefined): Promise<ReadonlyMap<string, T>>;
-  /** What is on record of its place. */
-  recordOf(vm: T): PlaceRecord | undefined;
-  /** Where it is, or would be started; undefined: it is to be placed first. */
-  placementOf(vm: T): Placement | undefined;
-  /** Whether it could be started elsewhere: it is off, and has several hosts. */
-  isMovable(vm: T): boolean;
   /** What VMs to be placed ask for, and the world that they are placed into, without their neighbours. */
   world(
     asked: readonly Asked<T>[],
@@ -73,10 +65,12 @@ const FIRST_PAUSE = 50;
 /** Gives places and takes them back. */
 export class Places<T extends FoundVm> {
   readonly #options: PlacesOptions<T>;
+  readonly #lookup: PlaceLookup<T>;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: PlacesOptions<T>) {
     this.#options = options;
+    this.#lookup = new PlaceLookup(options);
   }
 
   /** As {@link Platform.place}. */
@@ -94,7 +88,7 @@ export class Places<T extends FoundVm> {
     { seed, beside = [] }: Pick<PlaceOptions, 'seed' | 'beside'>,
     signal: AbortSignal | undefined,
   ): Promise<PlacementAnswer> {
-    const { kept, fresh } = await this.#look(requests, signal);
+    const { kept, fresh } = await this.#lookup.look(requests, signal);
     const { answer, candidates } = await this.#solve(fresh, { seed, beside }, signal);
     const stay = kept.map(({ request, placement }): VmPlacement => {
       const { namespace, name, uid } = request.vm;
@@ -111,9 +105,9 @@ export class Places<T extends FoundVm> {
     signal: AbortSignal | undefined,
   ): Promise<VirtualMachineRef[]> {
     return this.#inTurn(async () => {
-      const there = await this.#fetch(vms, signal);
+      const there = await this.#lookup.fetch(vms, signal);
       const free = await this.#each(vms, async (vm) => {
-        const found = there.get(this.#idOf(vm) ?? '');
+        const found = there.get(this.#lookup.idOf(vm) ?? '');
         return !found || (await this.#release(found, options, signal)) ? [vm] : [];
       });
       return free.flat();
@@ -135,7 +129,7 @@ export class Places<T extends FoundVm> {
     options: PlaceOptions,
     signal: AbortSignal | undefined,
   ): Promise<PlacementResult[]> {
-    const { kept, fresh, unplaced } = await this.#look(requests, signal);
+    const { kept, fresh, unplaced } = await this.#lookup.look(requests, signal);
     for (const { request, vm } of [...kept, ...fresh]) this.#refuseLate(request.vm, vm, options);
     const results = new Map<string, PlacementResult>();
     for (const { request, why } of unplaced) results.set(request.vm.uid, { vm: request.vm, unplaced: why });
@@ -217,37 +211,6 @@ export class Places<T extends FoundVm> {
     await this.#options.write(vm, { ...(place.released && { released: place.released }) }, undefined);
   }
 
-  /** VMs that have a place, that need one, and that there are none of. @throws PlatformError as {@link #found} */
-  async #look(
-    requests: readonly PlacementRequest[],
-    signal: AbortSignal | undefined,
-  ): Promise<{
-    kept: (Asked<T> & { placement: Placement })[];
-    fresh: Asked<T>[];
-    unplaced: { request: PlacementRequest; why: string }[];
-  }> {
-    const read = await this.#fetch(
-      requests.map(({ vm }) => vm),
-      signal,
-    );
-    const found = requests.map((request) => this.#found(request, read));
-    const there = found.flatMap((each) => ('vm' in each ? [each] : []));
-    return {
-      kept: there.flatMap((each) => {
-        const placement = this.#placementOf(each.vm);
-        return placement ? [{ ...each, placement }] : [];
-      }),
-      fresh: there.filter(({ vm }) => !this.#placementOf(vm)),
-      unplaced: found.flatMap((each) => ('why' in each ? [each] : [])),
-    };
-  }
-
-  /** Its place; a tentative one is none yet. */
-  #placementOf(vm: T): Placement | undefined {
-    const given = this.#options;
-    return given.isMovable(vm) && given.recordOf(vm)?.tentative ? undefined : given.placementOf(vm);
-  }
-
   /** A place that was only promised is promised to whoever asks last. */
   async #keep(vm: T, { caller, sequence }: PlaceOptions, signal: AbortSignal | undefined): Promise<void> {
     const record = this.#options.recordOf(vm);
@@ -274,7 +237,7 @@ export class Places<T extends FoundVm> {
     world: Posed['world'],
     beside: readonly Neighbour[] = [],
   ): PlacementProblem {
-    return problemOf(candidates, { ...world, beside, idOf: (vm) => this.#idOf(vm) });
+    return problemOf(candidates, { ...world, beside, idOf: (vm) => this.#lookup.idOf(vm) });
   }
 
   /** PLATFORM-4. Whether the VM has no place now. */
@@ -289,40 +252,9 @@ export class Places<T extends FoundVm> {
     return true;
   }
 
-  #idOf(vm: VirtualMachineRef): string | undefined {
-    const binding = this.#options.resolve(vm);
-    return 'vm' in binding ? binding.vm.id : undefined;
-  }
-
-  #fetch(
-    vms: readonly VirtualMachineRef[],
-    signal: AbortSignal | undefined,
-  ): Promise<ReadonlyMap<string, T>> {
-    return this.#options.fetch(
-      vms.flatMap((vm) => this.#idOf(vm) ?? []),
-      signal,
-    );
-  }
-
   #refuseLate(ref: VirtualMachineRef, vm: T, options: PlaceOptions): void {
     if (isLate(this.#options.recordOf(vm), options))
       throw new PlatformError('Superseded', lateCallMessage(options.caller, virtualMachineKey(ref)));
-  }
-
-  /** @throws PlatformError where a VM that is not optional does not exist */
-  #found(
-    request: PlacementRequest,
-    read: ReadonlyMap<string, T>,
-  ): Asked<T> | { request: PlacementRequest; why: string } {
-    const { vm: ref, optional } = request;
-    const binding = this.#options.resolve(ref);
-    const vm = 'vm' in binding ? read.get(binding.vm.id) : undefined;
-    if (vm) return { request, vm };
-    const reason =
-      'missing' in binding ? binding.missing : 'ambiguous' in binding ? binding.ambiguous : 'it is gone';
-    const why = `VM ${virtualMachineKey(ref)} has no place: ${reason}`;
-    if (optional) return { request, why };
-    throw new PlatformError('Permanent', why);
   }
 }
 

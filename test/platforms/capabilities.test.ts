@@ -47,7 +47,9 @@ test('each value that a platform declares has a meaning there', () => {
 
 test('each platform has a row that says what the suite runs against, and a binding', () => {
   const rows = tableOf('| platform | against').slice(1);
-  expect(rows.map(([platform]) => platform)).toEqual(PLATFORM_TYPES.map((type) => `\`${type}\``));
+  // A second row says what the suite runs against where parts are missing.
+  const named = rows.map(([platform = '']) => platform.replace(/ without .*$/, ''));
+  expect([...new Set(named)]).toEqual(PLATFORM_TYPES.map((type) => `\`${type}\``));
   for (const type of PLATFORM_TYPES) {
     const binding = readFileSync(path.join(__dirname, `conformance/${type}.test.ts`), 'utf8');
     expect(binding).toContain(`describePlatform('${type}'`);

@@ -1,4 +1,5 @@
 /** Waits for a VM on the shared watch, with a limit that survives the worker. */
+import { AsyncResource } from 'node:async_hooks';
 import type { Observer, Platform, VirtualMachineState } from '../platforms';
 import type { VirtualMachineRef } from '../contract';
 
@@ -41,7 +42,8 @@ export async function waitFor(
   signal.addEventListener('abort', onCancel, { once: true });
   if (signal.aborted) onCancel();
   try {
-    return await observer.until(vm, arrived, waiting.signal);
+    // Called where the watch is read, but as a part of this activity: traces go by that.
+    return await observer.until(vm, AsyncResource.bind(arrived), waiting.signal);
   } catch (error: unknown) {
     if (waiting.signal.reason !== TOO_LATE) throw error;
   } finally {

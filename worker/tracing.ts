@@ -1,5 +1,5 @@
 /**
- * Traces by OpenTelemetry: from the change of a spec, through the message to the run, to each power operation. Off unless an endpoint is named.
+ * Traces by OpenTelemetry: from the change of a spec, through the message to the run, to each power operation and the calls to the platform. Off unless an endpoint is named.
  *
  * TRACE-1: workflow code makes no spans: it passes the context of its plan on to its activities. So replay does not depend on tracing.
  * TRACE-2: a collector that does not answer delays and fails nothing: spans are sent in the background, and dropped beyond 2,048.
@@ -16,11 +16,15 @@ import {
 } from '@temporalio/interceptors-opentelemetry';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { groupOfWorkflow, memberOfActivity, type PlanMessage } from '../contract';
+import type { Platform } from '../platforms';
+import { tracedPlatform } from './traced-platform';
 
 /** The traces of a process. */
 export interface Tracing {
   client: WorkflowClientInterceptor[];
   activity: ActivityInterceptorsFactory[];
+  /** The platform as workers are to see it: its calls are spans. */
+  platform: (platform: Platform) => Platform;
   /** Sends what waits. Does not reject. */
   stop(): Promise<void>;
 }
@@ -57,6 +61,7 @@ export function startTracing(endpoint: string, role: string): Tracing {
         },
       }),
     ],
+    platform: (platform) => tracedPlatform(platform, tracer),
     stop: () => provider.shutdown().catch(() => undefined),
   };
 }

@@ -129,7 +129,7 @@ async function startWorkers(
     },
   };
   const workers: RunningWorker[] = [];
-  for (const start of workerStarts(platforms, common, at)) {
+  for (const start of workerStarts(platforms, common, { at, asSeen: tracing?.platform })) {
     const worker = await untilReachable(start, {
       ...waiting,
       isTemporary: (error) => error instanceof TemporalUnreachable,

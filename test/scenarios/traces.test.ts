@@ -1,5 +1,5 @@
 /**
- * Traces of OpenTelemetry: from the change of a spec to each power operation, in a receiver of OTLP in this process (TRACE-1, TRACE-2). They are
+ * Traces of OpenTelemetry: from the change of a spec to each power operation, in a receiver of OTLP in this process (TRACE-1, TRACE-2, TRACE-3). They are
  * off unless a receiver is named, and a run that was traced replays like any other.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -113,7 +113,14 @@ test('one trace leads from the change of a spec to each power operation', async 
     expect(attribute(root, 'vmgroup.revision')).toMatch(/^[0-9a-f]{12}$/);
     expect(attribute(powerOn, 'vmgroup.namespace')).toBe('traced');
     expect(BigInt(powerOn.endTimeUnixNano) > BigInt(root.startTimeUnixNano)).toBe(true);
+    // TRACE-3: the call to the platform is under its activity.
+    const call = spans.find((span) => attribute(span, 'vmgroup.vm') === `traced/${member}`) as Span;
+    expect(call).toMatchObject({ name: 'Platform:power', parentSpanId: powerOn.spanId });
+    expect(attribute(call, 'vmgroup.operation')).toContain(member);
+    expect(attribute(call, 'vmgroup.class')).toBe('None');
   }
+  const place = spans.find(({ name }) => name === 'Platform:place') as Span;
+  expect(pathOf(place)[1]?.name).toBe('RunActivity:place');
 }, 120_000);
 
 test('TRACE-1: a history with trace contexts replays', async () => {

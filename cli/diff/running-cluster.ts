@@ -1,8 +1,9 @@
 /** What runs on a cluster. */
-import type { Manifests, ObjectName } from '../../api';
 import { loadViews } from '../groups';
 import { formatLiveProblem, readCluster } from '../manifests';
 import { platformViews } from '../plan';
+import { describedStates } from './described-states';
+import { overlaid } from './overlaid';
 import { namesOf, readChanged, type Running, type RunningOptions } from './running';
 
 /**
@@ -25,31 +26,12 @@ export async function readOnCluster(paths: string[], options: RunningOptions): P
     output: 'json',
   });
   const views = await loadViews(undefined, options, 'open').catch(() => []);
-  return { before, after, names, views, observe, placesAhead, place };
-}
-
-/** The objects of a cluster with those of files in the place of the ones with the same names. */
-export function overlaid(cluster: Manifests, files: Manifests): Manifests {
+  const described = await describedStates(after.virtualMachines, names.after);
   return {
-    groups: overlaidKind(cluster.groups, files.groups),
-    virtualMachines: overlaidKind(cluster.virtualMachines, files.virtualMachines),
-    classes: overlaidKind(cluster.classes, files.classes),
-    policies: overlaidKind(cluster.policies, files.policies),
-    inventories: overlaidKind(cluster.inventories, files.inventories),
-    platforms: overlaidKind(cluster.platforms, files.platforms),
+    ...{ before, after, names, views, placesAhead, place },
+    observe: (vm) => {
+      const name = `${vm.namespace}/${vm.name}`;
+      return described.has(name) ? described.get(name) : observe(vm);
+    },
   };
-}
-
-/** An object of a file is the one of the cluster in another version: it keeps its uid. */
-function overlaidKind<T extends ObjectName & { uid: string }>(
-  cluster: readonly T[],
-  files: readonly T[],
-): T[] {
-  const known = new Map(cluster.map((object) => [`${object.namespace}/${object.name}`, object]));
-  for (const object of files) {
-    const key = `${object.namespace}/${object.name}`;
-    const uid = known.get(key)?.uid ?? object.uid;
-    known.set(key, { ...object, uid });
-  }
-  return [...known.values()];
 }

@@ -8,6 +8,8 @@ import { CliError, messageOf } from '../errors';
 import { loadViews, noteIfStale } from '../groups';
 import { readManifests } from '../manifests';
 import { placerOfType, platformViews, unknownPlacement, type Placer } from '../plan';
+import { describedStates } from './described-states';
+import { overlaid } from './overlaid';
 import { namesOf, readChanged, type Running, type RunningOptions } from './running';
 
 /**
@@ -32,10 +34,14 @@ export async function readFolder(paths: string[], options: RunningOptions): Prom
   const names = await namesOf(before, after, options);
   const simulator = options.simulator ?? record.simulator?.address;
   const simulated = simulator === undefined ? NO_SIMULATOR : await simulatedVms(simulator);
+  const described = await describedStates(overlaid(before, after).virtualMachines, names.after);
   const seen = detailed(viewedVms(views), simulated.seen);
   return {
     ...{ before, after, names, views, placesAhead: false },
-    observe: ({ namespace, name }) => own(seen, `${namespace}/${name}`),
+    observe: ({ namespace, name }) => {
+      const vm = `${namespace}/${name}`;
+      return described.has(vm) ? described.get(vm) : own(seen, vm);
+    },
     place: placerOfType(names.after?.typeOf({ namespace: '' })) ?? simulated.place,
   };
 }

@@ -107,9 +107,9 @@ function viewVmOperator(cluster: ClusterManifests): PlatformView {
   return {
     placesAhead: true,
     observe: observedOnCluster(cluster),
-    place: async ({ requests, caller }) => {
+    place: async ({ requests }) => {
       try {
-        return (await preview(requests, caller)) ?? unknownPlacement(NO_ZONES);
+        return (await preview(requests)) ?? unknownPlacement(NO_ZONES);
       } catch (error: unknown) {
         if (!(error instanceof CliError)) throw error;
         return unknownPlacement([error.message, ...error.nextSteps.slice(0, 1)].join('; '));

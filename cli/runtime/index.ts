@@ -6,6 +6,7 @@ export { startFolderBridge, type RunningBridge } from './folder-bridge';
 export { LOG_FORMAT, logWarnings } from './logging';
 export { memberPlatforms } from './member-platforms';
 export {
+  openDescribedPlatform,
   openPlatform,
   openQuietly,
   startSimulatedPlatform,

@@ -21,6 +21,8 @@ const ZONE_LABEL = 'topology.kubernetes.io/zone';
 export interface Candidate {
   request: PlacementRequest;
   object: VirtualMachineObject;
+  /** Its labels and rules where the object does not have them, or not yet. */
+  seen?: Pick<PlacementVm, 'labels' | 'affinity'>;
 }
 
 /** The problem of placing `fresh` next to the VMs that are there. */
@@ -30,8 +32,8 @@ export function problemOf(
   there: readonly VirtualMachineObject[],
 ): PlacementProblem {
   return {
-    vms: fresh.map(({ object, request: { vm, memory, zone, optional } }) => ({
-      ...{ ...vm, ...seenByRules(object), cpus: 0, memory },
+    vms: fresh.map(({ object, request: { vm, memory, zone, optional }, seen = seenByRules(object) }) => ({
+      ...{ ...vm, ...seen, cpus: 0, memory },
       ...(zone !== undefined && { zone }),
       ...(optional && { optional }),
     })),

@@ -1,5 +1,6 @@
 /** VMs of KubeVirt before they have groups: `import`, what it leaves out, `validate`, `plan`, a run on what was imported, and `doctor`. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
@@ -7,8 +8,11 @@ import { parseManifests, type Manifests } from '../../api';
 import type { CheckResult } from '../../cli/doctor/check-result';
 import { otherDrivers } from '../../cli/doctor/platforms/kubevirt-drivers';
 import { RESOURCES, type KubernetesObject } from '../../kubernetes';
-import { buildWhenStale, vmgroup, type Result } from '../cli/vmgroup';
+import type { ShownDiff } from '../../cli/diff/text';
+import { buildWhenStale, start, vmgroup, type Result } from '../cli/vmgroup';
 import { Kubevirt } from '../support/kubevirt';
+import { vmManifest } from '../support/manifests';
+import { until } from '../support/until';
 
 jest.setTimeout(120_000);
 
@@ -155,6 +159,68 @@ describe('groups of the cluster', () => {
     expect(off.flatMap(({ member }) => member ?? []).sort()).toEqual(['db', 'front.end']);
     const on = await run('plan', ...cluster(), '--platform', 'kubevirt', '--to', 'PoweredOn');
     expect(on.stdout).toContain('nothing to do');
+  });
+
+  it('diff takes VMs by their instances, and leaves the places to the scheduler', async () => {
+    const file = path.join(dir, 'changed.yaml');
+    const bootOrder = [{ members: [{ name: 'db' }] }, { members: [{ name: 'front.end' }] }];
+    const write = (powerState: string): void =>
+      writeFileSync(
+        file,
+        stringify({
+          ...{ apiVersion: 'vmoperator.vmware.com/v1alpha5', kind: 'VirtualMachineGroup' },
+          metadata: { namespace: 'prod', name: 'shop' },
+          spec: { powerState, bootOrder },
+        }),
+      );
+    const diff = async (): Promise<ShownDiff | undefined> => {
+      const words = ['diff', 'prod/shop', '-f', file, ...cluster(), '--platform', 'kubevirt'];
+      const { stdout, stderr, code } = await run(...words, '-o', 'json');
+      expect([code, stderr]).toEqual([0, '']);
+      return (JSON.parse(stdout) as ShownDiff[])[0];
+    };
+    write('PoweredOff');
+    expect(await diff()).toMatchObject({ change: 'Unchanged', touched: ['db', 'front.end'] });
+    // Both run already.
+    write('PoweredOn');
+    expect(await diff()).toMatchObject({ change: 'Changed', touched: [], kept: ['db', 'front.end'] });
+    const vm = { namespace: 'prod', name: 'front.end' };
+    await kubevirt.merge(vm, { spec: { runStrategy: 'Halted' } });
+    await until(async () => !(await kubevirt.instance(vm)), 'front.end to be off');
+    expect(await diff()).toMatchObject({
+      ...{ touched: ['front.end'], kept: ['db'] },
+      placement: { type: 'LeftToPlatform' },
+    });
+  });
+});
+
+describe('diff', () => {
+  it('in a folder: a VM that only joins by the change is asked of the cluster', async () => {
+    const up = start(['up', 'shop', 'platform.yaml', '--platform', 'west'], { cwd: dir });
+    up.stdout.resume();
+    up.stderr.resume();
+    try {
+      const shop = readFileSync(path.join(dir, 'shop/shop.yaml'), 'utf8');
+      const changed = path.join(dir, 'changed');
+      mkdirSync(changed, { recursive: true });
+      const more = ['slow', 'done'].map((name) => vmManifest('prod', name, 'shop'));
+      writeFileSync(path.join(changed, 'shop.yaml'), [shop, ...more].join('---\n'));
+      const words = ['diff', 'prod/shop', '-f', 'changed', '-f', 'platform.yaml', '--platform', 'west'];
+      const found = await until(
+        async () => {
+          const { stdout } = await run(...words, '-o', 'json');
+          const [each] = JSON.parse(stdout || '[]') as ShownDiff[];
+          return each?.kept.includes('front.end') && each;
+        },
+        'both to be on',
+        { seconds: 60 },
+      );
+      // `done` had its one start before.
+      expect(found).toMatchObject({ touched: ['slow'], kept: ['db', 'front.end', 'done'] });
+    } finally {
+      up.kill('SIGINT');
+      await once(up, 'exit');
+    }
   });
 });
 

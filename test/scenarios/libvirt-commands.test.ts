@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { parseManifests, type Manifests } from '../../api';
+import type { ShownDiff } from '../../cli/diff/text';
 import type { CheckResult } from '../../cli/doctor/check-result';
 import { judgeFleet, judgeHost, type SurveyedHost } from '../../cli/doctor/platforms/libvirt';
 import { buildWhenStale, vmgroup, type Result } from '../cli/vmgroup';
@@ -162,6 +163,39 @@ else
       expect(again.stderr).toMatch(/web\.yaml exists already; nothing was written/);
       expect(readdirSync(path.join(dir, 'out'))).toEqual(['web.yaml']);
       expect(readFileSync(path.join(dir, 'out/web.yaml'), 'utf8')).toContain('powerState: PoweredOn');
+    });
+
+    it('diff asks the hosts for their VMs, and where one that joins would start; also once nothing runs', async () => {
+      expect(await importing('--name', 'web*', '--group', 'web', '--dir', 'out')).toMatchObject({ code: 0 });
+      expect(await run('power', 'on', 'default/web', '--path', 'out')).toMatchObject({ code: 0 });
+      const up = ['up', 'out', 'platform.yaml', '--platform', 'rack', '--exit-when-converged'];
+      expect(await run(...up)).toMatchObject({ code: 0 });
+      const uuid = (await libvirt.virsh('domuuid', 'db')).trim();
+      const db = {
+        ...{ apiVersion: 'vmoperator.vmware.com/v1alpha5', kind: 'VirtualMachine' },
+        metadata: {
+          ...{ name: 'db', namespace: 'default' },
+          annotations: { 'vmgroup.dev/platform-vm': `uuid:${uuid}` },
+        },
+        spec: { groupName: 'web' },
+      };
+      writeFileSync(path.join(dir, 'db.yaml'), stringify(db));
+      const diff = async (): Promise<ShownDiff | undefined> => {
+        const words = ['diff', 'default/web', 'out', 'db.yaml', 'platform.yaml', '--platform', 'rack'];
+        const { code, stdout, stderr } = await run(...words, '-o', 'json');
+        const said = stderr.split('\n').filter((line) => !line.includes('does not list VirtualMachine/db'));
+        expect([code, said]).toEqual([
+          0,
+          ['note: neither vmgroup up nor serve runs on this data; this is the state when it stopped', ''],
+        ]);
+        return (JSON.parse(stdout) as ShownDiff[])[0];
+      };
+      const found = await diff();
+      expect(found).toMatchObject({ change: 'Changed', touched: ['db'], kept: ['web-1'] });
+      expect(found?.placement).toMatchObject({ type: 'Placed', placements: [{ name: 'db' }] });
+      // Somebody stops one behind the back of all: no bridge has seen that.
+      await libvirt.virsh('destroy', 'web.1');
+      expect(await diff()).toMatchObject({ touched: ['web-1', 'db'], kept: [] });
     });
 
     it('doctor: versions, what starts by itself, VMs without an agent, and VMs that two hosts have', async () => {

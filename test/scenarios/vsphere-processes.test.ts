@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import type { RunOutcome } from '../../contract';
-import { buildWhenStale } from '../cli/vmgroup';
+import type { ShownDiff } from '../../cli/diff/text';
+import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { groupManifest, vmManifest } from '../support/manifests';
 import { startCommand, type Command } from '../support/processes';
 import { startTemporal, type TestTemporal } from '../support/temporal';
@@ -172,6 +173,49 @@ test('DRS-3: DRS gets the rules of a group, and they go with the group, whose VM
     seconds: 60,
   });
   expect([await isOn('ruled-1'), await isOn('ruled-2')]).toEqual([true, true]);
+});
+
+test('diff asks vCenter for VMs that join, and for the places of those that have none', async () => {
+  const [there, on, off] = ['changed-1', 'changed-2', 'changed-3'] as const;
+  for (const name of [there, on, off]) await vcenter.create({ name });
+  await vcenter.act(on, 'poweredOn');
+  const group = (...members: string[]): string =>
+    [
+      groupManifest({
+        ...{ namespace: 'changed', name: 'shop', powerState: 'PoweredOn' },
+        tiers: [{ members: [there], delay: '1s' }, { members: members.slice(1) }].filter(
+          ({ members: { length } }) => length > 0,
+        ),
+      }),
+      ...members.map((name) => vmManifest('changed', name, 'shop')),
+    ].join('---\n');
+  const file = path.join(dir, 'manifests', 'changed.yaml');
+  writeFileSync(file, group(there));
+  const isOn = async (name: string): Promise<boolean> => (await vcenter.vm(name)).power === 'poweredOn';
+  await until(() => isOn(there), 'the first VM to be on', { seconds: 90 });
+  await temporal.client.workflow.getHandle('vmgroup/changed/shop').result();
+
+  const copy = path.join(dir, 'changed.yaml');
+  writeFileSync(copy, group(there, on, off));
+  const env = { VMGROUP_VSPHERE_USER: vcenter.user, VMGROUP_VSPHERE_PASSWORD: vcenter.password };
+  const words = ['diff', 'changed/shop', '-f', copy, '--data', 'data', '-o', 'json'];
+  const before = (await vcenter.calls()).journal.length;
+  const platform = ['--platforms', 'platform.yaml', '--platform', 'datacenter'];
+  const { stdout, stderr, code } = await vmgroup([...words, ...platform], { cwd: dir, env });
+  expect([code, stderr]).toEqual([0, '']);
+  const [found] = JSON.parse(stdout) as ShownDiff[];
+  expect(found).toMatchObject({ change: 'Changed', touched: [off], kept: [there, on] });
+  expect(found?.placement).toMatchObject({ type: 'Placed', placements: [{ name: off }] });
+  expect((await vcenter.calls()).journal).toHaveLength(before);
+  // Without the password nobody can ask.
+  const unasked = await vmgroup([...words, ...platform], { cwd: dir });
+  expect(unasked.stderr).toMatch(/^note: the platform of 3 VMs cannot be asked \(.*VMGROUP_VSPHERE_/m);
+  expect(JSON.parse(unasked.stdout)).toMatchObject([{ placement: { type: 'NotKnown' } }]);
+
+  writeFileSync(file, group(there, on, off));
+  await until(() => isOn(off), 'the change', { seconds: 90 });
+  expect(await vcenter.vm(off)).toMatchObject({ effects: ['poweredOn'] });
+  expect(await vcenter.vm(on)).toMatchObject({ operations: 0 });
 });
 
 test('G5, VSPHERE-10: without DRS members that are to be apart get hosts of their own, and a promise outlives the worker', async () => {

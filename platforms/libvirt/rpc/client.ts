@@ -101,7 +101,11 @@ export class RpcClient {
         resolve: (reply) => (done(), resolve(reply)),
         reject: (error) => (done(), reject(error)),
       };
-      signal?.addEventListener('abort', abort, { once: true });
+      if (signal) {
+        // Many calls share the signal of one question, and each takes its listener off again.
+        setMaxListeners(0, signal);
+        signal.addEventListener('abort', abort, { once: true });
+      }
       this.#waiting.push(call);
       this.#send();
     });

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { GroupDiff } from '../../../cli/diff/group-diff';
+import type { ShownDiff } from '../../../cli/diff/text';
 import { startClusterSystem, type ClusterSystem } from '../../support/cluster-system';
 import { groupManifest, groupWithVms, vmManifest } from '../../support/manifests';
 import { effects } from '../../support/system';
@@ -42,19 +42,17 @@ test('one more VM, in a file that names nothing else: it is touched, after the d
   ].join('---\n');
   const file = path.join(dir, 'change.yaml');
   writeFileSync(file, change);
-  const args = [
-    'diff',
-    file,
-    '--source',
-    'kubernetes',
-    '--kubeconfig',
-    system.cluster.kubeconfig(),
-    '-o',
-    'json',
-  ];
-  const { stdout, stderr, code } = await vmgroup(args, { cwd: dir });
-  expect([code, stderr]).toEqual([0, '']);
-  const [found] = JSON.parse(stdout) as GroupDiff[];
+  const diff = async (...words: string[]): Promise<ShownDiff | undefined> => {
+    const options = ['--kubeconfig', system.cluster.kubeconfig(), '-o', 'json'];
+    const { stdout, stderr, code } = await vmgroup(['diff', ...words, ...options], { cwd: dir });
+    expect([code, stderr]).toEqual([0, '']);
+    return (JSON.parse(stdout) as ShownDiff[])[0];
+  };
+  const found = await diff(file);
+  expect(await diff('change/app', '-f', file)).toEqual(found);
+  // Without a change nothing is due.
+  expect(await diff('change/app')).toMatchObject({ change: 'Unchanged', steps: [], untouched: 2 });
+  expect(found?.placement).toMatchObject({ type: 'Placed', placements: [{ name: 'web-2' }] });
   expect(found).toMatchObject({ group: 'change/app', change: 'Changed', touched: ['web-2'], untouched: 2 });
   expect(found?.changes).toEqual(['joined: web-2', expect.stringContaining('powerOnDelay: 0 to 1000')]);
 

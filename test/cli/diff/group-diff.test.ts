@@ -1,6 +1,6 @@
 /** What a change does to the run of a group (DIFF-1): the steps of the planner, and what differs in words. */
 import { groupDiff } from '../../../cli/diff/group-diff';
-import { overlaid } from '../../../cli/diff/running-cluster';
+import { overlaid } from '../../../cli/diff/overlaid';
 import { manifestsOf, parseManifests, type Manifests } from '../../../api';
 import type { Plan, Progress } from '../../../contract';
 import { seenRun } from '../../../workflows';

@@ -4,6 +4,7 @@ import type { GroupView, MemberStatus } from '../../bridge';
 import { estimate, type PastRun } from '../../insight';
 import { groupLines, loadView, noteIfStale, PastRuns } from '../groups';
 import { clock, paintFor, print, table, type Column } from '../output';
+import { givenCommands } from './given-commands';
 import type { ViewOptions } from './options';
 
 /** Prints everything about one group. */
@@ -34,7 +35,7 @@ function groupText(view: GroupView, now: number, past: readonly PastRun[] | unde
     section('Members', memberTable(status.members)),
     section('Conditions', conditionTable(view)),
     section('Exceptions', exceptionTable(run)),
-    section('Operators', commandTable(run)),
+    section('Operator commands', givenCommands(run?.progress?.words ?? run?.outcome?.words ?? [])),
     section('Ignored input', ignoredTable(run)),
   ];
   return sections.filter((text) => text !== '').join('\n');
@@ -81,15 +82,6 @@ function exceptionTable(run: GroupView['run']): string {
     { head: 'MEMBER', of: ({ member }) => member },
     { head: 'REASON', of: ({ reason }) => reason },
     { head: 'MESSAGE', of: ({ message }) => message },
-  ]);
-}
-
-function commandTable(run: GroupView['run']): string {
-  return tableOrNothing(run?.progress?.words ?? run?.outcome?.words ?? [], [
-    { head: 'TIME', of: ({ at }) => clock(at) },
-    { head: 'WHO', of: ({ actor }) => actor },
-    { head: 'WHAT', of: ({ verb, member }) => (member ? `${verb} ${member}` : verb) },
-    { head: 'REASON', of: ({ reason }) => reason },
   ]);
 }
 

@@ -3,8 +3,9 @@
  *
  * Guarantees: G4.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { waitFor } from '../../activities/waiting';
-import type { Observer, Platform } from '../../platforms';
+import type { Observer, Platform, VirtualMachineState } from '../../platforms';
 
 const DAY = 24 * 60 * 60 * 1_000;
 
@@ -33,3 +34,25 @@ test('a wait of 30 days, which no timer of Node takes, ends after 30 days', asyn
   expect(asked).toEqual(['db']);
   jest.useRealTimers();
 }, 120_000);
+
+test('what arrives is looked at in the context of the one who waits, not of the one who watches', async () => {
+  const contexts = new AsyncLocalStorage<string>();
+  let arrive: () => void = () => undefined;
+  const state = { vm: { namespace: 'shop', name: 'db' } } as unknown as VirtualMachineState;
+  const observer = {
+    until: (_vm: unknown, arrived: (state: VirtualMachineState) => boolean) =>
+      new Promise((resolve) => (arrive = () => arrived(state) && resolve(state))),
+  };
+  const seen: (string | undefined)[] = [];
+  const { signal } = new AbortController();
+  const patience = { limit: DAY, spent: 0, signal, note: () => undefined };
+  const waiting = contexts.run('activity', () =>
+    waitFor({} as Platform, observer as unknown as Observer, state.vm, patience, () => {
+      seen.push(contexts.getStore());
+      return true;
+    }),
+  );
+  contexts.run('watch', arrive);
+  expect(await waiting).toBe(state);
+  expect(seen).toEqual(['activity']);
+});

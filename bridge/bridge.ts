@@ -23,7 +23,8 @@ import { TreeQueue } from './tree-queue';
 
 /** Starts a bridge; resolves once it watches. Rejects if the source cannot be read at all. */
 export function startBridge(options: BridgeOptions): Promise<Bridge> {
-  return startBridgeWith(temporalRuns(options.client, options.taskQueue), options);
+  const { client, taskQueue, temporalFlags } = options;
+  return startBridgeWith(temporalRuns(client, taskQueue, temporalFlags), options);
 }
 
 /** {@link startBridge} with Temporal as given. */

@@ -14,6 +14,8 @@ export interface BridgeOptions {
   source: Source;
   client: Client;
   taskQueue: string;
+  /** See {@link RunHealth.temporalFlags}, of those who read the status and the events; absent: not known. */
+  temporalFlags?: string;
   observations: Observations;
   statusStore: StatusStore;
   /** The platform creates VMs only once they are placed: see {@link World.placesAhead}. */

@@ -27,6 +27,7 @@ import {
   type RunStart,
 } from '../../contract';
 import { abortable, INVALID_ARGUMENT, isStatus, NoAnswer, NOT_FOUND, unlessMissing } from './server-calls';
+import type { RunHealth } from '../../insight';
 import { readRunHealth } from './read-run-health';
 import { readRunEnding } from './read-run-ending';
 import { runEvents, type History } from './run-events';
@@ -44,9 +45,9 @@ const EVENTS_TIMEOUT = 90_000;
 /** Temporal's own query, which every workflow answers. */
 const METADATA_QUERY = '__temporal_workflow_metadata';
 
-/** The calls on a real server. `taskQueue`: where runs are started. */
-export function temporalRuns(client: Client, taskQueue: string): TemporalRuns {
-  return new ServerRuns(client, taskQueue);
+/** The calls on a real server. `taskQueue`: where runs are started; `temporalFlags`: see {@link RunHealth}. */
+export function temporalRuns(client: Client, taskQueue: string, temporalFlags?: string): TemporalRuns {
+  return new ServerRuns(client, taskQueue, temporalFlags);
 }
 
 class ServerRuns implements TemporalRuns {
@@ -54,7 +55,10 @@ class ServerRuns implements TemporalRuns {
   readonly #taskQueue: string;
   readonly #pollers: TaskQueuePollers;
 
-  constructor(client: Client, taskQueue: string) {
+  readonly #flags: Pick<RunHealth, 'temporalFlags'>;
+
+  constructor(client: Client, taskQueue: string, temporalFlags: string | undefined) {
+    this.#flags = temporalFlags === undefined ? {} : { temporalFlags };
     this.#client = client;
     this.#taskQueue = taskQueue;
     this.#pollers = new TaskQueuePollers(client);
@@ -65,8 +69,10 @@ class ServerRuns implements TemporalRuns {
   }
 
   describe(group: ObjectName): Promise<DescribedRun | undefined> {
-    const read = async (): Promise<DescribedRun> =>
-      describedRun(this.#client, await this.#handle(group).describe(), this.#pollers);
+    const read = async (): Promise<DescribedRun> => {
+      const run = await describedRun(this.#client, await this.#handle(group).describe(), this.#pollers);
+      return { ...run, health: { ...run.health, ...this.#flags } };
+    };
     return unlessMissing(() => this.#within(CALL_TIMEOUT, read));
   }
 

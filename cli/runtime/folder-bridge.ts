@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Bridge, BridgeOptions } from '../../bridge';
 import type { Observers } from '../../platforms';
+import type { TemporalTarget } from '../../worker';
 import type { DataFolder } from '../data-folder';
 import * as lazy from '../lazy';
 import { logOnce, type WatchedCluster } from './cluster';
@@ -23,6 +24,8 @@ export interface FolderBridgeOptions {
   folder: DataFolder;
   client: Client;
   taskQueue?: string;
+  /** The server of the client, for those who read the status on this machine; absent: not named. */
+  target?: TemporalTarget;
   observers: Observers;
   logger: Logger;
   /** The cluster that has the VMs; absent: the manifests have them. */
@@ -35,7 +38,7 @@ export interface FolderBridgeOptions {
 
 /** Starts a bridge on manifests. It keeps status in the data folder, and accepts requests for runs there. */
 export async function startFolderBridge(options: FolderBridgeOptions): Promise<RunningBridge> {
-  const { folder, logger, observers, onEvent, onView } = options;
+  const { folder, logger, observers, target, onEvent, onView } = options;
   const { fileStatusStore, startBridge, watchRequests } = lazy.bridge();
   const statusStore = fileStatusStore(folder.status, (error) =>
     logger.error({ err: error }, 'failed to write status'),
@@ -44,6 +47,7 @@ export async function startFolderBridge(options: FolderBridgeOptions): Promise<R
     source: sourceOf(options),
     client: options.client,
     taskQueue: options.taskQueue ?? lazy.worker().TASK_QUEUE,
+    ...(target && { temporalFlags: lazy.worker().temporalFlags(target) }),
     observations: lazy.platforms().observationsOf(observers),
     statusStore,
     logger,

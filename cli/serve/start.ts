@@ -173,7 +173,8 @@ async function startBridge(
     options.source === 'kubernetes' && cluster
       ? await startClusterBridge({ ...common, cluster, options, placesAhead, registry, onWaiting })
       : await startFolderBridge({
-          ...{ ...common, paths, folder: dataFolder(options.data), namespaces: watchedNamespaces(options) },
+          ...{ ...common, target, paths, folder: dataFolder(options.data) },
+          namespaces: watchedNamespaces(options),
           ...(cluster && { cluster }),
         });
   showRuns(registry, () => bridge.views());

@@ -101,7 +101,7 @@ async function startWorkers(
 async function startBridge(
   { paths, folder, logger, display, closers }: Session,
   platforms: RunningPlatforms,
-  { temporal }: ConnectedTemporal,
+  { temporal, target }: ConnectedTemporal,
 ): Promise<Bridge> {
   const { observers } = platforms;
   const forget = forgetGroup(platforms, logger);
@@ -109,6 +109,7 @@ async function startBridge(
     paths,
     folder,
     client: temporal.client,
+    target,
     observers,
     logger,
     onEvent: (event) => display.event(event),

@@ -59,7 +59,7 @@ test('who paused it, why, and how it goes on shows within 20 seconds; and no lon
   expect(condition.message).toContain('by ann');
   expect(condition.message).toContain('look at the host');
   expect(condition.message).toContain(
-    'temporal activity unpause -w vmgroup/paused/app --activity-id power-on/b',
+    `temporal activity unpause -w vmgroup/paused/app --address ${temporal.address} --activity-id power-on/b`,
   );
   expect(system.events.map(({ reason }) => reason)).toContain('RunPaused');
 

@@ -313,22 +313,21 @@ row('temporal activity pause', async () => {
   const ns = 'pause';
   await begin(ns);
   await run('activity', 'pause', '-w', idOf(ns), ...POWER_ON, '--reason', 'look at host');
-  const unpause = (flags: string): string =>
-    `temporal activity unpause -w ${idOf(ns)}${flags} --activity-id power-on/stuck`;
+  const unpause = `temporal activity unpause -w ${idOf(ns)}${reach()} --activity-id power-on/stuck`;
   expect(await doctor(ns)).toMatchObject({
     result: 'note',
     message: expect.stringMatching(
       /^activity power-on\/stuck is paused in Temporal by temporal-cli:.* since .*: look at host$/,
     ) as string,
-    cure: unpause(reach()),
-    facts: { kind: 'ActivityPaused', activityId: 'power-on/stuck', commands: [unpause(reach())] },
+    cure: unpause,
+    facts: { kind: 'ActivityPaused', activityId: 'power-on/stuck', commands: [unpause] },
   });
   const shown = await system.until(() => {
     const found = view(ns);
     return found?.run?.health?.paused.length ? found : undefined;
   }, 'the view to show the pause');
   const picture = groupLines(shown, { now: Date.now(), paint: paintFor({ isTTY: false }), width: 200 });
-  expect(picture.map((line) => line.trim())).toContain(`→ ${unpause('')}`);
+  expect(picture.map((line) => line.trim())).toContain(`→ ${unpause}`);
   expect(
     system.events.filter(({ reason, object }) => reason === 'RunPaused' && object.namespace === ns),
   ).toHaveLength(1);

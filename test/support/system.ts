@@ -148,6 +148,7 @@ export async function startSystem(
     paths: [manifests],
     folder,
     client,
+    target,
     taskQueue,
     observers: platforms.observers,
     logger,

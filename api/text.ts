@@ -18,6 +18,11 @@ export function listed(names: readonly string[], most: number, lastWord?: 'and' 
   return `${names.slice(0, -1).join(', ')} ${lastWord} ${names.at(-1)}`;
 }
 
+/** The text on one line: control characters, which a terminal would obey, and line ends become spaces. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Control}\u2028\u2029]/gu, ' ');
+}
+
 /** `namespace/name`, as people read it. */
 export function fullName({ namespace, name }: { namespace: string; name: string }): string {
   return `${namespace}/${name}`;

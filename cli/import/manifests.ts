@@ -7,6 +7,7 @@
  */
 import { Document } from 'yaml';
 import { formatDuration } from '../../api';
+import { oneLine } from '../../api/text';
 import type { ExistingInventory, ExistingMember, ExistingOrder, ExistingVm } from '../../platforms';
 import { Names } from './names';
 
@@ -236,5 +237,5 @@ function policyOf({ stop }: ExistingOrder, tiers: readonly KeptTier[]): object |
 
 /** One line, whatever characters a name has. */
 function comment(text: string): string {
-  return ` ${text.replace(/[\p{Control}\u2028\u2029]/gu, ' ')}`;
+  return ` ${oneLine(text)}`;
 }

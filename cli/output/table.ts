@@ -1,6 +1,7 @@
 /** Tables, JSON and YAML on standard output. */
 import Table from 'cli-table3';
 import { stringify } from 'yaml';
+import { oneLine } from '../../api/text';
 import type { Format } from '../options';
 
 /** A column: its heading, its cell in a row, and whether only `-o wide` shows it. */
@@ -36,7 +37,7 @@ export function print(format: Format, data: unknown, asTable: () => string): voi
 }
 
 function cell(value: string | number | undefined): string {
-  return value === undefined || value === '' ? '-' : String(value).replaceAll('\n', ' ');
+  return value === undefined || value === '' ? '-' : oneLine(String(value));
 }
 
 function lines(text: string): string {

@@ -16,13 +16,13 @@ test('when, who, what as one writes it, and why; whether the actor is known', ()
   const text = givenCommands([
     command({ verb: 'markReady', member: 'web-1', known: true }),
     command({ actor: 'unknown' }),
-    command({ verb: 'answer', member: 'db', choice: 'retry', reason: 'two\nlines' }),
+    command({ verb: 'answer', member: 'db', choice: 'retry', reason: 'two\nlines\u001b[31m' }),
   ]);
   expect(text.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
     ['TIME', 'WHO', 'WHAT', 'REASON'],
     ['2026-11-29T06:29:45.000Z', 'anna (known)', 'mark-ready web-1', 'INC-1'],
     ['2026-11-29T06:29:45.000Z', 'unknown', 'pause', 'INC-1'],
-    ['2026-11-29T06:29:45.000Z', 'anna (claimed)', 'answer db retry', 'two lines'],
+    ['2026-11-29T06:29:45.000Z', 'anna (claimed)', 'answer db retry', 'two lines [31m'],
     [''],
   ]);
 });

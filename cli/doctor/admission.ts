@@ -8,8 +8,10 @@ import { isKubernetesError } from './kubernetes-error';
 
 /** A webhook, as far as it is read. */
 export interface Webhook {
-  clientConfig?: { caBundle?: string };
-  rules?: { apiGroups?: string[]; resources?: string[] }[];
+  name?: string;
+  failurePolicy?: string;
+  clientConfig?: { caBundle?: string; service?: object };
+  rules?: { apiGroups?: string[]; resources?: string[]; operations?: string[] }[];
 }
 
 /** Name of our webhook configurations. */

@@ -6,6 +6,7 @@ import * as lazy from '../lazy';
 import { checkAccess, checkCompanionAccess } from './access';
 import { checkAdmission } from './admission';
 import type { CheckResult } from './check-result';
+import { checkCommandWebhooks } from './command-webhooks';
 import { checkDefinitions } from './definitions';
 import { isKubernetesError } from './kubernetes-error';
 import { checkMode } from './mode';
@@ -43,6 +44,7 @@ export async function checkCluster(options: ClusterDoctorOptions): Promise<Check
       ...access.flat(),
       ...(await checkDefinitions(api)),
       await checkAdmission(api, options),
+      ...(await checkCommandWebhooks(api, options)),
       await checkOtherControllers(api, options),
       ...(await checkMode(api, options)),
     ];

@@ -2,7 +2,7 @@
  * The webhook of `deploy/webhook` on a real API server: the bridge runs with the arguments of the component, and the registrations are those
  * of the component, but for the address.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
@@ -94,6 +94,94 @@ test('the Service, the certificate and the annotations of cert-manager fit toget
   }
 });
 
+/** What doctor says of the webhooks of operator commands. */
+async function commands(): Promise<CheckResult[]> {
+  const found = await checkCluster({ kubeconfig: cluster.kubeconfig(), leaseNamespace: 'vmgroup-system' });
+  return found.filter(({ check }) => check === 'operator commands');
+}
+
+/** Registers what is shipped, changed in the webhook of commands. */
+async function registerChanged(change: (webhooks: ShippedWebhook[]) => ShippedWebhook[]): Promise<void> {
+  for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration']) {
+    const shipped = structuredClone(named(kind, 'vmgroup')) as Manifest & { webhooks: ShippedWebhook[] };
+    shipped.webhooks = change(shipped.webhooks);
+    await cluster.run(['delete', kind.toLowerCase(), 'vmgroup', '--ignore-not-found']);
+    await cluster.run(['apply', '-f', '-'], stringify(shipped));
+  }
+}
+
+interface ShippedWebhook {
+  name: string;
+  failurePolicy?: string;
+  clientConfig: { service?: { name: string; namespace: string; path: string }; caBundle?: string };
+}
+
+test('doctor finds each registration by which commands get past the webhooks, or none can be given', async () => {
+  const caBundle = Buffer.from(authority.certificate).toString('base64');
+  const trusted = (webhook: ShippedWebhook): ShippedWebhook => ({
+    ...webhook,
+    clientConfig: { ...webhook.clientConfig, caBundle },
+  });
+  // Nothing is registered: a way to run it that the documentation names.
+  expect(await commands()).toMatchObject([
+    {
+      result: 'note',
+      message: expect.stringMatching(/no Mutating.* no Validating.*may give every command/) as string,
+      cure: expect.stringContaining('deploy/webhook') as string,
+    },
+  ]);
+  await registerChanged((webhooks) => webhooks.slice(0, 1).map(trusted));
+  expect(await commands()).toMatchObject([
+    {
+      result: 'problem',
+      facts: { missing: ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'] },
+    },
+  ]);
+  await registerChanged((webhooks) =>
+    webhooks.map(trusted).map((each) => ({ ...each, failurePolicy: 'Ignore' })),
+  );
+  const passing = await commands();
+  expect(passing.map(({ result, message }) => `${result}: ${message.split(':')[0]}`)).toEqual([
+    'problem: webhook mutate-commands.vmgroup.dev of MutatingWebhookConfiguration vmgroup has failurePolicy Ignore',
+    'problem: webhook validate-commands.vmgroup.dev of ValidatingWebhookConfiguration vmgroup has failurePolicy Ignore',
+    'problem: their webhooks are registered, and a command passed without a stamp',
+  ]);
+  // The cure that is named cures.
+  for (const { cure = '' } of passing.slice(0, 2)) {
+    const [, kind = '', patch = ''] = /^kubectl patch (\w+) vmgroup --type=json -p '(.*)'$/.exec(cure) ?? [];
+    await cluster.run(['patch', kind, 'vmgroup', '--type=json', '-p', patch]);
+  }
+  await registerChanged((webhooks) => webhooks);
+  expect((await commands()).map(({ message }) => message)).toEqual(
+    expect.arrayContaining([
+      expect.stringContaining(
+        'webhook mutate-commands.vmgroup.dev of MutatingWebhookConfiguration vmgroup has no caBundle',
+      ),
+      expect.stringContaining(
+        'webhook validate-commands.vmgroup.dev of ValidatingWebhookConfiguration vmgroup has no caBundle',
+      ),
+    ]),
+  );
+  await registerChanged((webhooks) =>
+    webhooks.map(trusted).map((each) => ({
+      ...each,
+      clientConfig: {
+        ...each.clientConfig,
+        service: { namespace: 'vmgroup-system', path: '/mutate', name: 'elsewhere' },
+      },
+    })),
+  );
+  expect(await commands()).toMatchObject([
+    {
+      result: 'problem',
+      message: expect.stringMatching(/cannot be called:.*service "elsewhere" not found/) as string,
+      cure: expect.stringContaining('does not exist') as string,
+    },
+  ]);
+  for (const kind of ['validating', 'mutating'])
+    await cluster.run(['delete', `${kind}webhookconfiguration`, 'vmgroup']);
+}, 60_000);
+
 test('doctor tells what is missing until the webhook answers; then mistakes are refused', async () => {
   expect(await admission()).toMatchObject({
     result: 'note',
@@ -128,6 +216,26 @@ test('doctor tells what is missing until the webhook answers; then mistakes are 
   const { address } = JSON.parse(line ?? '{}') as { address: string };
   await register(address, caBundle);
   await until(async () => (await admission())?.result === 'ok');
+  // The bridge may not ask who may give which command.
+  expect(await commands()).toMatchObject([
+    { result: 'problem', cure: expect.stringContaining('ClusterRole vmgroup-webhook') as string },
+  ]);
+  await cluster.run(['apply', '-f', path.join(__dirname, '../../deploy/webhook/role.yaml')]);
+  await until(async () => (await commands())[0]?.result === 'ok');
+  expect(await commands()).toMatchObject([
+    { result: 'ok', message: expect.stringContaining('stamp') as string },
+  ]);
+  // The authority is another one than that of the certificate.
+  mkdirSync(path.join(dir, 'other'));
+  const other = createAuthority(path.join(dir, 'other'));
+  await register(address, Buffer.from(other.certificate).toString('base64'));
+  const distrusted = await until(async () => (await commands()).find(({ result }) => result === 'problem'));
+  expect(distrusted).toMatchObject({
+    message: expect.stringMatching(/cannot be called:.*x509/) as string,
+    cure: expect.stringContaining('caBundle is not that of the certificate') as string,
+  });
+  await register(address, caBundle);
+  await until(async () => (await commands())[0]?.result === 'ok');
 
   const group = (name: string): string =>
     stringify({

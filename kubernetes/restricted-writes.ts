@@ -10,6 +10,8 @@ import type { Resource } from './resources';
 /** What may be written of one resource. */
 export interface WriteRule {
   resource: Resource;
+  /** Such as `status`; absent: the object itself. */
+  subresource?: string;
   verbs: readonly ('create' | 'replace' | 'apply' | 'merge' | 'invoke' | 'delete')[];
   /**
    * Paths of the fields, for `merge`: a patch may touch these and what is below them. Absent: any field. What identifies the object is always
@@ -35,11 +37,14 @@ const IDENTITY: readonly (readonly string[])[] = ['name', 'namespace', 'uid', 'r
 /** The first thing that is not allowed of a write; undefined: all of it is. Pure. */
 export function forbiddenIn(write: AttemptedWrite, rules: readonly WriteRule[]): string | undefined {
   const { resource, verb, subresource, patch = {} } = write;
-  const what = `${verb} ${resource.plural}.${resource.group}`;
-  if (subresource !== undefined) return `${what}/${subresource}`;
+  const below = subresource === undefined ? '' : `/${subresource}`;
+  const what = `${verb} ${resource.plural}.${resource.group}${below}`;
   const mine = rules.filter(
-    ({ resource: { group, plural }, verbs }) =>
-      group === resource.group && plural === resource.plural && verbs.includes(verb),
+    ({ resource: { group, plural }, verbs, ...rule }) =>
+      group === resource.group &&
+      plural === resource.plural &&
+      rule.subresource === subresource &&
+      verbs.includes(verb),
   );
   if (mine.length === 0) return what;
   if (mine.some(({ fields }) => fields === undefined)) return undefined;

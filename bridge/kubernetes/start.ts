@@ -103,9 +103,8 @@ class ClusterBridge {
   readonly #parts: BridgeParts;
   /** Losses that were logged. */
   readonly #lost = new Set<string>();
-  /** Absent beside VM Operator's group controller, where only the rights of an editor are needed. */
-  readonly #commandCache: ResourceCache<CommandObject> | undefined;
-  readonly #commands: OperatorCommands | undefined;
+  readonly #commandCache: ResourceCache<CommandObject>;
+  readonly #commands: OperatorCommands;
   #bridge: Bridge | undefined;
 
   constructor(options: KubernetesBridgeOptions) {
@@ -122,8 +121,8 @@ class ClusterBridge {
     const { companion } = options;
     const context = this.#partsContext();
     this.#parts = companion ? companionParts(context, companion.startsByItself) : controllerParts(context);
-    this.#commandCache = companion ? undefined : this.#followCommands();
-    this.#commands = this.#commandCache && this.#makeCommands(context.api, this.#commandCache);
+    this.#commandCache = this.#followCommands();
+    this.#commands = this.#makeCommands(context.api, this.#commandCache);
   }
 
   async start(): Promise<Bridge> {
@@ -137,13 +136,13 @@ class ClusterBridge {
       onEvent: (event) => this.#report(event),
       ...(onView && { onView }),
     });
-    if (this.leading()) this.#commands?.lead();
+    if (this.leading()) this.#commands.lead();
     return this.#bridge;
   }
 
   async stop(): Promise<void> {
-    await this.#commands?.stop();
-    await this.#commandCache?.stop();
+    await this.#commands.stop();
+    await this.#commandCache.stop();
     await this.#bridge?.stop();
     await this.#parts.stop();
     await this.#recorder.stop();
@@ -160,8 +159,7 @@ class ClusterBridge {
 
   figures(): KubernetesFigures {
     const { groups, classes, policies } = this.#objects;
-    const commands = this.#commandCache ? [this.#commandCache] : [];
-    const caches = [groups, this.#options.machines, classes, policies, ...commands];
+    const caches = [groups, this.#options.machines, classes, policies, this.#commandCache];
     return {
       statusWrites: this.#parts.statusStore.writes,
       caches: Object.fromEntries(
@@ -170,7 +168,7 @@ class ClusterBridge {
     };
   }
 
-  /** A cluster need not have them. */
+  /** A cluster need not have them, and an editor of a namespace need not have the right to read them. */
   #followCommands(): ResourceCache<CommandObject> {
     const { api, namespaces, logger } = this.#options;
     return resourceCache({
@@ -243,7 +241,7 @@ class ClusterBridge {
     logger.info({ identity, lease }, leading ? 'leading' : 'not leading');
     if (leading) this.#parts.lead();
     this.#bridge?.refresh();
-    if (leading && this.#bridge) this.#commands?.lead();
+    if (leading && this.#bridge) this.#commands.lead();
   }
 
   #partsContext(): PartsContext {

@@ -136,6 +136,16 @@ export const COMPANION_PERMISSIONS: readonly LosablePermission[] = [
     verbs: ['get', 'list', 'watch', 'patch'],
     reason: 'see the effect of a power operation, and write the power state and which operation asked for it',
   },
+  ...(
+    [
+      { verbs: WATCH, reason: 'read operator commands' },
+      { subresource: 'status', verbs: ['patch'], reason: 'write their answers' },
+      { verbs: ['delete'], reason: 'remove those that are done' },
+    ] as const
+  ).map((right): LosablePermission => ({
+    ...{ resource: 'operatorCommands', ...right },
+    lost: 'operator commands that are objects are not carried out; vmgroup can send them to Temporal',
+  })),
   {
     resource: 'events',
     verbs: ['create', 'patch'],

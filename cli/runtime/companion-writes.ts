@@ -2,14 +2,15 @@
  * What is written beside VM Operator's own group controller. Pure.
  *
  * COMPANION-4: of a VM the power state with its modes and the record of the operation, of a group the annotation with our report, and nothing else:
- *     no status, no owner reference, no finalizer, and no annotation of VM Operator's.
+ *     no status, no owner reference, no finalizer, and no annotation of VM Operator's. Of operator commands, which are ours, the answer.
  */
 import type { WriteRule } from '../../kubernetes';
 import * as lazy from '../lazy';
 
 /** The writes of bridge and worker. */
 export function companionWrites(): WriteRule[] {
-  const { virtualMachines, virtualMachineGroups, leases, events } = lazy.kubernetes().RESOURCES;
+  const { virtualMachines, virtualMachineGroups, operatorCommands, subjectAccessReviews, leases, events } =
+    lazy.kubernetes().RESOURCES;
   return [
     {
       resource: virtualMachines,
@@ -26,6 +27,10 @@ export function companionWrites(): WriteRule[] {
       verbs: ['merge'],
       fields: [['metadata', 'annotations', 'vmgroup.dev/status']],
     },
+    { resource: operatorCommands, subresource: 'status', verbs: ['apply'] },
+    { resource: operatorCommands, verbs: ['delete'] },
+    // The webhook asks whether a user may give a command; nothing is stored.
+    { resource: subjectAccessReviews, verbs: ['create'] },
     { resource: leases, verbs: ['create', 'replace'] },
     { resource: events, verbs: ['create', 'merge'] },
   ];

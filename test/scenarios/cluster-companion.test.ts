@@ -3,7 +3,10 @@
  * user with the rights of an editor of the namespace alone: no Leases, no Events, nothing cluster-wide. The simulator stands in for both of VM
  * Operator's controllers.
  */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
 import { RESOURCES, type KubernetesObject, type Resource } from '../../kubernetes';
 import type { GroupView } from '../../bridge';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
@@ -15,6 +18,7 @@ import { asYaml, vmOperatorGroupsWithoutDelays } from '../support/vm-operator-de
 
 jest.setTimeout(120_000);
 
+const ROOT = path.join(__dirname, '../..');
 const NAMESPACE = 'team';
 const POWER = 'vmgroup.dev/power-state';
 
@@ -34,7 +38,7 @@ afterAll(() => system.stop());
 
 /** What a namespace editor has on a Supervisor: no definition of ours, and the rights to two resources in one namespace. */
 async function prepare(cluster: TestCluster): Promise<void> {
-  await cluster.run(['delete', 'crd', 'sequencepolicies.vmgroup.dev']);
+  await cluster.run(['delete', 'crd', 'sequencepolicies.vmgroup.dev', 'operatorcommands.vmgroup.dev']);
   await cluster.run(
     ['apply', '--server-side', '--force-conflicts', '-f', '-'],
     asYaml(vmOperatorGroupsWithoutDelays()),
@@ -384,6 +388,44 @@ test('vmgroup power and retry write annotations, and get shows the report', asyn
     return text.includes('PoweredOn  Converged') ? text : undefined;
   }, 'the report of the second run');
   expect(described).toMatch(/retryMember +once more/);
+});
+
+test('operator commands are objects here too, once their definition and the right to them are there', async () => {
+  const crd = path.join(ROOT, 'deploy/crds/operatorcommands.yaml');
+  await system.kubectl(['apply', '--server-side', '-f', crd]);
+  await system.kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crd]);
+  // The shipped right, for the person as whom this bridge runs.
+  const role = readFileSync(path.join(ROOT, 'deploy/companion/commands-role.yaml'), 'utf8');
+  const mine = role.replace('kind: ServiceAccount\n    name: vmgroup', 'kind: User\n    name: alice');
+  await system.kubectl(['-n', NAMESPACE, 'apply', '-f', '-'], mine);
+  const tiers = [{ members: ['given-1'] }, { members: ['given-2'], powerOnDelay: '1h' }];
+  await apply(shop({ name: 'commanded', tiers, annotations: { [POWER]: 'PoweredOn' } }));
+  await system.until(async () => (await powerOf('given-1')) === 'PoweredOn', 'the first tier to be on');
+  await system.kubectl(
+    ['apply', '-f', '-'],
+    stringify({
+      ...{ apiVersion: 'vmgroup.dev/v1alpha1', kind: 'OperatorCommand' },
+      metadata: { namespace: NAMESPACE, name: 'now' },
+      spec: {
+        group: 'commanded',
+        command: 'skip-delay',
+        reason: 'INC-1',
+        actor: 'anna',
+        ttlSecondsAfterFinished: 0,
+      },
+    }),
+  );
+  await system.until(async () => (await powerOf('given-2')) === 'PoweredOn', 'the delay to be over');
+  await untilConverged('commanded', 'PoweredOn');
+  const handle = system.temporal.client.workflow.getHandle(`vmgroup/${NAMESPACE}/commanded`);
+  expect(await handle.result()).toMatchObject({
+    words: [{ verb: 'skipDelay', actor: 'anna', reason: 'INC-1' }],
+  });
+  // The answer is written, and the object goes once it is done.
+  await system.until(
+    async () => (await read('now', RESOURCES.operatorCommands)) === undefined,
+    'the command to be removed',
+  );
 });
 
 test('doctor says which mode fits, and validate and plan read the annotations', async () => {

@@ -19,6 +19,8 @@ import type { GuestAnswer, WatchLine } from './protocol';
 
 /** Milliseconds for one call. */
 const CALL_TIMEOUT = 10_000;
+/** Milliseconds for a call for places: the simulator answers one after another, and a hundred groups may ask at once. */
+const PLACE_TIMEOUT = 120_000;
 /** Heartbeats that may fail to come before the watch counts as broken. */
 const MISSED_HEARTBEATS = 3;
 /** Milliseconds in which the watch must begin, before it has told its own heartbeat. */
@@ -29,10 +31,13 @@ export class SimulatedPlatform implements Platform {
   readonly name = 'simulated';
   readonly capabilities = CAPABILITIES.simulated;
   readonly #caller: Caller;
+  /** Connections of its own: calls for places that wait must not hold up those for power. */
+  readonly #placing: Caller;
 
-  /** @param callTimeout milliseconds that one call may take. */
+  /** @param callTimeout milliseconds that one call may take, other than for places. */
   constructor(address: string, callTimeout: number = CALL_TIMEOUT) {
     this.#caller = new Caller(address, callTimeout);
+    this.#placing = new Caller(address, PLACE_TIMEOUT);
   }
 
   async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
@@ -95,7 +100,7 @@ export class SimulatedPlatform implements Platform {
       ...(beside && { beside }),
       ...(seed !== undefined && { seed }),
     };
-    const answer = await this.#caller.json({ method: 'POST', path: '/v1/place', body, signal });
+    const answer = await this.#placing.json({ method: 'POST', path: '/v1/place', body, signal });
     return (answer as { results: PlacementResult[] }).results;
   }
 
@@ -132,6 +137,7 @@ export class SimulatedPlatform implements Platform {
 
   async close(): Promise<void> {
     this.#caller.close();
+    this.#placing.close();
   }
 }
 

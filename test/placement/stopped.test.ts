@@ -64,7 +64,7 @@ test('the journal of the simulated platform, and its answer for each VM that is 
       ...{ dataDir, inventory: inventory() },
       solve: (asked) => Promise.resolve(solvePlacement({ ...asked, ...clock })),
     });
-    const platform = new SimulatedPlatform(simulator.address, 120_000);
+    const platform = new SimulatedPlatform(simulator.address);
     const options = { caller: 'test' };
     expect((await platform.place([placement('a')], options))[0]).not.toHaveProperty('note');
     clock.safetyStop = -1;

@@ -5,8 +5,9 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { stringify } from 'yaml';
-import type { RunOutcome } from '../../contract';
+import { attemptFailed, type AttemptReport, type RunOutcome } from '../../contract';
 import {
   classManifest,
   groupManifest,
@@ -155,6 +156,16 @@ it('a platform that is away when a run is aborted holds its end up for seconds, 
   expect(outcome.released).toBeUndefined();
 });
 
+/** What the attempts of a run failed with. */
+async function failuresOf(running: System, namespace: string, name: string): Promise<string[]> {
+  const { events } = await running.handle(namespace, name).fetchHistory();
+  return (events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => {
+    if (signal?.signalName !== attemptFailed.name) return [];
+    const { attempt } = defaultPayloadConverter.fromPayload<AttemptReport>(signal.input?.payloads?.[0] ?? {});
+    return [`${attempt.class}: ${attempt.message}`];
+  });
+}
+
 it('100 groups of 5 VMs that may not share a host start at the same moment on 20 hosts: no rule is broken, no host overcommitted', async () => {
   const ns = 'placement-burst';
   const groups = Array.from({ length: 100 }, (_, index) => `group-${index}`);
@@ -199,6 +210,8 @@ it('100 groups of 5 VMs that may not share a host start at the same moment on 20
       outcome: 'Converged',
       operations: 5,
     });
+  // The platform answers one call for places after another: whoever waits for a hundred others waits, and does not ask again.
+  for (const group of groups) expect(await failuresOf(running, ns, group)).toEqual([]);
 
   const journal = await running.journal();
   const places = new Map<string, string | undefined>();

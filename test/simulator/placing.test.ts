@@ -173,7 +173,7 @@ test(
       const names = Array.from({ length: 20 }, (_, at) => `zone-${'abcd'[at % 4]}/host-${at}`);
       const made = { ...DEFAULT_INVENTORY, hosts: hosts(names, 64, 256 * GIB), datastores: [] };
       const simulator = await startSimulator({ dataDir, inventory: made });
-      const platform = new SimulatedPlatform(simulator.address, 120_000);
+      const platform = new SimulatedPlatform(simulator.address);
       const groups = Array.from({ length: 100 }, (_, at) => {
         const labels = { group: `g${at}` };
         const apart = rule('AntiAffinity', HOST, labels);

@@ -84,7 +84,8 @@ test('a VM is placed, powered on, becomes ready, is suspended and powered off; t
   }));
 
 test('PLATFORM-2, ENGINE-1: a power-on is turned round in the middle, and the older decision that comes late is refused', () =>
-  bench({ inventory: inventory({ powerOnTime: 50 }) }, async ({ platform, desk, observer }) => {
+  // Long enough that the VM is still on its way when it is turned round.
+  bench({ inventory: inventory({ powerOnTime: 1_500 }) }, async ({ platform, desk, observer }) => {
     await platform.place([placement('db')], { caller: 'test' });
     await platform.power(power('db', 'PoweredOn', { id: 'on', sequence: 5 }));
     const turned = await platform.power(power('db', 'PoweredOff', { id: 'off', sequence: 6 }));

@@ -387,7 +387,7 @@ test('vmgroup power and retry write annotations, and get shows the report', asyn
     const text = await run('describe', name);
     return text.includes('PoweredOn  Converged') ? text : undefined;
   }, 'the report of the second run');
-  expect(described).toMatch(/retryMember +once more/);
+  expect(described).toMatch(/retry +once more/);
 });
 
 test('operator commands are objects here too, once their definition and the right to them are there', async () => {

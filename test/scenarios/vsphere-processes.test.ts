@@ -209,7 +209,7 @@ test('diff asks vCenter for VMs that join, and for the places of those that have
   expect((await vcenter.calls()).journal).toHaveLength(before);
   // Without the password nobody can ask.
   const unasked = await vmgroup([...words, ...platform], { cwd: dir });
-  expect(unasked.stderr).toMatch(/^note: the platform of 3 VMs cannot be asked \(.*VMGROUP_VSPHERE_/m);
+  expect(unasked.stderr).toMatch(/^note: the platform of \d+ VMs cannot be asked \(.*VMGROUP_VSPHERE_/m);
   expect(JSON.parse(unasked.stdout)).toMatchObject([{ placement: { type: 'NotKnown' } }]);
 
   writeFileSync(file, group(there, on, off));

@@ -17,3 +17,4 @@ export { nextAt, readPlace, writePlace, type PlaceRecord } from './place-record'
 export type { Asked } from './claims';
 export { Places } from './places';
 export type { Candidate, Standing, World } from './placing';
+export { TrackedOperation } from './tracked-operation';

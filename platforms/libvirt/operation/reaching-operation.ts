@@ -5,7 +5,7 @@
  *     repeated only if it took no effect.
  */
 import { PlatformError, type PowerRequest } from '../../platform';
-import { writeRecord, type OperationRecord } from '../../tracked';
+import { TrackedOperation, writeRecord, type OperationRecord } from '../../tracked';
 import { CODES, type Daemon } from '../daemon';
 import { isUnanswered, platformError } from '../faults';
 import type { Ground } from '../ground';
@@ -20,30 +20,24 @@ const SETTLING = 30_000;
 const FROM_NETWORK = 19;
 
 /** An operation whose hosts may be away. */
-export class ReachingOperation {
+export class ReachingOperation extends TrackedOperation {
   /** UUID of the VM. */
   readonly vm: string;
   readonly ground: Ground;
-  readonly request: PowerRequest;
-  readonly record: OperationRecord;
   /** The record as it is written. */
   readonly text: string;
-  /** What it waits for. */
-  hold?: string;
   /** The last call that libvirt did not carry out, or whose answer was lost. */
   protected last: unknown;
   /** Resolves once libvirt works on it; rejects where libvirt refuses, or a connection is lost. */
   protected readonly accepted: Promise<void>;
-  readonly #ended = new AbortController();
   #accept: () => void = () => undefined;
   #refuse: (error: unknown) => void = () => undefined;
 
   /** @throws PlatformError `Permanent` where its id is too long to be recorded. */
   constructor(ground: Ground, vm: string, request: PowerRequest, record: OperationRecord) {
+    super(request, record);
     this.ground = ground;
     this.vm = vm;
-    this.request = request;
-    this.record = record;
     try {
       this.text = writeRecord(record, vm);
     } catch (error: unknown) {
@@ -54,16 +48,6 @@ export class ReachingOperation {
       this.#refuse = reject;
     });
     this.accepted.catch(() => undefined);
-  }
-
-  /** Aborts once a newer operation has taken over. */
-  get signal(): AbortSignal {
-    return this.#ended.signal;
-  }
-
-  /** Takes no further step. */
-  end(): void {
-    this.#ended.abort(new Error('a newer operation has taken over'));
   }
 
   /** Whoever asked for it need not wait any longer. */
@@ -124,11 +108,5 @@ export class ReachingOperation {
     await this.ground
       .until(this.vm, ({ power }) => power === to, limit)
       .catch(() => this.signal.throwIfAborted());
-  }
-
-  /** Name of the VM, as messages have it. */
-  protected name(): string {
-    const { namespace, name } = this.request.vm;
-    return `${namespace}/${name}`;
   }
 }

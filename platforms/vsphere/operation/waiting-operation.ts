@@ -4,7 +4,7 @@
  * VSPHERE-9: an operation that waits (for another task, for VMware Tools, for the guest) waits for the stream, within a limit.
  */
 import type { PowerRequest } from '../../platform';
-import type { OperationRecord } from '../../tracked';
+import { TrackedOperation, type OperationRecord } from '../../tracked';
 import type { VmFacts } from '../facts';
 import type { Ground } from '../ground';
 import type { ManagedObject } from '../soap';
@@ -15,37 +15,21 @@ export const EFFECT = 30_000;
 export const PEOPLE = 86_400_000;
 
 /** An operation that may have to wait. */
-export class WaitingOperation {
+export class WaitingOperation extends TrackedOperation {
   readonly vm: ManagedObject;
-  readonly request: PowerRequest;
-  readonly record: OperationRecord;
   readonly ground: Ground;
   /** The stream has shown the record. */
   seen = false;
-  /** What it waits for. */
-  hold?: string;
   /** Resolves once the server has accepted it, or there is something to wait for first. */
   protected readonly accepted: Promise<void>;
-  readonly #ended = new AbortController();
   #accept: () => void = () => undefined;
 
   /** @param vm the server's id of the VM. */
   constructor(ground: Ground, vm: string, request: PowerRequest, record: OperationRecord) {
+    super(request, record);
     this.ground = ground;
     this.vm = { type: 'VirtualMachine', id: vm };
-    this.request = request;
-    this.record = record;
     this.accepted = new Promise((resolve) => (this.#accept = resolve));
-  }
-
-  /** Aborts once a newer operation has taken over. */
-  get signal(): AbortSignal {
-    return this.#ended.signal;
-  }
-
-  /** Takes no further step. */
-  end(): void {
-    this.#ended.abort(new Error('a newer operation has taken over'));
   }
 
   /** Whoever asked for it need not wait any longer. */
@@ -92,11 +76,5 @@ export class WaitingOperation {
   /** The VM as the stream shows it now; undefined once it is gone. */
   facts(): VmFacts | undefined {
     return this.ground.facts(this.vm.id);
-  }
-
-  /** Name of the VM, as messages have it. */
-  name(): string {
-    const { namespace, name } = this.request.vm;
-    return `${namespace}/${name}`;
   }
 }

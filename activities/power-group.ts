@@ -4,7 +4,8 @@
  * POWER-GROUP-1: an attempt that takes over from a lost one waits for the run that was asked, and asks no other one.
  * POWER-GROUP-2: an outcome counts only if it is of the plan that was sent: a run may end with another plan.
  * POWER-GROUP-3: where the caller can wait without this activity, the wait ends after {@link GROUP_WAIT}. By then the nested run is
- *     subscribed to notify the caller of its end, and was seen to be open after that: no end is missed.
+ *     subscribed to notify the caller of its end, and was seen to be open after that: no end is missed. Attempts that follow on lost ones
+ *     share that time.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
@@ -30,6 +31,8 @@ import type { ActivityDependencies } from './power';
 interface PowerGroupProgress {
   /** The run that was asked; absent: none is waited for. */
   runId?: string;
+  /** When it was, milliseconds since the epoch. */
+  askedAt?: number;
 }
 
 /** Milliseconds between two tries to reach the server while a run is waited for. */
@@ -58,7 +61,7 @@ export async function powerGroup(
     async (run) => {
       const client = given ?? Context.current().client;
       const asked = run.progress.runId ?? (await askGroup(client, input));
-      if (run.progress.runId === undefined) run.note({ runId: asked });
+      if (run.progress.askedAt === undefined) run.note({ runId: asked, askedAt: Date.now() });
       const found = await outcomeOrWaiting(client, input, asked, run, groupWait);
       if ('outcome' in found) refuseOther(plan, found.outcome);
       return { ...(operation !== undefined && { operation }), ...found, failures: run.failures };
@@ -100,15 +103,16 @@ async function outcomeOrWaiting(
   groupWait: number,
 ): Promise<Waited> {
   const id = workflowId(plan.namespace, plan.name);
-  let limit = member === undefined ? ROUND : groupWait;
+  let waits = member !== undefined;
   for (;;) {
     try {
+      const limit = waits ? leftOf(groupWait, run.progress.askedAt) : ROUND;
       const outcome = await outcomeWithin(limit, client, id, runId);
       if (outcome) return { outcome };
       if (member === undefined) continue;
       if (await subscribe(client, id, { workflowId: caller, member, runId })) return { waiting: { runId } };
       // It has ended: its outcome is there.
-      limit = ROUND;
+      waits = false;
     } catch (error: unknown) {
       if (run.signal.aborted) throw error;
       if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError)
@@ -116,6 +120,11 @@ async function outcomeOrWaiting(
       await Context.current().sleep(SERVER_PAUSE);
     }
   }
+}
+
+/** What is left of a time that began at `since`, milliseconds; another machine's clock may have said when that was. */
+function leftOf(time: number, since = Date.now()): number {
+  return Math.min(time, Math.max(0, since + time - Date.now()));
 }
 
 /** The outcome of a run, also where it continues as new; undefined if it is open after `limit` milliseconds. */

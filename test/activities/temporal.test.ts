@@ -7,12 +7,13 @@ import { type Client, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker, Runtime, DefaultLogger, type WorkflowBundle } from '@temporalio/worker';
 import { createActivities } from '../../activities';
 import { findEndedGroups } from '../../activities/ended-groups';
+import { GROUP_WAIT, powerGroup } from '../../activities/power-group';
 import { applyPlan, workflowId, type Plan } from '../../contract';
 import { inventory, placement, withFaults } from '../simulator/fixtures';
 import { until } from '../support/until';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { bundleWorkflows } from '../support/workflow-bundle';
-import { bench, powerInput, story, type Bench } from './fixtures';
+import { bench, environmentOf, powerInput, story, type Bench } from './fixtures';
 import type { finish as Finish, oneGroup, onePowerOn, Told } from './workflows';
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -381,6 +382,29 @@ test('POWER-GROUP-3: a run that ends before it is subscribed to is answered with
       expect(told.result).toMatchObject({ outcome: { message: 'done' } });
     };
     await withWorker(parts, taskQueue, use, { groupWait: 0 });
+  }));
+
+test('POWER-GROUP-3: an attempt that follows on a lost one waits no longer than was left of the time', () =>
+  bench(inventory(), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    const name = `child-${counter}`;
+    await withWorker(parts, taskQueue, async (client) => {
+      const { signaledRunId: runId } = await client.workflow.signalWithStart('virtualMachineGroup', {
+        taskQueue,
+        workflowId: workflowId('prod', name),
+        args: [{ namespace: 'prod', name }],
+        signal: applyPlan,
+        signalArgs: [{ plan: plan(name), cause: 'Parent' }],
+      });
+      await continued(client, name);
+      const progress = { runId, askedAt: Date.now() - GROUP_WAIT };
+      const environment = environmentOf(2, { attempt: 1, failures: [], spent: 0, progress });
+      const input = { ...groupInput(name), member: 'child' };
+      const begin = Date.now();
+      const found = await environment.run(() => powerGroup({ ...parts, client }, input));
+      expect(found).toMatchObject({ waiting: { runId }, failures: [{ class: 'WorkerLost' }] });
+      expect(Date.now() - begin).toBeLessThan(GROUP_WAIT / 2);
+    });
   }));
 
 test('findEndedGroups tells runs that have ended from open ones, also from those that have continued as new', () =>

@@ -19,6 +19,12 @@ export interface Ground {
   home(vm: VmFacts): ManagedObject | undefined;
   /** Whether the stream has to show a record before the power is touched: no server compares what was written. */
   verify(): boolean;
+  /**
+   * Reads a VM, and has the record of our operation written again where an older one stands in its place.
+   *
+   * @returns whether there was nothing to write. @throws VimFault, TransportError
+   */
+  recordStands(vm: string, signal: AbortSignal): Promise<boolean>;
   /** Something about the operation has changed. */
   changed(vm: string): void;
 }

@@ -8,9 +8,9 @@ import { Evidence } from './evidence';
 import type { VmFacts } from './facts';
 import { Inventory } from './inventory';
 import type { Homes } from './placing';
-import { observe, outranks, type OwnStanding } from './observe';
+import { compareRecords, observe, outranks, type OwnStanding } from './observe';
 import type { Operation } from './operation';
-import { Audience, readRecord, writeRecord, type Bindings, type OperationRecord } from '../tracked';
+import { Audience, readRecord, type Bindings, type OperationRecord } from '../tracked';
 import type { Recorder } from './recorder';
 import type { Stream, StreamListener } from './stream';
 
@@ -159,6 +159,15 @@ export class Observations implements StreamListener {
     return this.#observe(ref, facts, at, standing);
   }
 
+  /** VSPHERE-7: whether the record of our operation stands on a VM that was just read; an older one in its place is written over. */
+  recordStands(facts: VmFacts): boolean {
+    const own = this.operations.get(facts.id);
+    if (!own) return true;
+    const standing = compareRecords(readRecord(this.#options.recorder.textOf(facts), facts.uuid), own.record);
+    if (standing !== 'Own') this.#replaced(own, facts, standing);
+    return standing === 'Own';
+  }
+
   /** Reports a VM, if it has changed since it was last reported. */
   tell(vm: string): void {
     this.#audience.tell(vm);
@@ -214,13 +223,16 @@ export class Observations implements StreamListener {
   /** What the stream says of an operation of ours. */
   #compare(own: Operation, facts: VmFacts): void {
     const text = this.#options.recorder.textOf(facts);
-    if (text === writeRecord(own.record, facts.uuid)) own.seen = true;
-    else if (own.recorded && text !== own.before) {
-      const shown = readRecord(text, facts.uuid);
-      if (shown && outranks(shown, own.record)) own.end();
-      else this.#options.onOverwritten(own, facts);
-    }
+    const standing = compareRecords(readRecord(text, facts.uuid), own.record);
+    if (standing === 'Own') own.seen = true;
+    // Until the record has been shown, the one before is what the stream has not caught up with.
+    else if (own.seen || (own.recorded && text !== own.before)) this.#replaced(own, facts, standing);
     if (own.seen && !own.active && facts.power === own.record.to) own.reached = true;
+  }
+
+  #replaced(own: Operation, facts: VmFacts, by: 'Newer' | 'Older'): void {
+    if (by === 'Newer') own.end();
+    else this.#options.onOverwritten(own, facts);
   }
 
   #lookInto(facts: VmFacts, own: Operation | undefined): void {

@@ -93,6 +93,15 @@ export function outranks(record: OperationRecord, other: OperationRecord): boole
   return record.id !== other.id && record.at > other.at;
 }
 
+/** What a record on a VM says of an operation of ours: it is of that operation, whoever wrote it, or of a newer one, or of none that counts. */
+export function compareRecords(
+  shown: OperationRecord | undefined,
+  own: OperationRecord,
+): 'Own' | 'Newer' | 'Older' {
+  if (shown?.id === own.id) return 'Own';
+  return shown && outranks(shown, own) ? 'Newer' : 'Older';
+}
+
 function ownOperation(vm: VmFacts, own: OwnStanding, other: OtherStanding): OperationState {
   const { id, sequence, caller } = own.record;
   const base = { id, sequence, caller };

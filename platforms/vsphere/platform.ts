@@ -87,9 +87,9 @@ export class VspherePlatform implements Platform {
       ...{ inventory, overrideDrs, drsRules, recorder: this.#placeRecorder },
       operationOf: (facts) => this.#observations.recordOf(facts),
     }));
+    const reader = new Reader(this.#client, [this.#recorder, this.#placeRecorder]);
     this.#reading = new Reading({
-      ...{ host: this.#client.host, observations: this.#observations, homes },
-      reader: new Reader(this.#client, [this.#recorder, this.#placeRecorder]),
+      ...{ host: this.#client.host, observations: this.#observations, homes, reader },
     });
     this.#places = new VspherePlaces({
       ...{ client: this.#client, stream, solve: options.solve ?? solveInThread, bindings, inventory, homes },
@@ -102,6 +102,10 @@ export class VspherePlatform implements Platform {
       facts: (vm) => inventory.vm(vm),
       until: (vm, met, signal) => this.#observations.until(vm, met, signal),
       changed: (vm) => this.#observations.tell(vm),
+      recordStands: async (vm, signal) => {
+        const facts = (await reader.read([vm], signal)).get(vm);
+        return !facts || this.#observations.recordStands(facts);
+      },
       verify: () => this.#recorder.place === 'Attribute',
       home: (facts) => (facts.power === 'PoweredOff' ? homes.hostOf(facts) : undefined),
       drs: (vm) => {

@@ -1,6 +1,8 @@
 /**
  * One power operation of this process on one VM, from its record to its effect.
  *
+ * VSPHERE-7: the record of an older operation that was written over it in the same instant is found, even where the stream shows no change:
+ *     it may be the same text as before.
  * VSPHERE-8: the record is on the VM before its power is touched, and nothing is touched any more once a newer operation has taken over.
  */
 import { PlatformError, type FailureClass, type PowerRequest } from '../../platform';
@@ -15,8 +17,10 @@ import { requestOfGuest } from './guest-request';
 import { followTask, followTaskOfDrs, outlast, outlastNamed, runTask } from './tasks';
 import { EFFECT, PEOPLE, WaitingOperation } from './waiting-operation';
 
-/** Milliseconds in which the stream shows a record that was written. */
-const SHOWN = 5_000;
+/** Milliseconds in which the stream shows a record that was written, before the VM itself is read. */
+const SHOWN = 2_000;
+/** How often the record is looked for on the VM: it is written again each time that an older one stands there. */
+const MAX_LOOKS = 5;
 /** Calls for one operation: each but the first follows another task, or a state that changed in between. */
 const MAX_CALLS = 6;
 
@@ -65,15 +69,16 @@ export class Operation extends WaitingOperation implements OwnStanding {
       this.active = false;
       this.ground.changed(this.vm.id);
     });
+    // Nothing was to be done, and nobody has waited for the record.
+    const late = (): Promise<void> | undefined => (this.#isUnconfirmed() ? this.#recordStands() : undefined);
     await Promise.race([this.accepted, done]);
     // What fails later shows on the watch.
-    done.catch(() => undefined);
+    done.then(late).catch(() => undefined);
   }
 
   async #carryOut(fresh: VmFacts, previous: OperationRecord | undefined): Promise<void> {
     try {
-      // An older operation that was written over the record in the same instant is undone first.
-      if (this.ground.verify() && fresh.power !== this.record.to) await this.within(SHOWN, () => true);
+      if (this.#isUnconfirmed() && fresh.power !== this.record.to) await this.#recordStands();
       let facts: VmFacts | undefined = await this.#settled(fresh, previous);
       while (facts && facts.power !== this.record.to && this.#calls < MAX_CALLS) {
         this.#calls += 1;
@@ -90,6 +95,20 @@ export class Operation extends WaitingOperation implements OwnStanding {
         this.failure = { class: failed.failureClass, message: failed.message };
       throw failed;
     }
+  }
+
+  #isUnconfirmed(): boolean {
+    return this.ground.verify() && !this.seen;
+  }
+
+  /** Resolves once the record stands on the VM. @throws PlatformError; the reason of the signal */
+  async #recordStands(): Promise<void> {
+    for (let look = 0; look < MAX_LOOKS; look += 1) {
+      await this.within(SHOWN, () => true);
+      if (this.seen || (await this.ground.recordStands(this.vm.id, this.signal))) return;
+    }
+    const message = `another process writes over the record of operation ${this.record.id} on VM ${this.name()}`;
+    throw new PlatformError('Transient', message);
   }
 
   /** Waits until an earlier operation of ours can no longer change the VM. */

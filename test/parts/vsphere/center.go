@@ -194,7 +194,7 @@ func (c *center) checkSession(ctx *simulator.Context, method *simulator.Method) 
 	if method.Name == "WaitForUpdatesEx" {
 		collector, ok := ctx.Session.Get(method.This).(*fakeCollector)
 		if of, is := ctx.Session.Get(method.This).(*simulator.PropertyCollector); is {
-			collector, ok = newCollector(of), true
+			collector, ok = newCollector(of, c), true
 			ctx.Session.Registry.Put(collector)
 		}
 		if ok {

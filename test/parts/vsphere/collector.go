@@ -16,13 +16,14 @@ import (
 // pageSize is the number of objects in one answer, as of vCenter.
 const pageSize = 100
 
-// gather is the time in which changes are gathered before they are told.
+// gather is the time in which changes are gathered before they are told; tests lengthen it.
 const gather = 20 * time.Millisecond
 
 // fakeCollector waits for updates as a real one does. The library's goes through all objects for each change of one, so that a hundred
 // VMs that power on at once would take it minutes.
 type fakeCollector struct {
 	*simulator.PropertyCollector
+	center *center
 
 	mu       sync.Mutex
 	changes  []types.ObjectUpdate
@@ -32,9 +33,10 @@ type fakeCollector struct {
 	canceled bool
 }
 
-func newCollector(of *simulator.PropertyCollector) *fakeCollector {
+func newCollector(of *simulator.PropertyCollector, c *center) *fakeCollector {
 	return &fakeCollector{
 		PropertyCollector: of,
+		center:            c,
 		known:             map[types.ManagedObjectReference]bool{},
 		wake:              make(chan struct{}, 1),
 	}
@@ -104,7 +106,7 @@ func (f *fakeCollector) WaitForUpdatesEx(ctx *simulator.Context, r *types.WaitFo
 		if canceled {
 			return &methods.WaitForUpdatesExBody{Fault_: simulator.Fault("", new(types.RequestCanceled))}
 		}
-		time.Sleep(gather)
+		time.Sleep(gather + f.center.delay("WaitForUpdatesEx"))
 		f.mu.Lock()
 		changes := f.changes
 		f.changes = nil

@@ -267,6 +267,13 @@ func (c *center) await(met func() bool) {
 	}
 }
 
+// delay is what tests have added to a method that concerns no single VM.
+func (c *center) delay(method string) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Duration(c.delays[method]) * time.Millisecond
+}
+
 func (c *center) pause(method string, vm *simulator.VirtualMachine) {
 	c.mu.Lock()
 	milliseconds := c.delays[method] + c.of(vm).Slow

@@ -328,6 +328,58 @@ test('G1: a process that ends between the record and the power leaves an operati
   });
 });
 
+describe('VSPHERE-7: an older operation of another process is written over the record of a newer one', () => {
+  const fieldOf = async (vm: VirtualMachineRef): Promise<string> =>
+    (await vcenter.vm(vm.name)).fields['vmgroup.operation'] ?? '';
+  /** Runs `step` while the stream shows nothing, for this many milliseconds at most. */
+  async function unseen(vm: VirtualMachineRef, time: number, step: () => Promise<void>): Promise<void> {
+    await vcenter.delays({ WaitForUpdatesEx: time });
+    // Whatever changes next is held back.
+    await vcenter.act(vm.name, 'guest.toolsRunningStatus', 'guestToolsRunning');
+    await step();
+    await vcenter.delays({});
+  }
+
+  test.each(['PoweredOn', 'PoweredOff'] as const)(
+    'in the same words as before, so that the stream shows no change: it is written again (to a VM that is to be %s)',
+    async (wanted) => {
+      const vm = await newVm();
+      await withProcess([vm], async (process) => {
+        await powerOn(vm, process);
+        const older = await fieldOf(vm);
+        await vcenter.act(vm.name, 'poweredOff');
+        await process.until(({ status }) => status.powerState === 'PoweredOff');
+        const next = request(vm, wanted, { mode: 'Hard' });
+        let asked: Promise<VirtualMachineState> | undefined;
+        await unseen(vm, 1_000, async () => {
+          asked = process.platform.power(next);
+          await until(async () => (await fieldOf(vm)).includes(next.operation.id));
+          await vcenter.act(vm.name, 'field', older);
+        });
+        await asked;
+        const { status } = await process.until(isDone);
+        expect(status.powerState).toBe(wanted);
+        expect(await fieldOf(vm)).toContain(next.operation.id);
+      });
+    },
+  );
+
+  test('two processes that record the same operation leave it at that', async () => {
+    const vm = await newVm();
+    await withProcess([vm], (one) =>
+      withProcess([vm], async (other) => {
+        const before = (await vcenter.calls()).counts.SetField ?? 0;
+        const next = request(vm, 'PoweredOn');
+        await unseen(vm, 500, async () => {
+          await Promise.all([one, other].map(({ platform }) => platform.power(next)));
+        });
+        await Promise.all([one, other].map((process) => process.until(isDone)));
+        expect(((await vcenter.calls()).counts.SetField ?? 0) - before).toBeLessThanOrEqual(2);
+      }),
+    );
+  });
+});
+
 test('VSPHERE-4: a running operation costs a handful of calls, and nothing is polled', async () => {
   const vm = await newVm();
   await withProcess([vm], async (process) => {

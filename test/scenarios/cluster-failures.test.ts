@@ -278,7 +278,8 @@ test('LEADER-3: a bridge that renews its lease waits for a status write that tak
     async () => (await system.status('slow-write', 'app'))?.observedGeneration,
     'the status of slow-write/app',
   );
-  expect(proxy.calls().filter(isStatusWrite)).toHaveLength(1);
+  // Another may have begun since, of what changed meanwhile.
+  expect(proxy.calls().filter(isStatusWrite)[0]).not.toHaveProperty('abandoned');
 }, 60_000);
 
 test('Temporal away while specs change: the bridge says so, and misses nothing', async () => {

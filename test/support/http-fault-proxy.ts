@@ -18,6 +18,8 @@ export interface SeenCall {
   resource: string;
   /** Its answer is a stream that stays open, or comes only after a change. */
   watch: boolean;
+  /** Its client broke off before it was answered. */
+  abandoned?: true;
 }
 
 /** What happens to a call; undefined: it goes through. */
@@ -113,8 +115,11 @@ export async function startHttpFaultProxy(options: HttpProxyOptions): Promise<Ht
 
   async function take(from: IncomingMessage, to: ServerResponse): Promise<void> {
     const body = readBodies ? await bodyOf(from) : undefined;
-    const call = { method: from.method ?? '', path: from.url ?? '', ...describe(from, body ?? '') };
+    const call: SeenCall = { method: from.method ?? '', path: from.url ?? '', ...describe(from, body ?? '') };
     seen.push(call);
+    to.once('close', () => {
+      if (!to.headersSent) call.abandoned = true;
+    });
     const fault = decide(call);
     if (fault === undefined || fault === 'lost' || isLag(fault))
       return forward({ call, from, body }, to, fault === 'lost');

@@ -7,8 +7,8 @@ export {
   type ForecastStep,
   type ForecastWorld,
   type GivenUp,
+  seenRun,
 } from './forecast';
-export { seenRun } from './seen-run';
 export { begin, receivePlan } from './plans';
 export type { Run } from './state';
 export { virtualMachineGroup, virtualMachineGroupCleanUp } from './virtual-machine-group';

@@ -1,10 +1,10 @@
 /** How activities end in a dry run: each as it should. Pure. */
-import { gateCondition, type Plan, type RunOutcome } from '../contract';
-import { usesAll } from './changes';
-import { operationsEnded, type OperationResult } from './operations';
-import { placed } from './placing';
-import { workOf, type Start } from './planner';
-import type { Run } from './state';
+import { gateCondition, type Plan, type RunOutcome } from '../../contract';
+import { usesAll } from '../changes';
+import { operationsEnded, type OperationResult } from '../operations';
+import { placed } from '../placing';
+import { workOf, type Start } from '../planner';
+import type { Run } from '../state';
 
 /** The run after these activities have ended; operations are ended together, as each look at a large run takes long. */
 export function allEnded(run: Run, starts: readonly Start[], now: number): Run {

@@ -1,6 +1,6 @@
 /** An open run as far as its progress shows it, for the dry run of a change: not the state that the workflow itself has. Pure. */
-import type { PowerState } from '../api';
-import { own } from '../api/own';
+import type { PowerState } from '../../api';
+import { own } from '../../api/own';
 import {
   UNNAMED_ACTOR,
   type MemberKey,
@@ -8,9 +8,9 @@ import {
   type Plan,
   type Progress,
   type RecordedCommand,
-} from '../contract';
-import { begin, receivePlan } from './plans';
-import { membersOf, type MemberState, type Run, type Stage } from './state';
+} from '../../contract';
+import { begin, receivePlan } from '../plans';
+import { membersOf, type MemberState, type Run, type Stage } from '../state';
 
 /** Names the plan in force, which an amended plan always replaces here. */
 const IN_FORCE = 'in-force';

@@ -6,8 +6,8 @@
  * PLANS-4: places that a parent's run has settled count only while there is a parent.
  * PLANS-5: a plan of another group has no effect.
  */
-import { own } from '../api/own';
-import { fitText } from '../api/text';
+import { own } from '../../api/own';
+import { fitText } from '../../api/text';
 import {
   applyPlan,
   memberKey,
@@ -18,14 +18,14 @@ import {
   type PlanMessage,
   UNNAMED_ACTOR,
   type RecordedCommand,
-} from '../contract';
-import { CHANGES, usesAll, type Uses } from './changes';
-import { claimAgain, placeAgain } from './placing';
-import { sameDesire, withMembers } from './plan-members';
-import { ignoring, MESSAGE_BYTES, remember, stagesOf, type Run, type Stage } from './state';
+} from '../../contract';
+import { CHANGES, usesAll, type Uses } from '../changes';
+import { claimAgain, placeAgain } from '../placing';
+import { ignoring, MESSAGE_BYTES, remember, stagesOf, type Run, type Stage } from '../state';
+import { sameDesire, withMembers } from './members';
 
 /** Whether `plan` is older than the plan in force. */
-export function isStale(plan: Plan, inForce: Plan): boolean {
+function isStale(plan: Plan, inForce: Plan): boolean {
   return plan.lineage === inForce.lineage && plan.generation < inForce.generation;
 }
 

@@ -4,8 +4,8 @@
  * PLANS-2: after a change of the desired power state a member counts as converged only if that was observed after its last operation ended.
  * PLANS-3: an open operation whose mode, gate, limits or VM the plan has changed is replaced by one with the new settings.
  */
-import { isLater } from '../api/later';
-import { own } from '../api/own';
+import { isLater } from '../../api/later';
+import { own } from '../../api/own';
 import {
   desireOf,
   gateOf,
@@ -15,9 +15,9 @@ import {
   type MemberKey,
   type Plan,
   type PlanMember,
-} from '../contract';
-import { CHANGES, type Uses } from './changes';
-import { drop, membersOf, reachedSince, type MemberState, type PlacedMember, type Run } from './state';
+} from '../../contract';
+import { CHANGES, type Uses } from '../changes';
+import { drop, membersOf, reachedSince, type MemberState, type PlacedMember, type Run } from '../state';
 
 /** Whether two plans want the same of the same members. */
 export function sameDesire(one: Plan, other: Plan): boolean {

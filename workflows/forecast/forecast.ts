@@ -2,14 +2,14 @@
  * The dry run: what a plan would do, step by step, asked of the same planner that runs it. Unless their durations are given, operations take
  * no time here, so each time is the earliest possible one.
  */
-import { type MemberKey, type PlaceInput, type Progress, type Plan } from '../contract';
-import { formatDuration } from '../api/duration';
-import { nextSteps, openStarts, powerStateOf, workOf, type Start } from './planner';
-import { progressOf } from './progress';
-import { allEnded } from './forecast-ends';
-import { begin } from './plans';
+import { type MemberKey, type PlaceInput, type Progress, type Plan } from '../../contract';
+import { formatDuration } from '../../api/duration';
+import { nextSteps, openStarts, powerStateOf, workOf, type Start } from '../planner';
+import { progressOf } from '../progress';
+import { begin } from '../plans';
+import type { Run } from '../state';
+import { allEnded } from './ends';
 import { amended, givenUp } from './seen-run';
-import type { Run } from './state';
 
 /** One step of a {@link Forecast}. */
 export interface ForecastStep {

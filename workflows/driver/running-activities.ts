@@ -27,6 +27,8 @@ class ActivityScope extends CancellationScope {
 export class RunningActivities {
   readonly #current: CurrentRun;
   readonly #scopes: Record<string, ActivityScope> = {};
+  /** Scopes whose activity has ended, for the next ones: each new one makes three promises. */
+  readonly #spare: ActivityScope[] = [];
 
   constructor(current: CurrentRun) {
     this.#current = current;
@@ -39,17 +41,17 @@ export class RunningActivities {
   launch(start: Start): void {
     const { activityId } = start;
     const { done, failed } = this.#endsOf(start);
-    const scope = new ActivityScope();
+    const scope = this.#spare.pop() ?? new ActivityScope();
     this.#scopes[activityId] = scope;
     scope
       .run(() => schedule(start))
       .then(
         (raw) => {
-          delete this.#scopes[activityId];
+          this.#settled(activityId, scope);
           done(raw);
         },
         (error: unknown) => {
-          delete this.#scopes[activityId];
+          this.#settled(activityId, scope);
           if (!isCancellation(error)) failed(failureOf(error));
         },
       );
@@ -63,6 +65,11 @@ export class RunningActivities {
   /** Cancels all open activities. */
   cancelAll(): void {
     for (const scope of Object.values(this.#scopes)) scope.cancel();
+  }
+
+  #settled(activityId: string, scope: ActivityScope): void {
+    delete this.#scopes[activityId];
+    if (!scope.consideredCancelled) this.#spare.push(scope);
   }
 
   #endsOf(start: Start): Ends {

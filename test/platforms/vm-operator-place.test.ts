@@ -61,9 +61,11 @@ test('VMs are spread over the zones, held off, and their places stand on them; a
     expect(new Set(results.map(({ placement }) => placement?.zoneID))).toEqual(new Set(['zone-a', 'zone-b']));
     const [zoneID] = /zone-.$/.exec(places.split(' ')[1] ?? '') ?? [];
     expect(results[1]).toEqual({ vm: vms[1], placement: { zoneID, pool: `pool-${zoneID}` } });
-    expect(api.calls).toEqual([
-      ...['GET leases', 'LIST virtualmachines', 'LIST zones'],
-      ...[...vms.map(() => 'PATCH virtualmachines'), 'GET leases'],
+    // The lock is taken first and given back last; a slow machine renews it meanwhile.
+    expect([api.calls[0], api.calls.at(-1)]).toEqual(['GET leases', 'GET leases']);
+    expect(api.calls.filter((call) => call !== 'GET leases')).toEqual([
+      ...['LIST virtualmachines', 'LIST zones'],
+      ...vms.map(() => 'PATCH virtualmachines'),
     ]);
     expect((await desk.get('web-1')).spec['powerState']).toBe('PoweredOff');
     expect(await desk.record('web-1', PLACEMENT)).toEqual({

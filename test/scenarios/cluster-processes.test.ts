@@ -141,7 +141,9 @@ async function page(command: Command, name: string): Promise<string> {
 /** Waits until `/readyz` says so, and sees that the process counts as alive all the same. */
 async function readiness(command: Command, wanted: RegExp): Promise<void> {
   let said = '';
-  const look = async (): Promise<boolean> => wanted.test((said = await page(command, 'readyz')));
+  // A process that starts does not listen yet.
+  const look = async (): Promise<boolean> =>
+    wanted.test((said = await page(command, 'readyz').catch((error: unknown) => String(error))));
   await until(look, String(wanted), { seconds: 60, context: () => said });
   expect(await page(command, 'healthz')).toBe('200 ok');
 }

@@ -8,3 +8,4 @@ export * from './replay';
 export * from './run-metrics';
 export * from './search-attributes';
 export * from './start-worker';
+export { showStates, type KnownStates } from './state-metrics';

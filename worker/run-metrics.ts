@@ -78,35 +78,6 @@ function lastProgress(open: Map<string, Progress>, key: string, run: GroupView['
   return last;
 }
 
-/** Shows open runs by phase, and parked members by the class of their failure, read at each scrape. */
-export function showRuns(registry: Registry, views: () => readonly GroupView[]): void {
-  const gauge = <L extends string>(
-    name: string,
-    help: string,
-    label: L,
-    keysOf: (view: GroupView) => string[],
-  ) =>
-    new Gauge<L>({
-      ...{ name, help, labelNames: [label], registers: [registry] },
-      collect() {
-        this.reset();
-        for (const key of views().flatMap(keysOf)) this.inc({ [label]: key } as Record<L, string>);
-      },
-    });
-  gauge('vmgroup_open_runs', 'Open runs, by phase.', 'phase', ({ run, phase }) =>
-    run && run.endedAt === undefined ? [phase] : [],
-  );
-  gauge(
-    'vmgroup_parked_members',
-    'Parked members of open runs, by class of the failure.',
-    'class',
-    ({ run }) =>
-      (run?.endedAt === undefined ? (run?.progress?.members ?? []) : [])
-        .filter(({ phase }) => phase === 'Parked')
-        .map(({ lastError }) => lastError?.class ?? ''),
-  );
-}
-
 /** Shows the trees of groups that a bridge has to look at, read at each scrape. */
 export function showQueue(registry: Registry, read: () => ReturnType<Bridge['queue']>): void {
   new Gauge({

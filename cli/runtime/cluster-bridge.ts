@@ -76,6 +76,7 @@ export async function startClusterBridge(given: ClusterBridgeOptions): Promise<R
     bridge,
     views: () => bridge.views(),
     behind: () => (bridge.leading() ? behind(bridge) : 'another bridge leads: look at its board'),
+    leading: () => bridge.leading(),
     stop: async () => {
       await webhook?.close();
       await bridge.stop();

@@ -14,6 +14,8 @@ export interface RunningBridge {
   views: Bridge['views'];
   /** Why the views are not up to date; undefined: they are. */
   behind(): string | undefined;
+  /** Whether this process looks at runs; what another one knows of them is old. */
+  leading(): boolean;
   stop(): Promise<void>;
 }
 
@@ -63,6 +65,7 @@ export async function startFolderBridge(options: FolderBridgeOptions): Promise<R
     bridge,
     views: () => bridge.views(),
     behind: () => behind(bridge),
+    leading: () => true,
     stop: async () => {
       await requests.stop();
       await bridge.stop();

@@ -26,6 +26,7 @@ import {
 } from '../runtime';
 import { clusterUse, type ClusterUse } from './cluster-use';
 import { showEnds } from './expected-ends';
+import { statesOf } from './states';
 import { Estimates, PastRuns } from '../groups';
 import { isDatabase, keptRecord, startRecording } from '../record';
 import type { Role, ServeOptions } from './options';
@@ -154,7 +155,7 @@ async function startBridge(
 ): Promise<void> {
   const { observers, byDefault } = platforms;
   const placesAhead = byDefault.platform.name === 'vm-operator' && !cluster?.companion;
-  const { countEvents, countRuns, showQueue, showRuns } = lazy.worker();
+  const { countEvents, countRuns, showQueue, showStates } = lazy.worker();
   const count = countRuns(registry);
   const forget = forgetGroup(platforms, logger);
   const onView: typeof count = (group, view) => {
@@ -177,7 +178,7 @@ async function startBridge(
           namespaces: watchedNamespaces(options),
           ...(cluster && { cluster }),
         });
-  showRuns(registry, () => bridge.views());
+  showStates(registry, () => statesOf(bridge));
   showQueue(registry, () => bridge.bridge.queue());
   running.closers.push(showEnds(registry, bridge, client));
   running.bridge = bridge;

@@ -120,4 +120,6 @@ export function codeOf(file: string): string[] {
 }
 
 /** The files that register our metrics. */
-export const METRIC_FILES = ['worker/expected-ends.ts', 'worker/health.ts', 'worker/run-metrics.ts'];
+export const METRIC_FILES = ['expected-ends', 'health', 'run-metrics', 'state-metrics'].map(
+  (name) => `worker/${name}.ts`,
+);

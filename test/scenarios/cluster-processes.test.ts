@@ -159,6 +159,12 @@ async function metric(command: Command, name: string): Promise<number> {
 const edit = (namespace: string, powerState: string): Promise<unknown> =>
   api.merge(RESOURCES.virtualMachineGroups, { namespace, name: 'app' }, { spec: { powerState } });
 
+test('METRICS-5: the leader alone shows how groups stand, not the bridge that led before', async () => {
+  const shown = bridges.map((bridge) => metric(bridge, 'vmgroup_groups{phase="Converged"}'));
+  const first = bridges.indexOf(await leader());
+  expect(await Promise.all(shown)).toEqual([0, 1].map((at) => (at === first ? 3 : NaN)));
+}, 60_000);
+
 test('Temporal away: pages and metrics of worker and bridges say so, and nothing is missed', async () => {
   const LIVE = 'vmgroup_cache_live{resource="virtualmachinegroups"}';
   const away = 'vmgroup_events_total{reason="TemporalUnreachable",type="Warning"}';

@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { Registry } from 'prom-client';
 import { EVENT_REASONS, stuckRuns, type GroupView } from '../../bridge';
 import { WorkQueue } from '../../kubernetes';
-import { countEvents, countOperations, countRuns, showFigures, showQueue, showRuns } from '../../worker';
+import { countEvents, countOperations, countRuns, showFigures, showQueue } from '../../worker';
 import { until } from '../support/until';
 import { plan, SECOND, seen, tier } from '../workflows/plans';
 import { World } from '../workflows/world';
@@ -102,24 +102,6 @@ test('how many trees wait, are looked at, and are to be looked at later', async 
   ]);
   release();
   await queue.stop();
-});
-
-test('open runs by phase, and parked members by class, as they are at the scrape', async () => {
-  const registry = new Registry();
-  const parked = new World((id) =>
-    id === 'power-on/a' ? { failsAfter: SECOND, class: 'Permanent' } : { takes: SECOND },
-  )
-    .send(PLAN)
-    .pass(1_100_000);
-  let views = [view(parked, 'r')];
-  showRuns(registry, () => views);
-  expect(await value(registry, 'vmgroup_open_runs')).toEqual(['vmgroup_open_runs{phase="Waiting"} 1']);
-  expect(await value(registry, 'vmgroup_parked_members')).toEqual([
-    'vmgroup_parked_members{class="Permanent"} 1',
-  ]);
-  views = [view(ended(), 'r')];
-  expect(await value(registry, 'vmgroup_open_runs')).toEqual([]);
-  expect(await value(registry, 'vmgroup_parked_members')).toEqual([]);
 });
 
 test('every event is there from the start, so that the first one is an increase', async () => {

@@ -31,15 +31,25 @@ const HEALTHY: Series = {
   'temporal_activity_schedule_to_start_latency_bucket{pod="w",le="10"}': '0+5x40',
   'temporal_activity_schedule_to_start_latency_bucket{pod="w",le="+Inf"}': '0+5x40',
   'temporal_long_request_failure{pod="w",operation="PollWorkflowTaskQueue"}': '0x26 1x14',
+  'vmgroup_groups{pod="a",phase="Converged"}': '3x40',
+  'vmgroup_groups{pod="a",phase="PoweringOn"}': '1x40',
+  'vmgroup_manifest_problems{pod="a",severity="Error"}': '0x40',
+  'vmgroup_manifest_problems{pod="a",severity="Warning"}': '2x40',
   [events('RunEnded', 'Normal')]: '0+1x40',
   [events('RunEnded')]: '0x40',
   [events('MemberParked')]: '0x40',
   [events('DriftSeen')]: '0x24 1x16',
   [events('PowerStateContested')]: '0x40',
+  [events('StatusContested')]: '0x40',
   [events('InvalidManifest')]: '0x40',
   [events('TemporalUnreachable')]: '0x24 1x16',
   [events('TemporalReachable', 'Normal')]: '0x25 1x15',
 };
+
+/** Series of members that are parked, and of groups in a phase, on one of the bridges. */
+const parked = (pod = 'a'): string => `vmgroup_parked_members{pod="${pod}",class="Permanent"}`;
+const groups = (phase: string): string => `vmgroup_groups{pod="a",phase="${phase}"}`;
+const errors = 'vmgroup_manifest_problems{pod="a",severity="Error"}';
 
 function events(reason: string, type = 'Warning'): string {
   return `vmgroup_events_total{pod="a",reason="${reason}",type="${type}"}`;
@@ -98,7 +108,22 @@ export const ALERT_CASES: AlertCase[] = [
   },
   {
     name: 'the first VM that is parked',
-    series: { [events('MemberParked')]: '0x25 1x15' },
+    series: { [events('MemberParked')]: '0x29 1x11', [parked()]: '_x30 1x10' },
+    fires: ['VmgroupAVmIsParked'],
+  },
+  {
+    name: 'a VM that was parked half an hour ago and still is',
+    series: { [events('MemberParked')]: '0 1x40', [parked()]: '_ 1x40' },
+    fires: ['VmgroupAVmIsParked'],
+  },
+  {
+    name: 'a VM that was parked and is not any more',
+    series: { [events('MemberParked')]: '0x20 1x20', [parked()]: '_x21 1x4 stale' },
+    fires: [],
+  },
+  {
+    name: 'a VM that stays parked while another bridge takes over',
+    series: { [parked()]: '1x25 stale', [parked('b')]: '_x26 1x14' },
     fires: ['VmgroupAVmIsParked'],
   },
   {
@@ -108,8 +133,23 @@ export const ALERT_CASES: AlertCase[] = [
   },
   {
     name: 'a run with exceptions',
-    series: { [events('RunEnded')]: '0x25 1x15' },
+    series: { [events('RunEnded')]: '0x25 1x15', [groups('ConvergedWithExceptions')]: '_x26 1x14' },
     fires: ['VmgroupARunDidNotEndWell'],
+  },
+  ...['ConvergedWithExceptions', 'Failed', 'Cancelled'].map((phase) => ({
+    name: `a run that ended half an hour ago as ${phase}, with no other since`,
+    series: { [events('RunEnded')]: '0 1x40', [groups(phase)]: '_ 1x40' },
+    fires: ['VmgroupARunDidNotEndWell'],
+  })),
+  {
+    name: 'a run that failed, and the next one that is open',
+    series: { [events('RunEnded')]: '0x22 1x18', [groups('Failed')]: '_x23 1x3 stale' },
+    fires: [],
+  },
+  {
+    name: 'VMs that drift again and again',
+    series: { [events('DriftSeen')]: '0x22 1+1x18' },
+    fires: ['VmgroupSomebodyWorksAgainst'],
   },
   {
     name: 'power states that do not stay',
@@ -117,9 +157,34 @@ export const ALERT_CASES: AlertCase[] = [
     fires: ['VmgroupSomebodyWorksAgainst'],
   },
   {
+    name: 'one group whose status another controller writes, of which there is a warning every ten minutes',
+    series: { [events('StatusContested')]: '0x4 1x9 2x9 3x17' },
+    fires: ['VmgroupSomebodyWorksAgainst'],
+  },
+  {
+    name: 'a status that another controller wrote until half an hour ago',
+    series: { [events('StatusContested')]: '0x4 1x36' },
+    fires: [],
+  },
+  {
+    name: 'a group whose members another controller powers for half an hour',
+    series: { [events('PowerStateContested')]: '0 1x40', [groups('Contested')]: '_ 1x40' },
+    fires: ['VmgroupSomebodyWorksAgainst'],
+  },
+  {
     name: 'a manifest with an error',
-    series: { [events('InvalidManifest')]: '0x25 1x15' },
+    series: { [events('InvalidManifest')]: '0x29 1x11', [errors]: '0x29 1x11' },
     fires: ['VmgroupAManifestIsInvalid'],
+  },
+  {
+    name: 'a manifest that has an error for half an hour',
+    series: { [events('InvalidManifest')]: '0 1x40', [errors]: '0 1x40' },
+    fires: ['VmgroupAManifestIsInvalid'],
+  },
+  {
+    name: 'a manifest that was corrected',
+    series: { [events('InvalidManifest')]: '0x24 1x16', [errors]: '0x24 1x3 0x13' },
+    fires: [],
   },
   {
     name: 'steps that take a minute',

@@ -40,7 +40,7 @@ module.exports = {
     },
     { ...project('cluster'), globalSetup: '<rootDir>/test/support/set-up-cluster.ts' },
   ],
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   testSequencer: '<rootDir>/test/sequencer.js',
   // Most tests wait for servers and virtual machines, not for a core.
   maxWorkers: os.availableParallelism() + 2,

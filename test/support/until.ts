@@ -23,7 +23,7 @@ export interface UntilOptions {
 export async function until<T>(
   look: () => T | Promise<T>,
   saying = look.toString(),
-  { seconds = 50, every = 20, slowest = 250, context }: UntilOptions = {},
+  { seconds = 100, every = 20, slowest = 250, context }: UntilOptions = {},
 ): Promise<Exclude<T, undefined | false>> {
   for (const begin = Date.now(); ;) {
     const seen = await look();

@@ -154,6 +154,22 @@ describe('D2: output', () => {
     120_000,
   );
 
+  test('the alias leads from any folder to the command, and nothing says npx vmgroup, which builds the clone again', () => {
+    const aliases = all
+      .filter(({ block }) => block.language === 'console')
+      .flatMap(({ block }) => block.text.match(/^\$ alias vmgroup=.*$/gm) ?? []);
+    expect(aliases.length).toBeGreaterThanOrEqual(5);
+    expect(new Set(aliases).size).toBe(1);
+    const script = `shopt -s expand_aliases\n${aliases[0]?.slice(2)}\ncd /\nvmgroup --version\n`;
+    const printed = execFileSync('bash', { cwd: root, input: script, encoding: 'utf8' });
+    expect(printed).toBe(`${(JSON.parse(textOf('package.json')) as { version: string }).version}\n`);
+    const examples = readdirSync(path.join(root, 'examples'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.yaml'))
+      .map((file) => path.join('examples', file));
+    const typed = /^(\$|#|\| \d+) .*npx vmgroup/m;
+    expect([...documents, ...examples].filter((file) => typed.test(textOf(file)))).toEqual([]);
+  });
+
   /** Runs what needs no server: copies of examples, and commands on manifests alone. */
   async function check({ words, output, place }: Shown, folder: string): Promise<void> {
     const [program, ...args] = words;

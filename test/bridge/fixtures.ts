@@ -12,6 +12,7 @@ import type {
   VirtualMachineStatus,
 } from '../../api';
 import type { Plan, Progress, RunOutcome } from '../../contract';
+import { convergedOutcome } from '../../workflows/forecast/ends';
 
 export const NS = 'prod';
 
@@ -89,20 +90,9 @@ export function observing(states: Record<string, PowerState | VirtualMachineStat
 
 export function outcome(plan: Plan, over: Partial<RunOutcome> = {}): RunOutcome {
   return {
-    outcome: 'Converged',
-    message: 'all members are in the desired state',
-    revision: plan.revision,
-    generation: plan.generation,
-    lineage: plan.lineage,
-    powerState: plan.powerState,
+    ...convergedOutcome(plan, 50),
     startedAt: 10,
-    endedAt: 50,
-    operations: 1,
-    exceptions: [],
-    observed: {},
-    placements: {},
-    corrections: {},
-    words: [],
+    message: 'all members are in the desired state',
     ...over,
   };
 }

@@ -13,6 +13,7 @@ import {
   type ReleaseInput,
 } from '../../contract';
 import type { PowerState } from '../../api';
+import { convergedOutcome } from '../../workflows/forecast/ends';
 import { nextSteps, workOf, type NextSteps, type Start } from '../../workflows/planner';
 import { awaitedGroups, endsFound, groupHasEnded } from '../../workflows/nested-runs';
 import { attemptReported, operationDone, operationsEnded } from '../../workflows/operations';
@@ -273,7 +274,7 @@ export class World {
       this.run = operationDone(
         run,
         start.activityId,
-        { kind: 'VirtualMachineGroup', outcome: nestedOutcome(work.input.plan, this.now) },
+        { kind: 'VirtualMachineGroup', outcome: convergedOutcome(work.input.plan, this.now) },
         this.now,
       );
       return;
@@ -297,25 +298,6 @@ export class World {
 
 function lengthOf(fate: Fate): number {
   return 'takes' in fate ? fate.takes : fate.failsAfter;
-}
-
-function nestedOutcome(plan: Plan, now: number): RunOutcome {
-  return {
-    outcome: 'Converged',
-    message: '',
-    revision: plan.revision,
-    generation: plan.generation,
-    lineage: plan.lineage,
-    powerState: plan.powerState,
-    startedAt: now,
-    endedAt: now,
-    operations: 1,
-    exceptions: [],
-    observed: {},
-    placements: {},
-    corrections: {},
-    words: [],
-  };
 }
 
 /** Names of the members asked, in order, grouped by the moment at which they were asked. */

@@ -31,7 +31,7 @@ function resultOf(start: Start, now: number): OperationResult | undefined {
     case 'findEndedGroups':
       return undefined;
     case 'powerGroup':
-      return { kind: 'VirtualMachineGroup', outcome: asForecast(work.input.plan, now) };
+      return { kind: 'VirtualMachineGroup', outcome: convergedOutcome(work.input.plan, now) };
     case 'powerOn':
     case 'powerOff':
     case 'suspend': {
@@ -47,7 +47,11 @@ function resultOf(start: Start, now: number): OperationResult | undefined {
   }
 }
 
-function asForecast({ revision, generation, lineage, powerState }: Plan, now: number): RunOutcome {
+/** What a run of the plan comes to if all goes well, and at once: at `now`, milliseconds since the epoch. */
+export function convergedOutcome(
+  { revision, generation, lineage, powerState }: Plan,
+  now: number,
+): RunOutcome {
   return {
     outcome: 'Converged',
     message: '',

@@ -137,9 +137,7 @@ func (c *center) handle(ctx *simulator.Context, method *simulator.Method) (mo.Re
 		return nil, &types.NoPermission{Object: &method.This, PrivilegeId: "VirtualMachine.Interact.PowerOn"}
 	}
 	if f := hit(c.faults, method.Name, true); f != nil {
-		made, err := faultOf(f.Type, f.Keys)
-		must(err)
-		return nil, made
+		return nil, f.made()
 	}
 	if ctx.Session != nil {
 		c.dressSession(ctx, method.This)
@@ -224,6 +222,13 @@ func hit(faults []*fault, method string, call bool) *fault {
 		}
 	}
 	return nil
+}
+
+// made is the fault that a caller gets.
+func (f *fault) made() types.BaseMethodFault {
+	made, err := faultOf(f.Type, f.Keys)
+	must(err)
+	return made
 }
 
 func newFault(of reflect.Type, keys []string) (types.BaseMethodFault, error) {

@@ -89,9 +89,7 @@ func (vm *fakeVM) RelocateVMTask(ctx *simulator.Context, req *types.RelocateVM_T
 	c.mu.Unlock()
 	if fault := c.cannotRun(vm.VirtualMachine, req.Spec.Host); fault != nil || planned != nil {
 		if planned != nil {
-			made, err := faultOf(planned.Type, planned.Keys)
-			must(err)
-			fault = made
+			fault = planned.made()
 		}
 		task := simulator.CreateTask(vm.Self, "relocateVm", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
 			return nil, fault

@@ -123,6 +123,15 @@ func (c *center) note(method string, vm string, value string) {
 	c.journal = append(c.journal, call{time.Now(), method, vm, value})
 }
 
+// called writes a call into the journal, and returns the fault that the call is to meet. The caller holds the lock.
+func (c *center) called(vm *simulator.VirtualMachine, method string) types.BaseMethodFault {
+	c.note(method, vm.Name, "")
+	if f := hit(c.of(vm).Faults, method, true); f != nil {
+		return f.made()
+	}
+	return nil
+}
+
 // startPower starts a task that changes a VM's power state; one at a time, as a real server does.
 func (c *center) startPower(
 	ctx *simulator.Context, vm *simulator.VirtualMachine, method string, name string, state types.VirtualMachinePowerState,
@@ -153,11 +162,8 @@ func (c *center) startPower(
 func (c *center) reserve(vm *simulator.VirtualMachine, method string) types.BaseMethodFault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.note(method, vm.Name, "")
-	if f := hit(c.of(vm).Faults, method, true); f != nil {
-		made, err := faultOf(f.Type, f.Keys)
-		must(err)
-		return made
+	if fault := c.called(vm, method); fault != nil {
+		return fault
 	}
 	if other, busy := c.busy[vm.Self]; busy {
 		return &types.TaskInProgress{Task: other}
@@ -185,9 +191,7 @@ func (c *center) runPower(vm *simulator.VirtualMachine, task *simulator.Task, me
 	c.mu.Unlock()
 	message := ""
 	if planned != nil {
-		made, err := faultOf(planned.Type, planned.Keys)
-		must(err)
-		failure, message = made, planned.Message
+		failure, message = planned.made(), planned.Message
 	}
 	ctx.WithLock(vm, func() {
 		if failure == nil && ctx.Map.Get(vm.Self) == nil {
@@ -285,11 +289,8 @@ func (c *center) pause(method string, vm *simulator.VirtualMachine) {
 func (c *center) askGuest(vm *simulator.VirtualMachine, method string, state types.VirtualMachinePowerState) types.BaseMethodFault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.note(method, vm.Name, "")
-	if f := hit(c.of(vm).Faults, method, true); f != nil {
-		made, err := faultOf(f.Type, f.Keys)
-		must(err)
-		return made
+	if fault := c.called(vm, method); fault != nil {
+		return fault
 	}
 	if vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOn {
 		return &types.InvalidPowerState{RequestedState: types.VirtualMachinePowerStatePoweredOn, ExistingState: vm.Runtime.PowerState}

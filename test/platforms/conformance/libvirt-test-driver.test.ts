@@ -7,19 +7,22 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import type { PowerState } from '../../../api';
 import type { PlacementRequest, VirtualMachineRef } from '../../../contract';
-import { LibvirtPlatform, type HostOptions } from '../../../platforms/libvirt';
 import { startLibvirt, type TestLibvirt } from '../../support/libvirt';
-import { startLibvirtLine } from '../../support/libvirt-line';
 import { withoutTestDriver } from '../../support/libvirt-parts';
 import { until } from '../../support/until';
-import { forgeriesOf, lineInjuries, uuidOf } from './libvirt-injuries';
+import {
+  defineOnTestDriver,
+  forgeriesOf,
+  hostBy,
+  lineInjuries,
+  OpenPlatforms,
+  TEST_DRIVER,
+  uuidOf,
+} from './libvirt';
 import { describePlatform, leftOut, type OpenPlatform, type PlatformUnderTest, type VmRecord } from './index';
 
-const DRIVER = 'test:///default';
 const NO_GUESTS = 'VMs of the test driver have no guest';
 const ADDED = 'Defined Added';
 
@@ -32,13 +35,12 @@ interface Parts {
 }
 
 class TestDriverUnderTest implements PlatformUnderTest {
-  readonly #open = new Set<LibvirtPlatform>();
+  readonly #open = new OpenPlatforms();
   readonly #made: VirtualMachineRef[] = [];
   /** What a person did, by UUID. */
   readonly #changes = new Map<string, number>();
   #started: Parts | undefined;
   #told = '';
-  #names = 0;
 
   async start(): Promise<void> {
     const options = { guests: false };
@@ -49,7 +51,7 @@ class TestDriverUnderTest implements PlatformUnderTest {
     this.#started = { libvirt, beta, follower };
     // Events from before it listens are not told.
     await until(async () => {
-      await define(libvirt, `first-${randomUUID()}`, randomUUID());
+      await defineOnTestDriver(libvirt, `first-${randomUUID()}`, randomUUID());
       return this.#told !== '';
     }, 'events');
   }
@@ -63,40 +65,31 @@ class TestDriverUnderTest implements PlatformUnderTest {
   kill = (): Promise<void> => this.#part.kill();
   restart = (): Promise<void> => this.#part.restart();
 
-  async open(): Promise<OpenPlatform> {
-    this.#names += 1;
-    const line = await startLibvirtLine(path.join(this.#part.dir, `line-${this.#names}`), this.#part.socket);
-    const host = (name: string, socket: string): HostOptions => ({
-      ...{ name, uri: DRIVER, transport: { type: 'Socket', paths: [socket] } },
-    });
-    const hosts = [host('alpha', line.socket), host('beta', this.#parts.beta.socket)];
-    const platform = new LibvirtPlatform({ hosts });
-    platform.track(this.#made);
-    this.#open.add(platform);
-    return {
-      ...{ platform, line },
-      close: async () => {
-        this.#open.delete(platform);
-        await platform.close();
-      },
-    };
-  }
+  open = (): Promise<OpenPlatform> =>
+    this.#open.open(
+      this.#part,
+      (socket) => [
+        hostBy(socket, 'alpha', TEST_DRIVER),
+        hostBy(this.#parts.beta.socket, 'beta', TEST_DRIVER),
+      ],
+      this.#made,
+    );
 
   async make(names: readonly string[]): Promise<VirtualMachineRef[]> {
     const made: VirtualMachineRef[] = [];
     for (const name of names) {
       const uuid = randomUUID();
-      await define(this.#part, name, uuid);
+      await defineOnTestDriver(this.#part, name, uuid);
       made.push({ namespace: 'prod', name, uid: `uid-${uuid}`, locator: `uuid:${uuid}` });
     }
     this.#made.push(...made);
-    for (const platform of this.#open) platform.track(made);
+    this.#open.track(made);
     return made;
   }
 
   unplaced = async (names: readonly string[]): Promise<PlacementRequest[]> => {
     const vms = await this.make(names);
-    for (const vm of vms) await define(this.#parts.beta, vm.name, uuidOf(vm));
+    for (const vm of vms) await defineOnTestDriver(this.#parts.beta, vm.name, uuidOf(vm));
     return vms.map((vm) => ({ vm, cpus: 1, memory: 1 }));
   };
 
@@ -120,7 +113,7 @@ class TestDriverUnderTest implements PlatformUnderTest {
   async records(vms: readonly VirtualMachineRef[]): Promise<VmRecord[]> {
     // Events come in order: those of before this one are there with it.
     const name = `mark-${randomUUID()}`;
-    await define(this.#part, name, randomUUID());
+    await defineOnTestDriver(this.#part, name, randomUUID());
     await until(() => this.#linesOf(name).length > 0, 'the events');
     return Promise.all(vms.map((vm) => this.#record(vm)));
   }
@@ -143,7 +136,7 @@ class TestDriverUnderTest implements PlatformUnderTest {
   readonly oddNames = ['constructor', '__proto__', 'toString', 'a'.repeat(80), '0', 'ü', '名前', 'a b'];
   readonly watchInjuries = lineInjuries;
   readonly forgeries = forgeriesOf((vm, element) =>
-    this.#part.setMetadata(uuidOf(vm), 'https://vmgroup.dev/libvirt/operation', element, DRIVER),
+    this.#part.setMetadata(uuidOf(vm), 'https://vmgroup.dev/libvirt/operation', element, TEST_DRIVER),
   );
 
   ready = leftOut(NO_GUESTS);
@@ -164,16 +157,6 @@ class TestDriverUnderTest implements PlatformUnderTest {
     if (!this.#started) throw new Error('the part is not started');
     return this.#started;
   }
-}
-
-async function define(libvirt: TestLibvirt, name: string, uuid: string): Promise<void> {
-  const file = path.join(libvirt.dir, 'test.xml');
-  writeFileSync(
-    file,
-    `<domain type='test'><name>${name}</name><uuid>${uuid}</uuid><memory unit='MiB'>8</memory><os><type>hvm</type></os></domain>`,
-  );
-  await libvirt.virshTest('define', file);
-  rmSync(file);
 }
 
 function effectsOf(line: string): PowerState[] {

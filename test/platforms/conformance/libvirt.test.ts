@@ -9,11 +9,17 @@ import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { PowerState } from '../../../api';
 import type { PlacementRequest, VirtualMachineRef } from '../../../contract';
-import { LibvirtPlatform } from '../../../platforms/libvirt';
 import { startLibvirt, type TestLibvirt } from '../../support/libvirt';
-import { startLibvirtLine } from '../../support/libvirt-line';
 import { withoutLibvirt } from '../../support/libvirt-parts';
-import { forgeriesOf, lineInjuries, uuidOf } from './libvirt-injuries';
+import {
+  defineOnTestDriver,
+  forgeriesOf,
+  hostBy,
+  lineInjuries,
+  OpenPlatforms,
+  TEST_DRIVER,
+  uuidOf,
+} from './libvirt';
 import {
   describePlatform,
   leftOut,
@@ -32,13 +38,12 @@ const FEW = 20;
 const KEPT = 6;
 
 class LibvirtUnderTest implements PlatformUnderTest {
-  readonly #open = new Set<LibvirtPlatform>();
+  readonly #open = new OpenPlatforms();
   readonly #made: VirtualMachineRef[][] = [];
   readonly #bulk = new Set<string>();
   /** What a person did, by UUID. */
   readonly #changes = new Map<string, number>();
   #started: TestLibvirt | undefined;
-  #names = 0;
 
   async start(): Promise<void> {
     this.#started = await startLibvirt();
@@ -57,26 +62,12 @@ class LibvirtUnderTest implements PlatformUnderTest {
   kill = (): Promise<void> => this.#part.kill();
   restart = (): Promise<void> => this.#part.restart();
 
-  async open(): Promise<OpenPlatform> {
-    this.#names += 1;
-    const line = await startLibvirtLine(path.join(this.#part.dir, `line-${this.#names}`), this.#part.socket);
-    const transport = { type: 'Socket' as const, paths: [line.socket] };
-    const platform = new LibvirtPlatform({
-      hosts: [
-        { name: 'alpha', transport, uri: 'qemu:///session' },
-        { name: 'beta', transport, uri: 'test:///default' },
-      ],
-    });
-    platform.track(this.#made.flat());
-    this.#open.add(platform);
-    return {
-      ...{ platform, line },
-      close: async () => {
-        this.#open.delete(platform);
-        await platform.close();
-      },
-    };
-  }
+  open = (): Promise<OpenPlatform> =>
+    this.#open.open(
+      this.#part,
+      (socket) => [hostBy(socket, 'alpha', 'qemu:///session'), hostBy(socket, 'beta', TEST_DRIVER)],
+      this.#made.flat(),
+    );
 
   make = (names: readonly string[]): Promise<VirtualMachineRef[]> => this.#make(names, 'button');
   ready = (names: readonly string[]): Promise<VirtualMachineRef[]> => this.#make(names, 'linux');
@@ -86,20 +77,20 @@ class LibvirtUnderTest implements PlatformUnderTest {
     for (const name of names) {
       const uuid = randomUUID();
       if (names.length > FEW) {
-        await this.#defineOnTestDriver(name, uuid);
+        await defineOnTestDriver(this.#part, name, uuid);
         this.#bulk.add(uuid);
       } else await this.#part.define(name, { uuid, guest });
       made.push({ namespace: NAMESPACE, name, uid: `uid-${uuid}`, locator: `uuid:${uuid}` });
     }
     this.#made.push(made);
-    for (const platform of this.#open) platform.track(made);
+    this.#open.track(made);
     while (this.#made.length > KEPT) for (const vm of this.#made.shift() ?? []) await this.vanish(vm);
     return made;
   }
 
   unplaced = async (names: readonly string[]): Promise<PlacementRequest[]> => {
     const vms = await this.make(names);
-    for (const vm of vms) await this.#defineOnTestDriver(vm.name, uuidOf(vm));
+    for (const vm of vms) await defineOnTestDriver(this.#part, vm.name, uuidOf(vm));
     return vms.map((vm) => ({ vm, cpus: 1, memory: 1 }));
   };
 
@@ -204,16 +195,6 @@ class LibvirtUnderTest implements PlatformUnderTest {
 
   #disk({ name }: VirtualMachineRef): string {
     return path.join(this.#part.dir, 'guest', `${name}.img`);
-  }
-
-  async #defineOnTestDriver(name: string, uuid: string): Promise<void> {
-    const file = path.join(this.#part.dir, 'test.xml');
-    writeFileSync(
-      file,
-      `<domain type='test'><name>${name}</name><uuid>${uuid}</uuid><memory unit='MiB'>8</memory><os><type>hvm</type></os></domain>`,
-    );
-    await this.#part.virshTest('define', file);
-    rmSync(file);
   }
 }
 

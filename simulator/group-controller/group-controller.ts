@@ -17,18 +17,18 @@ import {
   WorkQueue,
   type ApiServer,
   type KubernetesObject,
-  type ObjectKeyParts,
   type ResourceCache,
   type VirtualMachineObject,
 } from '../../kubernetes';
 import { APPLY_TIME } from '../../platforms/vm-operator';
 import type { Machine } from '../machine';
 import type { Size } from '../vm-controller/facts';
-import { isFalse, isTrue, sortConditions, withTimes, type WantedCondition } from '../vm-controller/status';
+import { isFalse, isTrue, type WantedCondition } from '../vm-controller/status';
 import { findPlaces } from './drs';
-import { assessMembers, MEMBER, readyOf, withCondition, withoutTime, type AssessedMember } from './members';
+import { assessMembers, MEMBER, withoutTime } from './members';
 import { duePush, webhookPatch } from './power-push';
 import { GROUP_FINALIZER, holds, isSameMember, readGroup, type ReadGroup, type WantedEntry } from './shape';
+import { GroupWriter } from './group-writer';
 import { placingTree, withPlaces } from './tree';
 
 /** What a {@link GroupController} works with. */
@@ -44,9 +44,6 @@ export interface GroupControllerOptions {
   /** Called when a call to the API server failed; it is retried. */
   onError?: (error: unknown, about: string) => void;
 }
-
-/** The name of VM Operator's program, as which all its controllers write. */
-export const UPSTREAM_MANAGER = 'manager';
 
 /** What the webhook knew of a group at its last change. */
 interface SeenByWebhook {
@@ -65,12 +62,14 @@ export class GroupController {
   readonly #machines: ResourceCache<VirtualMachineObject>;
   readonly #classes: ResourceCache<Size>;
   readonly #queue: WorkQueue;
+  readonly #writer: GroupWriter;
   /** By uid. */
   readonly #seen = new Map<string, SeenByWebhook>();
   readonly #closing = new AbortController();
 
   constructor(options: GroupControllerOptions) {
     this.#options = options;
+    this.#writer = new GroupWriter(options.api);
     const { api, namespaces, onError = () => undefined } = options;
     const common = { api, ...(namespaces && { namespaces }) };
     this.#queue = new WorkQueue({
@@ -134,12 +133,12 @@ export class GroupController {
     if (isBeingDeleted(found)) {
       const left = finalizers.filter((each) => each !== GROUP_FINALIZER);
       if (left.length < finalizers.length)
-        await this.#merge(RESOURCES.virtualMachineGroups, found, { metadata: { finalizers: left } });
+        await this.#writer.merge(RESOURCES.virtualMachineGroups, found, { metadata: { finalizers: left } });
       return;
     }
     const object = await this.#admitted(found);
     if (!finalizers.includes(GROUP_FINALIZER)) {
-      await this.#merge(RESOURCES.virtualMachineGroups, object, {
+      await this.#writer.merge(RESOURCES.virtualMachineGroups, object, {
         metadata: { finalizers: [...finalizers, GROUP_FINALIZER] },
       });
       return;
@@ -151,7 +150,7 @@ export class GroupController {
   async #admitted(object: KubernetesObject): Promise<KubernetesObject> {
     const group = this.#read(object);
     const patch = webhookPatch(group, this.#seen.get(group.uid), Date.now());
-    const after = patch ? await this.#merge(RESOURCES.virtualMachineGroups, object, patch) : object;
+    const after = patch ? await this.#writer.merge(RESOURCES.virtualMachineGroups, object, patch) : object;
     const applyTime = new Map(Object.entries(after.metadata.annotations ?? {})).get(APPLY_TIME);
     this.#seen.set(group.uid, { powerState: group.spec.powerState, applyTime });
     return after;
@@ -165,20 +164,20 @@ export class GroupController {
         ...entry,
         conditions: entry.conditions.map(withoutTime),
       }));
-      await this.#writeStatus(group, entries, link, error);
+      await this.#writer.writeStatus(group, entries, link, error);
       throw new Error(error);
     }
     const push = duePush(group);
     const assessed = await Promise.all(
       assessMembers(group, this.#around(group), push).map((member) =>
-        this.#patchMember(group, member, push !== undefined),
+        this.#writer.patchMember(group, member, push !== undefined),
       ),
     );
     const errors = assessed.flatMap(({ error }) => error ?? []);
     const pushedAt = push && errors.length === 0 ? wholeSeconds(Date.now()) : undefined;
     const entries = assessed.map(({ entry }) => entry);
     if (errors.length > 0 || link) {
-      await this.#writeStatus(group, entries, link, errors.join(', ') || undefined, pushedAt);
+      await this.#writer.writeStatus(group, entries, link, errors.join(', ') || undefined, pushedAt);
       return;
     }
     await this.#place(group, entries, pushedAt);
@@ -191,11 +190,11 @@ export class GroupController {
       const tree = placingTree({ group, entries }, around);
       const places = await this.#askDrs(tree.machines);
       const [root, ...children] = withPlaces(tree, places);
-      for (const child of children) await this.#writeEntries(child.group, child.entries);
-      await this.#writeStatus(group, root?.entries ?? entries, undefined, undefined, pushedAt);
+      for (const child of children) await this.#writer.writeEntries(child.group, child.entries);
+      await this.#writer.writeStatus(group, root?.entries ?? entries, undefined, undefined, pushedAt);
     } catch (error: unknown) {
       const message = error instanceof Error ? error.message : String(error);
-      await this.#writeStatus(group, entries, undefined, message, pushedAt);
+      await this.#writer.writeStatus(group, entries, undefined, message, pushedAt);
       throw error;
     }
   }
@@ -211,28 +210,6 @@ export class GroupController {
     );
   }
 
-  /** A member is patched at every reconcile, even if there is nothing to change. */
-  async #patchMember(group: ReadGroup, member: AssessedMember, pushes: boolean): Promise<AssessedMember> {
-    const { object, patch, entry } = member;
-    if (!object || !patch) return member;
-    const resource =
-      entry.kind === 'VirtualMachine' ? RESOURCES.virtualMachines : RESOURCES.virtualMachineGroups;
-    try {
-      await this.#merge(resource, object, patch);
-      return member;
-    } catch (error: unknown) {
-      const message = error instanceof Error ? error.message : String(error);
-      const failed = withCondition(entry, isFalse(MEMBER.linked, 'OwnerRefPatchError', message));
-      return {
-        ...member,
-        entry: pushes
-          ? withCondition(failed, isFalse(MEMBER.power, 'PowerStatePatchError', message))
-          : failed,
-        error: `${group.name}: ${message}`,
-      };
-    }
-  }
-
   #linkOf({ namespace, name, spec: { groupName } }: ReadGroup): WantedCondition | undefined {
     if (!groupName) return undefined;
     const parent = this.#groups.get(`${namespace}/${groupName}`);
@@ -240,49 +217,6 @@ export class GroupController {
     const listed = this.#read(parent).spec.bootOrder.flatMap(({ members }) => members);
     const isListed = listed.some((each) => isSameMember(each, { kind: 'VirtualMachineGroup', name }));
     return isListed ? isTrue(MEMBER.linked) : isFalse(MEMBER.linked, 'NotMember');
-  }
-
-  async #writeStatus(
-    group: ReadGroup,
-    entries: readonly WantedEntry[],
-    link: WantedCondition | undefined,
-    error: string | undefined,
-    lastUpdatedPowerStateTime?: string,
-  ): Promise<void> {
-    const conditions = sortConditions([readyOf(entries, error), ...(link ? [link] : [])]);
-    await this.#writeEntries(group, entries, {
-      conditions: withTimes(conditions, group.conditions),
-      ...(lastUpdatedPowerStateTime !== undefined && { lastUpdatedPowerStateTime }),
-    });
-  }
-
-  async #writeEntries(group: ReadGroup, entries: readonly WantedEntry[], more: object = {}): Promise<void> {
-    const members = entries.map((entry) => ({
-      ...entry,
-      conditions: withTimes(
-        sortConditions([...entry.conditions]),
-        group.entries.find((each) => isSameMember(each, entry))?.conditions ?? [],
-      ),
-    }));
-    await this.#merge(
-      RESOURCES.virtualMachineGroups,
-      group.object,
-      { status: { members, ...more } },
-      'status',
-    );
-  }
-
-  async #merge(
-    resource: Parameters<ApiServer['merge']>[0],
-    { metadata: { namespace, name } }: KubernetesObject,
-    patch: object,
-    subresource?: 'status',
-  ): Promise<KubernetesObject> {
-    const key: ObjectKeyParts = { name, ...(namespace !== undefined && { namespace }) };
-    return this.#options.api.merge(resource, key, patch, {
-      fieldManager: UPSTREAM_MANAGER,
-      ...(subresource && { subresource }),
-    });
   }
 
   #around({ namespace }: ReadGroup): {

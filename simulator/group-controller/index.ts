@@ -1,2 +1,3 @@
 /** The stand-in for VM Operator's group controller. */
-export { GroupController, UPSTREAM_MANAGER, type GroupControllerOptions } from './group-controller';
+export { GroupController, type GroupControllerOptions } from './group-controller';
+export { UPSTREAM_MANAGER } from './group-writer';

@@ -1,7 +1,14 @@
 /** `vmgroup doctor`: its options. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { leaseNamespaceOption, outputOption, platformsOption, withCluster, withTemporal } from '../options';
+import {
+  leaseNamespaceOption,
+  modeOption,
+  outputOption,
+  platformsOption,
+  withCluster,
+  withTemporal,
+} from '../options';
 import type * as Doctor from './doctor';
 import type { DoctorOptions } from './options';
 
@@ -24,12 +31,7 @@ export function registerDoctor(program: Command): void {
         'simulator',
       ]),
     )
-    .addOption(
-      new Option('--mode <mode>', 'the mode of the processes, as in vmgroup serve')
-        .choices(['controller', 'companion'])
-        .default('controller')
-        .env('VMGROUP_MODE'),
-    )
+    .addOption(modeOption('the mode of the processes, as in vmgroup serve').default('controller'))
     .option(
       '--platform <name>',
       'check this platform instead: the name of a Platform, or vsphere, libvirt or kubevirt for all of that type',

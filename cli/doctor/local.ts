@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import path from 'node:path';
 import { dataFolder, readLiveRecord } from '../data-folder';
 import { CliError, messageOf } from '../errors';
-import { findTemporalCli, versionOf } from '../temporal-server';
+import { findTemporalCli, TEMPORAL_CLI_VARIABLE, versionOf } from '../temporal-server';
 import type { CheckResult } from './check-result';
 
 /** Checks the version of Node. */
@@ -26,7 +26,7 @@ export async function checkTemporalTool(): Promise<CheckResult> {
     return { check, result: 'ok', message: `${await versionOf(binary)} at ${binary} (${from})` };
   } catch (error: unknown) {
     if (!(error instanceof CliError)) throw error;
-    const isNamed = Boolean(process.env['VMGROUP_TEMPORAL_CLI']);
+    const isNamed = Boolean(process.env[TEMPORAL_CLI_VARIABLE]);
     return {
       check,
       result: isNamed ? 'problem' : 'note',

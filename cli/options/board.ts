@@ -20,18 +20,21 @@ export interface BoardOptions extends BoardLinkOptions {
 export function withBoard(command: Command): Command {
   return withBoardLinks(
     command
-      .addOption(
-        new Option('--port <port>', 'port of the board; 0: any free port')
-          .argParser(parsePort)
-          .env('VMGROUP_BOARD_PORT')
-          .default(7090),
-      )
-      .addOption(
-        new Option('--host <address>', 'address on which the board listens')
-          .env('VMGROUP_BOARD_HOST')
-          .default('127.0.0.1'),
-      ),
+      .addOption(boardPortOption('--port', 'port of the board; 0: any free port').default(7090))
+      .addOption(boardHostOption('--host')),
   );
+}
+
+/** The port of a board, under the name that a command gives the option. */
+export function boardPortOption(flag: `--${string}`, description: string): Option {
+  return new Option(`${flag} <port>`, description).argParser(parsePort).env('VMGROUP_BOARD_PORT');
+}
+
+/** The address of a board, under the name that a command gives the option. */
+export function boardHostOption(flag: `--${string}`): Option {
+  return new Option(`${flag} <address>`, 'address on which the board listens')
+    .env('VMGROUP_BOARD_HOST')
+    .default('127.0.0.1');
 }
 
 /** Adds `--allow-host` and `--temporal-ui`. */

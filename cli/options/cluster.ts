@@ -23,18 +23,23 @@ export type GroupOptions = SourceOptions & TemporalOptions;
 /** Where `vmgroup simulator` listens by default. */
 export const SIMULATOR_ADDRESS = 'http://127.0.0.1:7080';
 
+const SOURCE_VARIABLE = 'VMGROUP_SOURCE';
+const CONTEXT_VARIABLE = 'VMGROUP_CONTEXT';
+
 /** Adds `--source` and the options of {@link withCluster}. */
 export function withSource(command: Command): Command {
   return withCluster(
     command.addOption(
-      new Option(
-        '--source <kind>',
+      sourceOption(
         'where groups are: directory (manifests and a data folder) or kubernetes (objects of a cluster); default: kubernetes with --kubeconfig or --context, otherwise directory',
-      )
-        .choices(['directory', 'kubernetes'])
-        .env('VMGROUP_SOURCE'),
+      ),
     ),
   );
+}
+
+/** `--source`, without a default. */
+export function sourceOption(description: string): Option {
+  return new Option('--source <kind>', description).choices(['directory', 'kubernetes']).env(SOURCE_VARIABLE);
 }
 
 /** Adds `--kubeconfig`, `--context` and `--watch-namespaces`. */
@@ -46,7 +51,7 @@ export function withCluster(command: Command): Command {
     )
     .addOption(
       new Option('--context <name>', 'context of the kubeconfig (default: its current context)').env(
-        'VMGROUP_CONTEXT',
+        CONTEXT_VARIABLE,
       ),
     )
     .addOption(
@@ -79,10 +84,10 @@ export function watchedNamespaces({ watchNamespaces = [] }: ClusterOptions): str
 export function clusterFlags({ kubeconfig, context }: SourceOptions): string {
   const flags = [
     ...(kubeconfig === undefined ? [] : [` --kubeconfig ${kubeconfig}`]),
-    ...(context === undefined || process.env['VMGROUP_CONTEXT'] === context ? [] : [` --context ${context}`]),
+    ...(context === undefined || process.env[CONTEXT_VARIABLE] === context ? [] : [` --context ${context}`]),
   ];
-  if (flags.length > 0 || process.env['VMGROUP_SOURCE'] === 'kubernetes') return flags.join('');
-  return process.env['VMGROUP_CONTEXT'] ? '' : ' --source kubernetes';
+  if (flags.length > 0 || process.env[SOURCE_VARIABLE] === 'kubernetes') return flags.join('');
+  return process.env[CONTEXT_VARIABLE] ? '' : ' --source kubernetes';
 }
 
 /** RFC 1123 label, the form of a namespace's name. */

@@ -1,12 +1,20 @@
 /** Options and arguments that several commands share. Loads nothing but Commander. */
 export { defaultActor } from './actor';
 export { groupArgument, optionalGroupArgument, parseNames, parseObjectName, parsePort } from './arguments';
-export { withBoard, withBoardLinks, type BoardLinkOptions, type BoardOptions } from './board';
+export {
+  boardHostOption,
+  boardPortOption,
+  withBoard,
+  withBoardLinks,
+  type BoardLinkOptions,
+  type BoardOptions,
+} from './board';
 export {
   clusterFlags,
   isOnCluster,
   leaseNamespaceOption,
   SIMULATOR_ADDRESS,
+  sourceOption,
   watchedNamespaces,
   withCluster,
   withSource,

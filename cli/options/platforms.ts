@@ -8,12 +8,9 @@ export function platformsOption(): Option {
     .env('VMGROUP_PLATFORMS');
 }
 
-/** `--mode`, of the commands that read groups of a cluster. */
-export function modeOption(): Option {
-  return new Option(
-    '--mode <mode>',
-    'companion: what is wanted of groups on a cluster stands in their annotations, as beside VM Operator',
-  )
-    .choices(['controller', 'companion'])
-    .env('VMGROUP_MODE');
+/** `--mode`. Without a description it has that of the commands that only read groups. */
+export function modeOption(
+  description = 'companion: what is wanted of groups on a cluster stands in their annotations, as beside VM Operator',
+): Option {
+  return new Option('--mode <mode>', description).choices(['controller', 'companion']).env('VMGROUP_MODE');
 }

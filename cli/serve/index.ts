@@ -2,13 +2,17 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import {
+  boardHostOption,
+  boardPortOption,
   leaseNamespaceOption,
+  modeOption,
   parseNames,
   parsePort,
   platformsOption,
   recordKeyOption,
   recordOption,
   SIMULATOR_ADDRESS,
+  sourceOption,
   withBoardLinks,
   withCluster,
   withTemporal,
@@ -49,10 +53,9 @@ function addBridgeOptions(command: Command): void {
   withBoardLinks(command)
     .argument('[path...]', 'files and folders of manifests, with --source directory')
     .addOption(
-      new Option('--source <kind>', 'where desired state is read: manifests, or the objects of a cluster')
-        .choices(['directory', 'kubernetes'])
-        .default('directory')
-        .env('VMGROUP_SOURCE'),
+      sourceOption('where desired state is read: manifests, or the objects of a cluster').default(
+        'directory',
+      ),
     )
     .addOption(leaseNamespaceOption())
     .addOption(
@@ -80,18 +83,12 @@ function addBridgeOptions(command: Command): void {
       new Option('--webhook-key <file>', 'private key of the certificate, PEM').env('VMGROUP_WEBHOOK_KEY'),
     )
     .addOption(
-      new Option(
-        '--board-port <port>',
+      boardPortOption(
+        '--board-port',
         'port of the board, a page that shows the groups live (default: no board)',
-      )
-        .argParser(parsePort)
-        .env('VMGROUP_BOARD_PORT'),
+      ),
     )
-    .addOption(
-      new Option('--board-host <address>', 'address on which the board listens')
-        .env('VMGROUP_BOARD_HOST')
-        .default('127.0.0.1'),
-    );
+    .addOption(boardHostOption('--board-host'));
 }
 
 function atOption(): Option {
@@ -115,13 +112,9 @@ function addProcessOptions(command: Command): Command {
     )
     .addOption(platformsOption())
     .addOption(
-      new Option(
-        '--mode <mode>',
+      modeOption(
         "with vm-operator: controller in the place of VM Operator's group controller, companion beside it; with a folder of manifests always companion",
-      )
-        .choices(['controller', 'companion'])
-        .default('controller')
-        .env('VMGROUP_MODE'),
+      ).default('controller'),
     )
     .addOption(
       new Option('--simulator <address>', 'address of vmgroup simulator')

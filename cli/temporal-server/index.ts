@@ -1,4 +1,4 @@
 /** Temporal's command line tool, and the server of `vmgroup up` that it runs. */
 export { freePort } from './ports';
-export { findTemporalCli, versionOf } from './temporal-cli';
+export { findTemporalCli, TEMPORAL_CLI_VARIABLE, versionOf } from './temporal-cli';
 export { startTemporalServer, stopOrphan } from './temporal-server';

@@ -26,7 +26,7 @@ const SHA256 = new Map([
 const OLDEST_USABLE = [1, 4, 0] as const;
 
 /** Environment variable with the path of the tool. */
-const VARIABLE = 'VMGROUP_TEMPORAL_CLI';
+export const TEMPORAL_CLI_VARIABLE = 'VMGROUP_TEMPORAL_CLI';
 
 /** Longest wait for the response to the download, and for each chunk of it; milliseconds. */
 const DOWNLOAD_TIMEOUT = 15_000;
@@ -54,7 +54,7 @@ export interface FindOptions {
  */
 export async function findTemporalCli(options: FindOptions = {}): Promise<TemporalCli> {
   const env = options.env ?? process.env;
-  const named = env[VARIABLE];
+  const named = env[TEMPORAL_CLI_VARIABLE];
   if (named) return { path: await checked(named), from: 'environment' };
   const onPath = await searchPath(env);
   if (onPath) return { path: onPath, from: 'PATH' };
@@ -63,7 +63,7 @@ export async function findTemporalCli(options: FindOptions = {}): Promise<Tempor
   if (options.installMissing === false) {
     throw new CliError(`Temporal's command line tool was not found`, [
       'vmgroup up installs it when it first starts',
-      `or set ${VARIABLE} to its path`,
+      `or set ${TEMPORAL_CLI_VARIABLE} to its path`,
     ]);
   }
   return installTool(cached, options.onProgress ?? (() => undefined));
@@ -92,7 +92,7 @@ async function installTool(target: string, onProgress: (message: string) => void
 
 function notInstalled(why: string): CliError {
   return new CliError(`Temporal's command line tool was not found and could not be installed (${why})`, [
-    `install it by hand (https://docs.temporal.io/cli/setup-cli) so that it is on PATH, or set ${VARIABLE} to its path`,
+    `install it by hand (https://docs.temporal.io/cli/setup-cli) so that it is on PATH, or set ${TEMPORAL_CLI_VARIABLE} to its path`,
     'or use a Temporal server that runs already: vmgroup up --temporal HOST:PORT',
   ]);
 }
@@ -171,7 +171,7 @@ async function checked(binary: string): Promise<string> {
   } catch (error: unknown) {
     throw new CliError(
       `${binary} is not a Temporal command line tool that runs here`,
-      [`correct ${VARIABLE}, or unset it to search for one`],
+      [`correct ${TEMPORAL_CLI_VARIABLE}, or unset it to search for one`],
       { cause: error },
     );
   }

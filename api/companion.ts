@@ -31,7 +31,7 @@ export const COMPANION = {
 export const COMPANION_STATUS = 'vmgroup.dev/status';
 
 /** Annotation by which an operator's request names the revision that it is about. */
-const ASKED_FOR = 'vmgroup.dev/asked-for-revision';
+export const ASKED_FOR_ANNOTATION = 'vmgroup.dev/asked-for-revision';
 /** Fields of `spec` that are read from annotations instead. */
 const FIELDS = { powerState: true, powerOffMode: true, suspendMode: true } as const;
 /** Characters of a value of {@link COMPANION.sync}: it is part of a token. */
@@ -117,8 +117,10 @@ function askedFor(
   { uid, generation }: Group,
   sync: string | undefined,
 ): Record<string, string> {
-  const { [ASKED_FOR]: asked, ...others } = annotations;
-  return asked !== undefined && asked === sync ? { ...others, [ASKED_FOR]: `${uid}:${generation}` } : others;
+  const { [ASKED_FOR_ANNOTATION]: asked, ...others } = annotations;
+  return asked !== undefined && asked === sync
+    ? { ...others, [ASKED_FOR_ANNOTATION]: `${uid}:${generation}` }
+    : others;
 }
 
 /** Tells two versions of the annotations apart; empty if there are none. */

@@ -8,7 +8,13 @@ export {
   type JsonPatchOperation,
 } from './admission';
 export { canonicalJson, canonicalText } from './canonical';
-export { COMPANION, COMPANION_STATUS, contestText, readBesideVmOperator } from './companion';
+export {
+  ASKED_FOR_ANNOTATION,
+  COMPANION,
+  COMPANION_STATUS,
+  contestText,
+  readBesideVmOperator,
+} from './companion';
 export { crds, type CustomResourceDefinition } from './crds';
 export { formatDuration, parseDuration } from './duration';
 export { compileExpression, type Expression } from './expression';
@@ -18,10 +24,13 @@ export {
   DEFAULT_INVENTORY,
   DEFAULT_NAMESPACE,
   DEFAULT_POLICY,
+  GROUP_FINALIZER,
   GROUP_LABEL,
+  LOCATOR_ANNOTATION,
   OPERATOR_COMMAND_RIGHTS,
   operatorCommandSchema,
   parseQuantity,
+  PLATFORM_ANNOTATION,
   POLICY_ANNOTATION,
   readOperatorCommand,
   sequencePolicySchema,
@@ -30,6 +39,7 @@ export {
   virtualMachineClassSchema,
   virtualMachineGroupSchema,
   virtualMachineSchema,
+  ZONE_LABEL,
   type Kind,
   type ObjectFinding,
   type OperatorCommandName,

@@ -11,7 +11,6 @@ export { EVENT_REASONS, viewEvents, type BridgeEvent, type EventObject, type Eve
 export type { BridgeLogger } from './execute';
 export {
   FIELD_MANAGER,
-  FINALIZER,
   joinedSource,
   LEASE_NAME,
   otherController,
@@ -76,7 +75,7 @@ export {
   type Source,
   type SourceState,
 } from './source';
-export { Stamps, type Stamp } from './stamps';
+export { STAMPED_USER, Stamps, type Stamp } from './stamps';
 export {
   fileStatusStore,
   groupView,

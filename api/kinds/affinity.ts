@@ -10,7 +10,8 @@ import { formatPath, type Path } from '../problem';
 import { keepUnknown } from './server-checks';
 
 const HOSTNAME = 'kubernetes.io/hostname';
-const ZONE = 'topology.kubernetes.io/zone';
+/** Label that pins a VM to a zone; also the topology key of zones. */
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
 const oneOrMore = {
   error: ({ input }: { input?: unknown }) => expected('a mapping or a list of mappings', input),
@@ -43,7 +44,7 @@ const term = fields({
       'VMs of the same namespace that the rule is about. Each selector of a list is a rule of its own.',
     ),
   topologyKey: z
-    .enum([HOSTNAME, ZONE])
+    .enum([HOSTNAME, ZONE_LABEL])
     .optional()
     .describe('What counts as the same place: a host or a zone. Zone rules need none.'),
 });
@@ -140,12 +141,15 @@ function topologyOf(
   const isZoneRule = effect === 'zoneAffinity' || effect === 'zoneAntiAffinity';
   if (isZoneRule && topologyKey === HOSTNAME) {
     const other = effect === 'zoneAffinity' ? 'vmAffinity' : 'vmAntiAffinity';
-    report([...path, 'topologyKey'], `a ${effect} rule is about zones (${ZONE}); for hosts use ${other}`);
+    report(
+      [...path, 'topologyKey'],
+      `a ${effect} rule is about zones (${ZONE_LABEL}); for hosts use ${other}`,
+    );
     return undefined;
   }
-  const key = topologyKey ?? (isZoneRule ? ZONE : undefined);
+  const key = topologyKey ?? (isZoneRule ? ZONE_LABEL : undefined);
   if (key === undefined)
-    report([...path, 'topologyKey'], `required: supported values are ${HOSTNAME}, ${ZONE}`);
+    report([...path, 'topologyKey'], `required: supported values are ${HOSTNAME}, ${ZONE_LABEL}`);
   return key;
 }
 

@@ -1,4 +1,5 @@
 /** The kinds: one schema and one conversion into the internal form each, and which of them a value is of. */
+export { ZONE_LABEL } from './affinity';
 export { isMapping, present } from './convert';
 export {
   DEFAULT_NAMESPACE,
@@ -19,9 +20,10 @@ export { DEFAULT_GATE, DEFAULT_POLICY, sequencePolicySchema } from './sequence-p
 export { listMap } from './server-checks';
 export { DEFAULT_INVENTORY, simulatedInventorySchema } from './simulated-inventory';
 export { didYouMean } from './suggest';
-export { virtualMachineSchema } from './virtual-machine';
+export { LOCATOR_ANNOTATION, PLATFORM_ANNOTATION, virtualMachineSchema } from './virtual-machine';
 export { virtualMachineClassSchema } from './virtual-machine-class';
 export {
+  GROUP_FINALIZER,
   memberKind,
   POLICY_ANNOTATION,
   powerState,

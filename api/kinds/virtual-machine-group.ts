@@ -9,6 +9,9 @@ import type { Group, MemberRef, Tier } from '../model';
 /** Annotation of a group that names its SequencePolicy. */
 export const POLICY_ANNOTATION = 'vmgroup.dev/policy';
 
+/** Finalizer of groups: that of VM Operator's group controller, which the bridge sets in its place. */
+export const GROUP_FINALIZER = 'vmoperator.vmware.com/virtualmachinegroup';
+
 /** Annotation of a group whose runs are rehearsals: `true`. */
 export const TEST_ANNOTATION = 'vmgroup.dev/test';
 

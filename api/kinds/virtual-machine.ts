@@ -1,6 +1,6 @@
 /** VirtualMachine: the fields that groups need. All others are kept as they are. */
 import { z } from 'zod';
-import { affinitySchema, convertAffinity } from './affinity';
+import { affinitySchema, convertAffinity, ZONE_LABEL } from './affinity';
 import { isMapping, nonEmpty, present, type Convert, type Report } from './convert';
 import { isName, looseMetadata, optionalName } from './fields';
 import { LONGEST_PLATFORM_NAME } from './platform';
@@ -9,9 +9,6 @@ import { serverRules } from './server-checks';
 import type { ObjectMeta, Placement, VirtualMachine, VmLocator } from '../model';
 import { own } from '../own';
 import { powerMode, powerState } from './virtual-machine-group';
-
-/** Label that pins a VM to a zone; also the topology key of zones. */
-export const ZONE = 'topology.kubernetes.io/zone';
 
 const EFFECTS = Object.keys(affinitySchema.shape)
   .map((effect) => `has(self.affinity.${effect})`)
@@ -91,7 +88,7 @@ export const convertVirtualMachine: Convert<WrittenVirtualMachine, VirtualMachin
       powerOffMode: spec.powerOffMode,
       suspendMode: spec.suspendMode,
       readinessProbe: spec.readinessProbe && toReadinessProbe(spec.readinessProbe, report),
-      zone: nonEmpty(meta.labels[ZONE]),
+      zone: nonEmpty(meta.labels[ZONE_LABEL]),
       placed: placementOf(written.status),
     }),
     ...namedPlatform(meta, report),

@@ -1,6 +1,5 @@
 /** Desired state, status and ownership as objects of a cluster. */
 export { otherController, type OtherController } from './other-controller';
-export { FINALIZER } from './ownership';
 export {
   LEASE_NAME,
   startKubernetesBridge,

@@ -2,9 +2,7 @@
 import type { SpecChange } from '../../api';
 import type { KubernetesObject } from '../../kubernetes';
 import type { Stamps } from '../stamps';
-
-/** Field managers of the bridge: it writes finalizers, owner references and inherited power states. */
-const OURS = 'vmgroup-bridge';
+import { FIELD_MANAGER } from './field-manager';
 
 /**
  * The user whom the admission webhook has stamped, if the stamp is genuine and for this generation; otherwise the field manager that wrote last,
@@ -18,8 +16,11 @@ export function specChange(
   const { namespace = '', name, generateName, generation = 0, annotations, managedFields = [] } = metadata;
   const stamp = stamps?.read({ kind, namespace, name, generateName, generation }, annotations);
   if (stamp) return { name: stamp.user, known: true, at: stamp.at };
+  // Those of the bridge begin with its name: it writes finalizers, owner references and inherited power states.
   const [last] = managedFields
-    .filter(({ manager = '', subresource }) => !subresource && manager !== '' && !manager.startsWith(OURS))
+    .filter(
+      ({ manager = '', subresource }) => !subresource && manager !== '' && !manager.startsWith(FIELD_MANAGER),
+    )
     .map(({ manager = '', time }) => ({ manager, time, at: Date.parse(time ?? '') || 0 }))
     .sort((a, b) => b.at - a.at);
   return last && { name: last.manager, known: false, ...(last.time !== undefined && { at: last.time }) };

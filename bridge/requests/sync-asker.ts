@@ -6,7 +6,7 @@
  *     nothing once the spec was written again, and nothing in a copy of the object.
  * ASKER-2: an operator is not named for a sync that was sent already.
  */
-import type { Group } from '../../api';
+import { ASKED_FOR_ANNOTATION, type Group } from '../../api';
 import { treeOf, type ManifestIndex } from '../manifests';
 import { forceSyncToken } from '../plans';
 
@@ -20,7 +20,6 @@ export interface Asker {
 
 const BY = 'vmgroup.dev/asked-by';
 const BECAUSE = 'vmgroup.dev/asked-because';
-const REVISION = 'vmgroup.dev/asked-for-revision';
 
 /** Longest actor and reason that are recorded, in characters. */
 const LONGEST = 1000;
@@ -30,7 +29,7 @@ export function askerAnnotations(
   { actor, reason }: Asker,
   { uid = '', generation = 0 }: { uid?: string; generation?: number },
 ): Record<string, string> {
-  return { [BY]: actor, [BECAUSE]: reason, [REVISION]: `${uid}:${generation + 1}` };
+  return { [BY]: actor, [BECAUSE]: reason, [ASKED_FOR_ANNOTATION]: `${uid}:${generation + 1}` };
 }
 
 /**
@@ -52,7 +51,7 @@ export function syncAsker(index: ManifestIndex, driver: Group, told: string | un
 
 /** The operator that the annotations name, if they are about this revision (ASKER-1). */
 function askerOf({ annotations, uid, generation }: Group): Asker | undefined {
-  const { [BY]: actor = '', [BECAUSE]: reason = '', [REVISION]: written } = annotations;
+  const { [BY]: actor = '', [BECAUSE]: reason = '', [ASKED_FOR_ANNOTATION]: written } = annotations;
   if (written !== `${uid}:${generation}` || actor === '' || reason === '') return undefined;
   return { actor: actor.slice(0, LONGEST), reason: reason.slice(0, LONGEST) };
 }

@@ -29,11 +29,12 @@ export interface StampedObject {
   spec?: unknown;
 }
 
-const BY = 'vmgroup.dev/changed-by';
+/** Annotation with the name of the user. */
+export const STAMPED_USER = 'vmgroup.dev/changed-by';
 const AT = 'vmgroup.dev/changed-at';
 const SEAL = 'vmgroup.dev/changed-seal';
 /** The annotations of a stamp. */
-export const STAMP_ANNOTATIONS = [BY, AT, SEAL] as const;
+export const STAMP_ANNOTATIONS = [STAMPED_USER, AT, SEAL] as const;
 
 /** Keys that are remembered. */
 const MOST_KEYS = 4;
@@ -56,7 +57,11 @@ export class Stamps {
     const [key] = this.#keys;
     if (!key) throw new Error('there is no key to stamp objects with');
     const stamp: Stamp = { user: fitText(user, LONGEST_USER), at: new Date(now).toISOString() };
-    return { [BY]: stamp.user, [AT]: stamp.at, [SEAL]: sealOf(key, object, stamp).toString('base64url') };
+    return {
+      [STAMPED_USER]: stamp.user,
+      [AT]: stamp.at,
+      [SEAL]: sealOf(key, object, stamp).toString('base64url'),
+    };
   }
 
   /** The stamp of an object; undefined: it has none, or none that a key of this process has made for it. */

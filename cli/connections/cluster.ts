@@ -4,6 +4,9 @@ import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import type { ClusterOptions } from '../options';
 
+/** Field manager of what people write with commands. */
+export const FIELD_MANAGER = 'vmgroup-cli';
+
 /** The address that client-node falls back to if no cluster is configured. */
 const UNCONFIGURED = 'http://localhost:8080';
 

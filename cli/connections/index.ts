@@ -1,3 +1,3 @@
 /** Connections to Temporal and to the API server. */
-export { callCluster, connectCluster, listIfServed, listObjects } from './cluster';
+export { callCluster, connectCluster, FIELD_MANAGER, listIfServed, listObjects } from './cluster';
 export { connectTemporal, findTarget, isTemporalNamed, namedTarget, withTemporalClient } from './temporal';

@@ -16,6 +16,8 @@ export interface Webhook {
 
 /** Name of our webhook configurations. */
 export const WEBHOOKS = 'vmgroup';
+/** Name of the objects that are created as a dry run. */
+export const TRIAL_NAME = 'vmgroup-doctor-asks';
 
 const HOW_TO_INSTALL = 'docs/how-to/install-on-kubernetes.md shows how to install them';
 
@@ -72,7 +74,7 @@ function notInstalled(validating: unknown, mutating: unknown): Judgement {
 /** Creates a group as a dry run, so nothing is stored. The mutating webhook, served by the same server, replaces the word `now`. */
 async function tryWebhooks(api: ApiServer, namespace: string): Promise<Judgement> {
   const group = {
-    metadata: { namespace, name: 'vmgroup-doctor-asks' },
+    metadata: { namespace, name: TRIAL_NAME },
     spec: { nextForcePowerStateSyncTime: 'now' },
   };
   try {

@@ -3,7 +3,7 @@ import type { ApiServer } from '../../kubernetes';
 import { messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { watchedNamespaces, type ClusterOptions } from '../options';
-import { WEBHOOKS } from './admission';
+import { TRIAL_NAME, WEBHOOKS } from './admission';
 import type { CheckResult, Judgement } from './check-result';
 import { judgeCommandWebhooks, type Configuration } from './judge-command-webhooks';
 import { isKubernetesError } from './kubernetes-error';
@@ -60,14 +60,14 @@ async function readConfigurations(api: ApiServer): Promise<Configuration[] | und
 /** Gives a command as a dry run: nothing is stored, and the webhooks are called. */
 async function tryCommand(api: ApiServer, namespace: string): Promise<Judgement> {
   const command = {
-    metadata: { namespace, name: 'vmgroup-doctor-asks' },
-    spec: { group: 'vmgroup-doctor-asks', command: 'pause', reason: 'vmgroup doctor' },
+    metadata: { namespace, name: TRIAL_NAME },
+    spec: { group: TRIAL_NAME, command: 'pause', reason: 'vmgroup doctor' },
   };
   try {
     const { metadata } = await api.create(lazy.kubernetes().RESOURCES.operatorCommands, command, {
       dryRun: true,
     });
-    return Object.keys(metadata.annotations ?? {}).includes(STAMP)
+    return Object.keys(metadata.annotations ?? {}).includes(lazy.bridge().STAMPED_USER)
       ? { result: 'ok', message: 'their webhooks are registered, answer, and stamp who gives them' }
       : {
           result: 'problem',
@@ -80,9 +80,6 @@ async function tryCommand(api: ApiServer, namespace: string): Promise<Judgement>
     return judgeRefusal(messageOf(error), error.isForbidden);
   }
 }
-
-/** Annotation that the mutating webhook writes. */
-const STAMP = 'vmgroup.dev/changed-by';
 
 /** What the refusal of a command says of its webhooks. */
 export function judgeRefusal(message: string, forbidden: boolean): Judgement {

@@ -4,6 +4,7 @@ import { messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { watchedNamespaces } from '../options';
 import { counted } from '../output';
+import { TRIAL_NAME } from './admission';
 import type { CheckResult } from './check-result';
 import { isKubernetesError } from './kubernetes-error';
 import type { ClusterDoctorOptions } from './options';
@@ -12,8 +13,6 @@ import type { ClusterDoctorOptions } from './options';
 const MOST = 500;
 /** Most objects that a message names. */
 const MOST_NAMED = 5;
-/** Written by VM Operator's webhook when a sync is forced; ours does not. */
-const LAST_UPDATED = 'vmoperator.vmware.com.protected/last-updated-power-state-time';
 
 const HOW_TO = 'docs/how-to/companion.md';
 
@@ -84,13 +83,13 @@ function signsOn(groups: readonly KubernetesObject[]): Sign[] {
 /** Creates a group as a dry run, so nothing is stored: VM Operator's webhook marks it. */
 async function signOfWebhook(api: ApiServer, namespace: string): Promise<Sign[]> {
   const group = {
-    metadata: { namespace, name: 'vmgroup-doctor-asks' },
+    metadata: { namespace, name: TRIAL_NAME },
     spec: { nextForcePowerStateSyncTime: 'now' },
   };
   try {
     const { virtualMachineGroups } = lazy.kubernetes().RESOURCES;
     const { metadata } = await api.create(virtualMachineGroups, group, { dryRun: true });
-    return metadata.annotations && LAST_UPDATED in metadata.annotations
+    return metadata.annotations && lazy.vmOperator().LAST_UPDATED in metadata.annotations
       ? ["VM Operator's webhook for groups answers, which is installed together with it"]
       : [];
   } catch (error: unknown) {

@@ -6,7 +6,7 @@
  * IMPORT-3: no group has a power state, so a run on the manifests changes nothing until a person asks for it.
  */
 import { Document } from 'yaml';
-import { formatDuration } from '../../api';
+import { formatDuration, LOCATOR_ANNOTATION, PLATFORM_ANNOTATION, POLICY_ANNOTATION } from '../../api';
 import { oneLine } from '../../api/text';
 import type { ExistingInventory, ExistingMember, ExistingOrder, ExistingVm } from '../../platforms';
 import { Names } from './names';
@@ -116,7 +116,7 @@ class Import {
       if (kept.length > 0) tiers.push({ members: kept, gate, delay });
     }
     const policy = policyOf(order, tiers);
-    const annotations = policy && { annotations: { 'vmgroup.dev/policy': name } };
+    const annotations = policy && { annotations: { [POLICY_ANNOTATION]: name } };
     const group = new Document({
       apiVersion: GROUPS,
       kind: 'VirtualMachineGroup',
@@ -172,8 +172,8 @@ class Import {
         name,
         namespace,
         annotations: {
-          'vmgroup.dev/platform': this.#target.platform,
-          ...(vm.locator !== undefined && { 'vmgroup.dev/platform-vm': vm.locator }),
+          [PLATFORM_ANNOTATION]: this.#target.platform,
+          ...(vm.locator !== undefined && { [LOCATOR_ANNOTATION]: vm.locator }),
         },
       },
       spec: { groupName: group, ...(powerOffMode !== undefined && { powerOffMode }) },

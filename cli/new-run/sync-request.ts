@@ -1,14 +1,11 @@
 /** Requests for runs by `spec.nextForcePowerStateSyncTime` of groups on a cluster. */
-import { COMPANION, type ObjectName } from '../../api';
+import { ASKED_FOR_ANNOTATION, COMPANION, type ObjectName } from '../../api';
 import type { ApiServer, KubernetesObject } from '../../kubernetes';
-import { callCluster, connectCluster } from '../connections';
+import { callCluster, connectCluster, FIELD_MANAGER } from '../connections';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import { clusterFlags, type SourceOptions } from '../options';
 import { groupSpec, isCompanionGroup, readGroupTree, type GroupTree } from './group-tree';
-
-/** Field manager of what people write with these commands. */
-const FIELD_MANAGER = 'vmgroup-cli';
 
 /** Who asks for a run and why, and of which cluster. */
 export interface RunRequester extends SourceOptions {
@@ -82,7 +79,7 @@ async function forceSync(api: ApiServer, object: KubernetesObject, requester: Ru
     const token = new Date().toISOString();
     const annotations = {
       ...lazy.bridge().askerAnnotations(requester, object.metadata),
-      'vmgroup.dev/asked-for-revision': token,
+      [ASKED_FOR_ANNOTATION]: token,
       [COMPANION.sync]: token,
     };
     await patchGroup(api, { namespace, name }, { metadata: { annotations } });

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObjectName, OperatorCommandName, OperatorCommandSpec } from '../../api';
 import type { ApiServer, KubernetesObject } from '../../kubernetes';
-import { callCluster, connectCluster, isTemporalNamed } from '../connections';
+import { callCluster, connectCluster, FIELD_MANAGER, isTemporalNamed } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { clusterFlags } from '../options';
@@ -49,7 +49,7 @@ async function create(
   const { KubernetesError } = lazy.kubernetes();
   try {
     return await api.create(resource, { metadata, spec } as unknown as KubernetesObject, {
-      fieldManager: 'vmgroup-cli',
+      fieldManager: FIELD_MANAGER,
     });
   } catch (error: unknown) {
     // The webhook says more than that this user may not create the object.

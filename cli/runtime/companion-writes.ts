@@ -4,6 +4,7 @@
  * COMPANION-4: of a VM the power state with its modes and the record of the operation, of a group the annotation with our report, and nothing else:
  *     no status, no owner reference, no finalizer, and no annotation of VM Operator's. Of operator commands, which are ours, the answer.
  */
+import { COMPANION_STATUS } from '../../api';
 import type { WriteRule } from '../../kubernetes';
 import * as lazy from '../lazy';
 
@@ -19,13 +20,13 @@ export function companionWrites(): WriteRule[] {
         ['spec', 'powerState'],
         ['spec', 'powerOffMode'],
         ['spec', 'suspendMode'],
-        ['metadata', 'annotations', 'vmgroup.dev/operation'],
+        ['metadata', 'annotations', lazy.vmOperator().OPERATION_ANNOTATION],
       ],
     },
     {
       resource: virtualMachineGroups,
       verbs: ['merge'],
-      fields: [['metadata', 'annotations', 'vmgroup.dev/status']],
+      fields: [['metadata', 'annotations', COMPANION_STATUS]],
     },
     { resource: operatorCommands, subresource: 'status', verbs: ['apply'] },
     { resource: operatorCommands, verbs: ['delete'] },

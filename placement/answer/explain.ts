@@ -4,6 +4,7 @@
  * EXPLAIN-1: the rules that are named are without solution by themselves (with the VMs' requests where room is missing).
  * EXPLAIN-2: where `minimal` is set, each of them was left out once, and a solution of the others was found.
  */
+import { ZONE_LABEL } from '../../api';
 import { Assignment, Budget, improve, Random, search, type Verdict } from '../search';
 import { Balance, layOut, type Model, readProblem, type Rule } from '../model';
 import type { Conflict, ConflictRule, MissingRoom, PlacementProblem, VmRef } from '../problem';
@@ -16,8 +17,8 @@ const PATIENCE = 2_000;
 const ROOM_STEPS_A_VM = 2_000;
 const ROOM_STEPS = 100_000;
 
-/** Label that pins a VM to a zone. */
-const ZONE_LABEL = 'metadata.labels["topology.kubernetes.io/zone"]';
+/** Where a VM is pinned to a zone. */
+const PIN_PATH = `metadata.labels["${ZONE_LABEL}"]`;
 
 /** Explains a problem that is proven to be without solution. */
 export function explain(model: Model, budget: Budget): Conflict {
@@ -132,7 +133,7 @@ function smallestFailing<T>(sets: T[], fails: (sets: T[]) => boolean): T[] {
 
 function named(model: Model, rule: Rule): ConflictRule {
   const vm = refOf(model, rule.entity);
-  if ('pin' in rule) return { vm, type: 'Pin', path: ZONE_LABEL };
+  if ('pin' in rule) return { vm, type: 'Pin', path: PIN_PATH };
   const { effect, path } = rule.term.term;
   return { vm, type: effect, path };
 }

@@ -1,4 +1,5 @@
 /** VirtualMachines and VirtualMachineInstances of kubevirt.io/v1: the fields that are read. */
+import { ZONE_LABEL } from '../../api';
 import { withoutLastApplied, type KubernetesObject, type ObjectCondition } from '../../kubernetes';
 
 /** What keeps a VM running, or not. */
@@ -99,7 +100,7 @@ export function trimInstance(object: KubernetesObject): KubevirtInstance {
 export function trimNode({ metadata, status }: KubernetesObject): KubevirtNode {
   const { conditions } = mapping<{ conditions?: unknown }>(status);
   const ready = list<ObjectCondition>(conditions).find(({ type }) => type === 'Ready');
-  const zone = metadata.labels?.['topology.kubernetes.io/zone'];
+  const zone = metadata.labels?.[ZONE_LABEL];
   return { ready: ready?.status === 'True', ...(zone !== undefined && { zone }) };
 }
 

@@ -8,7 +8,7 @@
  * KUBEVIRT-4: the strategy of a VM that is halted is kept on the VM, and written again when it is powered on. `Manual` is never changed.
  */
 import type { PowerState } from '../../api';
-import { OPERATION, operationText, recordOf, verdictOn, type Verdict } from '../on-kubernetes';
+import { OPERATION_ANNOTATION, operationText, recordOf, verdictOn, type Verdict } from '../on-kubernetes';
 import { PlatformError, type PowerRequest } from '../platform';
 import { courseOf, hasStartRequest, hasStopRequest, isLeaving, type Course } from './course';
 import { isFinal, type KubevirtInstance, type KubevirtMachine } from './objects';
@@ -72,7 +72,7 @@ function patchOf(
     metadata: {
       resourceVersion,
       annotations: {
-        [OPERATION]: operationText(uid, { ...record, ...details }),
+        [OPERATION_ANNOTATION]: operationText(uid, { ...record, ...details }),
         ...(isHalting && { [KEPT_STRATEGY]: keptText(uid, strategy) }),
         ...(record.powerState === 'PoweredOn' && { [KEPT_STRATEGY]: null }),
       },

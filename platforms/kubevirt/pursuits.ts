@@ -3,7 +3,13 @@
  * present versions; a refusal because something else is going on is followed by another look.
  */
 import { KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
-import { OPERATION, operationText, platformError, resourceName, type NewestObjects } from '../on-kubernetes';
+import {
+  OPERATION_ANNOTATION,
+  operationText,
+  platformError,
+  resourceName,
+  type NewestObjects,
+} from '../on-kubernetes';
 import { PlatformError, type FailureClass } from '../platform';
 import type { Instances } from './instances';
 import { mustBeNoted, nextCall, type KubevirtCall } from './next-call';
@@ -155,7 +161,7 @@ export class Pursuits {
         const { resourceVersion } = version?.metadata ?? {};
         return {
           type: 'Patch',
-          patch: { metadata: { resourceVersion, annotations: { [OPERATION]: text } } },
+          patch: { metadata: { resourceVersion, annotations: { [OPERATION_ANNOTATION]: text } } },
           result: () => undefined,
         };
       },

@@ -1,12 +1,17 @@
 /** What we record on a VM of KubeVirt: the last operation, and the run strategy that it had before it was halted. */
 import type { KubernetesObject } from '../../kubernetes';
-import { ownAnnotation, OPERATION, recordedOperation, type RecordedOperation } from '../on-kubernetes';
+import {
+  ownAnnotation,
+  OPERATION_ANNOTATION,
+  recordedOperation,
+  type RecordedOperation,
+} from '../on-kubernetes';
 import type { RunStrategy } from './objects';
 
 /** The run strategy that the VM had when an operation halted it; JSON. Absent: `Always`. */
 export const KEPT_STRATEGY = 'vmgroup.dev/run-strategy';
 
-/** What {@link OPERATION} says of an operation on a VM of KubeVirt. */
+/** What {@link OPERATION_ANNOTATION} says of an operation on a VM of KubeVirt. */
 export interface KubevirtOperation extends RecordedOperation {
   /** Uid of the instance that is to be stopped or paused. */
   vmi?: string;
@@ -18,11 +23,11 @@ export interface KubevirtOperation extends RecordedOperation {
   asked?: true;
 }
 
-/** Reads {@link OPERATION}; undefined if it is none that a worker wrote for this VM. */
+/** Reads {@link OPERATION_ANNOTATION}; undefined if it is none that a worker wrote for this VM. */
 export function recordedOperationOf(vm: KubernetesObject): KubevirtOperation | undefined {
   const recorded = recordedOperation(vm);
   if (!recorded) return undefined;
-  const { vmi, grace, byStop, asked } = ownAnnotation(vm, OPERATION) ?? {};
+  const { vmi, grace, byStop, asked } = ownAnnotation(vm, OPERATION_ANNOTATION) ?? {};
   return {
     ...recorded,
     ...(typeof vmi === 'string' && { vmi }),

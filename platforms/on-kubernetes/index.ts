@@ -13,7 +13,7 @@ export {
 } from './newest-objects';
 export {
   isPowerState,
-  OPERATION,
+  OPERATION_ANNOTATION,
   operationText,
   ownAnnotation,
   recordedOperation,

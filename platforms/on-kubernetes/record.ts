@@ -4,9 +4,9 @@ import { isSequence } from '../../contract';
 import type { KubernetesObject } from '../../kubernetes';
 
 /** The last power operation that was accepted for the VM; JSON. */
-export const OPERATION = 'vmgroup.dev/operation';
+export const OPERATION_ANNOTATION = 'vmgroup.dev/operation';
 
-/** What {@link OPERATION} says. Times are milliseconds since the epoch, by the clock of the process that wrote it. */
+/** What {@link OPERATION_ANNOTATION} says. Times are milliseconds since the epoch, by the clock of the process that wrote it. */
 export interface RecordedOperation {
   id: string;
   sequence: number;
@@ -24,11 +24,11 @@ export interface RecordedOperation {
 }
 
 /**
- * Reads {@link OPERATION}; undefined if there is none, or it is not this VM's (annotations travel with copies of a manifest), or it is not
+ * Reads {@link OPERATION_ANNOTATION}; undefined if there is none, or it is not this VM's (annotations travel with copies of a manifest), or it is not
  * one that a worker has written: a forged sequence must not outrank every operation to come.
  */
 export function recordedOperation(vm: KubernetesObject): RecordedOperation | undefined {
-  const written = ownAnnotation(vm, OPERATION);
+  const written = ownAnnotation(vm, OPERATION_ANNOTATION);
   const { id, sequence, powerState, caller, at, since, turnedRound, earlier } = written ?? {};
   if (!isShort(id) || !isSequence(sequence) || !isPowerState(powerState)) return undefined;
   if (caller !== undefined && !isShort(caller)) return undefined;
@@ -45,7 +45,7 @@ export function recordedOperation(vm: KubernetesObject): RecordedOperation | und
   };
 }
 
-/** The text of {@link OPERATION}. */
+/** The text of {@link OPERATION_ANNOTATION}. */
 export function operationText(uid: string | undefined, operation: RecordedOperation): string {
   const { at, since, turnedRound, earlier, ...rest } = operation;
   return JSON.stringify({

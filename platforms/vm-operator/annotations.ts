@@ -8,6 +8,8 @@ import { ownAnnotation } from '../on-kubernetes';
 export const PLACEMENT = 'vmgroup.dev/placement';
 /** Earliest time at which VM Operator applies the power state; written by its own group controller. */
 export const APPLY_TIME = 'vmoperator.vmware.com.protected/apply-power-state-time';
+/** When the power state of a group was last set, or a sync forced; written by VM Operator's webhook, not by ours. */
+export const LAST_UPDATED = 'vmoperator.vmware.com.protected/last-updated-power-state-time';
 /** VM Operator leaves a VM with this annotation or label alone. */
 const PAUSED = 'vmoperator.vmware.com/paused';
 /** Each annotation with this prefix, one a component, holds the power-on back. */

@@ -1,5 +1,5 @@
 /** The problem that VMs of one namespace make for the solver. Pure. */
-import { readResource, type Placement } from '../../api';
+import { readResource, ZONE_LABEL, type Placement } from '../../api';
 import type { PlacementRequest } from '../../contract';
 import type { VirtualMachineObject } from '../../kubernetes';
 import {
@@ -13,9 +13,6 @@ import {
 import { recordedPlacement } from './annotations';
 import { exists, placementOf } from './observe';
 import type { Room } from './zone-room';
-
-/** Label that pins a VM to a zone. */
-const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
 /** A VM that is to be placed. */
 export interface Candidate {

@@ -7,7 +7,7 @@
 import type { PowerMode, PowerState } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
 import {
-  OPERATION,
+  OPERATION_ANNOTATION,
   operationText,
   recordOf,
   verdictOn,
@@ -55,7 +55,7 @@ function patchOf(
     metadata: {
       resourceVersion: vm.metadata.resourceVersion,
       annotations: {
-        [OPERATION]: operationText(vm.metadata.uid, next),
+        [OPERATION_ANNOTATION]: operationText(vm.metadata.uid, next),
         // Where its group controller acts, the webhook of VM Operator removes it.
         ...(!companion && { [APPLY_TIME]: null }),
       },

@@ -7,7 +7,7 @@
  * STANDIN-9: with `spec.powerState` unset it writes no power state.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseDuration, readResource } from '../../api';
+import { GROUP_FINALIZER, parseDuration, readResource } from '../../api';
 import {
   isBeingDeleted,
   KubernetesError,
@@ -27,7 +27,7 @@ import { isFalse, isTrue, type WantedCondition } from '../vm-controller/status';
 import { findPlaces } from './drs';
 import { assessMembers, MEMBER, withoutTime } from './members';
 import { duePush, webhookPatch } from './power-push';
-import { GROUP_FINALIZER, holds, isSameMember, readGroup, type ReadGroup, type WantedEntry } from './shape';
+import { holds, isSameMember, readGroup, type ReadGroup, type WantedEntry } from './shape';
 import { GroupWriter } from './group-writer';
 import { placingTree, withPlaces } from './tree';
 

@@ -1,6 +1,6 @@
 /** When VM Operator's group controller writes the power state of a group to its members, and with which times. Pure. */
-import { APPLY_TIME } from '../../platforms/vm-operator';
-import { isSameMember, LAST_UPDATED, type Listed, type ReadGroup } from './shape';
+import { APPLY_TIME, LAST_UPDATED } from '../../platforms/vm-operator';
+import { isSameMember, type Listed, type ReadGroup } from './shape';
 
 /** A push of a group's power state to its members. */
 export interface Push {

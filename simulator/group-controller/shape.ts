@@ -3,11 +3,6 @@ import type { MemberKind, Placement, PowerState } from '../../api';
 import type { KubernetesObject, ObjectCondition } from '../../kubernetes';
 import type { WantedCondition } from '../vm-controller/status';
 
-/** Finalizer that the controller puts on each group. */
-export const GROUP_FINALIZER = 'vmoperator.vmware.com/virtualmachinegroup';
-/** Annotation of a group: when its power state was last set, or a sync forced. Written by the webhook. */
-export const LAST_UPDATED = 'vmoperator.vmware.com.protected/last-updated-power-state-time';
-
 /** A member that a group lists. */
 export interface Listed {
   kind: MemberKind;

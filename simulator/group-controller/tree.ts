@@ -1,6 +1,6 @@
 /** The VMs that VM Operator's group controller places together: those of a topmost group and of all groups below it. Pure. */
+import { ZONE_LABEL } from '../../api';
 import type { KubernetesObject, VirtualMachineObject } from '../../kubernetes';
-import { ZONE_LABEL } from '../vm-controller/facts';
 import { isTrue } from '../vm-controller/status';
 import { MEMBER, needsPlace, withCondition, withoutTime, type Neighbourhood } from './members';
 import { holds, isSameMember, type Listed, type ReadGroup, type WantedEntry } from './shape';

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { own } from '../../api';
 import { KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
 import { trimInstance, trimMachine, type KubevirtMachine } from '../../platforms/kubevirt';
+import { SIMULATOR_FIELD_MANAGER } from '../vm-controller';
 import type { KubevirtController } from './controller';
 import { hasFault } from './facts';
 import { answerAction, type SubresourceAction } from './subresources';
@@ -56,7 +57,7 @@ async function register(api: ApiServer, port: number): Promise<void> {
     ...{ group: 'apiregistration.k8s.io', version: 'v1', plural: 'apiservices', kind: 'APIService' },
     namespaced: false,
   };
-  const options = { fieldManager: 'vmgroup-simulator' };
+  const options = { fieldManager: SIMULATOR_FIELD_MANAGER };
   await api.apply(
     service,
     {

@@ -1,6 +1,7 @@
 /** Whether the controller creates a VM: STANDIN-5. */
+import { ZONE_LABEL } from '../../api';
 import { isPaused } from '../../platforms/vm-operator';
-import { ZONE_LABEL, type PartialReaction, type VmFacts } from './facts';
+import type { PartialReaction, VmFacts } from './facts';
 import { CONDITION, isFalse, type WantedCondition } from './status';
 
 /** The reaction to a VM that the platform does not have. `link`: its own `GroupLinked`. */

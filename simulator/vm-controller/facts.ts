@@ -9,8 +9,6 @@ import type { WantedStatus } from './status';
 export const VM_FINALIZER = 'vmoperator.vmware.com/virtualmachine';
 /** Annotation that the VM gets after its first power-on. */
 export const FIRST_BOOT_DONE = 'virtualmachine.vmoperator.vmware.com/first-boot-done';
-/** Label with the zone that the VM is pinned to. */
-export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 /** Milliseconds that the guest gets to shut down or stand by, a constant of VM Operator. */
 export const GUEST_PATIENCE = 300_000;
 

@@ -11,7 +11,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { FINALIZER } from '../../bridge';
+import { GROUP_FINALIZER } from '../../api';
 import type { CheckResult } from '../../cli/doctor/check-result';
 import { checkCluster } from '../../cli/doctor/cluster';
 import type { ClusterDoctorOptions } from '../../cli/doctor/options';
@@ -97,7 +97,7 @@ test('RIGHTS-1, RIGHTS-4: a bridge with the shipped role does all of its work, a
     }, `the group to be ${powerState}`);
   }
   const group = await system.get(RESOURCES.virtualMachineGroups, 'rights', 'app');
-  expect(group?.metadata.finalizers).toEqual([FINALIZER]);
+  expect(group?.metadata.finalizers).toEqual([GROUP_FINALIZER]);
   const owner = { kind: 'VirtualMachineGroup', name: 'app', uid: group?.metadata.uid };
   const owners = async (): Promise<unknown> =>
     (await system.get(RESOURCES.virtualMachines, 'rights', 'db'))?.metadata.ownerReferences;

@@ -1,5 +1,5 @@
 /** The finalizer of groups: while it is there, a group that is being deleted stays until its run was told and its members were released. */
-import type { Group } from '../../../api';
+import { GROUP_FINALIZER, type Group } from '../../../api';
 import {
   isBeingDeleted,
   KubernetesError,
@@ -9,15 +9,12 @@ import {
 } from '../../../kubernetes';
 import { FIELD_MANAGER } from '../field-manager';
 
-/** The name of the finalizer: that of VM Operator. */
-export const FINALIZER = 'vmoperator.vmware.com/virtualmachinegroup';
-
 /** A field manager of its own: what it applies says nothing about owner references. */
 const FINALIZER_MANAGER = `${FIELD_MANAGER}-finalizer`;
 
 /** Whether an object has it. */
 export function hasFinalizer({ metadata }: KubernetesObject): boolean {
-  return metadata.finalizers?.includes(FINALIZER) === true;
+  return metadata.finalizers?.includes(GROUP_FINALIZER) === true;
 }
 
 /**
@@ -32,7 +29,7 @@ export async function addFinalizer(
   try {
     return await api.apply(
       RESOURCES.virtualMachineGroups,
-      { metadata: { namespace, name, uid, finalizers: [FINALIZER] } },
+      { metadata: { namespace, name, uid, finalizers: [GROUP_FINALIZER] } },
       { fieldManager: FINALIZER_MANAGER },
     );
   } catch (error: unknown) {
@@ -50,7 +47,7 @@ export async function addFinalizer(
  */
 export async function removeFinalizer(api: ApiServer, { metadata }: KubernetesObject): Promise<void> {
   const { namespace = '', name, resourceVersion } = metadata;
-  const finalizers = (metadata.finalizers ?? []).filter((each) => each !== FINALIZER);
+  const finalizers = (metadata.finalizers ?? []).filter((each) => each !== GROUP_FINALIZER);
   try {
     await api.merge(
       RESOURCES.virtualMachineGroups,

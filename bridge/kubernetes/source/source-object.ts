@@ -1,6 +1,7 @@
 /** One object of a cluster as the source reads it. Pure. */
 import { createHash } from 'node:crypto';
 import {
+  GROUP_FINALIZER,
   readBesideVmOperator,
   readResource,
   type ObjectFinding,
@@ -10,7 +11,6 @@ import {
 } from '../../../api';
 import type { KubernetesObject } from '../../../kubernetes';
 import type { WrittenObject } from '../objects';
-import { FINALIZER } from '../ownership';
 
 /** What was read of one object. */
 export interface SourceObject {
@@ -38,7 +38,7 @@ export function readSourceObject(
   const current = read && withWriter(withoutUnread(read, object, beside), object);
   // SOURCE-2: another object of the same name has no valid form of before.
   const inForce = before?.uid === uid ? before.inForce : undefined;
-  const hasFinalizer = finalizers.includes(FINALIZER);
+  const hasFinalizer = finalizers.includes(GROUP_FINALIZER);
   return {
     ref,
     uid,

@@ -1,5 +1,5 @@
 /** The bridge on a real API server: SOURCE-1 to SOURCE-3, STORE-1 to STORE-4, OWN-1 to OWN-4. */
-import { FINALIZER } from '../../../bridge';
+import { GROUP_FINALIZER } from '../../../api';
 import { RESOURCES } from '../../../kubernetes';
 import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../../support/cluster-system';
 import { groupManifest, groupWithVms, policyManifest, vmManifest } from '../../support/manifests';
@@ -64,7 +64,7 @@ test('VMs are powered on in order; status, owner references, finalizer and event
 
   const group = await system.get(RESOURCES.virtualMachineGroups, 'order', 'app');
   const vm = await system.get(RESOURCES.virtualMachines, 'order', 'db');
-  expect(group?.metadata.finalizers).toEqual([FINALIZER]);
+  expect(group?.metadata.finalizers).toEqual([GROUP_FINALIZER]);
   expect(vm?.metadata.ownerReferences).toEqual([
     {
       apiVersion: 'vmoperator.vmware.com/v1alpha6',
@@ -269,7 +269,7 @@ test('OWN-4: a nested group gets the power state of its parent when its turn com
   ]);
   const child = await system.get(RESOURCES.virtualMachineGroups, 'nested', 'first');
   expect(child?.metadata.ownerReferences?.map(({ name }) => name)).toEqual(['parent']);
-  expect(child?.metadata.finalizers).toEqual([FINALIZER]);
+  expect(child?.metadata.finalizers).toEqual([GROUP_FINALIZER]);
 
   for (let time = 0; time < 6; time += 1) {
     await system.kubectl([

@@ -1,6 +1,6 @@
 /** What ownership writes to objects of a real API server, and in which order: OWN-2 and OWN-5. */
-import type { Group } from '../../../api';
-import { FINALIZER, resolveTiers, type ResolvedTier } from '../../../bridge';
+import { GROUP_FINALIZER, type Group } from '../../../api';
+import { resolveTiers, type ResolvedTier } from '../../../bridge';
 import { clusterObjects, type ClusterObjects } from '../../../bridge/kubernetes/objects';
 import { kubernetesOwnership, OwnedObjects } from '../../../bridge/kubernetes/ownership';
 import { kubernetesSource, type KubernetesSource } from '../../../bridge/kubernetes/source';
@@ -94,7 +94,7 @@ function observed(log: string[], before: (object: KubernetesObject) => Promise<u
 const shape = (namespace: string) =>
   groupWithVms({ namespace, name: 'app', powerState: 'PoweredOn', tiers: [{ members: names }] });
 
-const isFinalizer = ({ metadata }: KubernetesObject): boolean => metadata.finalizers?.[0] === FINALIZER;
+const isFinalizer = ({ metadata }: KubernetesObject): boolean => metadata.finalizers?.[0] === GROUP_FINALIZER;
 
 async function owners(namespace: string): Promise<number> {
   const { items } = await api.list(RESOURCES.virtualMachines, { namespace });

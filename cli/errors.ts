@@ -1,5 +1,7 @@
 /** Errors of commands, and exit codes. */
 
+import { onSameTarget } from './options';
+
 /** Exit codes of every command. */
 export const EXIT = {
   ok: 0,
@@ -36,10 +38,11 @@ export function messageOf(error: unknown): string {
   return cause === '' || error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }
 
-/** The lines that are printed to standard error for an error. */
-export function explain(error: unknown): string {
+/** The lines that are printed to standard error for an error. Commands in them reach the groups of `argv`. */
+export function explain(error: unknown, argv: readonly string[] = []): string {
   const lines = [`error: ${messageOf(error)}`];
-  if (error instanceof CliError) lines.push(...error.nextSteps.map((step) => `  → ${step}`));
+  if (error instanceof CliError)
+    lines.push(...error.nextSteps.map((step) => `  → ${onSameTarget(step, argv)}`));
   else if (process.env['VMGROUP_DEBUG'] && error instanceof Error) lines.push(error.stack ?? '');
   return lines.join('\n') + '\n';
 }

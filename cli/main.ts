@@ -14,7 +14,7 @@ async function main(): Promise<void> {
     await buildProgram().parseAsync(process.argv);
   } catch (error: unknown) {
     process.exitCode = exitCodeOf(error);
-    if (!(error instanceof CommanderError)) process.stderr.write(explain(error));
+    if (!(error instanceof CommanderError)) process.stderr.write(explain(error, process.argv.slice(2)));
   }
 }
 

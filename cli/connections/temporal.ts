@@ -66,7 +66,7 @@ export async function connectTemporal(target: TemporalTarget): Promise<TemporalC
     throw new CliError(messageOf(error), [
       'start a server with everything else: vmgroup up PATH',
       'or name a running one: --temporal HOST:PORT (or TEMPORAL_ADDRESS)',
-      'vmgroup doctor checks the set-up',
+      'check the set-up: vmgroup doctor',
     ]);
   }
 }

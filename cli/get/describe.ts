@@ -28,7 +28,8 @@ export async function describeGroup(name: ObjectName, options: ViewOptions): Pro
 function groupText(view: GroupView, now: number, past: readonly PastRun[] | undefined): string {
   const { run, status } = view;
   const width = process.stdout.columns || 100;
-  const drawing = { now, paint: paintFor(process.stdout), width, ...(past && { past }) };
+  const argv = process.argv.slice(2);
+  const drawing = { now, paint: paintFor(process.stdout), width, argv, ...(past && { past }) };
   const sections = [
     groupLines(view, drawing).join('\n') + '\n',
     summary(view),

@@ -4,7 +4,7 @@ import { estimate, type HealthFinding } from '../../insight';
 import type { Paint } from '../output';
 import { runEstimateText } from './estimate-text';
 import { healthLines, healthOf } from './health-lines';
-import { cut, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
+import { commandLines, cut, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
 import { tierLines } from './tier-lines';
 import { groupName, needsNewRun, runTime } from './view';
 
@@ -76,7 +76,10 @@ function restingLines(view: GroupView, drawing: Drawing): string[] {
       ? []
       : wrapped(view.message, width, '    ').map((text) => paint.dim(text));
   const next = needsNewRun(view.phase)
-    ? [paint.warn(`    → vmgroup retry ${groupName(view)} --reason TEXT   asks for another run`)]
+    ? [
+        paint.dim('    to ask for another run:'),
+        ...commandLines(`vmgroup retry ${groupName(view)} --reason TEXT`, '    ', drawing),
+      ]
     : [];
   return [...message, ...rows.slice(0, MOST_MEMBERS).flat(), ...moreLine(rows.length, paint), ...next];
 }

@@ -1,7 +1,7 @@
 /** What Temporal knows of an open run that the run itself cannot report. Pure. */
 import type { GroupView } from '../../bridge';
 import { healthFindings, type HealthFinding } from '../../insight';
-import { wrapped, type Drawing } from './lines';
+import { commandLines, wrapped, type Drawing } from './lines';
 
 /** The health problems of the group's open run. */
 export function healthOf({ metadata, run }: GroupView): HealthFinding[] {
@@ -10,14 +10,10 @@ export function healthOf({ metadata, run }: GroupView): HealthFinding[] {
 }
 
 /** The lines of a health problem, with the commands that help. */
-export function healthLines(
-  { message, cure }: HealthFinding,
-  indent: string,
-  { paint, width = 80 }: Drawing,
-): string[] {
-  const lines = (text: string): string[] => wrapped(text, width, indent);
+export function healthLines({ message, cure }: HealthFinding, indent: string, drawing: Drawing): string[] {
+  const { paint, width = 80 } = drawing;
   return [
-    ...lines(`✖ ${message}`).map((text) => paint.bad(text)),
-    ...cure.flatMap((command) => lines(`→ ${command}`)).map((text) => paint.warn(text)),
+    ...wrapped(`✖ ${message}`, width, indent).map((text) => paint.bad(text)),
+    ...cure.flatMap((command) => commandLines(command, indent, drawing)),
   ];
 }

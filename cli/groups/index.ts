@@ -2,7 +2,7 @@
 export { noSuchGroup } from './cluster-views';
 export { Estimates } from './estimates';
 export { groupLines } from './group-lines';
-export { wrapped, type Detail, type Drawing } from './lines';
+export { commandLines, wrapped, type Detail, type Drawing } from './lines';
 export { PastRuns, readPast, type PastOptions } from './past-runs';
 export { storedGroup, type StoredGroup } from './stored-group';
 export { groupName, needsNewRun, runTime } from './view';

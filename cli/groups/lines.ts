@@ -1,5 +1,6 @@
 /** Lines that fit the width of a terminal. Pure. */
 import type { PastRun } from '../../insight';
+import { onSameTarget } from '../options';
 import type { Paint } from '../output';
 
 /** How groups are drawn. */
@@ -13,6 +14,8 @@ export interface Drawing {
   width?: number;
   /** The past of the group's open run; absent: it was not read. */
   past?: readonly PastRun[];
+  /** The command line that draws: suggested commands reach the same groups. */
+  argv?: readonly string[];
   /** Drawn below its parent, which need not be named. */
   nested?: boolean;
 }
@@ -40,6 +43,44 @@ export function wrapped(text: string, width: number, indent = MEMBER_INDENT): st
     else lines.push(word);
   }
   return lines.map((line) => indent + line);
+}
+
+/** Columns before the text of a suggested command: an arrow, or the indentation of a line that continues it. */
+const ARROW = '→ ';
+const CONTINUED = '    ';
+
+/**
+ * A suggested command, ready to paste: nothing follows it, and where it is too long for the terminal a backslash
+ * continues it on the next line.
+ */
+export function commandLines(
+  command: string,
+  indent: string,
+  { paint, width = 80, argv = [] }: Drawing,
+): string[] {
+  const text = onSameTarget(command, argv);
+  const room = Math.max(LEAST_WIDTH, width - indent.length - CONTINUED.length);
+  const lines: string[] = [];
+  for (const part of text.length < room ? [text] : commandParts(text)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + part.length + ' '.length + ' \\'.length < room)
+      lines[lines.length - 1] = `${last} ${part}`;
+    else lines.push(part);
+  }
+  return lines.map((line, at) =>
+    paint.warn(`${indent}${at === 0 ? ARROW : CONTINUED}${line}${at < lines.length - 1 ? ' \\' : ''}`),
+  );
+}
+
+/** The words of a command, quoted ones whole, and each option together with its value. */
+function commandParts(command: string): string[] {
+  const words = command.match(/(?:[^\s"'\\]|\\.|"[^"]*"|'[^']*')+/g) ?? [];
+  return words.reduce<string[]>((parts, word) => {
+    const last = parts.at(-1) ?? '';
+    return /^-\S+$/.test(last) && !word.startsWith('-')
+      ? [...parts.slice(0, -1), `${last} ${word}`]
+      : [...parts, word];
+  }, []);
 }
 
 /** A line of at most `width` columns: one that the terminal wraps makes the picture hard to read. */

@@ -12,7 +12,7 @@ import {
 import { elapsed, type Paint } from '../output';
 import { tierEstimateText } from './estimate-text';
 import { healthLines } from './health-lines';
-import { cut, MEMBER_INDENT, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
+import { commandLines, cut, MEMBER_INDENT, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
 import { groupName } from './view';
 
 /** Width of a bar, in characters. */
@@ -97,7 +97,7 @@ function memberLines(view: GroupView, member: MemberProgress, nameWidth: number,
       return [
         paint.bad(line('parked')),
         ...wrapped(parkedText(member), width).map((text) => paint.bad(text)),
-        ...wrapped(wayOut(view, member), width).map((text) => paint.warn(text)),
+        ...wayOut(view, member, drawing),
       ];
     case 'InProgress':
       return [paint.info(line(waitText(member, now))), ...troubleLines(view, member, drawing)];
@@ -131,7 +131,11 @@ function nextTry({ nextRetryAt }: MemberProgress, now: number): string {
   return nextRetryAt !== undefined && nextRetryAt > now ? `; next try in ${elapsed(nextRetryAt - now)}` : '';
 }
 
-/** The commands by which the run of a parked member continues. */
-function wayOut(view: GroupView, { member }: MemberProgress): string {
-  return `→ ${memberCommands(groupName(view), member)[0]}   (or skip, mark-ready)`;
+/** The command by which the run of a parked member continues, and the names of the others. */
+function wayOut(view: GroupView, { member }: MemberProgress, drawing: Drawing): string[] {
+  const [retry = ''] = memberCommands(groupName(view), member);
+  return [
+    ...commandLines(retry, MEMBER_INDENT, drawing),
+    drawing.paint.dim(`${MEMBER_INDENT}  or, in the same way: skip, mark-ready`),
+  ];
 }

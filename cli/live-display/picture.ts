@@ -25,6 +25,7 @@ export function picture(
   footer: string[],
   { columns, rows }: Size,
   paint: Paint,
+  argv: readonly string[] = [],
 ): string[] {
   const now = Date.now();
   const room = rows - footer.length - FREE_LINES;
@@ -35,7 +36,7 @@ export function picture(
       const indent = '  '.repeat(depth);
       const width = columns - indent.length;
       const past = pasts.get(view);
-      const drawing = { now, paint, detail, width, nested: depth > 0, ...(past && { past }) };
+      const drawing = { now, paint, detail, width, argv, nested: depth > 0, ...(past && { past }) };
       const lines = groupLines(view, drawing);
       return [...lines.map((line) => indent + line), ...(detail === 'full' ? [''] : [])];
     });

@@ -56,7 +56,8 @@ export class RedrawnPicture implements Display {
 
   #draw(): void {
     const { columns, rows } = size();
-    const lines = picture([...this.#groups.values()], this.#footer, { columns, rows }, this.#paint);
+    const argv = process.argv.slice(2);
+    const lines = picture([...this.#groups.values()], this.#footer, { columns, rows }, this.#paint, argv);
     // log-update 7 leaves remains of the frame before if the number of lines on the screen changes.
     const heights = lines.map((line) => Math.ceil(stripVTControlCharacters(line).length / columns) || 1);
     const shape = `${columns} ${heights.reduce((sum, height) => sum + height, 0)}`;

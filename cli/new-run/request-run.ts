@@ -4,7 +4,7 @@ import { dataFolder, readLiveRecord } from '../data-folder';
 import { CliError } from '../errors';
 import { loadViews } from '../groups';
 import * as lazy from '../lazy';
-import { isOnCluster, type GroupOptions } from '../options';
+import { isOnCluster, onSameTarget, type GroupOptions } from '../options';
 import { requestOnCluster } from './sync-request';
 
 /** Where to ask for a run, who asks and why. */
@@ -32,5 +32,6 @@ export async function requestNewRun(group: ObjectName, options: RunRequestOption
   }
   await loadViews(group, options, 'none');
   await lazy.bridge().requestRun(folder.requests, { namespace, name, actor, reason });
-  return `asked for a new run of ${namespace}/${name}; follow it with vmgroup watch ${namespace}/${name}`;
+  const text = `asked for a new run of ${namespace}/${name}; follow it with vmgroup watch ${namespace}/${name}`;
+  return onSameTarget(text, process.argv.slice(2));
 }

@@ -95,7 +95,7 @@ async function answerTo(
     [
       `follow it: kubectl -n ${namespace} get operatorcommand ${name} -w`,
       `take it back: kubectl -n ${namespace} delete operatorcommand ${name}`,
-      'vmgroup doctor --for bridge shows whether a bridge runs',
+      'see whether a bridge runs: vmgroup doctor --for bridge',
     ],
   );
 }

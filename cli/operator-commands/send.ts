@@ -99,7 +99,9 @@ function hasClosedMeanwhile(error: Error): boolean {
 }
 
 function noOpenRun(verb: OperatorVerb, { namespace, name }: ObjectName): CliError {
-  return new CliError(`${namespace}/${name} has no open run, so there is nothing to ${verb}`, [
+  const [command = verb] =
+    Object.entries(lazy.contract().COMMAND_VERBS).find(([, each]) => each === verb) ?? [];
+  return new CliError(`${namespace}/${name} has no open run, so there is nothing to ${command}`, [
     `list its runs: vmgroup get runs ${namespace}/${name}`,
     `see its present state: vmgroup describe ${namespace}/${name}`,
   ]);
@@ -115,7 +117,7 @@ function notAccepted(error: unknown, group: ObjectName): CliError {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
     return new CliError(`the run of ${name} did not answer within ${ANSWER_TIMEOUT / 1000} s`, [
       'start a worker: vmgroup up, vmgroup worker or vmgroup serve',
-      'vmgroup doctor shows whether one polls',
+      'see whether one polls: vmgroup doctor',
     ]);
   return new CliError(messageOf(error));
 }

@@ -255,6 +255,6 @@ function didNotStart(folder: DataFolder): CliError {
   const lines = endOfLog(folder).trim().split('\n').slice(-3).join('\n  ');
   return new CliError(`the Temporal server did not start; the end of ${folder.temporalLog}:\n  ${lines}`, [
     'use other data: --data DIR, or a running server: --temporal HOST:PORT',
-    'vmgroup doctor checks the set-up',
+    'check the set-up: vmgroup doctor',
   ]);
 }

@@ -1,7 +1,7 @@
 /** Explanations as text for a terminal. Pure. */
 import type { GroupView } from '../../bridge';
 import { failureText, type Hold, type Why } from '../../insight';
-import { groupName, wrapped, type Drawing } from '../groups';
+import { commandLines, groupName, wrapped, type Drawing } from '../groups';
 import { counted, clock, elapsed } from '../output';
 
 /** What is explained. */
@@ -81,7 +81,8 @@ function causeLines(
   ];
 }
 
-function holdLines(hold: Hold, depth: number, group: string, { now, paint, width = 80 }: Drawing): string[] {
+function holdLines(hold: Hold, depth: number, group: string, drawing: Drawing): string[] {
+  const { now, paint, width = 80 } = drawing;
   const indent = '  ' + '  '.repeat(Math.min(depth, DEEPEST));
   const who = [hold.group === group ? undefined : hold.group, hold.member].filter(Boolean).join(' ');
   const text = [who, hold.text].filter(Boolean).join(' ');
@@ -93,9 +94,7 @@ function holdLines(hold: Hold, depth: number, group: string, { now, paint, width
     `${indent}${depth === 0 ? '' : '└ '}${head.trimStart()}`,
     ...rest,
     ...error.map((text) => paint.bad(text)),
-    ...hold.commands
-      .flatMap((command) => wrapped(`→ ${command}`, width, `${indent}    `))
-      .map((text) => paint.warn(text)),
+    ...hold.commands.flatMap((command) => commandLines(command, `${indent}    `, drawing)),
   ];
 }
 

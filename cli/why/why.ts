@@ -37,6 +37,7 @@ export async function why(group: ObjectName, member: string | undefined, options
           now: Date.now(),
           paint: paintFor(process.stdout),
           width: process.stdout.columns || 100,
+          argv: process.argv.slice(2),
         },
       ),
   );

@@ -74,7 +74,8 @@ test('a run: tiers with bars, members with what they wait for, and the command t
     '        Transient: host is busy; next try in 8s',
     '    ✖ web-2  parked',
     '        Permanent: no such image',
-    '        → vmgroup retry prod/shop web-2 --reason TEXT   (or skip, mark-ready)',
+    '        → vmgroup retry prod/shop web-2 --reason TEXT',
+    '          or, in the same way: skip, mark-ready',
     '  tier 3/3  ░░░░░░░░░░  0/1  delay, 12s left',
     '    · lb',
   ]);
@@ -168,7 +169,8 @@ test('without a run: members as they are', () => {
     '    ✖ web  NotSynced',
     '        skipped by kim',
     '    · lb   PoweredOff',
-    '    → vmgroup retry prod/shop --reason TEXT   asks for another run',
+    '    to ask for another run:',
+    '    → vmgroup retry prod/shop --reason TEXT',
   ]);
 });
 

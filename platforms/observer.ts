@@ -3,12 +3,18 @@
  *
  * OBSERVER-1: a watch that ends, throws or breaks is opened again, for as long as the observer is not closed.
  * OBSERVER-2: a VM that the new watch no longer lists counts as deleted.
- * OBSERVER-3: an event wakes the waiters for that VM, and no others.
  */
 import type { Capabilities } from './capabilities';
-import { PlatformError, type Platform, type VirtualMachineState, type WatchSink } from './platform';
-import { type VirtualMachineRef } from '../contract';
+import {
+  PlatformError,
+  virtualMachineKey,
+  type Platform,
+  type VirtualMachineState,
+  type WatchSink,
+} from './platform';
+import type { VirtualMachineRef } from '../contract';
 import { sleep } from './sleep';
+import { Waiters } from './waiters';
 
 /** One change, as listeners get it. */
 export type VirtualMachineEvent =
@@ -24,28 +30,17 @@ export interface ObserverOptions {
   onListenerError?: (error: unknown) => void;
 }
 
-interface Waiter {
-  uid: string;
-  changed(state: VirtualMachineState): void;
-  deleted(): void;
-}
-
 /** Milliseconds before the first try to open a broken watch again; doubles with each further one, with jitter. */
 const FIRST_PAUSE = 100;
 /** Milliseconds; short enough that a platform that comes back is seen within seconds. */
 const LONGEST_PAUSE = 5_000;
-
-/** Names a VM on its platform, whatever its uid. */
-export function virtualMachineKey(vm: { namespace: string; name: string }): string {
-  return `${vm.namespace}/${vm.name}`;
-}
 
 /** Keeps one watch of a platform open and knows the last state of each VM. Starts at once. */
 export class Observer {
   readonly #platform: Platform;
   readonly #options: ObserverOptions;
   readonly #states = new Map<string, VirtualMachineState>();
-  readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #waiters = new Waiters();
   readonly #listeners = new Set<(event: VirtualMachineEvent) => void>();
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
@@ -119,32 +114,7 @@ export class Observer {
     predicate: (state: VirtualMachineState) => boolean,
     signal: AbortSignal,
   ): Promise<VirtualMachineState> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(asError(signal.reason));
-      const key = virtualMachineKey(vm);
-      const finish = (settle: () => void): void => {
-        this.#forget(key, waiter);
-        signal.removeEventListener('abort', onAbort);
-        settle();
-      };
-      const onAbort = (): void => finish(() => reject(asError(signal.reason)));
-      const waiter: Waiter = {
-        uid: vm.uid,
-        changed: (state) => {
-          try {
-            if (predicate(state)) finish(() => resolve(state));
-          } catch (error: unknown) {
-            finish(() => reject(asError(error)));
-          }
-        },
-        deleted: () => finish(() => reject(deletedError(vm))),
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      const waiters = this.#waiters.get(key) ?? new Set();
-      this.#waiters.set(key, waiters.add(waiter));
-      const state = this.get(vm);
-      if (state) waiter.changed(state);
-    });
+    return this.#waiters.until(vm, predicate, { seen: this.get(vm), signal });
   }
 
   /** Ends the watch. Waiters stay until their own signal aborts. */
@@ -211,9 +181,7 @@ export class Observer {
     if (previous && previous.vm.uid !== state.vm.uid) this.#deleted(previous.vm);
     this.#lastEventAt = Date.now();
     this.#states.set(key, state);
-    for (const waiter of [...(this.#waiters.get(key) ?? [])]) {
-      if (waiter.uid === state.vm.uid) waiter.changed(state);
-    }
+    this.#waiters.changed(state);
     this.#tell({ type: 'changed', vm: state.vm, state });
   }
 
@@ -223,7 +191,7 @@ export class Observer {
     this.#lastEventAt = Date.now();
     if (state?.vm.uid !== vm.uid) return;
     this.#states.delete(key);
-    for (const waiter of [...(this.#waiters.get(key) ?? [])]) if (waiter.uid === vm.uid) waiter.deleted();
+    this.#waiters.deleted(vm);
     this.#tell({ type: 'deleted', vm, state });
   }
 
@@ -243,21 +211,4 @@ export class Observer {
       }
     }
   }
-
-  #forget(key: string, waiter: Waiter): void {
-    const waiters = this.#waiters.get(key);
-    waiters?.delete(waiter);
-    if (waiters?.size === 0) this.#waiters.delete(key);
-  }
-}
-
-function deletedError(vm: VirtualMachineRef): PlatformError {
-  return new PlatformError(
-    'Permanent',
-    `VM ${virtualMachineKey(vm)} was deleted on the platform while an operation waited for it; create it again or take it out of the group`,
-  );
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

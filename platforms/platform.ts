@@ -238,3 +238,8 @@ export class PlatformError extends Error {
     this.retryAfter = retryAfter === undefined ? undefined : boundedPause(retryAfter);
   }
 }
+
+/** Names a VM on its platform, whatever its uid. */
+export function virtualMachineKey(vm: { namespace: string; name: string }): string {
+  return `${vm.namespace}/${vm.name}`;
+}

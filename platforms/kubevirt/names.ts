@@ -5,8 +5,7 @@
  * the locator `path:NAMESPACE/NAME`.
  */
 import type { VirtualMachineRef } from '../../contract';
-import { virtualMachineKey } from '../observer';
-import { PlatformError } from '../platform';
+import { PlatformError, virtualMachineKey } from '../platform';
 
 /**
  * Namespace and name of the VM that a manifest means.

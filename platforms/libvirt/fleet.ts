@@ -1,8 +1,7 @@
 /** All hosts of a platform, and what operations and places do with their VMs. */
 import type { PowerState } from '../../api';
 import type { Solve } from '../../placement';
-import { virtualMachineKey } from '../observer';
-import { PlatformError, type PowerRequest } from '../platform';
+import { PlatformError, virtualMachineKey, type PowerRequest } from '../platform';
 import { nextAt, Places, writePlace, type OperationRecord, type PlaceRecord } from '../tracked';
 import type { Daemon, HostSize } from './daemon';
 import { elementOf, NAMESPACES } from './facts';

@@ -10,9 +10,9 @@ import type { PowerState } from '../../api';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import { solveInThread, type PlacementAnswer, type Solve } from '../../placement';
 import { CAPABILITIES } from '../capabilities';
-import { virtualMachineKey } from '../observer';
 import {
   PlatformError,
+  virtualMachineKey,
   type PlaceOptions,
   type Platform,
   type PowerRequest,

@@ -1,7 +1,6 @@
 /** Who is told of VMs: sinks of watches, and those that wait for one VM. */
 import type { VirtualMachineRef } from '../../contract';
-import { virtualMachineKey } from '../observer';
-import type { VirtualMachineState, WatchSink } from '../platform';
+import { virtualMachineKey, type VirtualMachineState, type WatchSink } from '../platform';
 import { Bindings, type Findable, type FoundVm } from './bindings';
 import type { Relayed } from './relay';
 

@@ -5,8 +5,7 @@
  */
 import { distance } from 'fastest-levenshtein';
 import type { VirtualMachineRef } from '../../contract';
-import { virtualMachineKey } from '../observer';
-import { PlatformError } from '../platform';
+import { PlatformError, virtualMachineKey } from '../platform';
 
 /** What VMs are found by. */
 export interface FoundVm {

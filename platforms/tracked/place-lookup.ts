@@ -1,8 +1,7 @@
 /** Which VMs have a place, and which need one. */
 import type { Placement } from '../../api';
 import type { PlacementRequest, VirtualMachineRef } from '../../contract';
-import { virtualMachineKey } from '../observer';
-import { PlatformError } from '../platform';
+import { PlatformError, virtualMachineKey } from '../platform';
 import type { Binding, FoundVm } from './bindings';
 import type { Asked } from './claims';
 import type { PlaceRecord } from './place-record';

@@ -18,8 +18,13 @@ import {
   type Solve,
   type VmPlacement,
 } from '../../placement';
-import { virtualMachineKey } from '../observer';
-import { lateCallMessage, PlatformError, type PlaceOptions, type ReleaseOptions } from '../platform';
+import {
+  lateCallMessage,
+  PlatformError,
+  virtualMachineKey,
+  type PlaceOptions,
+  type ReleaseOptions,
+} from '../platform';
 import type { FoundVm } from './bindings';
 import { claimsOf, type Asked, type Claim } from './claims';
 import { isLate, isReleasedBy, type PlaceRecord } from './place-record';

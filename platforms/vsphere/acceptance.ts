@@ -4,8 +4,7 @@
  * PLATFORM-1, PLATFORM-2: every accepted operation is recorded on the VM before its power is touched, see recorder.ts. The record holds for every
  *     process and outlives each.
  */
-import { virtualMachineKey } from '../observer';
-import { PlatformError, type PowerRequest, type VirtualMachineState } from '../platform';
+import { PlatformError, virtualMachineKey, type PowerRequest, type VirtualMachineState } from '../platform';
 import { earlierIds, names, Turns, writeRecord } from '../tracked';
 import type { VmFacts } from './facts';
 import { platformError } from './faults';

@@ -1,7 +1,6 @@
 /** A VM that the server does not have any more under the id that the stream last said. */
 import type { VirtualMachineRef } from '../../contract';
-import { virtualMachineKey } from '../observer';
-import { PlatformError } from '../platform';
+import { PlatformError, virtualMachineKey } from '../platform';
 import type { Observations } from './observations';
 
 /** Milliseconds in which the stream tells that a VM is gone. */

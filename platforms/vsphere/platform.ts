@@ -8,16 +8,16 @@
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import { solveInThread, type PlacementAnswer, type Solve } from '../../placement';
 import { capabilitiesOf, type Capabilities } from '../capabilities';
-import { virtualMachineKey } from '../observer';
-import type {
-  Answer,
-  GuestReport,
-  PlaceOptions,
-  Platform,
-  PowerRequest,
-  ReleaseOptions,
-  VirtualMachineState,
-  WatchSink,
+import {
+  virtualMachineKey,
+  type Answer,
+  type GuestReport,
+  type PlaceOptions,
+  type Platform,
+  type PowerRequest,
+  type ReleaseOptions,
+  type VirtualMachineState,
+  type WatchSink,
 } from '../platform';
 import { relay } from '../tracked';
 import { Acceptance, writeAgain } from './acceptance';

@@ -1,7 +1,6 @@
 /** Reading single VMs, now, beside what the stream shows. */
 import type { VirtualMachineRef } from '../../contract';
-import { virtualMachineKey } from '../observer';
-import type { VirtualMachineState } from '../platform';
+import { virtualMachineKey, type VirtualMachineState } from '../platform';
 import { untilOpen } from '../tracked';
 import type { VmFacts } from './facts';
 import { platformError } from './faults';

@@ -1,7 +1,12 @@
 /** What the platform answers where it does nothing. Pure. */
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
-import { virtualMachineKey } from '../observer';
-import { PlatformError, type Answer, type PowerRequest, type VirtualMachineState } from '../platform';
+import {
+  PlatformError,
+  virtualMachineKey,
+  type Answer,
+  type PowerRequest,
+  type VirtualMachineState,
+} from '../platform';
 import type { Binding, Bindings } from '../tracked';
 import type { VmFacts } from './facts';
 import type { Inventory } from './inventory';

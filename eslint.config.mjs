@@ -185,7 +185,20 @@ export default tseslint.config(
     plugins: { vmgroup: { rules: { 'unchecked-lookup': uncheckedLookup } } },
     rules: { 'vmgroup/unchecked-lookup': 'error' },
   },
-  { files: ['bench/**/*.ts', 'cli/**/*.ts'], rules: { 'no-console': 'off' } },
+  { files: ['bench/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['cli/**/*.ts'],
+    ignores: ['cli/output/terminal.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "MemberExpression[property.name='write'][object.property.name=/^std(out|err)$/]",
+          message: 'Print with cli/output/terminal.ts: what others wrote must not steer the terminal.',
+        },
+      ],
+    },
+  },
   {
     // The front door of a command loads its action when the command runs.
     files: ['cli/*/index.ts'],

@@ -18,9 +18,12 @@ export function listed(names: readonly string[], most: number, lastWord?: 'and' 
   return `${names.slice(0, -1).join(', ')} ${lastWord} ${names.at(-1)}`;
 }
 
-/** The text on one line: control characters, which a terminal would obey, and line ends become spaces. */
+/** What steers a terminal, or the order in which it shows a line: control characters, line ends, and marks of writing direction. */
+export const STEERING = /[\p{Control}\u2028\u2029\p{Bidi_Control}]/gu;
+
+/** The text on one line: what would steer a terminal becomes spaces. */
 export function oneLine(text: string): string {
-  return text.replace(/[\p{Control}\u2028\u2029]/gu, ' ');
+  return text.replace(STEERING, ' ');
 }
 
 /** `namespace/name`, as people read it. */

@@ -1,5 +1,5 @@
 /** Errors of commands, and exit codes. */
-
+import { oneLine } from '../api/text';
 import { onSameTarget } from './options';
 
 /** Exit codes of every command. */
@@ -38,11 +38,14 @@ export function messageOf(error: unknown): string {
   return cause === '' || error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }
 
-/** The lines that are printed to standard error for an error. Commands in them reach the groups of `argv`. */
+/**
+ * The lines that are printed to standard error for an error. Commands in them reach the groups of `argv`. Further lines of a message, which
+ * others may have written, are indented.
+ */
 export function explain(error: unknown, argv: readonly string[] = []): string {
-  const lines = [`error: ${messageOf(error)}`];
+  const lines = [`error: ${messageOf(error).split('\n').join('\n    ')}`];
   if (error instanceof CliError)
-    lines.push(...error.nextSteps.map((step) => `  → ${onSameTarget(step, argv)}`));
+    lines.push(...error.nextSteps.map((step) => `  → ${oneLine(onSameTarget(step, argv))}`));
   else if (process.env['VMGROUP_DEBUG'] && error instanceof Error) lines.push(error.stack ?? '');
   return lines.join('\n') + '\n';
 }

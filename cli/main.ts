@@ -2,6 +2,7 @@
 /** The `vmgroup` command. */
 import { CommanderError } from 'commander';
 import { CliError, EXIT, explain } from './errors';
+import { printError } from './output/terminal';
 import { buildProgram } from './program';
 
 async function main(): Promise<void> {
@@ -14,7 +15,7 @@ async function main(): Promise<void> {
     await buildProgram().parseAsync(process.argv);
   } catch (error: unknown) {
     process.exitCode = exitCodeOf(error);
-    if (!(error instanceof CommanderError)) process.stderr.write(explain(error, process.argv.slice(2)));
+    if (!(error instanceof CommanderError)) printError(explain(error, process.argv.slice(2)));
   }
 }
 

@@ -12,6 +12,7 @@ import { registerExport } from './export';
 import { registerGet } from './get';
 import { registerImport } from './import';
 import { registerOperatorCommands } from './operator-commands';
+import { printError, printText } from './output/terminal';
 import { registerPlan } from './plan';
 import { registerPower } from './power';
 import { registerRecord } from './record';
@@ -59,6 +60,7 @@ export function buildProgram(): Command {
     )
     .version(version(), '-V, --version')
     .addHelpText('after', EXIT_CODES)
+    .configureOutput({ writeOut: printText, writeErr: printError })
     .showHelpAfterError('(add --help for all options)')
     // Commands inherit this: an invalid command line is thrown to `main`, which gives it an exit code of its own.
     .exitOverride();

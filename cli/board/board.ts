@@ -8,6 +8,7 @@ import { CliError, messageOf } from '../errors';
 import { Estimates, groupName, PastRuns, staleness, treeAround, type PastOptions } from '../groups';
 import * as lazy from '../lazy';
 import { isOnCluster, type BoardOptions, type GroupOptions } from '../options';
+import { printLine, printNote } from '../output';
 import { runLink, stopSignal, untilStopped } from '../runtime';
 import { IdleFeed } from './idle-feed';
 
@@ -23,7 +24,7 @@ export async function serveBoard(
   const signal = stopSignal();
   // The tree of a group has members of its own namespace only.
   const scope: GroupOptions = name ? { ...options, watchNamespaces: [name.namespace] } : options;
-  const feed = new IdleFeed(scope, (message) => process.stderr.write(`note: ${message}\n`));
+  const feed = new IdleFeed(scope, (message) => printNote(`note: ${message}`));
   const read = async (): Promise<GroupView[]> => {
     const views = await feed.views();
     return name ? treeAround(views, name) : views;
@@ -40,8 +41,8 @@ export async function serveBoard(
       estimateOf: (group) => estimates.of(group),
     }),
   });
-  process.stdout.write(`${board.url}\n`);
-  process.stderr.write(`shows ${shown.map(groupName).join(', ')}; Ctrl-C stops it\n`);
+  printLine(board.url);
+  printNote(`shows ${shown.map(groupName).join(', ')}; Ctrl-C stops it`);
   if (options.open) openInBrowser(board.url);
   await untilStopped(signal);
   await board.close();

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
+import { printLine, printNote } from '../output';
 import { LOG_FORMAT, stopSignal, untilStopped } from '../runtime';
 
 /** Options of `codec`. */
@@ -42,8 +43,8 @@ export async function runCodec(options: CodecOptions): Promise<void> {
     .catch((error: unknown) => {
       throw new CliError(`the codec server did not start: ${messageOf(error)}`, [], { cause: error });
     });
-  process.stdout.write(`http://${server.address}\n`);
-  process.stderr.write(`codec server for pages of ${origins.join(', ')}; Ctrl-C stops it\n`);
+  printLine(`http://${server.address}`);
+  printNote(`codec server for pages of ${origins.join(', ')}; Ctrl-C stops it`);
   await untilStopped(signal);
   await server.close();
 }

@@ -2,6 +2,7 @@
 import { Argument } from 'commander';
 import type { Command } from 'commander';
 import type * as Completion from './completion';
+import { printData } from '../output';
 
 const action = (): typeof Completion => require('./completion') as typeof Completion;
 
@@ -12,6 +13,6 @@ export function registerCompletion(program: Command): void {
     .description('print a completion script, for: source <(vmgroup completion bash)')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish'] satisfies Completion.Shell[]))
     .action((shell: Completion.Shell) => {
-      process.stdout.write(action().completionScript(shell, program));
+      printData(action().completionScript(shell, program));
     });
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { crds, type CustomResourceDefinition } from '../../api';
 import { CliError, messageOf } from '../errors';
+import { printData, printNote } from '../output';
 
 /** The text of each CustomResourceDefinition, by the name of its file. */
 export function crdFiles(): Map<string, string> {
@@ -23,7 +24,7 @@ function textOf(crd: CustomResourceDefinition): string {
 export function printCrds({ dir }: { dir?: string }): void {
   const files = crdFiles();
   if (dir === undefined) {
-    process.stdout.write([...files.values()].join('---\n'));
+    printData([...files.values()].join('---\n'));
     return;
   }
   try {
@@ -34,5 +35,5 @@ export function printCrds({ dir }: { dir?: string }): void {
       'choose another --dir FOLDER, or omit it to print them',
     ]);
   }
-  process.stderr.write(`${files.size} files in ${dir}\n`);
+  printNote(`${files.size} files in ${dir}`);
 }

@@ -5,6 +5,7 @@ import type { PlatformSettings, VirtualMachine, VirtualMachineStatus } from '../
 import type { VirtualMachineRef } from '../../contract';
 import type { PlatformNames } from '../../platforms';
 import { messageOf } from '../errors';
+import { printNote } from '../output';
 import { openDescribedPlatform, type RunningPlatform } from '../runtime';
 
 /** Milliseconds for the answer of one platform, and for the reason why there is none. */
@@ -47,8 +48,8 @@ async function statesOn(settings: PlatformSettings, vms: readonly VirtualMachine
     if (!answered) throw new Error(await reasonOf(running, refs));
     return refs.map((vm) => [`${vm.namespace}/${vm.name}`, observer.get(vm)?.status]);
   } catch (error: unknown) {
-    process.stderr.write(
-      `note: the platform of ${vms.length === 1 ? vms[0]?.name : `${vms.length} VMs`} cannot be asked (${messageOf(error)}); their states are those that the bridge saw last\n`,
+    printNote(
+      `note: the platform of ${vms.length === 1 ? vms[0]?.name : `${vms.length} VMs`} cannot be asked (${messageOf(error)}); their states are those that the bridge saw last`,
     );
     return [];
   } finally {

@@ -6,6 +6,7 @@ import { CliError } from '../errors';
 import { groupName } from '../groups';
 import * as lazy from '../lazy';
 import { isOnCluster } from '../options';
+import { print } from '../output';
 import { previews } from '../plan';
 import { groupDiff, type DiffWorld, type GroupDiffWithPlaces } from './group-diff';
 import type { Running, RunningOptions } from './running';
@@ -35,9 +36,7 @@ export async function diff(what: string[], options: DiffOptions): Promise<void> 
   const plans = { before: plansOf(running, 'before'), after: plansOf(running, 'after') };
   const names = chosen(running, plans, { groups, what });
   const shown = await withPlaces(running, plans.after, await compared(running, plans, names, options));
-  process.stdout.write(
-    options.output === 'json' ? JSON.stringify(shown, undefined, 2) + '\n' : diffText(shown),
-  );
+  print(options.output, shown, diffText);
 }
 
 type When = 'before' | 'after';

@@ -1,6 +1,7 @@
 /** What runs on a cluster. */
 import { loadViews } from '../groups';
 import { formatLiveProblem, readCluster } from '../manifests';
+import { printNote } from '../output';
 import { platformViews } from '../plan';
 import { describedStates } from './described-states';
 import { overlaid } from './overlaid';
@@ -15,7 +16,7 @@ import { namesOf, readChanged, type Running, type RunningOptions } from './runni
 export async function readOnCluster(paths: string[], options: RunningOptions): Promise<Running> {
   const changed = paths.length > 0 ? await readChanged(paths) : undefined;
   const cluster = await readCluster(options);
-  for (const problem of cluster.problems) process.stderr.write(formatLiveProblem(problem) + '\n');
+  for (const problem of cluster.problems) printNote(formatLiveProblem(problem));
   const before = cluster.manifests;
   const after = changed ? overlaid(before, changed) : before;
   const { simulator, platform = simulator === undefined ? 'vm-operator' : 'simulated' } = options;

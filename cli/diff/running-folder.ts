@@ -7,6 +7,7 @@ import { dataFolder, readRecord, type DataFolder, type UpRecord } from '../data-
 import { CliError, messageOf } from '../errors';
 import { loadViews, noteIfStale } from '../groups';
 import { readManifests } from '../manifests';
+import { printNote } from '../output';
 import { placerOfType, platformViews, unknownPlacement, type Placer } from '../plan';
 import { describedStates } from './described-states';
 import { overlaid } from './overlaid';
@@ -51,7 +52,7 @@ async function inForce(folder: DataFolder, { manifests: paths }: UpRecord): Prom
   const { manifests, files } = await loadLastValid(folder.lastValid);
   if (Object.keys(files).length > 0) return manifests;
   const parsed = await readManifests(paths);
-  for (const problem of parsed.problems) process.stderr.write(formatProblem(problem) + '\n');
+  for (const problem of parsed.problems) printNote(formatProblem(problem));
   return parsed.manifests;
 }
 

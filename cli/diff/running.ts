@@ -6,6 +6,7 @@ import type { PlatformNames } from '../../platforms';
 import { CliError } from '../errors';
 import { readManifests, type ReadClusterOptions } from '../manifests';
 import type { RecordOptions, TemporalOptions } from '../options';
+import { printNote } from '../output';
 import type { Placer } from '../plan';
 import { memberPlatforms } from '../runtime';
 
@@ -36,7 +37,7 @@ export interface Running {
  */
 export async function readChanged(paths: string[]): Promise<Manifests> {
   const parsed = await readManifests(paths, { streams: true });
-  for (const problem of parsed.problems) process.stderr.write(formatProblem(problem) + '\n');
+  for (const problem of parsed.problems) printNote(formatProblem(problem));
   if (parsed.problems.some(({ severity }) => severity === 'Error'))
     throw new CliError('the changed manifests are not valid', ['list the problems: vmgroup validate PATH']);
   return parsed.manifests;

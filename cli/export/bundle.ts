@@ -4,7 +4,7 @@ import type { Bundle } from '../../record';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { RecordOptions } from '../options';
-import { counted } from '../output';
+import { counted, jsonText, printNote } from '../output';
 import { openReader, signerFrom } from '../record';
 import { reporting } from '../report';
 import { parseRunName } from './run-name';
@@ -42,9 +42,7 @@ export async function exportBundle(run: string | undefined, options: BundleOptio
     const bundle = await makeBundle(runs, exportedAt, signerFrom(options));
     writeOutput(file, textOf(bundle, format, run));
     if (file !== undefined && format === 'json')
-      process.stderr.write(
-        `${file}: ${counted(runs.length, 'run')}; verify it with vmgroup verify ${file}\n`,
-      );
+      printNote(`${file}: ${counted(runs.length, 'run')}; verify it with vmgroup verify ${file}`);
   } finally {
     await reader.close();
   }
@@ -54,7 +52,7 @@ function textOf(bundle: Bundle, format: ExportFormat, run: string | undefined): 
   const entries = bundle.runs.flatMap((each) => each.entries);
   switch (format) {
     case 'json':
-      return `${JSON.stringify(bundle, undefined, 2)}\n`;
+      return `${jsonText(bundle, 2)}\n`;
     case 'csv':
       return lazy.record().eventsAsCsv(entries.sort((a, b) => a.chain.number - b.chain.number));
     case 'html': {

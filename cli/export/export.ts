@@ -4,7 +4,7 @@ import { withTemporalClient } from '../connections';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { TemporalOptions } from '../options';
-import { table } from '../output';
+import { jsonText, printNote, printText, table } from '../output';
 import { reporting } from '../report';
 import { decodePayloads, historyAsJson, type History } from './history';
 import { parseRunName, type RunName } from './run-name';
@@ -34,10 +34,10 @@ export async function exportRun(name: string, options: ExportOptions): Promise<v
   const { events } = historyAsJson(history);
   if (format === 'csv') return writeOutput(file, await csvOf(execution, events));
   const record = runRecord(history.events ?? [], decodePayloads);
-  writeOutput(file, JSON.stringify({ ...execution, record, events }, undefined, 2) + '\n');
+  writeOutput(file, `${jsonText({ ...execution, record, events }, 2)}\n`);
   if (file === undefined) return;
-  process.stdout.write(recordTable(record));
-  process.stderr.write(`${file}: ${events.length} events; replay them with vmgroup replay ${file}\n`);
+  printText(recordTable(record));
+  printNote(`${file}: ${events.length} events; replay them with vmgroup replay ${file}`);
 }
 
 /** The events of the record that the history gives. */

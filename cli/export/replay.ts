@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { RecordedHistory } from '../../worker';
 import { CliError, EXIT } from '../errors';
 import * as lazy from '../lazy';
+import { printLine } from '../output';
 
 /**
  * Replays each file, and prints a line for it.
@@ -14,9 +15,7 @@ export async function replayFiles(files: string[]): Promise<void> {
   const histories = files.map(readHistory);
   const results = await lazy.worker().replayHistories(histories);
   for (const { name, difference } of results)
-    process.stdout.write(
-      difference === undefined ? `${name}: same\n` : `${name}: DIFFERENT: ${difference}\n`,
-    );
+    printLine(difference === undefined ? `${name}: same` : `${name}: DIFFERENT: ${difference}`);
   const different = results.filter(({ difference }) => difference !== undefined).length;
   if (different === 0) return;
   throw new CliError(

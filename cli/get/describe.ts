@@ -14,14 +14,11 @@ export async function describeGroup(name: ObjectName, options: ViewOptions): Pro
   const past = await pastRuns.of(view).finally(() => pastRuns.close());
   const progress = view.run?.progress;
   const now = Date.now();
-  print(
-    options.output,
-    { ...view, ...(past && progress && { estimate: estimate(past, progress, now) }) },
-    () => {
-      noteIfStale([view], options);
-      return groupText(view, now, past);
-    },
-  );
+  const data = { ...view, ...(past && progress && { estimate: estimate(past, progress, now) }) };
+  print(options.output, data, (shown) => {
+    noteIfStale([view], options);
+    return groupText(shown, now, past);
+  });
 }
 
 /** Everything about one group, as text. */

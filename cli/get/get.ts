@@ -3,7 +3,7 @@ import type { ObjectName } from '../../api';
 import type { GroupView, MemberStatus } from '../../bridge';
 import { withTemporalClient } from '../connections';
 import { loadViews, noteIfStale, runTime } from '../groups';
-import { elapsed, print, table, type Column } from '../output';
+import { type Column, elapsed, print, printNote, table } from '../output';
 import type { RunsOptions, ViewOptions } from './options';
 import { listRuns, stuckRuns, type RunRow, type StuckMember, type StuckRun } from '../runs';
 
@@ -65,9 +65,9 @@ const RUN_COLUMNS: Column<RunRow>[] = [
 /** Prints groups. */
 export async function getGroups(name: ObjectName | undefined, options: ViewOptions): Promise<void> {
   const views = await loadViews(name, options, 'missing');
-  print(options.output, views, () => {
+  print(options.output, views, (shown) => {
     noteIfStale(views, options);
-    return table(GROUP_COLUMNS, views, options.output);
+    return table(GROUP_COLUMNS, shown, options.output);
   });
 }
 
@@ -79,9 +79,9 @@ export async function getVirtualMachines(name: ObjectName | undefined, options: 
       .filter(({ kind }) => kind === 'VirtualMachine')
       .map((member): MachineRow => ({ namespace: metadata.namespace, group: metadata.name, ...member })),
   );
-  print(options.output, rows, () => {
+  print(options.output, rows, (shown) => {
     noteIfStale(views, options);
-    return table(MACHINE_COLUMNS, rows, options.output);
+    return table(MACHINE_COLUMNS, shown, options.output);
   });
 }
 
@@ -113,12 +113,12 @@ export async function getRuns(name: ObjectName | undefined, options: RunsOptions
     const found = await listRuns(client, filter, MOST_RUNS);
     return stuck ? stuckRuns(client, found) : found;
   });
-  print(options.output, rows, () => {
-    if (rows.length === 0) process.stderr.write(stuck ? 'no stuck runs\n' : 'no runs\n');
+  print(options.output, rows, (shown) => {
+    if (rows.length === 0) printNote(stuck ? 'no stuck runs' : 'no runs');
     if (rows.length >= MOST_RUNS)
-      process.stderr.write(`only the newest ${MOST_RUNS} runs are listed; name a group to list its own\n`);
-    if (!stuck) return table(RUN_COLUMNS, rows, options.output);
-    const members = rows.flatMap((run) =>
+      printNote(`only the newest ${MOST_RUNS} runs are listed; name a group to list its own`);
+    if (!stuck) return table(RUN_COLUMNS, shown, options.output);
+    const members = shown.flatMap((run) =>
       'stuck' in run ? run.stuck.map((each) => ({ ...each, run })) : [],
     );
     return table<StuckRow>(STUCK_COLUMNS, members, options.output);

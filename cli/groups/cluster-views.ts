@@ -9,6 +9,7 @@ import { callCluster, connectCluster, listObjects } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { watchedNamespaces, type GroupOptions, type SourceOptions } from '../options';
+import { printNote } from '../output';
 import { RunReader } from './run-reader';
 import { storedGroup, type StoredGroup } from './stored-group';
 import { groupName } from './view';
@@ -47,7 +48,7 @@ export async function clusterViews(
   wanted: (group: StoredGroup) => boolean,
 ): Promise<GroupView[]> {
   const groups = await storedGroups(name, options);
-  const reader = new RunReader(options, (message) => process.stderr.write(`note: ${message}\n`));
+  const reader = new RunReader(options, (message) => printNote(`note: ${message}`));
   try {
     await reader.read(groups.filter(wanted));
     return groups.map((group) => reader.complete(group));

@@ -4,6 +4,7 @@ import { listed } from '../../api/text';
 import type { GroupView } from '../../bridge';
 import { CliError } from '../errors';
 import { isOnCluster, type GroupOptions } from '../options';
+import { printNote } from '../output';
 import { clusterStaleness, clusterViews, followClusterViews } from './cluster-views';
 import { folderStaleness, folderViews, followFolderViews } from './folder-views';
 import { groupName } from './view';
@@ -64,7 +65,7 @@ export function staleness(views: GroupView[], options: GroupOptions): string | u
 /** Writes a note to standard error if no bridge keeps the views up to date. */
 export function noteIfStale(views: GroupView[], options: GroupOptions): void {
   const note = staleness(views, options);
-  if (note !== undefined) process.stderr.write(`note: ${note}\n`);
+  if (note !== undefined) printNote(`note: ${note}`);
 }
 
 /**

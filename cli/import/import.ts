@@ -5,7 +5,7 @@ import type { PlatformObject, PlatformSettings } from '../../api';
 import { firstFew } from '../../api';
 import type { ExistingInventory, ExistingVm } from '../../platforms';
 import { CliError, messageOf } from '../errors';
-import { counted } from '../output';
+import { counted, printData, printError } from '../output';
 import { readPlatforms } from '../runtime';
 import { manifestsFrom, type Imported } from './manifests';
 import { fits } from './names';
@@ -60,9 +60,9 @@ export async function importOf<T extends PlatformSettings['type']>(
     throw new CliError(`none of the ${counted(inventory.vms.length, 'VM')} of ${platform.name} is selected`, [
       'select others: vmgroup import --help lists what selects VMs',
     ]);
-  if (options.dir === undefined) process.stdout.write(imported.files.map(({ text }) => text).join('---\n'));
+  if (options.dir === undefined) printData(imported.files.map(({ text }) => text).join('---\n'));
   else write(imported, options.dir);
-  process.stderr.write(summary(imported, options));
+  printError(summary(imported, options));
 }
 
 function choose(

@@ -2,7 +2,7 @@
 import type { ObjectName } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
 import type { PastRun } from '../../insight';
-import { clock } from '../output';
+import { clock, jsonText, printData, printLine } from '../output';
 
 /** News that is not about a group. */
 export type Notice =
@@ -43,9 +43,7 @@ const TIME_FIRST = { time: '' };
 /** One JSON object a line, for programs. */
 export function jsonLines(): Display {
   const write = (time: number, event: object) =>
-    process.stdout.write(
-      JSON.stringify({ ...TIME_FIRST, ...event, time: new Date(time).toISOString() }) + '\n',
-    );
+    printData(`${jsonText({ ...TIME_FIRST, ...event, time: new Date(time).toISOString() })}\n`);
   return {
     show: () => undefined,
     forget: () => undefined,
@@ -57,7 +55,7 @@ export function jsonLines(): Display {
 
 /** One line an event, for pipes and simple terminals. */
 export function plainLines(): Display {
-  const write = (time: number, text: string) => process.stdout.write(`${clock(time)} ${text}\n`);
+  const write = (time: number, text: string) => printLine(`${clock(time)} ${text}`);
   return {
     show: () => undefined,
     forget: () => undefined,

@@ -5,7 +5,7 @@ import type { ObjectName } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
 import type { PastRun } from '../../insight';
 import { groupName } from '../groups';
-import { paintFor, type Paint } from '../output';
+import { legible, paintFor, printLine, printStyled, type Paint } from '../output';
 import { eventText, noticeText, type Display, type Notice, type StartedNotice } from './display';
 import { picture, type DrawnGroup, type Size } from './picture';
 
@@ -28,7 +28,7 @@ export class RedrawnPicture implements Display {
   #isClosed = false;
 
   show(view: GroupView, past?: readonly PastRun[]): void {
-    this.#groups.set(groupName(view), { view, past });
+    this.#groups.set(groupName(view), legible({ view, past }));
   }
 
   forget({ namespace, name }: ObjectName): void {
@@ -37,12 +37,13 @@ export class RedrawnPicture implements Display {
 
   event(event: BridgeEvent): void {
     if (!this.#isClosed && event.type === 'Warning' && !SHOWN_IN_PICTURE.has(event.reason))
-      this.#writeAbove(this.#paint.warn(eventText(event)));
+      this.#writeAbove(this.#paint.warn(eventText(legible(event))));
   }
 
-  notice(notice: Notice): void {
+  notice(given: Notice): void {
+    const notice = legible(given);
     if (notice.reason === 'Started') this.#footer = startedLines(notice, size(), this.#paint);
-    else if (this.#isClosed) process.stdout.write(`${noticeText(notice)}\n`);
+    else if (this.#isClosed) printLine(noticeText(notice));
     else this.#writeAbove(notice.type === 'Warning' ? this.#paint.warn(notice.message) : notice.message);
   }
 
@@ -68,7 +69,7 @@ export class RedrawnPicture implements Display {
 
   #writeAbove(text: string): void {
     logUpdate.clear();
-    process.stdout.write(`${text}\n`);
+    printStyled(`${text}\n`);
     this.#draw();
   }
 }

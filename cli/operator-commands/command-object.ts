@@ -6,6 +6,7 @@ import { callCluster, connectCluster, FIELD_MANAGER, isTemporalNamed } from '../
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { clusterFlags } from '../options';
+import { printLine } from '../output';
 import type { OperatorCommandOptions } from './send';
 
 /** Longest wait for the answer, milliseconds: as long as an Update may take, and a moment. */
@@ -37,7 +38,7 @@ export async function createCommand(
     ...(choice !== undefined && { choice }),
   };
   const created = await create(api, { namespace, generateName: `${command}-` }, spec);
-  process.stdout.write(`${await answerTo(api, created, options)}\n`);
+  printLine(await answerTo(api, created, options));
 }
 
 async function create(

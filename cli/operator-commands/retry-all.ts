@@ -11,7 +11,7 @@ import type { ObjectName } from '../../api';
 import { withTemporalClient } from '../connections';
 import { CliError, messageOf } from '../errors';
 import type { Format } from '../options';
-import { counted, print, table, type Column } from '../output';
+import { type Column, counted, print, printData, printLine, printNote, printText, table } from '../output';
 import { listRuns, stuckRuns, type StuckMember } from '../runs';
 import { sendToRun, type OperatorCommandOptions } from './send';
 
@@ -59,11 +59,11 @@ export async function retryAll(options: RetryAllOptions): Promise<void> {
   await withTemporalClient(options, async (client) => {
     const members = await parkedMembers(client, options.root);
     if (members.length === 0) {
-      if (options.output === 'json') process.stdout.write('[]\n');
-      process.stderr.write('no member is parked\n');
+      if (options.output === 'json') printData('[]\n');
+      printNote('no member is parked');
       return;
     }
-    if (options.output !== 'json') process.stdout.write(table(COLUMNS, members));
+    if (options.output !== 'json') printText(table(COLUMNS, members));
     await agree(members, options);
     const answered = await pMap(members, (member) => retryOne(client, member, options), {
       concurrency: CONCURRENCY,
@@ -82,7 +82,7 @@ async function parkedMembers(client: Client, root: ObjectName | undefined): Prom
   const runs = await stuckRuns(client, rows);
   const silent = runs.filter(({ stuck }) => stuck.some(({ kind }) => kind === 'NoAnswer'));
   for (const { namespace, group, stuck } of silent)
-    process.stderr.write(`note: ${namespace}/${group} is left out: ${stuck[0]?.message}\n`);
+    printNote(`note: ${namespace}/${group} is left out: ${stuck[0]?.message}`);
   const members = runs.flatMap(({ namespace, group, stuck }) =>
     stuck.flatMap((each): Parked[] =>
       each.kind === 'Parked' && each.member !== undefined
@@ -133,8 +133,6 @@ async function retryOne(
     (error: unknown) => ({ accepted: false, answer: messageOf(error) }),
   );
   if (output !== 'json')
-    process.stdout.write(
-      `${namespace}/${name} ${member}: ${accepted ? answer : `not accepted: ${answer}`}\n`,
-    );
+    printLine(`${namespace}/${name} ${member}: ${accepted ? answer : `not accepted: ${answer}`}`);
   return { ...parked, accepted, answer };
 }

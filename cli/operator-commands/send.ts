@@ -7,6 +7,7 @@ import { withTemporalClient } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { requestNewRun, type RunRequestOptions } from '../new-run';
+import { printLine } from '../output';
 
 /** Options of each operator command. */
 export type OperatorCommandOptions = RunRequestOptions;
@@ -67,7 +68,7 @@ export async function sendCommand(
       throw noOpenRun(verb, group);
     }
   });
-  process.stdout.write(`${answer}\n`);
+  printLine(answer);
 }
 
 async function send(

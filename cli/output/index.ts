@@ -1,5 +1,8 @@
 /** What commands print: tables, JSON and YAML, colours, and the texts of counts and times. */
 export { paintFor, type Paint } from './colours';
 export { counted } from './count';
+export { jsonText } from './data';
+export { legible } from './legible';
 export { print, table, type Column } from './table';
+export { printData, printError, printLine, printNote, printStyled, printText } from './terminal';
 export { clock, elapsed } from './time';

@@ -1,8 +1,10 @@
 /** Tables, JSON and YAML on standard output. */
 import Table from 'cli-table3';
-import { stringify } from 'yaml';
 import { oneLine } from '../../api/text';
 import type { Format } from '../options';
+import { jsonText, yamlText } from './data';
+import { legible } from './legible';
+import { printData, printStyled } from './terminal';
 
 /** A column: its heading, its cell in a row, and whether only `-o wide` shows it. */
 export interface Column<T> {
@@ -28,12 +30,20 @@ export function table<T>(columns: Column<T>[], rows: T[], format: Format = 'tabl
   return lines(out.toString());
 }
 
-/** Prints `data` as JSON or YAML, otherwise the text that `asTable` returns. */
-export function print(format: Format, data: unknown, asTable: () => string): void {
-  if (format === 'json') process.stdout.write(JSON.stringify(data, undefined, 2) + '\n');
-  else if (format === 'yaml')
-    process.stdout.write(stringify(data, { aliasDuplicateObjects: false, lineWidth: 0 }));
-  else process.stdout.write(asTable());
+/**
+ * Prints `data` as JSON or YAML, otherwise the text that `asText` makes of it, or of `shown`.
+ *
+ * @param asText Receives {@link legible} data: what it puts into lines cannot steer the terminal.
+ */
+export function print<T, S = T>(
+  format: Format,
+  data: T,
+  asText: (shown: S) => string,
+  shown: S = data as unknown as S,
+): void {
+  if (format === 'json') printData(`${jsonText(data, 2)}\n`);
+  else if (format === 'yaml') printData(yamlText(data));
+  else printStyled(asText(legible(shown)));
 }
 
 function cell(value: string | number | undefined): string {

@@ -14,6 +14,7 @@ import * as lazy from '../lazy';
 import type { PlatformNames } from '../../platforms';
 import { memberPlatforms } from '../runtime';
 import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
+import { print, printNote } from '../output';
 import type { PlanOptions } from './options';
 import { expectedRun } from './expected';
 import { readPasts } from './past';
@@ -48,7 +49,7 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
   const plans: GroupPlan[] = [];
   const all = resolvePlans(manifests, options, known, names);
   for (const warning of shortfallWarnings({ manifests, plans: all.map((each) => each.plan), names }))
-    process.stderr.write(formatLiveProblem(warning) + '\n');
+    printNote(formatLiveProblem(warning));
   const pasts = await readPasts(
     all.map((each) => each.plan),
     options,
@@ -68,12 +69,14 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
     });
   }
   await preview.close();
-  process.stdout.write(render(plans, options.output));
+  const { output } = options;
+  const text = output === 'mermaid' ? planChart : planTable;
+  print(output === 'json' ? 'json' : 'table', plans, (shown) => shown.map(text).join('\n'));
 }
 
 async function fromFiles(paths: string[], { platform, platforms }: PlanOptions): Promise<PlanInput> {
   const parsed = await readManifests(paths, { streams: true });
-  for (const problem of parsed.problems) process.stderr.write(formatProblem(problem) + '\n');
+  for (const problem of parsed.problems) printNote(formatProblem(problem));
   const names = await memberPlatforms(parsed.manifests, platform, platforms);
   const place = placerOfType(names?.typeOf({ namespace: '' })) ?? placerOf(parsed);
   return { manifests: parsed.manifests, known: {}, place, names };
@@ -82,22 +85,11 @@ async function fromFiles(paths: string[], { platform, platforms }: PlanOptions):
 async function fromCluster(options: PlanOptions): Promise<PlanInput> {
   const cluster = await readCluster(options);
   const { manifests, problems } = cluster;
-  for (const problem of problems) process.stderr.write(formatLiveProblem(problem) + '\n');
+  for (const problem of problems) printNote(formatLiveProblem(problem));
   const { simulator, platform = simulator === undefined ? 'vm-operator' : 'simulated' } = options;
   const names = await memberPlatforms(manifests, platform, options.platforms);
   const view = await viewPlatform(cluster, names?.typeOf({ namespace: '' }), options);
   return { manifests, known: view, place: view.place, names };
-}
-
-function render(plans: GroupPlan[], output: PlanOptions['output']): string {
-  switch (output) {
-    case 'json':
-      return JSON.stringify(plans, undefined, 2) + '\n';
-    case 'mermaid':
-      return plans.map(planChart).join('\n');
-    case 'table':
-      return plans.map(planTable).join('\n');
-  }
 }
 
 interface ResolvedPlan {

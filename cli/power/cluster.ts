@@ -12,6 +12,7 @@ import {
   requestRunOf,
 } from '../new-run';
 import { clusterFlags, type SourceOptions } from '../options';
+import { printLine } from '../output';
 import type { PowerOptions } from './options';
 
 const VERB: Record<PowerState, string> = { PoweredOn: 'on', PoweredOff: 'off', Suspended: 'suspend' };
@@ -40,13 +41,13 @@ export async function setPowerOnCluster(
   const before = groupSpec(object).powerState;
   if (before !== powerState) {
     await patchGroup(api, group, patchFor(object, powerState));
-    process.stdout.write(
-      `${name}: ${fieldOf(object)} is now ${powerState} (was ${before ?? 'not set'}); follow it with vmgroup watch ${name}${clusterFlags(options)}\n`,
+    printLine(
+      `${name}: ${fieldOf(object)} is now ${powerState} (was ${before ?? 'not set'}); follow it with vmgroup watch ${name}${clusterFlags(options)}`,
     );
   } else if (isLeftBehind(object)) {
-    process.stdout.write(`${await requestRunOf(api, tree, object, options)}\n`);
+    printLine(`${await requestRunOf(api, tree, object, options)}`);
   } else {
-    process.stdout.write(`${name}: ${fieldOf(object)} is ${powerState} already\n`);
+    printLine(`${name}: ${fieldOf(object)} is ${powerState} already`);
   }
 }
 

@@ -11,6 +11,7 @@ import { needsNewRun } from '../groups';
 import * as lazy from '../lazy';
 import { readManifestFiles } from '../manifests';
 import { requestNewRun } from '../new-run';
+import { printLine, printNote } from '../output';
 import type { PowerOptions } from './options';
 
 /**
@@ -29,13 +30,12 @@ export async function setPowerInManifest(
   const isLive = readLiveRecord(dataFolder(options.data)) !== undefined;
   if (edited !== text) {
     await replaceFile(file, text, edited);
-    process.stdout.write(`${name}: spec.powerState is now ${powerState} in ${file}\n`);
-    if (!isLive)
-      process.stderr.write('note: this takes effect when vmgroup up or serve runs; neither runs here now\n');
+    printLine(`${name}: spec.powerState is now ${powerState} in ${file}`);
+    if (!isLive) printNote('note: this takes effect when vmgroup up or serve runs; neither runs here now');
   } else if (isLive && (await hasStoppedShort(group, options))) {
-    process.stdout.write(`${await requestNewRun(group, options)}\n`);
+    printLine(`${await requestNewRun(group, options)}`);
   } else {
-    process.stdout.write(`${name}: spec.powerState is ${powerState} already in ${file}\n`);
+    printLine(`${name}: spec.powerState is ${powerState} already in ${file}`);
   }
 }
 

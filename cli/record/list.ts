@@ -3,7 +3,7 @@ import type { ObjectName } from '../../api';
 import type { EntryFilter, RecordEntry } from '../../record';
 import * as lazy from '../lazy';
 import type { RecordOptions } from '../options';
-import { table } from '../output';
+import { print, printData, table } from '../output';
 import { openReader } from './location';
 
 /** Options of `record list`. */
@@ -22,7 +22,9 @@ export async function listRecord(group: ObjectName | undefined, options: RecordL
   try {
     const entries: RecordEntry[] = [];
     for await (const entry of reader.entries(filterOf(group, options))) entries.push(entry);
-    process.stdout.write(textOf(entries, options.output));
+    const { output } = options;
+    if (output === 'csv') printData(lazy.record().eventsAsCsv(entries));
+    else print(output, entries, entryTable);
   } finally {
     await reader.close();
   }
@@ -40,10 +42,8 @@ export function filterOf(
   };
 }
 
-function textOf(entries: RecordEntry[], format: RecordListOptions['output']): string {
-  const { eventLine, eventsAsCsv } = lazy.record();
-  if (format === 'csv') return eventsAsCsv(entries);
-  if (format === 'json') return `${JSON.stringify(entries, undefined, 2)}\n`;
+function entryTable(entries: RecordEntry[]): string {
+  const { eventLine } = lazy.record();
   return table<RecordEntry>(
     [
       { head: 'NO', of: ({ chain }) => String(chain.number) },

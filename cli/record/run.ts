@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { connectTemporal, findTarget } from '../connections';
 import * as lazy from '../lazy';
 import type { RecordOptions, TemporalOptions } from '../options';
+import { printLine } from '../output';
 import { closeAll, LOG_FORMAT, stopSignal, untilStopped, type Closer } from '../runtime';
 import { openStore } from './location';
 import { startRecording } from './recorder';
@@ -48,7 +49,7 @@ async function recordOnce(
       total.gaps += report.gaps;
       more = report.more;
     }
-    process.stdout.write(`recorded ${total.recorded} executions, ${total.gaps} gaps\n`);
+    printLine(`recorded ${total.recorded} executions, ${total.gaps} gaps`);
   } finally {
     await store.close();
   }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Bundle, BundledHistory } from '../../record';
 import { CliError, EXIT, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import { counted } from '../output';
+import { counted, printLine } from '../output';
 import { verifierFrom } from './location';
 
 /** Options of `verify`. */
@@ -26,13 +26,13 @@ export async function verifyFile(file: string, { key }: VerifyOptions): Promise<
       exitCode: EXIT.failed,
     });
   const events = bundle.runs.reduce((sum, { entries }) => sum + entries.length, 0);
-  process.stdout.write(
-    `${file}: ${counted(bundle.runs.length, 'run')}, ${counted(events, 'event')}: chain and replay fit\n`,
+  printLine(
+    `${file}: ${counted(bundle.runs.length, 'run')}, ${counted(events, 'event')}: chain and replay fit`,
   );
-  process.stdout.write(
+  printLine(
     verifier
-      ? `signed by the key ${verifier.keyId}\n`
-      : 'signatures were not checked: whoever has changed all of it goes unnoticed; name the public key with --key\n',
+      ? `signed by the key ${verifier.keyId}`
+      : 'signatures were not checked: whoever has changed all of it goes unnoticed; name the public key with --key',
   );
 }
 

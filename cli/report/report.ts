@@ -5,6 +5,7 @@ import { writeOutput } from '../export/write-output';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { RecordOptions, TemporalOptions } from '../options';
+import { printNote } from '../output';
 import { gatherBundle, gatherRuns, type GatheredRuns } from './gather';
 
 export { gatheredOf, gatherRuns } from './gather';
@@ -28,7 +29,7 @@ export async function writeReport(run: string | undefined, options: ReportOption
   const name = nameOf(run, options);
   const gathered = bundle === undefined ? await gatherRuns(name as RunName, options) : gatherBundle(bundle);
   writeOutput(output, reportText(gathered, name));
-  if (output !== undefined) process.stderr.write(`${output}: open it in a browser, or print it\n`);
+  if (output !== undefined) printNote(`${output}: open it in a browser, or print it`);
 }
 
 /** The page of a run, or of the last topmost one. Throws CliError if it is not among the runs. */

@@ -5,7 +5,7 @@ import { dataFolder, readLiveRecord } from '../data-folder';
 import { CliError, EXIT, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import type { Format } from '../options';
-import { print, table } from '../output';
+import { jsonText, print, printData, printLine, printNote, table } from '../output';
 
 /** Options of the console. */
 export interface ConsoleOptions {
@@ -38,14 +38,14 @@ export async function switchMachine(
   await withConsole(options, async (console) => {
     await console.power(vm, powerState);
   });
-  process.stdout.write(`${vm.namespace}/${vm.name} is ${powerState} on the simulated platform\n`);
+  printLine(`${vm.namespace}/${vm.name} is ${powerState} on the simulated platform`);
 }
 
 /** Prints the journal: all of it as JSON, or its last {@link MOST_LINES} lines as a table. Throws as {@link switchMachine}. */
 export async function printJournal(options: ConsoleOptions): Promise<void> {
   if (options.output === 'json') {
     await withConsole(options, async (console) => {
-      for await (const line of console.journalLines()) process.stdout.write(JSON.stringify(line) + '\n');
+      for await (const line of console.journalLines()) printData(`${jsonText(line)}\n`);
     });
     return;
   }
@@ -58,8 +58,8 @@ export async function printJournal(options: ConsoleOptions): Promise<void> {
   });
   const [first] = lines;
   if (first && first.n > 1)
-    process.stderr.write(`only the last ${MOST_LINES} lines are shown; -o json prints all of them\n`);
-  print(options.output, lines, () => journalTable(lines));
+    printNote(`only the last ${MOST_LINES} lines are shown; -o json prints all of them`);
+  print(options.output, lines, journalTable);
 }
 
 function journalTable(lines: JournalLine[]): string {

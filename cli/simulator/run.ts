@@ -9,6 +9,7 @@ import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { inventoryOf, readManifests } from '../manifests';
 import { watchedNamespaces, type ClusterOptions } from '../options';
+import { printLine, printNote } from '../output';
 import { LOG_FORMAT, stopSignal, untilStopped } from '../runtime';
 
 /** Options of `simulator run`. */
@@ -47,8 +48,8 @@ export async function runSimulator(paths: string[], options: SimulatorRunOptions
         'stop another one on the same --data, or, if the port is taken, use any free port: --port 0',
       ]);
     });
-  process.stdout.write(`${simulator.address}\n`);
-  process.stderr.write(`simulated platform: journal in ${simulator.journal}; Ctrl-C stops it\n`);
+  printLine(simulator.address);
+  printNote(`simulated platform: journal in ${simulator.journal}; Ctrl-C stops it`);
   const controller = startController?.(simulator);
   await untilStopped(signal);
   await controller?.stop();

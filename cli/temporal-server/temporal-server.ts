@@ -252,8 +252,8 @@ function endOfLog(folder: DataFolder): string {
 }
 
 function didNotStart(folder: DataFolder): CliError {
-  const lines = endOfLog(folder).trim().split('\n').slice(-3).join('\n  ');
-  return new CliError(`the Temporal server did not start; the end of ${folder.temporalLog}:\n  ${lines}`, [
+  const lines = endOfLog(folder).trim().split('\n').slice(-3).join('\n');
+  return new CliError(`the Temporal server did not start; the end of ${folder.temporalLog}:\n${lines}`, [
     'use other data: --data DIR, or a running server: --temporal HOST:PORT',
     'check the set-up: vmgroup doctor',
   ]);

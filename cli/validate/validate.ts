@@ -11,7 +11,7 @@ import {
   type ReadClusterOptions,
 } from '../manifests';
 import { memberPlatforms } from '../runtime';
-import { counted } from '../output';
+import { counted, jsonText, printData, printLine, printNote } from '../output';
 
 /** Options of `validate`. */
 export interface ValidateOptions extends ReadClusterOptions {
@@ -41,7 +41,7 @@ export async function validate(paths: string[], options: ValidateOptions): Promi
       options.output,
     );
     summarize(manifests, problems, counted(files, 'file'));
-    if (ignored.length > 0) process.stderr.write(`ignored objects of other kinds: ${listKinds(ignored)}\n`);
+    if (ignored.length > 0) printNote(`ignored objects of other kinds: ${listKinds(ignored)}`);
     return;
   }
   const { manifests, problems, count } = await readCluster(options);
@@ -56,8 +56,8 @@ function printProblems(
   format: (problem: Problem) => string,
   output: ValidateOptions['output'],
 ): void {
-  if (output === 'json') process.stdout.write(JSON.stringify(problems, undefined, 2) + '\n');
-  else for (const problem of problems) process.stdout.write(format(problem) + '\n');
+  if (output === 'json') printData(`${jsonText(problems, 2)}\n`);
+  else for (const problem of problems) printLine(format(problem));
 }
 
 /** @throws CliError (exit 1) if a problem is an error. */
@@ -70,8 +70,8 @@ function summarize({ groups, virtualMachines }: Manifests, problems: Problem[], 
       { exitCode: EXIT.failed },
     );
   }
-  process.stderr.write(
-    `${where}: ${counted(groups.length, 'group')} and ${counted(virtualMachines.length, 'VM')}, no errors\n`,
+  printNote(
+    `${where}: ${counted(groups.length, 'group')} and ${counted(virtualMachines.length, 'VM')}, no errors`,
   );
 }
 

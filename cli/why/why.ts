@@ -9,7 +9,7 @@ import { groupName, loadTree, staleness } from '../groups';
 import * as lazy from '../lazy';
 import { paintFor, print } from '../output';
 import type { WhyOptions } from './options';
-import { whyText } from './text';
+import { whyText, type Explained } from './text';
 
 /** Most members that an error names. */
 const MOST_NAMED = 10;
@@ -30,16 +30,14 @@ export async function why(group: ObjectName, member: string | undefined, options
   print(
     options.output,
     { group: groupName(view), phase: view.phase, message: view.message, members: found },
-    () =>
-      whyText(
-        { view, found, all: member === undefined },
-        {
-          now: Date.now(),
-          paint: paintFor(process.stdout),
-          width: process.stdout.columns || 100,
-          argv: process.argv.slice(2),
-        },
-      ),
+    (shown: Explained) =>
+      whyText(shown, {
+        now: Date.now(),
+        paint: paintFor(process.stdout),
+        width: process.stdout.columns || 100,
+        argv: process.argv.slice(2),
+      }),
+    { view, found, all: member === undefined },
   );
 }
 

@@ -10,7 +10,15 @@ import type { Logger } from 'pino';
 import { pino } from 'pino';
 import type { Problem } from '../../api';
 import type { Bridge } from '../../bridge';
-import { dataFolder, lockFolder, newRecord, openLog, readRecord, type DataFolder } from '../data-folder';
+import {
+  dataFolder,
+  lockFolder,
+  newRecord,
+  openLog,
+  readRecord,
+  type DataFolder,
+  type UpRecord,
+} from '../data-folder';
 import { CliError, EXIT } from '../errors';
 import { openDisplay, type Notice } from '../live-display';
 import { inventoryOf, readManifests } from '../manifests';
@@ -38,10 +46,11 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   const folder = dataFolder(options.data);
   const manifests = await readManifests(paths);
   const inventory = inventoryOf(manifests);
-  if (manifests.manifests.groups.length === 0 && !existsSync(folder.lastValid))
+  const last = readRecord(folder);
+  if (manifests.manifests.groups.length === 0 && !isRestart(paths, folder, last))
     throw noGroups(paths, manifests.problems);
   const unlock = await lockFolder(folder, 'up');
-  const temporal = readRecord(folder)?.temporal;
+  const temporal = last?.temporal;
   const session: Session = {
     paths,
     options,
@@ -68,6 +77,15 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   session.display.notice(stoppedNotice(verdict, folder));
   // Neither the SDK's threads nor open sockets may keep the process alive.
   process.exit(verdict?.exitCode ?? EXIT.ok);
+}
+
+/**
+ * Whether these are the manifests that the data folder goes by. Then the last valid form of a group stays in force.
+ * Other manifests without a group are a mistake, and would delete all groups.
+ */
+function isRestart(paths: string[], folder: DataFolder, last: UpRecord | undefined): boolean {
+  if (!existsSync(folder.lastValid)) return false;
+  return last === undefined || newRecord('up', paths).manifests.join() === last.manifests.join();
 }
 
 /** Logs to the data folder, Node's warnings included: on the terminal they would break the picture. */

@@ -272,6 +272,23 @@ test('manifests without a group start nothing', async () => {
   });
 });
 
+test('other manifests without a group start nothing where groups are known, and the same ones start', async () => {
+  const file = manifests('mistyped', '100ms');
+  const valid = readFileSync(file, 'utf8');
+  const args = ['--data', 'mistyped', '--exit-when-converged'];
+  expect(await run('up', file, ...args)).toMatchObject({ code: 0 });
+  writeFileSync(path.join(dir, 'none.yaml'), INVENTORY.replace('FAULTS', '[]'));
+  expect(await run('up', 'none.yaml', ...args)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no valid VirtualMachineGroup in none.yaml') as string,
+  });
+  writeFileSync(file, valid.replaceAll('powerState: PoweredOn', 'powerState: on'));
+  expect(await run('up', file, ...args)).toMatchObject({
+    stdout: expect.stringMatching(/InvalidManifest: .*unsupported value "on"/) as string,
+    stderr: '',
+  });
+}, 60_000);
+
 test('serve and simulator as processes of their own, with health pages; a second serve on the same data is refused', async () => {
   const file = manifests('served', '100ms');
   cpSync(file, path.join(dir, 'served-2.yaml'));

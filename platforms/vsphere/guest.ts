@@ -1,6 +1,6 @@
 /** What VMware Tools report of a guest. */
 import type { GuestReport } from '../platform';
-import { readProperties } from './collector';
+import { readProperties } from './stream';
 import type { Properties } from './facts';
 import { textOf, type SoapClient } from './soap';
 

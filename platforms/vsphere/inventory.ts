@@ -1,5 +1,5 @@
 /** The objects of a server as its stream tells them: VMs, what they stand in, and their paths. No I/O. */
-import type { ObjectUpdate } from './collector';
+import type { ObjectUpdate } from './stream';
 import { drsLevel, factsOf, type Properties, type VmFacts } from './facts';
 import { managedObject, type ManagedObject, type XmlElement } from './soap';
 

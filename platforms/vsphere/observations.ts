@@ -3,7 +3,6 @@ import type { VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type { VirtualMachineState, WatchSink } from '../platform';
 import { findableIn, type Scope } from './scope';
-import type { ObjectUpdate } from './collector';
 import { Evidence } from './evidence';
 import type { VmFacts } from './facts';
 import { Inventory } from './inventory';
@@ -12,7 +11,7 @@ import { compareRecords, observe, outranks, type OwnStanding } from './observe';
 import type { Operation } from './operation';
 import { Audience, readRecord, type Bindings, type OperationRecord } from '../tracked';
 import type { Recorder } from './recorder';
-import type { Stream, StreamListener } from './stream';
+import type { ObjectUpdate, Stream, StreamListener } from './stream';
 
 /** Changes of these paths change which VM a manifest means. */
 const IDENTITY = ['name', 'parent', 'parentVApp', 'resourcePool', 'config.instanceUuid', 'config.template'];

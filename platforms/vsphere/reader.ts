@@ -1,5 +1,5 @@
 /** Reads VMs directly, where the stream may be behind. */
-import { readProperties } from './collector';
+import { readProperties } from './stream';
 import { factsOf, VM_PATHS, type VmFacts } from './facts';
 import type { Recorder } from './recorder';
 import { orAborted, type SoapClient } from './soap';

@@ -1,6 +1,6 @@
 /** Reads all VMs of a server, and all that starts them in order. Changes nothing. */
 import type { ExistingInventory, ExistingOrder, ExistingVm } from '../../existing';
-import { Collector, readProperties } from '../collector';
+import { Collector, readProperties } from '../stream';
 import { drsLevel, type VmFacts } from '../facts';
 import { platformError } from '../faults';
 import { Inventory } from '../inventory';

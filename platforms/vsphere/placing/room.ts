@@ -6,7 +6,7 @@
  */
 import type { PlacementHost } from '../../../placement';
 import type { Asked, Candidate, Standing, World } from '../../tracked';
-import { readProperties } from '../collector';
+import { readProperties } from '../stream';
 import { idsOf, MEBIBYTE, type Properties, type VmFacts } from '../facts';
 import type { Inventory, InventoryHost } from '../inventory';
 import type { SoapClient } from '../soap';

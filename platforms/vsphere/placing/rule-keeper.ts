@@ -1,6 +1,6 @@
 /** Keeps the rules of DRS that are ours in step with the groups that they are for. */
 import { PlatformError } from '../../platform';
-import { readProperties } from '../collector';
+import { readProperties } from '../stream';
 import {
   childrenOf,
   element,

@@ -6,7 +6,7 @@ import type { Neighbour, PlacementRequest, PlacementResult, VirtualMachineRef } 
 import type { PlacementAnswer, RuleOutcome, Solve, VmPlacement } from '../../../placement';
 import type { PlaceOptions, ReleaseOptions } from '../../platform';
 import { nextAt, Places, writePlace, type Bindings } from '../../tracked';
-import { readProperties } from '../collector';
+import { readProperties } from '../stream';
 import type { VmFacts } from '../facts';
 import type { Inventory } from '../inventory';
 import type { Recorder } from '../recorder';

@@ -1,5 +1,5 @@
 /** Looks at a server step by step, for `vmgroup doctor`. Changes nothing. */
-import { readProperties } from '../collector';
+import { readProperties } from '../stream';
 import { hasAttribute, RECORD_ATTRIBUTE } from '../facts';
 import { readAll, type VsphereInventory } from '../orders';
 import { isInScope, type Scope } from '../scope';

@@ -18,7 +18,7 @@ import {
   VimFault,
   type SoapOptions,
 } from '../../../platforms/vsphere/soap';
-import { readProperties } from '../../../platforms/vsphere/collector';
+import { readProperties } from '../../../platforms/vsphere/stream';
 import { createAuthority, type Authority } from '../../support/certificates';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { startVcenter, type TestVcenter } from '../../support/vsphere';

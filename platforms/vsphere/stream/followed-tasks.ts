@@ -1,37 +1,13 @@
-/**
- * The stream of a server, for as long as the process runs: opened again whenever it breaks, with all that was followed.
- *
- * VSPHERE-4: nothing is polled. One call waits for changes, whatever the number of VMs, tasks and waiters.
- */
-import { Collector, type ObjectUpdate } from './collector';
-import { taskOf, type TaskFacts } from './facts';
-import {
-  isNotAuthenticated,
-  localizedFault,
-  orAborted,
-  VimFault,
-  type ManagedObject,
-  type SoapClient,
-} from './soap';
-import { sleep } from '../sleep';
-
-/** What a {@link Stream} tells. */
-export interface StreamListener {
-  /** A change of an object that is no task. */
-  updated(update: ObjectUpdate): void;
-  /** All objects have been told since the stream was opened; those of before that were not are gone. */
-  listed(ids: ReadonlySet<string>): void;
-  /** All changes of one answer have been told. */
-  settled(): void;
-  broken(error: unknown, retryIn: number): void;
-}
+/** The tasks that somebody waits for, on whichever stream is open. */
+import type { Collector, ObjectUpdate } from './collector';
+import { taskOf, type TaskFacts } from '../facts';
+import { localizedFault, VimFault, type ManagedObject } from '../soap';
 
 /** How a task ended; undefined: the server does not have it any more. */
 export type TaskEnd = TaskFacts | undefined;
 
-/** Milliseconds before the first try to open a broken stream again; doubles with each further one. */
-const FIRST_PAUSE = 100;
-const LONGEST_PAUSE = 5_000;
+/** Milliseconds until a call that was lost is made again. */
+const PAUSE = 100;
 
 interface Followed {
   task: ManagedObject;
@@ -40,13 +16,9 @@ interface Followed {
   watchers: Set<(task: TaskFacts | undefined) => void>;
 }
 
-/** One stream. Starts at once. */
-export class Stream {
-  readonly #client: SoapClient;
-  readonly #listener: StreamListener;
-  readonly #prepare: () => Promise<void>;
-  readonly #closing = new AbortController();
-  readonly #running: Promise<void>;
+/** Follows tasks: those that are followed in the same moment go on the stream in one call. */
+export class FollowedTasks {
+  readonly #closing: AbortSignal;
   readonly #followed = new Map<string, Followed>();
   #add = new Map<string, ManagedObject>();
   /** Still on the stream, and no longer followed. */
@@ -55,25 +27,12 @@ export class Stream {
   readonly #leaving = new Set<string>();
   #flushed = Promise.resolve();
   #flushing = false;
+  /** Of the stream, while it is open. */
   #collector: Collector | undefined;
-  #live = false;
 
-  /** @param prepare called before each opening. */
-  constructor(client: SoapClient, listener: StreamListener, prepare: () => Promise<void>) {
-    this.#client = client;
-    this.#prepare = prepare;
-    this.#listener = listener;
-    this.#running = this.#run();
-  }
-
-  /** Whether all objects have been told, and changes arrive. */
-  get live(): boolean {
-    return this.#live;
-  }
-
-  /** What is known of a followed task. */
-  task(id: string): TaskFacts | undefined {
-    return this.#followed.get(id)?.seen;
+  /** @param closing aborts when no further stream will be opened. */
+  constructor(closing: AbortSignal) {
+    this.#closing = closing;
   }
 
   /** Follows a task: `watcher` is called with each change of it, and with undefined once the server has forgotten it. Returns what ends that. */
@@ -131,71 +90,25 @@ export class Stream {
     return end;
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#running;
+  /** A stream is open, which knows of no task yet: all of them are followed on it. */
+  opened(collector: Collector): void {
+    this.#collector = collector;
+    this.#add = new Map([...this.#followed.values()].map(({ task }) => [task.id, task]));
+    this.#remove.clear();
+    this.#leaving.clear();
+    this.#flushSoon();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#closing;
-    let pause = FIRST_PAUSE;
-    while (!signal.aborted) {
-      const began = Date.now();
-      const error: unknown = await this.#life(signal).catch((reason: unknown) => reason);
-      if (this.#live || Date.now() - began > LONGEST_PAUSE) pause = FIRST_PAUSE;
-      this.#live = false;
-      if (signal.aborted) break;
-      // A session that has ended is nothing to wait for.
-      const retryIn = isNotAuthenticated(error) && pause === FIRST_PAUSE ? 0 : jitter(pause);
-      pause = Math.min(pause * 2, LONGEST_PAUSE);
-      this.#listener.broken(error, retryIn);
-      await sleep(retryIn, signal);
-    }
+  /** The stream broke. */
+  closed(): void {
+    this.#collector = undefined;
   }
 
-  /** From opening to breaking. Rejects with what broke it. */
-  async #life(signal: AbortSignal): Promise<never> {
-    await orAborted(this.#prepare(), signal);
-    const collector = await Collector.open(this.#client, signal);
-    try {
-      const listed = await this.#list(collector, signal);
-      this.#collector = collector;
-      this.#add = new Map([...this.#followed.values()].map(({ task }) => [task.id, task]));
-      this.#remove.clear();
-      this.#leaving.clear();
-      this.#live = true;
-      this.#listener.listed(listed);
-      this.#flushSoon();
-      for (;;) {
-        const { updates } = await collector.next(signal);
-        for (const update of updates) this.#deliver(update);
-        this.#listener.settled();
-      }
-    } finally {
-      this.#collector = undefined;
-      void collector.close();
-    }
-  }
-
-  async #list(collector: Collector, signal: AbortSignal): Promise<Set<string>> {
-    const listed = new Set<string>();
-    for (let more = true; more;) {
-      const next = await collector.next(signal);
-      for (const update of next.updates) {
-        listed.add(update.object.id);
-        this.#deliver(update);
-      }
-      more = next.more;
-    }
-    return listed;
-  }
-
-  #deliver(update: ObjectUpdate): void {
-    if (update.object.type !== 'Task') return this.#listener.updated(update);
-    const { id } = update.object;
+  /** Takes a change of a task from the stream. */
+  deliver({ object: { id }, kind, changes }: ObjectUpdate): void {
     // It leaves the view because we took it off, or because the server forgets it.
-    if (update.kind === 'leave') return this.#leaving.delete(id) ? undefined : this.#forgotten(id);
-    const facts = taskOf(update.changes.get('info'));
+    if (kind === 'leave') return this.#leaving.delete(id) ? undefined : this.#forgotten(id);
+    const facts = taskOf(changes.get('info'));
     const followed = this.#followed.get(id) ?? this.#remove.get(id);
     if (!facts || !followed) return;
     followed.seen = facts;
@@ -238,7 +151,7 @@ export class Stream {
     for (const id of remove.keys()) this.#leaving.add(id);
     const removed = [...remove.values()].map(({ task }) => task);
     try {
-      const gone = await collector.follow([...add.values()], removed, this.#closing.signal);
+      const gone = await collector.follow([...add.values()], removed, this.#closing);
       for (const { id } of gone) this.#forgotten(id);
     } catch {
       // The stream is about to break too, if it has not yet, and the next one follows all tasks again.
@@ -248,12 +161,8 @@ export class Stream {
 
   /** A call was lost while the stream lives on. */
   #retryFollow(id: string, task: ManagedObject): void {
-    if (!this.#followed.has(id) || this.#closing.signal.aborted) return;
+    if (!this.#followed.has(id) || this.#closing.aborted) return;
     this.#add.set(id, task);
-    setTimeout(() => this.#flushSoon(), FIRST_PAUSE).unref();
+    setTimeout(() => this.#flushSoon(), PAUSE).unref();
   }
-}
-
-function jitter(pause: number): number {
-  return Math.round(pause * (0.5 + Math.random() / 2));
 }

@@ -14,8 +14,8 @@ import {
   type ManagedObject,
   type SoapClient,
   type XmlElement,
-} from './soap';
-import { FRAME_PATHS, VM_PATHS } from './facts';
+} from '../soap';
+import { FRAME_PATHS, VM_PATHS } from '../facts';
 
 /** A change of one object. */
 export interface ObjectUpdate {

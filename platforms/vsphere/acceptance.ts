@@ -66,7 +66,7 @@ export class Acceptance {
       if (fresh.power === undefined) throw unknownState(vm, fresh);
       const operation = this.#toCarryOut(fresh, request, fresh.power);
       if (!operation) return reading.stateOf(vm, fresh, at);
-      const previous = observations.recordOf(fresh);
+      const previous = observations.standings.recordOf(fresh);
       try {
         await this.#record(operation, fresh, signal);
         await orAborted(operation.start(fresh, previous), signal);
@@ -86,9 +86,9 @@ export class Acceptance {
     is: NonNullable<VmFacts['power']>,
   ): Operation | undefined {
     const { ground, observations, recorder } = this.#options;
-    const { operations } = observations;
+    const { operations } = observations.standings;
     const own = operations.get(fresh.id);
-    const record = observations.recordOf(fresh);
+    const record = observations.standings.recordOf(fresh);
     const newest = own?.recorded && !(record && record.sequence >= own.record.sequence) ? own.record : record;
     if (newest && newest.sequence > request.operation.sequence) throw superseded(request, newest);
     if (names(newest, request.operation.id)) {

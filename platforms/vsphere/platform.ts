@@ -85,7 +85,7 @@ export class VspherePlatform implements Platform {
     const { inventory, bindings } = this.#observations;
     const homes = (this.#homes = new Homes({
       ...{ inventory, overrideDrs, drsRules, recorder: this.#placeRecorder },
-      operationOf: (facts) => this.#observations.recordOf(facts),
+      operationOf: (facts) => this.#observations.standings.recordOf(facts),
     }));
     const reader = new Reader(this.#client, [this.#recorder, this.#placeRecorder]);
     this.#reading = new Reading({
@@ -104,7 +104,7 @@ export class VspherePlatform implements Platform {
       changed: (vm) => this.#observations.tell(vm),
       recordStands: async (vm, signal) => {
         const facts = (await reader.read([vm], signal)).get(vm);
-        return !facts || this.#observations.recordStands(facts);
+        return !facts || this.#observations.standings.recordStands(facts);
       },
       verify: () => this.#recorder.place === 'Attribute',
       home: (facts) => (facts.power === 'PoweredOff' ? homes.hostOf(facts) : undefined),

@@ -1,28 +1,14 @@
 #!/usr/bin/env node
-/** The `vmgroup` command. */
-import { CommanderError } from 'commander';
-import { CliError, EXIT, explain } from './errors';
-import { printError } from './output/terminal';
-import { buildProgram } from './program';
+/** The `vmgroup` command. Node is checked before anything is loaded that an old one cannot load. */
+/* eslint-disable @typescript-eslint/no-require-imports -- an import would be loaded before the check */
+import type * as CommandLine from './command-line';
+import { nodeCure } from './node-version';
 
-async function main(): Promise<void> {
-  // A reader that has read enough (`vmgroup get vms | head`) is not an error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.ok);
-    throw error;
-  });
-  try {
-    await buildProgram().parseAsync(process.argv);
-  } catch (error: unknown) {
-    process.exitCode = exitCodeOf(error);
-    if (!(error instanceof CommanderError)) printError(explain(error, process.argv.slice(2)));
-  }
+const cure = nodeCure(process.versions.node);
+if (cure === undefined) {
+  void (require('./command-line') as typeof CommandLine).main();
+} else {
+  // eslint-disable-next-line no-restricted-syntax -- what prints is loaded after the check, and this text is ours
+  process.stderr.write(`error: vmgroup does not run on Node.js ${process.versions.node}\n  → ${cure}\n`);
+  process.exitCode = 1;
 }
-
-function exitCodeOf(error: unknown): number {
-  // Commander has printed its message already, and ends a request for help with 0.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  return error instanceof CliError ? error.exitCode : EXIT.failed;
-}
-
-void main();

@@ -3,18 +3,18 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import path from 'node:path';
 import { dataFolder, readLiveRecord } from '../data-folder';
 import { CliError, messageOf } from '../errors';
+import { nodeCure } from '../node-version';
 import { findTemporalCli, TEMPORAL_CLI_VARIABLE, versionOf } from '../temporal-server';
 import type { CheckResult } from './check-result';
 
 /** Checks the version of Node. */
 export function checkNode(): CheckResult {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const isSupported = major > 20 || (major === 20 && minor >= 19);
+  const cure = nodeCure(process.versions.node);
   return {
     check: 'node',
-    result: isSupported ? 'ok' : 'problem',
+    result: cure === undefined ? 'ok' : 'problem',
     message: process.version,
-    ...(!isSupported && { cure: 'install Node.js 20.19 or newer' }),
+    ...(cure !== undefined && { cure }),
   };
 }
 

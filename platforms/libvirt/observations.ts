@@ -2,11 +2,11 @@
 import type { VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type { VirtualMachineState, WatchSink } from '../platform';
-import { Audience, readRecord, type Bindings, type OperationRecord } from '../tracked';
+import { Audience, outranks, readRecord, type Bindings, type OperationRecord } from '../tracked';
 import type { DomainFacts } from './facts';
 import type { Host, HostListener } from './host';
 import { homeOf, Machines, type Machine } from './machines';
-import { observe, outranks, type OwnStanding } from './observe';
+import { observe, type OwnStanding } from './observe';
 import type { Operation } from './operation';
 
 /** Milliseconds in which an operation of another process brings about its effect. */

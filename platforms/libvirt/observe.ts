@@ -7,7 +7,7 @@
 import type { VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type { FailureClass, VirtualMachineState } from '../platform';
-import type { OperationRecord } from '../tracked';
+import { outranks, type OperationRecord } from '../tracked';
 import { placementOf, type Machine } from './machines';
 
 /** How this process stands with an operation that it was asked for. */
@@ -61,12 +61,6 @@ function statusOf(machine: Machine, { last }: Circumstances): VirtualMachineStat
     at: Math.max(...on.map(({ facts }) => facts.at)),
     ...(placement && { placement }),
   };
-}
-
-/** Whether a record has taken the place of another. */
-export function outranks(record: OperationRecord, other: OperationRecord): boolean {
-  if (record.sequence !== other.sequence) return record.sequence > other.sequence;
-  return record.id !== other.id && record.at > other.at;
 }
 
 function operationOf(machine: Machine, circumstances: Circumstances): OperationState | undefined {

@@ -2,9 +2,11 @@
 export { Audience } from './audience';
 export { Bindings, type Binding, type Findable, type FoundVm } from './bindings';
 export {
+  compareRecords,
   earlierIds,
   MAX_RECORD,
   names,
+  outranks,
   readRecord,
   shortId,
   writeRecord,

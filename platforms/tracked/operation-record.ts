@@ -77,6 +77,23 @@ export function names(record: OperationRecord | undefined, id: string): boolean 
   return record !== undefined && (record.id === id || record.earlier.includes(shortId(id)));
 }
 
+/** Whether a record has taken the place of another. The clocks of two processes decide only where neither record names the other. */
+export function outranks(record: OperationRecord, other: OperationRecord): boolean {
+  if (record.sequence !== other.sequence) return record.sequence > other.sequence;
+  if (record.id === other.id) return false;
+  if (names(record, other.id)) return true;
+  return !names(other, record.id) && record.at > other.at;
+}
+
+/** What a record on a VM says of an operation of ours: it is of that operation, whoever wrote it, or of a newer one, or of none that counts. */
+export function compareRecords(
+  shown: OperationRecord | undefined,
+  own: OperationRecord,
+): 'Own' | 'Newer' | 'Older' {
+  if (shown?.id === own.id) return 'Own';
+  return shown && outranks(shown, own) ? 'Newer' : 'Older';
+}
+
 /** An id that is only compared. */
 export function shortId(id: string): string {
   return createHash('sha256').update(id).digest('base64url').slice(0, 12);

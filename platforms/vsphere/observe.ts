@@ -10,7 +10,7 @@ import type { Placement, VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type { FailureClass, VirtualMachineState } from '../platform';
 import type { VmFacts } from './facts';
-import type { OperationRecord } from '../tracked';
+import { outranks, type OperationRecord } from '../tracked';
 
 /** How this process stands with an operation that it was asked for. */
 export interface OwnStanding {
@@ -85,21 +85,6 @@ function operationOf(vm: VmFacts, circumstances: Circumstances): OperationState 
   if (!record) return undefined;
   const { id, sequence, caller } = record;
   return { id, sequence, caller, ...otherStanding(vm, record, circumstances.other) };
-}
-
-/** Whether a record has taken the place of another. */
-export function outranks(record: OperationRecord, other: OperationRecord): boolean {
-  if (record.sequence !== other.sequence) return record.sequence > other.sequence;
-  return record.id !== other.id && record.at > other.at;
-}
-
-/** What a record on a VM says of an operation of ours: it is of that operation, whoever wrote it, or of a newer one, or of none that counts. */
-export function compareRecords(
-  shown: OperationRecord | undefined,
-  own: OperationRecord,
-): 'Own' | 'Newer' | 'Older' {
-  if (shown?.id === own.id) return 'Own';
-  return shown && outranks(shown, own) ? 'Newer' : 'Older';
 }
 
 function ownOperation(vm: VmFacts, own: OwnStanding, other: OtherStanding): OperationState {

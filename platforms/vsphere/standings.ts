@@ -1,8 +1,8 @@
 /** What counts on each VM: the operations of this process, held against the records that stand on VMs, and those of others. */
-import { readRecord, type OperationRecord } from '../tracked';
+import { compareRecords, outranks, readRecord, type OperationRecord } from '../tracked';
 import { Evidence } from './evidence';
 import type { VmFacts } from './facts';
-import { compareRecords, outranks, type OtherStanding, type OwnStanding } from './observe';
+import type { OtherStanding, OwnStanding } from './observe';
 import type { Operation } from './operation';
 import type { Recorder } from './recorder';
 import type { Stream } from './stream';

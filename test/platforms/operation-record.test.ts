@@ -4,6 +4,7 @@ import {
   earlierIds,
   MAX_RECORD,
   names,
+  outranks,
   readRecord,
   writeRecord,
   type OperationRecord,
@@ -34,6 +35,19 @@ test('a record is read as it was written', () => {
     ),
     { numRuns: propertyRuns(200) },
   );
+});
+
+test('of two operations of one sequence the one that names the other is newer, whatever the clocks say', () => {
+  const next = { ...record, id: 'run/db/1~2', earlier: earlierIds(record, 7), at: record.at - 3_600_000 };
+  expect([outranks(next, record), outranks(record, next), outranks(next, next)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  const unrelated = { ...record, id: 'other', at: record.at + 1 };
+  expect([outranks(unrelated, record), outranks(record, unrelated)]).toEqual([true, false]);
+  const later = { ...record, id: 'run/db/2', sequence: 8, at: 0 };
+  expect([outranks(later, next), outranks(next, later)]).toEqual([true, false]);
 });
 
 test('RECORD-1: a record of another VM, and what is no record, does not count', () => {

@@ -6,8 +6,10 @@
  * LIBVIRT-14: a VM is started on one host only: every other host that has it, or may have it, must say first that it does not run there.
  */
 import { PlatformError, type FailureClass } from '../../platform';
+import { compareRecords, readRecord } from '../../tracked';
 import { isUnanswered, platformError } from '../faults';
 import { homeOf, type Machine, type OnHost } from '../machines';
+import { LibvirtError } from '../rpc';
 import type { OwnStanding } from '../observe';
 import { GuestRequest } from './guest-request';
 import { ReachingOperation } from './reaching-operation';
@@ -45,7 +47,7 @@ export class Operation extends ReachingOperation implements OwnStanding {
 
   /** Compares with what libvirt says now. */
   noticed({ on, power }: Machine): void {
-    if (on.some(({ facts }) => facts.operation === this.text)) this.seen = true;
+    if (on.some((each) => this.#standing(each) === 'Own')) this.seen = true;
     if (this.seen && !this.active && power === this.record.to) this.reached = true;
   }
 
@@ -56,8 +58,7 @@ export class Operation extends ReachingOperation implements OwnStanding {
       this.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
       try {
         for (let call = 0; machine && machine.power !== this.record.to && call < MAX_CALLS; call += 1) {
-          await this.#step(machine);
-          machine = await this.fresh();
+          machine = await this.#afterStep(machine);
         }
       } finally {
         clearTimeout(timer);
@@ -90,11 +91,12 @@ export class Operation extends ReachingOperation implements OwnStanding {
       machine = await this.fresh();
       if (!machine) return undefined;
       const newest = this.ground.recordOf(machine);
-      if (newest && newest.sequence > this.record.sequence) {
+      if (newest && compareRecords(newest, this.record) === 'Newer') {
         this.end();
         throw this.ground.superseded(this.request, newest);
       }
-      if (machine.on.every(({ facts }) => facts.operation === this.text)) {
+      // That of another process which was asked for the same operation is as good.
+      if (machine.on.every((each) => this.#standing(each) === 'Own')) {
         this.recorded = true;
         this.seen = true;
         return machine;
@@ -103,6 +105,23 @@ export class Operation extends ReachingOperation implements OwnStanding {
         throw new PlatformError('Transient', `VM ${this.name()}: its record is overwritten again and again`);
     }
     return undefined;
+  }
+
+  #standing({ facts }: OnHost): ReturnType<typeof compareRecords> {
+    return compareRecords(readRecord(facts.operation, this.vm), this.record);
+  }
+
+  /** The VM after one step. A call that libvirt refuses may have come after that of another process for the same operation. */
+  async #afterStep(machine: Machine): Promise<Machine | undefined> {
+    try {
+      await this.#step(machine);
+    } catch (error: unknown) {
+      if (!(error instanceof LibvirtError)) throw error;
+      const now = await this.fresh();
+      if (now?.power === this.record.to) return now;
+      throw error;
+    }
+    return this.fresh();
   }
 
   #step(machine: Machine): Promise<void> {

@@ -34,6 +34,23 @@ function describeIdempotence(part: PlatformUnderTest, bench: Bench): void {
     });
   });
 
+  test('PLATFORM-1: processes that ask for the same operation in the same instant do not dispute it', async () => {
+    const vm = await bench.vm();
+    await bench.withTwo(async (one, other) => {
+      for (const powerState of ['PoweredOn', 'PoweredOff', 'PoweredOn', 'PoweredOff'] as const) {
+        const asked = bench.request(vm, powerState, { mode: 'Hard' });
+        await Promise.all([one, other].map(({ platform }) => platform.power(asked)));
+        for (const process of [one, other]) {
+          const { operation } = await process.untilPower(vm, powerState);
+          expect(operation?.id).toBe(asked.operation.id);
+        }
+      }
+      expect((await bench.record(vm)).effects).toEqual([
+        ...['PoweredOn', 'PoweredOff', 'PoweredOn', 'PoweredOff'],
+      ]);
+    });
+  });
+
   test('PLATFORM-1: an operation id that was given up for another one of its sequence is not carried out again either', async () => {
     const vm = await bench.vm();
     await bench.withTwo(async (one, other) => {

@@ -43,9 +43,14 @@ function card({ group, member, mark, what, message, since, commands }: Attention
         }${member !== undefined && markup` <small>in ${group}</small>`}
       </p>
       <p class="why">${message}</p>
-      ${command !== undefined && markup`<p><code>${command}</code></p>`}
+      ${command !== undefined && markup`<p><code>${words(command)}</code></p>`}
     </div>
   </li>`;
+}
+
+/** A command that breaks between its words only: browsers would break names and options at each hyphen. */
+function words(command: string): Html[] {
+  return command.split(' ').map((word, at) => markup`${at > 0 && ' '}<span>${word}</span>`);
 }
 
 function line({ group, member, mark, what }: AttentionItem): Html {

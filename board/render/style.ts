@@ -59,10 +59,11 @@ const BAND = `
 .legend .none{opacity:.55}
 .attention{background:var(--alert);border:1px solid var(--Parked);border-left-width:6px;border-radius:10px;padding:.9rem 1.2rem 1rem;margin-bottom:1.1rem}
 .attention h2{font-size:1.1rem;display:flex;gap:.5em;align-items:center;color:var(--Parked);margin-bottom:.5rem}
-.attention ol{display:grid;gap:.6rem 1.6rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,32rem),1fr))}
+.attention ol{display:grid;gap:.6rem 1.6rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,32rem),1fr))}
 .attention li{display:grid;grid-template-columns:auto minmax(0,1fr);gap:0 .6rem}
 .attention .s{margin-top:.25em}
 .attention b{overflow-wrap:anywhere}
+.attention code span{display:inline-block;max-width:100%}
 .attention .why{display:-webkit-box;-webkit-line-clamp:3;-webkit-box-orient:vertical;overflow:hidden;overflow-wrap:anywhere}
 .attention .more{columns:18rem;margin-top:.7rem;font-size:.9rem;display:block}
 .attention .more li{display:block;break-inside:avoid}`;

@@ -87,6 +87,36 @@ test('nothing is wider than a phone', async () => {
   await page.send('Emulation.clearDeviceMetricsOverride');
 });
 
+test.each([320, 390, 1200])(
+  'a command breaks between its words only, and is copied whole, at %d pixels',
+  async (width) => {
+    groups = smallFailover();
+    const size = { width, height: 800, deviceScaleFactor: 1, mobile: false };
+    await page.send('Emulation.setDeviceMetricsOverride', size);
+    await page.open(board.url);
+    const commands = await page.evaluate<{ copied: string; broken: string[] }[]>(`(() => {
+    const broken = (node) => [...node.data.matchAll(/\\S+/g)].flatMap(({ 0: word, index }) => {
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1 ? [word] : [];
+    });
+    return [...document.querySelectorAll('.attention code')].map((code) => {
+      const nodes = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+      const found = [];
+      while (nodes.nextNode()) found.push(...broken(nodes.currentNode));
+      getSelection().selectAllChildren(code);
+      return { copied: getSelection().toString().trim(), broken: found };
+    });
+  })()`);
+    expect(commands).toContainEqual({
+      copied: 'vmgroup retry prod/dr-site dr-app-3 --reason TEXT',
+      broken: [],
+    });
+    await page.send('Emulation.clearDeviceMetricsOverride');
+  },
+);
+
 test.each(['light', 'dark'])('text on a %s screen has the contrast of WCAG AA', async (scheme) => {
   await page.send('Emulation.setEmulatedMedia', {
     features: [{ name: 'prefers-color-scheme', value: scheme }],

@@ -78,7 +78,7 @@ function stepTable(steps: readonly DiffStep[], { marked }: { marked: boolean }):
       { head: 'TIER', of: ({ tier }) => (tier < 0 ? undefined : tier + 1) },
       { head: 'STEP', of: ({ action }) => action },
       { head: 'MEMBER', of: ({ member }) => member },
-      { head: 'WHY', of: (step) => whyText(step, marked) },
+      { head: 'WHY', prose: true, of: (step) => whyText(step, marked) },
     ],
     [...steps],
   );

@@ -48,7 +48,7 @@ function resultTable(results: CheckResult[]): string {
     [
       { head: 'CHECK', of: ({ check }) => check },
       { head: 'RESULT', of: ({ result }) => result },
-      { head: 'FOUND', of: ({ message }) => message },
+      { head: 'FOUND', prose: true, of: ({ message }) => message },
     ],
     results,
   );

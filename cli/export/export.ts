@@ -69,7 +69,7 @@ function recordTable(record: RecordLine[]): string {
       { head: 'TIME', of: ({ time }) => time },
       { head: 'WHO', of: ({ who }) => who },
       { head: 'WHAT', of: ({ what }) => what },
-      { head: 'DETAIL', of: ({ detail }) => detail },
+      { head: 'DETAIL', prose: true, of: ({ detail }) => detail },
     ],
     record,
   );

@@ -2,10 +2,13 @@
 import type { ObjectName } from '../../api';
 import type { GroupView, MemberStatus } from '../../bridge';
 import { estimate, type PastRun } from '../../insight';
-import { groupLines, loadView, noteIfStale, PastRuns } from '../groups';
-import { clock, paintFor, print, table, type Column } from '../output';
+import { groupLines, loadView, noteIfStale, PastRuns, wrapped } from '../groups';
+import { clock, paintFor, print, table, terminalWidth, type Column } from '../output';
 import { givenCommands } from './given-commands';
 import type { ViewOptions } from './options';
+
+/** Indentation of the tables. */
+const INDENT = '  ';
 
 /** Prints everything about one group. */
 export async function describeGroup(name: ObjectName, options: ViewOptions): Promise<void> {
@@ -41,7 +44,7 @@ function groupText(view: GroupView, now: number, past: readonly PastRun[] | unde
 
 function summary({ message, run, status }: GroupView): string {
   const lines = [
-    `Message:  ${message}`,
+    `Message:  ${wrapped(message, terminalWidth(), ' '.repeat(10)).join('\n').trimStart()}`,
     ...(run
       ? [`Run:      ${run.workflowId}/${run.runId}`, `Started:  ${new Date(run.startedAt).toISOString()}`]
       : []),
@@ -60,6 +63,7 @@ function memberTable(members: MemberStatus[]): string {
     { head: 'NODE', of: ({ placement }) => placement?.node },
     {
       head: 'NOT READY BECAUSE',
+      prose: true,
       of: ({ conditions }) => conditions.find(({ status }) => status !== 'True')?.message,
     },
   ]);
@@ -71,7 +75,7 @@ function conditionTable({ status }: GroupView): string {
     { head: 'STATUS', of: (condition) => condition.status },
     { head: 'REASON', of: ({ reason }) => reason },
     { head: 'SINCE', of: ({ lastTransitionTime }) => lastTransitionTime },
-    { head: 'MESSAGE', of: ({ message }) => message },
+    { head: 'MESSAGE', prose: true, of: ({ message }) => message },
   ]);
 }
 
@@ -79,7 +83,7 @@ function exceptionTable(run: GroupView['run']): string {
   return tableOrNothing(run?.outcome?.exceptions ?? [], [
     { head: 'MEMBER', of: ({ member }) => member },
     { head: 'REASON', of: ({ reason }) => reason },
-    { head: 'MESSAGE', of: ({ message }) => message },
+    { head: 'MESSAGE', prose: true, of: ({ message }) => message },
   ]);
 }
 
@@ -87,14 +91,14 @@ function ignoredTable(run: GroupView['run']): string {
   return tableOrNothing(run?.progress?.ignored ?? [], [
     { head: 'TIME', of: ({ at }) => clock(at) },
     { head: 'WHAT', of: ({ what }) => what },
-    { head: 'WHY', of: ({ why }) => why },
+    { head: 'WHY', prose: true, of: ({ why }) => why },
   ]);
 }
 
 function tableOrNothing<T>(rows: T[], columns: Column<T>[]): string {
-  return rows.length === 0 ? '' : table(columns, rows);
+  return rows.length === 0 ? '' : table(columns, rows, 'table', terminalWidth(INDENT.length));
 }
 
 function section(title: string, text: string): string {
-  return text === '' ? '' : `${title}:\n${text.replace(/^(?=.)/gm, '  ')}`;
+  return text === '' ? '' : `${title}:\n${text.replace(/^(?=.)/gm, INDENT)}`;
 }

@@ -18,7 +18,7 @@ const GROUP_COLUMNS: Column<GroupView>[] = [
   { head: 'READY', of: ({ status }) => `${readyCount(status.members)}/${status.members.length}` },
   { head: 'RUN', of: (view) => runTime(view, Date.now()) },
   { head: 'PARENT', of: ({ spec }) => spec.groupName, wide: true },
-  { head: 'MESSAGE', of: ({ message }) => message, wide: true },
+  { head: 'MESSAGE', prose: true, of: ({ message }) => message, wide: true },
 ];
 
 interface MachineRow extends MemberStatus {
@@ -42,6 +42,7 @@ const MACHINE_COLUMNS: Column<MachineRow>[] = [
   },
   {
     head: 'MESSAGE',
+    prose: true,
     of: ({ conditions }) => conditions.find(({ status }) => status !== 'True')?.message,
     wide: true,
   },
@@ -97,7 +98,7 @@ const STUCK_COLUMNS: Column<StuckRow>[] = [
   { head: 'ATTEMPTS', of: ({ attempts }) => attempts },
   { head: 'FOR', of: ({ since }) => since && elapsed(Date.now() - Date.parse(since)) },
   { head: 'RUN', of: ({ run }) => run.runId, wide: true },
-  { head: 'MESSAGE', of: ({ message }) => message, wide: true },
+  { head: 'MESSAGE', prose: true, of: ({ message }) => message, wide: true },
 ];
 
 /** Prints the runs that Temporal knows; with `--stuck`, what keeps open ones from going on. */

@@ -17,7 +17,7 @@ export function givenCommands(commands: readonly RecordedCommand[]): string {
       { head: 'TIME', of: ({ at }) => new Date(at).toISOString() },
       { head: 'WHO', of: whoOf },
       { head: 'WHAT', of: whatOf },
-      { head: 'REASON', of: ({ reason }) => reason },
+      { head: 'REASON', prose: true, of: ({ reason }) => reason },
     ],
     commands.slice(-MOST_COMMANDS),
   );

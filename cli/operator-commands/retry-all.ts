@@ -47,7 +47,7 @@ const COLUMNS: Column<Parked>[] = [
   { head: 'MEMBER', of: ({ member }) => member },
   { head: 'CLASS', of: (row) => row.class },
   { head: 'ATTEMPTS', of: ({ attempts }) => attempts },
-  { head: 'MESSAGE', of: ({ message }) => message },
+  { head: 'MESSAGE', prose: true, of: ({ message }) => message },
 ];
 
 /**

@@ -3,6 +3,6 @@ export { paintFor, type Paint } from './colours';
 export { counted } from './count';
 export { jsonText } from './data';
 export { legible } from './legible';
-export { print, table, type Column } from './table';
+export { print, table, terminalWidth, type Column } from './table';
 export { printData, printError, printLine, printNote, printStyled, printText } from './terminal';
 export { clock, elapsed } from './time';

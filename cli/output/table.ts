@@ -4,30 +4,70 @@ import { oneLine } from '../../api/text';
 import type { Format } from '../options';
 import { jsonText, yamlText } from './data';
 import { legible } from './legible';
+import { GAP, withProse } from './prose-column';
 import { printData, printStyled } from './terminal';
 
-/** A column: its heading, its cell in a row, and whether only `-o wide` shows it. */
+/** A column: its heading, and its cell in a row. */
 export interface Column<T> {
   head: string;
   of(row: T): string | number | undefined;
+  /** Only `-o wide` shows it. */
   wide?: true;
+  /** Sentences. As the last column they are wrapped where a terminal is too narrow for them. */
+  prose?: true;
 }
 
-/** A table without rules, as kubectl prints it. An empty or absent value is shown as `-`. */
-export function table<T>(columns: Column<T>[], rows: T[], format: Format = 'table'): string {
+/**
+ * A table without rules, as kubectl prints it. An empty or absent value is shown as `-`.
+ *
+ * @param width Columns of the terminal; without a terminal, lines are as long as they are.
+ */
+export function table<T>(
+  columns: Column<T>[],
+  rows: T[],
+  format: Format = 'table',
+  width = terminalWidth(),
+): string {
   const shown = columns.filter((column) => !column.wide || format === 'wide');
+  const last = shown.at(-1);
+  const whole = layout(shown, rows);
+  if (!last?.prose || whole.every(({ length }) => length <= width)) return text(whole);
+  const prose = [last.head, ...rows.map((row) => cell(last.of(row)))];
+  const others = layout(shown.slice(0, -1), rows);
+  return text(
+    withProse(
+      others.map((line, at) => ({ line, prose: prose[at] ?? '' })),
+      width,
+    ),
+  );
+}
+
+/** Columns of the terminal right of an indentation; infinite without a terminal. */
+export function terminalWidth(indent = 0): number {
+  return process.stdout.isTTY && process.stdout.columns ? process.stdout.columns - indent : Infinity;
+}
+
+function text(lines: string[]): string {
+  return lines.map((line) => `${line.trimEnd()}\n`).join('');
+}
+
+/** A line for the heading, and one for each row. */
+function layout<T>(shown: Column<T>[], rows: T[]): string[] {
   const blank = Object.fromEntries(
     ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
       .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])
       .map((name) => [name, '']),
   );
   const out = new Table({
-    chars: { ...blank, middle: '   ' },
+    chars: { ...blank, middle: GAP },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
     head: shown.map((column) => column.head),
   });
   for (const row of rows) out.push(shown.map((column) => cell(column.of(row))));
-  return lines(out.toString());
+  return out
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
 }
 
 /**
@@ -48,12 +88,4 @@ export function print<T, S = T>(
 
 function cell(value: string | number | undefined): string {
   return value === undefined || value === '' ? '-' : oneLine(String(value));
-}
-
-function lines(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')
-    .concat('\n');
 }

@@ -46,7 +46,7 @@ function rulesTable(rules: RuleOutcome[]): string {
       { head: 'RULE OF', of: ({ vm }) => vm.name },
       { head: 'OUTCOME', of: ({ outcome }) => outcome },
       { head: 'STRENGTH', of: ({ strength }) => strength },
-      { head: 'RULE', of: ({ path }) => path },
+      { head: 'RULE', prose: true, of: ({ path }) => path },
     ],
     rules,
   );

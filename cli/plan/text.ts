@@ -35,7 +35,7 @@ export function planTable({
       { head: 'TIER', of: ({ tier }) => (tier < 0 ? undefined : tier + 1) },
       { head: 'STEP', of: ({ action }) => action },
       { head: 'MEMBER', of: ({ member }) => member },
-      { head: 'WHY', of: ({ why }) => why },
+      { head: 'WHY', prose: true, of: ({ why }) => why },
     ],
     forecast.steps,
   );

@@ -54,7 +54,7 @@ function entryTable(entries: RecordEntry[]): string {
       },
       { head: 'WHO', of: ({ event }) => eventLine(event).who },
       { head: 'WHAT', of: ({ event }) => eventLine(event).what },
-      { head: 'DETAIL', of: ({ event }) => eventLine(event).detail ?? '' },
+      { head: 'DETAIL', prose: true, of: ({ event }) => eventLine(event).detail ?? '' },
     ],
     entries,
   );

@@ -1,0 +1,44 @@
+/** Prose at the end of the rows of a table, fitted to the width of a terminal. Pure. */
+
+/** Between two columns of a table. */
+export const GAP = '   ';
+
+/** Least columns for prose next to the others; with less it stands below its row. */
+const LEAST_BESIDE = 24;
+
+/** Indentation of prose below its row. */
+const BELOW = ' '.repeat(4);
+
+/** Rows without their prose, as lines of equal use of columns, and the prose of each. The first is the heading. */
+export interface ProseRow {
+  line: string;
+  prose: string;
+}
+
+/** The rows in lines of at most `width` columns, where words allow it. */
+export function withProse(rows: readonly ProseRow[], width: number): string[] {
+  const start = Math.max(0, ...rows.map(({ line }) => line.length)) + GAP.length;
+  const room = width - start;
+  if (room < LEAST_BESIDE && rows.some(({ prose }) => prose.length > room))
+    return rows.flatMap(({ line, prose }, at) => [line, ...(at === 0 ? [] : below(prose, width))]);
+  return rows.flatMap(({ line, prose }) => {
+    const [first = '', ...more] = wrappedWords(prose, room);
+    return [line.padEnd(start) + first, ...more.map((text) => ' '.repeat(start) + text)];
+  });
+}
+
+function below(prose: string, width: number): string[] {
+  return prose === '-' ? [] : wrappedWords(prose, width - BELOW.length).map((text) => BELOW + text);
+}
+
+/** Words in lines of at most `room` columns. A longer word has a line to itself. */
+function wrappedWords(text: string, room: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= room)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

@@ -56,6 +56,7 @@ function progressCondition(
   hold: string | undefined,
 ): UnstampedCondition {
   const { waitsFor } = progress;
+  const wait = waitsFor === undefined ? undefined : `waits for ${waitsFor}`;
   switch (progress.phase) {
     case 'Parked':
       return unmet('PowerOperationFailed', mismatch, parkedText(progress));
@@ -67,14 +68,14 @@ function progressCondition(
     case 'Pending':
     case 'Missing':
     case 'Queued':
-      return unmet('Pending', mismatch, hold ?? waitsFor);
+      return unmet('Pending', mismatch, hold ?? wait);
     case 'InProgress': {
       // Between two attempts the platform holds nothing: the error of the last attempt is still the cause.
       // The message says already that it waits for the state that the group wants.
       return unmet(
         'Pending',
         mismatch,
-        hold ?? attemptText(progress) ?? (waitsFor === desired ? undefined : waitsFor),
+        hold ?? attemptText(progress) ?? (waitsFor === desired ? undefined : wait),
       );
     }
   }

@@ -138,7 +138,7 @@ describe('PowerStateSynced (STATUS-1, STATUS-2)', () => {
       { from: suspended, states: { a: 'Suspended' } },
       'True PowerStateMatches: Member power state matches group specification',
     ],
-    ['pending in a run', { run: open({ waitsFor: 'tier 1' }) }, `False Pending: ${is}: tier 1`],
+    ['pending in a run', { run: open({ waitsFor: 'tier 1' }) }, `False Pending: ${is}: waits for tier 1`],
     ['in progress', { run: open({ phase: 'InProgress' }) }, `False Pending: ${is}`],
     [
       'parked',

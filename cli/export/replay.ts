@@ -25,18 +25,22 @@ export async function replayFiles(files: string[]): Promise<void> {
   );
 }
 
+/** Where the files come from. */
+const EXPORT = 'create one: vmgroup export RUN -o FILE';
+
 function readHistory(file: string): RecordedHistory {
   let parsed: unknown;
   try {
     parsed = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error: unknown) {
-    throw new CliError(`failed to read ${file} as JSON`, [], { cause: error });
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw isMissing
+      ? new CliError(`${file} does not exist`, [EXPORT])
+      : new CliError(`failed to read ${file} as JSON`, [], { cause: error });
   }
   const { events, workflowId } = parsed as { events?: unknown; workflowId?: unknown };
   if (!Array.isArray(events))
-    throw new CliError(`${file} is not a history: it has no list of events`, [
-      'create one: vmgroup export RUN -o FILE',
-    ]);
+    throw new CliError(`${file} is not a history: it has no list of events`, [EXPORT]);
   return {
     name: file,
     // Files of the UI and other tools have no workflow id; the run does not depend on it.

@@ -49,7 +49,10 @@ export function verdictOf(views: GroupView[], problems: readonly Problem[]): Ver
     return { exitCode: EXIT.exceptions, message: `converged with exceptions: ${named(excepted)}` };
   return {
     exitCode: EXIT.ok,
-    message: `converged: ${managed.length === 1 ? 'the group' : `all ${managed.length} groups`}`,
+    message:
+      managed.length === 0
+        ? 'nothing to do: no group has a power state'
+        : `converged: ${managed.length === 1 ? managed.map(groupName).join() : `all ${managed.length} groups`}`,
   };
 }
 

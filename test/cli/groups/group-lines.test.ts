@@ -206,6 +206,15 @@ describe('the verdict of --exit-when-converged', () => {
     const views = phases.map((phase) => view({ phase }));
     expect(verdictOf(views, [...problems])?.exitCode).toBe(exitCode);
   });
+
+  test.each([
+    [['Converged'], 'converged: prod/shop'],
+    [['Converged', 'Converged'], 'converged: all 2 groups'],
+    [['Unmanaged'], 'nothing to do: no group has a power state'],
+  ] as const)('%j in words', (phases, message) => {
+    const views = phases.map((phase) => view({ phase }));
+    expect(verdictOf(views, [])?.message).toBe(message);
+  });
 });
 
 test('input that the run could not read', () => {

@@ -154,7 +154,7 @@ function withLost<P>(memory: Memory<P>, lost: number): Memory<P> {
     attempt: memory.spent + 1,
     at: Date.now(),
     class: WORKER_LOST,
-    message: 'the worker of this attempt died, or was not heard of any more; another one has taken over',
+    message: 'the worker of this attempt died or lost its connection to Temporal; another worker took over',
   }));
   return { ...memory, failures: [...memory.failures, ...entries].slice(-KEPT) };
 }
@@ -224,7 +224,7 @@ function endlessPause(retry: RetryBudget, failure: Failure, number: number): num
   return pause({ ...retry, maximumInterval: longest }, failure, number);
 }
 
-/** Tells the run of a failed attempt that will be retried, or of a reset; never fails the activity. */
+/** Reports a failed attempt that will be retried, or a reset, to the run; never fails the activity. */
 async function tell<P>(
   { client: given, purpose }: AttemptOptions<P>,
   context: Context,
@@ -240,7 +240,6 @@ async function tell<P>(
       handle.signal(attemptFailed, { activityId: info.activityId, attempt }),
     );
   } catch (error: unknown) {
-    const message = `${purpose}: the run was not told of a failed attempt`;
-    context.log.warn(message, { error, failed: attempt });
+    context.log.warn('failed to report a failed attempt to the run', { purpose, error, failed: attempt });
   }
 }

@@ -133,6 +133,6 @@ function gateTimeout(
 function leftState({ vm }: PowerInput, { status }: VirtualMachineState): PlatformError {
   return new PlatformError(
     'Transient',
-    `VM ${virtualMachineKey(vm)} was ${status.powerState} again before it became ready`,
+    `VM ${virtualMachineKey(vm)} went back to ${status.powerState} before it became ready`,
   );
 }

@@ -170,7 +170,7 @@ function refuseOther(plan: Plan, outcome: RunOutcome): void {
   if (outcome.outcome === 'Cancelled') return;
   throw new PlatformError(
     'Transient',
-    `its run ended ${outcome.outcome} over another plan (revision ${revision}, ${powerState}) than the one that was asked (revision ${plan.revision}, ${plan.powerState})`,
+    `its run ended ${outcome.outcome} with another plan (revision ${revision}, ${powerState}) than the requested one (revision ${plan.revision}, ${plan.powerState})`,
   );
 }
 

@@ -119,7 +119,7 @@ export class RunningBridge implements Bridge {
     const { source, memory, queue, runs, views } = this.#with;
     this.isStopped = true;
     this.#stopObserving();
-    memory.requests.dropAll('the bridge stops');
+    memory.requests.dropAll('the bridge is stopping');
     await source.stop();
     await Promise.all([queue.stop(), runs.stop()]);
     await views.flush();

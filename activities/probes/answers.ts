@@ -21,7 +21,7 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ['ENETUNREACH', 'no route to the network'],
   ['EADDRNOTAVAIL', 'no route to the host'],
   ['ENOTFOUND', 'no such host'],
-  ['EAI_AGAIN', 'the host name cannot be looked up now'],
+  ['EAI_AGAIN', 'the name server does not answer'],
   ['HPE_HEADER_OVERFLOW', 'the headers of the answer are too large'],
   ['CERT_HAS_EXPIRED', 'its certificate has expired'],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is self-signed'],

@@ -15,7 +15,7 @@ import { probeTcp } from './tcp';
 /** Tries at the same time: each holds a socket. */
 const AT_ONCE = 200;
 
-const LATE = new Error('the time of the try is over');
+const LATE = new Error('the probe timed out');
 
 /** The guest that is asked. */
 export interface Guest {

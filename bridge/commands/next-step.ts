@@ -56,8 +56,8 @@ export function nextStep({ command, stamps, seenFor, now }: StepInput): CommandS
     return {
       step: 'Refuse',
       message:
-        'the admission webhook has not stamped this object, so nobody knows who gave the command: check with ' +
-        'vmgroup doctor --for bridge that the webhook is registered for operatorcommands, and give the command again',
+        'the admission webhook has not stamped this object, so its author is unknown: check with ' +
+        'vmgroup doctor --for bridge that the webhook is registered for operatorcommands, and create the command again',
     };
   }
   // What was sent to a run is asked of that run, however long ago that was.

@@ -90,9 +90,9 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
 
 /** What is lost if a right is missing. */
 const LOST = {
-  leases: 'Leases may not be used: this process leads without one, so run only one bridge',
-  commands: 'OperatorCommands may not be read, so none is carried out',
-  policies: 'SequencePolicies are not read: groups name theirs in the annotation vmgroup.dev/policy-spec',
+  leases: 'no access to Leases: this process leads without one, so run only one bridge',
+  commands: 'no access to OperatorCommands: none is carried out',
+  policies: 'no access to SequencePolicies: groups name theirs in the annotation vmgroup.dev/policy-spec',
 } as const;
 
 class ClusterBridge {

@@ -65,7 +65,7 @@ export interface SendDecision {
   unmet: UnmetMember[];
   /** No run starts until the desired state changes or an operator asks (RECONCILE-3). */
   stopped: boolean;
-  /** The open run has another plan than the one that it was sent: it refused that as older, or lost it (RECONCILE-7). */
+  /** The open run has a different plan from the one it was sent: it refused that as older, or lost it (RECONCILE-7). */
   refused?: RefusedPlan;
   /** The plan is too large to be sent (RECONCILE-8). */
   tooLarge?: true;

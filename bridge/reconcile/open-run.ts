@@ -68,7 +68,7 @@ function sendRefused(state: DriverState, { progress }: OpenRun): SendDecision {
   const inForce = progress?.planDigest;
   const why = progress?.refusedPlan
     ? `the open run refuses the plan of generation ${state.plan.generation} as older than its own of generation ${progress.generation}`
-    : `the open run has another plan than the one that it was sent`;
+    : `the open run has a different plan from the one it was sent`;
   if (inForce === undefined || state.facts.sent?.supersedes === inForce) {
     return { ...sendNothing(state, why), refused: {} };
   }

@@ -129,7 +129,7 @@ test('a VM that goes off while it is probed fails the attempt, which is retried'
     await desk.power(vm('db'), 'PoweredOff');
     const { error } = await ended;
     expect(error).toMatchObject({ type: 'Transient', nonRetryable: false });
-    expect(error?.message).toMatch(/was PoweredOff again before it became ready$/);
+    expect(error?.message).toMatch(/went back to PoweredOff before it became ready$/);
   }));
 
 test('what the guest tells of itself is asked of the platform', () =>

@@ -239,7 +239,7 @@ test('an operator who asks is answered when the bridge stops before it could sen
   await answers(goingBy(last()));
   server.down = true;
   const asking = bridge.ask({ namespace: 'prod', name: 'app', actor: 'ann', reason: 'now' });
-  const failed = expect(asking).rejects.toThrow('the bridge stops');
+  const failed = expect(asking).rejects.toThrow('the bridge is stopping');
   await pass(5_000);
   const stopped = bridge.stop();
   await pass(5_000);

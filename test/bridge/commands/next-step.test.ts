@@ -80,7 +80,7 @@ test('with a webhook only its stamp counts', () => {
     expect(step(command, { stamps })).toMatchObject({ step: 'Wait' });
     expect(step(command, { stamps, seenFor: STAMP_PATIENCE })).toMatchObject({
       step: 'Refuse',
-      message: expect.stringContaining('nobody knows who gave the command') as string,
+      message: expect.stringContaining('so its author is unknown') as string,
     });
   }
 });

@@ -2,13 +2,12 @@
  * One host: what its domains are, followed by events.
  *
  * LIBVIRT-8: events are registered before domains are listed, and every new connection lists all of them: no change is missed, none is replayed.
- * LIBVIRT-9: of one domain one reading is under way at a time, and a change meanwhile is followed by another reading: what is told was so after
- *     the last event.
  */
 import { setMaxListeners } from 'node:events';
-import { CODES, Daemon, LIST, type Domain, type HostSize } from './daemon';
-import { factsOf, NAMESPACES, type DomainFacts } from './facts';
-import { isGone } from './faults';
+import { ChangeConnection } from './change-connection';
+import { Daemon, LIST, type Domain, type HostSize } from './daemon';
+import type { DomainFacts } from './facts';
+import { readDomain, Readings } from './readings';
 import { ConnectionError, LibvirtError, type Transport } from './rpc';
 import { sleep } from '../sleep';
 
@@ -43,13 +42,13 @@ export class Host {
   readonly #listener: HostListener;
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
-  readonly #readings = new Map<string, { again: boolean }>();
+  readonly #readings = new Readings((...read) => this.#read(...read));
+  readonly #changes: ChangeConnection;
   #known = new Set<string>();
   #saved = new Set<string>();
   readonly #tries = new Set<() => void>();
   #pausing: AbortController | undefined;
   #daemon: Daemon | undefined;
-  #changes: Promise<Daemon> | undefined;
   #error: unknown;
   #size: HostSize | undefined;
 
@@ -57,6 +56,7 @@ export class Host {
     this.name = options.name;
     this.#options = options;
     this.#listener = listener;
+    this.#changes = new ChangeConnection(options, this.#closing.signal);
     this.#running = this.#run();
   }
 
@@ -89,24 +89,14 @@ export class Host {
   /** A connection for calls that change something, which may take minutes. @throws ConnectionError, LibvirtError */
   async changes(): Promise<Daemon> {
     if (!this.live) await this.#tryNow();
-    const { transport, uri } = this.#options;
-    this.#changes ??= Daemon.open(transport, uri, () => undefined, this.#closing.signal);
-    const opening = this.#changes;
-    try {
-      const daemon = await opening;
-      if (!daemon.closed.aborted) return daemon;
-      throw new ConnectionError('the connection was lost');
-    } catch (error: unknown) {
-      if (this.#changes === opening) this.#changes = undefined;
-      throw error;
-    }
+    return this.#changes.get();
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new ConnectionError('the platform was closed'));
     await this.#running;
     this.#tried();
-    await this.#dropChanges();
+    await this.#changes.drop();
   }
 
   /** The next try, without the pause before it. @throws ConnectionError, LibvirtError where it fails; the reason of `signal` */
@@ -142,7 +132,7 @@ export class Host {
       if (this.live) pause = FIRST_PAUSE;
       this.#daemon = undefined;
       this.#error = error;
-      await this.#dropChanges();
+      await this.#changes.drop();
       if (signal.aborted) break;
       const retryIn = Math.round(pause * (0.5 + Math.random() / 2));
       pause = Math.min(pause * 2, LONGEST_PAUSE);
@@ -152,15 +142,6 @@ export class Host {
       await sleep(retryIn, AbortSignal.any([signal, this.#pausing.signal]));
       this.#pausing = undefined;
     }
-  }
-
-  async #dropChanges(): Promise<void> {
-    const changes = this.#changes;
-    this.#changes = undefined;
-    await changes?.then(
-      (daemon) => daemon.close(),
-      () => undefined,
-    );
   }
 
   /** From opening to breaking. Rejects with what broke it. */
@@ -211,31 +192,23 @@ export class Host {
     for (const uuid of changed) void this.#refresh(daemon, uuid);
   }
 
-  /** LIBVIRT-9. */
   async #refresh(daemon: Daemon, uuid: string): Promise<void> {
-    const under = this.#readings.get(uuid);
-    if (under) {
-      under.again = true;
-      return;
-    }
-    const reading = { again: true };
-    this.#readings.set(uuid, reading);
     try {
-      while (reading.again) {
-        reading.again = false;
-        const facts = await readDomain(daemon, uuid, daemon.closed);
-        if (daemon !== this.#daemon) return;
-        if (facts) this.#known.add(uuid);
-        else this.#known.delete(uuid);
-        this.#listener.domain(this, uuid, facts);
-      }
+      await this.#readings.read(daemon, uuid);
     } catch (error: unknown) {
       // A domain that cannot be read is read with the next list.
       if (daemon === this.#daemon) daemon.close();
       this.#error = error;
-    } finally {
-      this.#readings.delete(uuid);
     }
+  }
+
+  /** Tells of a domain that was read. False: changes do not arrive over this connection any more. */
+  #read(daemon: Daemon, uuid: string, facts: DomainFacts | undefined): boolean {
+    if (daemon !== this.#daemon) return false;
+    if (facts) this.#known.add(uuid);
+    else this.#known.delete(uuid);
+    this.#listener.domain(this, uuid, facts);
+    return true;
   }
 
   #unreachable(): Error {
@@ -243,29 +216,6 @@ export class Host {
     if (this.#error instanceof LibvirtError)
       return new LibvirtError(this.#error.code, this.#error.domain, `host ${this.name}: ${why}`);
     return new ConnectionError(`host ${this.name} cannot be reached: ${why}`, { cause: this.#error });
-  }
-}
-
-async function readDomain(
-  daemon: Daemon,
-  uuid: string,
-  signal: AbortSignal | undefined,
-): Promise<DomainFacts | undefined> {
-  const at = Date.now();
-  try {
-    const domain = await daemon.lookup(uuid, signal);
-    const [{ state, reason }, saved, xml, operation, place] = await Promise.all([
-      daemon.state(domain, signal),
-      daemon.hasSaved(domain, signal),
-      daemon.xml(domain, signal),
-      ...Object.values(NAMESPACES).map((uri) => daemon.metadata(domain, uri, signal)),
-    ] as const);
-    return factsOf({ domain, state, reason, saved, xml, operation, place, at });
-  } catch (error: unknown) {
-    if (isGone(error)) return undefined;
-    // A transient domain has no configuration that would hold a record.
-    if (error instanceof LibvirtError && error.code === CODES.invalidOperation) return undefined;
-    throw error;
   }
 }
 

@@ -1,0 +1,65 @@
+/**
+ * How domains are read, each by itself.
+ *
+ * LIBVIRT-9: of one domain one reading is under way at a time, and a change meanwhile is followed by another reading: what is told was so after
+ *     the last event.
+ */
+import { CODES, type Daemon } from './daemon';
+import { factsOf, NAMESPACES, type DomainFacts } from './facts';
+import { isGone } from './faults';
+import { LibvirtError } from './rpc';
+
+/** Readings of single domains. */
+export class Readings {
+  readonly #under = new Map<string, { again: boolean }>();
+  readonly #tell: (daemon: Daemon, uuid: string, facts: DomainFacts | undefined) => boolean;
+
+  /** @param tell called with each reading; undefined: the domain is gone. Returns false if none over this connection counts any more. */
+  constructor(tell: (daemon: Daemon, uuid: string, facts: DomainFacts | undefined) => boolean) {
+    this.#tell = tell;
+  }
+
+  /** LIBVIRT-9. Resolves at once if the domain is being read. @throws ConnectionError, LibvirtError */
+  async read(daemon: Daemon, uuid: string): Promise<void> {
+    const under = this.#under.get(uuid);
+    if (under) {
+      under.again = true;
+      return;
+    }
+    const reading = { again: true };
+    this.#under.set(uuid, reading);
+    try {
+      while (reading.again) {
+        reading.again = false;
+        const facts = await readDomain(daemon, uuid, daemon.closed);
+        if (!this.#tell(daemon, uuid, facts)) return;
+      }
+    } finally {
+      this.#under.delete(uuid);
+    }
+  }
+}
+
+/** Reads a domain; undefined: it is gone, or is none that can have a record. @throws ConnectionError, LibvirtError */
+export async function readDomain(
+  daemon: Daemon,
+  uuid: string,
+  signal: AbortSignal | undefined,
+): Promise<DomainFacts | undefined> {
+  const at = Date.now();
+  try {
+    const domain = await daemon.lookup(uuid, signal);
+    const [{ state, reason }, saved, xml, operation, place] = await Promise.all([
+      daemon.state(domain, signal),
+      daemon.hasSaved(domain, signal),
+      daemon.xml(domain, signal),
+      ...Object.values(NAMESPACES).map((uri) => daemon.metadata(domain, uri, signal)),
+    ] as const);
+    return factsOf({ domain, state, reason, saved, xml, operation, place, at });
+  } catch (error: unknown) {
+    if (isGone(error)) return undefined;
+    // A transient domain has no configuration that would hold a record.
+    if (error instanceof LibvirtError && error.code === CODES.invalidOperation) return undefined;
+    throw error;
+  }
+}

@@ -3,21 +3,11 @@
  *
  * TRACKED-2: within the process one call for places at a time; each counts the places on record and the VMs that run. A place is on record before
  *     the call ends.
- * TRACKED-3: two processes that place at the same moment never promise the same room twice, nor break a required
- *     rule together. A process writes its places as tentative, then reads those of others on the same hosts: of two that write, at least one sees the
- *     other. If its own may not stand beside them, it takes them back and begins again after a random pause. A tentative place counts for others, and
- *     is found anew by the next call for its VM.
  */
 import pMap from 'p-map';
 import type { Placement } from '../../api';
 import type { Neighbour, PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
-import {
-  mistakes,
-  type PlacementAnswer,
-  type PlacementProblem,
-  type Solve,
-  type VmPlacement,
-} from '../../placement';
+import type { PlacementAnswer, PlacementProblem, Solve, VmPlacement } from '../../placement';
 import {
   lateCallMessage,
   PlatformError,
@@ -26,32 +16,21 @@ import {
   type ReleaseOptions,
 } from '../platform';
 import type { FoundVm } from './bindings';
-import { claimsOf, type Asked, type Claim } from './claims';
-import { isLate, isReleasedBy, type PlaceRecord } from './place-record';
+import { AT_ONCE, Claiming, type ClaimingOptions } from './claiming';
+import { claimsOf, type Asked } from './claims';
+import { isLate, isReleasedBy } from './place-record';
 import { PlaceLookup, type PlaceLookupOptions } from './place-lookup';
 import { sleep } from '../sleep';
 import { allStaying, problemOf, withoutStandIns, type Candidate, type Standing, type World } from './placing';
 
 /** What places work with. */
-export interface PlacesOptions<T extends FoundVm> extends PlaceLookupOptions<T> {
+export interface PlacesOptions<T extends FoundVm> extends PlaceLookupOptions<T>, ClaimingOptions<T> {
   solve: Solve;
   /** What VMs to be placed ask for, and the world that they are placed into, without their neighbours. */
   world(
     asked: readonly Asked<T>[],
     signal: AbortSignal | undefined,
   ): Promise<{ candidates: Candidate[]; world: Pick<World, 'hosts' | 'standing'> }>;
-  /**
-   * The VMs that take room now, with what other processes have promised on these hosts since.
-   *
-   * @param own Ids of VMs whose places this process has just written.
-   */
-  review(
-    own: ReadonlySet<string>,
-    hosts: ReadonlySet<string>,
-    signal: AbortSignal | undefined,
-  ): Promise<Standing[]>;
-  /** Writes the place of a VM, and has it told of. */
-  write(vm: T, place: Omit<PlaceRecord, 'hosts' | 'at'>, signal: AbortSignal | undefined): Promise<void>;
 }
 
 /** What a solution was found for. */
@@ -60,8 +39,6 @@ interface Posed {
   world: Pick<World, 'hosts' | 'standing'>;
 }
 
-/** VMs that are read or written at a time. */
-const AT_ONCE = 8;
 /** Attempts of one call to find places that those of other processes leave room for. */
 const ATTEMPTS = 6;
 /** Milliseconds; the pause before the second attempt is twice this at most, and twice as much before each further one. */
@@ -71,11 +48,13 @@ const FIRST_PAUSE = 50;
 export class Places<T extends FoundVm> {
   readonly #options: PlacesOptions<T>;
   readonly #lookup: PlaceLookup<T>;
+  readonly #claiming: Claiming<T>;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: PlacesOptions<T>) {
     this.#options = options;
     this.#lookup = new PlaceLookup(options);
+    this.#claiming = new Claiming(options);
   }
 
   /** As {@link Platform.place}. */
@@ -157,7 +136,13 @@ export class Places<T extends FoundVm> {
       const { answer, ...posed } = await this.#solve(fresh, options, signal);
       if (answer.type !== 'Placed') throw new PlatformError('NoCapacity', answer.message);
       const claims = claimsOf(fresh, answer.placements, (vm) => this.#options.recordOf(vm), options);
-      if (await this.#claim(claims, posed, options, signal)) {
+      const posedTo = (standing: Standing[], own: ReadonlySet<string>): PlacementProblem =>
+        this.#problem(
+          posed.candidates.filter(({ id }) => own.has(id)),
+          { ...posed.world, standing },
+          options.beside,
+        );
+      if (await this.#claiming.claim(claims, posedTo, signal)) {
         for (const { request, placement } of claims)
           results.set(request.vm.uid, {
             vm: request.vm,
@@ -178,42 +163,6 @@ export class Places<T extends FoundVm> {
       await sleep(Math.random() * FIRST_PAUSE * 2 ** attempt, signal ?? new AbortController().signal);
       signal?.throwIfAborted();
     }
-  }
-
-  /** Writes places, and keeps them if they may stand beside what others have written meanwhile. Whether it does; TRACKED-3. */
-  async #claim(
-    claims: readonly Claim<T>[],
-    posed: Posed,
-    options: PlaceOptions,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
-    const given = this.#options;
-    let stands = false;
-    try {
-      await this.#each(claims, ({ vm, place }) => given.write(vm, { ...place, tentative: true }, signal));
-      const own = new Set(claims.map(({ vm }) => vm.id));
-      const hosts = new Set(claims.map(({ placement }) => placement.node ?? placement.zoneID));
-      const standing = await given.review(own, hosts, signal);
-      const candidates = posed.candidates.filter(({ id }) => own.has(id));
-      const problem = this.#problem(candidates, { ...posed.world, standing }, options.beside);
-      stands =
-        mistakes(
-          problem,
-          claims.map(({ request: { vm }, placement }) => ({ ...vm, placement })),
-        ).length === 0;
-      if (stands) await this.#each(claims, ({ vm, place }) => given.write(vm, place, signal));
-      return stands;
-    } finally {
-      if (!stands) await this.#each(claims, (claim) => this.#takeBack(claim).catch(() => undefined));
-    }
-  }
-
-  /** Unless another one has written since. One that cannot be taken back stays tentative. */
-  async #takeBack({ vm: { id }, place }: Claim<T>): Promise<void> {
-    const vm = (await this.#options.fetch([id], undefined)).get(id);
-    const is = vm && this.#options.recordOf(vm);
-    if (!vm || !is?.tentative || is.host !== place.host || is.caller !== place.caller) return;
-    await this.#options.write(vm, { ...(place.released && { released: place.released }) }, undefined);
   }
 
   /** A place that was only promised is promised to whoever asks last. */

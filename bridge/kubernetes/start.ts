@@ -3,23 +3,19 @@ import type { ObjectName } from '../../api';
 import {
   LeaderElection,
   leaderWrites,
-  resourceCache,
-  RESOURCES,
   type ApiServer,
   type KubernetesObject,
   type Resource,
-  type ResourceCache,
 } from '../../kubernetes';
 import { startBridge } from '../bridge';
-import { commandRuns, OperatorCommands, trimCommand, type CommandObject } from '../commands';
 import type { BridgeEvent } from '../events';
 import type { Bridge, BridgeOptions } from '../options';
+import { ClusterCommands } from './cluster-commands';
 import { companionParts } from './companion';
 import { EventRecorder } from './event-recorder';
 import { clusterObjects, type ClusterObjects, type Objects } from './objects';
 import { controllerParts, type BridgeParts, type PartsContext } from './parts';
 import type { KubernetesSource } from './source';
-import { commandEvent } from '../events';
 import type { Stamps } from '../stamps';
 
 /** What {@link startKubernetesBridge} needs. */
@@ -103,8 +99,7 @@ class ClusterBridge {
   readonly #parts: BridgeParts;
   /** Losses that were logged. */
   readonly #lost = new Set<string>();
-  readonly #commandCache: ResourceCache<CommandObject>;
-  readonly #commands: OperatorCommands;
+  readonly #commands: ClusterCommands;
   #bridge: Bridge | undefined;
 
   constructor(options: KubernetesBridgeOptions) {
@@ -121,8 +116,7 @@ class ClusterBridge {
     const { companion } = options;
     const context = this.#partsContext();
     this.#parts = companion ? companionParts(context, companion.startsByItself) : controllerParts(context);
-    this.#commandCache = this.#followCommands();
-    this.#commands = this.#makeCommands(context.api, this.#commandCache);
+    this.#commands = this.#makeCommands(context.api);
   }
 
   async start(): Promise<Bridge> {
@@ -142,7 +136,6 @@ class ClusterBridge {
 
   async stop(): Promise<void> {
     await this.#commands.stop();
-    await this.#commandCache.stop();
     await this.#bridge?.stop();
     await this.#parts.stop();
     await this.#recorder.stop();
@@ -159,7 +152,7 @@ class ClusterBridge {
 
   figures(): KubernetesFigures {
     const { groups, classes, policies } = this.#objects;
-    const caches = [groups, this.#options.machines, classes, policies, this.#commandCache];
+    const caches = [groups, this.#options.machines, classes, policies, this.#commands.cache];
     return {
       statusWrites: this.#parts.statusStore.writes,
       caches: Object.fromEntries(
@@ -168,39 +161,17 @@ class ClusterBridge {
     };
   }
 
-  /** A cluster need not have them, and an editor of a namespace need not have the right to read them. */
-  #followCommands(): ResourceCache<CommandObject> {
-    const { api, namespaces, logger } = this.#options;
-    return resourceCache({
-      api,
-      resource: RESOURCES.operatorCommands,
-      trim: trimCommand,
-      optional: true,
+  #makeCommands(writing: ApiServer): ClusterCommands {
+    const { api, client, namespaces, stamps, logger } = this.#options;
+    return new ClusterCommands({
+      ...{ api, writing, client, logger },
       ...(namespaces && { namespaces }),
-      onBroken: (error, retryIn) =>
-        logger.warn(
-          { err: error, resource: 'operatorcommands', retryIn },
-          'lost the watch on a resource, retrying',
-        ),
+      ...(stamps && { stamps }),
+      bridge: () => this.#bridge,
+      isLeader: () => this.leading(),
+      report: (event) => this.#report(event),
       onListenerError: this.#warn('failed to handle a watch event'),
       onForbidden: (error) => this.#logLoss('commands', error),
-    });
-  }
-
-  #makeCommands(api: ApiServer, commands: ResourceCache<CommandObject>): OperatorCommands {
-    const { client, stamps, logger } = this.#options;
-    return new OperatorCommands({
-      ...{ api, commands, runs: commandRuns(client) },
-      ...(stamps && { stamps }),
-      // Before the bridge has read everything, nothing can be asked of it.
-      isLeader: () => this.#bridge !== undefined && this.leading(),
-      ask: async (request) => this.#bridge?.ask(request),
-      onDone: (given, status) => this.#report({ time: Date.now(), ...commandEvent(given, status) }),
-      onError: (error, retryIn, group) =>
-        logger.warn(
-          { err: error, retryIn, namespace: group.namespace, group: group.name },
-          'failed to carry out an operator command, retrying',
-        ),
     });
   }
 

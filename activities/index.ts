@@ -9,7 +9,6 @@ import { Prober } from './probes';
 import { release } from './release';
 import type { Activities, ConfirmInput, PlaceResult, PowerGroupResult, PowerResult } from '../contract';
 
-export { NEXT_STEP, RESET, WORKER_LOST, type NextStep } from './failures';
 export type { ActivityDependencies } from './power';
 
 /** The activities of a worker on one platform. */

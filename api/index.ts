@@ -17,18 +17,16 @@ export {
 } from './companion';
 export { crds, type CustomResourceDefinition } from './crds';
 export { formatDuration, parseDuration } from './duration';
-export { compileExpression, type Expression } from './expression';
+export { compileExpression } from './expression';
 export {
   DEFAULT_COMMAND_TTL,
   DEFAULT_GATE,
   DEFAULT_INVENTORY,
-  DEFAULT_NAMESPACE,
   DEFAULT_POLICY,
   GROUP_FINALIZER,
   GROUP_LABEL,
   LOCATOR_ANNOTATION,
   OPERATOR_COMMAND_RIGHTS,
-  operatorCommandSchema,
   parseQuantity,
   PLATFORM_ANNOTATION,
   POLICY_ANNOTATION,
@@ -40,27 +38,16 @@ export {
   virtualMachineGroupSchema,
   virtualMachineSchema,
   ZONE_LABEL,
-  type Kind,
   type ObjectFinding,
   type OperatorCommandName,
   type OperatorCommandSpec,
   type OperatorRight,
   type ReadObject,
 } from './kinds';
-export { isLater, type Observed } from './later';
+export { isLater } from './later';
 export * from './manifests';
 export { own } from './own';
-export {
-  formatPath,
-  formatProblem,
-  refKey,
-  type Finding,
-  type Locate,
-  type ObjectRef,
-  type Path,
-  type Position,
-  type Problem,
-} from './problem';
-export { manifestsOf, problemOf, readResource, type Resource } from './resource';
-export { checkRules, sameToRules, type RuleContext } from './rules';
+export { formatPath, formatProblem, refKey, type Finding, type ObjectRef, type Problem } from './problem';
+export { manifestsOf, problemOf, readResource } from './resource';
+export { checkRules, sameToRules } from './rules';
 export { byteLength, firstFew, fitJson, fitList, fitText, fullName, jsonLength, listed } from './text';

@@ -70,7 +70,7 @@ export class PayloadCipher implements PayloadCodec {
 }
 
 /** Whether {@link PayloadCipher} made a payload. */
-export function isEncrypted({ metadata }: Payload): boolean {
+function isEncrypted({ metadata }: Payload): boolean {
   return textOf(metadata?.['encoding']) === ENCODING;
 }
 

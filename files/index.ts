@@ -1,3 +1,3 @@
 /** Lock files, and the identity of processes. */
-export { LockedError, takeLock, type Lock, type LockOptions } from './lock';
+export { LockedError, takeLock, type Lock } from './lock';
 export { ps, startedAt } from './process-identity';

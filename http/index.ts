@@ -1,3 +1,3 @@
 /** HTTP servers of vmgroup's processes. */
-export { HTTP_LIMITS, type HttpLimits } from './limits';
-export { HttpError, startHttpServer, type Exchange, type HttpServer, type HttpServerOptions } from './server';
+export { HTTP_LIMITS } from './limits';
+export { HttpError, startHttpServer, type Exchange, type HttpServer } from './server';

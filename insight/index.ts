@@ -1,5 +1,5 @@
 /** What is known of runs, explained: what holds a member, and how long it will take. Pure. */
-export { estimate, type Estimate, type Expected, type TierEstimate } from './estimate';
+export { estimate, type Estimate, type Expected } from './estimate';
 export { cureText, healthFindings, type HealthFinding } from './health-findings';
 export {
   attemptText,
@@ -11,16 +11,8 @@ export {
   pausedActivity,
   shortName,
   type Hold,
-  type HoldKind,
 } from './hold';
-export { nameOf, openProgress, type KnownCondition, type KnownGroup, type KnownMember } from './known-group';
+export { nameOf, openProgress, type KnownGroup, type KnownMember } from './known-group';
 export { pastRunOf, spread, type PastRun, type Spread } from './past-run';
-export type {
-  FailingWorkflowTask,
-  PausedActivity,
-  PausedRun,
-  RunHealth,
-  TaskFailure,
-  UnservedPlatform,
-} from './run-health';
+export type { FailingWorkflowTask, PausedActivity, RunHealth, UnservedPlatform } from './run-health';
 export { LONGEST_CHAIN, whyGroup, whyMember, type Surroundings, type Why } from './why';

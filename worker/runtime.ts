@@ -7,7 +7,7 @@ import { runLogFields } from './log-fields';
 const PINO_METHOD = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
 /** A logger for the SDK that writes to pino. */
-export function temporalLogger(logger: Logger): DefaultLogger {
+function temporalLogger(logger: Logger): DefaultLogger {
   return new DefaultLogger('INFO', ({ level, message, meta, timestampNanos }) => {
     logger[PINO_METHOD[level satisfies LogLevel]](
       { ...runLogFields(meta ?? {}), timestampNanos: timestampNanos.toString() },

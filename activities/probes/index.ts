@@ -1,3 +1,3 @@
 /** Probes: what a worker asks of guests. */
 export { Prober } from './prober';
-export { untilProbed, type ProbeWait } from './until-probed';
+export { untilProbed } from './until-probed';

@@ -2,7 +2,6 @@
 export { ZONE_LABEL } from './affinity';
 export { isMapping, present } from './convert';
 export {
-  DEFAULT_NAMESPACE,
   itemKind,
   nameObject,
   recognize,

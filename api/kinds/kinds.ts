@@ -44,7 +44,7 @@ const MACHINE_VERSIONS = [FIRST_VERSION, ...VM_OPERATOR.versions];
 export const VMGROUP = { apiGroup: 'vmgroup.dev', versions: ['v1alpha1'] };
 
 /** Namespace of an object without `metadata.namespace`. */
-export const DEFAULT_NAMESPACE = 'default';
+const DEFAULT_NAMESPACE = 'default';
 
 /** Internal form of each kind. */
 export interface Kinds {

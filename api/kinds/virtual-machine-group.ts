@@ -13,7 +13,7 @@ export const POLICY_ANNOTATION = 'vmgroup.dev/policy';
 export const GROUP_FINALIZER = 'vmoperator.vmware.com/virtualmachinegroup';
 
 /** Annotation of a group whose runs are rehearsals: `true`. */
-export const TEST_ANNOTATION = 'vmgroup.dev/test';
+const TEST_ANNOTATION = 'vmgroup.dev/test';
 
 /** `spec.powerState` of groups and VMs. */
 export const powerState = z.enum(['PoweredOn', 'PoweredOff', 'Suspended']);

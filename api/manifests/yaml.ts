@@ -21,7 +21,7 @@ import {
 import type { Path } from '../problem';
 
 /** Values that the documents of one file may expand to. A megabyte without aliases holds about half as many. */
-export const MAX_NODES = 1_000_000;
+const MAX_NODES = 1_000_000;
 
 /** Levels of nesting. Manifests have about ten. */
 const MAX_DEPTH = 100;

@@ -1,3 +1,3 @@
 /** Rules between objects, and the objects that affect the rules for one object. */
 export { neighboursOf } from './neighbours';
-export { checkRules, sameToRules, type RuleContext } from './rules';
+export { checkRules, sameToRules } from './rules';

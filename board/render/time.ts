@@ -2,7 +2,7 @@
 import { markup, trusted, type Html } from './html';
 
 /** A running clock: `0:42`, `4:12`, `1:04:12`. The script of the page writes it in the same way. */
-export function clockText(milliseconds: number): string {
+function clockText(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const [h, m, s] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60];
   return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;

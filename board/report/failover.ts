@@ -1,5 +1,4 @@
 /** Failovers: the run of a topmost group with those of the groups below it. Pure. */
-import { memberKey } from '../../contract';
 import type { RecordedMember } from '../../record';
 import { desiredOf, type RunTimeline } from './timeline';
 
@@ -35,7 +34,7 @@ export function failoverOf(top: RunTimeline, others: readonly RunTimeline[]): Fa
 }
 
 /** The nested groups of a run's plan, tier by tier. */
-export function nestedGroups({ plan }: RunTimeline): RecordedMember[] {
+function nestedGroups({ plan }: RunTimeline): RecordedMember[] {
   return (plan?.tiers ?? []).flatMap(({ members }) =>
     members.filter(({ kind, link }) => kind === 'VirtualMachineGroup' && link === 'Linked'),
   );
@@ -86,9 +85,4 @@ export function runsBefore(
   const lastRun = before.at(-1);
   const lastTest = before.findLast(({ plan }) => plan?.test);
   return { ...(lastRun && { lastRun }), ...(lastTest && lastTest !== lastRun && { lastTest }) };
-}
-
-/** Name of a member of a run in a whole failover. */
-export function fullName({ run }: RunTimeline, member: Pick<RecordedMember, 'kind' | 'name'>): string {
-  return `${run.group}/${memberKey(member)}`;
 }

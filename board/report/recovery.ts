@@ -15,7 +15,7 @@ export interface ReportedVm {
 }
 
 /** The VMs of a failover; of one in several runs of its group the last one counts. */
-export function vmsOf({ runs }: Failover): ReportedVm[] {
+function vmsOf({ runs }: Failover): ReportedVm[] {
   const vms = new Map<string, ReportedVm>();
   for (const { timeline } of runs)
     for (const member of membersOf(timeline)) {

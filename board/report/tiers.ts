@@ -62,7 +62,7 @@ function tierTarget(
 }
 
 /** How long it took until all of these members were where they should be, and since when they are waited for. */
-export function timesFor(
+function timesFor(
   { startedAt, endedAt }: RunTimeline,
   members: readonly ReportedMember[],
   now: number,

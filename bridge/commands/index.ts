@@ -6,6 +6,6 @@ export {
   type CommandAccess,
   type CommandAttributes,
 } from './command-rights';
-export { commandRuns, type CommandRuns } from './command-runs';
-export { OperatorCommands, type OperatorCommandsOptions } from './operator-commands';
+export { commandRuns } from './command-runs';
+export { OperatorCommands } from './operator-commands';
 export { trimCommand, type CommandObject } from './command-object';

@@ -35,7 +35,7 @@ export interface OperatorCommandsOptions {
 /** Groups whose commands are carried out at the same time. */
 const CONCURRENCY = 10;
 /** Finished commands that are kept in a namespace. */
-export const MOST_FINISHED = 500;
+const MOST_FINISHED = 500;
 /** Milliseconds between two looks at a command that waits. */
 const PAUSE = 2_000;
 /** Executions in a row that may close before one accepts a command; then it is looked at again later. */

@@ -13,7 +13,7 @@ export function parentOf(index: ManifestIndex, group: Group): Group | undefined 
  * The group and its ancestors, the group first. Ends before a group that was met already: validation refuses cycles, but an object that is
  * kept in its last valid form can close one.
  */
-export function ancestry(index: ManifestIndex, group: Group): Group[] {
+function ancestry(index: ManifestIndex, group: Group): Group[] {
   const chain: Group[] = [];
   for (let at: Group | undefined = group; at && !chain.includes(at); at = parentOf(index, at)) chain.push(at);
   return chain;

@@ -27,7 +27,7 @@ import { isRefused, sendToOpen } from './open-run';
 import { unmetMembers } from './unmet-members';
 
 /** Bytes of the largest plan that is sent: Temporal takes 2 MB in one signal. */
-export const PLAN_BYTES = 1_900_000;
+const PLAN_BYTES = 1_900_000;
 
 /** Decides about one driver. */
 export function chooseSend(plan: Plan, facts: DriverFacts): SendDecision {

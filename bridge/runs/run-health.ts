@@ -16,7 +16,7 @@ type Timestamp =
   { seconds?: { toString(): string } | number | null; nanos?: number | null } | null | undefined;
 
 /** Attempts of a workflow task from which it counts as failing (HEALTH-1). A failing task gets there within about 5 s. */
-export const FAILING_ATTEMPT = 3;
+const FAILING_ATTEMPT = 3;
 
 /** Longest text of a finding, bytes (HEALTH-2). */
 const LONGEST_TEXT = 256;

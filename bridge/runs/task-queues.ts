@@ -58,7 +58,7 @@ export class TaskQueuePollers {
 }
 
 /** The task queues of platforms on which an activity waits that no worker has begun. */
-export function waitingQueues({ executionConfig, pendingActivities }: Description): UnservedPlatform[] {
+function waitingQueues({ executionConfig, pendingActivities }: Description): UnservedPlatform[] {
   const prefix = `${executionConfig?.taskQueue?.name ?? ''}/`;
   const names = new Set<string>();
   for (const { state, paused, activityOptions } of pendingActivities ?? []) {

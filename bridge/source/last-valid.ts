@@ -37,7 +37,7 @@ const KINDS: Record<keyof Manifests, string> = {
 };
 
 /** `kind/namespace/name`. */
-export function objectId(kind: string, object: ObjectName): string {
+function objectId(kind: string, object: ObjectName): string {
   return `${kind}/${object.namespace}/${object.name}`;
 }
 

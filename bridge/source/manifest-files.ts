@@ -22,7 +22,7 @@ import {
 import { isWithin } from './within';
 
 /** Most manifest files that are read. */
-export const MAX_FILES = 10_000;
+const MAX_FILES = 10_000;
 
 /** Most folders that are read and watched. */
 const MAX_FOLDERS = 10_000;
@@ -41,7 +41,7 @@ export interface ManifestFiles {
 }
 
 /** Whether a path below `root` is read: a manifest by its ending, no part of it hidden, not below one of `ignore`. */
-export function isRead(root: string, path: string, ignore: string[], isFile: boolean): boolean {
+function isRead(root: string, path: string, ignore: string[], isFile: boolean): boolean {
   if (ignore.some((folder) => isWithin(folder, path))) return false;
   const below = relative(root, path);
   if (below === '') return true;

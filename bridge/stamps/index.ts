@@ -1,3 +1,3 @@
 /** Who wrote an object, as the admission webhook has stamped it. */
-export { stampPatch, type StampRequest } from './stamp-patch';
-export { STAMPED_USER, Stamps, type Stamp, type StampedObject } from './stamps';
+export { stampPatch } from './stamp-patch';
+export { STAMPED_USER, Stamps, type Stamp } from './stamps';

@@ -82,7 +82,7 @@ async function tryCommand(api: ApiServer, namespace: string): Promise<Judgement>
 }
 
 /** What the refusal of a command says of its webhooks. */
-export function judgeRefusal(message: string, forbidden: boolean): Judgement {
+function judgeRefusal(message: string, forbidden: boolean): Judgement {
   if (/admission webhook "[^"]*" denied/.test(message))
     return { result: 'ok', message: 'their webhooks are registered and answer' };
   if (!message.includes('calling webhook')) {

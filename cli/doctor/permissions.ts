@@ -168,9 +168,6 @@ export const COMPANION_PERMISSIONS: readonly LosablePermission[] = [
   },
 ];
 
-/** Name of the ServiceAccount and the Role of that process. */
-export const COMPANION_ROLE = 'vmgroup';
-
 /** The rights of a worker on a cluster with KubeVirt: those of `vmgroup-worker` in `deploy/kubevirt`. */
 export const KUBEVIRT_PERMISSIONS: readonly LosablePermission[] = [
   {

@@ -4,6 +4,6 @@ export { Estimates } from './estimates';
 export { groupLines } from './group-lines';
 export { commandLines, wrapped, type Detail, type Drawing } from './lines';
 export { PastRuns, readPast, type PastOptions } from './past-runs';
-export { storedGroup, type StoredGroup } from './stored-group';
+export { storedGroup } from './stored-group';
 export { groupName, needsNewRun, runTime } from './view';
 export { followViews, loadTree, loadView, loadViews, noteIfStale, staleness, treeAround } from './views';

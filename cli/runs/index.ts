@@ -1,3 +1,3 @@
 /** Runs as Temporal lists them, and what open ones are stuck on. */
-export { listRuns, runsQuery, type RunFilter, type RunRow } from './list';
-export { stuckOf, stuckRuns, type StuckMember, type StuckRun } from './stuck';
+export { listRuns, type RunRow } from './list';
+export { stuckRuns, type StuckMember, type StuckRun } from './stuck';

@@ -31,7 +31,7 @@ export interface RunFilter {
 }
 
 /** Temporal's list filter for these runs. Names have the characters that Kubernetes allows, so none ends a quoted text. */
-export function runsQuery({ group, root, since, stuck }: RunFilter): string {
+function runsQuery({ group, root, since, stuck }: RunFilter): string {
   const { RUNS_QUERY, workflowId, searchAttributeKeys: keys } = lazy.contract();
   return [
     RUNS_QUERY,

@@ -56,7 +56,7 @@ async function stuckMembers(client: Client, row: RunRow): Promise<StuckMember[]>
 }
 
 /** What an open run is stuck on, by its progress. */
-export function stuckOf({ namespace, group, workflowId, runId }: RunRow, progress: Progress): StuckMember[] {
+function stuckOf({ namespace, group, workflowId, runId }: RunRow, progress: Progress): StuckMember[] {
   const { phase, message, startedAt } = progress;
   const known = {
     metadata: { namespace, name: group },

@@ -13,7 +13,7 @@ export {
   watchSimulator,
   type RunningPlatform,
 } from './platform';
-export { forgetGroup, isBuiltIn, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
+export { forgetGroup, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
 export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
 export { hostOptions } from './libvirt';
 export { vsphereConnection } from './vsphere';

@@ -20,7 +20,7 @@ export interface RunningPlatforms {
 const BUILT_IN = ['simulated', 'vm-operator', 'kubevirt'] as const;
 
 /** Whether a name stands for a type of platform that needs no Platform object. */
-export function isBuiltIn(name: string): name is (typeof BUILT_IN)[number] {
+function isBuiltIn(name: string): name is (typeof BUILT_IN)[number] {
   return (BUILT_IN as readonly string[]).includes(name);
 }
 

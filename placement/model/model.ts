@@ -103,7 +103,7 @@ export function readProblem(problem: PlacementProblem): Model {
 }
 
 /** CPUs in the unit of the solver, thousandths. */
-export function thousandths(cpus: number): number {
+function thousandths(cpus: number): number {
   return Math.round(cpus * 1000);
 }
 

@@ -4,7 +4,7 @@
 import { type Balance, HOLDS, MATCHES, type Network, placeOf } from '../model';
 
 /** What missing room, and what a broken required rule, weighs against one preferred rule. */
-export const ROOM = 10;
+const ROOM = 10;
 export const REQUIRED = 40;
 
 /** Smallest difference of costs that counts: below it is rounding. */

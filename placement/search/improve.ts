@@ -152,7 +152,7 @@ function someVms({ network, spotOf }: Assignment, random: Random): number[] {
 }
 
 /** Puts every VM that stands nowhere onto the spot where it breaks least. */
-export function complete(assignment: Assignment, budget: Budget): void {
+function complete(assignment: Assignment, budget: Budget): void {
   const { network } = assignment;
   for (let vm = 0; vm < network.size; vm++) {
     if (assignment.spotOf[vm] !== NOWHERE) continue;

@@ -27,7 +27,7 @@ const CURES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The class of an error of libvirt. */
-export function classOfError({ code, domain, message }: LibvirtError): FailureClass {
+function classOfError({ code, domain, message }: LibvirtError): FailureClass {
   if (code === INTERNAL_ERROR) return /Cannot allocate memory/i.test(message) ? 'NoCapacity' : 'Transient';
   // A file may be on a share that is mounted late; a network device of the host that is missing is not.
   if (code === SYSTEM_ERROR)

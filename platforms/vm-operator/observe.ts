@@ -204,6 +204,6 @@ function notCreated({ status }: VirtualMachineObject): string {
 }
 
 /** `namespace/name`, for messages. */
-export function nameOf({ metadata }: VirtualMachineObject): string {
+function nameOf({ metadata }: VirtualMachineObject): string {
   return `${metadata.namespace}/${metadata.name}`;
 }

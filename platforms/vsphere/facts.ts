@@ -7,7 +7,7 @@ import { child, childrenOf, managedObject, textOf, type ManagedObject, type XmlE
 export type Properties = ReadonlyMap<string, XmlElement>;
 
 /** Key of our record in a VM's `extraConfig`. */
-export const RECORD_KEY = 'vmgroup.operation';
+const RECORD_KEY = 'vmgroup.operation';
 /** Name of the custom attribute that holds our record. */
 export const RECORD_ATTRIBUTE = 'vmgroup.operation';
 /** Name of the custom attribute, and key in `extraConfig`, of the place that a VM was promised. */
@@ -166,7 +166,7 @@ export function attributeKey(fields: XmlElement | undefined, name: string): stri
 }
 
 /** Whether a cluster has DRS, from its `configurationEx`. */
-export function hasDrs(properties: Properties | undefined): boolean {
+function hasDrs(properties: Properties | undefined): boolean {
   return textOf(child(properties?.get('configurationEx'), 'drsConfig'), 'enabled') === 'true';
 }
 

@@ -6,7 +6,7 @@ import { asEntry, historyMark, sha256, type RecordEntry, type Signer } from '../
 import type { RunRef } from '../events';
 
 /** Names the format, and its version. */
-export const BUNDLE_FORMAT = 'vmgroup-record/1';
+const BUNDLE_FORMAT = 'vmgroup-record/1';
 
 /** The history of one execution, in the JSON form of Temporal's own tools. */
 export interface BundledHistory {

@@ -31,7 +31,7 @@ export async function link(
 }
 
 /** The entries that are signed: each commits to all entries before it. */
-export function isSigned({ kind }: RecordEvent): boolean {
+function isSigned({ kind }: RecordEvent): boolean {
   return kind === 'ExecutionRecorded' || kind === 'RunGap' || kind === 'RecorderGap';
 }
 

@@ -47,7 +47,7 @@ export function runOf({ attributes }: HistoryEvent, { workflowId, runId }: Execu
 }
 
 /** The first event of an execution. */
-export function started({ attributes }: HistoryEvent): ExecutionStarted {
+function started({ attributes }: HistoryEvent): ExecutionStarted {
   const identity = shortText(attributes['identity']);
   const continuedFrom = textOf(attributes['continuedExecutionRunId']);
   const { cleanUp } = read('start', payloadValues(attributes['input'])[0]) ?? {};
@@ -61,7 +61,7 @@ export function started({ attributes }: HistoryEvent): ExecutionStarted {
 }
 
 /** A workflow task that failed, or the reset that is recorded as one. */
-export function taskFailed({ id, attributes }: HistoryEvent): WorkflowTaskFailed | ExecutionReset {
+function taskFailed({ id, attributes }: HistoryEvent): WorkflowTaskFailed | ExecutionReset {
   const cause = enumName(attributes['cause'], 'WORKFLOW_TASK_FAILED_CAUSE_');
   const message = shortText(fieldsOf(attributes['failure'])['message']);
   const identity = shortText(attributes['identity']);
@@ -78,24 +78,24 @@ export function taskFailed({ id, attributes }: HistoryEvent): WorkflowTaskFailed
 }
 
 /** A workflow task that timed out. */
-export function taskTimedOut({ attributes }: HistoryEvent): WorkflowTaskFailed {
+function taskTimedOut({ attributes }: HistoryEvent): WorkflowTaskFailed {
   return { kind: 'WorkflowTaskTimedOut', cause: enumName(attributes['timeoutType'], 'TIMEOUT_TYPE_') };
 }
 
 /** A request to cancel the run, a pause of it, or a change of its options. */
-export function controlled(kind: RunControlled['kind'], { attributes }: HistoryEvent): RunControlled {
+function controlled(kind: RunControlled['kind'], { attributes }: HistoryEvent): RunControlled {
   const reason = shortText(attributes['reason']) ?? shortText(attributes['cause']);
   return { kind, ...actorIn(attributes), ...(reason !== undefined && { reason }) };
 }
 
 /** The run ended by itself. */
-export function completed({ attributes }: HistoryEvent): RunCompleted {
+function completed({ attributes }: HistoryEvent): RunCompleted {
   const outcome = read('outcome', payloadValues(attributes['result'])[0]);
   return { kind: 'RunCompleted', ...(outcome && { outcome }) };
 }
 
 /** The execution was ended. */
-export function ended(kind: RunEnded['kind'], { attributes }: HistoryEvent): RunEnded {
+function ended(kind: RunEnded['kind'], { attributes }: HistoryEvent): RunEnded {
   const failure = fieldsOf(attributes['failure']);
   const message = shortText(failure['message']);
   const reason =
@@ -107,7 +107,7 @@ export function ended(kind: RunEnded['kind'], { attributes }: HistoryEvent): Run
  * The phase and parked members that the search attributes show; undefined: none of them is among these. The SDK itself adds one that names the
  * behaviour that a run uses, as a marker does.
  */
-export function phaseChanged({ attributes }: HistoryEvent): PhaseChanged[] | undefined {
+function phaseChanged({ attributes }: HistoryEvent): PhaseChanged[] | undefined {
   const found = attributes['searchAttributes'];
   const keys = Object.keys(fieldsOf(fieldsOf(found)['indexedFields']));
   if (keys.length > 0 && keys.every((key) => key === CHANGE_VERSION)) return [];

@@ -17,12 +17,4 @@ export { answerPower, type EnginePowerRequest } from './power';
 export { answerQuestion } from './questions';
 export { answerRelease } from './release';
 export { reportGuest, reportState, reportVm } from './report';
-export {
-  acceptedOperations,
-  emptyState,
-  find,
-  keyOf,
-  type EngineState,
-  type PendingOperation,
-  type VmRecord,
-} from './state';
+export { acceptedOperations, emptyState, find, keyOf, type EngineState, type VmRecord } from './state';

@@ -28,7 +28,7 @@ export const MEMBER = { linked: 'GroupLinked', power: 'PowerStateSynced', placed
 const API_VERSION = 'vmoperator.vmware.com/v1alpha6';
 
 /** The members in the order in which they are walked: backwards for a group that is powered off. */
-export function walk({ spec }: ReadGroup): Listed[] {
+function walk({ spec }: ReadGroup): Listed[] {
   const order = spec.powerState === 'PoweredOff' ? [...spec.bootOrder].reverse() : spec.bootOrder;
   return order.flatMap(({ members }) => members);
 }

@@ -45,7 +45,7 @@ export function statusPatch(facts: Facts): Patch | undefined {
 }
 
 /** The first that holds. */
-export function printableStatus({ vm, vmi }: Facts): string {
+function printableStatus({ vm, vmi }: Facts): string {
   return PRINTED.find(([, is]) => is(vm, vmi))?.[0] ?? 'Unknown';
 }
 

@@ -1,4 +1,3 @@
 /** The simulated platform at work, with its journal on disk. */
 export { readJournal } from './journal';
-export type { Watcher } from './journaled-state';
 export { Machine } from './machine';

@@ -29,7 +29,7 @@ export const POLICY: SequencePolicySpec = {
   tiers: [],
 };
 
-export function meta(kind: string, name: string): ObjectMeta {
+function meta(kind: string, name: string): ObjectMeta {
   return {
     namespace: NS,
     name,
@@ -46,7 +46,7 @@ export function tier(names: string[], over: Partial<Tier> = {}): Tier {
   return { members: names.map(ref), powerOnDelay: 0, powerOffDelay: null, ...over };
 }
 
-export function ref(name: string): MemberRef {
+function ref(name: string): MemberRef {
   return name.startsWith('g:')
     ? { kind: 'VirtualMachineGroup', name: name.slice(2) }
     : { kind: 'VirtualMachine', name };

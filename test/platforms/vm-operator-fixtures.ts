@@ -63,7 +63,7 @@ export interface WatchedApi extends ApiServer {
   before: (call: Call) => Promise<void>;
 }
 
-export function watched(api: ApiServer): WatchedApi {
+function watched(api: ApiServer): WatchedApi {
   const calls: Call[] = [];
   const note = async (call: Call): Promise<void> => {
     calls.push(call);

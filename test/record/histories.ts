@@ -8,7 +8,7 @@ export class JsonText {
   constructor(readonly text: string) {}
 }
 
-export function payloads(values: readonly unknown[]): { payloads: unknown[] } {
+function payloads(values: readonly unknown[]): { payloads: unknown[] } {
   return {
     payloads: values.map((value) => ({
       metadata: { encoding: Buffer.from('json/plain').toString('base64') },

@@ -2,7 +2,6 @@
  * A small world in which tests drive the planner: virtual time, VMs that take time to switch, and a record of what was asked when.
  */
 import {
-  memberKey,
   type PlanMessage,
   type RunOutcome,
   type OperatorVerb,
@@ -306,5 +305,3 @@ export function waves(world: World): string[][] {
   for (const { at, member } of world.asked) byTime.set(at, [...(byTime.get(at) ?? []), member]);
   return [...byTime.values()];
 }
-
-export { memberKey };

@@ -11,7 +11,7 @@ import type { KubernetesObject } from '../../../kubernetes';
 import { rfc3339, VIEW_API_VERSION, type GroupView, type MemberStatus, type RunView } from '../../status';
 
 /** Bytes of a summary. All annotations of an object may have 256 KiB together. */
-export const SUMMARY_BYTES = 4_096;
+const SUMMARY_BYTES = 4_096;
 /** Bytes of its message in JSON, where a character may take six. */
 const MESSAGE_BYTES = 500;
 

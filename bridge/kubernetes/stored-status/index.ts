@@ -1,9 +1,5 @@
 /** The status of groups on their objects: what is written, how large it may be, and when. */
 export { loadViews } from './load-views';
 export { statusDigest } from './status-digest';
-export {
-  kubernetesStatusStore,
-  type KubernetesStatusStore,
-  type KubernetesStatusStoreOptions,
-} from './status-store';
+export { kubernetesStatusStore, type KubernetesStatusStore } from './status-store';
 export { viewOfObject } from './stored-status';

@@ -68,7 +68,7 @@ function openSsh({ host, uri }: { host: string; uri: string }): Duplex {
 }
 
 /** The stdin and stdout of a child process; its end is an error with its last words. */
-export function duplexOf(child: ReturnType<typeof spawn>): Duplex {
+function duplexOf(child: ReturnType<typeof spawn>): Duplex {
   const { stdin, stdout, stderr } = child;
   if (!stdin || !stdout || !stderr) throw new ConnectionError('the process has no pipes');
   let words = '';

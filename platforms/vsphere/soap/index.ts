@@ -5,7 +5,6 @@ export {
   isNotAuthenticated,
   orAborted,
   SoapClient,
-  type CallOptions,
   type Credentials,
   type ServiceContent,
   type SoapOptions,

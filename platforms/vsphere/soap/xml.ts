@@ -173,7 +173,7 @@ export function writeXml({ name, content, xsiType, refType }: Element): string {
 }
 
 /** Text and attribute values alike. Characters that XML cannot hold are replaced, since no server would take the rest either. */
-export function escape(text: string): string {
+function escape(text: string): string {
   return (
     text
       // eslint-disable-next-line no-control-regex -- the characters that XML 1.0 forbids

@@ -18,7 +18,7 @@ const FILE_BYTES = 64 * 2 ** 20;
 const LINE_LENGTH = 2 ** 28;
 
 /** Paths of the files, in order. */
-export async function entryFiles(folder: string): Promise<string[]> {
+async function entryFiles(folder: string): Promise<string[]> {
   const names = await readdir(folder);
   return names
     .filter((name) => /^entries-\d{8}\.jsonl$/.test(name))

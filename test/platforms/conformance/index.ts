@@ -16,7 +16,7 @@ import type { PlatformUnderTest } from './platform-under-test';
 import { describeTrouble } from './trouble';
 import { describeWatch } from './watch';
 
-export { cutInTheMiddle, lineOver, noLine, refuseWatches, type Line } from './line';
+export { cutInTheMiddle, lineOver, noLine, refuseWatches } from './line';
 export * from './platform-under-test';
 
 /** Milliseconds for the part to start. */

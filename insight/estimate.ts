@@ -1,7 +1,7 @@
 /**
  * When the tiers of an open run, and the run, will be done, from what the last runs of the group took. Pure.
  *
- * ESTIMATE-1: nothing is said without a past: without past runs, or while an operator is waited for, there is no end, and `why` says so.
+ * ESTIMATE-1: nothing is said without a past: without past runs, or while the run waits for an operator, there is no end, and `why` says so.
  * ESTIMATE-2: no end lies in the past, and no tier ends before the tier that it waits for and its own delay.
  */
 import { own } from '../api/own';
@@ -51,7 +51,7 @@ export function estimate(pastRuns: readonly PastRun[], progress: Progress, now: 
   const known = { runs: past.length, members, unknown };
   if (past.length === 0) return { ...known, tiers, why: NO_PAST };
   if (progress.phase === 'Paused' || progress.phase === 'Waiting')
-    return { ...known, tiers, why: `an operator is waited for: ${progress.message}` };
+    return { ...known, tiers, why: `the run waits for an operator: ${progress.message}` };
   const walk = new Walk(past, progress, members, now);
   const ends = progress.tiers.map((tier) => tierEstimate(walk, tier, now));
   return {

@@ -68,7 +68,7 @@ describe('ESTIMATE-1: nothing is said without a past', () => {
       .pass(world0() + MINUTE);
     const found = estimate(RUNS, now(world), world.now);
     expect(found.end).toBeUndefined();
-    expect(found.why).toContain('an operator is waited for: a, b parked');
+    expect(found.why).toContain('the run waits for an operator: a, b parked');
   });
 
   it('members that no past run had are named', () => {

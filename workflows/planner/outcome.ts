@@ -6,6 +6,7 @@ import { fitOutcome } from '../size';
 import { exceptionOf, membersOf, type Run } from '../state';
 import { isSetAside, needsOperation } from './members';
 
+/** Ends the run as failed if a member is parked whose tier says `Fail`. */
 export function failIfPolicySays(run: Run): void {
   for (const { key, member, tier } of membersOf(run.plan)) {
     const state = own(run.members, key);

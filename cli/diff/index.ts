@@ -2,11 +2,10 @@
 import { Option, type Command } from 'commander';
 import type { ObjectName } from '../../api';
 import {
-  modeOption,
   outputOption,
   parseObjectName,
   pastOption,
-  platformsOption,
+  withPlatforms,
   withSource,
   withTemporal,
 } from '../options';
@@ -16,15 +15,12 @@ const action = (): typeof Diff => require('./diff') as typeof Diff;
 
 /** Adds the command. */
 export function registerDiff(program: Command): void {
-  withSource(
-    withTemporal(
-      program
-        .command('diff')
-        .description(
-          'what a change of manifests would do now: which VMs it would touch, in which order, and when',
-        ),
-    ),
-  )
+  const command = program
+    .command('diff')
+    .description(
+      'what a change of manifests would do now: which VMs it would touch, in which order, and when',
+    );
+  withPlatforms(withSource(withTemporal(command)))
     .argument(
       '[what...]',
       'files and folders with the changed manifests (- for standard input), and NAMESPACE/GROUP of the groups to show; default: all groups',
@@ -40,14 +36,6 @@ export function registerDiff(program: Command): void {
         (text: string, before: ObjectName[] = []) => [...before, parseObjectName(text)],
       ),
     )
-    .addOption(
-      new Option('--platform <name>', 'name or type of the default platform, as for plan').env(
-        'VMGROUP_PLATFORM',
-      ),
-    )
-    .addOption(platformsOption())
-    .addOption(modeOption())
-    .addOption(new Option('--simulator <address>', 'address of vmgroup simulator').env('VMGROUP_SIMULATOR'))
     .addOption(pastOption())
     .addOption(outputOption(['table', 'json']))
     .addHelpText(

@@ -1,11 +1,8 @@
 /** What runs on a cluster. */
 import { loadViews } from '../groups';
-import { formatLiveProblem, readCluster } from '../manifests';
-import { printNote } from '../output';
-import { platformViews } from '../plan';
-import { describedStates } from './described-states';
+import { clusters } from '../plan';
 import { overlaid } from './overlaid';
-import { namesOf, readChanged, type Running, type RunningOptions } from './running';
+import { readChanged, type Running, type RunningOptions } from './running';
 
 /**
  * Reads it.
@@ -15,24 +12,8 @@ import { namesOf, readChanged, type Running, type RunningOptions } from './runni
  */
 export async function readOnCluster(paths: string[], options: RunningOptions): Promise<Running> {
   const changed = paths.length > 0 ? await readChanged(paths) : undefined;
-  const cluster = await readCluster(options);
-  for (const problem of cluster.problems) printNote(formatLiveProblem(problem));
-  const before = cluster.manifests;
-  const after = changed ? overlaid(before, changed) : before;
-  const { simulator, platform = simulator === undefined ? 'vm-operator' : 'simulated' } = options;
-  const names = await namesOf(before, after, { ...options, platform });
-  const type = names.before?.typeOf({ namespace: '' });
-  const { observe, placesAhead, place } = await platformViews().viewPlatform(cluster, type, {
-    ...options,
-    output: 'json',
-  });
-  const views = await loadViews(undefined, options, 'open').catch(() => []);
-  const described = await describedStates(after.virtualMachines, names.after);
-  return {
-    ...{ before, after, names, views, placesAhead, place },
-    observe: (vm) => {
-      const name = `${vm.namespace}/${vm.name}`;
-      return described.has(name) ? described.get(name) : observe(vm);
-    },
-  };
+  const state = await clusters().readClusterState(options, (before) =>
+    changed ? overlaid(before, changed) : before,
+  );
+  return { ...state, views: await loadViews(undefined, options, 'open').catch(() => []) };
 }

@@ -8,10 +8,10 @@ import { CliError, messageOf } from '../errors';
 import { loadViews, noteIfStale } from '../groups';
 import { readManifests } from '../manifests';
 import { printNote } from '../output';
-import { placerOfType, platformViews, unknownPlacement, type Placer } from '../plan';
-import { describedStates } from './described-states';
+import { described, placerOfType, platformViews, unknownPlacement, type Placer } from '../plan';
+import { memberPlatforms } from '../runtime';
 import { overlaid } from './overlaid';
-import { namesOf, readChanged, type Running, type RunningOptions } from './running';
+import { readChanged, type Running, type RunningOptions } from './running';
 
 /**
  * Reads it.
@@ -32,17 +32,18 @@ export async function readFolder(paths: string[], options: RunningOptions): Prom
   const before = await inForce(folder, record);
   const views = await loadViews(undefined, options, 'none').catch(() => []);
   noteIfStale(views, options);
-  const names = await namesOf(before, after, options);
+  const names = {
+    before: await memberPlatforms(before, options),
+    after: await memberPlatforms(after, options),
+  };
   const simulator = options.simulator ?? record.simulator?.address;
   const simulated = simulator === undefined ? NO_SIMULATOR : await simulatedVms(simulator);
-  const described = await describedStates(overlaid(before, after).virtualMachines, names.after);
+  const { describedStates, observedBy } = described();
+  const states = await describedStates(overlaid(before, after).virtualMachines, names.after);
   const seen = detailed(viewedVms(views), simulated.seen);
   return {
     ...{ before, after, names, views, placesAhead: false },
-    observe: ({ namespace, name }) => {
-      const vm = `${namespace}/${name}`;
-      return described.has(vm) ? described.get(vm) : own(seen, vm);
-    },
+    observe: observedBy(states, ({ namespace, name }) => own(seen, `${namespace}/${name}`)),
     place: placerOfType(names.after?.typeOf({ namespace: '' })) ?? simulated.place,
   };
 }

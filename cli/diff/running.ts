@@ -4,18 +4,13 @@ import { formatProblem } from '../../api';
 import type { GroupView } from '../../bridge';
 import type { PlatformNames } from '../../platforms';
 import { CliError } from '../errors';
-import { readManifests, type ReadClusterOptions } from '../manifests';
-import type { RecordOptions, TemporalOptions } from '../options';
+import { readManifests } from '../manifests';
+import type { PlatformOptions, RecordOptions, SourceOptions, TemporalOptions } from '../options';
 import { printNote } from '../output';
 import type { Placer } from '../plan';
-import { memberPlatforms } from '../runtime';
 
 /** Where things are. */
-export interface RunningOptions extends ReadClusterOptions, TemporalOptions, RecordOptions {
-  platform?: string;
-  platforms?: string[];
-  simulator?: string;
-}
+export type RunningOptions = SourceOptions & PlatformOptions & TemporalOptions & RecordOptions;
 
 /** Both states, and what is observed. */
 export interface Running {
@@ -41,16 +36,4 @@ export async function readChanged(paths: string[]): Promise<Manifests> {
   if (parsed.problems.some(({ severity }) => severity === 'Error'))
     throw new CliError('the changed manifests are not valid', ['list the problems: vmgroup validate PATH']);
   return parsed.manifests;
-}
-
-/** The platforms of the VMs of both states. Throws as {@link memberPlatforms}. */
-export async function namesOf(
-  before: Manifests,
-  after: Manifests,
-  { platform, platforms }: RunningOptions,
-): Promise<Running['names']> {
-  return {
-    before: await memberPlatforms(before, platform, platforms),
-    after: await memberPlatforms(after, platform, platforms),
-  };
 }

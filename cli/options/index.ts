@@ -26,5 +26,11 @@ export { outputOption, type Format } from './output';
 export { NO_RECORD, pastOption, recordKeyOption, recordOption, type RecordOptions } from './record';
 export { onSameTarget } from './same-target';
 export { sinceOption } from './since';
-export { modeOption, platformsOption } from './platforms';
+export {
+  clusterPlatform,
+  modeOption,
+  platformsOption,
+  withPlatforms,
+  type PlatformOptions,
+} from './platforms';
 export { withData, withTemporal, type TemporalOptions } from './temporal';

@@ -1,5 +1,36 @@
 /** Options that say where VMs are, and who else acts there. */
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
+
+/** Options of the commands that plan on the platforms of VMs. */
+export interface PlatformOptions {
+  /** Name or type of the default platform. */
+  platform?: string;
+  /** Files and folders with Platform objects. */
+  platforms?: string[];
+  /** `companion`: what is wanted of groups on a cluster stands in their annotations. */
+  mode?: 'controller' | 'companion';
+  /** Address of the simulator. */
+  simulator?: string;
+}
+
+/** Adds them. */
+export function withPlatforms(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--platform <name>',
+        'name or type of the default platform (on a cluster: simulated with --simulator, otherwise vm-operator)',
+      ).env('VMGROUP_PLATFORM'),
+    )
+    .addOption(platformsOption())
+    .addOption(modeOption())
+    .addOption(new Option('--simulator <address>', 'address of vmgroup simulator').env('VMGROUP_SIMULATOR'));
+}
+
+/** The default platform on a cluster, if none is named. */
+export function clusterPlatform({ simulator, platform }: PlatformOptions): string {
+  return platform ?? (simulator === undefined ? 'vm-operator' : 'simulated');
+}
 
 /** `--platforms`, of the commands that reach platforms. */
 export function platformsOption(): Option {

@@ -2,15 +2,16 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import {
-  modeOption,
   outputOption,
   parseObjectName,
   pastOption,
-  platformsOption,
+  withPlatforms,
   withSource,
   withTemporal,
 } from '../options';
 import type { PlanOptions } from './options';
+import type * as Clusters from './cluster-state';
+import type * as Described from './described-states';
 import type * as Plan from './plan';
 import type * as Pasts from './past';
 import type * as PlatformViews from './platform';
@@ -20,6 +21,12 @@ const action = (): typeof Plan => require('./plan') as typeof Plan;
 
 /** What is learned from the platform of a cluster; it takes a while to load. */
 export const platformViews = (): typeof PlatformViews => require('./platform') as typeof PlatformViews;
+
+/** The objects of a cluster, and what is observed of their VMs. */
+export const clusters = (): typeof Clusters => require('./cluster-state') as typeof Clusters;
+
+/** The states of VMs on platforms that Platform objects describe. */
+export const described = (): typeof Described => require('./described-states') as typeof Described;
 
 /** Where the VMs of a plan would be placed. */
 export const previews = (): typeof Previews => require('./preview') as typeof Previews;
@@ -33,13 +40,10 @@ export type { PlannedPlaces } from './preview';
 
 /** Adds the command. */
 export function registerPlan(program: Command): void {
-  withSource(
-    withTemporal(
-      program
-        .command('plan')
-        .description('dry run: the steps in order with their earliest times, and what each waits for'),
-    ),
-  )
+  const command = program
+    .command('plan')
+    .description('dry run: the steps in order with their earliest times, and what each waits for');
+  withPlatforms(withSource(withTemporal(command)))
     .argument('[path...]', 'files and folders of manifests; - for standard input')
     .option('--group <ns/name>', 'only this group', parseObjectName)
     .addOption(
@@ -49,15 +53,6 @@ export function registerPlan(program: Command): void {
         'Suspended',
       ]),
     )
-    .addOption(
-      new Option(
-        '--platform <name>',
-        'name or type of the default platform (on a cluster: simulated with --simulator, otherwise vm-operator)',
-      ).env('VMGROUP_PLATFORM'),
-    )
-    .addOption(platformsOption())
-    .addOption(modeOption())
-    .addOption(new Option('--simulator <address>', 'address of vmgroup simulator').env('VMGROUP_SIMULATOR'))
     .addOption(pastOption())
     .addOption(outputOption(['table', 'json', 'mermaid']))
     .action((paths: string[], options: PlanOptions) => action().plan(paths, options));

@@ -13,13 +13,14 @@ import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { PlatformNames } from '../../platforms';
 import { memberPlatforms } from '../runtime';
-import { formatLiveProblem, readCluster, readManifests, shortfallWarnings, usesFiles } from '../manifests';
+import { formatLiveProblem, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import { print, printNote } from '../output';
+import { readClusterState } from './cluster-state';
 import type { PlanOptions } from './options';
 import { expectedRun } from './expected';
 import { readPasts } from './past';
 import { placerOf, placerOfType, type Placer } from './placer';
-import { viewPlatform, type PlatformView } from './platform';
+import type { PlatformView } from './platform';
 import { PlacementPreview } from './preview';
 import { planChart, planTable, type GroupPlan } from './text';
 
@@ -74,22 +75,17 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
   print(output === 'json' ? 'json' : 'table', plans, (shown) => shown.map(text).join('\n'));
 }
 
-async function fromFiles(paths: string[], { platform, platforms }: PlanOptions): Promise<PlanInput> {
+async function fromFiles(paths: string[], options: PlanOptions): Promise<PlanInput> {
   const parsed = await readManifests(paths, { streams: true });
   for (const problem of parsed.problems) printNote(formatProblem(problem));
-  const names = await memberPlatforms(parsed.manifests, platform, platforms);
+  const names = await memberPlatforms(parsed.manifests, options);
   const place = placerOfType(names?.typeOf({ namespace: '' })) ?? placerOf(parsed);
   return { manifests: parsed.manifests, known: {}, place, names };
 }
 
 async function fromCluster(options: PlanOptions): Promise<PlanInput> {
-  const cluster = await readCluster(options);
-  const { manifests, problems } = cluster;
-  for (const problem of problems) printNote(formatLiveProblem(problem));
-  const { simulator, platform = simulator === undefined ? 'vm-operator' : 'simulated' } = options;
-  const names = await memberPlatforms(manifests, platform, options.platforms);
-  const view = await viewPlatform(cluster, names?.typeOf({ namespace: '' }), options);
-  return { manifests, known: view, place: view.place, names };
+  const { after: manifests, names, place, observe, placesAhead } = await readClusterState(options);
+  return { manifests, known: { observe, placesAhead }, place, names: names.after };
 }
 
 interface ResolvedPlan {

@@ -7,8 +7,7 @@ import { CliError, messageOf } from '../errors';
 import { storedGroup } from '../groups';
 import * as lazy from '../lazy';
 import type { ClusterManifests } from '../manifests';
-import { SIMULATOR_ADDRESS } from '../options';
-import type { PlanOptions } from './options';
+import { SIMULATOR_ADDRESS, type PlatformOptions } from '../options';
 import { placerOfType, placerOn, unknownPlacement, type Placer, type UnknownPlacement } from './placer';
 
 /** A platform, as `plan` sees it. */
@@ -27,7 +26,7 @@ const NO_ZONES =
 export async function viewPlatform(
   cluster: ClusterManifests,
   type: PlatformType | undefined,
-  { simulator, mode }: PlanOptions,
+  { simulator, mode }: Pick<PlatformOptions, 'simulator' | 'mode'>,
 ): Promise<PlatformView> {
   if (type === 'simulated') return viewSimulator(cluster, simulator ?? SIMULATOR_ADDRESS);
   if (type === 'vm-operator') {

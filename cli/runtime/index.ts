@@ -4,7 +4,7 @@ export { watchCluster, watchKubevirt, type WatchedCluster } from './cluster';
 export { startClusterBridge } from './cluster-bridge';
 export { startFolderBridge, type RunningBridge } from './folder-bridge';
 export { LOG_FORMAT, logWarnings } from './logging';
-export { memberPlatforms } from './member-platforms';
+export { memberPlatforms, type PlatformChoice } from './member-platforms';
 export {
   openDescribedPlatform,
   openPlatform,

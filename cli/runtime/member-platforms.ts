@@ -5,17 +5,22 @@ import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { readPlatforms } from './platforms';
 
+/** What decides on the platforms, besides manifests. */
+export interface PlatformChoice {
+  /** Name or type of the default one; absent: not known. */
+  platform?: string;
+  /** Files and folders with further Platform objects. */
+  platforms?: readonly string[];
+}
+
 /**
  * Which platform each VM of some manifests is on; undefined: nothing is known of any, and nothing was loaded for that.
  *
- * @param platform Name or type of the default one; undefined: not known.
- * @param paths Files and folders with further Platform objects.
  * @throws CliError if there is no such platform, a file cannot be read, or two platforms have the same name or namespace.
  */
 export async function memberPlatforms(
   { platforms: among }: Pick<Manifests, 'platforms'>,
-  platform: string | undefined,
-  paths: readonly string[] = [],
+  { platform, platforms: paths = [] }: PlatformChoice,
 ): Promise<PlatformNames | undefined> {
   const platforms = [...among, ...(await readPlatforms(paths))];
   if (platform === undefined && platforms.length === 0) return undefined;

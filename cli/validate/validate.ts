@@ -33,7 +33,7 @@ const MOST_KINDS = 10;
 export async function validate(paths: string[], options: ValidateOptions): Promise<void> {
   if (usesFiles('validate', paths, options)) {
     const { manifests, problems, ignored, files } = await readManifests(paths, { streams: true });
-    const names = await memberPlatforms(manifests, options.platform, options.platforms);
+    const names = await memberPlatforms(manifests, options);
     const all = [...problems, ...shortfallWarnings({ manifests, names })];
     printProblems(
       all,
@@ -45,7 +45,7 @@ export async function validate(paths: string[], options: ValidateOptions): Promi
     return;
   }
   const { manifests, problems, count } = await readCluster(options);
-  const names = await memberPlatforms(manifests, options.platform, options.platforms);
+  const names = await memberPlatforms(manifests, options);
   const all = [...problems, ...shortfallWarnings({ manifests, names })];
   printProblems(all, formatLiveProblem, options.output);
   summarize(manifests, problems, counted(count, 'object'));

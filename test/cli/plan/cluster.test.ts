@@ -1,6 +1,12 @@
 /** `vmgroup plan` on a cluster with VM Operator, for which the simulator stands in: it shows where a run would place VMs. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { stringify } from 'yaml';
 import { findTemporalCli } from '../../../cli/temporal-server';
+import { RESOURCES } from '../../../kubernetes';
+import { SimulatedPlatform, SimulatorConsole } from '../../../platforms/simulated';
+import { startSimulator } from '../../../simulator';
 import { startClusterSystem, type ClusterSystem } from '../../support/cluster-system';
 import type { ClusterUser } from '../../support/kubernetes';
 import { groupManifest, vmManifest, webServerManifest } from '../../support/manifests';
@@ -70,8 +76,16 @@ async function plan(namespace: string, args: string[] = [], user: ClusterUser = 
   return stdout;
 }
 
+interface Step {
+  action: string;
+  member?: string;
+}
+
 interface Planned {
   group: string;
+  forecast?: { steps: Step[] };
+  /** Of `diff`. */
+  steps?: Step[];
   placement?: {
     type: string;
     message?: string;
@@ -81,6 +95,11 @@ interface Planned {
 
 async function planned(namespace: string): Promise<Planned[]> {
   return JSON.parse(await plan(namespace, ['-o', 'json'])) as Planned[];
+}
+
+/** The members that are powered on. */
+function poweredIn(steps: readonly Step[] = []): { PowerOn: (string | undefined)[] } {
+  return { PowerOn: steps.filter(({ action }) => action === 'PowerOn').map(({ member }) => member) };
 }
 
 /** By the name of the VM. */
@@ -144,6 +163,47 @@ test('the places are those of the run that follows, next to VMs that have a plac
   expect(Object.keys(jobPlaces).sort()).toEqual(['job-1', 'job-2', 'job-3']);
   for (const [name, { zoneID }] of Object.entries(jobPlaces)) expect(found[name]).toMatchObject({ zoneID });
   await next.stop();
+});
+
+test('VMs on a platform that a Platform describes are as that platform has them, for plan and for diff', async () => {
+  const ns = 'afar';
+  const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-plan-'));
+  const simulator = await startSimulator({ dataDir: path.join(dir, 'afar') });
+  const console = new SimulatorConsole(simulator.address);
+  const afar = new SimulatedPlatform(simulator.address);
+  try {
+    const tiers = [{ members: ['runs', 'rests'] }];
+    await system.apply(
+      ns,
+      [
+        groupManifest({ namespace: ns, name: 'app', powerState: 'PoweredOn', tiers }),
+        ...['runs', 'rests'].map((name) => vmManifest(ns, name, 'app')),
+      ].join('---\n'),
+    );
+    const vm = { namespace: ns, name: 'runs' };
+    const { metadata } = (await system.get(RESOURCES.virtualMachines, ns, vm.name)) ?? {};
+    const request = { vm: { ...vm, uid: metadata?.uid ?? '' }, cpus: 1, memory: 2 ** 30 };
+    await afar.place([request], { caller: 'test' });
+    await console.power(vm, 'PoweredOn');
+    const platform = {
+      ...{ apiVersion: 'vmgroup.dev/v1alpha1', kind: 'Platform', metadata: { name: 'afar' } },
+      spec: { namespaces: [ns], simulated: { address: simulator.address } },
+    };
+    const file = path.join(dir, 'platform.yaml');
+    writeFileSync(file, stringify(platform));
+    const steps = { PowerOn: ['rests'] };
+    const [found] = JSON.parse(await plan(ns, ['--platforms', file, '-o', 'json'])) as Planned[];
+    expect(poweredIn(found?.forecast?.steps)).toEqual(steps);
+    const words = ['diff', '--watch-namespaces', ns, '--platforms', file, '-o', 'json'];
+    const env = { KUBECONFIG: system.cluster.kubeconfig('alice'), VMGROUP_SOURCE: 'kubernetes' };
+    const { stdout } = await vmgroup(words, { env });
+    expect(poweredIn((JSON.parse(stdout) as Planned[])[0]?.steps)).toEqual(steps);
+  } finally {
+    console.close();
+    await afar.close();
+    await simulator.close();
+    rmSync(dir, { recursive: true });
+  }
 });
 
 test('if the VMs have no place: the message of the run that follows', async () => {

@@ -12,6 +12,17 @@ import { openDescribedPlatform, type RunningPlatform } from '../runtime';
 const ANSWER = 15_000;
 const REASON = 3_000;
 
+/** The last observed state of a VM; undefined: not known. */
+export type Observe = (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+
+/** What a described platform has answered, otherwise what `observe` knows. */
+export function observedBy(described: DescribedStates, observe: Observe): Observe {
+  return (vm) => {
+    const name = `${vm.namespace}/${vm.name}`;
+    return described.has(name) ? described.get(name) : observe(vm);
+  };
+}
+
 /** By `namespace/name`: the status of each VM that was asked for; undefined: its platform does not have it. */
 export type DescribedStates = ReadonlyMap<string, VirtualMachineStatus | undefined>;
 

@@ -22,14 +22,25 @@ export interface UpRecord {
     port?: number;
     uiPort?: number;
   };
+  /** The simulated platform, if it is the default one. */
   simulator?: { address: string };
+  /** The default platform; absent in the record of an older version. */
+  platform?: RecordedPlatform;
+}
+
+/** The default platform of a process: names and paths alone, as credentials stay where they are. */
+export interface RecordedPlatform {
+  /** Name or type. */
+  name: string;
+  /** Absolute paths of the files and folders with the Platform objects that the process has read. */
+  files: string[];
 }
 
 /** The record of this process. */
 export function newRecord(
   command: UpRecord['command'],
   manifests: readonly string[],
-  more: Pick<UpRecord, 'temporal' | 'simulator'> = {},
+  more: Pick<UpRecord, 'temporal' | 'simulator' | 'platform'> = {},
 ): UpRecord {
   return {
     pid: process.pid,
@@ -38,6 +49,11 @@ export function newRecord(
     manifests: manifests.map((given) => path.resolve(given)),
     ...more,
   };
+}
+
+/** The default platform of this process, for its record. */
+export function platformRecord(name: string, files: readonly string[] = []): RecordedPlatform {
+  return { name, files: files.map((file) => path.resolve(file)) };
 }
 
 /** Reads `up.json`; undefined if it is absent or unreadable. */

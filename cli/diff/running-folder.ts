@@ -9,7 +9,7 @@ import { loadViews, noteIfStale } from '../groups';
 import { readManifests } from '../manifests';
 import { printNote } from '../output';
 import { described, placerOfType, platformViews, unknownPlacement, type Placer } from '../plan';
-import { memberPlatforms } from '../runtime';
+import { memberPlatforms, recordedPlatform } from '../runtime';
 import { overlaid } from './overlaid';
 import { readChanged, type Running, type RunningOptions } from './running';
 
@@ -32,9 +32,11 @@ export async function readFolder(paths: string[], options: RunningOptions): Prom
   const before = await inForce(folder, record);
   const views = await loadViews(undefined, options, 'none').catch(() => []);
   noteIfStale(views, options);
+  const recorded = recordedPlatform(options, record.manifests);
+  const choice = { ...options, ...(recorded && { recorded }) };
   const names = {
-    before: await memberPlatforms(before, options),
-    after: await memberPlatforms(after, options),
+    before: await memberPlatforms(before, choice),
+    after: await memberPlatforms(after, choice),
   };
   const simulator = options.simulator ?? record.simulator?.address;
   const simulated = simulator === undefined ? NO_SIMULATOR : await simulatedVms(simulator);

@@ -12,7 +12,7 @@ import type { Plan } from '../../contract';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { PlatformNames } from '../../platforms';
-import { memberPlatforms } from '../runtime';
+import { memberPlatforms, recordedPlatform } from '../runtime';
 import { formatLiveProblem, readManifests, shortfallWarnings, usesFiles } from '../manifests';
 import { print, printNote } from '../output';
 import { readClusterState } from './cluster-state';
@@ -78,7 +78,11 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
 async function fromFiles(paths: string[], options: PlanOptions): Promise<PlanInput> {
   const parsed = await readManifests(paths, { streams: true });
   for (const problem of parsed.problems) printNote(formatProblem(problem));
-  const names = await memberPlatforms(parsed.manifests, options);
+  const recorded = recordedPlatform(options, paths);
+  const names = await memberPlatforms(parsed.manifests, {
+    ...options,
+    ...(recorded && { recorded }),
+  });
   const place = placerOfType(names?.typeOf({ namespace: '' })) ?? placerOf(parsed);
   return { manifests: parsed.manifests, known: {}, place, names };
 }

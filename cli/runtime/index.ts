@@ -14,6 +14,7 @@ export {
   type RunningPlatform,
 } from './platform';
 export { forgetGroup, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
+export { recordedPlatform } from './recorded-platform';
 export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
 export { hostOptions } from './libvirt';
 export { vsphereConnection } from './vsphere';

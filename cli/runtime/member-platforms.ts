@@ -1,16 +1,20 @@
 /** The platform of each member, for commands that open none: resolved as the bridge resolves it. */
-import type { Manifests } from '../../api';
+import type { Manifests, PlatformObject } from '../../api';
 import type { PlatformNames } from '../../platforms';
+import type { RecordedPlatform } from '../data-folder';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
+import { readManifests } from '../manifests';
 import { readPlatforms } from './platforms';
 
 /** What decides on the platforms, besides manifests. */
 export interface PlatformChoice {
-  /** Name or type of the default one; absent: not known. */
+  /** Name or type of the default one; absent: that of `recorded`, otherwise it is not known. */
   platform?: string;
   /** Files and folders with further Platform objects. */
   platforms?: readonly string[];
+  /** With which a process runs. */
+  recorded?: RecordedPlatform;
 }
 
 /**
@@ -20,9 +24,10 @@ export interface PlatformChoice {
  */
 export async function memberPlatforms(
   { platforms: among }: Pick<Manifests, 'platforms'>,
-  { platform, platforms: paths = [] }: PlatformChoice,
+  { recorded, platform = recorded?.name, platforms: paths = [] }: PlatformChoice,
 ): Promise<PlatformNames | undefined> {
-  const platforms = [...among, ...(await readPlatforms(paths))];
+  const named = [...among, ...(await readPlatforms(paths))];
+  const platforms = [...named, ...(recorded ? besides(await platformsIn(recorded.files), named) : [])];
   if (platform === undefined && platforms.length === 0) return undefined;
   const { PLATFORM_TYPES, platformNames } = lazy.platforms();
   const type = PLATFORM_TYPES.find((each) => each === platform);
@@ -35,4 +40,21 @@ export async function memberPlatforms(
   } catch (error: unknown) {
     throw new CliError(messageOf(error), []);
   }
+}
+
+/** The Platform objects among files that may have changed since a process read them: what is not valid any more is left out. */
+async function platformsIn(files: readonly string[]): Promise<PlatformObject[]> {
+  if (files.length === 0) return [];
+  return readManifests([...files]).then(
+    ({ manifests }) => manifests.platforms,
+    () => [],
+  );
+}
+
+/** Platforms without those that are described anew, and without the namespaces that others were given. */
+function besides(platforms: readonly PlatformObject[], named: readonly PlatformObject[]): PlatformObject[] {
+  const given = new Set(named.flatMap(({ namespaces }) => namespaces));
+  return platforms
+    .filter(({ name }) => !named.some((each) => each.name === name))
+    .map((each) => ({ ...each, namespaces: each.namespaces.filter((namespace) => !given.has(namespace)) }));
 }

@@ -2,7 +2,7 @@
 import { pino, type Logger } from 'pino';
 import type { Health, TemporalTarget } from '../../worker';
 import { namedTarget } from '../connections';
-import { dataFolder, lockFolder, newRecord, writeRecord } from '../data-folder';
+import { dataFolder, lockFolder, newRecord, platformRecord, writeRecord } from '../data-folder';
 import { CliError, EXIT } from '../errors';
 import * as lazy from '../lazy';
 import { closeAll, LOG_FORMAT, stopSignal, untilStopped, type Closer } from '../runtime';
@@ -99,14 +99,16 @@ function startHealthPage(
 async function takeFolder(
   role: 'bridge' | 'serve',
   paths: string[],
-  { data, simulator }: ServeOptions,
+  { data, simulator, platform, platforms }: ServeOptions,
   { address, namespace }: TemporalTarget,
 ): Promise<Closer> {
   const folder = dataFolder(data);
   const unlock = await lockFolder(folder, role);
   const record = newRecord(role, paths, {
     temporal: { address, namespace },
-    simulator: { address: simulator },
+    // Of other platforms the address is a default that nothing listens on.
+    ...(platform === 'simulated' && { simulator: { address: simulator } }),
+    platform: platformRecord(platform, platforms),
   });
   writeRecord(folder, record);
   return unlock;

@@ -15,6 +15,7 @@ import {
   lockFolder,
   newRecord,
   openLog,
+  platformRecord,
   readRecord,
   type DataFolder,
   type UpRecord,
@@ -46,6 +47,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   const folder = dataFolder(options.data);
   const manifests = await readManifests(paths);
   const inventory = inventoryOf(manifests);
+  const { platforms } = manifests.manifests;
   const last = readRecord(folder);
   if (manifests.manifests.groups.length === 0 && !isRestart(paths, folder, last))
     throw noGroups(paths, manifests.problems);
@@ -56,7 +58,10 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
     options,
     folder,
     // The ports of the previous start, and the pid of a server that it may have left behind.
-    record: newRecord('up', paths, { ...(temporal && { temporal }) }),
+    record: newRecord('up', paths, {
+      ...(temporal && { temporal }),
+      platform: platformRecord(options.platform, platforms.length > 0 ? paths : []),
+    }),
     logger: fileLogger(folder),
     display: openDisplay(options.output),
     signal,
@@ -64,11 +69,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   };
   let verdict: Verdict | undefined;
   try {
-    const bridge = await startAll(
-      session,
-      { inventory, platforms: manifests.manifests.platforms },
-      startedAt,
-    );
+    const bridge = await startAll(session, { inventory, platforms }, startedAt);
     verdict = await untilDone(session, bridge);
   } finally {
     await stopAll(session);

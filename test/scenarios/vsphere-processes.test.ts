@@ -207,6 +207,12 @@ test('diff asks vCenter for VMs that join, and for the places of those that have
   expect(found).toMatchObject({ change: 'Changed', touched: [off], kept: [there, on] });
   expect(found?.placement).toMatchObject({ type: 'Placed', placements: [{ name: off }] });
   expect((await vcenter.calls()).journal).toHaveLength(before);
+  // The process there has its platform on record.
+  const recorded = await vmgroup(words, { cwd: dir, env });
+  expect(recorded).toMatchObject({ code: 0, stdout });
+  expect(recorded.stderr).toMatch(
+    /^note: the default platform is datacenter, as for the vmgroup \w+ on data; .*\n$/,
+  );
   // Without the password nobody can ask.
   const unasked = await vmgroup([...words, ...platform], { cwd: dir });
   expect(unasked.stderr).toMatch(/^note: the platform of \d+ VMs cannot be asked \(.*VMGROUP_VSPHERE_/m);

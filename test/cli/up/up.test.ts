@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { dataFolder, readRecord } from '../../../cli/data-folder';
+import { dataFolder, readRecord, type UpRecord } from '../../../cli/data-folder';
 import { isRunning } from '../../../cli/temporal-server/processes';
 import { findTemporalCli } from '../../../cli/temporal-server';
 import type { JournalLine } from '../../../platforms/simulated';
@@ -294,7 +294,9 @@ test('serve and simulator as processes of their own, with health pages; a second
   cpSync(file, path.join(dir, 'served-2.yaml'));
   const host = begin(['up', manifests('host', '100ms'), '--data', 'host', '-o', 'json']);
   await until(() => host.lines.some((line) => line.includes('"Started"')));
-  const temporal = readRecord(dataFolder(path.join(dir, 'host')))?.temporal?.address ?? '';
+  const recordIn = (data: string): UpRecord | undefined => readRecord(dataFolder(path.join(dir, data)));
+  const temporal = recordIn('host')?.temporal?.address ?? '';
+  expect(recordIn('host')?.platform).toEqual({ name: 'simulated', files: [] });
   const simulator = begin(['simulator', file, '--data', 'sim', '--port', '0']);
   const address = await until(() => simulator.lines[0]);
   expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
@@ -310,6 +312,10 @@ test('serve and simulator as processes of their own, with health pages; a second
   await until(async () => (await page('readyz')).status === 200);
   await until(async () => (await page('metrics')).text.includes('vmgroup_events_total'));
   expect((await page('nowhere')).status).toBe(404);
+  expect(recordIn('served')).toMatchObject({
+    ...{ command: 'bridge', simulator: { address } },
+    platform: { name: 'simulated', files: [] },
+  });
 
   const other = await run('bridge', file, ...served);
   expect(other).toMatchObject({

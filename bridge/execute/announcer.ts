@@ -4,7 +4,6 @@ import { errorText } from './error-text';
 
 /** The bridge's log. pino's loggers fit. */
 export interface BridgeLogger {
-  debug(details: object, message: string): void;
   info(details: object, message: string): void;
   warn(details: object, message: string): void;
 }

@@ -81,11 +81,6 @@ export class Host {
     return readDomain(daemon, uuid, signal);
   }
 
-  /** Has the domain read, and told of. */
-  noticed(uuid: string): void {
-    if (this.#daemon) void this.#refresh(this.#daemon, uuid);
-  }
-
   /** A connection for calls that change something, which may take minutes. @throws ConnectionError, LibvirtError */
   async changes(): Promise<Daemon> {
     if (!this.live) await this.#tryNow();

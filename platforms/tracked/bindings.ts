@@ -66,11 +66,6 @@ export class Bindings<T extends FoundVm> {
     return this.#tracked.has(virtualMachineKey(ref));
   }
 
-  /** All manifests that were told of. */
-  refs(): VirtualMachineRef[] {
-    return [...this.#tracked.values()];
-  }
-
   /** The manifest that a VM was last bound to. */
   holder(vm: string): VirtualMachineRef | undefined {
     const key = this.#holders.get(vm);

@@ -62,7 +62,7 @@ async function start(
     },
     statusStore: memoryStatusStore(),
     isLeader,
-    logger: { debug: () => undefined, info: () => undefined, warn: () => undefined },
+    logger: { info: () => undefined, warn: () => undefined },
     onEvent: (event) => events.push(event),
   });
   stops.push(() => bridge.stop());

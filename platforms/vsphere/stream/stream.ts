@@ -32,6 +32,7 @@ export class Stream {
   readonly #closing = new AbortController();
   readonly #tasks: FollowedTasks;
   readonly #running: Promise<void>;
+  /** All objects have been told, and changes arrive. */
   #live = false;
 
   /** @param prepare called before each opening. */
@@ -41,11 +42,6 @@ export class Stream {
     this.#listener = listener;
     this.#tasks = new FollowedTasks(this.#closing.signal);
     this.#running = this.#run();
-  }
-
-  /** Whether all objects have been told, and changes arrive. */
-  get live(): boolean {
-    return this.#live;
   }
 
   /** As `follow` of {@link FollowedTasks}. */

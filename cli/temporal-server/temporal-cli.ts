@@ -85,6 +85,7 @@ async function installTool(target: string, onProgress: (message: string) => void
       return { path: target, from };
     } catch (error: unknown) {
       failures.push(`${from}: ${messageOf(error)}`);
+      if (from === 'download') onProgress(`the download failed: ${messageOf(error)}`);
     }
   }
   throw notInstalled(failures.join('; '));

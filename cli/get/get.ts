@@ -2,8 +2,17 @@
 import type { ObjectName } from '../../api';
 import type { GroupView, MemberStatus } from '../../bridge';
 import { withTemporalClient } from '../connections';
-import { loadViews, noteIfStale, runTime } from '../groups';
-import { type Column, elapsed, print, printNote, table } from '../output';
+import { commandLines, loadViews, noteIfStale, runTime } from '../groups';
+import {
+  type Column,
+  elapsed,
+  paintFor,
+  print,
+  printError,
+  printNote,
+  table,
+  terminalWidth,
+} from '../output';
 import type { RunsOptions, ViewOptions } from './options';
 import { listRuns, stuckRuns, type RunRow, type StuckMember, type StuckRun } from '../runs';
 
@@ -122,8 +131,30 @@ export async function getRuns(name: ObjectName | undefined, options: RunsOptions
     const members = shown.flatMap((run) =>
       'stuck' in run ? run.stuck.map((each) => ({ ...each, run })) : [],
     );
+    suggest(commandsFor(members));
     return table<StuckRow>(STUCK_COLUMNS, members, options.output);
   });
+}
+
+/** What explains the first member that is stuck, and what helps: it alone, or all that are parked. */
+function commandsFor(rows: readonly StuckRow[]): string[] {
+  const [first] = rows;
+  if (!first) return [];
+  const parked = rows.filter(({ kind }) => kind === 'Parked').length;
+  const helps = parked > 1 ? 'vmgroup retry --all --reason TEXT' : first.commands[0];
+  const { namespace, group } = first.run;
+  return [...new Set([`vmgroup why ${namespace}/${group}`, ...(helps === undefined ? [] : [helps])])];
+}
+
+/** Prints commands beside the table, which may be read by a program. */
+function suggest(commands: readonly string[]): void {
+  const drawing = {
+    now: Date.now(),
+    paint: paintFor({}),
+    width: terminalWidth(),
+    argv: process.argv.slice(2),
+  };
+  for (const command of commands) printError(`${commandLines(command, '', drawing).join('\n')}\n`);
 }
 
 function readyCount(members: MemberStatus[]): number {

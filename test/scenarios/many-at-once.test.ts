@@ -123,6 +123,9 @@ test('each stuck VM is named with class and attempts; one retry --all ends the r
   const elsewhere = await run('get', 'runs', '--stuck', '--root', `${NS}/other`);
   expect(elsewhere).toMatchObject({ code: 0, stderr: 'no stuck runs\n' });
   const table = await run('get', 'runs', '--stuck');
+  // Beside the table, which programs may read.
+  expect(table.stderr).toContain(`→ vmgroup why ${NS}/failover`);
+  expect(table.stderr).toContain('→ vmgroup retry --all --reason TEXT');
   for (const { name, class: type, attempts } of stuck)
     expect(table.stdout).toMatch(new RegExp(`^${NS}/failover +${name} +Parked +${type} +${attempts} `, 'm'));
 
@@ -181,8 +184,15 @@ test('each stuck VM is named with class and attempts; one retry --all ends the r
   for (const { name } of stuck) expect([name, after[name]]).toEqual([name, (before[name] ?? 0) + 1]);
   for (const name of last) expect([name, after[name]]).toEqual([name, 1]);
 
-  const done = await run('why', `${NS}/failover`);
-  expect(done.stdout).toContain('nothing holds it: 200 of 200 members are PoweredOn');
+  // The bridge writes the status a moment after the run has ended.
+  await until(
+    async () =>
+      (await run('why', `${NS}/failover`)).stdout.includes(
+        'nothing holds it: 200 of 200 members are PoweredOn',
+      ),
+    'nothing to hold the group',
+    { every: 500, slowest: 1_000 },
+  );
   const nothing = await run('retry', '--all', '--reason', 'again', '--yes');
   expect(nothing).toMatchObject({ code: 0, stderr: 'no member is parked\n' });
 });

@@ -22,7 +22,7 @@ import {
 } from '../../contract';
 import { groupWithVms, policyManifest, type GroupShape } from '../support/manifests';
 import { propertyRuns } from '../support/property-runs';
-import { effects, startSystem, times, type System } from '../support/system';
+import { accepted, effects, startSystem, times, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { beginTogether, endedTogether, together } from '../support/together';
 
@@ -181,8 +181,12 @@ together(
   'OPERATIONS-1: an activity completed by hand counts only as far as the platform confirms it',
   async () => {
     write('by-hand', { tiers: [{ members: ['db'] }, { members: ['next'] }] }, { operationTimeout: '10m' });
-    await phase('by-hand', 'db', 'InProgress');
-    // The operation is stuck; a person says that it is done.
+    // The first operation is the one that is stuck: its activity may be open before the platform was asked.
+    await system.until(
+      async () => (accepted(await system.journal(), 'by-hand').length > 0 ? true : undefined),
+      'the platform to accept the operation',
+    );
+    // A person says that it is done.
     const activity = { workflowId: workflowId('by-hand', 'app'), activityId: 'power-on/db' };
     await temporal.client.activity.complete(activity, {
       status: { powerState: 'PoweredOn', at: 1 },

@@ -43,13 +43,15 @@ afterAll(async () => {
   await temporal?.stop();
 });
 
-/** Replaces the faults of one namespace. */
-async function setFaults(namespace: string, ...mine: Omit<SimulatedFault, 'vm'>[]): Promise<void> {
+let lastFaults: Promise<void> = Promise.resolve();
+
+/** Replaces the faults of one namespace. Tests run side by side, and each call replaces all faults: so they are made one after the other. */
+function setFaults(namespace: string, ...mine: Omit<SimulatedFault, 'vm'>[]): Promise<void> {
   faults.set(
     namespace,
     mine.map((fault) => ({ ...fault, vm: `${namespace}/bad` })),
   );
-  await system.console.setFaults([...faults.values()].flat());
+  return (lastFaults = lastFaults.then(() => system.console.setFaults([...faults.values()].flat())));
 }
 
 /** A group `app` of `good` and `bad`, then `next`. */

@@ -1,7 +1,7 @@
 /** Lines that fit the width of a terminal. Pure. */
 import type { PastRun } from '../../insight';
 import { onSameTarget } from '../options';
-import type { Paint } from '../output';
+import { filled, type Paint } from '../output';
 
 /** How groups are drawn. */
 export interface Drawing {
@@ -35,14 +35,7 @@ const LEAST_WIDTH = 40;
 /** Text on lines of its own, wrapped between words. */
 export function wrapped(text: string, width: number, indent = MEMBER_INDENT): string[] {
   const room = Math.max(LEAST_WIDTH, width - indent.length - 1);
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= room)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines.map((line) => indent + line);
+  return filled(text.split(' '), room).map((line) => indent + line);
 }
 
 /** Columns before the text of a suggested command: an arrow, or the indentation of a line that continues it. */
@@ -60,13 +53,8 @@ export function commandLines(
 ): string[] {
   const text = onSameTarget(command, argv);
   const room = Math.max(LEAST_WIDTH, width - indent.length - CONTINUED.length);
-  const lines: string[] = [];
-  for (const part of text.length < room ? [text] : commandParts(text)) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + part.length + ' '.length + ' \\'.length < room)
-      lines[lines.length - 1] = `${last} ${part}`;
-    else lines.push(part);
-  }
+  // The backslash fits, and the last column stays free.
+  const lines = text.length < room ? [text] : filled(commandParts(text), room - ' \\'.length - 1);
   return lines.map((line, at) =>
     paint.warn(`${indent}${at === 0 ? ARROW : CONTINUED}${line}${at < lines.length - 1 ? ' \\' : ''}`),
   );

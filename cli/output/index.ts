@@ -2,6 +2,7 @@
 export { paintFor, type Paint } from './colours';
 export { counted } from './count';
 export { jsonText } from './data';
+export { filled } from './filled';
 export { legible } from './legible';
 export { print, table, terminalWidth, type Column } from './table';
 export { printData, printError, printLine, printNote, printStyled, printText } from './terminal';

@@ -1,5 +1,7 @@
 /** Prose at the end of the rows of a table, fitted to the width of a terminal. Pure. */
 
+import { filled } from './filled';
+
 /** Between two columns of a table. */
 export const GAP = '   ';
 
@@ -22,23 +24,11 @@ export function withProse(rows: readonly ProseRow[], width: number): string[] {
   if (room < LEAST_BESIDE && rows.some(({ prose }) => prose.length > room))
     return rows.flatMap(({ line, prose }, at) => [line, ...(at === 0 ? [] : below(prose, width))]);
   return rows.flatMap(({ line, prose }) => {
-    const [first = '', ...more] = wrappedWords(prose, room);
+    const [first = '', ...more] = filled(prose.split(' '), room);
     return [line.padEnd(start) + first, ...more.map((text) => ' '.repeat(start) + text)];
   });
 }
 
 function below(prose: string, width: number): string[] {
-  return prose === '-' ? [] : wrappedWords(prose, width - BELOW.length).map((text) => BELOW + text);
-}
-
-/** Words in lines of at most `room` columns. A longer word has a line to itself. */
-function wrappedWords(text: string, room: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= room)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
+  return prose === '-' ? [] : filled(prose.split(' '), width - BELOW.length).map((text) => BELOW + text);
 }

@@ -1,0 +1,11 @@
+/** Words in lines of at most `room` columns, a space between two. A longer word has a line to itself. Pure. */
+export function filled(words: readonly string[], room: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= room)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

@@ -45,7 +45,7 @@ export class Standings {
   recordStands(facts: VmFacts): boolean {
     const own = this.operations.get(facts.id);
     if (!own) return true;
-    const standing = compareRecords(readRecord(this.#options.recorder.textOf(facts), facts.uuid), own.record);
+    const standing = this.#standing(own, facts);
     if (standing !== 'Own') this.#replaced(own, facts, standing);
     return standing === 'Own';
   }
@@ -89,12 +89,16 @@ export class Standings {
 
   /** What the stream says of an operation of ours. */
   #compare(own: Operation, facts: VmFacts): void {
-    const text = this.#options.recorder.textOf(facts);
-    const standing = compareRecords(readRecord(text, facts.uuid), own.record);
+    const standing = this.#standing(own, facts);
     if (standing === 'Own') own.seen = true;
     // Until the record has been shown, the one before is what the stream has not caught up with.
-    else if (own.seen || (own.recorded && text !== own.before)) this.#replaced(own, facts, standing);
+    else if (own.seen || (own.recorded && this.#options.recorder.textOf(facts) !== own.before))
+      this.#replaced(own, facts, standing);
     if (own.seen && !own.active && facts.power === own.record.to) own.reached = true;
+  }
+
+  #standing(own: Operation, facts: VmFacts): ReturnType<typeof compareRecords> {
+    return compareRecords(readRecord(this.#options.recorder.textOf(facts), facts.uuid), own.record);
   }
 
   #replaced(own: Operation, facts: VmFacts, by: 'Newer' | 'Older'): void {

@@ -53,6 +53,21 @@ async function withWorker(
   }
 }
 
+/** Starts the run of a group as its parent does. */
+function startGroup(
+  client: Client,
+  taskQueue: string,
+  name: string,
+): ReturnType<Client['workflow']['signalWithStart']> {
+  return client.workflow.signalWithStart('virtualMachineGroup', {
+    taskQueue,
+    workflowId: workflowId('prod', name),
+    args: [{ namespace: 'prod', name }],
+    signal: applyPlan,
+    signalArgs: [{ plan: plan(name), cause: 'Parent' }],
+  });
+}
+
 async function pendingAttempt(handle: WorkflowHandle): Promise<number> {
   const { raw } = await handle.describe();
   return raw.pendingActivities?.[0]?.attempt ?? 0;
@@ -365,13 +380,7 @@ test('POWER-GROUP-3: a run that ends before it is subscribed to is answered with
     const taskQueue = `activities-${++counter}`;
     const name = `child-${counter}`;
     const use = async (client: Client): Promise<void> => {
-      const run = await client.workflow.signalWithStart('virtualMachineGroup', {
-        taskQueue,
-        workflowId: workflowId('prod', name),
-        args: [{ namespace: 'prod', name }],
-        signal: applyPlan,
-        signalArgs: [{ plan: plan(name), cause: 'Parent' }],
-      });
+      const run = await startGroup(client, taskQueue, name);
       await (await continued(client, name)).signal(finish, { outcome: 'Converged', message: 'done' });
       await client.workflow.getHandle(workflowId('prod', name)).result();
       const told = await client.workflow.execute<typeof oneGroup>('oneGroup', {
@@ -389,13 +398,7 @@ test('POWER-GROUP-3: an attempt that follows on a lost one waits no longer than 
     const taskQueue = `activities-${++counter}`;
     const name = `child-${counter}`;
     await withWorker(parts, taskQueue, async (client) => {
-      const { signaledRunId: runId } = await client.workflow.signalWithStart('virtualMachineGroup', {
-        taskQueue,
-        workflowId: workflowId('prod', name),
-        args: [{ namespace: 'prod', name }],
-        signal: applyPlan,
-        signalArgs: [{ plan: plan(name), cause: 'Parent' }],
-      });
+      const { signaledRunId: runId } = await startGroup(client, taskQueue, name);
       await continued(client, name);
       const progress = { runId, askedAt: Date.now() - GROUP_WAIT };
       const environment = environmentOf(2, { attempt: 1, failures: [], spent: 0, progress });
@@ -412,13 +415,7 @@ test('findEndedGroups tells runs that have ended from open ones, also from those
     const taskQueue = `activities-${++counter}`;
     await withWorker(parts, taskQueue, async (client) => {
       const begin = async (name: string): Promise<{ member: string; workflowId: string; runId: string }> => {
-        const started = await client.workflow.signalWithStart('virtualMachineGroup', {
-          taskQueue,
-          workflowId: workflowId('prod', name),
-          args: [{ namespace: 'prod', name }],
-          signal: applyPlan,
-          signalArgs: [{ plan: plan(name), cause: 'Parent' }],
-        });
+        const started = await startGroup(client, taskQueue, name);
         await continued(client, name);
         return { member: name, workflowId: started.workflowId, runId: started.signaledRunId };
       };

@@ -5,7 +5,7 @@
  * POWER-GROUP-2: an outcome counts only if it is of the plan that was sent: a run may end with another plan.
  * POWER-GROUP-3: where the caller can wait without this activity, the wait ends after {@link GROUP_WAIT}. By then the nested run is
  *     subscribed to notify the caller of its end, and was seen to be open after that: no end is missed. Attempts that follow on lost ones
- *     share that time.
+ *     share that time. The server may be killed in the middle of it.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
@@ -37,6 +37,8 @@ interface PowerGroupProgress {
 
 /** Milliseconds between two tries to reach the server while a run is waited for. */
 const SERVER_PAUSE = 1_000;
+/** Milliseconds in which the server has to answer a call. */
+const CALL_TIMEOUT = 10_000;
 /** Milliseconds of one wait for a result; the next one follows. */
 const ROUND = 60_000;
 /** Milliseconds that the activity waits for a nested run if the caller can wait without it. Each minute costs some 30 heartbeats. */
@@ -82,12 +84,14 @@ export async function powerGroup(
 /** Gives the group its plan, which starts a run where none is open; resolves with the id of the run that has it. */
 async function askGroup(client: Client, { plan, sequence }: PowerGroupInput): Promise<string> {
   const { taskQueue } = Context.current().info;
-  const handle = await client.workflow.signalWithStart(WORKFLOW_TYPE, {
-    ...startOptions(plan, taskQueue),
-    args: [{ namespace: plan.namespace, name: plan.name }],
-    signal: applyPlan,
-    signalArgs: [{ plan, cause: 'Parent', placed: true, ...(sequence !== undefined && { sequence }) }],
-  });
+  const handle = await client.withDeadline(Date.now() + CALL_TIMEOUT, () =>
+    client.workflow.signalWithStart(WORKFLOW_TYPE, {
+      ...startOptions(plan, taskQueue),
+      args: [{ namespace: plan.namespace, name: plan.name }],
+      signal: applyPlan,
+      signalArgs: [{ plan, cause: 'Parent', placed: true, ...(sequence !== undefined && { sequence }) }],
+    }),
+  );
   return handle.signaledRunId;
 }
 
@@ -107,7 +111,7 @@ async function outcomeOrWaiting(
   for (;;) {
     try {
       const limit = waits ? leftOf(groupWait, run.progress.askedAt) : ROUND;
-      const outcome = await outcomeWithin(limit, client, id, runId);
+      const outcome = limit > 0 ? await outcomeBy(Date.now() + limit, client, id, runId) : undefined;
       if (outcome) return { outcome };
       if (member === undefined) continue;
       if (await subscribe(client, id, { workflowId: caller, member, runId })) return { waiting: { runId } };
@@ -115,8 +119,7 @@ async function outcomeOrWaiting(
       waits = false;
     } catch (error: unknown) {
       if (run.signal.aborted) throw error;
-      if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError)
-        throw runLost(error);
+      if (isEndOfRun(error)) throw runLost(error);
       await Context.current().sleep(SERVER_PAUSE);
     }
   }
@@ -127,40 +130,42 @@ function leftOf(time: number, since = Date.now()): number {
   return Math.min(time, Math.max(0, since + time - Date.now()));
 }
 
-/** The outcome of a run, also where it continues as new; undefined if it is open after `limit` milliseconds. */
-async function outcomeWithin(
-  limit: number,
+/** The outcome of a run, also where it continues as new; undefined if it is open at a time, milliseconds since the epoch. */
+async function outcomeBy(
+  time: number,
   client: Client,
   id: string,
   runId: string,
 ): Promise<RunOutcome | undefined> {
-  const handle = client.workflow.getHandle(id, runId);
-  const result = (): Promise<RunOutcome> => handle.result() as Promise<RunOutcome>;
-  // The client keeps every call in memory for as long as the signal that it was made under: so each wait has its own.
-  const wait = new AbortController();
-  const timer = setTimeout(() => wait.abort(), limit);
+  const result = (): Promise<RunOutcome> =>
+    client.workflow.getHandle(id, runId).result() as Promise<RunOutcome>;
   try {
-    // Raced too: a native connection ends a call at its own leisure.
-    return await Promise.race([client.withAbortSignal(wait.signal, result), Context.current().cancelled]);
+    // A deadline, not a signal: the client no longer listens to a signal once it has tried a call again. The race ends the wait at once.
+    return await Promise.race([client.withDeadline(time, result), Context.current().cancelled]);
   } catch (error: unknown) {
-    if (wait.signal.aborted && !Context.current().cancellationSignal.aborted) return undefined;
+    const isOver = Date.now() >= time && !Context.current().cancellationSignal.aborted;
+    if (isOver && !isEndOfRun(error)) return undefined;
     throw error;
-  } finally {
-    clearTimeout(timer);
-    wait.abort();
   }
 }
 
+/** Whether the run has ended without a result. */
+function isEndOfRun(error: unknown): error is WorkflowFailedError | WorkflowNotFoundError {
+  return error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError;
+}
+
 /** Asks the run to notify the caller of its end; false if it has ended meanwhile. POWER-GROUP-3. */
-async function subscribe(client: Client, id: string, subscription: EndSubscription): Promise<boolean> {
-  try {
-    // The run may have continued as new, so the signal goes to the open execution; it counts if that is seen to be of the same run after it.
-    await client.workflow.getHandle(id).signal(notifyOnEnd, subscription);
-  } catch (error: unknown) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
-  return isRunOpen(client, id, subscription.runId);
+function subscribe(client: Client, id: string, subscription: EndSubscription): Promise<boolean> {
+  return client.withDeadline(Date.now() + CALL_TIMEOUT, async () => {
+    try {
+      // The run may have continued as new, so the signal goes to the open execution; it counts if that is seen to be of the same run after it.
+      await client.workflow.getHandle(id).signal(notifyOnEnd, subscription);
+    } catch (error: unknown) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+    return isRunOpen(client, id, subscription.runId);
+  });
 }
 
 /** POWER-GROUP-2. The next attempt asks again; a plan that is older than the group's own is refused until its parent has the newer one. */

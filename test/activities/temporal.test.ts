@@ -3,13 +3,15 @@
  *
  * Guarantees: G1.
  */
-import { type Client, type WorkflowHandle } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker, Runtime, DefaultLogger, type WorkflowBundle } from '@temporalio/worker';
 import { createActivities } from '../../activities';
 import { findEndedGroups } from '../../activities/ended-groups';
 import { GROUP_WAIT, powerGroup } from '../../activities/power-group';
 import { applyPlan, workflowId, type Plan } from '../../contract';
 import { inventory, placement, withFaults } from '../simulator/fixtures';
+import { startTcpProxy } from '../support/tcp-proxy';
 import { until } from '../support/until';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { bundleWorkflows } from '../support/workflow-bundle';
@@ -408,6 +410,33 @@ test('POWER-GROUP-3: an attempt that follows on a lost one waits no longer than 
       expect(found).toMatchObject({ waiting: { runId }, failures: [{ class: 'WorkerLost' }] });
       expect(Date.now() - begin).toBeLessThan(GROUP_WAIT / 2);
     });
+  }));
+
+test('POWER-GROUP-3: the wait ends on time where the connection breaks in the middle of it', () =>
+  bench(inventory(), async (parts) => {
+    const taskQueue = `activities-${++counter}`;
+    const name = `child-${counter}`;
+    const proxy = await startTcpProxy(temporal.address);
+    const connection = await Connection.connect({ address: proxy.address });
+    try {
+      await withWorker(parts, taskQueue, async (direct) => {
+        const { signaledRunId: runId } = await startGroup(direct, taskQueue, name);
+        await continued(direct, name);
+        const progress = { runId, askedAt: Date.now() - GROUP_WAIT + 3_000 };
+        const environment = environmentOf(2, { attempt: 1, failures: [], spent: 0, progress });
+        const input = { ...groupInput(name), member: 'child' };
+        const client = new Client({ connection });
+        const found = environment.run(() => powerGroup({ ...parts, client }, input));
+        await sleep(1_000);
+        // The client calls again, and that call is the one that has to end.
+        proxy.cut();
+        proxy.restore();
+        expect(await found).toMatchObject({ waiting: { runId } });
+      });
+    } finally {
+      await connection.close();
+      await proxy.close();
+    }
   }));
 
 test('findEndedGroups tells runs that have ended from open ones, also from those that have continued as new', () =>

@@ -1,4 +1,4 @@
-/** The platform with which a process runs on a data folder, for commands that plan what it would do. */
+/** The platform with which a process runs or ran on a data folder: for commands that plan what it would do, and for the next `vmgroup up`. */
 import path from 'node:path';
 import { readLiveRecord, readRecord, dataFolder, type RecordedPlatform, type UpRecord } from '../data-folder';
 import { printNote } from '../output';

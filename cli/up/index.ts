@@ -22,8 +22,8 @@ export function registerUp(program: Command): void {
     .addOption(
       new Option(
         '--platform <name>',
-        'platform of VMs that name none: simulated, or the name of a Platform among the manifests',
-      ).default('simulated'),
+        'platform of VMs that name none: simulated, or the name of a Platform among the manifests (default: that of the last vmgroup up on the same data and manifests, otherwise simulated)',
+      ),
     )
     .option('--open', 'open the Temporal UI in the browser')
     .addHelpText(

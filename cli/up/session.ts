@@ -13,8 +13,8 @@ export interface UpOptions {
   temporal?: string;
   /** Namespace of Temporal. */
   namespace?: string;
-  /** Name of the default platform. */
-  platform: string;
+  /** Name of the default platform (default: that of the last process on the same data and manifests, otherwise the simulated one). */
+  platform?: string;
   exitWhenConverged?: true;
   open?: true;
 }
@@ -23,6 +23,8 @@ export interface UpOptions {
 export interface Session {
   paths: string[];
   options: UpOptions;
+  /** Name of the default platform. */
+  platform: string;
   folder: DataFolder;
   record: UpRecord;
   logger: Logger;

@@ -49,10 +49,9 @@ export async function startAll(session: Session, manifests: UpManifests, started
 
 /** Opens the platforms among the manifests. The simulated one runs in this process if it is the default. */
 async function startPlatforms(
-  { options, folder, logger }: Session,
+  { platform: byDefault, folder, logger }: Session,
   { inventory, platforms }: UpManifests,
 ): Promise<RunningPlatforms> {
-  const byDefault = options.platform;
   const simulated =
     byDefault === 'simulated'
       ? await startSimulatedPlatform({
@@ -126,12 +125,12 @@ async function startBridge(
 
 /** Says what runs where: on the display, and in the record for other commands. */
 function announce(
-  { folder, record, display, options }: Session,
-  { byDefault: platform }: RunningPlatforms,
+  { folder, record, display, options, platform }: Session,
+  { byDefault }: RunningPlatforms,
   { target }: ConnectedTemporal,
   startedAt: number,
 ): void {
-  const simulator = options.platform === 'simulated' ? { simulator: platform.address } : {};
+  const simulator = platform === 'simulated' ? { simulator: byDefault.address } : {};
   if (simulator.simulator !== undefined) record.simulator = { address: simulator.simulator };
   writeRecord(folder, record);
   const ui = record.temporal?.ui && workflowsPage(record.temporal.ui, target.namespace);

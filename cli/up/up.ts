@@ -23,7 +23,7 @@ import {
 import { CliError, EXIT } from '../errors';
 import { openDisplay, type Notice } from '../live-display';
 import { inventoryOf, readManifests } from '../manifests';
-import { closeAll, LOG_FORMAT, logWarnings, stopSignal } from '../runtime';
+import { closeAll, LOG_FORMAT, logWarnings, recordedPlatform, stopSignal } from '../runtime';
 import type { Session, UpOptions } from './session';
 import { startAll } from './start';
 import { verdictOf, type Verdict } from './verdict';
@@ -51,16 +51,18 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   const last = readRecord(folder);
   if (manifests.manifests.groups.length === 0 && !isRestart(paths, folder, last))
     throw noGroups(paths, manifests.problems);
+  const platform = options.platform ?? recordedPlatform(options, paths)?.name ?? 'simulated';
   const unlock = await lockFolder(folder, 'up');
   const temporal = last?.temporal;
   const session: Session = {
     paths,
     options,
+    platform,
     folder,
     // The ports of the previous start, and the pid of a server that it may have left behind.
     record: newRecord('up', paths, {
       ...(temporal && { temporal }),
-      platform: platformRecord(options.platform, platforms.length > 0 ? paths : []),
+      platform: platformRecord(platform, platforms.length > 0 ? paths : []),
     }),
     logger: fileLogger(folder),
     display: openDisplay(options.output),

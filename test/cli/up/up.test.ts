@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { dataFolder, readRecord, type UpRecord } from '../../../cli/data-folder';
+import { dataFolder, readRecord, writeRecord, type UpRecord } from '../../../cli/data-folder';
 import { isRunning } from '../../../cli/temporal-server/processes';
 import { findTemporalCli } from '../../../cli/temporal-server';
 import type { JournalLine } from '../../../platforms/simulated';
@@ -288,6 +288,21 @@ test('other manifests without a group start nothing where groups are known, and 
     stderr: '',
   });
 }, 60_000);
+
+test('up takes the platform of the last up on the same data and manifests, unless the command line names one', async () => {
+  const file = manifests('moved', '100ms');
+  const args = ['--data', 'moved', '--exit-when-converged'];
+  expect(await run('up', file, ...args)).toMatchObject({ code: 0, stderr: '' });
+  const folder = dataFolder(path.join(dir, 'moved'));
+  const record = readRecord(folder);
+  if (!record) throw new Error('up wrote no record');
+  writeRecord(folder, { ...record, platform: { name: 'lab', files: [file] } });
+  const moved = await run('up', file, ...args);
+  expect(moved.code).toBe(1);
+  expect(moved.stderr).toContain('note: the default platform is lab, as for the vmgroup up on moved');
+  expect(moved.stderr).toContain('there is no platform lab');
+  expect(await run('up', file, ...args, '--platform', 'simulated')).toMatchObject({ code: 0, stderr: '' });
+}, 120_000);
 
 test('serve and simulator as processes of their own, with health pages; a second serve on the same data is refused', async () => {
   const file = manifests('served', '100ms');

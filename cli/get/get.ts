@@ -123,6 +123,7 @@ export async function getRuns(name: ObjectName | undefined, options: RunsOptions
     const found = await listRuns(client, filter, MOST_RUNS);
     return stuck ? stuckRuns(client, found) : found;
   });
+  let suggested: string[] = [];
   print(options.output, rows, (shown) => {
     if (rows.length === 0) printNote(stuck ? 'no stuck runs' : 'no runs');
     if (rows.length >= MOST_RUNS)
@@ -131,9 +132,10 @@ export async function getRuns(name: ObjectName | undefined, options: RunsOptions
     const members = shown.flatMap((run) =>
       'stuck' in run ? run.stuck.map((each) => ({ ...each, run })) : [],
     );
-    suggest(commandsFor(members));
+    suggested = commandsFor(members);
     return table<StuckRow>(STUCK_COLUMNS, members, options.output);
   });
+  suggest(suggested);
 }
 
 /** What explains the first member that is stuck, and what helps: it alone, or all that are parked. */
@@ -146,7 +148,7 @@ function commandsFor(rows: readonly StuckRow[]): string[] {
   return [...new Set([`vmgroup why ${namespace}/${group}`, ...(helps === undefined ? [] : [helps])])];
 }
 
-/** Prints commands beside the table, which may be read by a program. */
+/** Prints commands on standard error, as the table may be read by a program. */
 function suggest(commands: readonly string[]): void {
   const drawing = {
     now: Date.now(),

@@ -2,8 +2,8 @@
 import type { ObjectName } from '../../api';
 import type { GroupView, MemberStatus } from '../../bridge';
 import { estimate, type PastRun } from '../../insight';
-import { groupLines, loadView, noteIfStale, PastRuns, wrapped } from '../groups';
-import { clock, paintFor, print, table, terminalWidth, type Column } from '../output';
+import { groupLines, loadView, noteIfStale, PastRuns, terminalDrawing, wrapped } from '../groups';
+import { clock, print, table, terminalWidth, type Column } from '../output';
 import { givenCommands } from './given-commands';
 import type { ViewOptions } from './options';
 
@@ -27,9 +27,7 @@ export async function describeGroup(name: ObjectName, options: ViewOptions): Pro
 /** Everything about one group, as text. */
 function groupText(view: GroupView, now: number, past: readonly PastRun[] | undefined): string {
   const { run, status } = view;
-  const width = process.stdout.columns || 100;
-  const argv = process.argv.slice(2);
-  const drawing = { now, paint: paintFor(process.stdout), width, argv, ...(past && { past }) };
+  const drawing = { ...terminalDrawing(now), ...(past && { past }) };
   const sections = [
     groupLines(view, drawing).join('\n') + '\n',
     summary(view),

@@ -2,7 +2,7 @@
 import type { ObjectName } from '../../api';
 import type { GroupView, MemberStatus } from '../../bridge';
 import { withTemporalClient } from '../connections';
-import { commandLines, loadViews, noteIfStale, runTime } from '../groups';
+import { commandLines, loadViews, noteIfStale, runTime, terminalDrawing } from '../groups';
 import {
   type Column,
   elapsed,
@@ -150,12 +150,7 @@ function commandsFor(rows: readonly StuckRow[]): string[] {
 
 /** Prints commands on standard error, as the table may be read by a program. */
 function suggest(commands: readonly string[]): void {
-  const drawing = {
-    now: Date.now(),
-    paint: paintFor({}),
-    width: terminalWidth(),
-    argv: process.argv.slice(2),
-  };
+  const drawing = { ...terminalDrawing(), paint: paintFor({}), width: terminalWidth() };
   for (const command of commands) printError(`${commandLines(command, '', drawing).join('\n')}\n`);
 }
 

@@ -5,9 +5,9 @@ import type { GroupView } from '../../bridge';
 import { whyGroup, whyMember, type Surroundings, type Why } from '../../insight';
 import { connectTemporal, findTarget } from '../connections';
 import { CliError } from '../errors';
-import { groupName, loadTree, staleness } from '../groups';
+import { groupName, loadTree, staleness, terminalDrawing } from '../groups';
 import * as lazy from '../lazy';
-import { paintFor, print } from '../output';
+import { print } from '../output';
 import type { WhyOptions } from './options';
 import { whyText, type Explained } from './text';
 
@@ -30,13 +30,7 @@ export async function why(group: ObjectName, member: string | undefined, options
   print(
     options.output,
     { group: groupName(view), phase: view.phase, message: view.message, members: found },
-    (shown: Explained) =>
-      whyText(shown, {
-        now: Date.now(),
-        paint: paintFor(process.stdout),
-        width: process.stdout.columns || 100,
-        argv: process.argv.slice(2),
-      }),
+    (shown: Explained) => whyText(shown, terminalDrawing()),
     { view, found, all: member === undefined },
   );
 }

@@ -125,6 +125,6 @@ function unknownDefault(name: string, platforms: readonly PlatformObject[]): Cli
   const known = [...platforms.map((platform) => platform.name), ...BUILT_IN];
   return new CliError(`there is no platform ${name}`, [
     `name one of ${known.join(', ')}`,
-    'or describe it as a Platform in a file: --platforms FILE',
+    'or describe it as a Platform, among the manifests of vmgroup up or in a file that --platforms names',
   ]);
 }

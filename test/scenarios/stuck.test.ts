@@ -28,6 +28,9 @@ const IMPATIENT = {
   retry: { maximumAttempts: 2, initialInterval: '200ms', maximumInterval: '1s' },
 };
 
+/** For what is not about time-outs: a busy machine may take a second for one operation. */
+const UNHURRIED = { operationTimeout: '30s' };
+
 let temporal: TestTemporal;
 let system: System;
 const faults = new Map<string, SimulatedFault[]>();
@@ -318,7 +321,7 @@ describe('a stuck VM', () => {
 describe('a platform that refuses', () => {
   together('TransientError: tried again with back-off', async () => {
     const ns = 'transient';
-    await begin(ns, {}, { type: 'TransientError', times: 1 });
+    await begin(ns, UNHURRIED, { type: 'TransientError', times: 1 });
     await expectConverged(ns);
     expect(await answersToBad(ns)).toEqual(['Refused Transient', 'Accepted']);
     expect((await onRecord(ns)).told).toEqual(['power-on/bad 1 Transient']);
@@ -326,7 +329,7 @@ describe('a platform that refuses', () => {
 
   together('Throttled: not called before the time that the platform named', async () => {
     const ns = 'throttled';
-    await begin(ns, {}, { type: 'Throttled', times: 1, retryAfter: 4_000 });
+    await begin(ns, UNHURRIED, { type: 'Throttled', times: 1, retryAfter: 4_000 });
     await expectConverged(ns);
     expect(await answersToBad(ns)).toEqual(['Refused Throttled', 'Accepted']);
     const [first, second] = await callsOfBad(ns);
@@ -335,7 +338,7 @@ describe('a platform that refuses', () => {
 
   together('PermanentError: parked after one attempt', async () => {
     const ns = 'permanent';
-    await begin(ns, {}, { type: 'PermanentError' });
+    await begin(ns, UNHURRIED, { type: 'PermanentError' });
     const { lastError } = await bad(ns, isParked);
     expect(lastError).toMatchObject({ class: 'Permanent' });
     expect(lastError?.message).toContain('cannot be opened');
@@ -349,7 +352,7 @@ describe('a platform that refuses', () => {
 
   together('NoCapacity at power-on: tried again', async () => {
     const ns = 'no-room';
-    await begin(ns, {}, { type: 'NoCapacity', times: 1, operation: 'PoweredOn' });
+    await begin(ns, UNHURRIED, { type: 'NoCapacity', times: 1, operation: 'PoweredOn' });
     await expectConverged(ns);
     expect(await answersToBad(ns)).toEqual(['Refused NoCapacity', 'Accepted']);
   });
@@ -412,7 +415,7 @@ describe('a platform that refuses', () => {
 describe('a platform that accepts, and then', () => {
   together('LostReply: loses the answer: no second operation', async () => {
     const ns = 'lost-reply';
-    await begin(ns, {}, { type: 'LostReply' });
+    await begin(ns, UNHURRIED, { type: 'LostReply' });
     await expectConverged(ns);
     const calls = await callsOfBad(ns);
     expect(new Set(calls.map(({ operationId }) => operationId)).size).toBe(1);
@@ -421,7 +424,7 @@ describe('a platform that accepts, and then', () => {
 
   together('Slow: takes its time within the limit: one attempt', async () => {
     const ns = 'slow';
-    await begin(ns, { operationTimeout: '30s' }, { type: 'Slow', factor: 10 });
+    await begin(ns, UNHURRIED, { type: 'Slow', factor: 10 });
     await expectConverged(ns);
     expect(await answersToBad(ns)).toEqual(['Accepted']);
     expect(await onRecord(ns)).toEqual({ told: [], final: [] });

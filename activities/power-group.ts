@@ -139,13 +139,19 @@ async function outcomeBy(
 ): Promise<RunOutcome | undefined> {
   const result = (): Promise<RunOutcome> =>
     client.workflow.getHandle(id, runId).result() as Promise<RunOutcome>;
+  // The client keeps every call in memory for as long as the signal that it was made under: so each wait has its own.
+  const wait = new AbortController();
+  const call = (): Promise<RunOutcome> => client.withAbortSignal(wait.signal, result);
   try {
-    // A deadline, not a signal: the client no longer listens to a signal once it has tried a call again. The race ends the wait at once.
-    return await Promise.race([client.withDeadline(time, result), Context.current().cancelled]);
+    // The client no longer listens to a signal once it has tried a call again: a deadline holds then too. The race ends the wait at once.
+    return await Promise.race([client.withDeadline(time, call), Context.current().cancelled]);
   } catch (error: unknown) {
     const isOver = Date.now() >= time && !Context.current().cancellationSignal.aborted;
     if (isOver && !isEndOfRun(error)) return undefined;
     throw error;
+  } finally {
+    // No call is left on a connection that is about to be closed.
+    wait.abort();
   }
 }
 

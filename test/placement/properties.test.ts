@@ -1,5 +1,5 @@
 /**
- * SOLVE-1 to SOLVE-4, EXPLAIN-1 and EXPLAIN-2 over arbitrary problems, against a checker and a search of their own.
+ * SOLVE-1 to SOLVE-4 and EXPLAIN-1 to EXPLAIN-3 over arbitrary problems, against a checker and a search of their own.
  *
  * Guarantees: G9.
  */
@@ -76,7 +76,7 @@ test('EXPLAIN-1, EXPLAIN-2: the rules that are named conflict, and each of them 
   );
 });
 
-test('E3: with the room that is reported missing there is an answer', () => {
+test('EXPLAIN-3: with the room that is reported missing there is an answer', () => {
   let checked = 0;
   fc.assert(
     fc.property(anyProblem(5), (problem) => {

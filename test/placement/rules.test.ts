@@ -386,3 +386,17 @@ test('PLACE-5: a share of a preferred anti-affinity may give way to an even load
   // Five others, as in the documentation: an even load is worth the share of one.
   expect(all(6)).toBe('Broken');
 });
+
+test('EXPLAIN-3: room that is missing is counted where all rules hold, not where one is broken to save room', () => {
+  const { message, conflict } = conflictOf({
+    vms: [
+      vm('db', { labels: db, cpus: 2, memory: 4 * GiB }),
+      vm('app', { labels: db, cpus: 0, memory: 0, zone: 'zone-a', affinity: [term('Affinity', HOST, db)] }),
+      vm('batch', { cpus: 0, memory: 0 }),
+    ],
+    placed: [placedVm('old', 'zone-a/a1', { memory: 2 * GiB })],
+    hosts: [...hosts(['zone-a/a1', 'zone-c/c1'], 2, 2 * GiB), ...hosts(['zone-c/c2'], 2, 4 * GiB)],
+  });
+  expect(conflict.capacity).toMatchObject([{ host: 'a1', cpus: 1, memory: 4 * GiB }]);
+  expect(message).toMatch(/^a1 in zone-a lacks 1 cpu and 4 GiB for shop\/db, under /);
+});

@@ -7,8 +7,15 @@
  *     subscribed to notify the caller of its end, and was seen to be open after that: no end is missed. Attempts that follow on lost ones
  *     share that time. The server may be killed in the middle of it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import {
+  isGrpcServiceError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type Client,
+} from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import { PlatformError } from '../platforms';
 import {
   applyPlan,
@@ -27,6 +34,12 @@ import { inAttempts, type AttemptRun } from './attempts';
 import { isRunOpen } from './ended-groups';
 import type { ActivityDependencies } from './power';
 
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+
+const CLOSE_EVENT = temporal.api.enums.v1.HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT;
+/** Code of gRPC. */
+const NOT_FOUND = 5;
+
 /** What an attempt hands to the next. */
 interface PowerGroupProgress {
   /** The run that was asked; absent: none is waited for. */
@@ -39,6 +52,8 @@ interface PowerGroupProgress {
 const SERVER_PAUSE = 1_000;
 /** Milliseconds in which the server has to answer a call. */
 const CALL_TIMEOUT = 10_000;
+/** Milliseconds in which the server answers a wait for an event: it does so after 20 s. */
+const LONG_POLL = 30_000;
 /** Milliseconds of one wait for a result; the next one follows. */
 const ROUND = 60_000;
 /** Milliseconds that the activity waits for a nested run if the caller can wait without it. Each minute costs some 30 heartbeats. */
@@ -137,17 +152,48 @@ async function outcomeBy(
   id: string,
   runId: string,
 ): Promise<RunOutcome | undefined> {
-  const result = (): Promise<RunOutcome> =>
-    client.workflow.getHandle(id, runId).result() as Promise<RunOutcome>;
-  // The client keeps every call in memory for as long as the signal that it was made under: so each wait has its own.
+  for (let last = runId; ;) {
+    const end = await endBy(time, client, { workflowId: id, runId: last });
+    if (!end) return undefined;
+    const next = end.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;
+    if (!next) {
+      const result = (): Promise<unknown> => client.workflow.getHandle(id, last).result();
+      return client.withDeadline(Date.now() + CALL_TIMEOUT, result) as Promise<RunOutcome>;
+    }
+    last = next;
+  }
+}
+
+/**
+ * The event that ended an execution; undefined if it is open at a time.
+ *
+ * The client's own wait for a result does not fit: once it has tried a call again, no signal ends it any more, and in the last second of a deadline the
+ * server answers at once, so that it calls hundreds of times.
+ */
+async function endBy(
+  time: number,
+  client: Client,
+  execution: { workflowId: string; runId: string },
+): Promise<HistoryEvent | undefined> {
+  const { namespace } = client.options;
   const wait = new AbortController();
-  const call = (): Promise<RunOutcome> => client.withAbortSignal(wait.signal, result);
+  const over = sleep(Math.max(0, time - Date.now()), undefined, { signal: wait.signal });
+  over.catch(() => undefined);
+  const request = { namespace, execution, waitNewEvent: true, historyEventFilterType: CLOSE_EVENT };
+  const read = (): Promise<{ history?: { events?: HistoryEvent[] | null } | null }> =>
+    client.workflowService.getWorkflowExecutionHistory({ ...request, skipArchival: true });
+  const call = (): ReturnType<typeof read> => client.withAbortSignal(wait.signal, read);
   try {
-    // The client no longer listens to a signal once it has tried a call again: a deadline holds then too. The race ends the wait at once.
-    return await Promise.race([client.withDeadline(time, call), Context.current().cancelled]);
+    for (;;) {
+      const answer = client.withDeadline(Date.now() + LONG_POLL, call);
+      const found = await Promise.race([answer, over, Context.current().cancelled]);
+      if (!found) return undefined;
+      const end = found.history?.events?.at(-1);
+      if (end) return end;
+    }
   } catch (error: unknown) {
-    const isOver = Date.now() >= time && !Context.current().cancellationSignal.aborted;
-    if (isOver && !isEndOfRun(error)) return undefined;
+    if (isGrpcServiceError(error) && (error.code as number) === NOT_FOUND)
+      throw new WorkflowNotFoundError(error.message, execution.workflowId, execution.runId);
     throw error;
   } finally {
     // No call is left on a connection that is about to be closed.

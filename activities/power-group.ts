@@ -179,13 +179,16 @@ async function endBy(
   const wait = new AbortController();
   const over = sleep(Math.max(0, time - Date.now()), undefined, { signal: wait.signal });
   over.catch(() => undefined);
-  const request = { namespace, execution, waitNewEvent: true, historyEventFilterType: CLOSE_EVENT };
-  const read = (): Promise<{ history?: { events?: HistoryEvent[] | null } | null }> =>
-    client.workflowService.getWorkflowExecutionHistory({ ...request, skipArchival: true });
-  const call = (): ReturnType<typeof read> => client.withAbortSignal(wait.signal, read);
+  const request = {
+    ...{ namespace, execution, waitNewEvent: true, historyEventFilterType: CLOSE_EVENT },
+    skipArchival: true,
+  };
+  const { workflowService } = client;
   try {
     for (;;) {
-      const answer = client.withDeadline(Date.now() + LONG_POLL, call);
+      const answer = client.withDeadline(Date.now() + LONG_POLL, () =>
+        client.withAbortSignal(wait.signal, () => workflowService.getWorkflowExecutionHistory(request)),
+      );
       const found = await Promise.race([answer, over, Context.current().cancelled]);
       if (!found) return undefined;
       const end = found.history?.events?.at(-1);

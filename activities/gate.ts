@@ -4,7 +4,7 @@
  * GATE-1: the time that earlier attempts have waited counts, whoever made them.
  * GATE-2: a gate `Probe` is met by answers of the guest to this operation only, whatever was observed before.
  */
-import type { Probe, VirtualMachineStatus } from '../api';
+import { isLater, type Probe, type VirtualMachineStatus } from '../api';
 import {
   PlatformError,
   virtualMachineKey,
@@ -57,8 +57,8 @@ export async function reachGate(
   const isOn = (seen: VirtualMachineState): boolean => {
     questions.see(seen);
     refuseSuperseded(input, seen);
-    if (seen.status.at >= state.status.at && seen.status.powerState !== 'PoweredOn')
-      throw leftState(input, seen);
+    const isEarlier = isLater(state.status, seen.status) ?? state.status.at > seen.status.at;
+    if (!isEarlier && seen.status.powerState !== 'PoweredOn') throw leftState(input, seen);
     return true;
   };
   if (input.gate === 'Probe') return probe(dependencies, input, run, state, isOn);

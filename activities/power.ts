@@ -213,7 +213,9 @@ function isNewer(
   accepted: VirtualMachineState,
 ): boolean {
   const id = state.operation?.id;
-  return (id !== undefined && isOwn(input, run, id)) || isLater(state.status, accepted.status);
+  if (id !== undefined && isOwn(input, run, id)) return true;
+  // Both were observed in this process.
+  return isLater(state.status, accepted.status) ?? state.status.at > accepted.status.at;
 }
 
 function refuseFailed(input: PowerInput, run: AttemptRun<PowerProgress>, state: VirtualMachineState): void {

@@ -2,14 +2,14 @@
 import type { VirtualMachineStatus } from './model';
 
 /** What orders observations of one VM. */
-export type Observed = Pick<VirtualMachineStatus, 'version' | 'at'>;
+export type Versioned = Pick<VirtualMachineStatus, 'version'>;
 
 /**
- * Whether `one` was observed later than `other`: by the platform's own versions. Only for observations without a version, of older builds
- * and platforms that have none, the clocks of those who observed are compared.
+ * Whether `one` was observed later than `other`, by the platform's own versions; undefined where one of them has none. The clocks of those
+ * who observed do not tell: they differ.
  */
-export function isLater(one: Observed, other: Observed): boolean {
-  if (one.version === undefined || other.version === undefined) return one.at > other.at;
+export function isLater(one: Versioned, other: Versioned): boolean | undefined {
+  if (one.version === undefined || other.version === undefined) return undefined;
   return isGreater(one.version, other.version);
 }
 

@@ -205,7 +205,7 @@ export interface VirtualMachineStatus {
   conditions?: string[];
   /** When the VM came into this power state; absent where the platform does not tell. */
   since?: number;
-  /** When the platform observed it: for people, and where there is no `version`. */
+  /** When it was observed, by the clock of the process that did: for people. */
   at: number;
   /** The platform's own version of the VM, a decimal number: grows with each change. Absent where the platform has none. */
   version?: string;

@@ -132,9 +132,10 @@ export class RunningBridge implements Bridge {
   }
 
   #onSource(next: SourceState): void {
-    const { desired, announce, queue, observations } = this.#with;
+    const { desired, announce, queue, observations, vms } = this.#with;
     const isFirst = !desired.isRead();
     for (const happening of desired.update(next)) announce(happening);
+    vms.retain(desired.index.virtualMachines);
     observations.track?.(desired.index.virtualMachines.values());
     queue.touchAll(isFirst || !next.changed ? this.#keys() : next.changed);
   }

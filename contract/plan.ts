@@ -122,6 +122,11 @@ export interface PlanMember {
   requests?: { cpus: number; memory: number; zone?: string } & SeenByRules;
   /** The last observation of a VM; absent: it was never seen on the platform, so it is off. */
   observed?: VirtualMachineStatus;
+  /**
+   * Set by the bridge where `observed` has no version, and the platform reported it after the bridge heard from the run that this member has been in
+   * its phase since this time: `since` of {@link MemberProgress}. The run takes `observed` for newer than its own only if that is still so.
+   */
+  reportedAfter?: number;
   /** Of a nested group: its own plan. */
   plan?: Plan;
   /**
@@ -289,6 +294,7 @@ function standsOf({ tiers }: Plan): unknown[] {
 /** Fields of a plan that describe the present moment, not the desired state. */
 const MOMENTARY = [
   'observed',
+  'reportedAfter',
   'convergedAt',
   'corrections',
   'drifted',

@@ -21,6 +21,8 @@ export const CHANGES = {
   waitsIdle: 'parents-wait-without-an-activity',
   /** Of two plans of a parent's run the one of the later operation counts, whatever their generations. */
   parentsOrder: 'parents-order-their-plans',
+  /** Of observations without versions the bridge says which is newer; their times are not compared. */
+  reportsOrder: 'reports-are-ordered-by-the-bridge',
 } as const;
 
 /** Id of one change, as the history has it. */

@@ -140,6 +140,7 @@ function member(depth: number): v.GenericSchema {
       v.looseObject({ cpus: v.number(), memory: v.number(), zone: v.exactOptional(label), ...seenByRules }),
     ),
     observed: v.exactOptional(status),
+    reportedAfter: v.exactOptional(moment),
     drifted: v.exactOptional(v.literal(true)),
     recovered: v.exactOptional(v.literal(true)),
     setAside: v.exactOptional(setAside),

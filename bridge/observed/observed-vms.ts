@@ -1,15 +1,17 @@
 /**
  * What is known of each VM: what the platform reports, or what the group's last run saw if the watch is behind.
  *
- * SEEN-1: the later of the two counts, by the platform's own versions.
+ * SEEN-1: the later of the two counts, by the platform's own versions. Where it has none, the watch counts once it has reported the VM after
+ *     the bridge learned what the run saw. No clock of another process is looked at.
  * SEEN-2: what a run saw counts for a while after the bridge learned of it. By then the watch has reported it, so what the platform says
- *     now is true, also if its versions or a worker's clock went back.
+ *     now is true, also if its versions went back.
  * SEEN-3: of a VM that is not on the platform it counts only if the bridge followed the run to its end, and nothing was reported of the VM
  *     since: it may have been deleted.
  */
 import { isLater, own, type ObjectName, type VirtualMachine, type VirtualMachineStatus } from '../../api';
 import type { RunOutcome } from '../../contract';
-import type { RunState } from '../runs';
+import { objectKey, type ObjectKey } from '../manifests';
+import type { HeardMember, RunState } from '../runs';
 
 /** The watch of the platform. */
 export interface Observations {
@@ -39,9 +41,21 @@ interface Since {
   gone: Set<string>;
 }
 
+/** What is known of one VM. */
+export interface ObservedVm {
+  /** Absent: it is not on the platform. */
+  status?: VirtualMachineStatus;
+  /** The platform reported it after the bridge learned what its group's last run says of it. */
+  isNews: boolean;
+  /** See `reportedAfter` of a plan's member. */
+  reportedAfter?: number;
+}
+
 /** What is known of VMs. Keeps nothing of VMs and runs that do not exist any more. */
 export class ObservedVms {
   readonly #observations: Observations;
+  /** When the watch reported each VM last, by this process's own clock. */
+  readonly #reportedAt = new Map<ObjectKey, number>();
   readonly #since = new WeakMap<RunOutcome, Since>();
   readonly #now: () => number;
 
@@ -68,28 +82,64 @@ export class ObservedVms {
 
   /** The watch reported something of a VM, whose group's last run is this one. */
   changed(vm: VirtualMachine, run: RunState | undefined): void {
+    this.#reportedAt.set(objectKey(vm), this.#now());
     const outcome = outcomeOf(run);
     if (outcome && !this.#observations.get(vm)) this.#sinceOf(outcome).gone.add(vm.name);
   }
 
+  /** Forgets all VMs but these. */
+  retain(vms: ReadonlyMap<ObjectKey, VirtualMachine>): void {
+    for (const key of this.#reportedAt.keys()) if (!vms.has(key)) this.#reportedAt.delete(key);
+  }
+
   /** What is known of a VM, whose group's last run is this one. */
-  observe(vm: VirtualMachine, run: RunState | undefined): VirtualMachineStatus | undefined {
-    const seen = this.#observations.get(vm);
-    const outcome = outcomeOf(run);
-    const reported = own(outcome?.observed, vm.name);
-    if (!outcome || !reported || run?.phase !== 'Closed' || this.watchBehindFor(run) === 0) return seen;
+  observe(vm: VirtualMachine, run: RunState | undefined): ObservedVm {
+    const status = this.#observations.get(vm);
+    if (run?.phase === 'Open') return this.#besideOpen(vm, status, run.heard?.get(vm.name));
+    if (run?.phase === 'Closed' && run.outcome) return this.#besideClosed(vm, status, run, run.outcome);
+    return { ...(status && { status }), isNews: true };
+  }
+
+  #besideOpen(
+    vm: VirtualMachine,
+    status: VirtualMachineStatus | undefined,
+    heard: HeardMember | undefined,
+  ): ObservedVm {
+    if (!status || !heard) return { ...(status && { status }), isNews: true };
+    const isLaterVersion = isLater(status, heard);
+    const isNews = isLaterVersion ?? this.#isReportedSince(vm, heard.heardAt);
+    const vouches = isNews && isLaterVersion === undefined;
+    return { status, isNews, ...(vouches && { reportedAfter: heard.since }) };
+  }
+
+  #besideClosed(
+    vm: VirtualMachine,
+    status: VirtualMachineStatus | undefined,
+    run: RunState & { phase: 'Closed' },
+    outcome: RunOutcome,
+  ): ObservedVm {
+    const reported = own(outcome.observed, vm.name);
+    const isLaterVersion = status && reported && isLater(status, reported);
+    const isNews = isLaterVersion ?? this.#isReportedSince(vm, run.learnedAt);
+    const asReported = { ...(status && { status }), isNews };
+    if (!reported || this.watchBehindFor(run) === 0) return asReported;
     const { uids, gone } = this.#sinceOf(outcome);
     const uid = uids.get(vm.name) ?? vm.uid;
     uids.set(vm.name, uid);
-    if (uid !== vm.uid) return seen;
-    if (seen) return isLater(reported, seen) ? reported : seen;
-    return run.witnessed && !gone.has(vm.name) ? reported : undefined;
+    if (uid !== vm.uid) return asReported;
+    const counts = status ? !isNews : run.witnessed && !gone.has(vm.name);
+    return counts ? { status: reported, isNews: false } : asReported;
   }
 
-  /** Milliseconds for which the watch may not have reported yet what a run that has ended saw or did (SEEN-2); 0: it has. */
+  /** Whether the watch has reported a VM since then, or has had its time to; `since`: milliseconds of this process's own clock. */
+  #isReportedSince(vm: VirtualMachine, since: number | undefined): boolean {
+    if (since === undefined || this.#now() >= since + WATCH_LAG) return true;
+    return (this.#reportedAt.get(objectKey(vm)) ?? -Infinity) > since;
+  }
+
+  /** Milliseconds for which the watch may not have reported yet what a run saw or did (SEEN-2); 0: it has. */
   watchBehindFor(run: RunState | undefined): number {
-    if (run?.phase !== 'Closed' || run.learnedAt === undefined) return 0;
-    return Math.max(0, run.learnedAt + WATCH_LAG - this.#now());
+    return Math.max(0, lastLearned(run) + WATCH_LAG - this.#now());
   }
 
   #sinceOf(outcome: RunOutcome): Since {
@@ -97,6 +147,16 @@ export class ObservedVms {
     this.#since.set(outcome, since);
     return since;
   }
+}
+
+/** When the bridge learned last what a run saw of a VM; of an open run only where the platform's versions do not tell what is later. */
+function lastLearned(run: RunState | undefined): number {
+  if (run?.phase === 'Closed') return run.learnedAt ?? -Infinity;
+  if (run?.phase !== 'Open') return -Infinity;
+  const withoutVersion = [...(run.heard?.values() ?? [])].filter(
+    ({ powerState, version }) => powerState !== undefined && version === undefined,
+  );
+  return Math.max(-Infinity, ...withoutVersion.map(({ heardAt }) => heardAt));
 }
 
 function outcomeOf(run: RunState | undefined): RunOutcome | undefined {

@@ -71,11 +71,13 @@ export class TreeObserver {
     const { runs, vms } = this.#options;
     const run =
       vm.groupName === undefined ? undefined : runs.get({ namespace: vm.namespace, name: vm.groupName });
-    const status = vms.observe(vm, run);
+    const { status, isNews, reportedAfter } = vms.observe(vm, run);
     const hold = vms.holdOf(vm);
     const platform = vms.platformOf(vm);
     return {
       ...(status && { status }),
+      isNews,
+      ...(reportedAfter !== undefined && { reportedAfter }),
       ...(hold !== undefined && { hold }),
       ...(platform !== undefined && { platform }),
       ...(vms.probesItself(vm) && { probesItself: true as const }),

@@ -32,6 +32,10 @@ export interface GroupFacts {
 export interface MachineFacts {
   /** Absent: it was never seen on the platform. */
   status?: VirtualMachineStatus;
+  /** The platform reported it after the bridge learned what its group's last run says of it. */
+  isNews: boolean;
+  /** See `reportedAfter` of a plan's member. */
+  reportedAfter?: number;
   /** What keeps its open operation from taking effect. */
   hold?: string;
   /** Name of the platform that it is on; absent: the default one. */

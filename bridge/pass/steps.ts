@@ -75,6 +75,7 @@ function decide(facts: TreeFacts, driver: Group, known: GroupFacts, plan: Plan):
   const changedBy = lastChange(facts.index, driver);
   return chooseSend(plan, {
     runOf: (name) => lastRun(facts.groups, { namespace: driver.namespace, name }),
+    isNews: (name) => facts.machines.get(objectKey({ namespace: driver.namespace, name }))?.isNews ?? true,
     ...(sent && { sent }),
     ...(asked && { asked }),
     ...(asker && { syncAsker: asker }),
@@ -86,6 +87,7 @@ function decide(facts: TreeFacts, driver: Group, known: GroupFacts, plan: Plan):
 function worldOf({ groups, machines, placesAhead }: TreeFacts, driver: GroupFacts | undefined): World {
   return {
     observe: (vm) => machines.get(objectKey(vm))?.status,
+    reportedAfter: (vm) => machines.get(objectKey(vm))?.reportedAfter,
     platformOf: (vm) => machines.get(objectKey(vm))?.platform,
     probesItself: (vm) => machines.get(objectKey(vm))?.probesItself ?? false,
     isWatchBehind: (group) => (groups.get(objectKey(group))?.watchBehindFor ?? 0) > 0,

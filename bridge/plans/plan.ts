@@ -177,6 +177,7 @@ function machineFields(
 ): Partial<PlanMember> {
   const released = driver && world.isWatchBehind?.(driver) ? world.released?.(driver) : undefined;
   const observed = sinceRelease(world.observe?.(vm), vm, released);
+  const reportedAfter = world.reportedAfter?.(vm);
   const requests = requestsOf(index, vm);
   const platform = world.platformOf?.(vm);
   return {
@@ -186,6 +187,7 @@ function machineFields(
     ...(vm.locator !== undefined && { locator: vm.locator }),
     ...(requests && { requests }),
     ...(observed && { observed }),
+    ...(reportedAfter !== undefined && { reportedAfter }),
   };
 }
 

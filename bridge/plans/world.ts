@@ -6,6 +6,8 @@ import type { RunOutcome } from '../../contract';
 export interface World {
   /** What was last observed of a VM; undefined: it was never seen on the platform. */
   observe?: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+  /** See `reportedAfter` of a plan's member. */
+  reportedAfter?: (vm: VirtualMachine) => number | undefined;
   /** Name of the platform that a VM is on; undefined: the default one. */
   platformOf?: (vm: VirtualMachine) => string | undefined;
   /** Whether the platform of a VM asks its readiness probe itself, and reports the VM as ready or not. */

@@ -29,6 +29,8 @@ export interface SentPlan {
 export interface DriverFacts {
   /** The last run of any group of the namespace. */
   runOf(groupName: string): RunState;
+  /** Whether the platform reported a VM of the namespace after the bridge learned what the last run of the VM's group says of it. */
+  isNews(vmName: string): boolean;
   sent?: SentPlan;
   /** An operator asks for a run. */
   asked?: Asker;

@@ -1,5 +1,5 @@
 /** What an open run is sent. Pure. */
-import { isLater, own, type Gate, type VirtualMachineStatus } from '../../api';
+import { own, type Gate } from '../../api';
 import {
   gateOf,
   isInState,
@@ -46,7 +46,7 @@ export function sendToOpen(state: DriverState, run: OpenRun): SendDecision {
   const recovered = recoveredMembers(plan, facts).filter((path) => !told.includes(path));
   if (recovered.length > 0) return sendRecovered(state, recovered);
   const progress = progressUnder(plan, run);
-  const left = state.unmet.filter((one) => hasLeft(one, progress, facts.sent));
+  const left = state.unmet.filter((one) => hasLeft(one, progress, facts));
   if (left.length === 0) {
     return { ...sendNothing(state, 'the run is up to date'), ...(!sent && { sent: sentPlan(state, []) }) };
   }
@@ -108,15 +108,10 @@ function progressUnder(plan: Plan, run: RunState): Progress | undefined {
 }
 
 /** Whether a VM that the run counts as done was seen out of its desired state since, and the run was not told. */
-function hasLeft(unmet: UnmetMember, progress: Progress | undefined, sent: SentPlan | undefined): boolean {
+function hasLeft(unmet: UnmetMember, progress: Progress | undefined, facts: DriverFacts): boolean {
   const known = progress?.members.find((member) => member.member === topMember(unmet));
-  if (known?.phase !== 'Done' || own(sent?.drift, unmet.path) === unmet.seen) return false;
-  return unmet.observed !== undefined && isLaterThan(unmet.observed, known);
-}
-
-/** Whether a VM was observed later than by its run or, for an older build, after the member entered its phase. */
-function isLaterThan(observed: VirtualMachineStatus, { version, since }: MemberProgress): boolean {
-  return isLater(observed, { at: since, ...(version !== undefined && { version }) });
+  if (known?.phase !== 'Done' || own(facts.sent?.drift, unmet.path) === unmet.seen) return false;
+  return unmet.observed !== undefined && facts.isNews(unmet.member);
 }
 
 /** The driver's own member that this one is, or is below. */
@@ -132,7 +127,7 @@ function recoveredMembers(plan: Plan, facts: DriverFacts, prefix = ''): string[]
     const path = `${prefix}${member.name}`;
     if (member.plan) return recoveredMembers(member.plan, facts, `${path}/`);
     const known = members.find((each) => each.member === memberKey(member));
-    if (known?.phase !== 'Parked' || !member.observed || !isLaterThan(member.observed, known)) return [];
+    if (known?.phase !== 'Parked' || !member.observed || !facts.isNews(member.name)) return [];
     const isThrough = plan.powerState !== 'PoweredOn' || mayBeThrough(gateOf(tier, member), member, known);
     return isInState(plan.powerState, member.observed) && isThrough ? [path] : [];
   });

@@ -1,5 +1,5 @@
 /** The members of a plan that are not in their desired state. Pure. */
-import { isLater, own } from '../../api';
+import { own } from '../../api';
 import {
   gateOf,
   isInState,
@@ -42,7 +42,7 @@ function unmetBelow(plan: Plan, facts: DriverFacts, prefix: string, unchanged: b
     if (member.kind !== 'VirtualMachine') return [];
     if (needsPlace(plan, member, facts)) return [{ path, member: key, seen: 0, drifted: false }];
     if (isInState(plan.powerState, member.observed)) return [];
-    if (isUnderway(plan, tier, member, last)) return [];
+    if (isUnderway(plan, tier, member, facts)) return [];
     const drifted = unchanged || wasInState(plan, last, key);
     const { observed } = member;
     const seen = observed?.version ?? observed?.at ?? 0;
@@ -73,14 +73,11 @@ function needsPlace(plan: Plan, member: PlanMember, facts: DriverFacts): boolean
 }
 
 /** With gate `None` a run may end before its power operations show: an earlier observation does not count. */
-function isUnderway(plan: Plan, tier: PlanTier, member: PlanMember, last: RunOutcome | undefined): boolean {
-  if (gateOf(tier, member) !== 'None' || !last || !isSameDesired(plan, last)) return false;
-  if (!last.outcome.startsWith('Converged')) return false;
-  const { version } = own(last.observed, memberKey(member)) ?? {};
-  return (
-    !member.observed ||
-    !isLater(member.observed, { at: last.endedAt, ...(version !== undefined && { version }) })
-  );
+function isUnderway(plan: Plan, tier: PlanTier, member: PlanMember, facts: DriverFacts): boolean {
+  const run = facts.runOf(plan.name);
+  if (gateOf(tier, member) !== 'None' || run.phase !== 'Closed' || !run.outcome) return false;
+  if (!isSameDesired(plan, run.outcome) || !run.outcome.outcome.startsWith('Converged')) return false;
+  return !member.observed || !facts.isNews(member.name);
 }
 
 /** Whether the last run of the same desired state saw the VM in it. */

@@ -1,5 +1,6 @@
 /** The runs of groups as Temporal has them: finding, following and messaging them, and what keeps them from going on. */
 export { groupRuns, type GroupRuns, type MissedEnd } from './group-runs';
+export type { HeardMember } from './heard-members';
 export { readPastRuns } from './past-runs';
 export { readRunEnding } from './read-run-ending';
 export { readRunHealth } from './read-run-health';

@@ -8,6 +8,7 @@
  */
 import type { ObjectName } from '../../api';
 import type { Progress } from '../../contract';
+import { hear } from './heard-members';
 import { pause } from './pause';
 import type { RunHealth } from '../../insight';
 import { DescriptionSchedule, now, QuerySchedule } from './run-schedules';
@@ -185,15 +186,16 @@ class Follower implements RunFollower {
     this.#queries.begin();
     try {
       if (isSilent) await temporal.probe(group, signal);
-      const heard = this.#messages;
+      const messages = this.#messages;
       const progress = await temporal.progress(group, signal);
       this.#queries.end(true);
       if (signal.aborted) return;
       const { unheard: _unheard, ...rest } = this.#state;
-      const late = heard !== this.#messages && { unheard: true as const };
+      const late = messages !== this.#messages && { unheard: true as const };
       this.#progress = progress;
       const { startedAt } = progress;
-      this.#set({ ...rest, progress: withWaits(progress, this.#waits), startedAt, ...late });
+      const heard = hear(this.#state.heard, progress, performance.now());
+      this.#set({ ...rest, progress: withWaits(progress, this.#waits), heard, startedAt, ...late });
     } catch {
       // No worker, a failing workflow task, no plan yet, or no server: what is known stays.
       this.#queries.end(false);

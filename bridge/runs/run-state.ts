@@ -1,12 +1,15 @@
 /** What is known of the last run of a group. */
-import type { Progress, RunOutcome } from '../../contract';
+import type { MemberKey, Progress, RunOutcome } from '../../contract';
 import type { RunHealth } from '../../insight';
+import type { HeardMember } from './heard-members';
 
 /** What is known of an open run besides its id. */
 export interface FollowedRun {
   startedAt: number;
   /** The last answer of the run. */
   progress?: Progress;
+  /** Since when the bridge knows what `progress` says of each member. */
+  heard?: ReadonlyMap<MemberKey, HeardMember>;
   /** A message was sent since the run was asked for `progress`. */
   unheard?: true;
   health?: RunHealth;

@@ -110,7 +110,7 @@ export interface Installation {
 export type Part = 'simulator' | 'worker' | 'bridge';
 
 /** What moves the clock of a process by a number of milliseconds. */
-function shifted(shift: number | undefined): NodeJS.ProcessEnv {
+export function shifted(shift: number | undefined): NodeJS.ProcessEnv {
   if (shift === undefined) return {};
   const preload = path.join(__dirname, 'shifted-clock.js');
   return { NODE_OPTIONS: `--require ${preload}`, TEST_CLOCK_SHIFT: String(shift) };

@@ -172,6 +172,7 @@ class Play {
         const observed = {
           powerState: state,
           at: now,
+          version: String(now),
           since: since[member.name] ?? 0,
           ready: state === 'PoweredOn',
           placement: { zoneID: 'a' },

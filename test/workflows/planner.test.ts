@@ -1,12 +1,14 @@
 /** The planner's rules, one table or case a rule. */
+import type { VirtualMachineStatus } from '../../api';
 import type { Plan, PlanMember, PlanTier, PowerInput } from '../../contract';
+import { CHANGES } from '../../workflows/changes';
 import { cleaningUp } from '../../workflows/clean-up';
 import { progressOf } from '../../workflows/progress';
 import { nextSteps } from '../../workflows/planner';
 import { released } from '../../workflows/placing';
-import { begin } from '../../workflows/plans';
-import { withdrawn } from '../../workflows/state';
-import { group, MINUTE, plan, SECOND, seen, tier, vm } from './plans';
+import { begin, receivePlan } from '../../workflows/plans';
+import { withdrawn, type Run } from '../../workflows/state';
+import { group, MINUTE, plan, SECOND, seen, status, tier, vm } from './plans';
 import { waves, World } from './world';
 
 function threeTiers(more: Partial<PlanTier>[] = []): PlanTier[] {
@@ -873,6 +875,62 @@ describe('drift', () => {
     world.send(plan(tiers));
     world.pass();
     expect(world.asked.filter(({ member }) => member === 'db-1')).toHaveLength(1);
+  });
+
+  describe('PLANS-6: without versions the plan says what is news, and the clocks of who observed do not matter', () => {
+    const DAY = 86_400_000;
+    const unversioned = (observed: VirtualMachineStatus): VirtualMachineStatus => {
+      const { version: _none, ...rest } = observed;
+      return rest;
+    };
+
+    /** A run whose `db-1` is done, and was observed by a worker whose clock is a day ahead. */
+    function running(): { world: World; run: Run; since: number } {
+      const world = new World((id) => ({ takes: id.includes('app') ? 60_000 : 1000 })).send(
+        plan(threeTiers()),
+      );
+      world.pass(world.now + 40_000);
+      const { run } = world;
+      const state = run?.members['db-1'];
+      if (!run || !state) throw new Error('no db-1');
+      state.observed = { ...unversioned(status('PoweredOn', 0)), at: world.now + DAY };
+      world.states['db-1'] = 'PoweredOff';
+      return { world, run, since: state.since };
+    }
+
+    function sees(world: World, more: Partial<PlanMember>): ReturnType<typeof plan> {
+      const observed = unversioned(status('PoweredOff', world.now));
+      return plan([tier([vm('db-1', { observed, ...more }), vm('db-2')]), ...threeTiers().slice(1)]);
+    }
+
+    it('takes what was reported after the run said that the member is done', () => {
+      const { world, since } = running();
+      world.send(sees(world, { reportedAfter: since, drifted: true }), { cause: 'Drift' });
+      world.pass();
+      expect(world.states['db-1']).toBe('PoweredOn');
+      expect(world.outcome?.corrections).toHaveProperty('db-1');
+    });
+
+    it.each([
+      ['the member has changed since', (since: number) => ({ reportedAfter: since - 1 })],
+      ['the bridge does not say so', () => ({})],
+    ])('leaves what it knows where %s', (_where, more) => {
+      const { world, since } = running();
+      world.send(sees(world, more(since)));
+      expect(world.run?.members['db-1']?.observed?.powerState).toBe('PoweredOn');
+    });
+
+    it.each([
+      [true, 'PoweredOff'],
+      [false, 'PoweredOn'],
+    ])('a run of an older build compares times: uses the change: %s', (usesIt, powerState) => {
+      const { world, run, since } = running();
+      const message = { plan: sees(world, { reportedAfter: since }), cause: 'SpecChanged' as const };
+      const after = receivePlan(run, message, world.now, (change) =>
+        change === CHANGES.reportsOrder ? usesIt : true,
+      );
+      expect(after.members['db-1']?.observed?.powerState).toBe(powerState);
+    });
   });
 
   it('Report: leaves the VM alone', () => {

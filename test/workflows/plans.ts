@@ -20,8 +20,16 @@ export function seen(
   return vm(name, { observed: status(powerState, at), ...more });
 }
 
+/** What a platform observes that counts its versions in milliseconds. */
 export function status(powerState: PowerState, at: number, ready?: boolean): VirtualMachineStatus {
-  const result: VirtualMachineStatus = { powerState, at, since: at, placement: { zoneID: 'zone-a' } };
+  const version = String(at);
+  const result: VirtualMachineStatus = {
+    powerState,
+    at,
+    version,
+    since: at,
+    placement: { zoneID: 'zone-a' },
+  };
   if (ready !== undefined) result.ready = ready;
   return result;
 }

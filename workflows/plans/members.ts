@@ -3,6 +3,7 @@
  *
  * PLANS-2: after a change of the desired power state a member counts as converged only if that was observed after its last operation ended.
  * PLANS-3: an open operation whose mode, gate, limits or VM the plan has changed is replaced by one with the new settings.
+ * PLANS-6: of two observations without versions the plan's counts if the platform reported it after the run said what it knows now.
  */
 import { isLater } from '../../api/later';
 import { own } from '../../api/own';
@@ -116,8 +117,7 @@ function readVm(
     delete state.parked;
   }
   if (state.operation) return state;
-  if (member.observed && (!state.observed || isLater(member.observed, state.observed)))
-    state.observed = member.observed;
+  if (member.observed && isNews(member, old, change.uses)) state.observed = member.observed;
   const there = isInState(run.plan.powerState, state.observed);
   if (!there) {
     if (member.drifted || state.reachedAt !== undefined) state.drifted = true;
@@ -130,6 +130,20 @@ function readVm(
     state.reachedAt = reachedSince(state.observed, now);
   }
   return state;
+}
+
+/** Whether what a plan says of a VM is newer than what the run knows. */
+function isNews(
+  { observed, reportedAfter }: PlanMember,
+  { observed: known, since }: MemberState,
+  uses: Uses,
+): boolean {
+  if (!observed || !known) return observed !== undefined;
+  const isLaterVersion = isLater(observed, known);
+  if (isLaterVersion !== undefined) return isLaterVersion;
+  const isLaterReport = reportedAfter === since;
+  const hasLaterTime = observed.at > known.at;
+  return isLaterReport === hasLaterTime || uses(CHANGES.reportsOrder) ? isLaterReport : hasLaterTime;
 }
 
 function readGroup(

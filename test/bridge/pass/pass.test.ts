@@ -46,7 +46,7 @@ function factsOf(of: Record<string, Partial<GroupFacts>> = {}): TreeFacts {
   return {
     ...{ index, tree, placesAhead: false, now: 1_000 },
     groups: new Map(groups),
-    machines: new Map([[`${NS}/a`, { status: seen('PoweredOff') }]]),
+    machines: new Map([[`${NS}/a`, { status: seen('PoweredOff'), isNews: true }]]),
   };
 }
 

@@ -30,7 +30,7 @@ function planOf(states: Parameters<typeof observing>[0], from = base): Plan {
 }
 
 function knowing(run: RunState, over: Partial<DriverFacts> = {}): DriverFacts {
-  return { runOf: (name) => (name === 'app' ? run : { phase: 'None' }), ...over };
+  return { runOf: (name) => (name === 'app' ? run : { phase: 'None' }), isNews: () => true, ...over };
 }
 
 function closed(last?: RunOutcome, closedAs = 'COMPLETED'): RunState {
@@ -114,9 +114,10 @@ describe('RECONCILE-9: a run that was ended from outside', () => {
     });
     const tree = planOf({ a: 'PoweredOff' }, nested);
     const open: RunState = { phase: 'Open', runId: 'r2', startedAt: 10 };
-    const runOf = (db: RunState) => (name: string) => (name === 'app' ? terminated : db);
-    expect(chooseSend(tree, { runOf: runOf(open) }).cleanUp).toBeUndefined();
-    expect(chooseSend(tree, { runOf: runOf(NONE) }).cleanUp).toBeDefined();
+    const knowingDb = (db: RunState): DriverFacts =>
+      knowing(NONE, { runOf: (name) => (name === 'app' ? terminated : db) });
+    expect(chooseSend(tree, knowingDb(open)).cleanUp).toBeUndefined();
+    expect(chooseSend(tree, knowingDb(NONE)).cleanUp).toBeDefined();
   });
 });
 
@@ -458,9 +459,9 @@ describe('a run is open', () => {
       undefined,
     ],
     [
-      'an observation older than that',
-      planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 40 }) }),
-      knowing(open(), { sent: sentOf(plan) }),
+      'an observation older than what the run says',
+      bLeft,
+      knowing(open(), { sent: sentOf(plan), isNews: (name) => name !== 'b' }),
       undefined,
     ],
     [
@@ -502,7 +503,9 @@ describe('a run is open', () => {
 
     test('not by what was seen before, out of its state or short of its gate', () => {
       const sent = sentOf(plan);
-      expect(cause(chooseSend(bOn, knowing(parkedAt(300), { sent })))).toBeUndefined();
+      expect(
+        cause(chooseSend(bOn, knowing(parkedAt(100), { sent, isNews: (name) => name !== 'b' }))),
+      ).toBeUndefined();
       const off = planOf({ a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) });
       expect(cause(chooseSend(off, knowing(parkedAt(100), { sent })))).toBeUndefined();
       const gated = manifests({ ...base, policies: [policy('default', { gate: 'Ready' })] });
@@ -557,7 +560,8 @@ describe('nested groups', () => {
   });
   const plan = planOf(B_OFF, from);
   const child = plan.tiers[0]?.members[0]?.plan as Plan;
-  const withRuns = (runs: Record<string, RunState>): DriverFacts => ({ runOf: (name) => runs[name] ?? NONE });
+  const withRuns = (runs: Record<string, RunState>): DriverFacts =>
+    knowing(NONE, { runOf: (name) => runs[name] ?? NONE });
 
   test('a VM far below starts the run of the driver, marked on the way down', () => {
     const last = closed(outcome(child, { observed: observedOn }));

@@ -135,7 +135,8 @@ async function killInTheMiddle(namespace: string, victim: Victim): Promise<Round
   const vm = (name: string): string => `${namespace}/${name}`;
   await installation.addFaults([
     { type: 'Slow', vm: vm('operation-a'), factor: 24 },
-    { type: 'Slow', vm: vm('flight-a'), factor: 24 },
+    // Longer than any restart takes: it is turned round before it is over.
+    { type: 'Slow', vm: vm('flight-a'), factor: 240 },
     { type: 'Slow', vm: vm('unseen-a'), factor: 5 },
   ]);
   const delay = `${DELAY}ms`;

@@ -1,18 +1,12 @@
 const os = require('node:os');
 const path = require('node:path');
 const tiers = require('./test/tiers');
-const { clientNodeBundle } = require('./test/support/client-node-bundle');
-
-const clientNode = clientNodeBundle();
 
 /** @param {keyof typeof tiers} tier @returns {Partial<import('jest').ProjectConfig>} */
 function project(tier) {
   return {
     displayName: tier,
-    testEnvironment: 'node',
-    // Jest's sandbox looks each global up by a slow call. As parameters of a module these are quick: the solver takes a third of the time. None
-    // that a package declares itself, such as Buffer.
-    sandboxInjectedGlobals: ['Array', 'JSON', 'Math', 'Number', 'Object'],
+    testEnvironment: '<rootDir>/test/environment/index.js',
     roots: ['<rootDir>/test'],
     testMatch: tiers[tier].map((test) => `**/${path.relative(__dirname, test)}`),
     transform: {
@@ -21,11 +15,6 @@ function project(tier) {
         { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
       ],
     },
-    moduleNameMapper: { '^@kubernetes/client-node$': clientNode },
-    // These packages ship ES modules only, which Jest's loader cannot require untransformed.
-    transformIgnorePatterns: [
-      '/node_modules/(?!(@kubernetes/client-node|socks-proxy-agent|agent-base|http-proxy-agent|https-proxy-agent|openid-client|oauth4webapi|jose|fast-check|pure-rand|chokidar|readdirp|p-map|p-queue|p-retry|p-timeout|is-network-error|eventemitter3|log-update|ansi-escapes|cli-cursor|restore-cursor|slice-ansi|string-width|strip-ansi|wrap-ansi|is-fullwidth-code-point|get-east-asian-width|ansi-styles|ansi-regex|onetime|mimic-function|environment)/)',
-    ],
   };
 }
 

@@ -99,11 +99,11 @@ test.each<{ name: string; args: string[]; message: RegExp }>([
 });
 
 describe('client-node cannot be loaded', () => {
-  afterEach(() => jest.dontMock('undici'));
+  afterEach(() => jest.dontMock('@kubernetes/client-node'));
 
   test('one error says what failed, why, and what to do', () => {
-    // As undici 8 fails on Node.js 20.
-    jest.doMock('undici', () => {
+    // As its undici 8 fails on Node.js 20.
+    jest.doMock('@kubernetes/client-node', () => {
       throw new TypeError("Cannot read properties of undefined (reading 'bind')");
     });
     let thrown: unknown;

@@ -70,9 +70,19 @@ function rememberListeners() {
   };
 }
 
+/**
+ * Temporal's SDK refuses a second runtime while a process has one, and the next file installs its own. Workers and connections that a file leaves
+ * open keep theirs.
+ */
+function forgetTemporalRuntime() {
+  const { Runtime } = require.cache[require.resolve('@temporalio/worker')]?.exports ?? {};
+  if (Runtime) Object.assign(Runtime, { _instance: undefined, defaultOptions: {} });
+}
+
 /** @returns {() => void} what undoes all changes from now on but those of stack traces. */
 function rememberRealm() {
   const undo = [
+    forgetTemporalRuntime,
     rememberListeners(),
     rememberExitCode(),
     rememberVariables(),

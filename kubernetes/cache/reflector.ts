@@ -64,6 +64,8 @@ export class Reflector {
   #absentSince: number | undefined;
   /** The last watch was of use: an event came, even if only a bookmark, or it was open for a while. */
   #worked = false;
+  /** The last watch was opened. */
+  #opened = false;
   #live = false;
   #listed = false;
 
@@ -124,7 +126,10 @@ export class Reflector {
     this.#setLive(false);
     const refusal = error instanceof KubernetesError ? error : undefined;
     // CACHE-2: what the server has forgotten is listed. After a refusal, a list tells more than the same watch again.
-    if (refusal && refusal.code !== 0 && refusal.code !== 429) this.#version = undefined;
+    const isRefused = refusal !== undefined && refusal.code !== 0 && refusal.code !== 429;
+    // CACHE-6: a restored server takes a version that it has not given out yet, and never says that it is a different one.
+    const isUnreached = refusal?.code === 0 && !this.#opened;
+    if (isRefused || isUnreached) this.#version = undefined;
     // A server that forgets faster than we read is not asked without a pause either.
     const atOnce = refusal?.isExpired && failures === 1;
     const retryIn = atOnce ? 0 : Math.max(refusal?.retryAfter ?? 0, pauseAfter(failures));
@@ -173,7 +178,9 @@ export class Reflector {
     this.#target.begins('watches');
     const { api, resource, signal } = this.#options;
     let openedAt = Infinity;
+    this.#opened = false;
     const onOpen = (): void => {
+      this.#opened = true;
       openedAt = performance.now();
       this.#setLive(true);
     };

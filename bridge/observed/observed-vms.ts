@@ -89,6 +89,8 @@ export class ObservedVms {
 
   /** Forgets all VMs but these. */
   retain(vms: ReadonlyMap<ObjectKey, VirtualMachine>): void {
+    // Called with each change of a manifest: most of them remove no VM.
+    if (this.#reportedAt.size <= vms.size) return;
     for (const key of this.#reportedAt.keys()) if (!vms.has(key)) this.#reportedAt.delete(key);
   }
 

@@ -141,12 +141,11 @@ export class RunningBridge implements Bridge {
   }
 
   #onObservation(name: ObjectName): void {
-    const { desired, vms, runs, queue } = this.#with;
+    const { desired, vms, queue } = this.#with;
     const vm = desired.index.virtualMachines.get(objectKey(name));
     if (vm?.groupName === undefined) return;
-    const group = { namespace: vm.namespace, name: vm.groupName };
-    vms.changed(vm, runs.get(group));
-    queue.touch(group);
+    vms.changed(vm);
+    queue.touch({ namespace: vm.namespace, name: vm.groupName });
   }
 
   #keys(): ObjectKey[] {

@@ -34,13 +34,6 @@ export interface Observations {
 /** Milliseconds for which what a run saw may be ahead of the watch (SEEN-2). */
 export const WATCH_LAG = 30_000;
 
-/** What happened since to the VMs that one run reported by name. */
-interface Since {
-  /** Uids at the first look: another VM of the same name is not the one that the run saw. */
-  uids: Map<string, string>;
-  gone: Set<string>;
-}
-
 /** What is known of one VM. */
 export interface ObservedVm {
   /** Absent: it is not on the platform. */
@@ -56,7 +49,8 @@ export class ObservedVms {
   readonly #observations: Observations;
   /** When the watch reported each VM last, by this process's own clock. */
   readonly #reportedAt = new Map<ObjectKey, number>();
-  readonly #since = new WeakMap<RunOutcome, Since>();
+  /** Uids of the VMs that a run reported by name, at the first look: another VM of the same name is not the one that it saw. */
+  readonly #uids = new WeakMap<RunOutcome, Map<string, string>>();
   readonly #now: () => number;
 
   /** `now`: milliseconds of this process's own clock. */
@@ -80,11 +74,9 @@ export class ObservedVms {
     return this.#observations.probesItself?.(vm) ?? false;
   }
 
-  /** The watch reported something of a VM, whose group's last run is this one. */
-  changed(vm: VirtualMachine, run: RunState | undefined): void {
+  /** The watch reported something of a VM. */
+  changed(vm: ObjectName): void {
     this.#reportedAt.set(objectKey(vm), this.#now());
-    const outcome = outcomeOf(run);
-    if (outcome && !this.#observations.get(vm)) this.#sinceOf(outcome).gone.add(vm.name);
   }
 
   /** Forgets all VMs but these. */
@@ -125,29 +117,27 @@ export class ObservedVms {
     const isNews = isLaterVersion ?? this.#isReportedSince(vm, run.learnedAt);
     const asReported = { ...(status && { status }), isNews };
     if (!reported || this.watchBehindFor(run) === 0) return asReported;
-    const { uids, gone } = this.#sinceOf(outcome);
-    const uid = uids.get(vm.name) ?? vm.uid;
-    uids.set(vm.name, uid);
-    if (uid !== vm.uid) return asReported;
-    const counts = status ? !isNews : run.witnessed && !gone.has(vm.name);
-    return counts ? { status: reported, isNews: false } : asReported;
+    const isOfRun = this.#uidOf(vm, outcome) === vm.uid && (status !== undefined || run.witnessed === true);
+    return isOfRun && !isNews ? { status: reported, isNews: false } : asReported;
+  }
+
+  #uidOf({ name, uid }: VirtualMachine, outcome: RunOutcome): string {
+    const uids = this.#uids.get(outcome) ?? new Map<string, string>();
+    this.#uids.set(outcome, uids);
+    const first = uids.get(name) ?? uid;
+    uids.set(name, first);
+    return first;
   }
 
   /** Whether the watch has reported a VM since then, or has had its time to; `since`: milliseconds of this process's own clock. */
   #isReportedSince(vm: VirtualMachine, since: number | undefined): boolean {
     if (since === undefined || this.#now() >= since + WATCH_LAG) return true;
-    return (this.#reportedAt.get(objectKey(vm)) ?? -Infinity) > since;
+    return (this.#reportedAt.get(objectKey(vm)) ?? -Infinity) >= since;
   }
 
   /** Milliseconds for which the watch may not have reported yet what a run saw or did (SEEN-2); 0: it has. */
   watchBehindFor(run: RunState | undefined): number {
     return Math.max(0, lastLearned(run) + WATCH_LAG - this.#now());
-  }
-
-  #sinceOf(outcome: RunOutcome): Since {
-    const since = this.#since.get(outcome) ?? { uids: new Map<string, string>(), gone: new Set<string>() };
-    this.#since.set(outcome, since);
-    return since;
   }
 }
 
@@ -159,8 +149,4 @@ function lastLearned(run: RunState | undefined): number {
     ({ powerState, version }) => powerState !== undefined && version === undefined,
   );
   return Math.max(-Infinity, ...withoutVersion.map(({ heardAt }) => heardAt));
-}
-
-function outcomeOf(run: RunState | undefined): RunOutcome | undefined {
-  return run?.phase === 'Closed' ? run.outcome : undefined;
 }

@@ -71,12 +71,12 @@ describe('SEEN-1: of a platform without versions', () => {
     'what is reported after the bridge heard of a run that %s is news, whatever the clocks',
     (_what, runOf, reportedAfter) => {
       onPlatform = seen('PoweredOff', { at: 5 });
-      vms.changed(a, undefined);
+      vms.changed(a);
       now += 10;
       const run = runOf();
       expect(vms.observe(a, run).isNews).toBe(false);
       now += 10;
-      vms.changed(a, run);
+      vms.changed(a);
       expect(vms.observe(a, run)).toEqual({
         status: onPlatform,
         isNews: true,
@@ -99,7 +99,7 @@ describe('SEEN-1: of a platform without versions', () => {
     const run = ended(seen('PoweredOn', { at: 5 }));
     onPlatform = seen('PoweredOff', { at: 5 });
     now += 10;
-    vms.changed(a, run);
+    vms.changed(a);
     expect(vms.observe(a, run).isNews).toBe(true);
     vms.retain(new Map());
     expect(vms.observe(a, run).isNews).toBe(false);
@@ -135,7 +135,7 @@ describe('SEEN-3: a VM that is not on the platform', () => {
   test('counts as the run saw it, until the watch reports that it went', () => {
     const run = ended(reported);
     expect(vms.observe(a, run).status).toMatchObject({ powerState: 'PoweredOn' });
-    vms.changed(a, run);
+    vms.changed(a);
     expect(vms.observe(a, run).status).toBeUndefined();
   });
 

@@ -17,7 +17,7 @@ jest.setTimeout(180_000);
 const PAGE = 'docs/how-to/many-stuck-vms.md';
 const NS = 'production';
 const POLICY = policyManifest(NS, 'default', {
-  operationTimeout: '1s',
+  operationTimeout: '10s',
   retry: { maximumAttempts: 3, initialInterval: '10m', maximumInterval: '10m' },
 });
 

@@ -48,7 +48,7 @@ beforeAll(async () => {
   await findTemporalCli();
   const tiers = [{ members: first }, { members: last }];
   const policy = {
-    operationTimeout: '2s',
+    operationTimeout: '10s',
     maxConcurrentOperations: 200,
     retry: { maximumAttempts: 2, initialInterval: '200ms', maximumInterval: '1s' },
   };

@@ -22,14 +22,11 @@ import { beginTogether, endedTogether, together } from '../support/together';
 
 jest.setTimeout(180_000);
 
-/** A budget of two attempts within seconds. */
+/** A budget of two attempts. One operation that nothing hinders takes less than its time-out, on a busy machine too. */
 const IMPATIENT = {
-  operationTimeout: '1s',
+  operationTimeout: '10s',
   retry: { maximumAttempts: 2, initialInterval: '200ms', maximumInterval: '1s' },
 };
-
-/** For what is not about time-outs: a busy machine may take a second for one operation. */
-const UNHURRIED = { operationTimeout: '30s' };
 
 let temporal: TestTemporal;
 let system: System;
@@ -321,7 +318,7 @@ describe('a stuck VM', () => {
 describe('a platform that refuses', () => {
   together('TransientError: tried again with back-off', async () => {
     const ns = 'transient';
-    await begin(ns, UNHURRIED, { type: 'TransientError', times: 1 });
+    await begin(ns, {}, { type: 'TransientError', times: 1 });
     await expectConverged(ns);
     expect(await answersToBad(ns)).toEqual(['Refused Transient', 'Accepted']);
     expect((await onRecord(ns)).told).toEqual(['power-on/bad 1 Transient']);
@@ -329,7 +326,7 @@ describe('a platform that refuses', () => {
 
   together('Throttled: not called before the time that the platform named', async () => {
     const ns = 'throttled';
-    await begin(ns, UNHURRIED, { type: 'Throttled', times: 1, retryAfter: 4_000 });
+    await begin(ns, {}, { type: 'Throttled', times: 1, retryAfter: 4_000 });
     await expectConverged(ns);
     expect(await answersToBad(ns)).toEqual(['Refused Throttled', 'Accepted']);
     const [first, second] = await callsOfBad(ns);
@@ -338,7 +335,7 @@ describe('a platform that refuses', () => {
 
   together('PermanentError: parked after one attempt', async () => {
     const ns = 'permanent';
-    await begin(ns, UNHURRIED, { type: 'PermanentError' });
+    await begin(ns, {}, { type: 'PermanentError' });
     const { lastError } = await bad(ns, isParked);
     expect(lastError).toMatchObject({ class: 'Permanent' });
     expect(lastError?.message).toContain('cannot be opened');
@@ -352,7 +349,7 @@ describe('a platform that refuses', () => {
 
   together('NoCapacity at power-on: tried again', async () => {
     const ns = 'no-room';
-    await begin(ns, UNHURRIED, { type: 'NoCapacity', times: 1, operation: 'PoweredOn' });
+    await begin(ns, {}, { type: 'NoCapacity', times: 1, operation: 'PoweredOn' });
     await expectConverged(ns);
     expect(await answersToBad(ns)).toEqual(['Refused NoCapacity', 'Accepted']);
   });
@@ -415,7 +412,7 @@ describe('a platform that refuses', () => {
 describe('a platform that accepts, and then', () => {
   together('LostReply: loses the answer: no second operation', async () => {
     const ns = 'lost-reply';
-    await begin(ns, UNHURRIED, { type: 'LostReply' });
+    await begin(ns, {}, { type: 'LostReply' });
     await expectConverged(ns);
     const calls = await callsOfBad(ns);
     expect(new Set(calls.map(({ operationId }) => operationId)).size).toBe(1);
@@ -424,7 +421,7 @@ describe('a platform that accepts, and then', () => {
 
   together('Slow: takes its time within the limit: one attempt', async () => {
     const ns = 'slow';
-    await begin(ns, UNHURRIED, { type: 'Slow', factor: 10 });
+    await begin(ns, {}, { type: 'Slow', factor: 10 });
     await expectConverged(ns);
     expect(await answersToBad(ns)).toEqual(['Accepted']);
     expect(await onRecord(ns)).toEqual({ told: [], final: [] });
@@ -432,8 +429,8 @@ describe('a platform that accepts, and then', () => {
 
   together('Slow: takes effect after the limit, before the next attempt: no second operation', async () => {
     const ns = 'too-slow';
-    const retry = { maximumAttempts: 3, initialInterval: '6s', maximumInterval: '6s' };
-    await begin(ns, { retry }, { type: 'Slow', factor: 12 });
+    const retry = { maximumAttempts: 3, initialInterval: '15s', maximumInterval: '15s' };
+    await begin(ns, { operationTimeout: '5s', retry }, { type: 'Slow', factor: 35 });
     await expectConverged(ns);
     expect(await answersToBad(ns)).toEqual(['Accepted']);
     expect((await onRecord(ns)).told).toEqual(['power-on/bad 1 OperationTimeout']);
@@ -443,7 +440,7 @@ describe('a platform that accepts, and then', () => {
 describe('a guest that ignores shutdown', () => {
   /** Powers the group on, then off with this mode. */
   async function powerOff(ns: string, powerOffMode: string): Promise<number> {
-    await begin(ns, { guestShutdownTimeout: '1500ms' });
+    await begin(ns, { guestShutdownTimeout: '10s' });
     const on = await expectConverged(ns);
     await setFaults(ns, { type: 'GuestIgnoresShutdown' });
     system.write(`${ns}.yaml`, app(ns, { powerState: 'PoweredOff', more: { powerOffMode } }));
@@ -461,7 +458,7 @@ describe('a guest that ignores shutdown', () => {
       asked: NaN,
       effect: NaN,
     };
-    expect(effect - asked).toBeGreaterThanOrEqual(1_500);
+    expect(effect - asked).toBeGreaterThanOrEqual(10_000);
     expect(accepted(await system.journal(), ns).filter((text) => text === 'PoweredOff bad')).toHaveLength(1);
   });
 

@@ -31,7 +31,7 @@ function manifests(name: string, delay: string, faults = '[]'): string {
     tiers: [{ members: ['db-1', 'db-2'], delay }, { members: ['web'] }],
   });
   const policy = policyManifest('prod', 'default', {
-    operationTimeout: '1s',
+    operationTimeout: '3s',
     retry: { maximumAttempts: 2, initialInterval: '100ms', maximumInterval: '1s' },
   });
   const file = path.join(dir, `${name}.yaml`);

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import os from 'node:os';
 import path from 'node:path';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
-import { startVcenter, type TestVcenter } from '../support/vsphere';
+import { loginTo, startVcenter, type TestVcenter } from '../support/vsphere';
 import { blocksOf, commandsOf, root } from './documents';
 
 const PAGE = 'docs/how-to/vsphere.md';
@@ -38,7 +38,7 @@ async function follow(verb: string, ...more: string[]): Promise<string> {
     .flatMap((block) => commandsOf(PAGE, block))
     .filter(({ words }) => words[0] === 'vmgroup' && words[1] === verb);
   expect({ verb, others }).toEqual({ verb, others: [] });
-  const env = { VMGROUP_VSPHERE_USER: vcenter.user, VMGROUP_VSPHERE_PASSWORD: vcenter.password };
+  const env = loginTo(vcenter);
   const result = await vmgroup([...(command?.words.slice(1) ?? []), ...more], { cwd: dir, env });
   const output = `${result.stdout}${result.stderr}`;
   expect({ verb, code: result.code, output }).toMatchObject({ code: 0 });

@@ -7,13 +7,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { stringify } from 'yaml';
 import { buildWhenStale } from '../cli/vmgroup';
 import { groupWithVms } from '../support/manifests';
 import { shifted, startCommand, type Command } from '../support/processes';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { until } from '../support/until';
-import { startVcenter, type TestVcenter } from '../support/vsphere';
+import { loginTo, startVcenter, writeDatacenter, type TestVcenter } from '../support/vsphere';
 
 jest.setTimeout(240_000);
 
@@ -27,17 +26,7 @@ beforeAll(async () => {
   buildWhenStale();
   [vcenter, temporal] = await Promise.all([startVcenter(), startTemporal()]);
   dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-vsphere-clocks-'));
-  const caFile = path.join(dir, 'ca.pem');
-  writeFileSync(caFile, vcenter.authority.certificate);
-  writeFileSync(
-    path.join(dir, 'platform.yaml'),
-    stringify({
-      apiVersion: 'vmgroup.dev/v1alpha1',
-      kind: 'Platform',
-      metadata: { name: 'datacenter' },
-      spec: { vsphere: { address: vcenter.address.replace(/\/sdk$/, ''), caFile } },
-    }),
-  );
+  writeDatacenter(dir, vcenter);
 });
 afterAll(async () => {
   await temporal?.stop();
@@ -47,8 +36,7 @@ afterAll(async () => {
 
 function startPart(args: string[], shift: number): Promise<Command> {
   const reach = ['--temporal', temporal.address, '--platforms', 'platform.yaml', '--platform', 'datacenter'];
-  const user = { VMGROUP_VSPHERE_USER: vcenter.user, VMGROUP_VSPHERE_PASSWORD: vcenter.password };
-  const env = { ...user, ...shifted(shift) };
+  const env = { ...loginTo(vcenter), ...shifted(shift) };
   return startCommand([...args, '--health-port', '0', ...reach], dir, /"msg":"ready"/, env);
 }
 

@@ -1,11 +1,10 @@
 /** VMs of a vCenter that vApps, HA and a host start in order: imported, validated, planned, run. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { stringify } from 'yaml';
 import { parseManifests, type Manifests } from '../../api';
 import { buildWhenStale, vmgroup, type Result } from '../cli/vmgroup';
-import { startVcenter, type TestVcenter } from '../support/vsphere';
+import { loginTo, startVcenter, writeDatacenter, type TestVcenter } from '../support/vsphere';
 
 jest.setTimeout(240_000);
 
@@ -70,20 +69,12 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-import-'));
-  const caFile = path.join(dir, 'ca.pem');
-  writeFileSync(caFile, vcenter.authority.certificate);
-  const spec = { vsphere: { address: vcenter.address.replace(/\/sdk$/, ''), caFile } };
-  const platform = { apiVersion: 'vmgroup.dev/v1alpha1', kind: 'Platform', metadata: { name: 'datacenter' } };
-  writeFileSync(path.join(dir, 'platform.yaml'), stringify({ ...platform, spec }));
+  writeDatacenter(dir, vcenter);
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 afterAll(() => vcenter?.stop());
 
-const run = (...words: string[]): Promise<Result> =>
-  vmgroup(words, {
-    cwd: dir,
-    env: { VMGROUP_VSPHERE_USER: vcenter.user, VMGROUP_VSPHERE_PASSWORD: vcenter.password },
-  });
+const run = (...words: string[]): Promise<Result> => vmgroup(words, { cwd: dir, env: loginTo(vcenter) });
 const importing = (...words: string[]): Promise<Result> =>
   run('import', 'vsphere', '--platforms', 'platform.yaml', ...words);
 

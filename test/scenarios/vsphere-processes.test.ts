@@ -15,7 +15,7 @@ import { groupManifest, vmManifest } from '../support/manifests';
 import { startCommand, type Command } from '../support/processes';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { until } from '../support/until';
-import { startVcenter, type TestVcenter } from '../support/vsphere';
+import { loginTo, startVcenter, writeDatacenter, type TestVcenter } from '../support/vsphere';
 
 jest.setTimeout(240_000);
 
@@ -35,19 +35,9 @@ beforeAll(async () => {
   [vcenter, temporal] = await Promise.all([startVcenter(), startTemporal()]);
   dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-vsphere-processes-'));
   mkdirSync(path.join(dir, 'manifests'));
-  const caFile = path.join(dir, 'ca.pem');
-  writeFileSync(caFile, vcenter.authority.certificate);
-  writeFileSync(
-    path.join(dir, 'platform.yaml'),
-    stringify({
-      apiVersion: 'vmgroup.dev/v1alpha1',
-      kind: 'Platform',
-      metadata: { name: 'datacenter' },
-      spec: { vsphere: { address: vcenter.address.replace(/\/sdk$/, ''), caFile, drsRules: true } },
-    }),
-  );
+  writeDatacenter(dir, vcenter, { drsRules: true });
   const reach = ['--temporal', temporal.address, '--platforms', 'platform.yaml', '--platform', 'datacenter'];
-  const env = { VMGROUP_VSPHERE_USER: vcenter.user, VMGROUP_VSPHERE_PASSWORD: vcenter.password };
+  const env = loginTo(vcenter);
   const ready = /"msg":"ready"/;
   [worker, bridge] = await Promise.all([
     startCommand(['worker', ...reach, '--health-port', '0'], dir, ready, env),
@@ -197,7 +187,7 @@ test('diff asks vCenter for VMs that join, and for the places of those that have
 
   const copy = path.join(dir, 'changed.yaml');
   writeFileSync(copy, group(there, on, off));
-  const env = { VMGROUP_VSPHERE_USER: vcenter.user, VMGROUP_VSPHERE_PASSWORD: vcenter.password };
+  const env = loginTo(vcenter);
   const words = ['diff', 'changed/shop', '-f', copy, '--data', 'data', '-o', 'json'];
   const before = (await vcenter.calls()).journal.length;
   const platform = ['--platforms', 'platform.yaml', '--platform', 'datacenter'];

@@ -18,7 +18,7 @@ import { groupManifest, vmManifest } from '../support/manifests';
 import { accepted, effects } from '../support/system';
 import { startTemporal } from '../support/temporal';
 import { until } from '../support/until';
-import { startVcenter, type TestVcenter } from '../support/vsphere';
+import { loginTo, startVcenter, writeDatacenter, type TestVcenter } from '../support/vsphere';
 
 jest.setTimeout(240_000);
 
@@ -27,17 +27,13 @@ const NAMES = TIERS.flatMap(({ members }) => members);
 
 let vcenter: TestVcenter;
 let dir: string;
-const env = (): NodeJS.ProcessEnv => ({
-  VMGROUP_VSPHERE_USER: vcenter.user,
-  VMGROUP_VSPHERE_PASSWORD: vcenter.password,
-});
-
 beforeAll(async () => {
   buildWhenStale();
   vcenter = await startVcenter();
 });
 beforeEach(async () => {
   dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-vsphere-'));
+  writeDatacenter(dir, vcenter);
   for (const name of NAMES) await vcenter.create({ name });
 });
 afterEach(async () => {
@@ -48,19 +44,11 @@ afterAll(async () => {
   await vcenter?.stop();
 });
 
-/** Writes a group of the VMs, and the platform that they are on. */
+/** Writes a group of the VMs. */
 function write(powerState: string): void {
-  const caFile = path.join(dir, 'ca.pem');
-  writeFileSync(caFile, vcenter.authority.certificate);
-  const platform = stringify({
-    apiVersion: 'vmgroup.dev/v1alpha1',
-    kind: 'Platform',
-    metadata: { name: 'datacenter' },
-    spec: { vsphere: { address: vcenter.address.replace(/\/sdk$/, ''), caFile } },
-  });
   const group = groupManifest({ namespace: 'shop', name: 'shop', powerState, tiers: TIERS });
   const vms = NAMES.map((name) => vmManifest('shop', name, 'shop'));
-  writeFileSync(path.join(dir, 'shop.yaml'), [platform, group, ...vms].join('---\n'));
+  writeFileSync(path.join(dir, 'shop.yaml'), [group, ...vms].join('---\n'));
 }
 
 const UP = ['up', '.', '--platform', 'datacenter', '--exit-when-converged', '-o', 'json'];
@@ -77,7 +65,7 @@ async function poweredBy(since: number): Promise<string[]> {
 it('powers the tiers on in order, and off together', async () => {
   const before = (await vcenter.calls()).journal.length;
   write('PoweredOn');
-  expect(await vmgroup(UP, { cwd: dir, env: env() })).toMatchObject({ code: 0 });
+  expect(await vmgroup(UP, { cwd: dir, env: loginTo(vcenter) })).toMatchObject({ code: 0 });
   // A call for several VMs stands beside the operation of each.
   const on = [...new Set(await poweredBy(before))];
   expect(on[0]).toBe('db');
@@ -86,7 +74,7 @@ it('powers the tiers on in order, and off together', async () => {
   for (const name of NAMES) expect(await vcenter.vm(name)).toMatchObject({ operations: 1 });
 
   write('PoweredOff');
-  expect(await vmgroup(UP, { cwd: dir, env: env() })).toMatchObject({ code: 0 });
+  expect(await vmgroup(UP, { cwd: dir, env: loginTo(vcenter) })).toMatchObject({ code: 0 });
   for (const name of NAMES) expect((await vcenter.vm(name)).effects).toEqual(['poweredOn', 'poweredOff']);
 });
 
@@ -94,7 +82,7 @@ it('plan asks the platform for places, where the solver gives them and where DRS
   write('PoweredOn');
   const planned = async (): Promise<{ placements: { name: string; placement: object }[] }> => {
     const args = ['plan', '.', '--platform', 'datacenter', '-o', 'json'];
-    const { stdout, stderr, code } = await vmgroup(args, { cwd: dir, env: env() });
+    const { stdout, stderr, code } = await vmgroup(args, { cwd: dir, env: loginTo(vcenter) });
     expect({ code, stderr }).toMatchObject({ code: 0 });
     const [plan] = JSON.parse(stdout) as {
       placement: { placements: { name: string; placement: object }[] };
@@ -143,7 +131,7 @@ const MOMENTS: {
 ];
 
 function startUp(): ReturnType<typeof start> {
-  const child = start(UP, { cwd: dir, env: env() });
+  const child = start(UP, { cwd: dir, env: loginTo(vcenter) });
   child.stdout.resume();
   child.stderr.resume();
   return child;
@@ -168,14 +156,14 @@ describe.each(MOMENTS)('in $when', ({ prepare, come, then, when }) => {
     const first = startUp();
     await until(come, `${when} to come`, { seconds: 90 });
     first.kill('SIGKILL');
-    const ended = vmgroup(UP, { cwd: dir, env: env() });
+    const ended = vmgroup(UP, { cwd: dir, env: loginTo(vcenter) });
     await then?.();
     expect(await ended).toMatchObject({ code: 0 });
     await expectOnceInOrder(before);
   });
 
   it('kill -9 of vCenter: the run goes on, in order, and no VM gets a second operation', async () => {
-    const running = vmgroup(UP, { cwd: dir, env: env() });
+    const running = vmgroup(UP, { cwd: dir, env: loginTo(vcenter) });
     await until(come, `${when} to come`, { seconds: 90 });
     await vcenter.kill();
     await vcenter.restart();
@@ -203,7 +191,7 @@ it('tiers on two platforms: kill -9 of the worker of one of them in its task, an
   const processes: ReturnType<typeof start>[] = [];
   const run = (...args: string[]): ReturnType<typeof start> => {
     const where = ['--temporal', temporal.address, '--simulator', simulator.address, '--health-port', '0'];
-    const child = start([...args, ...where], { cwd: dir, env: env() });
+    const child = start([...args, ...where], { cwd: dir, env: loginTo(vcenter) });
     child.stdout.resume();
     child.stderr.resume();
     processes.push(child);
@@ -211,7 +199,6 @@ it('tiers on two platforms: kill -9 of the worker of one of them in its task, an
   };
   try {
     await vcenter.behave('app-1', { slow: 4_000 });
-    write('PoweredOn');
     const tiers = [{ members: ['db'] }, { members: ['app-1'] }, { members: ['web'] }];
     const there = { annotations: { 'vmgroup.dev/platform': 'datacenter' } };
     const app = parse(vmManifest('shop', 'app-1', 'shop')) as { metadata: object; spec: object };
@@ -229,10 +216,10 @@ it('tiers on two platforms: kill -9 of the worker of one of them in its task, an
         ...['db', 'web'].map((name) => vmManifest('shop', name, 'shop')),
       ].join('---\n'),
     );
-    run('bridge', 'group.yaml', '--platforms', 'shop.yaml', '--data', 'data');
+    run('bridge', 'group.yaml', '--platforms', 'platform.yaml', '--data', 'data');
     run('worker');
     const remote = (): ReturnType<typeof start> =>
-      run('worker', '--platforms', 'shop.yaml', '--at', 'datacenter');
+      run('worker', '--platforms', 'platform.yaml', '--at', 'datacenter');
     const first = remote();
     await until(async () => (await vcenter.vm('app-1')).operations > 0, 'the task of app-1', {
       seconds: 120,

@@ -1,11 +1,12 @@
 /** A simulated vCenter, or ESXi host, for tests: a process of its own whose VMs fail, hang, ask and stay deaf as told. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { stringify } from 'yaml';
 import { createAuthority, type Authority } from './certificates';
 import { findVcenterSimulator } from './vsphere-parts';
 
@@ -173,6 +174,30 @@ export interface TestVcenter {
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
+
+/**
+ * Writes `platform.yaml`, with the vCenter as Platform `datacenter`, and `ca.pem` beside it.
+ * @param more further fields of `spec.vsphere`.
+ */
+export function writeDatacenter(dir: string, { address, authority }: TestVcenter, more: object = {}): void {
+  const caFile = path.join(dir, 'ca.pem');
+  writeFileSync(caFile, authority.certificate);
+  writeFileSync(
+    path.join(dir, 'platform.yaml'),
+    stringify({
+      apiVersion: 'vmgroup.dev/v1alpha1',
+      kind: 'Platform',
+      metadata: { name: 'datacenter' },
+      spec: { vsphere: { address: address.replace(/\/sdk$/, ''), caFile, ...more } },
+    }),
+  );
+}
+
+/** The environment in which a command logs in to the vCenter. */
+export const loginTo = ({ user, password }: TestVcenter): NodeJS.ProcessEnv => ({
+  VMGROUP_VSPHERE_USER: user,
+  VMGROUP_VSPHERE_PASSWORD: password,
+});
 
 /** Starts one; resolves once it answers. */
 export async function startVcenter(options: VcenterOptions = {}): Promise<TestVcenter> {

@@ -4,7 +4,7 @@
  * GATE-1: the time that earlier attempts have waited counts, whoever made them.
  * GATE-2: a gate `Probe` is met by answers of the guest to this operation only, whatever was observed before.
  */
-import { isLater, type Probe, type VirtualMachineStatus } from '../api';
+import { isLaterHere, type Probe, type VirtualMachineStatus } from '../api';
 import {
   PlatformError,
   virtualMachineKey,
@@ -57,7 +57,7 @@ export async function reachGate(
   const isOn = (seen: VirtualMachineState): boolean => {
     questions.see(seen);
     refuseSuperseded(input, seen);
-    const isEarlier = isLater(state.status, seen.status) ?? state.status.at > seen.status.at;
+    const isEarlier = isLaterHere(state.status, seen.status);
     if (!isEarlier && seen.status.powerState !== 'PoweredOn') throw leftState(input, seen);
     return true;
   };

@@ -8,7 +8,7 @@
  * POWER-4: an older operation yields to a newer one (`Superseded`).
  */
 import type { Context } from '@temporalio/activity';
-import { isLater, type PowerMode, type PowerState } from '../api';
+import { isLaterHere, type PowerMode, type PowerState } from '../api';
 import {
   PlatformError,
   questionText,
@@ -214,8 +214,7 @@ function isNewer(
 ): boolean {
   const id = state.operation?.id;
   if (id !== undefined && isOwn(input, run, id)) return true;
-  // Both were observed in this process.
-  return isLater(state.status, accepted.status) ?? state.status.at > accepted.status.at;
+  return isLaterHere(state.status, accepted.status);
 }
 
 function refuseFailed(input: PowerInput, run: AttemptRun<PowerProgress>, state: VirtualMachineState): void {

@@ -44,7 +44,7 @@ export {
   type OperatorRight,
   type ReadObject,
 } from './kinds';
-export { isLater } from './later';
+export { isLater, isLaterHere } from './later';
 export * from './manifests';
 export { own } from './own';
 export { formatPath, formatProblem, refKey, type Finding, type ObjectRef, type Problem } from './problem';

@@ -13,6 +13,11 @@ export function isLater(one: Versioned, other: Versioned): boolean | undefined {
   return isGreater(one.version, other.version);
 }
 
+/** The same of two observations made in one process: where the versions do not tell, its clock does. */
+export function isLaterHere(one: VirtualMachineStatus, other: VirtualMachineStatus): boolean {
+  return isLater(one, other) ?? one.at > other.at;
+}
+
 /** Of decimal numbers of any length; of anything else nothing is known. */
 function isGreater(one: string, other: string): boolean {
   if (!DECIMAL.test(one) || !DECIMAL.test(other)) return false;

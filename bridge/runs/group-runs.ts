@@ -5,18 +5,15 @@
  * RUNS-1: a run that was not looked up yet is unknown, not absent.
  * RUNS-2: an answer about a group's run is ignored if another run of the group was opened, or the group was forgotten, since the question: it
  *     never overwrites a run that was found or started later.
- * RUNS-3: a run is withdrawn once: the server keeps the signal until a worker takes it.
- * RUNS-4: a run is told of paused activities once it has answered everything that it was sent, and of each change once.
  * RUNS-5: whether the server answers is known also while there is nothing to ask it.
- * RUNS-6: an open run is told once of each nested run that has ended without notifying it.
  */
 import pRetry from 'p-retry';
 import type { ObjectName } from '../../api';
-import type { CleanUp, GroupEnded, MemberKey, PausedBy, PlanMessage } from '../../contract';
+import type { CleanUp, PlanMessage } from '../../contract';
 import { objectKey, type ObjectKey } from '../manifests';
-import { pauseReports } from './pauses';
 import { Reachability } from './reachability';
 import { followRun, type RunFollower } from './run-follower';
+import { RunNotices, type MissedEnd } from './run-notices';
 import { RunReader } from './run-reader';
 import type { RunState } from './run-state';
 import type { DescribedRun, TemporalRuns } from './temporal-runs';
@@ -49,12 +46,6 @@ export interface GroupRuns {
   stop(): Promise<void>;
 }
 
-/** A nested run that has ended without notifying the run that waits for it. */
-export interface MissedEnd extends GroupEnded {
-  /** The last run of the nested group, which is closed; empty: the server knows of none. */
-  endedRunId: string;
-}
-
 /** What {@link groupRuns} needs. */
 export interface GroupRunsOptions {
   temporal: TemporalRuns;
@@ -74,12 +65,8 @@ interface KnownGroup {
   /** Unless a run is followed. */
   state?: RunState;
   follower?: RunFollower;
-  /** The run that was withdrawn last, and was not sent a plan since. */
-  withdrawn?: string;
-  /** What the followed run was told of paused activities, by activity id. */
-  pauses?: Map<string, PausedBy | null>;
-  /** The last end of a nested run that the followed run was told of, by its member. */
-  ends?: Map<MemberKey, string>;
+  /** To the followed run. */
+  notices?: RunNotices;
 }
 
 /** Makes the runs of all groups; follows nothing before it is asked. */
@@ -122,8 +109,7 @@ class Runs implements GroupRuns {
     const runId = await this.#server.call(() => this.#options.temporal.send(message));
     const known = this.#of(plan);
     const { follower } = known;
-    // A plan revokes a withdrawal.
-    delete known.withdrawn;
+    known.notices?.planSent();
     if (follower && (await this.#isOf(follower, plan, runId))) {
       follower.sent();
       return follower.runId;
@@ -148,33 +134,16 @@ class Runs implements GroupRuns {
   }
 
   async withdraw(group: ObjectName, reason: string): Promise<void> {
-    const { follower, withdrawn } = this.#of(group);
-    if (!follower || withdrawn === follower.runId) return;
-    await this.#server.call(() => this.#options.temporal.withdraw(group, reason));
-    this.#of(group).withdrawn = follower.runId;
+    await this.#of(group).notices?.withdraw(reason);
   }
 
   async reportPauses(group: ObjectName): Promise<void> {
-    const known = this.#of(group);
-    const { progress, unheard, health } = known.follower?.state() ?? {};
-    if (!progress || unheard) return;
-    const reported = known.pauses ?? new Map<string, PausedBy | null>();
-    known.pauses = reported;
-    for (const report of pauseReports(health, progress, reported)) {
-      await this.#server.call(() => this.#options.temporal.reportPause(group, report));
-      reported.set(report.activityId, report.paused);
-    }
+    const { follower, notices } = this.#of(group);
+    if (follower) await notices?.reportPauses(follower.state());
   }
 
-  async reportEnd(group: ObjectName, { member, runId, endedRunId }: MissedEnd): Promise<void> {
-    const known = this.#of(group);
-    if (!known.follower) return;
-    const told = known.ends ?? new Map<MemberKey, string>();
-    known.ends = told;
-    const end = `${runId} ${endedRunId}`;
-    if (told.get(member) === end) return;
-    await this.#server.call(() => this.#options.temporal.reportEnd(group, { member, runId }));
-    told.set(member, end);
+  async reportEnd(group: ObjectName, end: MissedEnd): Promise<void> {
+    await this.#of(group).notices?.reportEnd(end);
   }
 
   reachable(): boolean {
@@ -230,9 +199,8 @@ class Runs implements GroupRuns {
       onReachable: (reachable, error) => this.#server.note(reachable, error),
     });
     delete known.state;
-    delete known.pauses;
-    delete known.ends;
     known.follower = follower;
+    known.notices = new RunNotices(this.#options.temporal, this.#server, group);
     this.#track(follower.done);
   }
 
@@ -274,6 +242,7 @@ class Runs implements GroupRuns {
     if (found?.open) this.#follow(group, known, found.runId, found.startedAt, found);
     else if (state) {
       delete known.follower;
+      delete known.notices;
       known.state = state;
     }
     return true;

@@ -1,4 +1,5 @@
 /** Records what Temporal has and the record lacks. */
 export { startRecorder, type RunningRecorder } from './loop';
-export { Recorder, type PassReport, type RecorderLogger } from './recorder';
+export type { RecorderLogger } from './context';
+export { Recorder, type PassReport } from './recorder';
 export { temporalHistories, type TemporalHistories } from './temporal-histories';

@@ -1,0 +1,66 @@
+/** The part of the recorder that looks at open executions: what is seen is missed when it is gone (RECORDER-3). */
+import type { Derived, ExecutionName } from '../derive';
+import { readHistory, recorderEvent, type RecorderContext } from './context';
+import { changedOptions, type ActivityOptions } from './server-facts';
+import type { ListedExecution } from './temporal-histories';
+
+/** Executions that one pass notes as seen, and looks at while they are open (RECORDER-4). */
+const MOST_SEEN = 1_000;
+const MOST_WATCHED = 200;
+
+/** The open executions, with the options of their activities as they were seen last. */
+export class OpenExecutions {
+  readonly #context: RecorderContext;
+  readonly #options = new Map<string, ActivityOptions>();
+
+  constructor(context: RecorderContext) {
+    this.#context = context;
+  }
+
+  /** Notes the open executions that are new, and changes of options of those that are known. Returns the run ids of all. */
+  async note(): Promise<Set<string>> {
+    const open = new Set<string>();
+    let [seen, watched] = [0, 0];
+    for await (const execution of this.#context.temporal.open()) {
+      open.add(execution.runId);
+      const known = await this.#context.store.execution(execution.runId);
+      if (!known && seen < MOST_SEEN) {
+        seen += 1;
+        await this.#see(execution);
+      } else if (known?.state === 'Seen' && watched < MOST_WATCHED) {
+        watched += 1;
+        await this.#watch(execution, known.entries);
+      }
+    }
+    for (const runId of this.#options.keys()) if (!open.has(runId)) this.#options.delete(runId);
+    return open;
+  }
+
+  async #see(execution: ListedExecution): Promise<void> {
+    const derived = await this.#derive(execution);
+    if (!derived) return;
+    const seen = recorderEvent(derived.run, execution, { kind: 'ExecutionSeen' }, this.#context.now());
+    await this.#context.store.append([seen], 0);
+  }
+
+  async #watch(execution: ListedExecution, known: number): Promise<void> {
+    const found = await this.#context.temporal.describe(execution);
+    if (!found) return;
+    const facts = changedOptions(this.#options.get(execution.runId) ?? new Map(), found.options);
+    this.#options.set(execution.runId, found.options);
+    if (facts.length === 0) return;
+    const derived = await this.#derive(execution);
+    if (!derived) return;
+    const time = new Date(this.#context.now()).toISOString();
+    const of = { run: derived.run, execution: execution.runId, time, source: { from: 'Server' } } as const;
+    await this.#context.store.append(
+      facts.map((fact) => ({ ...fact, ...of })),
+      known,
+    );
+  }
+
+  async #derive(execution: ExecutionName): Promise<Derived | undefined> {
+    const json = await this.#context.temporal.history(execution);
+    return json === undefined ? undefined : readHistory(this.#context.logger, json, execution);
+  }
+}

@@ -8,6 +8,7 @@
 import type { PowerState } from '../../api';
 import type { KubernetesObject } from '../../kubernetes';
 import { PlatformError, type PowerRequest, type VirtualMachineState } from '../platform';
+import { superseded } from '../superseded';
 import { recordedOperation, type RecordedOperation } from './record';
 
 /** What is to be done about a {@link PowerRequest}. */
@@ -73,15 +74,6 @@ function earlierIds({ id, earlier }: RecordedOperation): string[] {
 
 function refused(error: PlatformError): Verdict {
   return { type: 'Refused', error };
-}
-
-function superseded({ operation, vm }: PowerRequest, recorded: RecordedOperation): PlatformError {
-  return new PlatformError(
-    'Superseded',
-    `operation ${operation.id} on VM ${vm.namespace}/${vm.name} has sequence ${operation.sequence}, and operation ${recorded.id} of ${recorded.caller} has ${recorded.sequence}: a newer decision has taken over`,
-    undefined,
-    { recorded: { sequence: recorded.sequence, caller: recorded.caller } },
-  );
 }
 
 function missing({ vm }: PowerRequest): PlatformError {

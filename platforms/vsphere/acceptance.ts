@@ -5,6 +5,7 @@
  *     process and outlives each.
  */
 import { PlatformError, virtualMachineKey, type PowerRequest, type VirtualMachineState } from '../platform';
+import { superseded } from '../superseded';
 import { earlierIds, names, Turns, writeRecord } from '../tracked';
 import type { VmFacts } from './facts';
 import { platformError } from './faults';
@@ -13,7 +14,7 @@ import type { Observations } from './observations';
 import { Operation } from './operation';
 import type { Reading } from './reading';
 import type { Recorder } from './recorder';
-import { superseded, unknownState } from './replies';
+import { unknownState } from './replies';
 import { orAborted, VimFault } from './soap';
 
 /** Tries to write a record for the version of a VM that was read. */

@@ -11,7 +11,6 @@ import type { Binding, Bindings } from '../tracked';
 import type { VmFacts } from './facts';
 import type { Inventory } from './inventory';
 import type { Homes } from './placing/homes';
-import type { OperationRecord } from '../tracked';
 
 /**
  * The state of a VM that does not exist: it is off.
@@ -60,19 +59,6 @@ export function placeOf(
 function reasonOf(binding: Binding<VmFacts>): string {
   if ('missing' in binding) return binding.missing;
   return 'ambiguous' in binding ? binding.ambiguous : 'it is on no host';
-}
-
-/** A newer operation is on record. */
-export function superseded(
-  { operation, vm }: PowerRequest,
-  { id, sequence, caller }: OperationRecord,
-): PlatformError {
-  return new PlatformError(
-    'Superseded',
-    `operation ${operation.id} on VM ${virtualMachineKey(vm)} has sequence ${operation.sequence}, and operation ${id} of ${caller} has ${sequence}: a newer decision has taken over`,
-    undefined,
-    { recorded: { sequence, caller } },
-  );
 }
 
 /** The server cannot know the power state now. */

@@ -1,16 +1,15 @@
 /** All hosts of a platform, and what operations and places do with their VMs. */
 import type { PowerState } from '../../api';
 import type { Solve } from '../../placement';
-import { PlatformError, virtualMachineKey, type PowerRequest } from '../platform';
-import { nextAt, Places, writePlace, type OperationRecord, type PlaceRecord } from '../tracked';
+import { PlatformError } from '../platform';
+import { nextAt, writePlace, type OperationRecord, type PlaceRecord, type Places } from '../tracked';
 import type { Daemon, HostSize } from './daemon';
 import { elementOf, NAMESPACES } from './facts';
 import type { Ground } from './ground';
 import { Host, type HostOptions } from './host';
-import { homeOf, machineOf, placementOf, type Machine, type OnHost } from './machines';
+import { homeOf, machineOf, type Machine, type OnHost } from './machines';
 import { Observations } from './observations';
-import { readOthers } from './place-review';
-import { candidateOf, hostsOf, standingOn } from './placing';
+import { placesOf } from './fleet-places';
 
 /** The hosts, followed from the start until `close`. */
 export class Fleet implements Ground {
@@ -27,34 +26,7 @@ export class Fleet implements Ground {
       hosts.map(({ name }) => name),
       { hosts: () => this.#hosts, onBroken },
     );
-    const { bindings, machines } = this.observations;
-    this.places = new Places({
-      solve,
-      resolve: (vm) => bindings.resolve(vm),
-      fetch: async (vms, signal) => {
-        const read = await Promise.all(vms.map((vm) => this.fetch(vm, signal)));
-        return new Map(read.flatMap((machine) => (machine ? [[machine.uuid, machine] as const] : [])));
-      },
-      recordOf: ({ place }) => place,
-      placementOf,
-      isMovable: ({ at, on }) => !at && on.length > 1,
-      world: async (asked) => {
-        const sizes = this.#sizes();
-        return {
-          candidates: asked.map((each) => candidateOf(each, sizes.keys())),
-          world: { hosts: hostsOf(sizes), standing: standingOn(machines.vms(), sizes) },
-        };
-      },
-      write: async (machine, place, signal) => {
-        await this.#writePlace(machine, place, signal);
-        await this.fetch(machine.uuid, signal);
-      },
-      review: async (own, where, signal) => {
-        const known = [...machines.vms()];
-        const daemonOf = (host: string): Promise<Daemon> => this.daemon(host);
-        return standingOn(await readOthers(known, own, where, daemonOf, signal), this.#sizes());
-      },
-    });
+    this.places = placesOf(this, solve);
     for (const options of hosts) this.#hosts.set(options.name, new Host(options, this.observations));
   }
 
@@ -67,7 +39,7 @@ export class Fleet implements Ground {
   }
 
   recordOf(machine: Machine): OperationRecord | undefined {
-    return this.observations.recordOf(machine);
+    return this.observations.standings.recordOf(machine);
   }
 
   changed(vm: string): void {
@@ -90,11 +62,11 @@ export class Fleet implements Ground {
     if (stands) return;
     const { released } = place ?? {};
     const next = { ...(host !== undefined && { host }), ...(released && { released }) };
-    await this.#writePlace(machine, next, signal);
+    await this.writePlace(machine, next, signal);
   }
 
   /** Writes the place of a VM on each of its hosts. */
-  async #writePlace(
+  async writePlace(
     machine: Machine,
     place: Omit<PlaceRecord, 'hosts' | 'at'>,
     signal: AbortSignal | undefined,
@@ -125,17 +97,6 @@ export class Fleet implements Ground {
     throw new PlatformError(
       'Transient',
       `VM ${machine.name} may run on ${list}, which cannot be reached: it is not started on ${host} before that is known; bring the host back, or make sure that it is off and take it out of the Platform`,
-    );
-  }
-
-  /** A newer operation is on record. */
-  superseded({ operation, vm }: PowerRequest, newest: OperationRecord): PlatformError {
-    const { id, sequence, caller } = newest;
-    return new PlatformError(
-      'Superseded',
-      `operation ${operation.id} on VM ${virtualMachineKey(vm)} has sequence ${operation.sequence}, and operation ${id} of ${caller} has ${sequence}: a newer decision has taken over`,
-      undefined,
-      { recorded: { sequence, caller } },
     );
   }
 
@@ -193,7 +154,8 @@ export class Fleet implements Ground {
     return this.#host(host).changes();
   }
 
-  #sizes(): Map<string, HostSize> {
+  /** What the hosts that can be reached have. */
+  sizes(): Map<string, HostSize> {
     return new Map(
       [...this.#hosts.values()].flatMap(({ name, live, size }) =>
         live && size ? [[name, size] as const] : [],

@@ -1,6 +1,5 @@
 /** What operations stand on: the hosts, and what is known of their VMs. */
 import type { PowerState } from '../../api';
-import type { PlatformError, PowerRequest } from '../platform';
 import type { OperationRecord } from '../tracked';
 import type { Daemon } from './daemon';
 import type { Machine } from './machines';
@@ -20,7 +19,6 @@ export interface Ground {
   recordOf(machine: Machine): OperationRecord | undefined;
   /** @throws PlatformError where a VM may run on another host than this one. */
   refuseDouble(machine: Machine, host: string): void;
-  superseded(request: PowerRequest, newest: OperationRecord): PlatformError;
   /** Something about the operation has changed. */
   changed(vm: string): void;
 }

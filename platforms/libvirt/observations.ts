@@ -2,15 +2,12 @@
 import type { VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type { VirtualMachineState, WatchSink } from '../platform';
-import { Audience, outranks, readRecord, type Bindings, type OperationRecord } from '../tracked';
+import { Audience, type Bindings } from '../tracked';
 import type { DomainFacts } from './facts';
 import type { Host, HostListener } from './host';
 import { homeOf, Machines, type Machine } from './machines';
-import { observe, type OwnStanding } from './observe';
-import type { Operation } from './operation';
-
-/** Milliseconds in which an operation of another process brings about its effect. */
-const GRACE = 15_000;
+import { observe } from './observe';
+import { Standings } from './standings';
 
 /** What observations work with. */
 export interface ObservationOptions {
@@ -22,13 +19,11 @@ export interface ObservationOptions {
 export class Observations implements HostListener {
   readonly machines: Machines;
   readonly bindings: Bindings<Machine>;
-  /** The last operation of this process on each VM. */
-  readonly operations = new Map<string, Operation>();
+  /** What counts on each VM. */
+  readonly standings = new Standings((vm) => this.tell(vm));
   readonly #options: ObservationOptions;
   readonly #audience: Audience<Machine>;
   readonly #lastStatus = new Map<string, VirtualMachineStatus>();
-  readonly #newest = new Map<string, OperationRecord>();
-  readonly #overdue = new Map<string, { operation: string; timer: NodeJS.Timeout; due: boolean }>();
   /** Hosts that were listed, or could not be reached. */
   readonly #tried = new Set<string>();
   #synced = false;
@@ -125,28 +120,16 @@ export class Observations implements HostListener {
     return this.#audience.until(vm, met, signal);
   }
 
-  /** The newest record that any host has shown. */
-  recordOf({ uuid, on }: Machine): OperationRecord | undefined {
-    let newest = this.#newest.get(uuid);
-    for (const { facts } of on) {
-      const shown = readRecord(facts.operation, uuid);
-      if (shown && !(newest && outranks(newest, shown))) newest = shown;
-    }
-    if (newest) this.#newest.set(uuid, newest);
-    return newest;
-  }
-
   /** The last power state that was known. */
   lastPower(vm: string): VirtualMachineStatus['powerState'] | undefined {
     return this.#lastStatus.get(vm)?.powerState;
   }
 
   stateOf(ref: VirtualMachineRef, machine: Machine): VirtualMachineState | undefined {
-    const own = this.operations.get(machine.uuid);
     const state = observe(ref, machine, {
-      own: own && standingOf(own),
-      record: this.recordOf(machine),
-      overdue: this.#overdue.get(machine.uuid)?.due === true,
+      own: this.standings.ofOwn(machine.uuid),
+      record: this.standings.recordOf(machine),
+      overdue: this.standings.isOverdue(machine.uuid),
       unreachable: this.#unreachable(machine),
       last: this.#lastStatus.get(machine.uuid),
     });
@@ -160,8 +143,7 @@ export class Observations implements HostListener {
   }
 
   close(): void {
-    for (const operation of this.operations.values()) operation.end();
-    for (const { timer } of this.#overdue.values()) clearTimeout(timer);
+    this.standings.close();
   }
 
   #unreachable(machine: Machine): string | undefined {
@@ -174,49 +156,13 @@ export class Observations implements HostListener {
 
   #noticed(vm: string): void {
     const machine = this.machines.get(vm);
-    const own = this.operations.get(vm);
-    if (machine) {
-      if (own) own.noticed(machine);
-      this.#lookInto(machine, own);
-    }
+    if (machine) this.standings.noticed(machine);
     this.#audience.noticed(vm);
   }
 
-  /** Gives an operation that this process does not carry out its time. */
-  #lookInto(machine: Machine, own: Operation | undefined): void {
-    const { uuid } = machine;
-    const record = this.recordOf(machine);
-    const known = this.#overdue.get(uuid);
-    const inHand = own && record?.id === own.record.id && (own.active || own.failure || own.reached);
-    if (!record || record.to === machine.power || inHand) {
-      clearTimeout(known?.timer);
-      this.#overdue.delete(uuid);
-      return;
-    }
-    if (known?.operation === record.id) return;
-    clearTimeout(known?.timer);
-    const timer = setTimeout(() => {
-      entry.due = true;
-      this.tell(uuid);
-    }, GRACE + record.guest);
-    timer.unref();
-    const entry = { operation: record.id, timer, due: false };
-    this.#overdue.set(uuid, entry);
-  }
-
   #gone(vm: string): void {
-    this.operations.get(vm)?.end();
-    this.operations.delete(vm);
-    clearTimeout(this.#overdue.get(vm)?.timer);
-    for (const known of [this.#overdue, this.#newest, this.#lastStatus]) known.delete(vm);
+    this.standings.gone(vm);
+    this.#lastStatus.delete(vm);
     this.#audience.gone(vm);
   }
-}
-
-function standingOf({ record, seen, active, reached, failure, hold }: Operation): OwnStanding {
-  return {
-    ...{ record, seen, active, reached },
-    ...(failure && { failure }),
-    ...(hold !== undefined && { hold }),
-  };
 }

@@ -20,6 +20,7 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
+import { superseded } from '../superseded';
 import { earlierIds, names, relay, Turns, untilOpen, type Places } from '../tracked';
 import { platformError } from './faults';
 import { Fleet } from './fleet';
@@ -141,13 +142,13 @@ export class LibvirtPlatform implements Platform {
 
   /** The operation to carry out; undefined: it was asked for before. @throws PlatformError `Superseded` */
   #decide(fresh: Machine, request: PowerRequest): Operation | undefined {
-    const { operations } = this.#observations;
+    const { operations } = this.#observations.standings;
     const { powerState, mode, guestShutdownTimeout, caller, operation } = request;
     const own = operations.get(fresh.uuid);
-    const record = this.#observations.recordOf(fresh);
+    const record = this.#observations.standings.recordOf(fresh);
     const mine = own && (own.recorded || own.active) ? own.record : undefined;
     const newest = mine && !(record && record.sequence >= mine.sequence) ? mine : record;
-    if (newest && newest.sequence > operation.sequence) throw this.#fleet.superseded(request, newest);
+    if (newest && newest.sequence > operation.sequence) throw superseded(request, newest);
     if (own?.active && own.record.id === operation.id) return undefined;
     if (names(newest, operation.id)) return undefined;
     const softly = powerState !== 'PoweredOn' && mode !== 'Hard';

@@ -6,6 +6,7 @@
  * LIBVIRT-14: a VM is started on one host only: every other host that has it, or may have it, must say first that it does not run there.
  */
 import { PlatformError, type FailureClass } from '../../platform';
+import { superseded } from '../../superseded';
 import { compareRecords, readRecord } from '../../tracked';
 import { isUnanswered, platformError } from '../faults';
 import { homeOf, type Machine, type OnHost } from '../machines';
@@ -93,7 +94,7 @@ export class Operation extends ReachingOperation implements OwnStanding {
       const newest = this.ground.recordOf(machine);
       if (newest && compareRecords(newest, this.record) === 'Newer') {
         this.end();
-        throw this.ground.superseded(this.request, newest);
+        throw superseded(this.request, newest);
       }
       // That of another process which was asked for the same operation is as good.
       if (machine.on.every((each) => this.#standing(each) === 'Own')) {

@@ -2,7 +2,7 @@
  * Places of VMs, by who chooses them: DRS, which is told of affinity rules on request, or the solver, over the hosts of a cluster where DRS does not
  * place. A VM with one host stays there.
  */
-import type { Neighbour, PlacementRequest, PlacementResult, VirtualMachineRef } from '../../../contract';
+import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../../contract';
 import type { PlacementAnswer, RuleOutcome, Solve, VmPlacement } from '../../../placement';
 import type { PlaceOptions, ReleaseOptions } from '../../platform';
 import { nextAt, Places, writePlace, type Bindings } from '../../tracked';
@@ -13,10 +13,9 @@ import type { Recorder } from '../recorder';
 import { placeOf } from '../replies';
 import type { SoapClient } from '../soap';
 import type { Stream } from '../stream';
+import { DrsRules } from './drs-rules';
 import type { Homes, Placer } from './homes';
 import { movableBeside, readRoom, readStanding } from './room';
-import { oursIn, RuleKeeper } from './rule-keeper';
-import { prefixOf, rulesFor, type RuleVm, type WantedRules } from './rules';
 
 /** What places work with. */
 export interface VspherePlacesOptions {
@@ -43,12 +42,12 @@ type ByPlacer = Record<Placer | 'Missing', PlacementRequest[]>;
 export class VspherePlaces {
   readonly #options: VspherePlacesOptions;
   readonly #places: Places<VmFacts>;
-  readonly #rules: RuleKeeper;
+  readonly #rules: DrsRules;
 
   constructor(options: VspherePlacesOptions) {
     const { client, stream, inventory, homes, recorder } = options;
     this.#options = options;
-    this.#rules = new RuleKeeper(client, stream);
+    this.#rules = new DrsRules({ client, stream, inventory, homes, idOf: (vm) => this.#idOf(vm) });
     this.#places = new Places({
       solve: options.solve,
       resolve: (vm) => options.bindings.resolve(vm),
@@ -91,7 +90,7 @@ export class VspherePlaces {
     const chosen = by.Solver.length > 0 ? await this.#places.place(by.Solver, options, signal) : [];
     const results = new Map([...given, ...chosen].map((result) => [result.vm.uid, result]));
     if (this.#options.drsRules && by.Drs.length > 0) {
-      const { notes } = await this.#keepRules(requests, options, signal);
+      const { notes } = await this.#rules.keep(requests, options, signal);
       for (const { vm } of by.Drs) {
         const said = notes.get(this.#idOf(vm) ?? '');
         const result = results.get(vm.uid);
@@ -150,21 +149,14 @@ export class VspherePlaces {
     return vms.filter(({ uid }) => free.has(uid));
   }
 
-  /** Removes the rules for a caller, in all clusters. @throws VimFault, TransportError */
-  async forget(caller: string, signal: AbortSignal | undefined): Promise<void> {
-    const prefix = prefixOf(caller);
-    for (const { object } of this.#options.inventory.objects('ClusterComputeResource'))
-      if (this.#ours(object.id).some(({ name }) => name.startsWith(prefix)))
-        await this.#rules.set(object.id, caller, [], signal);
+  /** Removes the rules of DRS for a caller, also where none are made any more. @throws VimFault, TransportError */
+  forget(caller: string, signal: AbortSignal | undefined): Promise<void> {
+    return this.#rules.forget(caller, signal);
   }
 
   /** A VM is off, or is about to be: rules of DRS that are ours are no longer about it. */
   poweredOff(vm: string): void {
-    const { drsRules, inventory, homes } = this.#options;
-    if (!drsRules || homes.placerOf(vm) !== 'Drs') return;
-    const cluster = inventory.cluster(vm);
-    const has = cluster !== undefined && this.#ours(cluster).some(({ vms }) => vms.includes(vm));
-    if (has) this.#rules.leave(cluster, vm);
+    if (this.#options.drsRules) this.#rules.poweredOff(vm);
   }
 
   /** Ids of those VMs that the server has now. */
@@ -200,36 +192,5 @@ export class VspherePlaces {
   #standsOf(request: PlacementRequest): PlacementResult {
     const { bindings, inventory, homes, client } = this.#options;
     return placeOf(request, { bindings, inventory, homes }, client.host);
-  }
-
-  // ---- Rules of DRS -----------------------------------------------------------------------------------------------------------------
-
-  /** DRS-3. Makes the rules for a caller in all clusters what affinity asks for now. */
-  async #keepRules(
-    requests: readonly PlacementRequest[],
-    { caller, beside = [] }: PlaceOptions,
-    signal: AbortSignal | undefined,
-  ): Promise<WantedRules> {
-    const vms = [...requests, ...beside].flatMap((each) => this.#ruleVm(each));
-    const wanted = rulesFor(caller, vms);
-    const prefix = prefixOf(caller);
-    for (const { object } of this.#options.inventory.objects('ClusterComputeResource')) {
-      const rules = wanted.rules.get(object.id) ?? [];
-      const stale = this.#ours(object.id).some(({ name }) => name.startsWith(prefix));
-      if (rules.length > 0 || stale) await this.#rules.set(object.id, caller, rules, signal);
-    }
-    return wanted;
-  }
-
-  #ruleVm({ vm, labels = {}, affinity = [] }: PlacementRequest | Neighbour): RuleVm[] {
-    const id = this.#idOf(vm);
-    const cluster = id === undefined ? undefined : this.#options.inventory.cluster(id);
-    if (id === undefined || cluster === undefined || this.#options.homes.placerOf(id) !== 'Drs') return [];
-    return [{ id, cluster, namespace: vm.namespace, labels, affinity }];
-  }
-
-  /** Our rules in a cluster, as the stream last said. */
-  #ours(cluster: string): ReturnType<typeof oursIn> {
-    return oursIn(this.#options.inventory.property(cluster, 'configurationEx'));
   }
 }

@@ -21,7 +21,7 @@ export interface FoundExecution {
   options: ActivityOptions;
 }
 
-/** The calls. Each rejects if the server does not answer. */
+/** The calls. Each rejects if the server does not answer within {@link CALL_TIMEOUT}; a list takes one call a page. */
 export interface TemporalHistories {
   /** All executions of groups that are open, or that were closed since a time. */
   open(): AsyncIterable<ListedExecution>;
@@ -56,11 +56,20 @@ export function temporalHistories(
   const { namespace } = client.options;
   const call = <T>(make: () => Promise<T>): Promise<T> =>
     client.withDeadline(Date.now() + CALL_TIMEOUT, make);
+  async function* listed(query: string): AsyncIterable<ListedExecution> {
+    const executions = client.workflow.list({ query, pageSize: 1_000 })[Symbol.asyncIterator]();
+    for (;;) {
+      // It may be the first one of a page.
+      const next = await call(() => executions.next());
+      if (next.done) return;
+      yield listedOf(next.value);
+    }
+  }
   return {
-    open: () => listed(client, `${RUNS_QUERY} AND ExecutionStatus = 'Running'`),
+    open: () => listed(`${RUNS_QUERY} AND ExecutionStatus = 'Running'`),
     closedSince: (at) => {
       const since = at === undefined ? '' : ` AND CloseTime >= '${new Date(at).toISOString()}'`;
-      return listed(client, `${RUNS_QUERY} AND ExecutionStatus != 'Running'${since}`);
+      return listed(`${RUNS_QUERY} AND ExecutionStatus != 'Running'${since}`);
     },
     describe: ({ workflowId, runId }) =>
       unlessGone(async () => {
@@ -82,10 +91,6 @@ export function temporalHistories(
       return seconds > 0 ? seconds * 1000 : DEFAULT_RETENTION;
     },
   };
-}
-
-async function* listed(client: Client, query: string): AsyncIterable<ListedExecution> {
-  for await (const info of client.workflow.list({ query, pageSize: 1_000 })) yield listedOf(info);
 }
 
 function listedOf({ workflowId, runId, startTime, closeTime }: WorkflowExecutionInfo): ListedExecution {

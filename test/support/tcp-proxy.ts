@@ -10,6 +10,8 @@ export interface TcpProxy {
   /** Breaks every connection, and refuses new ones until {@link restore}. */
   cut(): void;
   restore(): void;
+  /** Passes nothing on any more, over connections that stay open. */
+  freeze(): void;
   close(): Promise<void>;
 }
 
@@ -47,6 +49,7 @@ export async function startTcpProxy(
       sockets.forEach((socket) => socket.destroy());
     },
     restore: () => void (isCut = false),
+    freeze: () => sockets.forEach((socket) => socket.pause()),
     close: async () => {
       server.close();
       proxy.cut();

@@ -3,7 +3,7 @@
  * counted from the history. What no history shows (heartbeats that reach the server, queries) is counted by the server and only reported.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../cli/temporal-server';
+import { freePort } from '../test/support/ports';
 import { groupWithVms } from '../test/support/manifests';
 import { startSystem } from '../test/support/system';
 import { startTemporal } from '../test/support/temporal';
@@ -45,7 +45,7 @@ function actionsOf(history: readonly HistoryEvent[]): [string, number][] {
 }
 
 async function main(): Promise<void> {
-  const metricsPort = await freePort(0);
+  const metricsPort = await freePort();
   const temporal = await startTemporal({ args: ['--metrics-port', String(metricsPort)] });
   const shape = { namespace: 'bench', name: 'shop', powerState: 'PoweredOn', tiers: TIERS };
   const system = await startSystem(temporal, { 'shop.yaml': groupWithVms(shape) });

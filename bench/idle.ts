@@ -3,7 +3,7 @@
  * `MINUTES` (default 2). Counted by the server: queries, signals, heartbeats, Updates; and events that cost, from the history.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../cli/temporal-server';
+import { freePort } from '../test/support/ports';
 import { groupManifest, groupWithVms, policyManifest } from '../test/support/manifests';
 import { startSystem } from '../test/support/system';
 import { startTemporal } from '../test/support/temporal';
@@ -50,7 +50,7 @@ const parked = (namespace: string, groupName?: string): string =>
 
 /** Calls of each kind a day, once a run of `app` is parked. */
 async function idleCost(namespace: string, text: string, runs: string[]): Promise<Map<string, number>> {
-  const metricsPort = await freePort(0);
+  const metricsPort = await freePort();
   const temporal = await startTemporal({ args: ['--metrics-port', String(metricsPort)] });
   const system = await startSystem(temporal, { 'app.yaml': text }, NEVER_ON, { groupWait: GROUP_WAIT });
   const count = async (): Promise<Map<string, number>> => {

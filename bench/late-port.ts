@@ -3,13 +3,14 @@
  * 500 ms). Five groups at once, whose ports open at different moments between two tries.
  */
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plan } from '../contract';
 import { plan, tier, vm } from '../test/workflows/plans';
 import { report, rounds, run, spread, withSpread } from './figures';
 import { startLab, type Lab } from './lab';
 import { removeVms, runOurs } from './runs';
+import { freePort } from '../test/support/ports';
 
 const ROUNDS = rounds(5);
 const GROUPS = 5;
@@ -26,15 +27,6 @@ function planOf(namespace: string, port: number): Plan {
   const db = vm('db', { gate: 'Probe', probe: { tcpSocket: { port, host: '127.0.0.1' }, ...PROBE } });
   const names = { namespace, name: 'app', root: 'app', uid: namespace, lineage: namespace };
   return plan([tier([db]), tier([vm('web')])], names);
-}
-
-/** A port that nothing listens on. */
-async function freePort(): Promise<number> {
-  const server = await listen(0);
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function listen(port: number): Promise<Server> {

@@ -15,6 +15,7 @@ import type { HttpGetProbe, Probe } from '../../api';
 import type { GuestReport } from '../../platforms';
 import { createAuthority } from '../support/certificates';
 import { until } from '../support/until';
+import { freePort } from '../support/ports';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-probes-'));
 const caFile = path.join(dir, 'ca.crt');
@@ -56,18 +57,10 @@ function ask(probe: Probe, address = '127.0.0.1'): Promise<{ ok: boolean; text: 
   return new Prober().try(probe, { address }, never);
 }
 
-/** A port on which nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  closers.pop()?.();
-  return port;
-}
-
 describe('tcpSocket', () => {
   test('an open port is a success, a closed one says so', async () => {
     const open = await listen(createServer());
-    const closed = await closedPort();
+    const closed = await freePort();
     expect(await ask(tcp(open))).toEqual({ ok: true, text: `tcp 127.0.0.1:${open}: connected` });
     expect(await ask(tcp(closed))).toEqual({
       ok: false,
@@ -279,7 +272,7 @@ describe('until probed', () => {
   };
 
   test('it goes on until the port opens, and counts successes in a row', async () => {
-    const port = await closedPort();
+    const port = await freePort();
     const { answers, options } = wait();
     const probed = untilProbed(tcp(port, { successThreshold: 2 }), options);
     await until(() => answers.length >= 2);
@@ -292,7 +285,7 @@ describe('until probed', () => {
   });
 
   test('it gives up after that many failures in a row; a guest without an address has not failed', async () => {
-    const port = await closedPort();
+    const port = await freePort();
     const { answers, options } = wait();
     const guest: { address?: string } = {};
     const probed = untilProbed(tcp(port, { failureThreshold: 2 }), {
@@ -309,7 +302,7 @@ describe('until probed', () => {
   test('it ends with its signal', async () => {
     const { answers, options } = wait();
     const stop = new AbortController();
-    const probed = untilProbed(tcp(await closedPort()), { ...options, signal: stop.signal });
+    const probed = untilProbed(tcp(await freePort()), { ...options, signal: stop.signal });
     await until(() => answers.length >= 1);
     stop.abort(new Error('enough'));
     await expect(probed).rejects.toThrow();
@@ -319,7 +312,7 @@ describe('until probed', () => {
   });
 });
 
-describe('what a guest tells of itself', () => {
+describe('what a guest reports about itself', () => {
   const told = async (
     probe: Pick<Probe, 'guestHeartbeat' | 'guestInfo'>,
     report: GuestReport | undefined,

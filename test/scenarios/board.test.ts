@@ -5,7 +5,7 @@
  */
 import { get } from 'node:http';
 import { callsOf } from '../../bench/server-calls';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from '../support/ports';
 import { groupWithVms } from '../support/manifests';
 import { startCommand, startInstallation, type Command, type Installation } from '../support/processes';
 import { until } from '../support/until';
@@ -26,7 +26,7 @@ const manifest = (powerState: string, delay = '0s'): string =>
   });
 
 beforeAll(async () => {
-  metricsPort = await freePort(0);
+  metricsPort = await freePort();
   installation = await startInstallation(
     { powerOnTime: '200ms', readyTime: '100ms', powerOffTime: '100ms' },
     {},

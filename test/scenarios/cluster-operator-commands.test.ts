@@ -11,7 +11,7 @@ import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { stringify } from 'yaml';
 import type { OperatorCommandSpec } from '../../api';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from '../support/ports';
 import type { Progress } from '../../contract';
 import { connectKubernetes, RESOURCES, type ApiServer } from '../../kubernetes';
 import { SimulatorConsole } from '../../platforms/simulated';
@@ -52,7 +52,7 @@ beforeAll(async () => {
   authority = createAuthority(dir);
   authority.issue(files.cert, files.key);
   const simulator = await startCommand(
-    ['simulator', 'run', '--data', 'simulator', '--port', String(await freePort(0))],
+    ['simulator', 'run', '--data', 'simulator', '--port', String(await freePort())],
     dir,
     /^http:.*\n/m,
   );
@@ -65,7 +65,7 @@ beforeAll(async () => {
     body: /"finishedAt"/,
     as: 'answered',
   });
-  const webhookPort = await freePort(0);
+  const webhookPort = await freePort();
   bridge = await startCommand(
     [
       ...['bridge', ...reach, '--source', 'kubernetes', '--kubeconfig', proxy.kubeconfig],

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from '../support/ports';
 import { connectKubernetes, RESOURCES, type ApiServer, type KubernetesObject } from '../../kubernetes';
 import { SimulatorConsole } from '../../platforms/simulated';
 import { buildWhenStale } from '../cli/vmgroup';
@@ -35,7 +35,7 @@ beforeAll(async () => {
   api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
   await cluster.define();
   const simulator = await startCommand(
-    ['simulator', 'run', '--data', 'simulator', '--port', String(await freePort(0))],
+    ['simulator', 'run', '--data', 'simulator', '--port', String(await freePort())],
     dir,
     /^http:.*\n/m,
   );

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from '../support/ports';
 import { operatorUpdates } from '../../contract';
 import { SimulatorConsole } from '../../platforms/simulated';
 import { runLogFields } from '../../worker';
@@ -29,7 +29,7 @@ const commands: Command[] = [];
 beforeAll(async () => {
   buildWhenStale();
   temporal = await startTemporal();
-  const port = String(await freePort(0));
+  const port = String(await freePort());
   const simulator = await startCommand(
     ['simulator', 'run', '--data', 'simulator', '--port', port],
     dir,

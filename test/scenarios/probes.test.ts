@@ -3,12 +3,13 @@
  *
  * Guarantees: G8.
  */
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import type { MemberProgress } from '../../contract';
 import { groupWithVms, policyManifest } from '../support/manifests';
 import { accepted, effects, startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { beginTogether, endedTogether, together } from '../support/together';
+import { freePort } from '../support/ports';
 
 jest.setTimeout(180_000);
 
@@ -29,13 +30,6 @@ afterAll(async () => {
 function listen(port: number): Promise<Server> {
   const server = createServer((socket) => void socket.on('error', () => undefined));
   return new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve(server)));
-}
-
-async function freePort(): Promise<number> {
-  const server = await listen(0);
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 /** A group of `db`, then `web`, where `db` is probed on the port. */

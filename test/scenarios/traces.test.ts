@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from '../support/ports';
 import { replayHistories } from '../../worker';
 import { buildWhenStale } from '../cli/vmgroup';
 import { groupWithVms } from '../support/manifests';
@@ -52,7 +52,7 @@ beforeAll(async () => {
   }).listen(0, '127.0.0.1');
   temporal = await startTemporal();
   endpoint = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
-  const port = String(await freePort(0));
+  const port = String(await freePort());
   simulator = await startCommand(
     ['simulator', 'run', '--data', 'simulator', '--port', port],
     dir,

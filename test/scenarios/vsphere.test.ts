@@ -3,9 +3,8 @@
  *
  * Guarantees: G1.
  */
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -19,6 +18,7 @@ import { accepted, effects } from '../support/system';
 import { startTemporal } from '../support/temporal';
 import { until } from '../support/until';
 import { loginTo, startVcenter, writeDatacenter, type TestVcenter } from '../support/vsphere';
+import { freePort } from '../support/ports';
 
 jest.setTimeout(240_000);
 
@@ -172,14 +172,6 @@ describe.each(MOMENTS)('in $when', ({ prepare, come, then, when }) => {
     await expectOnceInOrder(0);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 it('tiers on two platforms: kill -9 of the worker of one of them in its task, and while it probes', async () => {
   const temporal = await startTemporal();

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from './ports';
 import { createAuthority } from './certificates';
 import { findKubernetesParts } from './kubernetes-parts';
 
@@ -101,7 +101,7 @@ export async function startCluster({
   const parts = await findKubernetesParts();
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-kubernetes-'));
   const socket = path.join(dir, 'etcd:1');
-  const port = await freePort(0);
+  const port = await freePort();
   const server = `https://127.0.0.1:${port}`;
   const tokens = Object.fromEntries(
     Object.keys(USERS).map((user) => [user, randomBytes(16).toString('hex')]),
@@ -160,7 +160,7 @@ export async function startCluster({
   }
 
   async function startGarbageCollector(): Promise<void> {
-    const securePort = await freePort(0);
+    const securePort = await freePort();
     const controllerManager = spawnPart(dir, 'kube-controller-manager', parts.controllerManager.path, [
       ...['--controllers', 'garbage-collector-controller,namespace-controller', '--leader-elect=false'],
       ...['--kubeconfig', kubeconfig(), '--authentication-kubeconfig', kubeconfig()],

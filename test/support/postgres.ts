@@ -5,7 +5,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from './ports';
 import { until } from './until';
 
 export interface TestPostgres {
@@ -27,7 +27,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     cwd: dir,
     stdio: 'pipe',
   });
-  const port = await freePort(0);
+  const port = await freePort();
   const child: ChildProcess = spawn(
     path.join(bin, 'postgres'),
     ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-k', dir, '-F'],

@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from './ports';
 import { until } from './until';
 
 /** A running server. */
@@ -25,7 +25,7 @@ export interface TestSshd {
 export async function startSshd(runtime: string): Promise<TestSshd> {
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-sshd-'));
   const file = (name: string): string => path.join(dir, name);
-  const port = await freePort(0);
+  const port = await freePort();
   for (const name of ['host', 'key', 'other'])
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', file(name)]);
   execFileSync('cp', [file('key.pub'), file('authorized')]);

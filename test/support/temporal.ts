@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { findTemporalCli } from '../../cli/temporal-server';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from './ports';
 import { SERVER_SETTINGS } from '../../cli/temporal-server/temporal-server';
 import { SEARCH_ATTRIBUTE_TYPES } from '../../contract';
 
@@ -28,8 +28,8 @@ export interface TestTemporal {
 export async function startTemporal({ ui = false, args = [] as string[] } = {}): Promise<TestTemporal> {
   const cli = await findTemporalCli();
   const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-temporal-'));
-  const port = await freePort(0);
-  const uiPort = ui ? await freePort(0) : undefined;
+  const port = await freePort();
+  const uiPort = ui ? await freePort() : undefined;
   const attributes = Object.entries(SEARCH_ATTRIBUTE_TYPES).flatMap(([name, type]) => [
     '--search-attribute',
     `${name}=${type}`,

@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../cli/temporal-server';
+import { freePort } from '../support/ports';
 import { startSimulator, type Simulator } from '../../simulator';
 import { buildWhenStale, start } from '../cli/vmgroup';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy';
@@ -40,7 +40,7 @@ interface Process {
 }
 
 async function run(parts: 'serve' | 'worker' | 'bridge', proxy: TcpProxy): Promise<Process> {
-  const port = await freePort(0);
+  const port = await freePort();
   const reach = ['--temporal', proxy.address, '--simulator', simulator.address];
   const child = start(
     [

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
-import { freePort } from '../../../cli/temporal-server';
+import { freePort } from '../../support/ports';
 import type { RecordEntry } from '../../../record';
 import { podOf, renderedWith } from '../../support/deploy';
 import { groupWithVms } from '../../support/manifests';
@@ -26,7 +26,7 @@ let reach: string[];
 beforeAll(async () => {
   buildWhenStale();
   [temporal, postgres] = await Promise.all([startTemporal(), startPostgres()]);
-  const port = String(await freePort(0));
+  const port = String(await freePort());
   simulator = await startCommand(
     ['simulator', 'run', '--data', 'simulator', '--port', port],
     dir,

@@ -9,7 +9,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
-import { freePort } from '../../../cli/temporal-server';
+import { freePort } from '../../support/ports';
 import type { VirtualMachineRef } from '../../../contract';
 import { Observer, type VirtualMachineState } from '../../../platforms';
 import { LibvirtPlatform, surveyHost, type Transport } from '../../../platforms/libvirt';
@@ -86,7 +86,7 @@ else {
       stranger?.made.issueClient('stranger', 3_600, file('stranger.crt'), file('stranger.key'));
       // The daemon may run as another user.
       for (const name of ['', 'ca.crt', 'server.crt', 'server.key']) chmodSync(file(name), 0o755);
-      const port = await freePort(0);
+      const port = await freePort();
       libvirt = await startLibvirt({
         config: [
           ...['listen_tls = 1', 'listen_tcp = 0', 'listen_addr = "127.0.0.1"', `tls_port = "${port}"`],
@@ -116,7 +116,7 @@ else {
         /^refused: .*(certificate|verify|issuer)/i,
       );
       expect(await survey({ ...tls, host: 'localhost' })).toMatch(/^refused: .*(altnames|localhost)/i);
-      expect(await survey({ ...tls, port: await freePort(0) })).toMatch(/^refused: .*ECONNREFUSED/);
+      expect(await survey({ ...tls, port: await freePort() })).toMatch(/^refused: .*ECONNREFUSED/);
       expect(await survey(tls)).toMatch(/^\d/);
     });
   });

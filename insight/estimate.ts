@@ -1,7 +1,7 @@
 /**
  * When the tiers of an open run, and the run, will be done, from what the last runs of the group took. Pure.
  *
- * ESTIMATE-1: nothing is said without a past: without past runs, or while the run waits for an operator, there is no end, and `why` says so.
+ * ESTIMATE-1: there is no estimate without a past: without past runs, or while the run waits for an operator, there is no end, and `why` says so.
  * ESTIMATE-2: no end lies in the past, and no tier ends before the tier that it waits for and its own delay.
  */
 import { own } from '../api/own';

@@ -14,5 +14,6 @@ export {
 } from './hold';
 export { nameOf, openProgress, type KnownGroup, type KnownMember } from './known-group';
 export { pastRunOf, spread, type PastRun, type Spread } from './past-run';
+export { livePollers } from './pollers';
 export type { FailingWorkflowTask, PausedActivity, RunHealth, UnservedPlatform } from './run-health';
 export { LONGEST_CHAIN, whyGroup, whyMember, type Surroundings, type Why } from './why';

@@ -1,14 +1,12 @@
 /** Which workers poll for the workflows of groups. */
 import type { Client } from '@temporalio/client';
+import { livePollers } from '../insight';
 import { TASK_QUEUE } from './start-worker';
 
 /** What commands say if there is none. */
 export function noWorkerText(taskQueue = TASK_QUEUE): string {
   return `no worker polls the task queue ${taskQueue}, so no run makes progress`;
 }
-
-/** Milliseconds within which a living worker polls. Temporal remembers pollers for minutes. */
-const POLL_PERIOD = 90_000;
 
 /** The identities of the workers of workflows that have polled lately. Rejects if the server does not answer. */
 export async function workflowPollers(
@@ -21,7 +19,5 @@ export async function workflowPollers(
     taskQueue: { name: taskQueue },
     taskQueueType: 1,
   });
-  return (pollers ?? [])
-    .filter(({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLL_PERIOD)
-    .map(({ identity }) => identity ?? '');
+  return livePollers(pollers, Date.now()).map(({ identity }) => identity ?? '');
 }

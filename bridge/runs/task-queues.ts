@@ -1,7 +1,7 @@
 /** Who polls the task queues of platforms. */
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
-import type { UnservedPlatform } from '../../insight';
+import { livePollers, type UnservedPlatform } from '../../insight';
 
 type Description = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
 
@@ -10,8 +10,6 @@ const { PENDING_ACTIVITY_STATE_SCHEDULED } = temporal.api.enums.v1.PendingActivi
 
 /** Milliseconds for which an answer counts, whatever the number of runs that wait. */
 const FRESH = 10_000;
-/** Milliseconds within which a living worker polls. Temporal remembers pollers for minutes. */
-const POLL_PERIOD = 90_000;
 
 /** Asks Temporal who polls. Every task queue is asked about at most once in {@link FRESH}. */
 export class TaskQueuePollers {
@@ -50,10 +48,7 @@ export class TaskQueuePollers {
       taskQueue: { name },
       taskQueueType: TASK_QUEUE_TYPE_ACTIVITY,
     });
-    const now = Date.now();
-    return (pollers ?? []).some(
-      ({ lastAccessTime }) => now - Number(lastAccessTime?.seconds ?? 0) * 1_000 < POLL_PERIOD,
-    );
+    return livePollers(pollers, Date.now()).length > 0;
   }
 }
 

@@ -14,7 +14,7 @@ import type { Group, SequencePolicy } from './model';
 import { own } from './own';
 import { readResource, type Resource } from './resource';
 
-/** Annotations of a group by which vmgroup is told what to do with it. */
+/** Annotations of a group that direct vmgroup. */
 export const COMPANION = {
   powerState: 'vmgroup.dev/power-state',
   powerOffMode: 'vmgroup.dev/power-off-mode',

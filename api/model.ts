@@ -344,7 +344,7 @@ export interface VsphereSettings {
   records?: 'Attribute' | 'ExtraConfig';
   /** DRS places VMs by itself even where its automation level leaves that to people. */
   overrideDrs?: boolean;
-  /** DRS is told of affinity rules, by rules of its own. */
+  /** Affinity rules are passed on to DRS, as rules of its own. */
   drsRules?: boolean;
 }
 

@@ -20,7 +20,7 @@ export interface Position {
 /**
  * One thing that is wrong. Nothing of an object with an `Error` is in the parsed manifests; an object with a `Warning` is.
  *
- * An error without `object` belongs to no object that could be told: what its file holds is then unknown.
+ * An error without `object` belongs to no object that could be named: what its file holds is then unknown.
  */
 export interface Problem extends Position {
   severity: 'Error' | 'Warning';

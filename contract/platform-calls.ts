@@ -34,7 +34,7 @@ export interface PlacementRequest {
   optional?: true;
 }
 
-/** A VM that is not to be placed, as affinity rules see it: a platform that cannot see that itself is told. */
+/** A VM that is not to be placed, as affinity rules see it, for platforms that cannot see that themselves. */
 export interface Neighbour {
   vm: VirtualMachineRef;
   labels?: Record<string, string>;

@@ -19,13 +19,13 @@ export type Search = (problem: PlacementProblem, budget: Budget) => Attempt;
 /** Steps in which one VM is tried with all others of the call free to move. */
 const MOVING_STEPS = 20_000;
 
-/** VMs left out of which it is said why, each by itself. */
+/** VMs left out for a reason that is stated, each on its own. */
 const EXPLAINED = 20;
 
 /**
  * Places the VMs of a problem, some of them optional.
  *
- * @param assess tells how good places are that were found one after another.
+ * @param assess rates how good places are that were found one after another.
  */
 export function placeOptional(
   problem: PlacementProblem,

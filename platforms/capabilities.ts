@@ -6,7 +6,7 @@ export interface Capabilities {
   /**
    * Who decides where a VM stands. `Hosts`: the solver picks a host. `Zones`: the solver picks a zone, and the platform a host in it.
    * `Platform`: the platform alone, so affinity rules in manifests have no effect. `HostsOrDrs`: DRS in clusters where it is on, and hosts elsewhere.
-   * `HostsOrDrsRules`: the same, and DRS is told of required rules over hosts.
+   * `HostsOrDrsRules`: the same, and required rules over hosts are passed on to DRS.
    */
   placement: 'Hosts' | 'Zones' | 'Platform' | 'HostsOrDrs' | 'HostsOrDrsRules';
   /** What `Suspended` does. `Saved`: memory is written to storage. `Paused`: the VM stops and keeps its memory on its host. */
@@ -31,7 +31,7 @@ export interface Capabilities {
 /** A gate that a platform may report. */
 export type PlatformGate = 'Ready' | 'Condition';
 
-/** What a guest tells of itself through its tools. */
+/** What a guest reports about itself through its tools. */
 export type GuestReportKind = 'Heartbeat' | 'GuestInfo';
 
 /** Types of platforms. */

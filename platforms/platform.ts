@@ -154,7 +154,7 @@ export interface Platform {
    */
   answer?(vm: VirtualMachineRef, answer: Answer, signal?: AbortSignal): Promise<void>;
   /**
-   * What the guest of a VM tells of itself now, as far as {@link Capabilities.guestReports} goes. Resolves with undefined if the platform does not
+   * What the guest of a VM reports about itself now, as far as {@link Capabilities.guestReports} goes. Resolves with undefined if the platform does not
    * have the VM.
    *
    * @param keys Keys of guest info, without the prefix `guestinfo.`; of others nothing is read.
@@ -168,7 +168,7 @@ export interface Platform {
   close(): Promise<void>;
 }
 
-/** What a guest tells of itself through its tools. */
+/** What a guest reports about itself through its tools. */
 export interface GuestReport {
   /** `gray`: its tools do not run; `red`: no heartbeat arrives; `yellow`: some do; `green`: all do. Absent: not known. */
   heartbeat?: 'gray' | 'red' | 'yellow' | 'green';

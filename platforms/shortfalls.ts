@@ -15,7 +15,7 @@ export interface Shortfall {
   what: string;
 }
 
-/** The type of the platform that a VM is on; undefined: not known, and nothing is said of the VM. */
+/** The type of the platform that a VM is on; undefined: not known, and the VM is left out. */
 export type TypeOf = (vm: { namespace: string; name: string; platform?: string }) => PlatformType | undefined;
 
 /** What the platform of a VM can do; undefined: what platforms of its type can do. */

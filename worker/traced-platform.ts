@@ -10,7 +10,7 @@ import { PlatformError, virtualMachineKey, type Platform } from '../platforms';
 /** Longest message of an error in a span, bytes. */
 const MESSAGE_BYTES = 1_000;
 
-/** What the span of each call that changes something tells, from the arguments of the call. */
+/** The attributes of the span of each call that changes something, from the arguments of the call. */
 const ATTRIBUTES = {
   power: (...[{ vm, operation, powerState }]: Parameters<Platform['power']>): Attributes => ({
     'vmgroup.vm': virtualMachineKey(vm),

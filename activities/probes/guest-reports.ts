@@ -1,4 +1,4 @@
-/** What a guest tells of itself through its platform, held against a probe. Pure, and without its values, which may be secret. */
+/** What a guest reports about itself through its platform, held against a probe. Pure, and without its values, which may be secret. */
 import { compileExpression, fitText, type GuestInfoProbe, type Probe } from '../../api';
 import type { GuestReport } from '../../platforms';
 import type { ProbeAnswer } from './answers';

@@ -21,7 +21,7 @@ const LATE = new Error('the probe timed out');
 export interface Guest {
   /** Its own address, for a probe without a host. */
   address: string;
-  /** Asks the platform what the guest tells of itself, with some keys of guest info; absent: it does not know. */
+  /** Asks the platform what the guest reports about itself, with some keys of guest info; absent: it does not know. */
   report?: ((keys: readonly string[], signal: AbortSignal) => Promise<GuestReport | undefined>) | undefined;
 }
 

@@ -24,7 +24,7 @@ export interface BoardInput {
   lastProgress?: (group: KnownGroup) => Progress | undefined;
   /** Address of the page of a run in the Temporal UI. */
   runUrl?: (run: { workflowId: string; runId: string }) => string | undefined;
-  /** What past runs say about an open run; absent: nothing is said. */
+  /** What past runs say about an open run; absent: nothing is shown. */
   estimateOf?: (group: KnownGroup) => Estimate | undefined;
 }
 

@@ -99,7 +99,7 @@ export class OperationLog {
   }
 }
 
-/** The first end counts: a cancelled activity may still tell of another one. */
+/** The first end counts: a cancelled activity may still report another one. */
 function end(operation: Operation | undefined, how: Partial<Operation>): void {
   if (operation?.end === 'Open') Object.assign(operation, how);
 }

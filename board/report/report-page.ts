@@ -2,7 +2,7 @@
  * The page of a report: what one failover did, from its events on record. Pure.
  *
  * REPORT-1: recovery counts until each VM has met its gate, not until it was powered on; a failover in which one has not is not recovered.
- * REPORT-2: what is not known is said: gaps of the record, runs without an outcome, runs that are open.
+ * REPORT-2: the report states what is not known: gaps of the record, runs without an outcome, runs that are open.
  */
 import { countsOf } from '../page/counts';
 import type { GroupItem, Mark, Page, ReportPart, Target, TreeItem } from '../page/page';

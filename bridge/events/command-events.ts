@@ -2,7 +2,7 @@
 import type { OperatorCommandSpec } from '../../api';
 import { groupObject, type Happening } from './event';
 
-/** A command, as far as its event tells of it. */
+/** A command, as far as its event describes it. */
 interface GivenCommand {
   namespace: string;
   metadata: { name: string };

@@ -13,7 +13,7 @@ export interface ShownViewsOptions {
   onView?: (group: ObjectName, view: GroupView | undefined) => void;
 }
 
-/** Shows views: writes them to the store, and tells what changed. */
+/** Shows views: writes them to the store, and reports what changed. */
 export class ShownViews {
   readonly #options: ShownViewsOptions;
   readonly #views = new Map<ObjectKey, GroupView>();

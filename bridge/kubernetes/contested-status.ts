@@ -33,7 +33,7 @@ export class ContestedStatus {
     this.#onContested(
       splitKey(key),
       `${object.other.manager} writes the status of this group too: only one controller may act on a group. ` +
-        'vmgroup doctor --for bridge tells more; see docs/how-to/beside-vm-operator.md',
+        'vmgroup doctor --for bridge shows more; see docs/how-to/beside-vm-operator.md',
     );
   }
 }

@@ -6,7 +6,7 @@ import type { SourceState, UnusableGroup } from '../source';
 
 const NOTHING = emptyIndex();
 
-/** Keeps the last state of a source, and tells what changed with each. */
+/** Keeps the last state of a source, and reports what changed with each. */
 export class DesiredState {
   readonly #listsAllGroups: boolean;
   /** Revision of each group that was reported; undefined if only the group is remembered. */

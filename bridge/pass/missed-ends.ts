@@ -1,4 +1,4 @@
-/** Which runs are told of the end of nested runs that could not notify them. Pure. */
+/** Which runs are notified of the end of nested runs that could not notify them. Pure. */
 import type { Group } from '../../api';
 import { memberKey } from '../../contract';
 import { objectKey, parentOf } from '../manifests';

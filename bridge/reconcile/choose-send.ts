@@ -7,7 +7,7 @@
  *     operator asks. An upgrade of the bridge does not change that, nor does a plan that another bridge sent.
  * RECONCILE-4: with drift action `Report` a drifted VM starts no run; a VM that joined and a changed desired state do.
  * RECONCILE-5: on a platform that creates VMs only once they are placed, a VM without a place starts a run, whatever the power state.
- * RECONCILE-6: an open run is told once of a VM that it has parked and that was observed in its desired state after that. The run tries the
+ * RECONCILE-6: an open run is notified once of a VM that it has parked and that was observed in its desired state after that. The run tries the
  *     VM again, which finds it there and fences off any operation still on its way, and goes on.
  * RECONCILE-7: which plan an open run has is what the run itself says, not what was sent to it. A plan that the run refuses as older, although
  *     the source has it now (a clock or a backup was set back), is sent again after a while, as the one that replaces the plan of the run.

@@ -17,7 +17,7 @@ export interface SentPlan {
   forceSync: string;
   /** Drifted VMs that were sent, with {@link UnmetMember.seen}, by path (`child/vm`). */
   drift: Record<string, string | number>;
-  /** VMs that had been parked and that the run was told to be in their desired state, by path. */
+  /** VMs that had been parked and that were reported to the run as being in their desired state, by path. */
   recovered?: string[];
   /** The run that it was sent to. */
   runId?: string;
@@ -34,7 +34,7 @@ export interface DriverFacts {
   sent?: SentPlan;
   /** An operator asks for a run. */
   asked?: Asker;
-  /** Who asked for a force sync that the run has not been told of, if known. */
+  /** Who asked for a force sync that was not passed on to the run yet, if known. */
   syncAsker?: Asker;
   /** Who changed the desired state last, if known. */
   changedBy?: PlanChange;

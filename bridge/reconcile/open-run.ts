@@ -107,7 +107,7 @@ function progressUnder(plan: Plan, run: RunState): Progress | undefined {
   return isSameDesired(plan, run.progress) ? run.progress : undefined;
 }
 
-/** Whether a VM that the run counts as done was seen out of its desired state since, and the run was not told. */
+/** Whether a VM that the run counts as done was seen out of its desired state since, and the run was not notified. */
 function hasLeft(unmet: UnmetMember, progress: Progress | undefined, facts: DriverFacts): boolean {
   const known = progress?.members.find((member) => member.member === topMember(unmet));
   if (known?.phase !== 'Done' || own(facts.sent?.drift, unmet.path) === unmet.seen) return false;

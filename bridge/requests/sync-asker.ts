@@ -35,12 +35,12 @@ export function askerAnnotations(
 /**
  * Who asked for the force sync that was not sent to a driver's run yet: for the driver, or else for a group below it.
  *
- * @param told Every token that was sent, as in {@link SentPlan}; undefined: that is not known.
+ * @param sent Every token that was sent, as in {@link SentPlan}; undefined: that is not known.
  */
-export function syncAsker(index: ManifestIndex, driver: Group, told: string | undefined): Asker | undefined {
+export function syncAsker(index: ManifestIndex, driver: Group, sent: string | undefined): Asker | undefined {
   // Without it, nothing tells whether the tokens of the groups below are new.
-  const groups = told === undefined ? [driver] : treeOf(index, driver);
-  const tokens = new Set(told?.split(/[ ;]/));
+  const groups = sent === undefined ? [driver] : treeOf(index, driver);
+  const tokens = new Set(sent?.split(/[ ;]/));
   for (const group of groups) {
     const token = forceSyncToken(group);
     const asker = token === undefined || tokens.has(token) ? undefined : askerOf(group);

@@ -31,11 +31,11 @@ export interface GroupRuns {
    * it resolves to undefined.
    */
   cleanUp(input: CleanUp): Promise<string | undefined>;
-  /** Tells an open run that its group was deleted or has no power state any more (RUNS-3). */
+  /** Notifies an open run that its group was deleted or has no power state any more (RUNS-3). */
   withdraw(group: ObjectName, reason: string): Promise<void>;
-  /** Tells an open run of each activity that was paused or unpaused since it was told (RUNS-4). */
+  /** Notifies an open run of each activity that was paused or unpaused since the last notice (RUNS-4). */
   reportPauses(group: ObjectName): Promise<void>;
-  /** Tells an open run of the end of a nested run (RUNS-6). It is a hint: the run reads the outcome of the nested run that it asked. */
+  /** Notifies an open run of the end of a nested run (RUNS-6). It is a hint: the run reads the outcome of the nested run that it asked. */
   reportEnd(group: ObjectName, end: MissedEnd): Promise<void>;
   /** Whether the server answered the last call. */
   reachable(): boolean;

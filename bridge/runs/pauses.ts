@@ -1,4 +1,4 @@
-/** Which pauses of activities a run has to be told: those made in Temporal leave no event in its history. Pure. */
+/** Which pauses of activities have to be reported to a run: those made in Temporal leave no event in its history. Pure. */
 import type { PausedBy, PauseReport, Progress } from '../../contract';
 import type { RunHealth } from '../../insight';
 

@@ -28,7 +28,7 @@ export interface RunFollowerOptions {
   onChange: () => void;
   /** Called when the run is over, but not after {@link RunFollower.stop}. */
   onOver: () => void;
-  /** Called after each call that tells whether the server answers. */
+  /** Called after each call that shows whether the server answers. */
   onReachable: (reachable: boolean, error?: unknown) => void;
 }
 

@@ -1,9 +1,9 @@
 /**
- * What a followed run is told beside its plans, each thing once.
+ * What a followed run is notified of besides its plans, each thing once.
  *
  * RUNS-3: a run is withdrawn once: the server keeps the signal until a worker takes it.
- * RUNS-4: a run is told of paused activities once it has answered everything that it was sent, and of each change once.
- * RUNS-6: an open run is told once of each nested run that has ended without notifying it.
+ * RUNS-4: a run is notified of paused activities once it has answered everything that it was sent, and of each change once.
+ * RUNS-6: an open run is notified once of each nested run that ended without notifying it.
  */
 import type { ObjectName } from '../../api';
 import type { GroupEnded, MemberKey, PausedBy } from '../../contract';
@@ -23,9 +23,9 @@ export class RunNotices {
   readonly #temporal: TemporalRuns;
   readonly #server: Reachability;
   readonly #group: ObjectName;
-  /** What the run was told of paused activities, by activity id. */
+  /** The pauses and ends of pauses that were reported to the run, by activity id. */
   readonly #pauses = new Map<string, PausedBy | null>();
-  /** The last end of a nested run that it was told of, by its member. */
+  /** The last end of each nested run that was reported to it, by its member. */
   readonly #ends = new Map<MemberKey, string>();
   #isWithdrawn = false;
 

@@ -13,7 +13,7 @@ export interface ManifestFile {
   changedAt: number;
 }
 
-/** A file with what tells whether it has changed, so that an unchanged one is not read again. */
+/** A file with what shows whether it has changed, so that an unchanged one is not read again. */
 export type CachedFile = ManifestFile & { signature: string };
 
 /** What a path leads to after links, with its device and inode. Rejects with the error of the file system, unless nothing is there. */

@@ -16,7 +16,7 @@ export interface SourceState {
   problems: readonly Problem[];
   /** Groups without a valid form, if the source knows of them. */
   unusable?: ReadonlyMap<ObjectKey, UnusableGroup>;
-  /** Groups that are being deleted and still exist: they are released once their runs were told. */
+  /** Groups that are being deleted and still exist: they are released once their runs were notified. */
   leaving?: ReadonlySet<ObjectKey>;
   /** Milliseconds since the epoch. */
   readAt: number;

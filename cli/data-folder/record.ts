@@ -7,7 +7,7 @@ import type { DataFolder } from './folder';
 /** Contents of `up.json`. */
 export interface UpRecord {
   pid: number;
-  /** Start time of the process, as `startedAt` of `files/` tells it: tells it from a later process with the same pid. */
+  /** Start time of the process, as `startedAt` of `files/` reads it: it distinguishes it from a later process with the same pid. */
   processStart: string;
   command: 'up' | 'serve' | 'bridge';
   /** Absolute paths of the manifests. */

@@ -23,7 +23,7 @@ export interface ImportTarget {
   selected: (vm: ExistingVm) => boolean;
 }
 
-/** What is written, and what is said of it. */
+/** The manifests to write, and the notes on them. */
 export interface Imported {
   /** One file for each outermost group. */
   files: { name: string; text: string }[];

@@ -8,7 +8,7 @@ import * as lazy from '../lazy';
  * The warnings, one for each group, platform and lack.
  *
  * @param plans Plans of drivers; absent: those of all groups, powered on where they have no power state.
- * @param names Which platform each VM is on; undefined: not known. Nothing is said of VMs on one of which the type is not known.
+ * @param names Which platform each VM is on; undefined: not known. VMs on a platform of unknown type are left out.
  */
 export function shortfallWarnings({
   manifests,

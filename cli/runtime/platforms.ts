@@ -91,7 +91,7 @@ export function openPlatforms(choice: PlatformsChoice, logger: Logger): RunningP
   };
 }
 
-/** What tells all platforms of a process that a group was deleted. */
+/** Notifies all platforms of a process that a group was deleted. */
 export function forgetGroup(
   { byDefault, others }: Pick<RunningPlatforms, 'byDefault' | 'others'>,
   logger: Logger,

@@ -80,7 +80,7 @@ function source(file: string | undefined, variable: string, field: string): Sour
   }
   const value = own(process.env, variable);
   if (value === undefined || value === '') {
-    throw new CliError(`vSphere is not told who logs in: ${variable} is not set`, [
+    throw new CliError(`there is no user to log in to vSphere with: ${variable} is not set`, [
       `set ${variable}, or name a file in spec.vsphere.${field} of the Platform`,
     ]);
   }

@@ -50,7 +50,7 @@ export interface StartInput {
   tracing: Tracing | undefined;
 }
 
-/** How long `untilReachable` of `worker/` retries, and whom it tells. */
+/** How long `untilReachable` of `worker/` retries, and whom it notifies. */
 interface Waiting {
   logger: Logger;
   signal: AbortSignal;

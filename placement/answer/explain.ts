@@ -3,7 +3,7 @@
  *
  * EXPLAIN-1: the rules that are named are without solution by themselves (with the VMs' requests where room is missing).
  * EXPLAIN-2: where `minimal` is set, each of them was left out once, and a solution of the others was found.
- * EXPLAIN-3: with the room that is said to be missing, there is an answer in which all rules hold.
+ * EXPLAIN-3: once the missing room is added, there is an answer in which all rules hold.
  */
 import { ZONE_LABEL } from '../../api';
 import { Assignment, Budget, improve, Random, search, type Verdict } from '../search';

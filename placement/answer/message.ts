@@ -37,7 +37,7 @@ function amount({ cpus, memory }: MissingRoom): string {
 }
 
 function gibibytes(bytes: number): string {
-  // Rounded up: what is said to be enough is.
+  // Rounded up, so that the stated amount is enough.
   return `${Math.ceil((bytes / 2 ** 30) * 100) / 100} GiB`;
 }
 

@@ -2,7 +2,7 @@
 import type { Balance, Model, Term } from '../model';
 import type { PlacementScore, RuleOutcome, RuleOutcomeType } from '../problem';
 
-/** The final places, by entity, with what they tell of each term. */
+/** The final places, by entity, as each term counts them. */
 export class Outcome {
   readonly #spotOf: Int32Array;
   readonly #zoneOf: Int32Array;

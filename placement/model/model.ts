@@ -126,8 +126,7 @@ function refuseDoubles({ vms, placed, hosts, zones = [] }: PlacementProblem): vo
     zones.map(({ name }) => name),
   );
   for (const { name } of zones)
-    if (hosted.has(name))
-      throw new Error(`zone ${name} is said to hide its hosts, and there are hosts in it`);
+    if (hosted.has(name)) throw new Error(`zone ${name} is declared to hide its hosts, but has hosts`);
 }
 
 function refuse(what: string, names: string[]): void {

@@ -25,7 +25,7 @@ export function targetOf({ namespace, name, locator }: VirtualMachineRef): {
   );
 }
 
-/** The manifests that a platform was told of. */
+/** The manifests that a platform tracks. */
 export class TrackedNames {
   /** By namespace and name of the VM. */
   readonly #refs = new Map<string, VirtualMachineRef>();

@@ -50,7 +50,7 @@ export interface KubevirtOptions {
   machines: ResourceCache<KubevirtMachine>;
   /** Namespaces whose instances are read; absent: all. */
   namespaces?: readonly string[];
-  /** VMs are those that manifests name, whose uids are not those of the cluster; the platform is told of them by `track`. */
+  /** VMs are those that manifests name, whose uids are not those of the cluster; `track` names them to the platform. */
   byName?: boolean;
   /** Milliseconds in which something has to happen for an operation that nothing seems to work on; absent: 10 s. */
   patience?: number;

@@ -85,7 +85,7 @@ export class Daemon {
     this.#client.close();
   }
 
-  /** From now on the listener is told of changes. */
+  /** From now on the listener receives changes. */
   async follow(signal: AbortSignal): Promise<void> {
     for (const event of EVENTS)
       await this.#client.call(CALLS.registerEvent, new XdrWriter().u32(event).u32(0).done(), signal);

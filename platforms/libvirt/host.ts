@@ -20,11 +20,11 @@ export interface HostOptions {
   uri: string;
 }
 
-/** What a host tells. */
+/** What a host reports. */
 export interface HostListener {
   /** A domain is as read; undefined: it is gone. */
   domain(host: Host, uuid: string, facts: DomainFacts | undefined): void;
-  /** All domains have been told of. */
+  /** All domains have been reported. */
   listed(host: Host): void;
   /** Changes arrive no more. `retryIn`: milliseconds. */
   broken(host: Host, error: unknown, retryIn: number): void;
@@ -60,7 +60,7 @@ export class Host {
     this.#running = this.#run();
   }
 
-  /** Whether all domains have been told of, and changes arrive. */
+  /** Whether all domains have been reported, and changes arrive. */
   get live(): boolean {
     return this.#daemon !== undefined;
   }

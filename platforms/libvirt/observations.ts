@@ -1,4 +1,4 @@
-/** What is known of all VMs, and who is told: the listener of all hosts. */
+/** What is known of all VMs, and who is notified: the listener of all hosts. */
 import type { VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type { VirtualMachineState, WatchSink } from '../platform';

@@ -1,7 +1,7 @@
 /**
  * How domains are read, each by itself.
  *
- * LIBVIRT-9: of one domain one reading is under way at a time, and a change meanwhile is followed by another reading: what is told was so after
+ * LIBVIRT-9: of one domain one reading is under way at a time, and a change meanwhile is followed by another reading: what is reported was so after
  *     the last event.
  */
 import { CODES, type Daemon } from './daemon';

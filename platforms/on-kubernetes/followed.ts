@@ -5,7 +5,7 @@ import { PlatformError, type WatchSink } from '../platform';
 /** Milliseconds in which a watch opens. */
 const OPENING = 5_000;
 
-/** What of a cache tells whether it is up to date. */
+/** The part of a cache that shows whether it is up to date. */
 type Followed = Pick<ResourceCache<unknown>, 'live' | 'error' | 'plural' | 'synced' | 'onLive'>;
 
 /**

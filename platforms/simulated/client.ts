@@ -23,7 +23,7 @@ const CALL_TIMEOUT = 10_000;
 const PLACE_TIMEOUT = 120_000;
 /** Heartbeats that may fail to come before the watch counts as broken. */
 const MISSED_HEARTBEATS = 3;
-/** Milliseconds in which the watch must begin, before it has told its own heartbeat. */
+/** Milliseconds in which the watch must begin, before it has announced its own heartbeat. */
 const HELLO_TIMEOUT = 5_000;
 
 /** A {@link Platform} that talks to a simulator at an address such as `http://127.0.0.1:4701`. */

@@ -28,7 +28,7 @@ export interface PlatformVm extends SeenByRules {
   memory: number;
 }
 
-/** What the guest of a VM tells of itself. */
+/** What the guest of a VM reports about itself. */
 export interface GuestAnswer {
   heartbeat: 'gray' | 'green';
   info: Record<string, string>;

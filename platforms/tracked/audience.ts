@@ -1,10 +1,10 @@
-/** Who is told of VMs: sinks of watches, and those that wait for one VM. */
+/** Who is notified of changes of VMs: sinks of watches, and those that wait for one VM. */
 import type { VirtualMachineRef } from '../../contract';
 import { virtualMachineKey, type VirtualMachineState, type WatchSink } from '../platform';
 import { Bindings, type Findable, type FoundVm } from './bindings';
 import type { Relayed } from './relay';
 
-/** What an audience is told from. */
+/** What an audience works with. */
 export interface AudienceOptions<T extends FoundVm> {
   inventory: Findable<T>;
   /** What is known of a VM now; undefined: it is gone. */
@@ -19,8 +19,8 @@ export class Audience<T extends FoundVm> implements Relayed {
   readonly #options: AudienceOptions<T>;
   readonly #sinks = new Set<WatchSink>();
   readonly #waiters = new Map<string, Set<() => void>>();
-  /** What was told last of each VM, without its time. */
-  readonly #told = new Map<string, string>();
+  /** What was reported last of each VM, without its time. */
+  readonly #reported = new Map<string, string>();
   readonly #liveListeners = new Set<(broken?: { reason: unknown }) => void>();
   readonly #bound = new Map<string, { vm: string; ref: VirtualMachineRef }>();
 
@@ -65,8 +65,8 @@ export class Audience<T extends FoundVm> implements Relayed {
     if (!state) return;
     const { at: _, ...status } = state.status;
     const text = JSON.stringify({ ...state, status });
-    if (this.#told.get(vm) === text) return;
-    this.#told.set(vm, text);
+    if (this.#reported.get(vm) === text) return;
+    this.#reported.set(vm, text);
     for (const sink of [...this.#sinks]) sink.changed(state);
   }
 
@@ -102,7 +102,7 @@ export class Audience<T extends FoundVm> implements Relayed {
 
   /** The VM is gone from the platform. */
   gone(vm: string): void {
-    this.#told.delete(vm);
+    this.#reported.delete(vm);
     this.#wake(vm);
   }
 
@@ -140,7 +140,7 @@ export class Audience<T extends FoundVm> implements Relayed {
 
   #unbind(key: string, { vm, ref }: { vm: string; ref: VirtualMachineRef }): void {
     this.#bound.delete(key);
-    this.#told.delete(vm);
+    this.#reported.delete(vm);
     for (const sink of [...this.#sinks]) sink.deleted(ref);
   }
 }

@@ -37,7 +37,7 @@ export type Binding<T extends FoundVm> =
 /** Candidates that a message names. */
 const SHOWN = 5;
 
-/** The manifests that a platform was told of, and their VMs. */
+/** The manifests that a platform tracks, and their VMs. */
 export class Bindings<T extends FoundVm> {
   readonly #inventory: Findable<T>;
   readonly #tracked = new Map<string, VirtualMachineRef>();
@@ -61,7 +61,7 @@ export class Bindings<T extends FoundVm> {
     return replaced;
   }
 
-  /** Whether a manifest of that namespace and name was told of. */
+  /** Whether a manifest of that namespace and name is tracked. */
   tracks(ref: VirtualMachineRef): boolean {
     return this.#tracked.has(virtualMachineKey(ref));
   }

@@ -32,7 +32,7 @@ export interface ClaimingOptions<T extends FoundVm> extends Pick<
     hosts: ReadonlySet<string>,
     signal: AbortSignal | undefined,
   ): Promise<Standing[]>;
-  /** Writes the place of a VM, and has it told of. */
+  /** Writes the place of a VM, and has it reported. */
   write(vm: T, place: Omit<PlaceRecord, 'hosts' | 'at'>, signal: AbortSignal | undefined): Promise<void>;
 }
 

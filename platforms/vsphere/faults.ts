@@ -14,7 +14,7 @@ const CLASSES: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
   // Storage, hosts, connections.
   ...classed('Transient', 'FileLocked', 'FileNotFound', 'CannotAccessFile', 'InaccessibleDatastore'),
   ...classed('Transient', 'HostNotConnected', 'HostCommunication', 'HostNotReachable', 'Timedout'),
-  // Somebody changes the password back, or tells it to this process.
+  // Somebody changes the password back, or gives it to this process.
   ...classed('Transient', 'NotAuthenticated', 'InvalidLogin', 'ToolsUnavailable', 'SystemError'),
   // Room.
   ...classed('NoCapacity', 'InsufficientCpuResourcesFault', 'InsufficientMemoryResourcesFault'),

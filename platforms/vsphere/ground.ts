@@ -9,7 +9,7 @@ import type { Stream } from './stream';
 export interface Ground {
   client: SoapClient;
   stream(): Stream;
-  /** What the stream last said of a VM; undefined once it is gone. */
+  /** What the stream last reported of a VM; undefined once it is gone. */
   facts(vm: string): VmFacts | undefined;
   /** Resolves once the stream says what satisfies `met`, or that the VM is gone. @throws the reason of `signal` */
   until(vm: string, met: (facts: VmFacts) => boolean, signal: AbortSignal): Promise<VmFacts | undefined>;

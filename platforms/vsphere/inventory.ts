@@ -1,4 +1,4 @@
-/** The objects of a server as its stream tells them: VMs, what they stand in, and their paths. No I/O. */
+/** The objects of a server as its stream reports them: VMs, what they stand in, and their paths. No I/O. */
 import type { ObjectUpdate } from './stream';
 import { drsLevel, factsOf, type Properties, type VmFacts } from './facts';
 import { managedObject, type ManagedObject, type XmlElement } from './soap';

@@ -3,7 +3,7 @@ import type { VirtualMachineRef } from '../../contract';
 import { PlatformError, virtualMachineKey } from '../platform';
 import type { Observations } from './observations';
 
-/** Milliseconds in which the stream tells that a VM is gone. */
+/** Milliseconds in which the stream reports that a VM is gone. */
 const LEAVING = 10_000;
 /** Ids that are tried for one request. */
 const MAX_LOOKS = 3;

@@ -1,4 +1,4 @@
-/** What is known of all VMs, and who is told: the stream's listener. */
+/** What is known of all VMs, and who is notified: the stream's listener. */
 import type { VirtualMachineStatus } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type { VirtualMachineState, WatchSink } from '../platform';
@@ -53,7 +53,7 @@ export class Observations implements StreamListener {
     this.standings = new Standings({ ...options, changed: (vm) => this.#noticedKnown(vm) });
   }
 
-  /** Whether all VMs have been told of once. */
+  /** Whether all VMs have been reported once. */
   get synced(): boolean {
     return this.#synced;
   }

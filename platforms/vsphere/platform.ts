@@ -44,7 +44,7 @@ export interface VsphereOptions extends SoapOptions {
   records?: RecordPlace;
   /** DRS places VMs by itself even if the automation level of their cluster leaves that to people. */
   overrideDrs?: boolean;
-  /** DRS is told of affinity rules. */
+  /** Affinity rules are passed on to DRS. */
   drsRules?: boolean;
   /** Finds places; absent: the solver, in a thread. */
   solve?: Solve;

@@ -21,7 +21,7 @@ export interface ReadingOptions {
   homes: Homes;
 }
 
-/** Reads VMs. Whatever it reads is told on the watch too. */
+/** Reads VMs. The watch reports whatever it reads, too. */
 export class Reading {
   readonly #options: ReadingOptions;
 
@@ -51,7 +51,7 @@ export class Reading {
     }
   }
 
-  /** Reads VMs, with the places on record, and has them told of. */
+  /** Reads VMs, with the places on record, and has them reported. */
   async fetchTold(
     ids: readonly string[],
     signal: AbortSignal | undefined,

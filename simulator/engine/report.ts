@@ -22,7 +22,7 @@ export function reportState(record: VmRecord, at: number): VirtualMachineState {
   };
 }
 
-/** What the guest of a VM tells of itself: it takes as long as the guest takes to be ready. */
+/** What the guest of a VM reports about itself. It reports nothing before it is ready. */
 export function reportGuest({ vm, ready, powerState }: VmRecord, inventory: SimulatedInventory): GuestAnswer {
   if (powerState !== 'PoweredOn' || !ready) return { heartbeat: 'gray', info: {} };
   return { heartbeat: 'green', info: guestOf(inventory, vm)?.info ?? {} };

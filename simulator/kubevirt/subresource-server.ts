@@ -33,7 +33,7 @@ export interface SubresourceServerOptions {
   key: string;
 }
 
-/** Starts it on loopback, on any free port, and tells the API server of it. */
+/** Starts it on loopback, on any free port, and registers it with the API server. */
 export async function startSubresourceServer(options: SubresourceServerOptions): Promise<SubresourceServer> {
   const { cert, key, api } = options;
   const server = createServer({ cert, key }, (request, response) => {

@@ -89,7 +89,7 @@ export class Machine {
     return record?.vm.uid === vm.uid ? reportState(record, this.#state.now()) : undefined;
   }
 
-  /** What the guest of a VM tells of itself; undefined if there is no such VM. */
+  /** What the guest of a VM reports about itself; undefined if there is no such VM. */
   guest(vm: VirtualMachineRef): GuestAnswer | undefined {
     const record = this.#state.named(vm);
     return record?.vm.uid === vm.uid ? reportGuest(record, this.inventory) : undefined;

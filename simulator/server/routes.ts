@@ -7,7 +7,7 @@
  * | `GET /v1/watch` | → one line of JSON for every VM, then for every change, with heartbeats between |
  * | `GET /v1/vms` | → `{vms}`: each with its state, its share of the host and what rules see of it |
  * | `GET /v1/vms/NAMESPACE/NAME?uid=UID` | → `{state}`; 404 if there is no such VM |
- * | `GET /v1/vms/NAMESPACE/NAME/guest?uid=UID` | → `{heartbeat, info}`: what its guest tells of itself |
+ * | `GET /v1/vms/NAMESPACE/NAME/guest?uid=UID` | → `{heartbeat, info}`: what its guest reports about itself |
  * | `POST /v1/power` | `PowerRequest` → `{state}` |
  * | `POST /v1/place` | `{requests, caller, sequence?, beside?}` → `{results}` |
  * | `POST /v1/answer` | `{vm, question, choice}`: the answer to a question of the platform → `{}` |

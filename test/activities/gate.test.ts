@@ -132,7 +132,7 @@ test('a VM that goes off while it is probed fails the attempt, which is retried'
     expect(error?.message).toMatch(/went back to PoweredOff before it became ready$/);
   }));
 
-test('what the guest tells of itself is asked of the platform', () =>
+test('the platform is asked what the guest reports about itself', () =>
   bench(
     { ...inventory(), guests: [{ vm: 'db', info: { role: 'primary' } }] },
     async ({ activities, platform }) => {

@@ -189,7 +189,7 @@ describe('what the request brings denies it', () => {
     expect(allowed).toBe(false);
   });
 
-  test('of a great many the first are told', () => {
+  test('of a great many the first are reported', () => {
     const { problems } = create(group('a', ...Array.from({ length: 40 }, () => 'x')));
     expect(problems).toHaveLength(11);
     expect(problems.at(-1)).toBe('and 29 more');

@@ -42,7 +42,7 @@ test.each<[string, () => unknown, () => void]>([
   expect(read()).toBe(before);
 });
 
-test('listeners of the file go, also where a package has replaced the method that tells of them', () => {
+test('listeners of the file go, also where a package has replaced the method that lists them', () => {
   const before = process.rawListeners('SIGUSR2');
   const restore = patchEmit();
   try {

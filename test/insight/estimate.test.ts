@@ -51,7 +51,7 @@ test('a run that was stopped, and one that had nothing to do, teach nothing', ()
   expect(idle.outcome && pastRunOf('r', idle.outcome)).toBeUndefined();
 });
 
-describe('ESTIMATE-1: nothing is said without a past', () => {
+describe('ESTIMATE-1: no estimate without a past', () => {
   it('no runs at all, or only runs to another power state', () => {
     const world = taking({}).send(PLAN);
     for (const runs of [[], RUNS.map((run) => ({ ...run, powerState: 'PoweredOff' as const }))]) {

@@ -128,7 +128,7 @@ async function isTrue(cache: ResourceCache<KubernetesObject>, namespaces?: strin
   return JSON.stringify(here.sort()) === JSON.stringify(there.sort());
 }
 
-/** The values that listeners were told of one object, in order; undefined where it was told to be gone. */
+/** The values of one object that listeners received, in order; undefined where it was reported gone. */
 function told(changes: CacheChange<KubernetesObject>[], name: string): unknown[] {
   return changes.filter(({ key }) => key === `a/${name}`).map(({ object }) => valueOf(object));
 }

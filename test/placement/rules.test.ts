@@ -299,7 +299,7 @@ describe('the examples of the manual', () => {
 test.each([
   ['two VMs have the uid uid-a', { vms: [vm('a'), vm('a')] }],
   ['two hosts have the name a1', { hosts: hosts(['zone-a/a1', 'zone-b/a1']) }],
-  ['zone zone-a is said to hide its hosts', { zones: [{ name: 'zone-a' }] }],
+  ['zone zone-a is declared to hide its hosts', { zones: [{ name: 'zone-a' }] }],
 ])('refused: %s', (message, parts) => {
   expect(() => solvePlacement(problem({ hosts: hosts(FOUR), steps: 20_000, ...parts }))).toThrow(message);
 });

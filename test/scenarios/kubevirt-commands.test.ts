@@ -62,7 +62,7 @@ function printed({ stdout }: Result): Manifests {
 const namesOf = ({ virtualMachines }: Manifests): string[] => virtualMachines.map(({ name }) => name).sort();
 
 describe('import kubevirt', () => {
-  it('a label makes a group; the others are one; what is not carried over is said', async () => {
+  it('a label makes a group; the others are one; the output states what is not carried over', async () => {
     const result = await importing('--platforms', 'platform.yaml', '--group', 'rest');
     const { groups, virtualMachines } = printed(result);
     const members = groups.map(({ namespace, name, tiers }) => [

@@ -65,7 +65,7 @@ test('a VM on several hosts is named, and is a problem where it runs twice; so a
   expect(judgeFleet([a])).toEqual([]);
 });
 
-test('what is not known of a host that is another machine is said', () => {
+test('the output states what is not known of a host that is another machine', () => {
   const there = [
     { ...host('b', []), ssh: 'root@b' },
     { ...host('c', []), tls: { host: 'c.example', caFile: 'ca', certFile: 'crt', keyFile: 'key' } },
@@ -132,7 +132,7 @@ else
       return { code, results: JSON.parse(stdout) as CheckResult[] };
     }
 
-    it('all VMs are imported as one tier, one that two hosts have once; what starts by itself is said', async () => {
+    it('all VMs are imported as one tier, one that two hosts have once; the output states what starts by itself', async () => {
       const result = await importing('--into', 'shop');
       const { groups, virtualMachines } = printed(result);
       expect(groups).toMatchObject([{ namespace: 'shop', name: 'imported' }]);

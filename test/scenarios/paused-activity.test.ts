@@ -1,5 +1,5 @@
 /**
- * An activity that is paused in Temporal: no event tells of it, and the status says so all the same. On real parts.
+ * An activity that is paused in Temporal: no event records it, and the status shows it all the same. On real parts.
  *
  * Guarantees: G7, G8.
  */

@@ -95,7 +95,7 @@ async function answersToBad(namespace: string): Promise<string[]> {
   return calls.map((call) => (call.class === undefined ? call.answer : `${call.answer} ${call.class}`));
 }
 
-/** The classes of all failed attempts that the history tells of: by signal, and with the end of an activity. */
+/** The classes of all failed attempts that the history holds: by signal, and with the end of an activity. */
 async function onRecord(namespace: string): Promise<{ told: string[]; final: string[][] }> {
   const { events } = await system.handle(namespace, 'app').fetchHistory();
   const told: string[] = [];

@@ -87,7 +87,7 @@ export async function startHttpFaultProxy(options: HttpProxyOptions): Promise<Ht
       else if (isLag(fault)) setTimeout(() => void (isOpen(to) && to.write(chunk)), fault.lag);
       else to.write(chunk);
     });
-    // A watch that is silent does not even tell of its end.
+    // A watch that is silent does not even report its end.
     answer.once('end', () => {
       const fault = decide(call);
       if (isLag(fault)) setTimeout(() => void (isOpen(to) && to.end()), fault.lag);

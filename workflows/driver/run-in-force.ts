@@ -1,7 +1,7 @@
-/** What log lines and traces tell of the run that this workflow executes. A workflow has modules of its own, so this is state of one run. */
+/** What log lines and traces say about the run that this workflow executes. A workflow has modules of its own, so this is state of one run. */
 import type { Payload } from '@temporalio/common';
 
-/** What is told. */
+/** What they say. */
 export interface RunInForce {
   /** Of the plan in force; absent: no plan has come yet. */
   revision?: string;

@@ -1,4 +1,4 @@
-/** The finalizer of groups: while it is there, a group that is being deleted stays until its run was told and its members were released. */
+/** The finalizer of groups: while it is there, a group that is being deleted stays until its run was notified and its members were released. */
 import { GROUP_FINALIZER, type Group } from '../../../api';
 import {
   isBeingDeleted,

@@ -3,7 +3,7 @@
  * nested groups.
  *
  * OWN-1: only the leader writes, and only what is not there already.
- * OWN-2: a group goes only after its run was told and its members were treated as its policy says. `Orphan` removes the owner references, so
+ * OWN-2: a group goes only after its run was notified and its members were treated as its policy says. `Orphan` removes the owner references, so
  *     that nothing deletes the members; `Cascade` leaves them to the garbage collector.
  * OWN-3: owner references and finalizers of others stay as they are.
  * OWN-4: a nested group whose power state another client keeps changing is left alone after a few corrections. Its run goes by its parent all

@@ -135,7 +135,7 @@ async function judgeVms(
       })),
     ];
   } catch (error: unknown) {
-    // What is missing is said with the rights.
+    // The check of rights reports what is missing.
     if (isKubernetesError(error) && (error.isForbidden || error.isNotFound)) return [];
     throw error;
   }

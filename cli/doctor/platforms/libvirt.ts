@@ -72,7 +72,7 @@ function judgeUnreached({ ssh, tls }: LibvirtHost, error: unknown): Judgement {
   };
 }
 
-/** What is said of one host. `guestsService`: this machine starts and stops all its VMs with itself. Pure. */
+/** The findings on one host. `guestsService`: this machine starts and stops all its VMs with itself. Pure. */
 export function judgeHost({ ssh, tls, survey }: SurveyedHost, guestsService: boolean): Judgement[] {
   const { libvirt, hypervisor, cpus, memory, domains, transient, readOnly } = survey;
   const size = `${counted(cpus, 'CPU')}, ${Math.round(memory / 2 ** 20)} MiB`;
@@ -121,7 +121,7 @@ export function judgeHost({ ssh, tls, survey }: SurveyedHost, guestsService: boo
   return judgements;
 }
 
-/** What is said of the VMs of all hosts together. Pure. */
+/** The findings on the VMs of all hosts together. Pure. */
 export function judgeFleet(hosts: readonly SurveyedHost[]): Judgement[] {
   const all = hosts.flatMap(({ name: host, survey }) =>
     survey.domains.map((domain) => ({ host, ...domain })),
@@ -158,7 +158,7 @@ export function judgeFleet(hosts: readonly SurveyedHost[]): Judgement[] {
   return [...judgements, ...judgeUnseen(hosts)];
 }
 
-/** What is not looked at: libvirt does not tell of services, and ssh may be allowed for nothing but libvirt. */
+/** What is not checked: libvirt does not report services, and ssh may be allowed for nothing but libvirt. */
 function judgeUnseen(hosts: readonly SurveyedHost[]): Judgement[] {
   const remote = hosts.filter(({ ssh, tls }) => ssh !== undefined || tls !== undefined);
   if (remote.length === 0) return [];

@@ -75,7 +75,7 @@ export class ReachingOperation extends TrackedOperation {
     });
   }
 
-  /** A call whose answer may be lost: whoever asked for the operation is told, and it goes on. */
+  /** A call whose answer may be lost: whoever asked for the operation is notified, and it goes on. */
   protected async answered(call: () => Promise<void>): Promise<void> {
     try {
       await call();

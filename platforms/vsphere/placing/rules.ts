@@ -1,9 +1,9 @@
 /**
- * What DRS is told of affinity rules. Pure.
+ * The rules of DRS that stand for affinity rules. Pure.
  *
  * DRS-1: a required anti-affinity over hosts keeps each pair of VMs apart that it names; VMs of which each is to be away from each other are one
  *     rule. A required affinity over hosts keeps a VM together with all VMs that it selects, since DRS knows no "with one of them".
- * DRS-2: what DRS cannot keep is said of the VM: preferred rules, rules over zones, an affinity to a VM of another cluster, and one that contradicts
+ * DRS-2: what DRS cannot keep is noted on the VM: preferred rules, rules over zones, an affinity to a VM of another cluster, and one that contradicts
  *     an anti-affinity.
  * DRS-3: a rule is named by the group that it is for and by its VMs. No rule of another name is touched.
  */

@@ -1,5 +1,5 @@
 /**
- * Places of VMs, by who chooses them: DRS, which is told of affinity rules on request, or the solver, over the hosts of a cluster where DRS does not
+ * Places of VMs, by who chooses them: DRS, which receives affinity rules on request, or the solver, over the hosts of a cluster where DRS does not
  * place. A VM with one host stays there.
  */
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../../contract';
@@ -27,9 +27,9 @@ export interface VspherePlacesOptions {
   homes: Homes;
   /** Writes places on record. */
   recorder: Recorder;
-  /** Reads VMs anew, and has them told of; those that are gone are left out. */
+  /** Reads VMs anew, and has them reported; those that are gone are left out. */
   fetch(ids: readonly string[], signal: AbortSignal | undefined): Promise<ReadonlyMap<string, VmFacts>>;
-  /** Has a VM told of. */
+  /** Has a VM reported. */
   changed(vm: string): void;
   /** Rules of DRS are made from affinity rules. */
   drsRules: boolean;

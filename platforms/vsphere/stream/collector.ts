@@ -32,7 +32,7 @@ const PAGE = 500;
 /** Milliseconds on top of that for the answer to arrive. */
 const ANSWER = 15_000;
 
-/** Watches all VMs of a server, what they stand in, and the tasks that it is told of. */
+/** Watches all VMs of a server, what they stand in, and the tasks that it is given. */
 export class Collector {
   readonly #client: SoapClient;
   readonly #session: number;

@@ -9,13 +9,13 @@ import { FollowedTasks, type TaskEnd } from './followed-tasks';
 import { isNotAuthenticated, orAborted, type ManagedObject, type SoapClient } from '../soap';
 import { sleep } from '../../sleep';
 
-/** What a {@link Stream} tells. */
+/** What a {@link Stream} reports. */
 export interface StreamListener {
   /** A change of an object that is no task. */
   updated(update: ObjectUpdate): void;
-  /** All objects have been told since the stream was opened; those of before that were not are gone. */
+  /** All objects have been reported since the stream was opened; those of before that were not are gone. */
   listed(ids: ReadonlySet<string>): void;
-  /** All changes of one answer have been told. */
+  /** All changes of one answer have been reported. */
   settled(): void;
   broken(error: unknown, retryIn: number): void;
 }
@@ -32,7 +32,7 @@ export class Stream {
   readonly #closing = new AbortController();
   readonly #tasks: FollowedTasks;
   readonly #running: Promise<void>;
-  /** All objects have been told, and changes arrive. */
+  /** All objects have been reported, and changes arrive. */
   #live = false;
 
   /** @param prepare called before each opening. */

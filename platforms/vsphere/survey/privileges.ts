@@ -14,7 +14,7 @@ export interface Privilege {
   reason: string;
   /** Only where operations are recorded like this. */
   records?: 'Attribute' | 'ExtraConfig';
-  /** Only there: ESXi moves no VM, and DRS is told of rules on request. */
+  /** Only there: ESXi moves no VM, and DRS receives rules on request. */
   only?: 'vCenter' | 'DrsRules';
   /** What is lost without it; absent: nothing works. */
   lost?: string;
@@ -60,7 +60,7 @@ export const PRIVILEGES: readonly Privilege[] = [
 export interface PrivilegeUse {
   records: NonNullable<Privilege['records']>;
   vCenter: boolean;
-  /** DRS is told of affinity rules. */
+  /** Affinity rules are passed on to DRS. */
   drsRules: boolean;
 }
 

@@ -26,7 +26,7 @@ const over = { activityId: 'power-on/a', paused: null };
 describe('reports of paused activities to a run', () => {
   test.each([
     ['a pause that it does not know', health, known(), new Map(), [begun]],
-    ['not one that it was told of', health, known(), new Map([['power-on/a', pause]]), []],
+    ['not one that was reported to it', health, known(), new Map([['power-on/a', pause]]), []],
     ['not one that it knows, after a restart of the bridge', health, known(pause), new Map(), []],
     ['another pause of the same activity', health, known({ ...pause, at: 1 }), new Map(), [begun]],
     ['that a pause is over, after a restart of the bridge too', undefined, known(pause), new Map(), [over]],

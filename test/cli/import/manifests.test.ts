@@ -1,4 +1,4 @@
-/** Manifests for what a platform has already: tiers, delays, gates, nested groups, names, and what is said to be left out. */
+/** Manifests for what a platform has already: tiers, delays, gates, nested groups, names, and the notes on what is left out. */
 import fc from 'fast-check';
 import { parseManifests, type Manifests } from '../../../api';
 import { manifestsFrom, type Imported, type ImportTarget } from '../../../cli/import/manifests';
@@ -82,7 +82,7 @@ test('an order in another one becomes a nested group', () => {
   ]);
 });
 
-test('what is not carried over is said: VMs of two orders, VMs that are not selected, notes; IMPORT-1, IMPORT-2', () => {
+test('the notes state what is not carried over: VMs of two orders, VMs that are not selected, notes; IMPORT-1, IMPORT-2', () => {
   const tiers = [{ members: of('a', 'b', 'ghost'), gate: 'PoweredOn' as const, delay: 0 }];
   const orders = [
     order({ tiers, notes: ['it sings'] }),

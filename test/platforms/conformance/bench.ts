@@ -47,7 +47,7 @@ export interface Process extends OpenPlatform {
 export class Bench {
   readonly capabilities: Capabilities;
   readonly #part: PlatformUnderTest;
-  /** A platform that cannot know which VMs are meant is told of these. */
+  /** A platform that cannot know which VMs are meant tracks these. */
   readonly #made: VirtualMachineRef[] = [];
   readonly #open = new Set<Platform>();
   #names = 0;

@@ -126,7 +126,7 @@ class TestDriverUnderTest implements PlatformUnderTest {
     return { operations: effects.length - (this.#changes.get(uuidOf(vm)) ?? 0), effects };
   }
 
-  /** What was told of the VMs of a name. */
+  /** What was reported of the VMs of a name. */
   #linesOf(name: string): string[] {
     const begin = `event 'lifecycle' for domain '${name}': `;
     const lines = this.#told.split('\n').slice(0, -1);

@@ -51,7 +51,7 @@ const is = (name: string, powerState: PowerState): Promise<VirtualMachineState> 
 async function define(...[name, options]: Parameters<TestLibvirt['define']>): Promise<void> {
   await libvirt.define(name, options);
   platform.track([ref(name)]);
-  await until(() => observer.get(ref(name)) !== undefined, `libvirt to tell of ${name}`);
+  await until(() => observer.get(ref(name)) !== undefined, `libvirt to report ${name}`);
 }
 
 const uptimes = (name: string): number[] =>

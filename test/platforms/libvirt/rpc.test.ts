@@ -89,7 +89,7 @@ test('a refusal has the code, the part of libvirt and its words', async () => {
   expect(error).toMatchObject({ code: 55, domain: 10, message: 'domain is already running' });
 });
 
-test('events are told, pings are answered, and what is not known is ignored', async () => {
+test('events are reported, pings are answered, and what is not known is ignored', async () => {
   script.send({ procedure: 318, type: 2, body: Buffer.alloc(4) });
   script.send({ program: KEEPALIVE, procedure: 1, type: 2 });
   script.send({ program: 0x1234, procedure: 9, type: 2 });

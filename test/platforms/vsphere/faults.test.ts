@@ -47,7 +47,7 @@ test.each(TABLE.flatMap(([failureClass, types]) => types.map((type) => [type, fa
   },
 );
 
-test('VSPHERE-2: a lock on a disk is Transient whatever the type, and what holds it is said', () => {
+test('VSPHERE-2: a lock on a disk is Transient whatever the type, and the message names what holds it', () => {
   const locked = fault('GenericVmConfigFault', { keys: ['msg.disk.notConfigured', 'msg.fileio.lock'] });
   expect(classifyFault(locked)).toMatchObject({
     class: 'Transient',

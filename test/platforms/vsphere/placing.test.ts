@@ -371,7 +371,7 @@ describe('where DRS places', () => {
     }, drsRules);
   });
 
-  test('DRS-2: what DRS cannot keep is said', async () => {
+  test('DRS-2: what DRS cannot keep is noted', async () => {
     const vms = [await newVm(), await newVm()];
     const [one, two] = vms;
     if (!one || !two) throw new Error('no VMs');

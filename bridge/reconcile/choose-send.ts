@@ -11,9 +11,9 @@
  *     VM again, which finds it there and fences off any operation still on its way, and goes on.
  * RECONCILE-7: which plan an open run has is what the run itself says, not what was sent to it. A plan that the run refuses as older, although
  *     the source has it now (a clock or a backup was set back), is sent again after a while, as the one that replaces the plan of the run.
+ * RECONCILE-8: a plan that is too large for Temporal is not sent, and the status says what to do.
  * RECONCILE-9: a driver's run that was ended from outside, without an outcome, is followed by one that gives its promised places back and puts
  *     on record who ended it, once no run of the tree is open. That one is not followed by another.
- * RECONCILE-8: a plan that is too large for Temporal is not sent, and the status says what to do.
  */
 import { jsonLength } from '../../api';
 import type { Plan } from '../../contract';

@@ -1,7 +1,7 @@
 /**
  * Our record on a VM: the last power operation that was accepted for it. Pure.
  *
- * RECORD-1: a record that is not one of ours, or belongs to another VM (clones copy it), does not count.
+ * TRACKED-4: a record that is not one of ours, or belongs to another VM (clones copy it), does not count.
  */
 import { createHash } from 'node:crypto';
 import type { PowerState } from '../../api';

@@ -1,7 +1,7 @@
 /**
  * Holds VMs that VM Operator has not created yet, where its own group controller places them. Pure.
  *
- * VMOPERATOR-6: nothing is placed here. A VM that is not created, and that no operation of ours has asked to be on, is set to `PoweredOff`:
+ * VMOPERATOR-5: nothing is placed here. A VM that is not created, and that no operation of ours has asked to be on, is set to `PoweredOff`:
  *     otherwise VM Operator powers it on as soon as it has created it, in no order. A VM that exists is left alone.
  */
 import type { Placement } from '../../api';

@@ -5,8 +5,8 @@
  * PLATFORM-1, PLATFORM-2: see accept.ts of on-kubernetes. Requests are recorded on the VM itself, so they hold for every process and outlive each.
  * PLATFORM-3: see observe.ts.
  * PLATFORM-4: see place-patch.ts.
- * VMOPERATOR-6: see hold.ts.
- * VMOPERATOR-4: a power operation is one PATCH, and nothing else, if the cache is up to date.
+ * VMOPERATOR-3: a power operation is one PATCH, and nothing else, if the cache is up to date.
+ * VMOPERATOR-5: see hold.ts.
  */
 import { hostname } from 'node:os';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
@@ -142,7 +142,7 @@ export class VmOperatorPlatform implements Platform {
     this.#reports.close();
   }
 
-  /** VMOPERATOR-6. */
+  /** VMOPERATOR-5. */
   async #hold(vm: VirtualMachineRef, signal: AbortSignal | undefined): Promise<PlacementResult> {
     const object = await this.#vms.current(vm, signal);
     const placed = (version: VirtualMachineObject): PlacementResult => ({

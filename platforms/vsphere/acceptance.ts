@@ -126,7 +126,7 @@ export class Acceptance {
   }
 }
 
-/** VSPHERE-7: an older operation of another process was written over the record of a newer one. */
+/** VSPHERE-5: an older operation of another process was written over the record of a newer one. */
 export async function writeAgain(recorder: Recorder, operation: Operation, facts: VmFacts): Promise<void> {
   if (operation.rewritten >= MAX_WRITES) return;
   operation.rewritten += 1;

@@ -1,7 +1,7 @@
 /**
  * What a fault of a server means for the next step. Pure.
  *
- * VSPHERE-2: a fault is classified by its type, and by the keys of its messages, never by its text. Its text is kept.
+ * VSPHERE-1: a fault is classified by its type, and by the keys of its messages, never by its text. Its text is kept.
  */
 import { HttpStatusError, describeFault, textOf, TransportError, VimFault, type Fault } from './soap';
 import { PlatformError, type FailureClass } from '../platform';

@@ -3,7 +3,7 @@
  *
  * PLATFORM-3: the power state is what the server says while it is connected to the VM's host. Where it is not, the last one that it knew stands,
  *     and a VM of which it never knew one is not reported.
- * VSPHERE-6: an operation of this process is not reported as done before the stream shows its record: what the stream said before that is older
+ * VSPHERE-4: an operation of this process is not reported as done before the stream shows its record: what the stream said before that is older
  *     than the operation.
  */
 import type { Placement, VirtualMachineStatus } from '../../api';

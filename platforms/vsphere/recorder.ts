@@ -1,7 +1,7 @@
 /**
  * Writes our records on a VM: the operation before its power is touched, and the place that it was promised.
  *
- * VSPHERE-7: on vCenter the record is a custom attribute: read, compared, written. Two processes may write in the same instant; the one with the
+ * VSPHERE-5: on vCenter the record is a custom attribute: read, compared, written. Two processes may write in the same instant; the one with the
  *     greater sequence then writes again. On ESXi, and on request, it is an `extraConfig` value, written only for the version of the VM that was
  *     read: the server itself refuses any other.
  */

@@ -41,7 +41,7 @@ export class Standings {
     return shown;
   }
 
-  /** VSPHERE-7: whether the record of our operation stands on a VM that was just read; an older one in its place is written over. */
+  /** VSPHERE-5: whether the record of our operation stands on a VM that was just read; an older one in its place is written over. */
   recordStands(facts: VmFacts): boolean {
     const own = this.operations.get(facts.id);
     if (!own) return true;

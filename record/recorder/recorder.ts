@@ -4,7 +4,7 @@
  * RECORDER-1: level-triggered. Any closed execution that Temporal lists and the record lacks is recorded, whatever ended it and however long the
  *     recorder was away.
  * RECORDER-2: each event is on record once, however often the recorder is killed and however many recorders there are: the store takes the
- *     events of an execution only if it knows no more of it than the recorder thought (STORE-2).
+ *     events of an execution only if it knows no more of it than the recorder thought (RECORD-7).
  * RECORDER-3: what is lost is on record. An execution that was seen or is referred to, and is gone, leaves a gap in its run; a recorder that
  *     was away for longer than Temporal keeps histories leaves one in the installation.
  * RECORDER-4: a pass has bounds: {@link MOST_EXECUTIONS} are recorded, one after the other. The next pass takes the rest.

@@ -1,10 +1,10 @@
 /**
  * Where the record is kept.
  *
- * STORE-1: append-only. Nothing that was appended is changed or removed.
- * STORE-2: the chain has no fork, however many processes append: what is appended for an execution is refused if the record knows more of it
+ * RECORD-6: append-only. Nothing that was appended is changed or removed.
+ * RECORD-7: the chain has no fork, however many processes append: what is appended for an execution is refused if the record knows more of it
  *     than the caller thought.
- * STORE-3: what an `append` has resolved for survives a crash of the process and of the machine; of one that was cut off, all is on record or
+ * RECORD-8: what an `append` has resolved for survives a crash of the process and of the machine; of one that was cut off, all is on record or
  *     nothing.
  */
 import type { Head, RecordEntry } from '../chain';

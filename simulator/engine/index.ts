@@ -5,9 +5,9 @@
  * PLATFORM-1: an operation id that was accepted once has one effect at most.
  * PLATFORM-2: a smaller sequence than one seen for that VM is refused.
  * PLATFORM-4: only a reservation is released, and only by the caller that placed it last; an earlier call for placement is refused afterwards.
- * PLACING-1: the VMs on a host never exceed its `cpus` and `memory`; the reservation lasts as long as the VM exists, on or off.
- * PLACING-2: no VM is placed where a required rule of its own, or of a VM that is there, would be broken.
  * ENGINE-1: of two operations on a VM only the later one takes effect, also when it arrived in the middle of the other.
+ * ENGINE-2: the VMs on a host never exceed its `cpus` and `memory`; the reservation lasts as long as the VM exists, on or off.
+ * ENGINE-3: no VM is placed where a required rule of its own, or of a VM that is there, would be broken.
  */
 export { consoleChange, consoleFailure, deletion, dueAt, dueEffects } from './effects';
 export { apply } from './fold';

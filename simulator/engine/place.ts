@@ -1,4 +1,4 @@
-/** The answer to a call for placement: PLATFORM-4, PLACING-1, PLACING-2. */
+/** The answer to a call for placement: PLATFORM-4, ENGINE-2, ENGINE-3. */
 import type { Placement } from '../../api';
 import type { Neighbour, PlacementRequest } from '../../contract';
 import { STOPPED_BY_CLOCK, type PlacementAnswer, type PlacementProblem } from '../../placement';

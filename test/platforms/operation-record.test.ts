@@ -50,7 +50,7 @@ test('of two operations of one sequence the one that names the other is newer, w
   expect([outranks(later, next), outranks(next, later)]).toEqual([true, false]);
 });
 
-test('RECORD-1: a record of another VM, and what is no record, does not count', () => {
+test('TRACKED-4: a record of another VM, and what is no record, does not count', () => {
   const text = writeRecord(record, UUID);
   expect(readRecord(text, 'another')).toBeUndefined();
   const others = [

@@ -1,5 +1,5 @@
 /**
- * Several processes that place VMs in one namespace, on a real API server: VMOPERATOR-5 of the platform, and the LOCK invariants of its lease.
+ * Several processes that place VMs in one namespace, on a real API server: VMOPERATOR-4 of the platform, and the LOCK invariants of its lease.
  *
  * A process that is paused or cut off is one whose calls are held up or refused here, as its timers are.
  *

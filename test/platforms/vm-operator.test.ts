@@ -130,7 +130,7 @@ test('what is observed: power state, place, readiness; a VM that is not created 
   });
 });
 
-test('VMOPERATOR-4: a power operation is one PATCH and nothing else; the apply time of the group controller is taken off', async () => {
+test('VMOPERATOR-3: a power operation is one PATCH and nothing else; the apply time of the group controller is taken off', async () => {
   const name = fresh();
   const vm = await desk.vm(name, 'PoweredOff', {
     metadata: { annotations: { [APPLY_TIME]: '2030-01-01T00:00:00Z', kept: 'yes' } },

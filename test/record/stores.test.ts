@@ -80,7 +80,7 @@ describe.each(Object.entries(STORES))('%s', (_name, make) => {
     await second.close();
   });
 
-  test('STORE-2: what another process has appended already is refused', async () => {
+  test('RECORD-7: what another process has appended already is refused', async () => {
     const store = await (await make())();
     expect(await store.execution('a-1')).toBeUndefined();
     await store.append(eventsOf('a').slice(0, 1), 0);
@@ -128,7 +128,7 @@ describe.each(Object.entries(STORES))('%s', (_name, make) => {
   });
 });
 
-test('FILES-1, STORE-3: a line that was cut off at any byte is removed, and the rest is whole', async () => {
+test('FILES-1, RECORD-8: a line that was cut off at any byte is removed, and the rest is whole', async () => {
   const folder = newFolder();
   const store = await openFileStore(folder);
   await store.append(eventsOf('a'), 0);
@@ -172,7 +172,7 @@ test('one process appends to a folder at a time', async () => {
   await expect(openFileReader(newFolder())).rejects.toThrow(/has no record/);
 });
 
-test('STORE-1, STORE-2: PostgreSQL refuses to change an entry, and many processes at once make no fork', async () => {
+test('RECORD-6, RECORD-7: PostgreSQL refuses to change an entry, and many processes at once make no fork', async () => {
   const url = await postgres.database('record_many');
   const stores = await Promise.all([1, 2, 3, 4].map(() => openPostgresStore(url, signer)));
   const names = Array.from({ length: 10 }, (_, index) => `run-${index}`);

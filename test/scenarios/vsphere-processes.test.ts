@@ -214,7 +214,7 @@ test('diff asks vCenter for VMs that join, and for the places of those that have
   expect(await vcenter.vm(on)).toMatchObject({ operations: 0 });
 });
 
-test('G5, VSPHERE-10: without DRS members that are to be apart get hosts of their own, and a promise outlives the worker', async () => {
+test('G5, VSPHERE-8: without DRS members that are to be apart get hosts of their own, and a promise outlives the worker', async () => {
   await vcenter.drs('off');
   const names = ['apart-1', 'apart-2', 'apart-3'];
   for (const name of names) await vcenter.create({ name, host: 'DC0_C0_H0' });

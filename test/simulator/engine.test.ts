@@ -259,7 +259,7 @@ test('ENGINE-1: an effect is that of the last call that was accepted, or done at
   });
 });
 
-test('PLACING-1: no host is ever overcommitted, a zone pin holds, and a place is kept', () => {
+test('ENGINE-2: no host is ever overcommitted, a zone pin holds, and a place is kept', () => {
   check((made, steps) => {
     const places = new Map<string, string>();
     play(made, steps, (state, entry) => {

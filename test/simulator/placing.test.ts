@@ -46,7 +46,7 @@ function place(state: EngineState, requests: PlacementRequest[], beside: Placeme
   return call.vms.map(({ vm, placement }) => `${vm.slice(5)}=${placement?.node}`).join(' ');
 }
 
-test('PLACING-2: rules bind VMs placed together, and those that come later, in both directions', () => {
+test('ENGINE-3: rules bind VMs placed together, and those that come later, in both directions', () => {
   const state = platformWith(['zone-a/a', 'zone-b/b']);
   const apart = rule('AntiAffinity', HOST, { app: 'web' });
   const together = rule('Affinity', HOST, { app: 'web' });
@@ -102,7 +102,7 @@ test('one host that is to take them, and no such host', () => {
   });
 });
 
-describe('PLACING-1 PLACING-2: the check reports an answer that breaks a rule', () => {
+describe('ENGINE-2, ENGINE-3: the check reports an answer that breaks a rule', () => {
   const world = inventory({}, hosts(['zone-a/a', 'zone-a/aa', 'zone-b/b'], 4));
   const web = { app: 'web' };
   const at = (node: string, zoneID = `zone-${node[0]}`): { zoneID: string; node: string } => ({

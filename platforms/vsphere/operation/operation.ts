@@ -1,9 +1,10 @@
 /**
  * One power operation of this process on one VM, from its record to its effect.
  *
- * VSPHERE-7: the record of an older operation that was written over it in the same instant is found, even where the stream shows no change:
- *     it may be the same text as before.
- * VSPHERE-8: the record is on the VM before its power is touched, and nothing is touched any more once a newer operation has taken over.
+ * VSPHERE-5: see recorder.ts. The record of an older operation that was written over it in the same instant is found, even where the stream
+ *     shows no change: it may be the same text as before.
+ * VSPHERE-6: the record is on the VM before its power is touched, and nothing is touched any more once a newer operation has taken over.
+ * VSPHERE-9: a VM is registered on the host that was chosen for it before it is powered on there.
  */
 import { PlatformError, type FailureClass, type PowerRequest } from '../../platform';
 import type { OperationRecord } from '../../tracked';
@@ -154,7 +155,7 @@ export class Operation extends WaitingOperation implements OwnStanding {
     return answer.task ? followTask(this, answer.task) : followTaskOfDrs(this, before);
   }
 
-  /** VSPHERE-11: a VM is registered on the host that was chosen for it before it is powered on there. */
+  /** VSPHERE-9. */
   async #powerOnHost(facts: VmFacts): Promise<VmFacts | undefined> {
     const host = this.ground.home(facts);
     if (!host || host.id === facts.host) return runTask(this, 'PowerOnVM_Task', host);

@@ -1,7 +1,7 @@
 /**
  * How an operation stands and waits, for all of its steps.
  *
- * VSPHERE-9: an operation that waits (for another task, for VMware Tools, for the guest) waits for the stream, within a limit.
+ * VSPHERE-7: an operation that waits (for another task, for VMware Tools, for the guest) waits for the stream, within a limit.
  */
 import type { PowerRequest } from '../../platform';
 import { TrackedOperation, type OperationRecord } from '../../tracked';

@@ -1,7 +1,7 @@
 /**
  * Where VMs are, or would be started: by DRS, on the host that the solver chose, or where they are registered. No I/O.
  *
- * VSPHERE-10: a promised place holds until the next operation on record: a power-on makes it firm, a power-off frees it. A host that cannot be used
+ * VSPHERE-8: a promised place holds until the next operation on record: a power-on makes it firm, a power-off frees it. A host that cannot be used
  *     now is nobody's place.
  */
 import type { Placement } from '../../../api';

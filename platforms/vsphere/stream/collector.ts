@@ -1,7 +1,7 @@
 /**
  * One PropertyCollector in one session: all that is watched of a server comes from its one stream.
  *
- * VSPHERE-3: a property that is missing because the session has ended is never read as unset.
+ * VSPHERE-2: a property that is missing because the session has ended is never read as unset.
  */
 import {
   child,
@@ -151,7 +151,7 @@ export async function readProperties(
   try {
     return await readOnce(client, objects, paths, signal);
   } catch (error: unknown) {
-    // VSPHERE-3. The session was forgotten: the next call logs in.
+    // VSPHERE-2. The session was forgotten: the next call logs in.
     if (error instanceof VimFault && error.fault.type === 'NotAuthenticated')
       return readOnce(client, objects, paths, signal);
     if (error instanceof VimFault && error.fault.type === 'ManagedObjectNotFound' && objects.length === 1)
@@ -199,7 +199,7 @@ function valuesOf(object: XmlElement): Map<string, XmlElement> {
   return values;
 }
 
-/** VSPHERE-3. */
+/** VSPHERE-2. */
 function checkMissing(client: SoapClient, session: number, object: XmlElement): void {
   for (const missing of childrenOf(object, 'missingSet')) {
     const fault = child(child(missing, 'fault'), 'fault');

@@ -1,7 +1,7 @@
 /**
  * The stream of a server, for as long as the process runs: opened again whenever it breaks, with all that was followed.
  *
- * VSPHERE-4: nothing is polled. One call waits for changes, whatever the number of VMs, tasks and waiters.
+ * VSPHERE-3: nothing is polled. One call waits for changes, whatever the number of VMs, tasks and waiters.
  */
 import { Collector, type ObjectUpdate } from './collector';
 import type { TaskFacts } from '../facts';

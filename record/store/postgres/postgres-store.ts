@@ -1,5 +1,5 @@
 /**
- * The record in PostgreSQL. Any number of processes may append: each append holds an advisory lock for its transaction (STORE-2), and unique
+ * The record in PostgreSQL. Any number of processes may append: each append holds an advisory lock for its transaction (RECORD-7), and unique
  * hashes refuse a fork even without it.
  */
 import { gunzipSync, gzipSync } from 'node:zlib';

@@ -56,7 +56,7 @@ afterAll(async () => {
   await vcenter?.stop();
 });
 
-test.each(TABLE)('VSPHERE-2: a task that ends with %s is %s', async (type, failureClass) => {
+test.each(TABLE)('VSPHERE-1: a task that ends with %s is %s', async (type, failureClass) => {
   const vm = { namespace: 'prod', name: type, uid: type };
   const operation = { id: `op-${type}`, sequence: 1 };
   const request = { vm, operation, powerState: 'PoweredOn' as const, guestShutdownTimeout: 0, caller: 'c' };

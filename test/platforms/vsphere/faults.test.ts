@@ -39,7 +39,7 @@ const TABLE: [FailureClass, string[]][] = [
 ];
 
 test.each(TABLE.flatMap(([failureClass, types]) => types.map((type) => [type, failureClass] as const)))(
-  'VSPHERE-2: %s is %s, in the words of the server',
+  'VSPHERE-1: %s is %s, in the words of the server',
   (type, failureClass) => {
     const classified = classifyFault(fault(type));
     expect(classified.class).toBe(failureClass);
@@ -47,7 +47,7 @@ test.each(TABLE.flatMap(([failureClass, types]) => types.map((type) => [type, fa
   },
 );
 
-test('VSPHERE-2: a lock on a disk is Transient whatever the type, and the message names what holds it', () => {
+test('VSPHERE-1: a lock on a disk is Transient whatever the type, and the message names what holds it', () => {
   const locked = fault('GenericVmConfigFault', { keys: ['msg.disk.notConfigured', 'msg.fileio.lock'] });
   expect(classifyFault(locked)).toMatchObject({
     class: 'Transient',
@@ -55,7 +55,7 @@ test('VSPHERE-2: a lock on a disk is Transient whatever the type, and the messag
   });
 });
 
-test('VSPHERE-2: the text of a fault decides nothing', () => {
+test('VSPHERE-1: the text of a fault decides nothing', () => {
   const misleading = fault('InvalidPowerState', { message: 'NoPermission: InsufficientMemory FileLocked' });
   expect(classifyFault(misleading).class).toBe('Transient');
 });

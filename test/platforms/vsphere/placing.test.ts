@@ -95,7 +95,7 @@ async function callsOn({ name }: VirtualMachineRef): Promise<string[]> {
 }
 
 describe('where DRS does not place', () => {
-  test('G5, VSPHERE-11: VMs that are to be apart get a host each, are moved there and powered on', async () => {
+  test('G5, VSPHERE-9: VMs that are to be apart get a host each, are moved there and powered on', async () => {
     const vms = [await newVm(HOSTS[0]), await newVm(HOSTS[0]), await newVm(HOSTS[0])];
     await withProcess(async ({ platform, observer, power }) => {
       platform.track(vms);
@@ -208,7 +208,7 @@ describe('where DRS does not place', () => {
     });
   });
 
-  test('VSPHERE-10, TRACKED-2: two processes see what each other was promised; a power-off frees it', async () => {
+  test('VSPHERE-8, TRACKED-2: two processes see what each other was promised; a power-off frees it', async () => {
     const [one, two] = [await newVm(HOSTS[0]), await newVm(HOSTS[0])];
     for (const host of HOSTS) await vcenter.host(host, { memoryMb: 1_500 });
     await withProcess(async (first) => {
@@ -259,7 +259,7 @@ describe('where DRS does not place', () => {
     },
   );
 
-  test('VSPHERE-7: places are recorded in extraConfig on request, and released', async () => {
+  test('VSPHERE-5: places are recorded in extraConfig on request, and released', async () => {
     const vm = await newVm(HOSTS[0]);
     await withProcess(
       async ({ platform, observer }) => {
@@ -273,7 +273,7 @@ describe('where DRS does not place', () => {
     );
   });
 
-  test('VSPHERE-10: a record of a process whose clock is ahead is followed by later ones', async () => {
+  test('VSPHERE-8: a record of a process whose clock is ahead is followed by later ones', async () => {
     const vm = await newVm(HOSTS[0]);
     await withProcess(async (first) => {
       await withProcess(async (second) => {

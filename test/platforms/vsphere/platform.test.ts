@@ -328,7 +328,7 @@ test('G1: a process that ends between the record and the power leaves an operati
   });
 });
 
-describe('VSPHERE-7: an older operation of another process is written over the record of a newer one', () => {
+describe('VSPHERE-5: an older operation of another process is written over the record of a newer one', () => {
   const fieldOf = async (vm: VirtualMachineRef): Promise<string> =>
     (await vcenter.vm(vm.name)).fields['vmgroup.operation'] ?? '';
   /** Runs `step` while the stream shows nothing, for this many milliseconds at most. */
@@ -380,7 +380,7 @@ describe('VSPHERE-7: an older operation of another process is written over the r
   });
 });
 
-test('VSPHERE-4: a running operation costs a handful of calls, and nothing is polled', async () => {
+test('VSPHERE-3: a running operation costs a handful of calls, and nothing is polled', async () => {
   const vm = await newVm();
   await withProcess([vm], async (process) => {
     await powerOn(vm, process);

@@ -129,7 +129,7 @@ test('SOAP-5: refused credentials are sent once, until they change', async () =>
   );
 });
 
-test('VSPHERE-3: properties that are missing because the session has ended are read again in a new one', async () => {
+test('VSPHERE-2: properties that are missing because the session has ended are read again in a new one', async () => {
   await withClient(async (client) => {
     const view = await client.manager('rootFolder');
     await client.session();

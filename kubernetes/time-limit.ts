@@ -1,4 +1,5 @@
 /** Time limits of calls. */
+import { setMaxListeners } from 'node:events';
 
 /**
  * A signal that aborts with another one, or after a time. `end` ends both: what is still open then is given up, and no listener stays on the
@@ -13,8 +14,11 @@ export class TimeLimit {
   constructor(milliseconds: number, parent: AbortSignal | undefined) {
     this.#parent = parent;
     this.restart(milliseconds);
-    parent?.addEventListener('abort', this.#abort);
-    if (parent?.aborted) this.#abort();
+    if (!parent) return;
+    // Each call in progress has one, and takes it away: Node would warn of a leak from the eleventh on.
+    setMaxListeners(0, parent);
+    parent.addEventListener('abort', this.#abort);
+    if (parent.aborted) this.#abort();
   }
 
   get signal(): AbortSignal {

@@ -43,15 +43,20 @@ afterAll(async () => {
   await temporal?.stop();
 });
 
-let lastFaults: Promise<void> = Promise.resolve();
+let lastChange: Promise<void> = Promise.resolve();
 
-/** Replaces the faults of one namespace. Tests run side by side, and each call replaces all faults: so they are made one after the other. */
+/** Makes changes of the inventory, of which faults are a part, one after the other: tests run side by side, and each change replaces all of it. */
+function inTurn(change: () => Promise<void>): Promise<void> {
+  return (lastChange = lastChange.then(change));
+}
+
+/** Replaces the faults of one namespace. */
 function setFaults(namespace: string, ...mine: Omit<SimulatedFault, 'vm'>[]): Promise<void> {
   faults.set(
     namespace,
     mine.map((fault) => ({ ...fault, vm: `${namespace}/bad` })),
   );
-  return (lastFaults = lastFaults.then(() => system.console.setFaults([...faults.values()].flat())));
+  return inTurn(() => system.console.setFaults([...faults.values()].flat()));
 }
 
 /** A group `app` of `good` and `bad`, then `next`. */
@@ -395,13 +400,15 @@ describe('a platform that refuses', () => {
       expect(progress.placement.message).toContain(`${ns}/bad`);
       expect(accepted(await system.journal(), ns)).toEqual([]);
 
-      const inventory = await system.console.inventory();
       const larger = {
         ...(DEFAULT_INVENTORY.hosts[0] as (typeof DEFAULT_INVENTORY.hosts)[number]),
         name: 'larger',
         cpus: 1_000,
       };
-      await system.console.setInventory({ ...inventory, hosts: [...inventory.hosts, larger] });
+      await inTurn(async () => {
+        const inventory = await system.console.inventory();
+        await system.console.setInventory({ ...inventory, hosts: [...inventory.hosts, larger] });
+      });
       const outcome = await expectConverged(ns);
       expect(outcome.placements['bad']).toMatchObject({ node: 'larger' });
       await expectOthersOnce(ns);

@@ -12,7 +12,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeLog, openLog, type DataFolder, type UpRecord } from '../data-folder';
-import { CliError } from '../errors';
+import { CliError, messageOf } from '../errors';
 import { acceptsConnections, freePort } from './ports';
 import { commandLine, endProcess } from './processes';
 
@@ -67,7 +67,7 @@ export interface ServerOptions {
   onSpawn(server: Ports & { pid: number }): void;
   /** Called when the server died and is restarted (TEMPORAL-SERVER-1). */
   onRestart(message: string): void;
-  /** Called when the server died and another process has taken its port (TEMPORAL-SERVER-4). It is not restarted. */
+  /** Called when the server died and is not restarted: another process has taken its port (TEMPORAL-SERVER-4), or its folder is gone. */
   onLost(message: string): void;
 }
 
@@ -128,7 +128,9 @@ export class TemporalServer {
     this.uiPort = launched.uiPort;
     this.#options = options;
     this.#launched = launched;
-    void this.#keepAlive();
+    this.#keepAlive().catch((error: unknown) =>
+      options.onLost(`the Temporal server died and cannot be started again: ${messageOf(error)}`),
+    );
   }
 
   /** `host:port` of the gRPC service. */

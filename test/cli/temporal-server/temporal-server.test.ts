@@ -140,6 +140,24 @@ test('a server whose port is taken when it is restarted is given up, and says so
   end();
 });
 
+test('a server whose folder is gone when it dies is given up, and says so', async () => {
+  const own = dataFolder(mkdtempSync(path.join(dir, 'gone-')));
+  const messages: string[] = [];
+  const server = await startTemporalServer({
+    ...options(),
+    folder: own,
+    onLost: (message) => messages.push(message),
+  });
+  await answers(server.address);
+  rmSync(own.dir, { recursive: true, force: true, maxRetries: 5 });
+  process.kill(server.pid() ?? 0, 'SIGKILL');
+  await until(() => messages.length > 0);
+  expect(messages).toEqual([
+    expect.stringMatching(/^the Temporal server died and cannot be started again: ENOENT: /),
+  ]);
+  await server.stop();
+});
+
 test('a server that outlived its parent is stopped, and nothing else is (TEMPORAL-SERVER-2)', async () => {
   const server = await startTemporalServer(options());
   const pid = server.pid() ?? 0;

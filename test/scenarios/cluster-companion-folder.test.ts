@@ -5,10 +5,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { stringify } from 'yaml';
 import { RESOURCES } from '../../kubernetes';
 import { startClusterSystem, type ClusterSystem } from '../support/cluster-system';
-import { groupManifest, policyManifest, vmManifest } from '../support/manifests';
+import { groupManifest, platformManifest, policyManifest, vmManifest } from '../support/manifests';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { startCommand } from '../support/processes';
 import { effects, times } from '../support/system';
@@ -134,12 +133,7 @@ test('a Platform of type vmOperator under another name: its VMs are powered in o
   mkdirSync(manifests);
   writeFileSync(
     path.join(dir, 'platform.yaml'),
-    stringify({
-      apiVersion: 'vmgroup.dev/v1alpha1',
-      kind: 'Platform',
-      metadata: { name: 'supervisor' },
-      spec: { vmOperator: { kubeconfig: system.cluster.kubeconfig('alice') } },
-    }),
+    platformManifest('supervisor', { vmOperator: { kubeconfig: system.cluster.kubeconfig('alice') } }),
   );
   const tiers = names.map((name) => ({ members: [name] }));
   const write = (powerState: string): void =>

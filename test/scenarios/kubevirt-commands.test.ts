@@ -11,7 +11,7 @@ import { RESOURCES, type KubernetesObject } from '../../kubernetes';
 import type { ShownDiff } from '../../cli/diff/text';
 import { buildWhenStale, start, vmgroup, type Result } from '../cli/vmgroup';
 import { Kubevirt } from '../support/kubevirt';
-import { vmManifest } from '../support/manifests';
+import { platformManifest, vmManifest } from '../support/manifests';
 import { until } from '../support/until';
 
 jest.setTimeout(120_000);
@@ -38,11 +38,8 @@ beforeAll(async () => {
     { metadata: { namespace: 'prod', name: 'synced' }, spec },
     { fieldManager: 'argocd-controller' },
   );
-  const platform = {
-    ...{ apiVersion: 'vmgroup.dev/v1alpha1', kind: 'Platform', metadata: { name: 'west' } },
-    spec: { kubevirt: { kubeconfig: kubevirt.cluster.kubeconfig() } },
-  };
-  writeFileSync(path.join(dir, 'platform.yaml'), stringify(platform));
+  const platform = platformManifest('west', { kubevirt: { kubeconfig: kubevirt.cluster.kubeconfig() } });
+  writeFileSync(path.join(dir, 'platform.yaml'), platform);
 }, 240_000);
 afterAll(async () => {
   await kubevirt?.stop();

@@ -8,12 +8,11 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { stringify } from 'yaml';
 import { workflowId, type RunOutcome } from '../../contract';
 import { SHUTDOWN_TIME, START_TIME } from '../../simulator';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { Kubevirt, type NewMachine } from '../support/kubevirt';
-import { groupManifest, groupWithVms, policyManifest } from '../support/manifests';
+import { groupManifest, groupWithVms, platformManifest, policyManifest } from '../support/manifests';
 import { startCommand, type Command } from '../support/processes';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { until } from '../support/until';
@@ -239,11 +238,8 @@ it('a Platform describes the cluster: vmgroup up brings its VMs up in order, by 
   await kubevirt.make(['front', 'back']);
   const folder = path.join(dir, 'described');
   mkdirSync(folder);
-  const platform = {
-    ...{ apiVersion: 'vmgroup.dev/v1alpha1', kind: 'Platform', metadata: { name: 'west' } },
-    spec: { kubevirt: { kubeconfig: kubevirt.cluster.kubeconfig() } },
-  };
-  writeFileSync(path.join(folder, 'platform.yaml'), stringify(platform));
+  const platform = platformManifest('west', { kubevirt: { kubeconfig: kubevirt.cluster.kubeconfig() } });
+  writeFileSync(path.join(folder, 'platform.yaml'), platform);
   const tiers = [{ members: ['back'] }, { members: ['entrance'] }];
   const group = groupWithVms({ namespace: 'prod', name: 'site', powerState: 'PoweredOn', tiers }).replace(
     'name: entrance\n  namespace: prod\n',

@@ -10,6 +10,7 @@ import { judgeFleet, judgeHost, type SurveyedHost } from '../../cli/doctor/platf
 import { buildWhenStale, vmgroup, type Result } from '../cli/vmgroup';
 import { startLibvirt, type TestLibvirt } from '../support/libvirt';
 import { withoutLibvirt } from '../support/libvirt-parts';
+import { platformManifest } from '../support/manifests';
 
 jest.setTimeout(120_000);
 
@@ -115,8 +116,7 @@ else
     afterAll(() => libvirt?.stop());
 
     function write(file: string, name: string, spec: object): void {
-      const head = { apiVersion: 'vmgroup.dev/v1alpha1', kind: 'Platform', metadata: { name } };
-      writeFileSync(path.join(dir, file), stringify({ ...head, spec }));
+      writeFileSync(path.join(dir, file), platformManifest(name, spec));
     }
     const run = (...words: string[]): Promise<Result> => vmgroup(words, { cwd: dir });
     const importing = (...words: string[]): Promise<Result> =>

@@ -19,12 +19,11 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { stringify } from 'yaml';
 import { workflowId, type RunOutcome } from '../../contract';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
 import { startLibvirt, type TestLibvirt } from '../support/libvirt';
 import { withoutLibvirt } from '../support/libvirt-parts';
-import { groupWithVms, policyManifest } from '../support/manifests';
+import { groupWithVms, platformManifest, policyManifest } from '../support/manifests';
 import { startCommand, type Command } from '../support/processes';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { until } from '../support/until';
@@ -47,8 +46,7 @@ else {
     mkdirSync(path.join(dir, 'manifests'));
     [libvirt, temporal] = await Promise.all([startLibvirt(), startTemporal()]);
     const hosts = [{ name: 'kvm1', socket: libvirt.socket, uri: 'qemu:///session' }];
-    const head = { apiVersion: 'vmgroup.dev/v1alpha1', kind: 'Platform', metadata: { name: 'rack' } };
-    writeFileSync(path.join(dir, 'platform.yaml'), stringify({ ...head, spec: { libvirt: { hosts } } }));
+    writeFileSync(path.join(dir, 'platform.yaml'), platformManifest('rack', { libvirt: { hosts } }));
     write('policy.yaml', policyManifest(NS, 'default', { guestShutdownTimeout: '60s' }));
     serve = await startCommand(
       [

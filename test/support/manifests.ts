@@ -105,5 +105,10 @@ export function policyManifest(namespace: string, name: string, spec: Record<str
   });
 }
 
+/** A platform. */
+export function platformManifest(name: string, spec: object): string {
+  return stringify({ apiVersion: 'vmgroup.dev/v1alpha1', kind: 'Platform', metadata: { name }, spec });
+}
+
 /** How the simulated platform behaves in a test; times in milliseconds. */
 export type Behavior = Partial<SimulatedInventory['behavior']>;

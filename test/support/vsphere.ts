@@ -6,8 +6,8 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { stringify } from 'yaml';
 import { createAuthority, type Authority } from './certificates';
+import { platformManifest } from './manifests';
 import { findVcenterSimulator } from './vsphere-parts';
 
 /** How a method fails; see `test/parts/vsphere/center.go`. */
@@ -184,12 +184,7 @@ export function writeDatacenter(dir: string, { address, authority }: TestVcenter
   writeFileSync(caFile, authority.certificate);
   writeFileSync(
     path.join(dir, 'platform.yaml'),
-    stringify({
-      apiVersion: 'vmgroup.dev/v1alpha1',
-      kind: 'Platform',
-      metadata: { name: 'datacenter' },
-      spec: { vsphere: { address: address.replace(/\/sdk$/, ''), caFile, ...more } },
-    }),
+    platformManifest('datacenter', { vsphere: { address: address.replace(/\/sdk$/, ''), caFile, ...more } }),
   );
 }
 

@@ -9,7 +9,7 @@ import { SimulatedPlatform, SimulatorConsole } from '../../../platforms/simulate
 import { startSimulator } from '../../../simulator';
 import { startClusterSystem, type ClusterSystem } from '../../support/cluster-system';
 import type { ClusterUser } from '../../support/kubernetes';
-import { groupManifest, vmManifest, webServerManifest } from '../../support/manifests';
+import { groupManifest, platformManifest, vmManifest, webServerManifest } from '../../support/manifests';
 import { buildWhenStale, vmgroup } from '../vmgroup';
 
 jest.setTimeout(120_000);
@@ -185,12 +185,9 @@ test('VMs on a platform that a Platform describes are as that platform has them,
     const request = { vm: { ...vm, uid: metadata?.uid ?? '' }, cpus: 1, memory: 2 ** 30 };
     await afar.place([request], { caller: 'test' });
     await console.power(vm, 'PoweredOn');
-    const platform = {
-      ...{ apiVersion: 'vmgroup.dev/v1alpha1', kind: 'Platform', metadata: { name: 'afar' } },
-      spec: { namespaces: [ns], simulated: { address: simulator.address } },
-    };
     const file = path.join(dir, 'platform.yaml');
-    writeFileSync(file, stringify(platform));
+    const spec = { namespaces: [ns], simulated: { address: simulator.address } };
+    writeFileSync(file, platformManifest('afar', spec));
     const steps = { PowerOn: ['rests'] };
     const [found] = JSON.parse(await plan(ns, ['--platforms', file, '-o', 'json'])) as Planned[];
     expect(poweredIn(found?.forecast?.steps)).toEqual(steps);

@@ -2,24 +2,18 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { stringify } from 'yaml';
 import { dataFolder, newRecord, platformRecord, writeRecord } from '../../../cli/data-folder';
 import { diff } from '../../../cli/diff/diff';
 import type { ShownDiff } from '../../../cli/diff/text';
 import { plan } from '../../../cli/plan/plan';
 import type { PlanOptions } from '../../../cli/plan/options';
 import type { GroupPlan } from '../../../cli/plan/text';
-import { groupManifest, vmManifest } from '../../support/manifests';
+import { groupManifest, platformManifest, vmManifest } from '../../support/manifests';
 
 const GROUP = { namespace: 'prod', name: 'shop', powerState: 'PoweredOn' };
 /** Nothing listens there, which a plan says. */
 const SERVER = 'https://127.0.0.1:1';
-const PLATFORM = stringify({
-  apiVersion: 'vmgroup.dev/v1alpha1',
-  kind: 'Platform',
-  metadata: { name: 'lab' },
-  spec: { vsphere: { address: SERVER } },
-});
+const PLATFORM = platformManifest('lab', { vsphere: { address: SERVER } });
 
 let dir = '';
 let stdout = '';

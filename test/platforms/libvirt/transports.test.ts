@@ -8,7 +8,6 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { stringify } from 'yaml';
 import { freePort } from '../../support/ports';
 import type { VirtualMachineRef } from '../../../contract';
 import { Observer, type VirtualMachineState } from '../../../platforms';
@@ -17,7 +16,7 @@ import { buildWhenStale, start, vmgroup } from '../../cli/vmgroup';
 import { createAuthority } from '../../support/certificates';
 import { startLibvirt, type TestLibvirt } from '../../support/libvirt';
 import { withoutLibvirt, withoutSsh } from '../../support/libvirt-parts';
-import { groupWithVms } from '../../support/manifests';
+import { groupWithVms, platformManifest } from '../../support/manifests';
 import { startSshd, type TestSshd } from '../../support/sshd';
 import { until } from '../../support/until';
 
@@ -136,8 +135,7 @@ else {
         env = { PATH: `${sshd.bin}:${process.env.PATH}` };
         dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-ssh-'));
         const hosts = [{ name: 'far', ssh: sshd.host, uri: 'qemu:///session' }];
-        const head = { apiVersion: 'vmgroup.dev/v1alpha1', kind: 'Platform', metadata: { name: 'rack' } };
-        writeFileSync(path.join(dir, 'platform.yaml'), stringify({ ...head, spec: { libvirt: { hosts } } }));
+        writeFileSync(path.join(dir, 'platform.yaml'), platformManifest('rack', { libvirt: { hosts } }));
       }, 120_000);
       afterEach(() => sshd.settings('key', 'known'));
       afterAll(async () => {

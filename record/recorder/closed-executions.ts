@@ -1,8 +1,8 @@
 /** The part of the recorder that records closed executions, or the gap that they leave (RECORDER-2, RECORDER-3). */
 import { historyMark } from '../chain';
 import { deriveEvents, type ExecutionName } from '../derive';
-import type { RecorderFact, RunEvent, RunRef } from '../events';
-import { readHistory, recorderEvent, type RecorderContext } from './context';
+import type { RunRef } from '../events';
+import { recorderEvent, tryDeriveEvents, type RecorderContext } from './context';
 import type { ListedExecution } from './temporal-histories';
 
 /** Executions of one run, one after the other, that are followed back. */
@@ -40,18 +40,19 @@ export class ClosedExecutions {
     const known = await this.#context.store.execution(execution.runId);
     if (known && known.state !== 'Seen') return 'Known';
     const json = await this.#context.temporal.history(execution);
-    const first = json === undefined ? undefined : readHistory(this.#context.logger, json, execution);
+    const first = json === undefined ? undefined : tryDeriveEvents(this.#context, json, execution);
     if (json === undefined || !first) return this.#recordGap(execution, json === undefined, run);
     if (first.before !== undefined && depth < LONGEST_CHAIN)
       await this.record({ workflowId: execution.workflowId, runId: first.before }, first.run, depth + 1);
     const before = first.before === undefined ? undefined : await this.#context.store.execution(first.before);
-    const derived = deriveEvents(JSON.parse(json), execution, { inherits: before?.state === 'Recorded' });
+    const history: unknown = JSON.parse(json);
+    const derived = deriveEvents(history, execution, { inherits: before?.state === 'Recorded' });
     const found = await this.#context.temporal.describe(execution);
     await this.#context.store.keepHistory(execution.runId, json);
-    const recorded = this.#noted(derived.run, execution, {
+    const recorded = recorderEvent(this.#context, derived.run, execution, {
       kind: 'ExecutionRecorded',
       status: found?.status ?? 'UNKNOWN',
-      history: historyMark(JSON.parse(json)),
+      history: historyMark(history),
     });
     const appended = await this.#context.store.append([...derived.events, recorded], known?.entries ?? 0);
     if (!appended) return 'Known';
@@ -66,7 +67,7 @@ export class ClosedExecutions {
     const reason = isGone
       ? 'Temporal does not have its history any more: it was deleted, or its retention is over'
       : 'its history cannot be read';
-    const gap = this.#noted(run, execution, { kind: 'RunGap', reason });
+    const gap = recorderEvent(this.#context, run, execution, { kind: 'RunGap', reason });
     if (!(await this.#context.store.append([gap], known?.entries ?? 0))) return 'Known';
     this.#context.logger.warn({ ...execution, reason }, 'a run has a gap in the record');
     return 'Gap';
@@ -77,10 +78,6 @@ export class ClosedExecutions {
     for await (const { event } of this.#context.store.entries({ workflowId, kinds: ['ExecutionSeen'] }))
       if ('run' in event && event.execution === runId) return event.run;
     return undefined;
-  }
-
-  #noted(run: RunRef, execution: ExecutionName, fact: RecorderFact): RunEvent {
-    return recorderEvent(run, execution, fact, this.#context.now());
   }
 }
 

@@ -20,8 +20,8 @@ export interface RecorderContext {
 }
 
 /** Derives the events of an execution; undefined, after a line in the log, if its history cannot be read. */
-export function readHistory(
-  logger: RecorderLogger,
+export function tryDeriveEvents(
+  { logger }: RecorderContext,
   json: string,
   execution: ExecutionName,
 ): Derived | undefined {
@@ -34,12 +34,18 @@ export function readHistory(
   }
 }
 
-/** An event that the recorder itself contributes, `at` milliseconds since the epoch. */
+/** An event that the recorder itself contributes now. */
 export function recorderEvent(
+  { now }: RecorderContext,
   run: RunRef,
   { runId }: ExecutionName,
   fact: RecorderFact,
-  at: number,
 ): RunEvent {
-  return { ...fact, run, execution: runId, time: new Date(at).toISOString(), source: { from: 'Recorder' } };
+  return {
+    ...fact,
+    run,
+    execution: runId,
+    time: new Date(now()).toISOString(),
+    source: { from: 'Recorder' },
+  };
 }

@@ -1,6 +1,6 @@
 /** The part of the recorder that looks at open executions: what is seen is missed when it is gone (RECORDER-3). */
 import type { Derived, ExecutionName } from '../derive';
-import { readHistory, recorderEvent, type RecorderContext } from './context';
+import { recorderEvent, tryDeriveEvents, type RecorderContext } from './context';
 import { changedOptions, type ActivityOptions } from './server-facts';
 import type { ListedExecution } from './temporal-histories';
 
@@ -39,7 +39,7 @@ export class OpenExecutions {
   async #see(execution: ListedExecution): Promise<void> {
     const derived = await this.#derive(execution);
     if (!derived) return;
-    const seen = recorderEvent(derived.run, execution, { kind: 'ExecutionSeen' }, this.#context.now());
+    const seen = recorderEvent(this.#context, derived.run, execution, { kind: 'ExecutionSeen' });
     await this.#context.store.append([seen], 0);
   }
 
@@ -61,6 +61,6 @@ export class OpenExecutions {
 
   async #derive(execution: ExecutionName): Promise<Derived | undefined> {
     const json = await this.#context.temporal.history(execution);
-    return json === undefined ? undefined : readHistory(this.#context.logger, json, execution);
+    return json === undefined ? undefined : tryDeriveEvents(this.#context, json, execution);
   }
 }

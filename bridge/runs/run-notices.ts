@@ -9,7 +9,7 @@ import type { ObjectName } from '../../api';
 import type { GroupEnded, MemberKey, PausedBy } from '../../contract';
 import { pauseReports } from './pauses';
 import type { Reachability } from './reachability';
-import type { RunFollower } from './run-follower';
+import type { FollowedRun } from './run-state';
 import type { TemporalRuns } from './temporal-runs';
 
 /** A nested run that has ended without notifying the run that waits for it. */
@@ -46,7 +46,7 @@ export class RunNotices {
     this.#isWithdrawn = true;
   }
 
-  async reportPauses({ progress, unheard, health }: ReturnType<RunFollower['state']>): Promise<void> {
+  async reportPauses({ progress, unheard, health }: FollowedRun): Promise<void> {
     if (!progress || unheard) return;
     for (const report of pauseReports(health, progress, this.#pauses)) {
       await this.#server.call(() => this.#temporal.reportPause(this.#group, report));

@@ -1,10 +1,18 @@
 /** Finds Temporal (flags, then `TEMPORAL_*` variables, then Temporal's configuration file) and connects to it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection, type DataConverter, type WorkflowClientInterceptor } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  makeGrpcRetryInterceptor,
+  type DataConverter,
+  type WorkflowClientInterceptor,
+} from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { configuredCodec, encryptingConverter } from '../encryption';
+import { ClosedConnection } from './closed-connection';
 
 /** Which Temporal server, and which namespace on it. */
 export interface TemporalTarget {
@@ -95,6 +103,7 @@ const LONGEST_RECONNECT_PAUSE = 2_000;
  * @throws TemporalUnreachable when the server does not answer within `timeout` milliseconds.
  */
 export async function connectClient(target: TemporalTarget, timeout = 10_000): Promise<TemporalClient> {
+  const closed = new ClosedConnection();
   let connection: Connection;
   try {
     const { address, tls, apiKey, metadata } = target.connectionOptions;
@@ -104,6 +113,7 @@ export async function connectClient(target: TemporalTarget, timeout = 10_000): P
       ...(apiKey !== undefined && { apiKey }),
       ...(metadata !== undefined && { metadata }),
       connectTimeout: timeout,
+      interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions()), closed.interceptor],
       channelArgs: { 'grpc.max_reconnect_backoff_ms': LONGEST_RECONNECT_PAUSE },
     });
   } catch (error: unknown) {
@@ -116,7 +126,10 @@ export async function connectClient(target: TemporalTarget, timeout = 10_000): P
       ...(target.dataConverter && { dataConverter: target.dataConverter }),
       ...(target.clientInterceptors && { interceptors: { workflow: target.clientInterceptors } }),
     }),
-    close: () => connection.close(),
+    close: () => {
+      closed.close();
+      return connection.close();
+    },
   };
 }
 

@@ -106,7 +106,8 @@ func (f *fakeCollector) WaitForUpdatesEx(ctx *simulator.Context, r *types.WaitFo
 		if canceled {
 			return &methods.WaitForUpdatesExBody{Fault_: simulator.Fault("", new(types.RequestCanceled))}
 		}
-		time.Sleep(gather + f.center.delay("WaitForUpdatesEx"))
+		time.Sleep(gather)
+		f.center.holdBack("WaitForUpdatesEx")
 		f.mu.Lock()
 		changes := f.changes
 		f.changes = nil

@@ -331,7 +331,7 @@ test('G1: a process that ends between the record and the power leaves an operati
 describe('VSPHERE-5: an older operation of another process is written over the record of a newer one', () => {
   const fieldOf = async (vm: VirtualMachineRef): Promise<string> =>
     (await vcenter.vm(vm.name)).fields['vmgroup.operation'] ?? '';
-  /** Runs `step` while the stream shows nothing, for this many milliseconds at most. */
+  /** Runs `step` while the stream shows nothing: to its end, or for this many milliseconds. */
   async function unseen(vm: VirtualMachineRef, time: number, step: () => Promise<void>): Promise<void> {
     await vcenter.delays({ WaitForUpdatesEx: time });
     // Whatever changes next is held back.
@@ -351,7 +351,7 @@ describe('VSPHERE-5: an older operation of another process is written over the r
         await process.until(({ status }) => status.powerState === 'PoweredOff');
         const next = request(vm, wanted, { mode: 'Hard' });
         let asked: Promise<VirtualMachineState> | undefined;
-        await unseen(vm, 1_000, async () => {
+        await unseen(vm, 60_000, async () => {
           asked = process.platform.power(next);
           await until(async () => (await fieldOf(vm)).includes(next.operation.id));
           await vcenter.act(vm.name, 'field', older);

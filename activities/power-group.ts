@@ -8,6 +8,7 @@
  *     share that time. The server may be killed in the middle of it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { status as grpcStatus } from '@grpc/grpc-js';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import {
   isGrpcServiceError,
@@ -37,8 +38,6 @@ import type { ActivityDependencies } from './power';
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
 const CLOSE_EVENT = temporal.api.enums.v1.HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT;
-/** Code of gRPC. */
-const NOT_FOUND = 5;
 
 /** What an attempt hands to the next. */
 interface PowerGroupProgress {
@@ -195,7 +194,7 @@ async function endBy(
       if (end) return end;
     }
   } catch (error: unknown) {
-    if (isGrpcServiceError(error) && (error.code as number) === NOT_FOUND)
+    if (isGrpcServiceError(error) && error.code === grpcStatus.NOT_FOUND)
       throw new WorkflowNotFoundError(error.message, execution.workflowId, execution.runId);
     throw error;
   } finally {

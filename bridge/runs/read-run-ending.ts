@@ -1,9 +1,10 @@
 /** Reads from Temporal who ended a run that left no outcome. */
+import { status as grpcStatus } from '@grpc/grpc-js';
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { runEnding } from './run-events';
 import type { RunEnding } from './run-state';
-import { isStatus, NOT_FOUND } from './server-calls';
+import { isStatus } from './server-calls';
 
 /** The history is asked for its last event alone. */
 const CLOSE_EVENT = temporal.api.enums.v1.HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT;
@@ -24,7 +25,7 @@ export async function readRunEnding(
       }),
     );
   } catch (error: unknown) {
-    if (isStatus(error, NOT_FOUND)) return undefined;
+    if (isStatus(error, grpcStatus.NOT_FOUND)) return undefined;
     throw error;
   }
 }

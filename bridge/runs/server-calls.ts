@@ -1,4 +1,5 @@
 /** Calls to the Temporal server: their time limits, and why they failed. */
+import { status as grpcStatus } from '@grpc/grpc-js';
 import { WorkflowNotFoundError } from '@temporalio/client';
 
 /** Resolves to undefined for a workflow that the server does not know, or that has ended. */
@@ -11,17 +12,17 @@ export async function unlessMissing<T>(make: () => Promise<T>): Promise<T | unde
   }
 }
 
-/** Codes of gRPC: there is no such execution; the place to go on from is not valid any more. */
-export const NOT_FOUND = 5;
-export const INVALID_ARGUMENT = 3;
-
 /** Whether an error has this code of gRPC. */
-export function isStatus(error: unknown, code: number): boolean {
+export function isStatus(error: unknown, code: grpcStatus): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
-/** Codes of gRPC for a call that no server has answered: cancelled, deadline exceeded, unavailable. */
-const UNANSWERED: ReadonlySet<unknown> = new Set([1, 4, 14]);
+/** For a call that no server has answered. */
+const UNANSWERED: ReadonlySet<unknown> = new Set([
+  grpcStatus.CANCELLED,
+  grpcStatus.DEADLINE_EXCEEDED,
+  grpcStatus.UNAVAILABLE,
+]);
 
 /** Whether a call failed because no server answered it; one that refuses it does. */
 export function isUnanswered(error: unknown): boolean {

@@ -1,4 +1,5 @@
 /** The calls about the runs of groups, on a real server. */
+import { status as grpcStatus } from '@grpc/grpc-js';
 import {
   WorkflowFailedError,
   WorkflowExecutionAlreadyStartedError,
@@ -26,7 +27,7 @@ import {
   type RunOutcome,
   type RunStart,
 } from '../../contract';
-import { abortable, INVALID_ARGUMENT, isStatus, NoAnswer, NOT_FOUND, unlessMissing } from './server-calls';
+import { abortable, isStatus, NoAnswer, unlessMissing } from './server-calls';
 import type { RunHealth } from '../../insight';
 import { readRunHealth } from './read-run-health';
 import { readRunEnding } from './read-run-ending';
@@ -112,8 +113,10 @@ class ServerRuns implements TemporalRuns {
     try {
       return runEvents(await abortable(signal, EVENTS_TIMEOUT, read));
     } catch (error: unknown) {
-      if (isStatus(error, NOT_FOUND)) return undefined;
-      if (from && isStatus(error, INVALID_ARGUMENT)) return { count: 1, changed: true, troubled: false };
+      if (isStatus(error, grpcStatus.NOT_FOUND)) return undefined;
+      // The place to go on from is not valid any more.
+      if (from && isStatus(error, grpcStatus.INVALID_ARGUMENT))
+        return { count: 1, changed: true, troubled: false };
       if (error instanceof NoAnswer && !signal.aborted) {
         return { count: 0, changed: false, troubled: false, ...(from && { next: from }) };
       }

@@ -1,4 +1,5 @@
 /** What the recorder asks of Temporal. None of it is a billable action. */
+import { status as grpcStatus } from '@grpc/grpc-js';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { temporal } from '@temporalio/proto';
@@ -36,8 +37,6 @@ export interface TemporalHistories {
 
 /** Milliseconds that one call may take. */
 const CALL_TIMEOUT = 30_000;
-/** Code of gRPC: there is no such execution. */
-const NOT_FOUND = 5;
 /** Default retention of a namespace, where the server names none, milliseconds. */
 const DEFAULT_RETENTION = 3 * 86_400_000;
 
@@ -112,7 +111,7 @@ async function unlessGone<T>(make: () => Promise<T>): Promise<T | undefined> {
   } catch (error: unknown) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     const isGone =
-      (cause instanceof Error && 'code' in cause && cause.code === NOT_FOUND) ||
+      (cause instanceof Error && 'code' in cause && cause.code === grpcStatus.NOT_FOUND) ||
       (error instanceof Error && error.name === 'WorkflowNotFoundError');
     if (isGone) return undefined;
     throw error;

@@ -64,9 +64,8 @@ const LONGEST_PAUSE = 2_000;
 interface KnownGroup {
   /** Unless a run is followed. */
   state?: RunState;
-  follower?: RunFollower;
-  /** To the followed run. */
-  notices?: RunNotices;
+  /** Its open run. */
+  open?: { follower: RunFollower; notices: RunNotices };
 }
 
 /** Makes the runs of all groups; follows nothing before it is asked. */
@@ -89,18 +88,20 @@ class Runs implements GroupRuns {
   }
 
   get(group: ObjectName): RunState | undefined {
-    const { follower, state } = this.#known.get(objectKey(group)) ?? {};
-    return follower ? { phase: 'Open', runId: follower.runId, ...follower.state() } : state;
+    const { open, state } = this.#known.get(objectKey(group)) ?? {};
+    if (!open) return state;
+    const { follower } = open;
+    return { phase: 'Open', runId: follower.runId, ...follower.state() };
   }
 
   async lookUp(group: ObjectName): Promise<void> {
     const known = this.#of(group);
-    if (known.follower) return;
+    if (known.open) return;
     await this.#read(
       group,
       known,
       known.state !== undefined,
-      () => !known.follower && this.#isKnown(group, known),
+      () => !known.open && this.#isKnown(group, known),
     );
   }
 
@@ -108,11 +109,11 @@ class Runs implements GroupRuns {
     const { plan } = message;
     const runId = await this.#server.call(() => this.#options.temporal.send(message));
     const known = this.#of(plan);
-    const { follower } = known;
-    known.notices?.planSent();
-    if (follower && (await this.#isOf(follower, plan, runId))) {
-      follower.sent();
-      return follower.runId;
+    const { open } = known;
+    open?.notices.planSent();
+    if (open && (await this.#isOf(open.follower, plan, runId))) {
+      open.follower.sent();
+      return open.follower.runId;
     }
     this.#follow(plan, known, runId, Date.now());
     return runId;
@@ -134,16 +135,16 @@ class Runs implements GroupRuns {
   }
 
   async withdraw(group: ObjectName, reason: string): Promise<void> {
-    await this.#of(group).notices?.withdraw(reason);
+    await this.#of(group).open?.notices.withdraw(reason);
   }
 
   async reportPauses(group: ObjectName): Promise<void> {
-    const { follower, notices } = this.#of(group);
-    if (follower) await notices?.reportPauses(follower.state());
+    const { open } = this.#of(group);
+    if (open) await open.notices.reportPauses(open.follower.state());
   }
 
   async reportEnd(group: ObjectName, end: MissedEnd): Promise<void> {
-    await this.#of(group).notices?.reportEnd(end);
+    await this.#of(group).open?.notices.reportEnd(end);
   }
 
   reachable(): boolean {
@@ -152,18 +153,18 @@ class Runs implements GroupRuns {
 
   forget(group: ObjectName): void {
     const key = objectKey(group);
-    this.#known.get(key)?.follower?.stop();
+    this.#known.get(key)?.open?.follower.stop();
     this.#known.delete(key);
   }
 
   forgetAll(): void {
-    for (const { follower } of this.#known.values()) follower?.stop();
+    for (const { open } of this.#known.values()) open?.follower.stop();
     this.#known.clear();
   }
 
   async stop(): Promise<void> {
     this.#closing.abort();
-    for (const { follower } of this.#known.values()) follower?.stop();
+    for (const { open } of this.#known.values()) open?.follower.stop();
     await Promise.all([...this.#tasks, this.#server.stop()]);
   }
 
@@ -187,7 +188,7 @@ class Runs implements GroupRuns {
     described?: DescribedRun,
   ): void {
     if (this.#closing.signal.aborted) return;
-    known.follower?.stop();
+    known.open?.follower.stop();
     const follower = followRun({
       temporal: this.#options.temporal,
       group,
@@ -199,8 +200,7 @@ class Runs implements GroupRuns {
       onReachable: (reachable, error) => this.#server.note(reachable, error),
     });
     delete known.state;
-    known.follower = follower;
-    known.notices = new RunNotices(this.#options.temporal, this.#server, group);
+    known.open = { follower, notices: new RunNotices(this.#options.temporal, this.#server, group) };
     this.#track(follower.done);
   }
 
@@ -208,7 +208,7 @@ class Runs implements GroupRuns {
   async #readEnd(group: ObjectName, known: KnownGroup, runId: string): Promise<void> {
     const { signal } = this.#closing;
     const isCurrent = (): boolean =>
-      !signal.aborted && known.follower?.runId === runId && this.#isKnown(group, known);
+      !signal.aborted && known.open?.follower.runId === runId && this.#isKnown(group, known);
     const read = async (): Promise<void> => {
       try {
         if (isCurrent() && (await this.#read(group, known, true, isCurrent))) this.#options.onChange(group);
@@ -241,8 +241,7 @@ class Runs implements GroupRuns {
     if (!isCurrent()) return false;
     if (found?.open) this.#follow(group, known, found.runId, found.startedAt, found);
     else if (state) {
-      delete known.follower;
-      delete known.notices;
+      delete known.open;
       known.state = state;
     }
     return true;

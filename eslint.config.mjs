@@ -24,7 +24,8 @@ const doors = {
   ],
   simulator: ['simulator'],
   activities: ['activities'],
-  bridge: ['bridge', 'bridge/source'],
+  // The others load nothing of Temporal.
+  bridge: ['bridge', 'bridge/source', 'bridge/manifests', 'bridge/plans', 'bridge/status'],
   record: ['record'],
   board: ['board'],
   worker: ['worker', 'worker/tracing'],

@@ -3,6 +3,8 @@
 import type * as Client from '@temporalio/client';
 import type * as Board from '../board';
 import type * as Bridge from '../bridge';
+import type * as Plans from '../bridge/plans';
+import type * as Status from '../bridge/status';
 import type * as Contract from '../contract';
 import type * as Encryption from '../encryption';
 import type * as Kubevirt from '../platforms/kubevirt';
@@ -18,6 +20,7 @@ import type * as Vsphere from '../platforms/vsphere';
 import type * as Tracing from '../worker/tracing';
 import type * as Worker from '../worker';
 import type * as Workflows from '../workflows';
+import type * as Yaml from './output/yaml';
 
 /** The worker, and connections to Temporal. */
 export const worker = (): typeof Worker => require('../worker') as typeof Worker;
@@ -29,8 +32,12 @@ export const contract = (): typeof Contract => require('../contract') as typeof 
 export const encryption = (): typeof Encryption => require('../encryption') as typeof Encryption;
 /** The page that shows a failover. */
 export const board = (): typeof Board => require('../board') as typeof Board;
-/** The bridge, and what it has written. */
+/** The bridge, and what it asks Temporal. */
 export const bridge = (): typeof Bridge => require('../bridge') as typeof Bridge;
+/** From manifests to plans. */
+export const plans = (): typeof Plans => require('../bridge/plans') as typeof Plans;
+/** What a bridge has written of its groups. */
+export const status = (): typeof Status => require('../bridge/status') as typeof Status;
 /** The client of an API server. */
 export const kubernetes = (): typeof Kubernetes => require('../kubernetes') as typeof Kubernetes;
 /** The placement solver. */
@@ -55,3 +62,5 @@ export const workflows = (): typeof Workflows => require('../workflows') as type
 export const record = (): typeof Record => require('../record') as typeof Record;
 /** Temporal's client. */
 export const temporalClient = (): typeof Client => require('@temporalio/client') as typeof Client;
+/** Output as YAML. */
+export const yaml = (): typeof Yaml => require('./output/yaml') as typeof Yaml;

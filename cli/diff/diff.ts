@@ -1,5 +1,6 @@
 /** `vmgroup diff`: what a change of manifests would do against what runs, by the planner that would run it. */
 import type { ObjectName } from '../../api';
+import { driverOf, indexManifests, objectKey } from '../../bridge/manifests';
 import type { Plan } from '../../contract';
 import { openProgress } from '../../insight';
 import { CliError } from '../errors';
@@ -46,7 +47,7 @@ type Plans = Map<string, Plan>;
 function plansOf({ observe, placesAhead, names, ...running }: Running, when: When): Plans {
   const manifests = running[when];
   const platforms = names[when];
-  const plans = lazy.bridge().resolveTrees(manifests, {
+  const plans = lazy.plans().resolveTrees(manifests, {
     ...{ observe, placesAhead },
     ...(platforms && { platformOf: platforms.of, probesItself: platforms.probesItself }),
   });
@@ -86,7 +87,6 @@ function driverIn(
   when: When,
   { namespace, name }: ObjectName,
 ): string | undefined {
-  const { driverOf, indexManifests, objectKey } = lazy.bridge();
   const index = indexManifests(running[when]);
   const group = index.groups.get(objectKey({ namespace, name }));
   const driver = group && driverOf(index, group, placesAhead);
@@ -129,7 +129,7 @@ function openRuns(
 ): NonNullable<DiffWorld['openRun']> {
   const plans = new Map(
     lazy
-      .bridge()
+      .plans()
       .plansOf(plan)
       .map((each) => [each.name, each]),
   );

@@ -18,7 +18,7 @@ export async function usualDurations(
   options: RunningOptions,
 ): Promise<((driver: string) => DurationOf | undefined) | undefined> {
   if (drivers.length === 0) return undefined;
-  const trees = drivers.map((plan) => lazy.bridge().plansOf(plan));
+  const trees = drivers.map((plan) => lazy.plans().plansOf(plan));
   const past = (await pasts().readPasts(trees.flat(), options)).values();
   const known = new Map<string, DurationOf>();
   for (const tree of trees) {

@@ -22,7 +22,7 @@ const MOST_NAMED = 10;
  */
 export async function folderViews(name: ObjectName | undefined, data: string): Promise<GroupView[]> {
   const folder = dataFolder(data);
-  const views = await lazy.bridge().readViews(folder.status);
+  const views = await lazy.status().readViews(folder.status);
   const found = views.filter(
     ({ metadata }) => !name || (metadata.namespace === name.namespace && metadata.name === name.name),
   );

@@ -1,5 +1,6 @@
 /** Warnings about what manifests need and the platforms of their VMs do not have. */
 import type { Manifests, Problem } from '../../api';
+import { indexManifests, topOf } from '../../bridge/manifests';
 import type { Plan } from '../../contract';
 import type { PlatformNames } from '../../platforms';
 import * as lazy from '../lazy';
@@ -20,7 +21,7 @@ export function shortfallWarnings({
   names: PlatformNames | undefined;
 }): Problem[] {
   if (!names) return [];
-  const { plansOf } = lazy.bridge();
+  const { plansOf } = lazy.plans();
   const { shortfallsOf, shortfallText } = lazy.platforms();
   const checked = (plans ?? plansToCheck(manifests, names)).flatMap(plansOf);
   return shortfallsOf(checked, names.typeOf, names.capabilitiesOf).map((shortfall) => {
@@ -34,7 +35,7 @@ export function shortfallWarnings({
 }
 
 function plansToCheck(manifests: Manifests, { of, probesItself }: PlatformNames): Plan[] {
-  const { indexManifests, resolvePlan, topOf } = lazy.bridge();
+  const { resolvePlan } = lazy.plans();
   const index = indexManifests(manifests);
   return manifests.groups
     .filter((group) => topOf(index, group) === group)

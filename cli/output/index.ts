@@ -1,7 +1,7 @@
 /** What commands print: tables, JSON and YAML, colours, and the texts of counts and times. */
 export { paintFor, type Paint } from './colours';
 export { counted } from './count';
-export { jsonText } from './data';
+export { jsonText } from './json';
 export { filled } from './filled';
 export { legible } from './legible';
 export { print, table, terminalWidth, type Column } from './table';

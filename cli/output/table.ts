@@ -1,8 +1,9 @@
 /** Tables, JSON and YAML on standard output. */
 import Table from 'cli-table3';
 import { oneLine } from '../../api/text';
+import * as lazy from '../lazy';
 import type { Format } from '../options';
-import { jsonText, yamlText } from './data';
+import { jsonText } from './json';
 import { legible } from './legible';
 import { GAP, withProse } from './prose-column';
 import { printData, printStyled } from './terminal';
@@ -82,7 +83,7 @@ export function print<T, S = T>(
   shown: S = data as unknown as S,
 ): void {
   if (format === 'json') printData(`${jsonText(data, 2)}\n`);
-  else if (format === 'yaml') printData(yamlText(data));
+  else if (format === 'yaml') printData(lazy.yaml().yamlText(data));
   else printStyled(asText(legible(shown)));
 }
 

@@ -4,7 +4,7 @@ import type { PlaceInput } from '../../contract';
 import type { Platform, PlatformNames } from '../../platforms';
 import { messageOf } from '../errors';
 import { openQuietly } from '../runtime';
-import { unknownPlacement, type PlannedPlacement } from './placer';
+import { unknownPlacement, type PlannedPlacement } from './planned-placement';
 
 /** Milliseconds for the answer of one platform. */
 const ANSWER = 30_000;

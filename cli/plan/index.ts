@@ -35,7 +35,7 @@ export const previews = (): typeof Previews => require('./preview') as typeof Pr
 export const pasts = (): typeof Pasts => require('./past') as typeof Pasts;
 
 export { placesText } from './placement-text';
-export { placerOfType, unknownPlacement, type Placer } from './placer';
+export { placerOfType, unknownPlacement, type Placer } from './planned-placement';
 export type { PlannedPlaces } from './preview';
 
 /** Adds the command. */

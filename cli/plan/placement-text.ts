@@ -2,7 +2,7 @@
 import type { RuleOutcome, VmPlacement } from '../../placement';
 import * as lazy from '../lazy';
 import { table } from '../output';
-import type { PlannedPlacement } from './placer';
+import type { PlannedPlacement } from './planned-placement';
 import type { PlannedPlaces } from './preview';
 
 /** Where the VMs of a plan would be placed, platform after platform; empty if none needs a place. */

@@ -8,6 +8,7 @@ import type {
   VirtualMachineStatus,
 } from '../../api';
 import { formatProblem } from '../../api';
+import { driverOf, indexManifests } from '../../bridge/manifests';
 import type { Plan } from '../../contract';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
@@ -19,7 +20,8 @@ import { readClusterState } from './cluster-state';
 import type { PlanOptions } from './options';
 import { expectedRun } from './expected';
 import { readPasts } from './past';
-import { placerOf, placerOfType, type Placer } from './placer';
+import { placerOf } from './placer';
+import { placerOfType, type Placer } from './planned-placement';
 import type { PlatformView } from './platform';
 import { PlacementPreview } from './preview';
 import { planChart, planTable, type GroupPlan } from './text';
@@ -104,7 +106,7 @@ function resolvePlans(
   { observe, placesAhead = false }: KnownVms,
   names: PlatformNames | undefined,
 ): ResolvedPlan[] {
-  const { driverOf, indexManifests, resolvePlan } = lazy.bridge();
+  const { resolvePlan } = lazy.plans();
   const index = indexManifests(manifests);
   const chosen = group
     ? manifests.groups.filter(({ namespace, name }) => namespace === group.namespace && name === group.name)

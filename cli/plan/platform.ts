@@ -8,7 +8,8 @@ import { storedGroup } from '../groups';
 import * as lazy from '../lazy';
 import type { ClusterManifests } from '../manifests';
 import { SIMULATOR_ADDRESS, type PlatformOptions } from '../options';
-import { placerOfType, placerOn, unknownPlacement, type Placer, type UnknownPlacement } from './placer';
+import { placerOn } from './placer';
+import { placerOfType, unknownPlacement, type Placer, type UnknownPlacement } from './planned-placement';
 
 /** A platform, as `plan` sees it. */
 export interface PlatformView {

@@ -3,7 +3,7 @@ import type { PlaceInput, Plan } from '../../contract';
 import type { PlatformNames } from '../../platforms';
 import * as lazy from '../lazy';
 import { DescribedPlacers } from './described';
-import type { Placer, PlannedPlacement } from './placer';
+import type { Placer, PlannedPlacement } from './planned-placement';
 
 /** Where the VMs of one plan would be placed. */
 export interface PlannedPlaces {

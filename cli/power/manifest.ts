@@ -40,7 +40,7 @@ export async function setPowerInManifest(
 }
 
 async function hasStoppedShort({ namespace, name }: ObjectName, { data }: PowerOptions): Promise<boolean> {
-  const views = await lazy.bridge().readViews(dataFolder(data).status);
+  const views = await lazy.status().readViews(dataFolder(data).status);
   const view = views.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
   return view !== undefined && needsNewRun(view.phase);
 }

@@ -24,7 +24,7 @@ export {
 } from './cluster';
 export { outputOption, type Format } from './output';
 export { NO_RECORD, pastOption, recordKeyOption, recordOption, type RecordOptions } from './record';
-export { onSameTarget } from './same-target';
+export { onSameTarget, quoted } from './same-target';
 export { sinceOption } from './since';
 export {
   clusterPlatform,

@@ -67,6 +67,6 @@ function givenTarget(argv: readonly string[]): Map<Target, string> {
 }
 
 /** A word as a shell reads it back. */
-function quoted(word: string): string {
+export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -3,12 +3,13 @@
  *
  * UP-1: however this process ends, the next `up` on the same data continues each run where it was.
  * UP-2: if a part does not start, the others are stopped; nothing is left running.
+ * UP-3: manifests that leave out groups of the last `up` are refused while a run of one of them is open, see replaced-groups.ts.
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { pino } from 'pino';
-import type { Problem } from '../../api';
+import type { ParsedManifests, Problem } from '../../api';
 import type { Bridge } from '../../bridge';
 import {
   dataFolder,
@@ -22,8 +23,10 @@ import {
 } from '../data-folder';
 import { CliError, EXIT } from '../errors';
 import { openDisplay, type Notice } from '../live-display';
+import * as lazy from '../lazy';
 import { inventoryOf, readManifests } from '../manifests';
 import { closeAll, LOG_FORMAT, logWarnings, recordedPlatform, stopSignal } from '../runtime';
+import { areSameManifests, replacedGroups } from './replaced-groups';
 import type { Session, UpOptions } from './session';
 import { startAll } from './start';
 import { verdictOf, type Verdict } from './verdict';
@@ -71,6 +74,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   };
   let verdict: Verdict | undefined;
   try {
+    if (last) await warnOfReplaced(session, last, manifests);
     const bridge = await startAll(session, { inventory, platforms }, startedAt);
     verdict = await untilDone(session, bridge);
   } finally {
@@ -88,7 +92,19 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
  */
 function isRestart(paths: string[], folder: DataFolder, last: UpRecord | undefined): boolean {
   if (!existsSync(folder.lastValid)) return false;
-  return last === undefined || newRecord('up', paths).manifests.join() === last.manifests.join();
+  return last === undefined || areSameManifests(paths, last);
+}
+
+/** Says which groups are no longer managed. @throws CliError if one of them has an open run */
+async function warnOfReplaced(
+  { paths, options: { data }, folder, display }: Session,
+  last: UpRecord,
+  manifests: ParsedManifests,
+): Promise<void> {
+  if (areSameManifests(paths, last)) return;
+  const views = await lazy.status().readViews(folder.status);
+  const message = replacedGroups(paths, { ...last, data }, manifests, views);
+  if (message !== undefined) display.notice({ reason: 'Notice', type: 'Warning', message });
 }
 
 /** Logs to the data folder, Node's warnings included: on the terminal they would break the picture. */

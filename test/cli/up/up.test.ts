@@ -289,6 +289,35 @@ test('other manifests without a group start nothing where groups are known, and 
   });
 }, 60_000);
 
+test('UP-3: other manifests do not stop a run that is open, and a note names groups that are no longer managed', async () => {
+  const first = manifests('replaced', '10m');
+  const other = path.join(dir, 'other site.yaml');
+  writeFileSync(other, readFileSync(manifests('replacing', '100ms'), 'utf8').replaceAll('prod', 'lab'));
+  const args = ['--data', 'replaced'];
+  const up = begin(['up', first, ...args]);
+  await until(() => up.lines.some((line) => line.includes('MemberStarted')));
+  up.kill('SIGINT');
+  await once(up, 'exit');
+  const refused = await run('up', other, ...args, '--exit-when-converged');
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('runs of their groups are open: prod/shop') as string,
+  });
+  expect(refused.stderr).toContain(
+    "→ continue both: vmgroup up replaced.yaml 'other site.yaml' --data replaced",
+  );
+
+  cpSync(manifests('replacing', '100ms'), first);
+  expect(await run('up', first, ...args, '--exit-when-converged')).toMatchObject({ code: 0 });
+  const replaced = await run('up', other, ...args, '--exit-when-converged');
+  expect(replaced).toMatchObject({ code: 0, stderr: '' });
+  expect(replaced.stdout).toContain(
+    'had other manifests (replaced.yaml), whose groups are no longer managed: prod/shop',
+  );
+  const again = await run('up', other, ...args, '--exit-when-converged');
+  expect(again.stdout).not.toContain('no longer managed');
+}, 120_000);
+
 test('up takes the platform of the last up on the same data and manifests, unless the command line names one', async () => {
   const file = manifests('moved', '100ms');
   const args = ['--data', 'moved', '--exit-when-converged'];

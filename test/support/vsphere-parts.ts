@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../../cli/errors';
-import { cacheDir, install, isExecutable } from '../../cli/temporal-server/program-cache';
+import { cacheDir } from '../../cli/cache-dir';
+import { install, isExecutable } from '../../cli/temporal-server/program-cache';
 import { buildGo } from './go-build';
 
 /** What names a program to use. */

@@ -1,4 +1,4 @@
-/** Groups of the last `vmgroup up` on the same data that are not among the manifests of now. The bridge forgets them, and stops their runs. */
+/** Groups of the last process on the same data that are not among the manifests of now. The bridge forgets them, and stops their runs. */
 import path from 'node:path';
 import type { ObjectName, ParsedManifests } from '../../api';
 import { listed } from '../../api/text';
@@ -18,25 +18,26 @@ export function areSameManifests(paths: readonly string[], last: Pick<UpRecord, 
 }
 
 /**
- * Names the groups that other manifests than those of the last `up` leave out.
+ * Names the groups that other manifests than those of the last process leave out.
  *
  * @param views of the last process. @returns a note; undefined: none is left out.
  * @throws CliError if a run of one of them is open.
  */
 export function replacedGroups(
   paths: readonly string[],
-  last: Pick<UpRecord, 'manifests'> & { data: string },
+  last: Pick<UpRecord, 'command' | 'manifests'> & { data: string },
   parsed: Pick<ParsedManifests, 'manifests' | 'problems'>,
   views: readonly GroupView[],
 ): string | undefined {
   const kept = new Set(namesIn(parsed).map(objectKey));
   const left = views.filter(({ metadata }) => !kept.has(objectKey(metadata)));
   if (left.length === 0) return undefined;
+  const starter = `the last vmgroup ${last.command} on ${last.data}`;
   const before = last.manifests.map((file) => quoted(path.relative('', file) || '.')).join(' ');
   const open = left.filter(({ run }) => run !== undefined && run.endedAt === undefined);
   if (open.length > 0) {
     throw new CliError(
-      `the last vmgroup up on ${last.data} had other manifests, and runs of their groups are open: ${named(open)}; starting without them would stop these runs`,
+      `${starter} had other manifests, and runs of their groups are open: ${named(open)}; starting without them would stop these runs`,
       [
         `continue both: vmgroup up ${before} ${paths.map(quoted).join(' ')}`,
         'or leave them as they are, and use another data folder: --data DIR',
@@ -44,7 +45,7 @@ export function replacedGroups(
       ],
     );
   }
-  return `the last vmgroup up on ${last.data} had other manifests (${before}), whose groups are no longer managed: ${named(left)}; --data DIR keeps both apart`;
+  return `${starter} had other manifests (${before}), whose groups are no longer managed: ${named(left)}; --data DIR keeps both apart`;
 }
 
 /** Groups among the manifests, those with errors included: their last valid form stays in force. */

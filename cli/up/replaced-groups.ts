@@ -33,7 +33,7 @@ export function replacedGroups(
   const left = views.filter(({ metadata }) => !kept.has(objectKey(metadata)));
   if (left.length === 0) return undefined;
   const starter = `the last vmgroup ${last.command} on ${last.data}`;
-  const before = last.manifests.map((file) => quoted(path.relative('', file) || '.')).join(' ');
+  const before = last.manifests.map((file) => quoted(shortPath(file))).join(' ');
   const open = left.filter(({ run }) => run !== undefined && run.endedAt === undefined);
   if (open.length > 0) {
     throw new CliError(
@@ -52,6 +52,12 @@ export function replacedGroups(
 function namesIn({ manifests, problems }: Pick<ParsedManifests, 'manifests' | 'problems'>): ObjectName[] {
   const invalid = problems.flatMap(({ object }) => (object?.kind === 'VirtualMachineGroup' ? [object] : []));
   return [...manifests.groups, ...invalid];
+}
+
+/** From the current folder where the file is in it. */
+function shortPath(file: string): string {
+  const relative = path.relative('', file);
+  return relative.startsWith('..') ? file : relative || '.';
 }
 
 function named(views: readonly GroupView[]): string {

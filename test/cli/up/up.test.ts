@@ -295,7 +295,7 @@ test('UP-3: other manifests do not stop a run that is open, and a note names gro
   writeFileSync(other, readFileSync(manifests('replacing', '100ms'), 'utf8').replaceAll('prod', 'lab'));
   const args = ['--data', 'replaced'];
   const up = begin(['up', first, ...args]);
-  await until(() => up.lines.some((line) => line.includes('MemberStarted')));
+  await until(() => up.lines.some((line) => line.includes('RunStarted')));
   up.kill('SIGINT');
   await once(up, 'exit');
   const refused = await run('up', other, ...args, '--exit-when-converged');
@@ -303,9 +303,7 @@ test('UP-3: other manifests do not stop a run that is open, and a note names gro
     code: 1,
     stderr: expect.stringContaining('runs of their groups are open: prod/shop') as string,
   });
-  expect(refused.stderr).toContain(
-    "→ continue both: vmgroup up replaced.yaml 'other site.yaml' --data replaced",
-  );
+  expect(refused.stderr).toContain(`→ continue both: vmgroup up replaced.yaml '${other}' --data replaced`);
 
   cpSync(manifests('replacing', '100ms'), first);
   expect(await run('up', first, ...args, '--exit-when-converged')).toMatchObject({ code: 0 });

@@ -66,7 +66,7 @@ test('a power-off in the middle of a power-on turns it round: being off at that 
     expect(story(await desk.journal(), 'db')).toEqual(['on Accepted', 'run/db AlreadyThere']);
   }));
 
-test('POWER-2: an attempt that takes over goes on with the operation: no second call, no second effect', () =>
+test('POWER-2: an attempt that takes over continues the operation: no second call, no second effect', () =>
   bench(inventory({ powerOnTime: 500 }), async ({ activities, platform, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });
     const details = await detailsAt(activities.powerOn, 'db', async () =>

@@ -271,7 +271,7 @@ describe('until probed', () => {
     };
   };
 
-  test('it goes on until the port opens, and counts successes in a row', async () => {
+  test('it continues until the port opens, and counts successes in a row', async () => {
     const port = await freePort();
     const { answers, options } = wait();
     const probed = untilProbed(tcp(port, { successThreshold: 2 }), options);

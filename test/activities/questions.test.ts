@@ -94,7 +94,7 @@ test('QUESTION-1: all others are shown, and an operator answers', () =>
     expect(await answers(parts)).toEqual(['copied Accepted']);
   }));
 
-test('nobody answers: the member is parked at once with the question, as another operation would only meet it again', () =>
+test('without an answer the member is parked at once with the question, as another operation would only meet it again', () =>
   asking(async (parts) => {
     const { error } = await attempt(parts.activities.powerOn, input({ operationTimeout: 300 }));
     expect(error).toMatchObject({ type: 'Unanswered', nonRetryable: true });

@@ -1,4 +1,4 @@
-/** COMPANION-1, COMPANION-2: what annotations say of a group beside VM Operator's group controller. */
+/** COMPANION-1, COMPANION-2: how annotations describe a group next to VM Operator's group controller. */
 import { readBesideVmOperator, type Group } from '../../api';
 
 function written(annotations: Record<string, string>, spec: object = {}): object {

@@ -347,7 +347,7 @@ const REFUSED: [title: string, kind: string, spec: unknown, message: string][] =
     { retry: { initialInterval: '1m', maximumInterval: '30s' } },
     'spec.retry.maximumInterval: Invalid value: must not be shorter than initialInterval (1m)',
   ],
-  ['a quorum of nobody', policy, { quorum: 0 }, 'spec.quorum in body should be greater than or equal to 1'],
+  ['a quorum of zero', policy, { quorum: 0 }, 'spec.quorum in body should be greater than or equal to 1'],
   ['a quorum over all', policy, { quorum: '101%' }, "spec.quorum in body should match '^(100|"],
   [
     'a tier that is set twice',

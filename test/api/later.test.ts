@@ -19,7 +19,7 @@ describe('which of two observations of a VM is the later one', () => {
     expect([isLater(one, other), isLater(other, one)]).toEqual([false, false]);
   });
 
-  test('nobody knows where one has no version, whatever the clocks say', () => {
+  test('the order is unknown if one has no version, whatever the clocks say', () => {
     const [one, other] = [at(99), at(1, '9')];
     expect([isLater(one, other), isLater(other, one)]).toEqual([undefined, undefined]);
   });

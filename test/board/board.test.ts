@@ -132,7 +132,7 @@ describe('the server', () => {
     return { heard, leave: () => sent.destroy() };
   }
 
-  test('twenty viewers cost the reads of one, and nobody costs none (HUB-1)', async () => {
+  test('twenty viewers cost the reads of one, and no viewers cost none (HUB-1)', async () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(reads).toBe(0);
     const viewers = Array.from({ length: 20 }, () => view());

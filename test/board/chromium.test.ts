@@ -49,7 +49,7 @@ afterAll(async () => {
 
 const text = (): Promise<string> => page.evaluate<string>('document.body.innerText');
 
-test('a board follows its groups, keeps its clocks going, and asks nobody else', async () => {
+test('a board follows its groups, keeps its clocks running, and asks no other server', async () => {
   groups = smallFailover();
   await page.open(board.url);
   expect(await text()).toContain('3 of 6 VMs are up.');

@@ -163,7 +163,7 @@ test('an open run says where it stands, and that its end is missing (REPORT-2)',
   expect(page.trees[0]?.groups[0]?.tiers[1]?.members[0]).toMatchObject({ mark: 'Waiting', word: 'waiting' });
 });
 
-test('an operation that goes on in a further execution is one operation', () => {
+test('an operation that continues in a further execution is one operation', () => {
   const script = new RunScript('shop').begin(planOf('shop', [['a']]));
   script.power('a', 1, 30, 40);
   const scheduled = script.events.find(({ kind }) => kind === 'ActivityScheduled') as RunEvent;

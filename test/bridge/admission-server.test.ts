@@ -209,7 +209,7 @@ test('WEBHOOK-1: while nothing is known the answer is an error, and failurePolic
   expect(errors).toEqual(['answering an API server at /validate: Error: the first list is still under way']);
 });
 
-test('WEBHOOK-2: a new certificate is taken, and open connections go on', async () => {
+test('WEBHOOK-2: a new certificate is taken, and open connections stay open', async () => {
   const serial = (): Promise<string> =>
     new Promise((resolve, reject) => {
       const [host, port] = server.address.split(':');

@@ -222,7 +222,7 @@ const WARNED: [title: string, before: string[], written: string, warning: string
     'VirtualMachineGroup default/a: spec.bootOrder[0].members[0].name: VirtualMachine/x has no spec.groupName and is not touched: set it to "a" to link it',
   ],
   [
-    'a field of affinity that nobody knows',
+    'an unknown field of affinity',
     [group('a', lists('x'))],
     object(VM, 'x', { groupName: 'a', affinity: { vmAfinity: {} } }),
     'spec.affinity.vmAfinity: unknown field; did you mean "vmAffinity"? (left alone)',
@@ -266,7 +266,7 @@ test('names that the API server makes up are no obstacle', async () => {
   expect(await cluster.kubectl(['create', '-f', '-'], { input })).toMatchObject({ stderr: '', code: 0 });
 });
 
-test('what got in while the webhook was away can be mended, and deleted', async () => {
+test('objects admitted while the webhook was away can be repaired and deleted', async () => {
   const registrations = ['validatingwebhookconfiguration', 'mutatingwebhookconfiguration'];
   const { address } = webhook;
   await mustWork(['delete', ...registrations.map((kind) => `${kind}/vmgroup`)]);

@@ -226,7 +226,7 @@ test('BRIDGE-1: two bridges at once do no harm', async () => {
   ]);
 });
 
-test('BRIDGE-2, BRIDGE-4: a restart in the middle of a run goes on with it, one after it starts nothing', async () => {
+test('BRIDGE-2, BRIDGE-4: a restart in the middle of a run continues it, one after it starts nothing', async () => {
   const folder = files('restart');
   const store = fileStatusStore(join(dir, 'restart-status'));
   const shape = {

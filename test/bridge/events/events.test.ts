@@ -72,7 +72,7 @@ test.each<[string, GroupView | undefined, GroupView, string[]]>([
   ],
   ['a member is parked', open('InProgress'), open('Parked'), ['Warning MemberParked']],
   ['a delay begins', open('Pending'), delayed(5000), ['Normal DelayStarted']],
-  ['the delay goes on', delayed(5000), delayed(5000), []],
+  ['the delay continues', delayed(5000), delayed(5000), []],
   ['the delay is changed', delayed(5000), delayed(9000), ['Normal DelayStarted']],
   ['a member does not exist', view(base), open('Missing'), ['Warning MemberMissing']],
   ['an attempt fails', open('InProgress'), failing(1), ['Warning AttemptFailed']],
@@ -99,7 +99,7 @@ test.each<[string, GroupView | undefined, GroupView, string[]]>([
   ['and stays so', unwell({ paused: [PAUSED] }), unwell({ paused: [PAUSED] }), []],
   ['it is unpaused', unwell({ paused: [PAUSED] }), view(base), ['Normal RunUnpaused']],
   ['the workflow task fails', view(base), unwell({ workflowTask: task(3) }), ['Warning RunFailing']],
-  ['and goes on failing', unwell({ workflowTask: task(3) }), unwell({ workflowTask: task(9) }), []],
+  ['and keeps failing', unwell({ workflowTask: task(3) }), unwell({ workflowTask: task(9) }), []],
   ['it works again', unwell({ workflowTask: task(3) }), unwell({}), ['Normal RunRecovered']],
   ['a paused run ends', unwell({ paused: [PAUSED] }), closed(), ['Normal RunEnded']],
 ])('%s', (_, before, after, expected) => {

@@ -456,7 +456,7 @@ describe('convergedAt of a nested group', () => {
       undefined,
     ],
     [
-      'a probe: nobody sees its answer, so the group is asked',
+      'a probe: its answer is not visible, so the group is asked',
       { observe: observing({ a: 'PoweredOn', b: 'PoweredOn' }) },
       { ...from, policies: [policy('default', { members: [{ name: 'b', gate: 'Probe', probe: PROBE }] })] },
       undefined,

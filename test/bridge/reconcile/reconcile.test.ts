@@ -84,7 +84,7 @@ describe('RECONCILE-9: a run that was ended from outside', () => {
     });
   });
 
-  test('also if nobody knows who it was', () => {
+  test('also if the actor is unknown', () => {
     expect(chooseSend(plan, knowing(closed(undefined, 'TIMED_OUT'))).cleanUp).toMatchObject({
       actor: 'unknown',
       reason: 'Ended as TIMED_OUT',
@@ -434,7 +434,7 @@ describe('a run is open', () => {
   const turned: Plan = { ...plan, ...turnedTo };
   const table: [string, Plan, DriverFacts, string | undefined][] = [
     ['nothing new', plan, knowing(open(), { sent: sentOf(plan) }), undefined],
-    ['after a restart that forgot, it is told once more', plan, knowing(open()), 'SpecChanged'],
+    ['a bridge that forgot in a restart notifies the run again', plan, knowing(open()), 'SpecChanged'],
     ['told another run', plan, knowing(open(), { sent: sentOf(plan, { runId: 'r0' }) }), 'SpecChanged'],
     ['a new revision', { ...plan, revision: 'new' }, knowing(open(), { sent: sentOf(plan) }), 'SpecChanged'],
     [
@@ -515,7 +515,7 @@ describe('a run is open', () => {
       expect(cause(chooseSend(ready, knowing(parkedAt(100), { sent: sentOf(ready) })))).toBe('Recovered');
     });
 
-    test('not where its probe has failed for its whole time: nobody sees whether it would succeed now', () => {
+    test('not if its probe has failed for its whole time: it is unknown whether it would succeed now', () => {
       const probed = manifests({ ...base, policies: [policy('default', { gate: 'Probe' })] });
       const of = planOf({ a: 'PoweredOn', b: seen('PoweredOn', { at: 200 }) }, probed);
       const parked = (type: string): RunState => {

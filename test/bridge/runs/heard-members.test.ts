@@ -16,7 +16,7 @@ const said = (over: Partial<MemberProgress>) => {
   return progressOf(plan, { members: [{ ...member, ...over }] });
 };
 
-describe('when the bridge heard what a run says of a member', () => {
+describe('when the bridge heard what a run reports about a member', () => {
   const first = hear(undefined, said({}), 1_000);
 
   test('is the time of the answer that said it first', () => {
@@ -25,7 +25,7 @@ describe('when the bridge heard what a run says of a member', () => {
   });
 
   test.each<Partial<MemberProgress>>([{ phase: 'Parked' }, { since: 60 }, { version: '7' }])(
-    'begins anew with %j',
+    'is reset by %j',
     (over) => {
       expect(hear(first, said(over), 2_000).get('a')).toMatchObject({ ...over, heardAt: 2_000 });
     },

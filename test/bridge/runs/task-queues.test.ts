@@ -43,7 +43,7 @@ test('platforms without a worker are named, a worker that died long ago is none'
   ]);
 });
 
-test('nothing is asked about runs that wait for nobody, and a task queue once for many runs', async () => {
+test('runs that wait for no worker cause no call, and many runs on a task queue cause one', async () => {
   const { pollers: known, asked } = pollers({});
   const idle = run(
     [STARTED, 'q/west'],

@@ -293,7 +293,7 @@ describe('Ready', () => {
     expect(state({ ...placedOn, conditions: ['Booted'] })).toMatch(/^False RunOpen/);
   });
 
-  test('a probe keeps the group unready until its run has the answer, and nobody asks after that', () => {
+  test('a probe keeps the group unready until its run has the answer, and is not repeated after that', () => {
     const probe = { tcpSocket: { port: 1 }, period: 500, timeout: 1_000, successThreshold: 1 };
     const from = { ...base, policies: [policy('default', { gate: 'Probe' as const, probe })] };
     const states = { a: placedOn };
@@ -474,7 +474,7 @@ test('what made the last attempt fail stays in the condition until the state cha
   );
 });
 
-test('runs that do not go on are counted by reason', () => {
+test('runs that do not continue are counted by reason', () => {
   const paused = [{ activityId: 'power-on/a', activityType: 'powerOn', at: T0, by: 'ann', reason: '' }];
   const run = (plan: Plan) => ({
     ...open({ phase: 'InProgress', activityId: 'power-on/a' })(plan),

@@ -1,4 +1,4 @@
-/** A Node that cannot run the program is told so, before anything is loaded that it cannot load. */
+/** On a Node that cannot run it, the program says so before it loads anything that this Node cannot load. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';

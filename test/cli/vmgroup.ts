@@ -51,7 +51,7 @@ export interface Result {
   stderr: string;
 }
 
-/** Runs a command to its end. Unlike those that go on, it loads client-node from one file. */
+/** Runs a command to its end. Unlike a long-running command, it loads client-node from one file. */
 export async function vmgroup(
   args: string[],
   {
@@ -69,7 +69,7 @@ export async function vmgroup(
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
 }
 
-/** Starts a command that goes on until it is stopped; `program` where it is not that of this build. */
+/** Starts a command that runs until it is stopped; `program` if it is not the one of this build. */
 export function start(
   args: string[],
   {
@@ -79,7 +79,7 @@ export function start(
     preload = [],
   }: { cwd?: string; env?: NodeJS.ProcessEnv; program?: string; preload?: string[] } = {},
 ): ChildProcessByStdio<Writable, Readable, Readable> {
-  // The environment of whoever runs the tests must not lead a command to a Temporal server of theirs.
+  // The environment of the user who runs the tests must not lead a command to that user's Temporal server.
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^TEMPORAL_|^VMGROUP_DATA$|^NODE_OPTIONS$/.test(name)),
   );

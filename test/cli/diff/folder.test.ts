@@ -104,7 +104,7 @@ test('groups by name, with the changed manifests named apart', async () => {
   ]);
 });
 
-test('an open run: what goes on, what it gives up, and what it takes from the change', async () => {
+test('an open run: what it continues, what it gives up, and what it takes from the change', async () => {
   const slow = (...first: string[]): string =>
     groupWithVms({
       ...{ namespace: NS, name: 'slow', powerState: 'PoweredOn' },

@@ -157,7 +157,7 @@ describe('a run that is open', () => {
     ],
   };
 
-  test('goes on with what is under way, and takes the rest from the change', () => {
+  test('continues what is under way, and takes the rest from the change', () => {
     const after = off();
     after.tiers[1]?.members.push(seen('web-2', 'PoweredOff'));
     const found = groupDiff(off(), after, { ...NOW, openRun: openRun(off(), poweringOn) });
@@ -183,7 +183,7 @@ describe('a run that is open', () => {
       { ...NOW, openRun: openRun(off(), poweringOn) },
     );
     expect(turned.givenUp).toMatchObject([{ action: 'PowerOn', member: 'db' }]);
-    // Nobody knows how far the operation got: the VM is powered off however it looked.
+    // It is unknown how far the operation got: the VM is powered off whatever its state was.
     expect(turned.steps).toMatchObject([{ action: 'PowerOff', member: 'db' }]);
     const slower = off();
     slower.policy.operationTimeout *= 2;
@@ -214,7 +214,7 @@ describe('a run that is open', () => {
     expect(groupDiff(inForce, longer, world).end).toBe(42 * SECOND);
   });
 
-  test('leaves members as an operator or a budget left them, until somebody edits the group', () => {
+  test('leaves members as an operator or a budget left them, until a user edits the group', () => {
     const parts: Partial<Progress> = {
       tiers: [{ tier: 0, phase: 'Running', done: 1, total: 3 }],
       members: [
@@ -238,7 +238,7 @@ describe('a run that is open', () => {
   });
 });
 
-test('times by past runs stand beside the earliest ones', () => {
+test('times by past runs are shown next to the earliest ones', () => {
   const found = groupDiff(running(), off(), {
     ...NOW,
     durationOf: (_group, member) => (member === 'db' ? 4_000 : 6_000),

@@ -1,4 +1,4 @@
-/** Estimates beside a page: the past of a run is read once, and again for another run, another power state, or where it could not be read. */
+/** Estimates in the background of a page: the past of a run is read once, and again for another run, another power state, or after a failed read. */
 import { Estimates } from '../../../cli/groups';
 import type { KnownGroup, PastRun } from '../../../insight';
 import { knownGroup } from '../../insight/known';

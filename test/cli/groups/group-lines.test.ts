@@ -195,7 +195,7 @@ describe('the verdict of --exit-when-converged', () => {
   test.each([
     ['all converged', ['Converged', 'Unmanaged'], [], 0],
     ['one with exceptions', ['Converged', 'ConvergedWithExceptions'], [], 2],
-    ['one out of sync that nobody will bring back', ['OutOfSync'], [], 2],
+    ['one out of sync that no run will bring back', ['OutOfSync'], [], 2],
     ['one failed', ['ConvergedWithExceptions', 'Failed'], [], 1],
     ['one stopped by an operator', ['Cancelled'], [], 1],
     ['a manifest that is wrong', ['Converged'], [problem], 1],

@@ -65,7 +65,7 @@ test.each<[string, StoredGroup, string]>([
   ['left as it is; a place that was given back says nothing', LEFT, 'OutOfSync'],
   ['invalid', { ...storedGroup(invalid()) }, 'Invalid'],
   ['no power state', storedGroup({ metadata: { name: 'app' }, status: { conditions: [] } }), 'Unmanaged'],
-])('RUN-VIEW-1: the phase as far as conditions tell it: %s', (_, { view }, phase) => {
+])('RUN-VIEW-1: the phase derived from conditions: %s', (_, { view }, phase) => {
   expect(view.phase).toBe(phase);
 });
 

@@ -64,7 +64,7 @@ test('a command is one line where it fits', () => {
   expect(drawn(RETRY, 80)).toEqual([`        → ${RETRY}`]);
 });
 
-test('a longer one is continued as a shell continues it, with options beside their values', () => {
+test('a longer one is continued as a shell continues it, with options next to their values', () => {
   expect(drawn(RETRY, 80, ['--data', '/srv/drill data/.vmgroup'])).toEqual([
     '        → vmgroup retry production/three-tier-app app-server-2 \\',
     "            --reason TEXT --data '/srv/drill data/.vmgroup'",

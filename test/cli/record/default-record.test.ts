@@ -1,6 +1,6 @@
 /**
- * Where the record is kept if nobody says where: a process that keeps state in a data folder keeps it there. And the way of `deploy/record` and of
- * the compose file: a PostgreSQL named by its own variables, also with encrypted histories.
+ * Where the record is kept by default: a process that keeps state in a data folder keeps it there. `deploy/record` and the compose file use a
+ * PostgreSQL named by its own variables, also with encrypted histories.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

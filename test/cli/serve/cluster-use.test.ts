@@ -29,12 +29,12 @@ test.each<[string, ReturnType<typeof use>, ReturnType<typeof use>]>([
     { options: {}, companion: false, isDefaultPlatform: false },
   ],
   [
-    'the built-in platform in the place of the group controller',
+    'the built-in platform instead of the group controller',
     use('serve', { source: 'kubernetes', platform: 'vm-operator' }),
     { options: {}, companion: false, isDefaultPlatform: true },
   ],
   [
-    'the built-in platform beside it',
+    'the built-in platform next to it',
     use('serve', { source: 'kubernetes', platform: 'vm-operator', mode: 'companion' }),
     { options: {}, companion: true, isDefaultPlatform: true },
   ],

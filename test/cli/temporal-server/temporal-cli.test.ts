@@ -50,12 +50,12 @@ test('without installMissing nothing is installed', async () => {
   );
 });
 
-test('where the download fails it says why, before it goes on with the next source', async () => {
+test('if the download fails, it says why before it tries the next source', async () => {
   const fetched = jest.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('no route to the host'));
   const said: string[] = [];
   const onProgress = (text: string): void => {
     said.push(text);
-    // This is as far as the test lets it go.
+    // The test stops it here.
     if (text.includes('Python')) throw new Error('no Python here');
   };
   const finding = findTemporalCli({ env: { ...empty, PATH: '' }, onProgress });

@@ -109,7 +109,7 @@ test('up runs a group to its end: one JSON event a line, exit 0, nothing left ru
   expect(accepted('quick')).toHaveLength(3);
 }, 120_000);
 
-test('UP-1: after kill -9 in a delay the next up goes on, and does nothing twice', async () => {
+test('UP-1: after kill -9 in a delay the next up continues, and does nothing twice', async () => {
   const file = manifests('killed', '6s');
   const first = begin(['up', file, '--data', 'killed']);
   await until(() => first.lines.some((line) => line.includes('TierDone: tier 1 of 2')));

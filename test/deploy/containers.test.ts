@@ -1,5 +1,5 @@
 /**
- * The image and the compose file, as far as they can be checked without an engine for containers.
+ * The image and the compose file: the checks that need no container engine.
  *
  * I1: the image has what it is built from, for the system that it is built on, and runs without privileges.
  * I2: the compose file refers to nothing that it does not have, and opens no port to other machines.

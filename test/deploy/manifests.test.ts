@@ -93,7 +93,7 @@ test('next to VM Operator only our own definitions are added, and nothing else d
   expect(names('base').filter((name) => !definitions.includes(name))).toEqual(names('core'));
 });
 
-test('beside the group controller: one process, in one namespace, with what an editor may grant', () => {
+test('next to the group controller: one process, in one namespace, with rights that an editor may grant', () => {
   const all = objects['companion'] ?? [];
   expect(all.map(({ kind }) => kind).sort()).toEqual(
     ['ConfigMap', 'Deployment', 'Role', 'RoleBinding', 'ServiceAccount'].sort(),

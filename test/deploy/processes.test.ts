@@ -194,7 +194,7 @@ describe('deploy/', () => {
       'list topology.tanzu.vmware.com/availabilityzones',
     ],
     simulator: [
-      // An object that went while nobody looked.
+      // An object that was deleted while it was not watched.
       'get vmoperator.vmware.com/virtualmachines',
       // An apply that makes a Zone: the API server wants both verbs, and calls it a patch.
       'create topology.tanzu.vmware.com/zones',

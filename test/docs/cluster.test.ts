@@ -22,7 +22,7 @@ beforeAll(async () => {
   buildWhenStale();
   system = await startClusterSystem({ platform: 'vm-operator' });
   await system.startBridge();
-  // Nobody waits here to see a delay.
+  // The tests do not wait for a real delay.
   save('examples/three-tier-app', (text) => text.replaceAll(/delay: \d+s/g, 'delay: 1s'));
 }, 180_000);
 afterAll(async () => {
@@ -81,7 +81,7 @@ function commandsAfter(file: string, heading = '# '): Shown[] {
     .filter(({ words }) => !words.join(' ').includes('delete namespace'));
 }
 
-/** What goes on until it is stopped. A namespace is deleted by a controller that the test cluster does not have. */
+/** Commands that run until they are stopped. A namespace is deleted by a controller that the test cluster does not have. */
 const ENDLESS = new Set(['serve', '-w', 'watch']);
 /** What may be asked again. */
 const READS = /^(kubectl (-n \S+ )?(get|events)|vmgroup (get|plan|validate|doctor)) /;

@@ -1,4 +1,4 @@
-/** Names that the code has, read from its text: a new one is missing in the reference until somebody writes it down. */
+/** Names that the code has, read from its text: a new one is missing in the reference until it is documented. */
 import ts from 'typescript';
 import { textOf } from './documents';
 

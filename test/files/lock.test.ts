@@ -44,7 +44,7 @@ function start(apart = false): { child: ChildProcess; said: string[]; answer: ()
   };
 }
 
-/** Namespaces take root, or a kernel that grants them to anybody. */
+/** Namespaces require root, or a kernel that grants them to any user. */
 const canUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
 function apart(name: string, body: () => Promise<void>, timeout?: number): void {
   if (canUnshare) test(name, body, timeout);

@@ -174,7 +174,7 @@ describe.each(SERVERS)('HTTP-1: %s', (name) => {
   test.each(Object.keys(REQUESTS))('answers after odd %s', async (kind) => {
     const requests = REQUESTS[kind] ?? [];
     await Promise.all(requests.map((bytes) => send(name, bytes)));
-    // Once more, disconnecting at once.
+    // Again, disconnecting immediately.
     await Promise.all(requests.map((bytes) => send(name, bytes, 0)));
     await expectHealthy(name);
   });

@@ -108,7 +108,7 @@ describe('WHY-1: the chain ends with what holds the member', () => {
     ]);
   });
 
-  it('a parked member whose tier goes on without it holds nothing', () => {
+  it('a parked member whose tier continues without it holds nothing', () => {
     const tiers = [tier([off('a')], { whenParked: 'Continue' }), tier([off('b')]), tier([off('c')])];
     const run = world({ 'power-on/a': parks, 'power-on/b': never }).send(plan(tiers)).pass(1_100_000);
     expect(links(whyMember(knownGroup(run), 'c', alone).chain)).toEqual(['Tier shop c', 'Operation shop b']);

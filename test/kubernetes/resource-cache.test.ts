@@ -175,7 +175,7 @@ test.each<{ name: string; fault: Parameters<FaultProxy['decide']>[0] }>([
   },
 );
 
-test('CACHE-2: a watch that is cut in the middle of a line goes on where it was, without a new list', async () => {
+test('CACHE-2: a watch that is cut in the middle of a line resumes where it was, without a new list', async () => {
   const { cache, changes } = follow();
   await until(() => cache.live);
   const { lists } = cache.counts;

@@ -1,4 +1,4 @@
-/** RESTRICTED-1, COMPANION-4: what is written beside VM Operator's group controller, and what never is. */
+/** RESTRICTED-1, COMPANION-4: what is written next to VM Operator's group controller, and what is never written. */
 import { companionWrites } from '../../cli/runtime/companion-writes';
 import { forbiddenIn, RESOURCES, restrictedWrites, type ApiServer } from '../../kubernetes';
 

@@ -5,7 +5,7 @@ import { ServedVersions } from '../../kubernetes/served-versions';
 const { virtualMachines, virtualMachineGroups, leases } = RESOURCES;
 const unknownPath = (): KubernetesError => new KubernetesError('404 page not found', 404, '');
 
-/** A server that serves resources in some versions; what it was asked beside calls. */
+/** A server that serves resources in some versions; `asked`: the paths of discovery requests. */
 function server(served: () => Record<string, string[]>): {
   versions: ServedVersions;
   asked: string[];

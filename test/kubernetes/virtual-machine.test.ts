@@ -1,7 +1,7 @@
 /** What is kept in memory of a VirtualMachine. */
 import { trimVirtualMachine, type KubernetesObject } from '../../kubernetes';
 
-/** As the API server sends it, with what nobody here reads. */
+/** As the API server sends it, with fields that vmgroup does not read. */
 const whole: KubernetesObject = {
   apiVersion: 'vmoperator.vmware.com/v1alpha6',
   kind: 'VirtualMachine',

@@ -22,7 +22,7 @@ function bench(concurrency: number) {
   return { queue, begun, end };
 }
 
-test('QUEUE-1: a waiting key is processed once, a key in progress once more', async () => {
+test('QUEUE-1: a waiting key is processed once, a key in progress one more time', async () => {
   const { queue, begun, end } = bench(1);
   for (const key of ['a', 'b', 'b', 'b', 'a', 'a']) queue.add(key);
   await until(() => begun.length === 1);
@@ -36,7 +36,7 @@ test('QUEUE-1: a waiting key is processed once, a key in progress once more', as
   expect(begun).toEqual(['a', 'b', 'a']);
 });
 
-test('QUEUE-1: a key that is added by its own work is processed once more, never twice at a time', async () => {
+test('QUEUE-1: a key that is added by its own work is processed one more time, never concurrently', async () => {
   const done: string[] = [];
   let open = 0;
   let most = 0;
@@ -102,7 +102,7 @@ test('stop drops keys that are due and have no place yet, and waits for the open
   expect(begun).toEqual(['a']);
 });
 
-test('QUEUE-3: a key that fails is requeued, others go on meanwhile', async () => {
+test('QUEUE-3: a key that fails is requeued, others continue meanwhile', async () => {
   const errors: [unknown, number][] = [];
   const done: string[] = [];
   const queue = new WorkQueue({

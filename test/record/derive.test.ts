@@ -105,7 +105,7 @@ test('a plan names who changed the desired state, and an amendment only if that 
   const { events } = deriveEvents(
     history(
       sent('SpecChanged', 1, by),
-      // VMs were seen only now: nobody has changed the group again.
+      // VMs were seen only now: no user has changed the group again.
       sent('SpecChanged', 1, by),
       sent('SpecChanged', 2, { ...by, name: 'bob' }),
       // A field manager's time is in seconds: one more change within one is another change all the same.

@@ -92,7 +92,7 @@ function overcommitted(problem: PlacementProblem, standing: Standing[]): string[
     (['cpus', 'memory'] as const).flatMap((what) => {
       const here = standing.filter(place.isHere);
       const sum = (some: Standing[]): number => some.reduce((all, { vm }) => all + exact(vm[what]), 0);
-      // Nobody is blamed for what was overcommitted before.
+      // An earlier overcommitment without new load is no mistake.
       const added = sum(here.filter(({ isNew }) => isNew));
       return added > 0 && sum(here) > exact(place[what]) ? [`${place.name} has too little ${what}`] : [];
     }),
@@ -104,7 +104,7 @@ function exact(amount: number): number {
   return Math.round(amount * 1000);
 }
 
-/** Whether a required rule holds, as far as the VMs placed now can do anything about it. */
+/** Whether a required rule holds; a rule that the VMs placed now cannot affect counts as held. */
 function holds(one: Standing, term: AffinityTerm, standing: Standing[]): boolean {
   const others = selected(one, term, standing);
   if (term.effect === 'AntiAffinity')
@@ -116,7 +116,7 @@ function holds(one: Standing, term: AffinityTerm, standing: Standing[]): boolean
   return !reachable || others.every((other) => !other.isNew);
 }
 
-/** Other VMs that a term selects, as far as anybody knows their place. */
+/** Other VMs that a term selects, if their place is known. */
 function selected(one: Standing, { topologyKey, selector }: AffinityTerm, standing: Standing[]): Standing[] {
   return standing.filter(
     (other) =>
@@ -171,7 +171,7 @@ export function* answers(problem: PlacementProblem): Generator<VmPlacement[]> {
   yield* go(0);
 }
 
-/** Some right answer, or undefined where there is none. */
+/** Some right answer; undefined if there is none. */
 export function tryAll(problem: PlacementProblem): VmPlacement[] | undefined {
   const [first] = answers(problem);
   return first;

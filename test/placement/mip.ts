@@ -59,7 +59,7 @@ interface Shared {
   matched: number[];
 }
 
-/** Variables: `x3_1` is 1 where VM 3 stands on host 1; the others follow from these. What preferred rules lose and uneven load is minimized. */
+/** Variables: `x3_1` is 1 if VM 3 is on host 1; the others follow from these. The loss of preferred rules and uneven load are minimized. */
 class Program {
   /** `score = 1 - (cost - least) / parts`. */
   least = 0;

@@ -99,7 +99,7 @@ const ROWS: Record<string, () => void> = {
         vm('b', { labels: { app: 'b' } }),
         vm('none'),
       ];
-      // Each in turn is placed beside a VM that is there already: only those that are selected may not be.
+      // Each is placed in turn next to a VM that is there already: only selected VMs may not be.
       return vms.slice(1).flatMap((other) => {
         const asked = problem({
           vms: [vms[0]!],

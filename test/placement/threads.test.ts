@@ -11,7 +11,7 @@ const root = path.join(__dirname, '../..');
 const small = problem({ vms: [vm('a'), vm('b')], hosts: hosts(['z/h', 'y/g']) });
 const large = applications(1_000, 200, 5);
 
-/** The longest time for which timers stood still while `work` went on, as a share of all the time that it took. */
+/** The longest time for which timers stood still while `work` ran, as a share of all the time that it took. */
 async function longestGap(work: () => unknown): Promise<number> {
   const began = performance.now();
   let last = began;
@@ -33,7 +33,7 @@ test('a thread answers as the solver does, again and again', async () => {
     expect(await solveInThread(small)).toEqual(JSON.parse(JSON.stringify(solvePlacement(small))));
 });
 
-test('the event loop goes on while a large problem is solved, and blocks without a thread', async () => {
+test('the event loop keeps running while a large problem is solved, and blocks without a thread', async () => {
   await solveInThread(small);
   expect(await longestGap(() => solvePlacement(large))).toBeGreaterThan(0.9);
   expect(await longestGap(() => solveInThread(large))).toBeLessThan(0.5);
@@ -66,7 +66,7 @@ test('THREADS-1: a third problem waits until one of two is done', async () => {
   await held;
 }, 30_000);
 
-test('what the solver refuses is refused, and the thread goes on', async () => {
+test('what the solver refuses is refused, and the thread keeps running', async () => {
   const twice = problem({ vms: [vm('a'), vm('a')], hosts: hosts(['z/h']) });
   await expect(solveInThread(twice)).rejects.toThrow('two VMs have the uid');
   expect((await solveInThread(small)).type).toBe('Placed');

@@ -1,5 +1,5 @@
 /**
- * What is hard to tell because hosts are nearly full is told within the default steps, whatever the seed.
+ * Problems that are hard because hosts are nearly full are decided within the default steps, with any seed.
  *
  * Guarantees: G9.
  */

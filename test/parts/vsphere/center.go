@@ -88,7 +88,7 @@ type center struct {
 	expired    time.Time // sessions that began before it have ended
 	silent     bool      // such a session answers reads of properties, and says of each that it is missing
 	drs        string
-	denied     map[string]bool                                  // privileges that nobody has
+	denied     map[string]bool                                  // privileges that no user has
 	dressed    map[string]map[types.ManagedObjectReference]bool // by session
 }
 

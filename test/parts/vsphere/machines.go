@@ -27,11 +27,11 @@ type newVM struct {
 	Fields   map[string]string `json:"fields"`
 	Extra    map[string]string `json:"extra"`
 	Host     string            `json:"host"` // empty: any
-	// Pending is the power state that a host was bringing it to: hosts go on while vCenter is down.
+	// Pending is the power state that a host was bringing it to: hosts continue while vCenter is down.
 	Pending string `json:"pending,omitempty"`
 	// Behaviour is that of the host and the guest, which a vCenter that ends does not change.
 	Behaviour *behaviour `json:"behaviour,omitempty"`
-	// Operations that were begun, and the power states that followed, whoever changed them.
+	// Operations that were begun, and the power states that followed, from any source.
 	Operations int      `json:"operations"`
 	Effects    []string `json:"effects"`
 }

@@ -18,7 +18,7 @@ type fakeVM struct {
 func (vm *fakeVM) PowerOnVMTask(ctx *simulator.Context, req *types.PowerOnVM_Task) soap.HasFault {
 	body := new(methods.PowerOnVM_TaskBody)
 	if req.Host != nil && vm.Runtime.Host != nil && *req.Host != *vm.Runtime.Host {
-		// A real server powers it on there if it can, and where it is registered if not: nobody is to rely on that.
+		// A real server powers it on there if it can, otherwise where it is registered: callers must not rely on that.
 		body.Fault_ = simulator.Fault("", &types.InvalidArgument{InvalidProperty: "host"})
 		return body
 	}

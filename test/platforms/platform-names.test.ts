@@ -23,7 +23,7 @@ describe('a VM is on', () => {
     ['the one that has its namespace', { namespace: 'prod' }, undefined],
     ['the default one otherwise', { namespace: 'test' }, undefined],
     ['the default one by its name', { namespace: 'test', platform: 'east' }, undefined],
-    ['none, if it names one that nobody described', { namespace: 'test', platform: 'south' }, 'south'],
+    ['none, if it names one that is not described', { namespace: 'test', platform: 'south' }, 'south'],
   ])('%s', (_, vm, expected) => expect(names.of(vm)).toBe(expected));
 
   test('the platform that has its namespace, if that is not the default one', () => {

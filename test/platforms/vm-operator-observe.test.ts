@@ -115,7 +115,7 @@ test.each<[string, Written, Parameters<typeof operation>[1], object]>([
     { ...base, phase: 'Failed', failure: { class: 'Transient', message: 'VM Operator: the host is gone' } },
   ],
   [
-    'asked anew: VM Operator repeats a warning rarely, so the one since it was first asked counts',
+    'asked again: VM Operator repeats a warning rarely, so the one since it was first asked counts',
     { askedAt: 20, record: { since: at(0) } },
     { ...seconds(30), warnedAt: 2 },
     { ...base, phase: 'Failed', failure: { class: 'Transient', message: 'VM Operator: the host is gone' } },
@@ -167,7 +167,7 @@ test.each<[string, Written, Parameters<typeof operation>[1], object]>([
     { id: 'spec.powerState=PoweredOn', sequence: 0, phase: 'InProgress' },
   ],
   [
-    'a record that somebody broke',
+    'a broken record',
     { annotations: { 'vmgroup.dev/operation': '{' } },
     {},
     { id: 'spec.powerState=PoweredOn', sequence: 0, phase: 'InProgress' },

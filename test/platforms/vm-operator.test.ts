@@ -388,7 +388,7 @@ test('a VM on its way elsewhere by hand is not there, though it still looks so',
   });
 });
 
-test('held: the operation stays open, the time-out says who holds it and what to do, and it goes on once the hold is gone', async () => {
+test('held: the operation stays open, the time-out says who holds it and what to do, and it continues once the hold is gone', async () => {
   const name = fresh();
   const check = 'poweron.check.vmoperator.vmware.com/backup';
   const vm = await desk.vm(name, 'PoweredOff', { metadata: { annotations: { [check]: 'true' } } });

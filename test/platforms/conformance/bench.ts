@@ -64,7 +64,7 @@ export class Bench {
     return `vm-${this.#names}`;
   }
 
-  /** A new VM that is off, or in another power state that somebody else brought it to. */
+  /** A new VM that is off, or that another actor brought to another power state. */
   async vm(powerState: PowerState = 'PoweredOff'): Promise<VirtualMachineRef> {
     const [vm] = await this.vms(1);
     if (!vm) throw new Error('the part made no VM');

@@ -145,7 +145,7 @@ class TestDriverUnderTest implements PlatformUnderTest {
   slow = leftOut('the test driver does everything at once, and forgets it where the daemon is killed');
   refuse = leftOut('the test driver refuses no VM');
   fail = leftOut('no operation fails on its way in the test driver');
-  throttle = leftOut('libvirt asks nobody to come back later');
+  throttle = leftOut('libvirt never asks a caller to retry later');
   credentials = leftOut('a socket has none');
   forbidden = leftOut('the test driver knows no rights');
 

@@ -182,7 +182,7 @@ class LibvirtUnderTest implements PlatformUnderTest {
     },
   };
 
-  throttle = leftOut('libvirt asks nobody to come back later');
+  throttle = leftOut('libvirt never asks a caller to retry later');
   credentials = leftOut('a socket has none, and those of ssh and TLS do not expire in a connection');
   forbidden = leftOut(
     'rights on single calls come from polkit, which a daemon of an ordinary user does not ask',

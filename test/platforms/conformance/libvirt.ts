@@ -97,7 +97,7 @@ export function forgeriesOf(
     'no object': forgery(() => 'null'),
     'an element in an element': forgery(() => '<id>x</id>'),
     'that of another VM': forgery((record) => JSON.stringify({ ...record, vm: 'another' })),
-    'of a sequence that nobody has': forgery((record) => JSON.stringify({ ...record, seq: 1e300 })),
+    'of a sequence that no run has': forgery((record) => JSON.stringify({ ...record, seq: 1e300 })),
     'of a caller of 100 KB': forgery((record) =>
       JSON.stringify({ ...record, seq: 1_000, by: 'x'.repeat(100_000) }),
     ),

@@ -40,7 +40,7 @@ export interface OpenPlatform {
 export interface VmRecord {
   /** Power operations that the part began to carry out for us, also those that failed on the way. */
   operations: number;
-  /** Each power state that the VM came into, whoever changed it, in order. */
+  /** Each power state that the VM came into, from any source, in order. */
   effects: PowerState[];
 }
 

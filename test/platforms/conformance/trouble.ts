@@ -35,7 +35,7 @@ function describeRefusals(part: PlatformUnderTest, bench: Bench): void {
 
   testOf(
     part.fail,
-    'an operation that fails on its way fails the attempt in the words of the platform; the next attempt asks anew',
+    'an operation that fails on its way fails the attempt in the words of the platform; the next attempt asks again',
     async ({ begin, words, failureClass, end }) => {
       const vm = await bench.vm();
       await begin(vm);
@@ -101,7 +101,7 @@ function describeThrottling(part: PlatformUnderTest, bench: Bench): void {
 function describeCredentials(part: PlatformUnderTest, bench: Bench): void {
   testOf(
     part.credentials,
-    'credentials that expire: each call says so, and it goes on once they are valid again',
+    'credentials that expire: each call says so, and the operation continues once they are valid again',
     async ({ open, expire, renew, words }) => {
       const vm = await bench.vm();
       await bench.with(async ({ platform, untilPower }) => {

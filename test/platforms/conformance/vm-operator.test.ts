@@ -66,7 +66,7 @@ const POLICY = {
     ],
   },
 };
-/** `nobody` sees VMs, and changes none. */
+/** The user `nobody` may read VMs, but not change them. */
 const READER = [
   {
     ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'reader' } },
@@ -224,7 +224,7 @@ class VmOperatorUnderTest implements PlatformUnderTest {
     'not JSON': this.#forgery(() => '{"id":'),
     'no object': this.#forgery(() => 'null'),
     'that of another VM': this.#forgery((record) => JSON.stringify({ ...record, uid: 'another' })),
-    'of a sequence that nobody has': this.#forgery((record) =>
+    'of a sequence that no run has': this.#forgery((record) =>
       JSON.stringify({ ...record, sequence: 1e300 }),
     ),
     'of a power state that does not exist': this.#forgery((record) =>

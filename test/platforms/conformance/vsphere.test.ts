@@ -166,7 +166,7 @@ class VsphereUnderTest implements PlatformUnderTest {
     'not JSON': this.#forgery(() => '{"id":'),
     'no object': this.#forgery(() => 'null'),
     'that of another VM': this.#forgery((record) => JSON.stringify({ ...record, vm: 'another' })),
-    'of a sequence that nobody has': this.#forgery((record) => JSON.stringify({ ...record, seq: 1e300 })),
+    'of a sequence that no run has': this.#forgery((record) => JSON.stringify({ ...record, seq: 1e300 })),
     'of a power state that does not exist': this.#forgery((record) =>
       JSON.stringify({ ...record, to: 'constructor' }),
     ),

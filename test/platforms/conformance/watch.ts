@@ -94,7 +94,7 @@ function describeInjury(part: PlatformUnderTest, bench: Bench, what: string, inj
 
 function describeKill(part: PlatformUnderTest, bench: Bench): void {
   const killed =
-    'PLATFORM-1, OBSERVER-1, G1: the part is killed in the middle of operations and started again: each has its effect once, and the watch goes on';
+    'PLATFORM-1, OBSERVER-1, G1: the part is killed in the middle of operations and started again: each has its effect once, and the watch continues';
   testOf(part.slow, killed, async (slow) => {
     const [bystander, ...vms] = await bench.vms(6);
     const [waited] = vms;

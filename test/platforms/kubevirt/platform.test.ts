@@ -127,7 +127,7 @@ test.each(['Always', 'Manual', 'RerunOnFailure', 'Once'])(
   },
 );
 
-test('KUBEVIRT-3: a restart that somebody asked for does not undo a power-off', async () => {
+test('KUBEVIRT-3: a restart that a user asked for does not undo a power-off', async () => {
   const ref = await vm({ runStrategy: 'Always', annotations: { [SHUTDOWN_TIME]: '400' } });
   await bring(ref, 'PoweredOn');
   await kubevirt.act(ref, 'restart');
@@ -159,7 +159,7 @@ test('KUBEVIRT-9: a start waits until KubeVirt itself has noted that the instanc
   await untilState(ref, ({ operation }) => operation?.id === on.operation.id && operation.phase === 'Done');
 });
 
-test('KUBEVIRT-7: a strategy that somebody writes during a power-off fails the operation, and another one is made', async () => {
+test('KUBEVIRT-7: a strategy that a user writes during a power-off fails the operation, and another one is made', async () => {
   const ref = await vm({ runStrategy: 'Always', annotations: { [SHUTDOWN_TIME]: '1500' } });
   await bring(ref, 'PoweredOn');
   const off = request(ref, 'PoweredOff');

@@ -101,7 +101,7 @@ else {
     },
   );
 
-  test('TRACKED-3: a place that a dead process has left tentative takes room, and is found anew by the next call', async () => {
+  test('TRACKED-3: a place that a dead process has left tentative takes room, and the next call finds it again', async () => {
     const [one, two] = [await define(), await define()];
     const uuid = `00000000-0000-4000-8000-${String(count - 1).padStart(12, '0')}`;
     const claim = { host: 'alpha', caller: 'vmgroup/prod/g', sequence: 5, tentative: true as const };

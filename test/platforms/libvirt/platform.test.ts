@@ -72,7 +72,7 @@ else
       await libvirt?.stop();
     });
 
-    test('a guest that is suspended goes on where it was', async () => {
+    test('a guest that is suspended resumes where it was', async () => {
       await define('sleeper', { guest: 'linux', mode: 'uptime' });
       await platform.power(request('sleeper', 'PoweredOn'));
       await seen('sleeper', ({ status }) => status.ready === true);
@@ -82,7 +82,7 @@ else
       const before = uptimes('sleeper');
       await platform.power(request('sleeper', 'PoweredOn'));
       await is('sleeper', 'PoweredOn');
-      // libvirt begins the file of the serial port anew: a guest that had booted would say so.
+      // libvirt recreates the file of the serial port: a guest that had booted would say so.
       await until(() => uptimes('sleeper').length > 1, 'more uptime');
       expect(libvirt.serial('sleeper')).not.toContain('READY');
       expect(uptimes('sleeper')[0]).toBeGreaterThanOrEqual(before.at(-1) ?? NaN);
@@ -110,7 +110,7 @@ else
       expect(libvirt.log('stuck')).toMatch(/shutting down, reason=shutdown/);
     });
 
-    test('a paused VM is reported as such, and only goes on if it is wanted on', async () => {
+    test('a paused VM is reported as such, and resumes only if it is wanted on', async () => {
       await define('paused', { guest: 'button' });
       await platform.power(request('paused', 'PoweredOn'));
       await is('paused', 'PoweredOn');

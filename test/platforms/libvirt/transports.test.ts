@@ -53,7 +53,7 @@ async function powerOnAndOff(name: string, transport: Transport): Promise<void> 
     await libvirt.restart();
     await platform.read(vm, AbortSignal.timeout(LIMIT)).catch(() => undefined);
     await libvirt.virsh('destroy', name);
-    // Nobody polls: the new connection tells.
+    // There is no polling: the new connection reports it.
     await seen(({ status }) => status.powerState === 'PoweredOff');
     await ask('PoweredOn', 2);
     await seen(({ operation }) => operation?.id === `${name}-2` && operation.phase === 'Done');

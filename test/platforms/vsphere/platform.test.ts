@@ -78,7 +78,7 @@ async function powerOn(vm: VirtualMachineRef, { platform, until: wait }: Process
   await wait(({ status, operation }) => status.ready === true && operation?.phase === 'Done', vm);
 }
 
-test('a question holds the operation, is shown with its choices, and goes on once it is answered', async () => {
+test('a question holds the operation, is shown with its choices, and the operation continues once it is answered', async () => {
   const vm = await newVm();
   const choices = { '0': 'Cancel', '1': 'I Moved It', '2': 'I Copied It' };
   await vcenter.behave(vm.name, { question: { id: 'q-1', text: 'Was it moved or copied?', choices } });
@@ -233,7 +233,7 @@ describe('DRS', () => {
     });
   });
 
-  test('that only recommends holds the operation until somebody applies that', async () => {
+  test('that only recommends holds the operation until an operator applies the recommendation', async () => {
     const vm = await newVm();
     await vcenter.drs('fullyAutomated');
     await vcenter.behave(vm.name, { manual: true });

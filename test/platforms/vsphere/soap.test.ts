@@ -323,7 +323,7 @@ describe('a server that answers oddly', () => {
   });
 });
 
-test('a connection that breaks is told as such, and the next call makes a new one', async () => {
+test('a connection that breaks is reported as such, and the next call makes a new one', async () => {
   const proxy = await startTcpProxy(new URL(vcenter.address).host);
   await withClient(
     async (client) => {

@@ -24,7 +24,7 @@ const POLICY = policyManifest(NS, 'default', {
 let temporal: TestTemporal;
 let system: System;
 
-/** A group above a nested one, each with a VM that does not do what it is told. */
+/** A group above a nested one, each with a VM that ignores power operations. */
 function site(powerState: string): string {
   const more = { powerOffMode: 'Hard' };
   const above = {

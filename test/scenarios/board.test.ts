@@ -99,7 +99,7 @@ test('twenty viewers during a run cost no calls of Temporal, and see what change
   viewers.forEach(({ leave }) => leave());
 });
 
-test('vmgroup board shows the same beside a bridge, with the estimate', async () => {
+test('vmgroup board shows the same alongside a bridge, with the estimate', async () => {
   const { dir, temporal } = installation;
   const board = await startCommand(
     ['board', `${NS}/app`, '--port', '0', '--data', 'bridge', '--temporal', temporal.address],

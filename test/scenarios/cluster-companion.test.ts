@@ -1,5 +1,5 @@
 /**
- * The product beside VM Operator's own group controller, on a real API server with the definitions of VM Operator and no definition of ours, as a
+ * The product alongside VM Operator's own group controller, on a real API server with the definitions of VM Operator and no definition of ours, as a
  * user with the rights of an editor of the namespace alone: no Leases, no Events, nothing cluster-wide. The simulator stands in for both of VM
  * Operator's controllers.
  */
@@ -234,7 +234,7 @@ test('a member that joins during a run is started in its tier', async () => {
   expect(on['j-3']?.asked).toBeGreaterThanOrEqual((on['j-1']?.effect ?? NaN) + 4_900);
 });
 
-test('while somebody has set spec.powerState nothing is done, which shows; it goes on once the group is without it', async () => {
+test('while a user has set spec.powerState nothing is done, and the status says so; the run continues once it is unset', async () => {
   const shape = { name: 'contest', tiers: [{ members: ['c-1'] }, { members: ['c-2'], powerOnDelay: '1h' }] };
   await apply(shop({ ...shape, annotations: { [POWER]: 'PoweredOn' } }));
   await system.until(async () => (await powerOf('c-1')) === 'PoweredOn', 'the first tier to be on');
@@ -316,7 +316,7 @@ test('mode and policy stand in annotations; a slip there is shown and changes no
   );
   await system.until(
     async () => (await powerOf('p-2')) === 'PoweredOn',
-    'the second tier to go on past a parked VM',
+    'the second tier to continue past a parked VM',
   );
   await system.console.setFaults([]);
   await annotate('policy', 'vmgroup.dev/power-off-mode=Hard', `${POWER}=PoweredOff`);

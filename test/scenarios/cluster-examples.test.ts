@@ -1,6 +1,6 @@
 /**
  * Each example on a real API server, as a user applies it: `kubectl apply` with strict validation, VM Operator's VM controller played by the
- * simulator, and `kubectl wait` until it is Ready. All of them beside each other, with their real delays.
+ * simulator, and `kubectl wait` until it is Ready. All of them run side by side, with their real delays.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

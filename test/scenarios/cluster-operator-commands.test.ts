@@ -211,7 +211,7 @@ function loseAnswers(): () => boolean {
 const operations = async (namespace: string): Promise<string[]> =>
   accepted(await console.journal(), namespace);
 
-/** Who changed the desired state, as the record has it: amendments for other reasons, such as a VM that was seen later, name nobody. */
+/** Who changed the desired state, as the record has it: amendments for other reasons, such as a VM that was seen later, name no user. */
 async function changes(namespace: string): Promise<NonNullable<PlanReceived['changedBy']>[]> {
   return (await eventsOf(namespace)).flatMap((event) =>
     (event.kind === 'PlanReceived' || event.kind === 'PlanAmended') && event.changedBy

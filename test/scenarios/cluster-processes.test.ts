@@ -1,6 +1,6 @@
 /**
  * Worker and two bridges on a cluster as processes of their own: each is killed, and a bridge is paused for longer than its lease is good for.
- * What they need is taken away: they say so on their pages, live on, and go on.
+ * What they need is taken away: they say so on their pages, stay alive, and continue.
  *
  * Guarantees: G1.
  */
@@ -104,7 +104,7 @@ test('the leader is killed in the middle of a run: the other bridge writes, and 
   await first.restart();
 }, 180_000);
 
-test('the worker is killed in the middle of a run: the next one goes on, and nothing is done twice', async () => {
+test('the worker is killed in the middle of a run: the next one continues, and nothing is done twice', async () => {
   await apply('worker');
   await until(async () => (await operations('worker')).length > 0);
   await worker.kill();

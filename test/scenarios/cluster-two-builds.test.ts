@@ -5,7 +5,7 @@
  *
  * BRIDGE-1: two bridges at once do no harm, whatever they make of the same objects. Each VM gets the operations that its changes of state need.
  *     Only the one that leads sends and writes status; one of another build that takes over sends its plan to an open run once.
- * BRIDGE-2, RECONCILE-3: what the one leaves in the status of a group the other one goes on with; a group that was stopped stays stopped.
+ * BRIDGE-2, RECONCILE-3: the one continues from what the other left in the status of a group; a group that was stopped stays stopped.
  *
  * Guarantees: G5.
  */
@@ -121,7 +121,7 @@ type Tiers = GroupShape['tiers'];
 /** With a delay that no test waits for. */
 const LONG: Tiers = [{ members: ['a'], delay: '1h' }, { members: ['b'] }, { members: ['c'] }];
 
-/** A group `app` of three VMs, and a VM beside it that their rules select. */
+/** A group `app` of three VMs, and a VM outside it that their rules select. */
 async function apply(namespace: string, tiers = LONG): Promise<void> {
   await kubectl(['create', 'namespace', namespace]);
   const machines = [
@@ -334,7 +334,7 @@ describe('the update: the older one stops', () => {
     written = statusWrites('older');
   }, 120_000);
 
-  test('the open run goes on, receives the plan of the new leader once, and an edit reaches it', async () => {
+  test('the open run continues, receives the plan of the new leader once, and an edit reaches it', async () => {
     await leads('present');
     expect(await silence('update')).toBe(1);
     expect(sendersOf(await plansHeard('update'))).toEqual(['older', 'present']);
@@ -369,7 +369,7 @@ describe('the way back: the older one starts again, and the present one stops', 
     written = statusWrites('present');
   }, 120_000);
 
-  test('the open run goes on, is turned round, and ends', async () => {
+  test('the open run continues, is turned round, and ends', async () => {
     await leads('older');
     expect(await silence('back')).toBe(1);
     await edit('back', { powerState: 'PoweredOff' });

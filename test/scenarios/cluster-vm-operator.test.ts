@@ -274,7 +274,7 @@ test('gate Condition: the next tier waits until the condition that the policy na
   await system.kubectl(['-n', 'custom-gate', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/custom']);
 });
 
-test('a paused VM is waited for by name, and goes on once it is not', async () => {
+test('a run waits for a paused VM by name, and continues once it is not paused', async () => {
   const text = [
     groupManifest({ namespace: 'paused', name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['p'] }] }),
     vmManifest('paused', 'p', 'app', { powerState: 'PoweredOff' }),

@@ -5,7 +5,7 @@
  * K1: no VM gets a second operation where the first took effect, and the order of the tiers is kept.
  * K2: a delay is neither cut short nor begun from zero.
  * K3: no change of the desired state is lost.
- * K4: a group has one run, whoever dies and however many bridges watch it.
+ * K4: a group has one run, whichever process dies and however many bridges watch it.
  *
  * Guarantees: G1.
  */
@@ -19,7 +19,7 @@ import { startInstallation, type Installation, type Victim } from '../support/pr
 
 jest.setTimeout(240_000);
 
-/** Milliseconds. Long enough that a delay which starts from zero at the restart cannot be mistaken for one that went on. */
+/** Milliseconds. Long enough that a delay which starts from zero at the restart cannot be mistaken for one that continued. */
 const DELAY = 14_000;
 /** Milliseconds within which a test notices that a part works again. */
 const NOTICED = 1_000;
@@ -230,7 +230,7 @@ describe.each(['worker', 'bridge', 'temporal'] as const)('kill -9 of the %s', (p
     expect(asked).toBeLessThan(round.backAt - NOTICED + DELAY);
   });
 
-  it('K1: in the middle of a power operation: it goes on', () => {
+  it('K1: in the middle of a power operation: it continues', () => {
     expectInOrder('operation');
     expect(of('operation-a').asked).toBeLessThan(round.killedAt);
     expect(of('operation-a').effect).toBeGreaterThan(round.restartedAt);
@@ -247,7 +247,7 @@ describe.each(['worker', 'bridge', 'temporal'] as const)('kill -9 of the %s', (p
     expect(of('between-a').effect).toBeLessThan(round.killedAt);
   });
 
-  it('K1, K2: in the delay of a nested group: it goes on, and so does its parent', () => {
+  it('K1, K2: in the delay of a nested group: it continues, and so does its parent', () => {
     expectInOrder('child');
     expect(of('child-b').asked).toBeGreaterThanOrEqual(of('child-a').effect + DELAY);
     expect(of('child-b').asked).toBeLessThan(round.backAt - NOTICED + DELAY);
@@ -294,7 +294,7 @@ describe('a parent that waits for a parked nested group without an activity', ()
     return child?.phase === 'InProgress' && child.activityId === undefined ? true : undefined;
   };
 
-  it('K1, K3: goes on soon after a kill -9 of the worker at the end of the nested run', async () => {
+  it('K1, K3: continues soon after a kill -9 of the worker at the end of the nested run', async () => {
     await installation.until(() => waits().catch(() => undefined), 'the parent to wait without an activity');
     const word = { member: 'child-a', actor: 'alice', reason: 'test' };
     await installation.handle(WAITING, 'child').executeUpdate(operatorUpdates.retryMember, { args: [word] });

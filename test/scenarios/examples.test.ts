@@ -1,4 +1,4 @@
-/** Each example runs to its end, with its real delays, all of them beside each other in one system. */
+/** Each example runs to its end, with its real delays, all of them side by side in one system. */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { editPowerState, parseManifests } from '../../api';

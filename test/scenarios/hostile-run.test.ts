@@ -79,7 +79,7 @@ function phase(namespace: string, member: string, wanted: string): Promise<unkno
   }, `${namespace}/${member} to be ${wanted}`);
 }
 
-together('55 parked VMs with names of 42 characters: the run goes on and can be retried', async () => {
+together('55 parked VMs with names of 42 characters: the run continues and can be retried', async () => {
   write('many-parked', { tiers: [{ members: LONG_NAMES }] }, { maxConcurrentOperations: 100 });
   await system.until(async () => {
     const found = await progressOf('many-parked');
@@ -94,7 +94,7 @@ together('55 parked VMs with names of 42 characters: the run goes on and can be 
   expect(await system.say('many-parked', 'app', 'retryMember')).toMatch(/^Retrying .* and 35 more\.$/);
 });
 
-together('RUN-4: signals that cannot be read are shown, and the run goes on', async () => {
+together('RUN-4: signals that cannot be read are shown, and the run continues', async () => {
   write('unreadable', { tiers: [{ members: ['a'], delay: '6s' }, { members: ['b'] }] });
   await phase('unreadable', 'a', 'Done');
   const handle = system.handle('unreadable', 'app');
@@ -178,7 +178,7 @@ together('RUN-5: Request Cancellation ends like abort, with the identity that as
 });
 
 together(
-  'OPERATIONS-1: an activity completed by hand counts only as far as the platform confirms it',
+  'OPERATIONS-1: an activity completed by hand counts only once the platform confirms it',
   async () => {
     write('by-hand', { tiers: [{ members: ['db'] }, { members: ['next'] }] }, { operationTimeout: '10m' });
     // The first operation is the one that is stuck: its activity may be open before the platform was asked.

@@ -1,6 +1,6 @@
 /**
  * A group in a folder, VMs of KubeVirt: `vmgroup serve FOLDER --platform kubevirt`, as a process, with every run strategy in three tiers. The wanted
- * state is turned round while VMs start and while they stop, somebody restarts a VM that is to go off, a node is lost, and the process is killed. Then
+ * state is turned round while VMs start and while they stop, a user restarts a VM that should go off, a node is lost, and the process is killed. Then
  * a Platform that describes the cluster, by `vmgroup up`. The stand-in for KubeVirt on a real API server.
  *
  * Guarantees: G1, G5, G8.
@@ -134,7 +134,7 @@ it('every run strategy in one group: off tier by tier from the last, and on agai
   await eventually(() => isOn('web'), 'KubeVirt to have started what starts by itself');
   want('PoweredOn');
   await converged();
-  // The others were on already: only Manual waits for somebody.
+  // The others were on already: only Manual waits for a start request.
   await eventually(() => isOn('cache'), 'cache to be on');
   const kept = await strategies();
   let from = want('PoweredOff');
@@ -186,7 +186,7 @@ it('G1: a power-on is turned round while VMs start, and a power-off while they s
   await slowly({ [SHUTDOWN_TIME]: null });
 });
 
-it('G1: killed in the middle of a run, it goes on: each VM is started once', async () => {
+it('G1: killed in the middle of a run, it continues: each VM is started once', async () => {
   want('PoweredOff');
   await converged();
   const from = want('PoweredOn');

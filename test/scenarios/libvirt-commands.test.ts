@@ -193,7 +193,7 @@ else
       const found = await diff();
       expect(found).toMatchObject({ change: 'Changed', touched: ['db'], kept: ['web-1'] });
       expect(found?.placement).toMatchObject({ type: 'Placed', placements: [{ name: 'db' }] });
-      // Somebody stops one behind the back of all: no bridge has seen that.
+      // One is stopped outside vmgroup: no bridge has seen that.
       await libvirt.virsh('destroy', 'web.1');
       expect(await diff()).toMatchObject({ touched: ['web-1', 'db'], kept: [] });
     });

@@ -160,13 +160,13 @@ else {
     const killedAt = Date.now();
     process.kill(libvirt.qemu('victim') ?? NaN, 'SIGKILL');
     // libvirt calls it running until it has seen the end of the process.
-    await eventually(async () => starts() === 3 && (await on('victim')), 'victim to be on once more');
+    await eventually(async () => starts() === 3 && (await on('victim')), 'victim to be on again');
     await converged('drift', 'PoweredOn', killedAt);
     expect(starts()).toBe(3);
     expect(powers('slow')).toEqual(['starting up']);
   });
 
-  it('libvirtd killed in the middle of an operation: no guest is started beside itself, and it goes off once', async () => {
+  it('libvirtd killed in the middle of an operation: no guest is started a second time while it runs, and it goes off once', async () => {
     await libvirt.define('tough', { guest: 'linux' });
     await libvirt.define('last');
     want('daemon', ['tough', 'last'], 'PoweredOn');

@@ -69,7 +69,7 @@ else
       await libvirt?.stop();
     });
 
-    it('boots real guests tier by tier; kill -9 in between, and the next start goes on without a second operation', async () => {
+    it('boots real guests tier by tier; kill -9 in between, and the next start continues without a second operation', async () => {
       const first = start(UP, { cwd: dir, env });
       first.stdout.resume();
       first.stderr.resume();

@@ -123,7 +123,7 @@ test('each stuck VM is named with class and attempts; one retry --all ends the r
   const elsewhere = await run('get', 'runs', '--stuck', '--root', `${NS}/other`);
   expect(elsewhere).toMatchObject({ code: 0, stderr: 'no stuck runs\n' });
   const table = await run('get', 'runs', '--stuck');
-  // Beside the table, which programs may read.
+  // On stderr, apart from the table, which programs may read.
   expect(table.stderr).toContain(`→ vmgroup why ${NS}/failover`);
   expect(table.stderr).toContain('→ vmgroup retry --all --reason TEXT');
   for (const { name, class: type, attempts } of stuck)

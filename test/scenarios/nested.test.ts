@@ -181,7 +181,7 @@ describe('a nested run that takes longer than an activity waits for it', () => {
   const progressOf = (ns: string): MemberProgress | undefined =>
     system.view(ns, 'parent')?.run?.progress?.members[0];
 
-  it('NESTED-3: is retried, and the parent goes on within two seconds', async () => {
+  it('NESTED-3: is retried, and the parent continues within two seconds', async () => {
     const ns = 'nested-waits';
     await startWaiting(ns);
     expect(progressOf(ns)).toMatchObject({
@@ -224,7 +224,7 @@ describe('a nested run that takes longer than an activity waits for it', () => {
     expect(outcome).toMatchObject({ outcome: 'Converged' });
   });
 
-  it('is skipped, and the parent goes on', async () => {
+  it('is skipped, and the parent continues', async () => {
     const ns = 'nested-waits-skipped';
     await startWaiting(ns);
     await system.say(ns, 'parent', 'skipMember', 'VirtualMachineGroup/inner');

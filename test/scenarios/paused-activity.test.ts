@@ -36,7 +36,7 @@ afterAll(async () => {
 const conditionOf = (type: string) =>
   system.view('paused', 'app')?.status.members[0]?.conditions.find((each) => each.type === type);
 
-test('who paused it, why, and how it goes on shows within 20 seconds; and no longer once it is unpaused', async () => {
+test('who paused it, why, and how to continue it are shown within 20 seconds, and no longer once it is unpaused', async () => {
   const execution = { workflowId: workflowId('paused', 'app') };
   const activity = { namespace: 'default', execution, id: 'power-on/b' };
   await system.until(

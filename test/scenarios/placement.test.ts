@@ -42,7 +42,7 @@ const ready = (namespace: string, member: string): string | undefined => {
   return condition && `${condition.status} ${condition.reason}: ${condition.message}`;
 };
 
-it('rules that cannot hold: nothing is powered on, the condition says which, and with another zone the run goes on by itself', async () => {
+it('rules that cannot hold: nothing is powered on, the condition says which, and with another zone the run continues by itself', async () => {
   const names = ['web-1', 'web-2', 'web-3', 'web-4'];
   const ns = 'placement-conflict';
   const retry = { initialInterval: '1s', maximumInterval: '2s' };
@@ -77,7 +77,7 @@ it('rules that cannot hold: nothing is powered on, the condition says which, and
   expect(zones.sort()).toEqual(['zone-a', 'zone-b', 'zone-c', 'zone-d']);
 });
 
-it('a run that is aborted gives back the room that it has not used, and the group that waits for it goes on by itself', async () => {
+it('an aborted run gives back the room that it has not used, and the group that waits for it continues by itself', async () => {
   const ns = 'placement-aborted';
   const big = { className: 'big' };
   const group = (name: string, tiers: GroupShape['tiers']): string =>
@@ -125,7 +125,7 @@ it('a run that is aborted gives back the room that it has not used, and the grou
   );
   expect(effects(await running.journal(), ns)).toEqual(['PoweredOn db', 'PoweredOn cms', 'PoweredOn proxy']);
 
-  // Once there is room again, the group gets places anew.
+  // Once there is room again, the group gets new places.
   const { endedAt } = await running.outcome(ns, 'shop');
   await running.console.setInventory({
     ...inventory,
@@ -210,8 +210,8 @@ it('100 groups of 5 VMs that may not share a host start at the same moment on 20
       outcome: 'Converged',
       operations: 5,
     });
-  // The platform answers one call for places after another: whoever waits for a hundred others waits, and does not ask again. Calls for power
-  // have a short limit, which a busy machine may exceed; they are asked again.
+  // The platform answers one call for places after another: a call behind a hundred others waits, and is not repeated. Calls for power
+  // have a short limit, which a busy machine may exceed; they are repeated.
   const slowPower = /\/v1\/power: no answer in \d+ ms/;
   for (const group of groups)
     expect((await failuresOf(running, ns, group)).filter((failure) => !slowPower.test(failure))).toEqual([]);

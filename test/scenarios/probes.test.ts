@@ -77,7 +77,7 @@ describe('gate Probe', () => {
   });
 
   together(
-    'a probe that never succeeds parks its member with the last answer, and a retry goes on',
+    'a probe that never succeeds parks its member with the last answer, and a retry lets the run continue',
     async () => {
       const port = await freePort();
       write('never', port, { gateTimeout: '2s' });

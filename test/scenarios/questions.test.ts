@@ -1,5 +1,5 @@
 /**
- * A platform that asks a question: answered by an operator, by the policy, and by nobody until the member is parked.
+ * A platform that asks a question: an operator answers it, the policy does, or no one does and the member is parked.
  *
  * Guarantees: G8.
  */
@@ -83,7 +83,7 @@ describe('questions of the platform', () => {
   });
 
   together(
-    'park a member that nobody answers for; an answer later lets the run go on by itself',
+    'park a member whose question is not answered; a later answer lets the run continue by itself',
     async () => {
       write('nobody', { operationTimeout: '2s' });
       const { lastError } = await db('nobody', ({ phase }) => phase === 'Parked');

@@ -92,7 +92,7 @@ function disturb(): void {
   });
 }
 
-/** Somebody else switches a VM. */
+/** Switches a VM outside vmgroup. */
 async function switchOne(): Promise<void> {
   const name = VMS[Math.floor(random() * VMS.length)] ?? '';
   const state = random() < 0.6 ? 'PoweredOff' : 'PoweredOn';
@@ -100,7 +100,7 @@ async function switchOne(): Promise<void> {
   await system.console.power({ namespace: NS, name }, state).catch(() => undefined);
 }
 
-/** Waits until the report has caught up with the platform for every VM, while the run goes on. */
+/** Waits until the report has caught up with the platform for every VM, while the run continues. */
 async function expectSame(where: string): Promise<void> {
   let differing = '';
   await until(

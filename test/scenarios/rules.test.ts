@@ -108,7 +108,7 @@ describe('power on', () => {
     expect(times(journal, ns, 'PoweredOn')['b']?.asked).toBeGreaterThanOrEqual(ready?.at ?? Infinity);
   });
 
-  it('waits for a member that does not exist yet, and goes on when it comes into being', async () => {
+  it('waits for a member that does not exist yet, and continues once it is created', async () => {
     const ns = space();
     const group = groupManifest({
       namespace: ns,

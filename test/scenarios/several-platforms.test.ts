@@ -111,7 +111,7 @@ it('nothing starts on one platform while the other has no room, and an abort giv
   expect(effects(await system.journal(), ns)).toEqual([]);
 });
 
-it('a tier waits for the worker of its platform, and says so if nobody knows the platform', async () => {
+it('a tier waits for the worker of its platform, and says so if the platform is unknown', async () => {
   const ns = 'no-worker';
   const files = manifests(ns, 'PoweredOn');
   const moved = files['vms.yaml']?.replace('west', 'nowhere') ?? '';
@@ -126,7 +126,7 @@ it('a tier waits for the worker of its platform, and says so if nobody knows the
   system.write('vms.yaml', files['vms.yaml'] ?? '');
   const ready = (): { reason: string; message: string } | undefined =>
     system?.view(ns, 'app')?.status.conditions.find(({ type }) => type === 'Ready');
-  // The platform that nobody knows has no worker either, and stands there until the run has the new plan.
+  // The unknown platform has no worker either, and is shown until the run has the new plan.
   const names = (platform: string): boolean => ready()?.message.includes(`platform ${platform};`) ?? false;
   await system.until(
     () => ready()?.reason === 'NoPlatformWorker' && names('west'),

@@ -195,7 +195,7 @@ describe('a stuck VM', () => {
     },
   );
 
-  together('Hold: parked, and then powered on by hand: the run goes on', async () => {
+  together('Hold: parked, and then powered on by hand: the run continues', async () => {
     const ns = 'by-hand';
     await begin(ns, {}, { type: 'Stuck' });
     await bad(ns, isParked);
@@ -205,7 +205,7 @@ describe('a stuck VM', () => {
     await expectOthersOnce(ns);
   });
 
-  together('Continue: the rest goes on; who asks after the end gets that VM tried again', async () => {
+  together('Continue: the rest continues; a retry after the end tries that VM again', async () => {
     const ns = 'continue';
     await begin(ns, { whenParked: 'Continue' }, { type: 'Stuck' });
     const first = await system.outcome(ns, 'app');
@@ -241,7 +241,7 @@ describe('a stuck VM', () => {
   const PATIENT = { retry: { maximumAttempts: 3, initialInterval: '10m', maximumInterval: '10m' } };
 
   together(
-    'resetting the pending activity while it waits for its retry: it runs at once, and the run goes on',
+    'resetting the pending activity while it waits for its retry: it runs at once, and the run continues',
     async () => {
       const ns = 'reset';
       await begin(ns, PATIENT, { type: 'Stuck' });
@@ -302,7 +302,7 @@ describe('a stuck VM', () => {
     },
   );
 
-  together('in a nested group, and then powered on by hand: both runs go on', async () => {
+  together('in a nested group, and then powered on by hand: both runs continue', async () => {
     const ns = 'by-hand-below';
     await setFaults(ns, { type: 'Stuck' });
     system.write(`${ns}-policy.yaml`, policyManifest(ns, 'default', IMPATIENT));
@@ -360,7 +360,7 @@ describe('a platform that refuses', () => {
   });
 
   together(
-    'NoCapacity at placement: nothing is powered on; the run says why, and goes on by itself once there is room',
+    'NoCapacity at placement: nothing is powered on; the run says why, and continues by itself once there is room',
     async () => {
       const ns = 'placement';
       system.write(`${ns}-policy.yaml`, policyManifest(ns, 'default', IMPATIENT));

@@ -159,7 +159,7 @@ async function held(namespace: string): Promise<string[]> {
   return names.map(({ name }) => name).sort();
 }
 
-/** The power operations that the platform accepted; a retry asks `stuck` once more. */
+/** The power operations that the platform accepted; a retry asks `stuck` again. */
 const asked = async (namespace: string): Promise<string[]> => accepted(await system.journal(), namespace);
 
 /** Each VM is on, and none was asked more often than its failures explain. */

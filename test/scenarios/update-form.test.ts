@@ -52,7 +52,7 @@ interface Answer {
 const decoded = (payloads: { data: string }[] | undefined): { message: string } =>
   JSON.parse(Buffer.from(payloads?.[0]?.data ?? '', 'base64').toString() || '{}') as { message: string };
 
-/** Sends what the form sends; `identity` is there where somebody is logged in at the UI. */
+/** Sends what the form sends; `identity` is present if a user is logged in to the UI. */
 async function send(
   namespace: string,
   verb: OperatorVerb,

@@ -65,7 +65,7 @@ test.each([
   try {
     await until(async () => (await vcenter.vm(app)).operations > 0, 'app to ask', { seconds: 90 });
     await powerOff(db, ['poweredOn', 'poweredOff', 'poweredOn']);
-    // Somebody answers in the vSphere Client.
+    // A user answers in the vSphere Client.
     await vcenter.behave(app, {});
     const run = temporal.client.workflow.getHandle(`vmgroup/${name}/shop`);
     expect(await run.result()).toMatchObject({ outcome: 'Converged', exceptions: [] });

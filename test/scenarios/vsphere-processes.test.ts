@@ -103,12 +103,12 @@ test.each([
   ['worker', () => worker],
   ['bridge', () => bridge],
 ])(
-  'kill -9 of the %s alone, in a delay, in a task and in a question: each run goes on, in order, and no VM gets a second operation',
+  'kill -9 of the %s alone, in a delay, in a task and in a question: each run continues, in order, and no VM gets a second operation',
   async (namespace, victim) => {
     await begin(namespace);
     await until(() => haveCome(namespace), 'the moments to come', { seconds: 90 });
     await victim().kill();
-    // Somebody answers in the vSphere Client meanwhile.
+    // Meanwhile a user answers in the vSphere Client.
     await vcenter.behave(vmName(namespace, 'question', 'app'), {});
     await victim().restart();
     for (const moment of MOMENTS) {
@@ -203,7 +203,7 @@ test('diff asks vCenter for VMs that join, and for the places of those that have
   expect(recorded.stderr).toMatch(
     /^note: the default platform is datacenter, as for the vmgroup \w+ on data; .*\n$/,
   );
-  // Without the password nobody can ask.
+  // Without the password the platform cannot be asked.
   const unasked = await vmgroup([...words, ...platform], { cwd: dir });
   expect(unasked.stderr).toMatch(/^note: the platform of \d+ VMs cannot be asked \(.*VMGROUP_VSPHERE_/m);
   expect(JSON.parse(unasked.stdout)).toMatchObject([{ placement: { type: 'NotKnown' } }]);

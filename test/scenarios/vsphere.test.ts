@@ -66,7 +66,7 @@ it('powers the tiers on in order, and off together', async () => {
   const before = (await vcenter.calls()).journal.length;
   write('PoweredOn');
   expect(await vmgroup(UP, { cwd: dir, env: loginTo(vcenter) })).toMatchObject({ code: 0 });
-  // A call for several VMs stands beside the operation of each.
+  // A call for several VMs appears in addition to the operation of each.
   const on = [...new Set(await poweredBy(before))];
   expect(on[0]).toBe('db');
   expect(on.slice(1, 3).sort()).toEqual(['app-1', 'app-2']);
@@ -125,7 +125,7 @@ const MOMENTS: {
         question: { id: 'q', text: 'Was it moved or copied?', choices: { '1': 'I Moved It' } },
       }),
     come: async () => (await vcenter.vm('app-1')).operations > 0,
-    // Somebody answers in the vSphere Client.
+    // A user answers in the vSphere Client.
     then: () => vcenter.behave('app-1', {}),
   },
 ];
@@ -151,7 +151,7 @@ describe.each(MOMENTS)('in $when', ({ prepare, come, then, when }) => {
     write('PoweredOn');
   });
 
-  it('kill -9 of worker and bridge: the next start goes on, in order, and no VM gets a second operation', async () => {
+  it('kill -9 of worker and bridge: the next start continues, in order, and no VM gets a second operation', async () => {
     const before = (await vcenter.calls()).journal.length;
     const first = startUp();
     await until(come, `${when} to come`, { seconds: 90 });
@@ -162,7 +162,7 @@ describe.each(MOMENTS)('in $when', ({ prepare, come, then, when }) => {
     await expectOnceInOrder(before);
   });
 
-  it('kill -9 of vCenter: the run goes on, in order, and no VM gets a second operation', async () => {
+  it('kill -9 of vCenter: the run continues, in order, and no VM gets a second operation', async () => {
     const running = vmgroup(UP, { cwd: dir, env: loginTo(vcenter) });
     await until(come, `${when} to come`, { seconds: 90 });
     await vcenter.kill();

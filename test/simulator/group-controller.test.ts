@@ -178,7 +178,7 @@ test('the power state is written to all tiers at once, each with its own time; o
     await stage.untilSaid('app', 'PowerStateSynced', 'False/Pending', 'web');
     expect((await stage.entries('app')).map(({ name }) => name)).toEqual(['db', 'web']);
 
-    // A timetable that was superseded stays: web has the state already, so nothing is written to it, and it goes on at its time.
+    // A timetable that was superseded stays: web has the state already, so nothing is written to it, and it still powers on at its time.
     await sleep(1_100);
     await stage.patchGroup('app', { spec: { powerState: 'PoweredOff' } });
     await stage.untilPower('db', 'PoweredOff');

@@ -30,7 +30,7 @@ const strategy = async (vm: { namespace: string; name: string }): Promise<string
   (await kubevirt.machine(vm)).spec.runStrategy;
 
 describe('KUBEVIRT-STANDIN-1: what each strategy keeps', () => {
-  test('Always boots anew after the guest has powered itself off; Halted deletes the instance', async () => {
+  test('Always boots again after the guest has powered itself off; Halted deletes the instance', async () => {
     const vm = await kubevirt.vm(name(), { runStrategy: 'Always' });
     await isPrinted(vm, 'Running');
     const { uid } = (await kubevirt.instance(vm))?.metadata ?? {};
@@ -154,7 +154,7 @@ test.each([
   ['Unschedulable', 'ErrorUnschedulable', /0\/2 nodes are available/],
   ['MissingPvc', 'ErrorPvcNotFound', /PVC prod\/absent does not exist/],
   ['ImagePull', 'ImagePullBackOff', /Back-off pulling image/],
-])('a VM with the fault %s waits as %s, and goes on once it is healed', async (fault, status, words) => {
+])('a VM with the fault %s waits as %s, and continues once it is gone', async (fault, status, words) => {
   const vm = await kubevirt.vm(name(), { runStrategy: 'Always', annotations: { [FAULT]: fault } });
   await isPrinted(vm, status);
   const messages = (await kubevirt.instance(vm))?.status.conditions?.map(({ message }) => message);

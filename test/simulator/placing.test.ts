@@ -147,7 +147,7 @@ describe('ENGINE-2, ENGINE-3: the check reports an answer that breaks a rule', (
     ],
     ['affinity there', [asks('x', {}, rule('Affinity', HOST, web))], ['a'], []],
     [
-      'affinity to nobody',
+      'affinity to no VM',
       [asks('x', {}, rule('Affinity', HOST, { no: 'body' }))],
       ['a'],
       [`Affinity over ${HOST} of prod/x is broken`],

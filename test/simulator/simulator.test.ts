@@ -184,7 +184,7 @@ test('the console acts behind the back: power, a failing operation, delete, faul
     await expect(desk.power(vm('web'), 'PoweredOn')).rejects.toThrow('the platform has no VM prod/web');
   }));
 
-test('a restart goes on with operations in progress, keeps ids, sequences and places, and cuts off half a line', () =>
+test('a restart continues operations in progress, keeps ids, sequences and places, and cuts off half a line', () =>
   withFolder(async (folder) => {
     const slow = inventory({ powerOnTime: 300, readyTime: 0 });
     const first = await startSimulator({ dataDir: folder, inventory: slow });

@@ -286,7 +286,7 @@ const theirs = { caller: 'vmgroup/prod/shop', requestId: 'run/1' };
 const own = { caller: 'vm-controller' };
 
 test.each<{ name: string; written?: unknown; used?: string; expected: object }>([
-  { name: 'nobody', expected: own },
+  { name: 'no one', expected: own },
   { name: 'a run', written: operation, expected: theirs },
   { name: 'a run, and it was carried out before', written: operation, used: 'run/1', expected: own },
   {
@@ -298,7 +298,7 @@ test.each<{ name: string; written?: unknown; used?: string; expected: object }>(
   { name: 'a run, for another state', written: { ...operation, powerState: 'PoweredOff' }, expected: own },
   { name: 'a run, of another VM', written: { ...operation, uid: 'uid-0' }, expected: own },
   { name: 'a text of another form', written: ['run/1'], expected: own },
-])('who asked, by what stands on the VM: $name', ({ written, used, expected }) => {
+])('who asked, by what is recorded on the VM: $name', ({ written, used, expected }) => {
   const annotations: Record<string, string> =
     written === undefined ? {} : { 'vmgroup.dev/operation': JSON.stringify(written) };
   const given = {

@@ -194,7 +194,7 @@ describe('creation', () => {
     expect(vm.status).toMatchObject({ zone: 'zone-a', nodeName: 'host-1' });
   });
 
-  test('a running VM may name a group that does not exist: it goes on, and says so', async () => {
+  test('a running VM may name a group that does not exist: it is still powered off, and a condition says so', async () => {
     const stage = await started();
     await stage.vm('db');
     await stage.untilPower('db', 'PoweredOn');

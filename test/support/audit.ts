@@ -33,7 +33,7 @@ export interface ObjectRequest {
   code: number;
 }
 
-/** Every request about single objects so far, whoever made it. */
+/** Every request about single objects so far, from any user. */
 export function objectRequests(dir: string): ObjectRequest[] {
   return linesOf(dir).flatMap(({ verb, objectRef, requestURI, responseStatus }) => {
     const { resource = '', subresource, namespace = '', name } = objectRef ?? {};

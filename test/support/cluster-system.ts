@@ -53,7 +53,7 @@ export interface ClusterSystem {
   simulator: string;
   /** Where the product is {@link ClusterSystemOptions.proxied}. */
   proxy?: FaultProxy;
-  /** Starts one more bridge; `kubeconfig` where it goes through a proxy or as somebody else. */
+  /** Starts one more bridge; `kubeconfig` if it connects through a proxy or as another user. */
   startBridge(kubeconfig?: string, leaseNamespace?: string): Promise<ClusterBridge>;
   /** Runs kubectl; fails where it does. */
   kubectl(args: string[], input?: string): Promise<string>;
@@ -61,7 +61,7 @@ export interface ClusterSystem {
   apply(namespace: string, text: string): Promise<void>;
   journal(): Promise<JournalLine[]>;
   get(resource: Resource, namespace: string, name: string): Promise<KubernetesObject | undefined>;
-  /** `status` of a group as it stands on the API server. */
+  /** `status` of a group as the API server has it. */
   status(namespace: string, name: string): Promise<GroupStatusOnServer | undefined>;
   /** {@link until}, 60 s at most. */
   until<T>(look: () => T | Promise<T>, saying: string): Promise<Exclude<T, undefined | false>>;
@@ -83,7 +83,7 @@ export interface ClusterSystemOptions {
   /** Further arguments of the API server. */
   args?: string[];
   /**
-   * The stand-in for VM Operator's group controller acts too, and worker and bridges work beside it, as a user and in namespaces of their own; both
+   * The stand-in for VM Operator's group controller acts too, and worker and bridges run alongside it, as a user and in namespaces of their own; both
    * are those of an administrator in all namespaces if they are absent.
    */
   companion?: { user?: ClusterUser; namespaces?: string[] };

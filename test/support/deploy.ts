@@ -8,7 +8,7 @@ import { findKubernetesParts } from './kubernetes-parts';
 
 const root = path.join(__dirname, '../..');
 
-/** An object, as far as the tests look into it. */
+/** The fields of an object that the tests use. */
 export interface Manifest {
   apiVersion: string;
   kind: string;
@@ -43,7 +43,7 @@ export function rendered(folder: string): Promise<Manifest[]> {
   return kustomize(path.join(root, 'deploy', folder));
 }
 
-/** The objects of a kustomization of somebody's own, beside a copy of `deploy/`. */
+/** The objects of a user's own kustomization, next to a copy of `deploy/`. */
 export async function renderedWith(kustomization: object): Promise<Manifest[]> {
   const dir = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'vmgroup-kustomize-')));
   try {

@@ -15,7 +15,7 @@ export interface FaultProxy extends HttpFaultProxy {
 }
 
 /**
- * Opens a proxy for whoever has the kubeconfig.
+ * Opens a proxy for the user of the kubeconfig.
  *
  * @param mark What is added to the resource of a call whose body matches, so that calls can be told apart by what they write.
  */

@@ -8,7 +8,7 @@ export interface GoBuild {
   package: string;
   /** Path of the program. */
   output: string;
-  /** For the linker, beside those that make the program small. */
+  /** For the linker, in addition to those that make the program small. */
   flags?: string;
   /** What is built, for people. */
   what: string;

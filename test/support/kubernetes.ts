@@ -29,7 +29,7 @@ const PEER = 'unix://peer:1';
 
 const CRDS = path.join(__dirname, '../../deploy/crds');
 
-/** Who may be somebody on the cluster. */
+/** A user of the cluster. */
 export type ClusterUser = keyof typeof USERS;
 
 function serviceAccountGroups(namespace: string): string[] {
@@ -55,7 +55,7 @@ export interface TestCluster {
   run(args: string[], input?: string): Promise<string>;
   /** Applies the CRDs of `deploy/crds`, and `more` files of them; resolves once all are established. */
   define(...more: string[]): Promise<void>;
-  /** Kills the API server as `kill -9` does. etcd goes on. */
+  /** Kills the API server as `kill -9` does. etcd keeps running. */
   killApiServer(): Promise<void>;
   /** Starts it again on the same port and etcd; resolves once it is ready. */
   restartApiServer(): Promise<void>;

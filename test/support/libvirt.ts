@@ -1,6 +1,6 @@
 /**
  * A libvirt daemon of a test's own, as an ordinary user has one (`qemu:///session`): real QEMU, in software, apart from the daemon of the machine.
- * For root it runs as `nobody`, since root's is that of the machine.
+ * If root runs the tests, it runs as `nobody`, since root's daemon is that of the machine.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -58,7 +58,7 @@ export interface TestLibvirt {
   logFile(name: string): string;
   /** Id of the QEMU process of a domain; undefined: it has none. */
   qemu(name: string): number | undefined;
-  /** Kills the daemon as `kill -9` does; VMs go on. */
+  /** Kills the daemon as `kill -9` does; VMs keep running. */
   kill(): Promise<void>;
   restart(): Promise<void>;
   /** Ends the daemon and all VMs. */
@@ -147,7 +147,7 @@ export async function startLibvirt({
       'libvirtd to answer',
       { seconds: 120, every: 200, context: () => output },
     );
-    // While somebody is connected, the VMs of the test driver stay.
+    // The test driver keeps its VMs while a client is connected.
     keeper = await Daemon.open(
       { type: 'Socket', paths: [socket] },
       'test:///default',

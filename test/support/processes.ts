@@ -21,7 +21,7 @@ export interface Victim {
   restart(): Promise<void>;
 }
 
-/** A `vmgroup` command that goes on until it is stopped. */
+/** A `vmgroup` command that runs until it is stopped. */
 export interface Command extends Victim {
   /** What it printed, over all its lives. */
   output(): string;

@@ -60,14 +60,14 @@ export interface System {
   /** Waits until the last run of the group has ended, and the bridge knows it. */
   outcome(namespace: string, name: string, after?: number, seconds?: number): Promise<RunOutcome>;
   bridge: RunningBridge;
-  /** Platforms beside the default one, by name. */
+  /** Platforms besides the default one, by name. */
   sites: Record<string, Site>;
   /** Takes the platform away for good. */
   stopPlatform(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A simulated platform beside the default one, with the worker for it. */
+/** A simulated platform besides the default one, with the worker for it. */
 export interface Site {
   address: string;
   console: SimulatorConsole;
@@ -78,7 +78,7 @@ export interface Site {
 interface SystemOptions {
   groupWait?: number;
   guests?: SimulatedGuest[];
-  /** What differs from the default in the inventory of each platform beside the default one. Their workers are not started. */
+  /** What differs from the default in the inventory of each platform besides the default one. Their workers are not started. */
   sites?: Record<string, Partial<SimulatedInventory>>;
   /** Another way to the Temporal server; default: straight. */
   reach?: Pick<StartWorkerOptions, 'target' | 'client'>;

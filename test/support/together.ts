@@ -18,7 +18,7 @@ export function beginTogether(): void {
   }
 }
 
-/** Resolves when no body goes on: the begin of `afterAll`. */
+/** Resolves once every body has ended: the beginning of `afterAll`. */
 export async function endedTogether(): Promise<void> {
   await Promise.allSettled(cases.map(({ done }) => done));
 }

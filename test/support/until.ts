@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What {@link until} may be told; all of it has a default. */
 export interface UntilOptions {
-  /** How long at most; by default a little less than a test may take, so that nothing goes on after a failed test. */
+  /** How long at most; by default a little less than a test may take, so that nothing continues after a failed test. */
   seconds?: number;
   /** Milliseconds between two looks at first. */
   every?: number;

@@ -59,7 +59,7 @@ export interface VcenterVm {
   host: string;
   /** Power operations that were begun. */
   operations: number;
-  /** Each power state that it came into, whoever changed it. */
+  /** Each power state that it came into, from any source. */
   effects: ('poweredOn' | 'poweredOff' | 'suspended')[] | null;
 }
 
@@ -162,7 +162,7 @@ export interface TestVcenter {
   pages(objects: number): Promise<void>;
   /** Ends every session. `silently`: such a session answers reads of properties, and says of each that it is missing. */
   expire(silently?: boolean): Promise<void>;
-  /** Changes the password of all users; sessions go on. */
+  /** Changes the password of all users; sessions stay valid. */
   setPassword(password: string): Promise<void>;
   vms(): Promise<VcenterVm[]>;
   vm(name: string): Promise<VcenterVm>;
@@ -176,7 +176,7 @@ export interface TestVcenter {
 }
 
 /**
- * Writes `platform.yaml`, with the vCenter as Platform `datacenter`, and `ca.pem` beside it.
+ * Writes `platform.yaml`, with the vCenter as Platform `datacenter`, and `ca.pem` next to it.
  * @param more further fields of `spec.vsphere`.
  */
 export function writeDatacenter(dir: string, { address, authority }: TestVcenter, more: object = {}): void {

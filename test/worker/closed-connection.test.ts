@@ -51,7 +51,7 @@ test('a call that waits to be tried again is cancelled', async () => {
   const failure = failureOf(ask());
   await until(() => calls.length === 1);
   refuse(calls[0]);
-  // It is tried again, and waits once more: what is refused the second time takes another way through the library.
+  // It is tried again, and waits again: a second refusal takes another path through the library.
   await until(() => calls.length === 2);
   const refused = once(calls[1] as ServerHttp2Stream, 'close');
   refuse(calls[1]);

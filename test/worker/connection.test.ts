@@ -51,7 +51,7 @@ test.each([
     '',
   ],
   [
-    'a server beside that of the file',
+    'a server other than that of the file',
     { TEMPORAL_CONFIG_FILE: file },
     'localhost:7233',
     'default',

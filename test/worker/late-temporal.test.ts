@@ -80,7 +80,7 @@ test.each([
   ['serve', 2],
   ['bridge', 1],
 ] as const)(
-  '%s: gone at connection %i, it waits, is not ready, and goes on',
+  '%s: gone at connection %i, it waits, is not ready, and continues',
   async (parts, at) => {
     const proxy = await cutAt(at);
     const started = await run(parts, proxy);

@@ -129,7 +129,7 @@ test('operations by class of their failure', async () => {
   ]);
 });
 
-test('runs that do not go on are shown by reason, those that wait for the worker of a platform too', async () => {
+test('runs that do not continue are shown by reason, also those that wait for the worker of a platform', async () => {
   const registry = new Registry();
   const condition = { type: 'Ready', status: 'False', reason: 'NoPlatformWorker', message: '' } as const;
   const times = { lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1 };

@@ -107,7 +107,7 @@ describe('while a parent waits without an activity', () => {
     expect(world.run?.endSearch).toBeUndefined();
   });
 
-  it('skip goes on without it', () => {
+  it('skip continues without it', () => {
     const world = waiting();
     expect(world.say('skipMember', INNER)).toBeUndefined();
     world.pass();
@@ -191,7 +191,7 @@ describe('what an activity answers', () => {
     expect(readOperation(start, raw, usesAll)).toMatchObject({ unconfirmed: expect.any(String) as string });
   });
 
-  it('a run that a worker of an older build has gone on with confirms it', () => {
+  it('a run that a worker of an older build has continued confirms it', () => {
     const raw = { ...answer, waiting: { runId: 'r' } };
     expect(readOperation(start, raw, () => false)).toMatchObject({
       unconfirmed: expect.any(String) as string,

@@ -81,7 +81,7 @@ describe('PLANNER-6: placing', () => {
     }
   });
 
-  it('goes on where nothing of that has changed, and under plans of older versions', () => {
+  it('continues if nothing of that has changed, and under plans of older versions', () => {
     const same = never().send(plan([tier([vm('a', { requests: rules })])], { beside }));
     const old = never().send(plan([tier([vm('a', { requests: rules })])]));
     same.send(plan([tier([vm('a', { requests: rules })], { gate: 'Ready' })], { beside }));
@@ -130,14 +130,14 @@ describe('a run that clears up after one that was terminated', () => {
     expect(Object.keys(world.outcome?.observed ?? {})).toEqual(['a']);
   });
 
-  it('CLEAN-UP-1: goes on like any run once an operator asks', () => {
+  it('CLEAN-UP-1: continues like any run once an operator asks', () => {
     const shop = plan([tier([seen('a', 'PoweredOff')])]);
     const world = cleaning(shop);
     world.send(shop, { cause: 'Asked', actor: 'bert', reason: 'again' }).pass();
     expect(world.outcome).toMatchObject({ outcome: 'Converged', operations: 1 });
   });
 
-  it('stays as it is if the same plan is sent once more', () => {
+  it('stays as it is if the same plan is sent again', () => {
     const shop = plan([tier([seen('a', 'PoweredOff')])]);
     const world = cleaning(shop);
     world.send(shop).pass();
@@ -452,7 +452,7 @@ describe('gates', () => {
     expect(world.pass().outcome?.outcome).toBe('Converged');
   });
 
-  it('quorum: enough members make a tier done, the others go on', () => {
+  it('quorum: enough members make a tier done, the others continue', () => {
     const world = new World((id) => ({ takes: id.endsWith('db-2') ? 600_000 : 1000 })).send(
       plan(threeTiers([{ quorum: 1 }])),
     );
@@ -508,7 +508,7 @@ describe('parked members', () => {
     expect(world.asked.map(({ activityId }) => activityId)).toContain('power-on/db-1/2');
   });
 
-  it('Continue: the rest goes on, and the run ends with the exception', () => {
+  it('Continue: the rest continues, and the run ends with the exception', () => {
     const world = new World(failing).send(plan(threeTiers([{ whenParked: 'Continue' }])));
     world.pass();
     expect(world.asked).toHaveLength(6);
@@ -545,7 +545,7 @@ describe('parked members', () => {
     });
   });
 
-  it('one that was seen where it belongs is tried again, which fences off what was given up, and the run goes on', () => {
+  it('one that was seen in its desired state is tried again, which fences off what was given up, and the run continues', () => {
     const world = new World(failing).send(plan(threeTiers()));
     world.pass();
     const tiers = threeTiers();
@@ -1031,7 +1031,7 @@ describe('nested groups', () => {
 describe('operator commands', () => {
   const held = (): World => new World(() => ({ takes: 10_000 })).send(plan(threeTiers()));
 
-  it('pause: nothing starts until resume; a delay goes on', () => {
+  it('pause: nothing starts until resume; a delay continues', () => {
     const world = held();
     world.pass(world.now + 10_000);
     world.say('pause');
@@ -1051,7 +1051,7 @@ describe('operator commands', () => {
     expect(world.asked).toHaveLength(4);
   });
 
-  it.each(['skipMember', 'markReady'] as const)('%s lets the tier go on without the member', (verb) => {
+  it.each(['skipMember', 'markReady'] as const)('%s lets the tier continue without the member', (verb) => {
     const world = new World((id) =>
       id.endsWith('db-1') ? { failsAfter: 10, class: 'GateTimeout' } : { takes: 10 },
     ).send(plan(threeTiers()));

@@ -1,5 +1,5 @@
 /**
- * Recorded histories of every kind of run, closed ones and an open one, replay against this build: a run of an older build goes on under
+ * Recorded histories of every kind of run, closed ones and an open one, replay against this build: a run of an older build continues under
  * it. `npx tsx test/histories/record.ts` made them.
  *
  * Guarantees: G1.

@@ -147,7 +147,7 @@ export class World {
     return this;
   }
 
-  /** An operation that is given up may have had its effect already; nobody has seen it. */
+  /** An operation that is given up may have had its effect already, unseen. */
   private effectOfCancelled(id: string): void {
     const open = this.#open.find(({ start }) => start.activityId === id);
     if (!open || !this.cancelledTakesEffect(id)) return;

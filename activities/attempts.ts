@@ -32,7 +32,7 @@ const WAIT_BYTES = 500;
 /** Failed attempts that are kept, the last ones: a wait for room may go on for days. */
 const KEPT = 50;
 
-/** What {@link inAttempts} needs beside the work. */
+/** What {@link inAttempts} needs besides the work. */
 export interface AttemptOptions<P> {
   /** What is done, for messages: `power on prod/db`. */
   purpose: string;

@@ -1,7 +1,7 @@
 /**
  * Waits until a VM that is powered on is through its gate.
  *
- * GATE-1: the time that earlier attempts have waited counts, whoever made them.
+ * GATE-1: the time that earlier attempts have waited counts, no matter which worker made them.
  * GATE-2: a gate `Probe` is met by answers of the guest to this operation only, whatever was observed before.
  */
 import { isLaterHere, type Probe, type VirtualMachineStatus } from '../api';

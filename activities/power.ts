@@ -68,7 +68,7 @@ export function power(dependencies: ActivityDependencies, input: PowerInput): Pr
   );
 }
 
-/** After a time-out, and for an operator who resets, the operation is asked for anew. */
+/** After a time-out, or a reset by an operator, the operation is requested again. */
 function nextProgress(progress: PowerProgress, after: FailureClass | 'Reset'): PowerProgress {
   return after === 'OperationTimeout' || after === 'Reset' ? usedUp(progress) : progress;
 }

@@ -17,7 +17,8 @@ export function probeTcp(
     signal.addEventListener('abort', onAbort, { once: true });
     socket
       .once('connect', () => {
-        if (isOwnEnd(socket)) reject(Object.assign(new Error('nobody listens'), { code: 'ECONNREFUSED' }));
+        if (isOwnEnd(socket))
+          reject(Object.assign(new Error('no process listens'), { code: 'ECONNREFUSED' }));
         else resolve();
         socket.destroy();
       })
@@ -27,7 +28,7 @@ export function probeTcp(
   });
 }
 
-/** Whether a socket is connected to itself: on loopback, a port where nobody listens may be the one that the system gave this socket. */
+/** Whether a socket is connected to itself: on loopback, the system may give the socket the port that it connects to, if no process listens there. */
 function isOwnEnd({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
   return localPort === remotePort && localAddress === remoteAddress;
 }

@@ -5,7 +5,7 @@ import { asksGuestAddress } from '../../platforms';
 import type { ProbeAnswer } from './answers';
 import type { Guest, Prober } from './prober';
 
-/** What {@link untilProbed} needs beside the probe. */
+/** What {@link untilProbed} needs besides the probe. */
 export interface ProbeWait {
   prober: Prober;
   /** The guest's own address as it is known now. */

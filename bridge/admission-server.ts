@@ -6,9 +6,9 @@
  *     stays.
  *
  * While the webhook is down, the `failurePolicy` of its registration decides. `Ignore`: the API server accepts objects that break the rules;
- * the bridge reports them in a condition and does nothing with them. `Fail`: nobody can change groups or VMs, including VM Operator. And
- * `nextForcePowerStateSyncTime: now` stays as written, which asks for one sync as well. For `OperatorCommand` objects it is always `Fail`: without
- * the webhook nobody knows who gives a command, and whether that user may.
+ * the bridge reports them in a condition and does not act on them. `Fail`: no client, not even VM Operator, can change groups or VMs. And
+ * `nextForcePowerStateSyncTime: now` stays as written, which requests one sync as well. For `OperatorCommand` objects it is always `Fail`: only
+ * the webhook knows who gives a command, and whether that user may.
  */
 import { readFileSync } from 'node:fs';
 import {

@@ -2,7 +2,7 @@
 import type { OperatorCommandSpec } from '../../api';
 import { groupObject, type Happening } from './event';
 
-/** A command, as far as its event describes it. */
+/** The parts of a command that its event describes. */
 interface GivenCommand {
   namespace: string;
   metadata: { name: string };

@@ -28,7 +28,7 @@ export const EVENT_REASONS = [
   'AttemptFailed',
   'MemberDone',
   'MemberParked',
-  /** An activity, or the run, was paused in Temporal; nothing goes on there until it is unpaused. */
+  /** An activity, or the run, was paused in Temporal; it makes no progress until it is unpaused. */
   'RunPaused',
   'NoPlatformWorker',
   'PlatformWorkerFound',

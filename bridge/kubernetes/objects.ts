@@ -30,7 +30,7 @@ export interface GroupObject extends WrittenObject {
   statusDigest: string;
   /** Another controller that writes the status, if any. */
   other?: OtherController;
-  /** Text of the annotation with what vmgroup reports beside VM Operator's group controller. */
+  /** Text of the annotation in which vmgroup reports alongside VM Operator's group controller. */
   summary?: string;
 }
 

@@ -1,4 +1,4 @@
-/** What differs between a bridge that is the group controller, and one beside VM Operator's. */
+/** What differs between a bridge that is the group controller, and one that runs alongside VM Operator's. */
 import type { ObjectName } from '../../api';
 import type { ApiServer, KubernetesObject } from '../../kubernetes';
 import type { BridgeLogger } from '../execute';

@@ -8,7 +8,7 @@
  * RECONCILE-4: with drift action `Report` a drifted VM starts no run; a VM that joined and a changed desired state do.
  * RECONCILE-5: on a platform that creates VMs only once they are placed, a VM without a place starts a run, whatever the power state.
  * RECONCILE-6: an open run is notified once of a VM that it has parked and that was observed in its desired state after that. The run tries the
- *     VM again, which finds it there and fences off any operation still on its way, and goes on.
+ *     VM again, finds it in that state, fences off any operation still under way, and continues.
  * RECONCILE-7: which plan an open run has is what the run itself says, not what was sent to it. A plan that the run refuses as older, although
  *     the source has it now (a clock or a backup was set back), is sent again after a while, as the one that replaces the plan of the run.
  * RECONCILE-8: a plan that is too large for Temporal is not sent, and the status says what to do.

@@ -133,7 +133,7 @@ function recoveredMembers(plan: Plan, facts: DriverFacts, prefix = ''): string[]
   });
 }
 
-/** Whether a VM that is on may be through its gate. Nobody sees that of a probe, so one that has failed for its whole time waits for an operator. */
+/** Whether a VM that is on may be through its gate. The bridge does not see probes, so one that failed for its whole time waits for an operator. */
 function mayBeThrough(gate: Gate, { observed }: PlanMember, { lastError }: MemberProgress): boolean {
   return gate === 'Probe' ? lastError?.class !== 'GateTimeout' : meetsGate(gate, observed);
 }

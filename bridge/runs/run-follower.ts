@@ -36,7 +36,7 @@ export interface RunFollowerOptions {
 export interface RunFollower {
   readonly runId: string;
   readonly firstRunId: string;
-  /** Whether an execution is part of this run: a run that continues as new goes on in another execution. */
+  /** Whether an execution is part of this run: after continue-as-new, a run continues in another execution. */
   has(executionId: string): boolean;
   state(): FollowedRun;
   /** Call it after each message that was sent to the run. */

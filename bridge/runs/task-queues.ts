@@ -21,7 +21,7 @@ export class TaskQueuePollers {
   }
 
   /**
-   * The platforms on which an activity of a described run waits for a worker, and nobody polls. Asks nothing if none waits.
+   * The platforms for which an activity of a described run waits while no worker polls. Asks the server nothing if no activity waits.
    *
    * @throws ServiceError if the server does not answer.
    */

@@ -37,7 +37,7 @@ export interface RunEvents {
   changed: boolean;
   /** A workflow task failed or timed out, and none was completed after it. */
   troubled: boolean;
-  /** The execution is over; `continuedAs` is the one that goes on with it. */
+  /** The execution is over; `continuedAs` is the one that continues the run. */
   closed?: { continuedAs?: string };
 }
 

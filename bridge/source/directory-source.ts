@@ -32,7 +32,7 @@ export interface DirectorySourceOptions {
   settle?: number;
   /** Pause between two readings when no change was reported. */
   reread?: number;
-  /** Called when watching, reading or saving failed; the source goes on. */
+  /** Called when watching, reading or saving failed; the source continues. */
   onWarning?: (message: string) => void;
 }
 

@@ -2,9 +2,9 @@
  * Stamps: annotations in which the admission webhook notes who wrote an object, and when, with a seal (HMAC-SHA-256) over both and over what
  * was written.
  *
- * STAMP-1: nobody can make a stamp without the private key of the webhook's certificate, from which the key of the seals is derived; and a
- *     stamp says nothing of another object, or of another version of the spec.
- * STAMP-2: a renewed certificate makes no stamp of the last one unreadable to a process that has seen both.
+ * STAMP-1: a stamp can only be made with the private key of the webhook's certificate, from which the key of the seals is derived; and a
+ *     stamp says nothing about another object, or another version of the spec.
+ * STAMP-2: after a certificate is renewed, a process that has seen both can still read stamps of the old one.
  */
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { canonicalText, fitText, own } from '../../api';

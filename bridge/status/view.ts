@@ -27,7 +27,7 @@ export type ConditionReason =
   | 'WorkflowTaskFailing'
   | 'RunPaused'
   | 'ActivityPaused'
-  /** Nobody polls the task queue of a platform. */
+  /** No worker polls the task queue of a platform. */
   | 'NoPlatformWorker'
   | 'PlanTooLarge'
   | 'StalePlan'

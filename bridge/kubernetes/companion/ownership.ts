@@ -1,6 +1,6 @@
 /**
- * Marks that the bridge does not set beside VM Operator's group controller: finalizer, owner references and power state of groups are that
- * controller's. Deleting a group deletes its members there.
+ * Marks that the bridge does not set alongside VM Operator's group controller: that controller owns the finalizer, owner references and power
+ * state of groups. Deleting a group deletes its members there.
  *
  * COMPANION-3: nothing is written to groups and members from here. A run starts only while its group exists.
  */

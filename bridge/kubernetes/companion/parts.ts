@@ -1,4 +1,4 @@
-/** The parts of a bridge beside VM Operator's group controller. */
+/** The parts of a bridge alongside VM Operator's group controller. */
 import { type Group, type ObjectName } from '../../../api';
 import type { KubernetesObject } from '../../../kubernetes';
 import type { BridgeParts, PartsContext } from '../parts';

@@ -1,9 +1,9 @@
 /**
- * What vmgroup reports of a group beside VM Operator's group controller, which owns the status: one annotation. Pure.
+ * What vmgroup reports about a group alongside VM Operator's group controller, which owns the status: one annotation. Pure.
  *
  * SUMMARY-1: it never takes more than {@link SUMMARY_BYTES}.
- * SUMMARY-2: anybody who may edit the group may have written it: it is for people, and decides nothing. One in a copy of the object, or of a group of
- *     before, says nothing.
+ * SUMMARY-2: any user who may edit the group may have written it: it is for people to read, and decides nothing. One that was copied from
+ *     another object, or from an earlier group of the same name, is ignored.
  */
 import { COMPANION_STATUS, fitText, own } from '../../../api';
 import { workflowId } from '../../../contract';

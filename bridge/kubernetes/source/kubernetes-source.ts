@@ -32,8 +32,8 @@ const KINDS = ['VirtualMachineGroup', 'VirtualMachine', 'VirtualMachineClass', '
 type SourceKind = (typeof KINDS)[number];
 
 /**
- * Makes a source of the objects of a cluster. `start` resolves once everything was listed. `beside`: VM Operator's group controller acts on groups
- * too, so that annotations say what vmgroup is to do.
+ * Makes a source of the objects of a cluster. `start` resolves once everything is listed. `beside`: VM Operator's group controller acts on groups
+ * too, so annotations tell vmgroup what to do.
  */
 export function kubernetesSource(objects: ClusterObjects, beside = false): KubernetesSource {
   return new ClusterSource(objects, beside);

@@ -69,7 +69,7 @@ function withFewExceptions(status: StoredStatus): StoredStatus {
   return { ...status, run: { ...run, exceptions: run.exceptions.slice(0, FEW_EXCEPTIONS) } };
 }
 
-/** A bridge that has forgotten that it sent a plan sends it once more. */
+/** A bridge that has forgotten that it sent a plan sends it again. */
 function withoutMemory(status: StoredStatus): StoredStatus {
   if (!status.run) return status;
   const { exceptions: _exceptions, ...run } = status.run;

@@ -24,8 +24,7 @@ export class ServedVersions {
   }
 
   /**
-   * Makes a call about a resource, in the version that is used; a call that the server does not know in that one is made once more in another
-   * one.
+   * Makes a call about a resource in the version in use; if the server does not know the call in that version, makes it again in another one.
    *
    * @throws KubernetesError as `call` does; one with the reason `NotServed` if the server serves none of our versions.
    */

@@ -1,7 +1,7 @@
 /**
  * A queue of keys, such as names of objects to reconcile.
  *
- * QUEUE-1: a key is worked on once at a time. Added while it waits, it is worked on once; added during its work, once more.
+ * QUEUE-1: a key is worked on once at a time. Added while it waits, it is worked on once; added during its work, it is worked on again.
  * QUEUE-2: a bounded number of keys is worked on at once. Keys that are due start in order.
  * QUEUE-3: a key that fails is requeued, after a pause that grows with each failure in a row. The others go on meanwhile.
  */

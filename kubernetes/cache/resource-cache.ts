@@ -7,8 +7,8 @@
  * CACHE-3: a listener that throws, or an object that cannot be read, does not affect other listeners and objects.
  * CACHE-4: only what is used is kept in memory: each object goes through `trim` when it arrives.
  * CACHE-5: a server that sends `Retry-After` is left alone for a minute at most, whatever it asks for.
- * CACHE-6: a server that was restored from a backup, and gives out versions a second time, is followed as it is now: one that could not be reached
- *     is listed anew, since it may have been restored meanwhile.
+ * CACHE-6: a server that was restored from a backup, and gives out versions a second time, is followed as it is now: after a server could not be
+ *     reached, its objects are listed again, since it may have been restored meanwhile.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { ApiServer } from '../api-server';
@@ -230,7 +230,7 @@ class FollowedResource<T> implements ResourceCache<T> {
       try {
         this.#options.onListenerError?.(error);
       } catch {
-        // The handler of errors failed too; the cache goes on.
+        // The error handler failed too; the cache continues.
       }
     }
   }

@@ -25,7 +25,7 @@ export interface LeaseLockOptions {
   identity: string;
 }
 
-/** The lock while work goes on. */
+/** The lock while the work runs. */
 export interface HeldLock {
   /** Aborts once another process may have the lock. */
   signal: AbortSignal;

@@ -1,8 +1,8 @@
 /**
- * Whether an answer of the solver may stand: looks at it again, place by place, and shares nothing with the search but what a selector
+ * Whether an answer of the solver is valid: checks it again, place by place, and shares nothing with the search except what a selector
  * selects.
  *
- * CHECK-1: what stands on a host, or in a zone with a limit, never exceeds what it has, except for what was overcommitted before.
+ * CHECK-1: the VMs on a host, or in a zone with a limit, never exceed what it has, except for what was overcommitted before.
  * CHECK-2: no VM is placed where a required rule of its own, or of a VM that is there, would be broken.
  */
 import { fullName, type AffinityTerm } from '../api';
@@ -109,7 +109,7 @@ function brokenRules(fresh: Standing[], there: Standing[]): string[] {
   });
 }
 
-/** Whether a required rule holds, as far as it binds those that are placed now: of a VM that is there, only those matter. */
+/** Whether a required rule holds for the VMs that are placed now: for the rule of a VM that is already there, only those count. */
 function holds(one: Standing, term: AffinityTerm, among: Selected): boolean {
   const { total, near } = among.countsFor(one, term);
   if (term.effect === 'AntiAffinity') return near === 0;

@@ -40,8 +40,8 @@ export interface PlacementHost {
 }
 
 /**
- * A zone whose hosts cannot be seen. VMs are placed into it without a host; rules over hosts are kept there as far as zones can (VMs that
- * belong on one host come into one zone), and the rest is left to the platform.
+ * A zone whose hosts cannot be seen. VMs are placed into it without a host; rules over hosts are kept there where zones can keep them (VMs
+ * that belong on one host go into one zone), and the rest is left to the platform.
  */
 export interface PlacementZone {
   name: string;

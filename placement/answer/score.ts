@@ -75,7 +75,7 @@ export class Outcome {
     return near === 0 ? 'Kept' : isHidden ? 'LeftToPlatform' : 'Broken';
   }
 
-  /** How many other VMs that the term selects stand at the same place; undefined: nobody knows the place. */
+  /** How many other VMs that the term selects are at the same place; undefined: the place is not known. */
   #near(term: Term): number | undefined {
     const bond = this.model.bonds[term.bond]!;
     const place = (bond.overZones ? this.#zoneOf : this.#spotOf)[term.entity]!;

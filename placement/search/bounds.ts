@@ -126,7 +126,7 @@ export class RoomLeft {
     this.#rooms = new Float64Array(network.zones + 1);
   }
 
-  /** False is a proof: no solution goes on from here. */
+  /** False proves that no solution extends this assignment. */
   isEnough(): boolean {
     const { cpus, memory, size, spots } = this.network;
     if (size * spots > MAX_PAIRS) return true;

@@ -28,7 +28,7 @@ export class Descent {
   readonly #tried: Uint32Array;
   /** By class of VMs: how many VMs it has. */
   readonly #members: Int32Array;
-  /** By class of VMs: by spot, how many levels with one of them have tried it in vain; absent: none has. */
+  /** By class of VMs: by spot, how many levels with one of them have tried it without success; absent: none has. */
   readonly #vain: (Int32Array | undefined)[] = [];
   #begun: boolean | undefined;
 
@@ -51,7 +51,7 @@ export class Descent {
     this.#tried = new Uint32Array(network.size * network.words);
   }
 
-  /** Whether the rules leave a spot for everybody before anything is decided, and counting does not tell that they cannot. */
+  /** Whether the rules leave a spot for every VM before anything is decided, and counting does not prove otherwise. */
   canBegin(): boolean {
     this.#begun ??= this.#domains.begin();
     return this.#begun && !countsProveNone(this.network, this.#domains.spots);
@@ -116,7 +116,7 @@ export class Descent {
     this.#domains.spots.undo(this.#markAt[level]!);
   }
 
-  /** All spots that a level has tried were in vain, and it begins anew. */
+  /** Forgets the spots that a level has tried without success: it will start again. */
   #forgetTried(level: number): void {
     const { words } = this.network;
     const vain = this.#vain[this.classes.vms[this.#vmAt[level]!]!];
@@ -150,7 +150,7 @@ export class Descent {
     return best;
   }
 
-  /** Tried here, or tried in vain for a VM that is alike and was placed before. */
+  /** Tried here, or tried without success for a VM of the same class that was placed before. */
   #isTried(level: number, spot: number): boolean {
     const vain = this.#vain[this.classes.vms[this.#vmAt[level]!]!];
     return (vain !== undefined && vain[spot]! > 0) || inSet(this.#tried, level * this.network.words, spot);

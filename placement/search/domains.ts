@@ -57,7 +57,7 @@ export class Domains {
     return this.#propagate();
   }
 
-  /** Draws the conclusions from a VM that was just placed in the assignment. False: no solution goes on from here. */
+  /** Draws the conclusions from a VM that was just placed in the assignment. False: no solution extends it. */
   placed(vm: number, spot: number): boolean {
     const { network, assignment } = this;
     for (let other = 0; other < network.size; other++) {
@@ -82,7 +82,7 @@ export class Domains {
     return this.#propagate();
   }
 
-  /** Draws the conclusions from the decision that no more VMs come to a spot. False: no solution goes on from here. */
+  /** Draws the conclusions from the decision that no more VMs go to a spot. False: no solution extends the assignment. */
   closed(spot: number): boolean {
     const { network, assignment } = this;
     for (let vm = 0; vm < network.size; vm++) {

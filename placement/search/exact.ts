@@ -28,7 +28,7 @@ export function exhaust(best: Assignment, balance: Balance, budget: Budget): boo
 }
 
 /**
- * Puts some VMs of such an assignment where they are best, the others staying where they are, as far as a few steps get.
+ * Moves some VMs of such an assignment to their best spots that a few steps find; the others stay where they are.
  *
  * @param balance of an assignment without VMs.
  */

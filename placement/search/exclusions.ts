@@ -61,7 +61,7 @@ export class Exclusions {
     }
     for (let spot = 0; spot < network.spots; spot++) {
       if ((spots[spot >>> 5]! & (1 << (spot & 31))) === 0) continue;
-      // Any number of them may stand where nobody sees the host.
+      // Where the host is hidden, any number of them fits.
       if (network.isHidden[spot]) return true;
       count += 1;
     }

@@ -167,7 +167,7 @@ class Attempt {
     return this.#close(spot);
   }
 
-  /** Goes on with a VM on a spot; takes it back if that leads nowhere. */
+  /** Continues with a VM on a spot; takes it back if that leads nowhere. */
   #with(vm: number, spot: number, next: () => boolean): boolean {
     this.budget.steps += Math.ceil(this.network.spots / 4);
     const mark = this.#domains.spots.mark();
@@ -180,7 +180,7 @@ class Attempt {
     return false;
   }
 
-  /** Goes on without any more VMs on a spot. */
+  /** Continues without any more VMs on a spot. */
   #close(spot: number): boolean {
     const unusedCpus = Math.max(0, this.#assignment.freeCpus[spot]!);
     const unusedMemory = Math.max(0, this.#assignment.freeMemory[spot]!);

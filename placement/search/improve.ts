@@ -275,7 +275,7 @@ class Walk {
   }
 }
 
-/** By VM: the spots that it may stand on as far as no other VM has a say. */
+/** By VM: the spots that it may be on if other VMs are ignored. */
 function spotsOf(network: Network): Int32Array[] {
   const known = new Map<string, Int32Array>();
   return Array.from({ length: network.size }, (_, vm) => {

@@ -89,7 +89,7 @@ export class Partners {
     return false;
   }
 
-  /** Where a partner is lacking, somebody must be able to come; the only one who can, must. */
+  /** Where a partner is lacking, some VM must be able to come; if only one can, it must. */
   #keepCandidate(bond: number, index: number, blamed: number): boolean {
     const network = this.#network;
     const assignment = this.#assignment;

@@ -28,7 +28,7 @@ export function search(
   return new Search(network, balance, random, budget).run(attempts);
 }
 
-/** A search in parts: each goes on with the weights that failures have given to VMs, and with longer attempts. */
+/** A search in parts: each continues with the weights that failures have given to VMs, and with longer attempts. */
 export class Search {
   readonly #weights: Float64Array;
   readonly #classes: Likeness;

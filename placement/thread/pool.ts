@@ -1,8 +1,8 @@
 /**
- * Solves in worker threads, so that the event loop goes on: a search takes seconds of CPU, while heartbeats and leases have to be renewed.
+ * Solves in worker threads, so that the event loop is not blocked: a search takes seconds of CPU, while heartbeats and leases have to be renewed.
  *
  * THREADS-1: at most {@link THREADS} problems are solved at once in a process; the others wait.
- * THREADS-2: a signal that aborts ends the thread, so an answer that nobody waits for costs no CPU.
+ * THREADS-2: a signal that aborts ends the thread, so an answer that no caller waits for costs no CPU.
  * THREADS-3: idle threads keep no process alive, and end after {@link IDLE}.
  */
 import path from 'node:path';

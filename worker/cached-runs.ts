@@ -14,8 +14,8 @@ const MOST_RUNS = 2_000;
 const CONCURRENCY = 20;
 
 /**
- * Has the server offer the next task of every open run to any worker. A run that a living worker has in its memory is read once more by whoever
- * takes its next task. Does not reject: what it cannot reach is offered later.
+ * Makes the server offer the next task of every open run to any worker. A run that a live worker has cached is read again by the worker that
+ * takes its next task. Does not reject: runs that it cannot reach are offered later.
  *
  * @param taskQueue Task queue of the runs.
  */

@@ -1,5 +1,5 @@
 /**
- * Behaviour that came after the first runs were recorded. A run that an older build has begun goes on without it: with it, its replay would
+ * Behaviour that came after the first runs were recorded. A run that an older build has begun continues without it: with it, its replay would
  * differ from its history.
  *
  * The planner asks only where the behaviours differ, so a run that never meets the difference has no marker in its history.

@@ -2,7 +2,7 @@
  * The run that clears up after one that was ended from outside: it asks for nothing, gives promised places back, and puts on record who ended
  * that run. Pure.
  *
- * CLEAN-UP-1: it ends without a power operation, unless it is sent another desired state or an operator asks: then it goes on like any run.
+ * CLEAN-UP-1: it ends without a power operation, unless it is sent another desired state or an operator asks: then it continues like any run.
  * CLEAN-UP-2: it gives back what the run before may have been promised: the places of all VMs of the tree. The platform keeps those of VMs that
  *     exist or that were asked for power.
  */

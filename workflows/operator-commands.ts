@@ -125,7 +125,7 @@ function retry(state: MemberState, next: Run, key: MemberKey): void {
   next.corrections = Object.fromEntries(Object.entries(next.corrections).filter(([other]) => other !== key));
 }
 
-/** Lets an optional VM be placed once more, by this run if its parent's run has found no room. Changes `run`. */
+/** Lets an optional VM be placed again, by this run if its parent's run has found no room. Changes `run`. */
 function findRoom(run: Run, name: string): void {
   const { [name]: _found, ...roomless } = run.roomless ?? {};
   run.roomless = roomless;

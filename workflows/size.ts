@@ -1,7 +1,7 @@
 /**
  * Bytes of everything that leaves a run. Temporal terminates a run whose search attribute is larger than 2,048 bytes, and fails a workflow
  * task whose payload is larger than 2 MB again and again, so each edge has a budget below that. Beyond it content is shortened, and the run
- * goes on. Pure.
+ * continues. Pure.
  *
  * SIZE-1: whatever the members are called and whatever errors say, what a run of 2,000 VMs sends fits. The history has every text in full
  *     (cut at {@link MESSAGE_BYTES} an error).

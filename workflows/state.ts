@@ -53,7 +53,7 @@ export interface OpenOperation {
   confirms?: true;
   /** Of a nested group, once its activity has returned `waiting`: the nested run. */
   runId?: string;
-  /** No activity is open while the nested run goes on, until it notifies this run of its end, or is found to have ended. */
+  /** No activity is open while the nested run continues, until it notifies this run of its end, or is found to have ended. */
   waiting?: 'ForEnd' | 'Ended';
 }
 
@@ -83,7 +83,7 @@ export interface MemberState {
   observed?: VirtualMachineStatus;
   /** An operation was cancelled or given up, and the VM was not checked since: observations do not count. */
   uncertain?: true;
-  /** The member is to be checked once more (force sync). */
+  /** A force sync: the member is checked again. */
   forced?: true;
   /** When the gate was reached. */
   reachedAt?: number;

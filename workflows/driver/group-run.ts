@@ -71,14 +71,14 @@ export class GroupRun {
     });
   }
 
-  /** State comes from the execution that continued as new, and from nobody else. */
+  /** State comes only from the execution that continued as new. */
   #takeOver(run: unknown): void {
     if (workflowInfo().continuedFromExecutionRunId !== undefined)
       this.#current.set(unpacked(run as CarriedRun));
     else this.#current.ignore('run', 'only a run that continues as new hands its state over');
   }
 
-  /** Begins as a run that clears up after another one; an execution that continues as new goes on instead. */
+  /** Begins as a run that clears up after another one; after continue-as-new, the run continues instead. */
   cleanUp(input: unknown): void {
     if (this.#current.run) return;
     const parsed = parse('cleanUp', input);

@@ -78,7 +78,7 @@ export function handleSignals(current: CurrentRun, effects: MessageEffects): voi
   );
   on(relay, 'relay', "A parent group relays an operator's command.", (command) => {
     // One that does not apply here is no error.
-    // An answer is for the run that it is sent to, and nobody waits for a failure here.
+    // An answer is for the run that it is sent to, and no caller waits for a failure here.
     if (command.verb === 'answer' || !current.run) return;
     if (refusalOf(current.run, command.verb, command) === undefined) void effects.obey(command.verb, command);
   });

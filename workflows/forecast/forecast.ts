@@ -24,7 +24,7 @@ export interface ForecastStep {
   member?: string;
   /** Why the step comes when it does. */
   why: string;
-  /** The open run has begun it, and goes on with it. */
+  /** The open run has begun it, and continues it. */
   underWay?: true;
 }
 

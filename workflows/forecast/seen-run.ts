@@ -1,4 +1,4 @@
-/** An open run as far as its progress shows it, for the dry run of a change: not the state that the workflow itself has. Pure. */
+/** An open run, as its progress shows it, for the dry run of a change: not the workflow's own state. Pure. */
 import type { PowerState } from '../../api';
 import { own } from '../../api/own';
 import {
@@ -85,7 +85,7 @@ function markedReady(member: MemberKey, words: readonly RecordedCommand[]): Pick
   return { word: { verb, actor, reason, at } };
 }
 
-/** A tier whose turn came is released; the delay that runs goes on. */
+/** A tier whose turn came is released; a running delay continues. */
 function seenStages(stages: readonly Stage[], { tiers, startedAt }: Progress): Stage[] {
   let open = true;
   return stages.map((stage) => {

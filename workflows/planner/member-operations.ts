@@ -56,7 +56,7 @@ export function startMembers(
   }
 }
 
-/** Whether drift of a VM may be corrected once more. If not, it is left alone. */
+/** Whether drift of a VM may be corrected again. If not, it is left alone. */
 function mayCorrect(run: Run, key: MemberKey, state: MemberState, now: number): boolean {
   const { action, maxCorrections, window } = run.plan.policy.drift;
   const actual = state.observed?.powerState ?? 'PoweredOff';

@@ -13,7 +13,7 @@ export function stageMembers(
   });
 }
 
-/** Whether a member is where it should be, and nobody has asked to look again. */
+/** Whether a member is where it should be, and no force sync asks for another check. */
 export function isReached(state: MemberState): boolean {
   return state.reachedAt !== undefined && !state.forced;
 }

@@ -38,7 +38,7 @@ export function walkStages(steps: NextSteps, now: number, sequence: number, uses
   }
 }
 
-/** Whether a stage is released; begins or goes on with its delay. */
+/** Whether a stage is released; begins or continues its delay. */
 function tryRelease(
   steps: NextSteps,
   stage: Stage,

@@ -31,7 +31,7 @@ export interface PlanChange {
   fresh: boolean;
   /** A person has acted: parked members and those left alone are tried again. */
   forgive: boolean;
-  /** A force sync: every member is operated once more. */
+  /** A force sync: every member is operated again. */
   forced: boolean;
   uses: Uses;
 }

@@ -89,7 +89,7 @@ export function receivePlan(run: Run, message: PlanMessage, now: number, uses: U
   return withMembers(next, run.plan, now, { fresh: turned, forgive, forced, uses });
 }
 
-/** Whether somebody changed what a group, or an ancestor of it, is to be. */
+/** Whether the desired state of a group, or of an ancestor, was changed. */
 function isEdited(plan: Plan, inForce: Plan): boolean {
   return (
     plan.powerState !== inForce.powerState ||

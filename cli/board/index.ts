@@ -32,7 +32,7 @@ export function registerBoard(program: Command): void {
     .addHelpText(
       'after',
       `
-The board is read only, and listens on this machine only unless --host says otherwise: whoever reaches it sees names and errors of VMs.`,
+The board is read only, and listens on this machine only unless --host says otherwise: anyone who can reach it sees names and errors of VMs.`,
     )
     .action(
       (

@@ -85,7 +85,7 @@ function stepTable(steps: readonly DiffStep[], { marked }: { marked: boolean }):
 }
 
 function whyText({ why, anyway, confirms, underWay }: DiffStep, marked: boolean): string {
-  if (underWay) return 'under way: goes on';
+  if (underWay) return 'under way: continues';
   if (confirms) return `${why} (in its state: only its gate is asked)`;
   return anyway && marked ? `${why} (due anyway)` : why;
 }

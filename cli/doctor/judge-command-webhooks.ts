@@ -1,4 +1,4 @@
-/** Whether the webhooks of operator commands are registered so that nobody gets past them. Pure. */
+/** Whether the webhooks of operator commands are registered so that no command bypasses them. Pure. */
 import type { KubernetesObject } from '../../kubernetes';
 import { webhooksOf, type Webhook } from './admission';
 import type { Judgement } from './check-result';
@@ -14,7 +14,7 @@ const LOST = {
   MutatingWebhookConfiguration:
     'commands carry no stamp: a bridge with --webhook-port refuses them, another one believes the actor that they claim',
   ValidatingWebhookConfiguration:
-    'nobody checks who may give which: whoever may create OperatorCommands may give every command',
+    'no webhook checks who may give which: any user who may create OperatorCommands may give every command',
 } as const;
 
 const INSTALL =

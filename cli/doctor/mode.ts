@@ -1,4 +1,4 @@
-/** Checks which mode fits a cluster: whether VM Operator's own group controller acts, as far as an editor of a namespace can tell. */
+/** Checks which mode fits a cluster: whether VM Operator's own group controller acts, from what an editor of a namespace can see. */
 import type { ApiServer, KubernetesObject } from '../../kubernetes';
 import { messageOf } from '../errors';
 import * as lazy from '../lazy';
@@ -19,7 +19,7 @@ const HOW_TO = 'docs/how-to/companion.md';
 /** A sign of VM Operator's group controller, in words. */
 type Sign = string;
 
-/** Checks the mode, and beside VM Operator's group controller what keeps groups from being powered in order. */
+/** Checks the mode, and with `companion` what keeps groups from being powered in order. */
 export async function checkMode(api: ApiServer, options: ClusterDoctorOptions): Promise<CheckResult[]> {
   const { virtualMachineGroups, virtualMachines } = lazy.kubernetes().RESOURCES;
   const namespaces = watchedNamespaces(options);
@@ -54,7 +54,7 @@ function judge(signs: readonly Sign[], mode: 'controller' | 'companion'): CheckR
     // That both power the same VMs is a problem of its own: see other-controllers.ts.
     result: 'note',
     message: said,
-    cure: `run vmgroup beside it: --mode companion (${HOW_TO})`,
+    cure: `run vmgroup alongside it: --mode companion (${HOW_TO})`,
     facts,
   };
 }
@@ -107,7 +107,7 @@ function contested(groups: readonly KubernetesObject[]): CheckResult[] {
       check: 'power state of groups',
       result: 'problem',
       message: `spec.powerState is set, so VM Operator powers the members and vmgroup does nothing: ${named(set)}`,
-      cure: `replace the group without it: ${HOW_TO} (When somebody sets spec.powerState)`,
+      cure: `replace the group without it: ${HOW_TO} (When a user sets spec.powerState)`,
       facts: { groups: set.map(({ metadata: { namespace, name } }) => ({ namespace, name })) },
     },
   ];

@@ -124,7 +124,7 @@ export interface LosablePermission extends Permission {
   lost?: string;
 }
 
-/** The same for a process beside VM Operator's group controller, whether it is bridge, worker or both. */
+/** The same for a process that runs alongside VM Operator's group controller, whether it is bridge, worker or both. */
 export const COMPANION_PERMISSIONS: readonly LosablePermission[] = [
   {
     resource: 'virtualMachineGroups',
@@ -180,7 +180,7 @@ export const KUBEVIRT_PERMISSIONS: readonly LosablePermission[] = [
     subresource: 'status',
     verbs: ['patch'],
     reason: 'remove requests to restart before a power-off',
-    lost: 'a restart that somebody has asked for fails a power-off',
+    lost: 'a pending request to restart fails a power-off',
   },
   { resource: 'kubevirtInstances', verbs: WATCH, reason: 'the observed state' },
   {
@@ -198,7 +198,7 @@ export const KUBEVIRT_PERMISSIONS: readonly LosablePermission[] = [
   ...(['pause', 'unpause'] as const).map((subresource): LosablePermission => ({
     ...{ resource: 'kubevirtInstanceActions', subresource, verbs: ['update'] },
     reason: 'the power state Suspended',
-    lost: 'VMs cannot be suspended, nor brought on after somebody has paused them',
+    lost: 'VMs cannot be suspended, nor powered on after a user has paused them',
   })),
   {
     resource: 'nodes',

@@ -77,7 +77,7 @@ function addLists(command: Command): void {
     .addArgument(optionalGroupArgument())
     .option('--root <ns/name>', 'runs of the tree that this group drives', parseObjectName)
     .addOption(sinceOption('open runs, and those that ended since: 2h, or a time'))
-    .option('--stuck', 'open runs that wait for somebody, member by member')
+    .option('--stuck', 'open runs that wait for an operator, member by member')
     .addOption(outputOption())
     .action((name: ObjectName | undefined, options: RunsOptions) => get().getRuns(name, options));
 }

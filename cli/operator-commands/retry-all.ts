@@ -1,7 +1,7 @@
 /**
  * `vmgroup retry --all`: retries the parked members of many runs.
  *
- * RETRY-ALL-1: nothing is sent before the members were shown and somebody agreed, on a terminal or by `--yes`.
+ * RETRY-ALL-1: nothing is sent before the members were shown and the user agreed, on a terminal or by `--yes`.
  * RETRY-ALL-2: each member gets a command that names it, so members that are done, skipped or marked ready are never touched.
  */
 import { createInterface } from 'node:readline/promises';
@@ -53,7 +53,7 @@ const COLUMNS: Column<Parked>[] = [
 /**
  * Shows the parked members of all open runs, or of one tree, and retries them.
  *
- * @throws CliError if nobody agreed, there are too many members, or a retry was not accepted.
+ * @throws CliError if the user did not agree, there are too many members, or a retry was not accepted.
  */
 export async function retryAll(options: RetryAllOptions): Promise<void> {
   await withTemporalClient(options, async (client) => {
@@ -103,7 +103,7 @@ async function agree(members: readonly Parked[], { yes }: RetryAllOptions): Prom
   const groups = new Set(members.map(({ namespace, group }) => `${namespace}/${group}`)).size;
   const what = `${counted(members.length, 'member')} of ${counted(groups, 'run')}`;
   if (!process.stdin.isTTY)
-    throw new CliError(`${what} would be retried; nobody can be asked, as this is no terminal`, [
+    throw new CliError(`${what} would be retried; cannot ask for confirmation, as this is not a terminal`, [
       'retry them without asking: add --yes',
     ]);
   const lines = createInterface({ input: process.stdin, output: process.stderr });

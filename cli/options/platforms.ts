@@ -7,7 +7,7 @@ export interface PlatformOptions {
   platform?: string;
   /** Files and folders with Platform objects. */
   platforms?: string[];
-  /** `companion`: what is wanted of groups on a cluster stands in their annotations. */
+  /** `companion`: what is wanted of groups on a cluster is in their annotations. */
   mode?: 'controller' | 'companion';
   /** Address of the simulator. */
   simulator?: string;
@@ -41,7 +41,7 @@ export function platformsOption(): Option {
 
 /** `--mode`. Without a description it has that of the commands that only read groups. */
 export function modeOption(
-  description = 'companion: what is wanted of groups on a cluster stands in their annotations, as beside VM Operator',
+  description = 'companion: on a cluster, read what is wanted of groups from their annotations, as alongside VM Operator',
 ): Option {
   return new Option('--mode <mode>', description).choices(['controller', 'companion']).env('VMGROUP_MODE');
 }

@@ -35,7 +35,9 @@ export function registerRecord(program: Command): void {
     .action((group: ObjectName | undefined, options: Listing.RecordListOptions) =>
       listing().listRecord(group, options),
     );
-  withTemporal(record.command('run').description('record runs until Ctrl-C, beside bridges that keep none'))
+  withTemporal(
+    record.command('run').description('record runs until Ctrl-C, alongside bridges that keep no record'),
+  )
     .addOption(recordOption('the record'))
     .addOption(recordKeyOption())
     .option('--once', 'record what is missing, and end')

@@ -32,7 +32,7 @@ export async function verifyFile(file: string, { key }: VerifyOptions): Promise<
   printLine(
     verifier
       ? `signed by the key ${verifier.keyId}`
-      : 'signatures were not checked: whoever has changed all of it goes unnoticed; name the public key with --key',
+      : 'signatures were not checked: a change of the whole bundle would go unnoticed; name the public key with --key',
   );
 }
 

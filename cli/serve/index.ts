@@ -113,7 +113,7 @@ function addProcessOptions(command: Command): Command {
     .addOption(platformsOption())
     .addOption(
       modeOption(
-        "with vm-operator: controller in the place of VM Operator's group controller, companion beside it; with a folder of manifests always companion",
+        "with vm-operator: controller in place of VM Operator's group controller, companion alongside it; with a folder of manifests always companion",
       ).default('controller'),
     )
     .addOption(

@@ -24,7 +24,7 @@ export function registerSimulator(program: Command): void {
       )
       .option(
         '--group-controller',
-        "with --kubernetes: stand in for VM Operator's group controller too, to try vmgroup beside it",
+        "with --kubernetes: stand in for VM Operator's group controller too, to try vmgroup alongside it",
       ),
   ).action((paths: string[], options: Run.SimulatorRunOptions) => run().runSimulator(paths, options));
   withConsole(

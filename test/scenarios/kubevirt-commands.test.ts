@@ -275,7 +275,7 @@ describe('doctor', () => {
       'note: cannot update virtualmachineinstances/unpause in subresources.kubevirt.io',
       'note: cannot list, watch nodes in core',
     ]);
-    expect(rights[1]?.message).toContain('a restart that somebody has asked for fails a power-off');
+    expect(rights[1]?.message).toContain('a pending request to restart fails a power-off');
     expect(of(results, 'VMs')[0]?.message).toBe('7 VirtualMachines');
   });
 

@@ -143,7 +143,7 @@ async function addPrivileges(
   const use = { records: place, vCenter: apiType === 'VirtualCenter', drsRules } as const;
   const missing = await survey.missingPrivileges(use);
   const isDefined = place === 'Attribute' && (await survey.hasAttribute());
-  // Whoever may not define the attribute needs not, once it is there.
+  // An account without the right to define the attribute does not need it, once the attribute exists.
   const needed = missing.filter(({ privilege: { id } }) => id !== 'Global.ManageCustomFields' || !isDefined);
   for (const each of needed) add('privileges', judgePrivilege(each));
   const asked = lazy.vsphere().privilegesFor(use).length;
@@ -224,7 +224,7 @@ function judgeDrs({ clusters }: VsphereInventory, { overrideDrs, drsRules }: Vsp
       result: drsRules === true ? 'ok' : 'note',
       message: `DRS of cluster ${name} has ${counted(rules.length, 'rule')} of vmgroup: ${firstFew(rules, NAMES).join(', ')}`,
       ...(drsRules !== true && {
-        cure: 'delete what no group needs: with spec.vsphere.drsRules off, nobody keeps them',
+        cure: 'delete what no group needs: with spec.vsphere.drsRules off, vmgroup does not maintain them',
       }),
       facts: { cluster: name, rules },
     })),

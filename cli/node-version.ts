@@ -1,4 +1,4 @@
-/** The versions of Node that run this program. Loads nothing: an old Node must get as far as the message. */
+/** The versions of Node that run this program. Loads nothing: even an old Node must reach the message. */
 
 /** First minor version of each major one that can load ES modules with `require`. Major versions after the last have it. */
 const FIRST_MINOR = new Map([

@@ -1,4 +1,4 @@
-/** Views of groups that are followed only while somebody asks for them. */
+/** Views of groups that are followed only while a client asks for them. */
 import type { GroupView } from '../../bridge';
 import { followViews } from '../groups';
 import type { GroupOptions } from '../options';
@@ -8,7 +8,7 @@ const IDLE = 15_000;
 
 type Feed = Awaited<ReturnType<typeof followViews>>;
 
-/** Follows all groups of the options from the first question on, and stops when nobody has asked for a while. */
+/** Follows all groups of the options from the first question on, and stops when no client has asked for a while. */
 export class IdleFeed {
   readonly #options: GroupOptions;
   readonly #note: (message: string) => void;

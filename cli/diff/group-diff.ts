@@ -34,7 +34,7 @@ export interface GroupDiff {
   /** Names of the VMs that would be left as they are, and how many these are. */
   kept: string[];
   untouched: number;
-  /** VMs that are a group's no more: nobody touches them. */
+  /** VMs that no longer belong to a group: no run touches them. */
   left: string[];
   /** Phase of the run that is open: it takes the change over at once. */
   openRun?: string;

@@ -1,4 +1,4 @@
-/** What runs now: desired state, VMs and runs, from a data folder or a cluster, with the changed manifests beside it. */
+/** What runs now: desired state, VMs and runs, from a data folder or a cluster, along with the changed manifests. */
 import type { Manifests, VirtualMachine, VirtualMachineStatus } from '../../api';
 import { formatProblem } from '../../api';
 import type { GroupView } from '../../bridge';

@@ -43,7 +43,7 @@ export async function checkAccess(
   return missing.map((question) => missingRight(check, process, question, options));
 }
 
-/** The same for a process beside VM Operator's group controller. */
+/** The same for a process that runs alongside VM Operator's group controller. */
 export function checkCompanionAccess(api: ApiServer, options: ClusterDoctorOptions): Promise<CheckResult[]> {
   return checkRights(api, 'rights beside VM Operator', COMPANION_PERMISSIONS, options);
 }

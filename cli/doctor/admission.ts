@@ -6,7 +6,7 @@ import { watchedNamespaces, type ClusterOptions } from '../options';
 import type { CheckResult, Judgement } from './check-result';
 import { isKubernetesError } from './kubernetes-error';
 
-/** A webhook, as far as it is read. */
+/** The fields of a webhook that are read. */
 export interface Webhook {
   name?: string;
   failurePolicy?: string;

@@ -4,7 +4,7 @@ import type { KubernetesObject, Resource } from '../../kubernetes';
 import type { Judgement } from './check-result';
 import { MANIFEST_FIELDS, STATUS_FIELDS, type OptionalField } from './optional-fields';
 
-/** A schema, as far as it is read. */
+/** The fields of a schema that are read. */
 interface Schema {
   properties?: Record<string, Schema>;
   items?: Schema;

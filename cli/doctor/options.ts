@@ -7,7 +7,7 @@ export interface ClusterDoctorOptions extends ClusterOptions {
   /** The process whose permissions are checked. Absent: `serve`, which is bridge and worker. */
   for?: ClusterProcess | 'serve';
   leaseNamespace?: string;
-  /** Whether the processes work beside VM Operator's group controller. */
+  /** Whether the processes run alongside VM Operator's group controller. */
   mode?: 'controller' | 'companion';
 }
 

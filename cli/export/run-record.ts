@@ -30,7 +30,7 @@ export function runRecord(events: Event[], decode: Decode): RecordLine[] {
   });
 }
 
-/** What somebody asked of the run. */
+/** A request to the run, with who made it. */
 function readRequest(event: Event, decode: Decode): Line | undefined {
   if (event.workflowExecutionSignaledEventAttributes) {
     const { signalName, input } = event.workflowExecutionSignaledEventAttributes;

@@ -8,7 +8,7 @@ const MOST_COMMANDS = 10;
 
 /**
  * Who gave which command when, and why; empty if there was none. Where an API server has authenticated the actor, it is `(known)`; otherwise
- * whoever gave the command could claim any name.
+ * the sender of the command could claim any name.
  */
 export function givenCommands(commands: readonly RecordedCommand[]): string {
   if (commands.length === 0) return '';

@@ -1,4 +1,4 @@
-/** Estimates of open runs for what does not wait for them: the past is read beside it, one group after the other. */
+/** Estimates of open runs, for callers that do not wait for them: the past is read in the background, one group after the other. */
 import { estimate, nameOf, openProgress, type Estimate, type KnownGroup, type PastRun } from '../../insight';
 import type { PastRuns } from './past-runs';
 

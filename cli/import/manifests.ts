@@ -11,7 +11,7 @@ import { oneLine } from '../../api/text';
 import type { ExistingInventory, ExistingMember, ExistingOrder, ExistingVm } from '../../platforms';
 import { Names } from './names';
 
-/** What the manifests are to say beside what the platform has. */
+/** What the manifests contain in addition to what the platform has. */
 export interface ImportTarget {
   /** Name of the Platform that the VMs are on. */
   platform: string;

@@ -33,7 +33,7 @@ export interface ClusterManifests {
 
 /** Options of the commands that read a cluster. */
 export interface ReadClusterOptions extends SourceOptions {
-  /** `companion`: what is wanted of groups stands in their annotations. */
+  /** `companion`: what is wanted of groups is in their annotations. */
   mode?: 'controller' | 'companion';
   /** Name or type of the default platform: with `kubevirt` the VMs are those of KubeVirt. */
   platform?: string;

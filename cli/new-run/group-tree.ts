@@ -62,7 +62,7 @@ export async function readGroupTree(api: ApiServer, namespace: string): Promise<
   return new GroupTree(await listObjects(api, resource, [namespace]));
 }
 
-/** The spec of a group; beside VM Operator's group controller as its annotations say. */
+/** The spec of a group; alongside VM Operator's group controller, with the power state and sync request of its annotations. */
 export function groupSpec(object: KubernetesObject): GroupSpec {
   const spec: GroupSpec = object.spec ?? {};
   if (!isCompanionGroup(object)) return spec;

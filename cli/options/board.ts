@@ -4,7 +4,7 @@ import { parsePort } from './arguments';
 
 /** Names under which browsers may reach a board, and the Temporal UI that it links to. */
 export interface BoardLinkOptions {
-  /** Names beside IP addresses and `localhost`. */
+  /** Names besides IP addresses and `localhost`. */
   allowHost?: string[];
   /** Address of the Temporal UI. */
   temporalUi?: string;

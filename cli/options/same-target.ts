@@ -34,8 +34,8 @@ const TAKES_ALL = new Set([
 const SUGGESTED = /^(?:.*(?:: |follow it with ))?vmgroup ((?:(?:get|power) )?[a-z-]+)(?: (?!.*, )[^\n]*)?$/;
 
 /**
- * A text that ends with a command of `vmgroup`, with the options of a command line that say where groups and runs are,
- * as far as that command takes them and does not have them. Any other text is returned as it is.
+ * Adds to a text that ends with a `vmgroup` command the options of a command line that say where groups and runs are,
+ * if that command takes them and does not have them. Any other text is returned as it is.
  */
 export function onSameTarget(text: string, argv: readonly string[]): string {
   const command = SUGGESTED.exec(text)?.[1];

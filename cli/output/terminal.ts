@@ -17,7 +17,7 @@ export function printStyled(text: string): void {
   process.stdout.write(styledLines(text, process.stdout));
 }
 
-/** Writes one line to standard error: a note beside the output. */
+/** Writes one line to standard error: a note alongside the output. */
 export function printNote(line: string): void {
   process.stderr.write(`${oneLine(line)}\n`);
 }

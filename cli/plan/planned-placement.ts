@@ -1,4 +1,4 @@
-/** Where runs would place VMs, as far as it is known. */
+/** Where runs would place VMs, if that is known. */
 import type { PlaceInput } from '../../contract';
 import type { PlacementAnswer } from '../../placement';
 import type { PlatformType } from '../../platforms';

@@ -51,7 +51,7 @@ export async function setPowerOnCluster(
   }
 }
 
-/** Beside VM Operator's group controller the power state stands in an annotation: in the spec it would be that controller's. */
+/** Alongside VM Operator's group controller, the power state goes into an annotation: that controller acts on the one in the spec. */
 function patchFor(object: KubernetesObject, powerState: PowerState): object {
   return isCompanionGroup(object)
     ? { metadata: { annotations: { [COMPANION.powerState]: powerState } } }

@@ -1,4 +1,4 @@
-/** What keeps open runs from going on, member by member. */
+/** What keeps open runs from continuing, member by member. */
 import type { Client } from '@temporalio/client';
 import pMap from 'p-map';
 import type { Progress } from '../../contract';
@@ -7,7 +7,7 @@ import { messageOf } from '../errors';
 import * as lazy from '../lazy';
 import type { RunRow } from './list';
 
-/** A member that somebody has to do something about; or a whole run, if no member is named. */
+/** A member that waits for an operator; or a whole run, if no member is named. */
 export interface StuckMember {
   member?: string;
   kind: Hold['kind'] | 'NoAnswer';
@@ -32,7 +32,7 @@ const CONCURRENCY = 20;
 /** Longest wait for an answer, milliseconds. */
 const CALL_TIMEOUT = 5_000;
 
-/** Kinds of holds that end only by somebody's doing. */
+/** Kinds of holds that end only when an operator acts. */
 const NEEDS_SOMEBODY: ReadonlySet<Hold['kind']> = new Set(['Parked', 'Missing', 'Paused', 'ActivityPaused']);
 
 /** Asks runs what they are stuck on. A run that does not answer is listed with the reason. */

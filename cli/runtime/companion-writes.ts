@@ -1,8 +1,8 @@
 /**
- * What is written beside VM Operator's own group controller. Pure.
+ * What is written alongside VM Operator's own group controller. Pure.
  *
- * COMPANION-4: of a VM the power state with its modes and the record of the operation, of a group the annotation with our report, and nothing else:
- *     no status, no owner reference, no finalizer, and no annotation of VM Operator's. Of operator commands, which are ours, the answer.
+ * COMPANION-4: only these are written: of a VM, the power state with its modes and the record of the operation; of a group, the annotation with
+ *     our report; of operator commands, which are ours, the answer. No status, no owner reference, no finalizer, and no annotation of VM Operator's.
  */
 import { COMPANION_STATUS } from '../../api';
 import type { WriteRule } from '../../kubernetes';

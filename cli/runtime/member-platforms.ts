@@ -51,7 +51,7 @@ async function platformsIn(files: readonly string[]): Promise<PlatformObject[]> 
   );
 }
 
-/** Platforms without those that are described anew, and without the namespaces that others were given. */
+/** Platforms without those that are described again, and without the namespaces that others were given. */
 function besides(platforms: readonly PlatformObject[], named: readonly PlatformObject[]): PlatformObject[] {
   const given = new Set(named.flatMap(({ namespaces }) => namespaces));
   return platforms

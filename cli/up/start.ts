@@ -16,7 +16,7 @@ import { openInBrowser } from '../browser';
 import type { Session } from './session';
 import { openTemporal, registerAttributes, workflowsPage, type ConnectedTemporal } from './temporal';
 
-/** What `up` takes from its manifests beside groups and VMs. */
+/** What `up` takes from its manifests besides groups and VMs. */
 export interface UpManifests {
   inventory: SimulatedInventory | undefined;
   platforms: readonly PlatformObject[];

@@ -28,7 +28,7 @@ export function exhaust(best: Assignment, balance: Balance, budget: Budget): boo
 }
 
 /**
- * Moves some VMs of such an assignment to their best spots that a few steps find; the others stay where they are.
+ * Moves some VMs of such an assignment to the best spots that a few steps find; the others stay where they are.
  *
  * @param balance of an assignment without VMs.
  */

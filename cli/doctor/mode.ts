@@ -107,7 +107,7 @@ function contested(groups: readonly KubernetesObject[]): CheckResult[] {
       check: 'power state of groups',
       result: 'problem',
       message: `spec.powerState is set, so VM Operator powers the members and vmgroup does nothing: ${named(set)}`,
-      cure: `replace the group without it: ${HOW_TO} (When a user sets spec.powerState)`,
+      cure: `replace the group without it: ${HOW_TO} (When spec.powerState is set)`,
       facts: { groups: set.map(({ metadata: { namespace, name } }) => ({ namespace, name })) },
     },
   ];

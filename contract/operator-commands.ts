@@ -8,10 +8,10 @@ export interface OperatorCommand {
   member?: string;
   /** `answer`: key or label of the choice. */
   choice?: string;
-  /** Who; absent: the run has nobody to name, and the record takes the identity of the Temporal client. */
+  /** Who; absent: the run has no name, and the record takes the identity of the Temporal client. */
   actor?: string;
   reason: string;
-  /** The actor was authenticated by an API server: see `OperatorCommand` objects. A claim like any other for whoever can write to Temporal. */
+  /** The actor was authenticated by an API server: see `OperatorCommand` objects. A client that can write to Temporal can set it falsely. */
   known?: true;
 }
 

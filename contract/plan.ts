@@ -53,7 +53,7 @@ export interface Plan {
   policy: PlanPolicy;
   /**
    * VMs of the namespace outside this tree that are selected by its affinity rules, or whose rules select VMs of the tree. Every plan of a
-   * driver has them, except those of older builds: a run under such a plan goes on as recorded.
+   * driver has them, except those of older builds: a run under such a plan continues as recorded.
    */
   beside?: ({ name: string; uid: string } & SeenByRules)[];
   /** Times of recent corrections of drift, by member name; from the outcome of the last run. */
@@ -136,7 +136,7 @@ export interface PlanMember {
   drifted?: true;
   /**
    * Set by the bridge if the run has parked this VM (or one below this group) and it was observed in its desired state since: the run tries
-   * it again, and goes on.
+   * it again, and continues.
    */
   recovered?: true;
   /**

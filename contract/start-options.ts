@@ -4,7 +4,7 @@ import type { RunPhase } from './progress';
 import { searchAttributeKeys } from './search-attributes';
 import { workflowId, type DesiredPowerState, type Plan } from './plan';
 
-/** The phase in which a run begins, given by whoever starts it: no command is spent on it. */
+/** The phase in which a run begins, given by the process that starts it: no command is spent on it. */
 export const RUNNING_PHASE = {
   PoweredOn: 'PoweringOn',
   PoweredOff: 'PoweringOff',

@@ -61,7 +61,7 @@ export interface PlanReceived {
   powerState: DesiredPowerState;
   digest?: string;
   supersedes?: string;
-  /** Who asked for the run, where somebody did. */
+  /** Who asked for the run, if anyone did. */
   actor?: Actor;
   /** Who changed the desired state last, when, and what; without the admission webhook the field manager of the client. Absent: as in the plan before. */
   changedBy?: Actor & { at?: string; object: string };
@@ -240,7 +240,7 @@ export interface WorkflowTaskFailed {
   identity?: string;
 }
 
-/** The run was reset in Temporal: this execution repeats `from` up to its event `upTo`, and goes on from there. */
+/** The run was reset in Temporal: this execution repeats `from` up to its event `upTo`, and continues from there. */
 export interface ExecutionReset {
   kind: 'ExecutionReset';
   from: string;

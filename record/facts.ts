@@ -20,8 +20,8 @@ import type { DesiredPowerState, ExceptionReason, MemberKey, OutcomeType, SetAsi
 export interface Actor {
   name: string;
   /**
-   * Whether the name was authenticated by whoever stamped it. False: the client claimed it, as `--actor` and the identity of a Temporal client
-   * do.
+   * Whether the process that stamped the name authenticated it. False: the client claimed it, as `--actor` and the identity of a Temporal
+   * client do.
    */
   known: boolean;
 }
@@ -152,7 +152,7 @@ export type ActivityResult =
       answered?: { id: string; kind: string; choice: string; at: number }[];
     }
   | { type: 'Group'; outcome: OutcomeType; message: string; revision: string }
-  /** The nested run goes on, and will notify this one of its end. */
+  /** The nested run continues, and will notify this one of its end. */
   | { type: 'GroupWaiting'; runId: string }
   | { type: 'Place'; places: Record<string, RecordedPlace>; unplaced: Record<string, string> }
   | { type: 'Release'; free: string[] }

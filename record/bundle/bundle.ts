@@ -20,7 +20,7 @@ export interface BundledRun {
   run: RunRef;
   /** False: the run is open, or the record lacks it: its entries are in a chain of this bundle alone. */
   onRecord: boolean;
-  /** The run goes on. */
+  /** The run continues. */
   isOpen?: true;
   entries: RecordEntry[];
   /** One for each execution whose history is kept, in order. */

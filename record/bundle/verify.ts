@@ -89,7 +89,7 @@ function historyFault({ entries, histories, isOpen }: BundledRun, at: string): F
       recorded.add(event.execution);
     }
     if (event.kind === 'ContinuedAsNew' && isOpen !== true && !knows(entries, event.next))
-      return { place, why: `the execution ${event.next}, which goes on with the run, is missing` };
+      return { place, why: `the execution ${event.next}, which continues the run, is missing` };
   }
   const open = histories.filter(({ execution }) => !recorded.has(execution));
   for (const history of open) {

@@ -63,7 +63,7 @@ const setAside = v.object({
   message: text,
 });
 
-/** A plan, with what was observed of its VMs beside each member. */
+/** A plan, where each member also has what was observed of its VMs. */
 interface SentPlan extends Omit<RecordedPlan, 'tiers'> {
   root: string;
   tiers: (Omit<RecordedPlan['tiers'][number], 'members'> & { members: SentMember[] })[];

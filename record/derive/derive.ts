@@ -31,7 +31,7 @@ export interface Derived {
   events: RunEvent[];
   /** The execution that it continues, or repeats up to an event: of the same run. */
   before?: string;
-  /** The execution that goes on with the run. */
+  /** The execution that continues the run. */
   next?: string;
 }
 

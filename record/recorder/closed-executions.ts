@@ -35,7 +35,7 @@ export class ClosedExecutions {
     return this.record(execution);
   }
 
-  /** Records a closed execution, and before it those that it continues. `run`: what an execution that goes on with it says of its run. */
+  /** Records a closed execution, and before it those that it continues. `run`: the run, as named by an execution that continues it. */
   async record(execution: ExecutionName, run?: RunRef, depth = 0): Promise<RecordResult> {
     const known = await this.#context.store.execution(execution.runId);
     if (known && known.state !== 'Seen') return 'Known';

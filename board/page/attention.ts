@@ -12,7 +12,7 @@ import {
 } from '../../insight';
 import type { AttentionItem } from './page';
 
-/** Phases in which a group without an open run waits for somebody. */
+/** Phases in which a group without an open run waits for an operator. */
 const NEEDS_SOMEBODY: ReadonlySet<string> = new Set([
   'Failed',
   'Cancelled',

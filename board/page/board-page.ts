@@ -2,7 +2,7 @@
  * The page of a board: what the bridge knows of groups now. Pure.
  *
  * BOARD-1: nothing is shown that was not observed. A group whose run does not answer says so, and a board that is not up to date says since when.
- * BOARD-2: whatever waits for an operator stands on top, with the command that helps.
+ * BOARD-2: whatever waits for an operator is at the top, with the command that helps.
  */
 import type { Progress } from '../../contract';
 import { nameOf as groupNameOf, openProgress, type Estimate, type KnownGroup } from '../../insight';

@@ -93,7 +93,7 @@ export interface GroupItem {
   endedAt?: number;
   /** Page of its run in the Temporal UI. */
   runUrl?: string;
-  /** What nobody but an operator can change: a failing workflow task, a pause. */
+  /** What only an operator can change: a failing workflow task, a pause. */
   warnings: string[];
   tiers: TierItem[];
 }

@@ -5,7 +5,7 @@ import type { ActivityCompleted, ActivityScheduled, RunEvent } from '../../recor
 
 /** One operation on one member. Times are milliseconds since the epoch. */
 export interface Operation {
-  /** The one of the platform; an operation that goes on in a further execution of the run is one operation. */
+  /** The id on the platform; an operation that continues in a further execution of the run is one operation. */
   id: string;
   powerState: DesiredPowerState;
   /** Of a VM. */
@@ -69,7 +69,7 @@ export class OperationLog {
     this.#byMember.set(member, operations);
     const id = task.operation ?? activity;
     const last = operations.at(-1);
-    // A further execution of the run takes an open operation over; a parent goes on to wait for a nested run.
+    // A further execution of the run takes over an open operation; a parent continues to wait for a nested run.
     if (last?.id === id && (last.end === 'Open' || last.end === 'Dropped')) {
       last.end = 'Open';
       delete last.endedAt;
@@ -85,7 +85,7 @@ export class OperationLog {
 
   #completed({ result }: ActivityCompleted, activity: string, at: number): void {
     const operation = this.#byActivity.get(activity);
-    // The parent of a nested run that goes on has let go of its activity, not of its operation.
+    // While a nested run continues, its parent has ended the activity, not the operation.
     if (!operation || result.type === 'GroupWaiting') return;
     if (result.type === 'Power') {
       const { since, powerState } = result.observed;

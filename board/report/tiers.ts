@@ -93,7 +93,7 @@ function chartOf(
   };
 }
 
-/** What is open goes on to the end of the chart. */
+/** What is open extends to the end of the chart. */
 function clipped(row: ChartRow, to: number): ChartRow {
   return { ...row, spans: row.spans.map((span) => ({ ...span, to: Math.min(span.to, to) })) };
 }

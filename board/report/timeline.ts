@@ -97,7 +97,7 @@ class TimelineBuilder {
     switch (event.kind) {
       case 'ExecutionStarted':
       case 'ExecutionReset':
-        // A further execution goes on with the run.
+        // A further execution continues the run.
         [this.#endedAt, this.#outcome, this.#hardEnd] = [undefined, undefined, undefined];
         if (event.kind === 'ExecutionStarted' && event.cleansUp) this.#clearsUp = true;
         return;
@@ -160,7 +160,7 @@ function hardEndOf({ kind, actor, reason }: HardEnd): HardEnd {
 /** Which tier a delay is before, as its summary says: other timers of runs have none. */
 const DELAY = /^tier (\d+) of \d+: wait /;
 
-/** The delays of a run. One that goes on in a further execution is one delay. */
+/** The delays of a run. One that continues in a further execution is one delay. */
 class DelayLog {
   readonly all: Delay[] = [];
   readonly #byTimer = new Map<string, Delay>();

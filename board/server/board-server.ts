@@ -11,13 +11,13 @@ import { HEADERS } from './headers';
 import { isHostAllowed } from './host-check';
 import { Hub, type HubOptions, type Viewer } from './hub';
 
-/** What {@link startBoard} needs. `read` is called once for all viewers, and only while somebody looks. */
+/** What {@link startBoard} needs. `read` is called once for all viewers, and only while a viewer is connected. */
 export interface BoardServerOptions extends HubOptions {
   /** Port; 0 takes a free one. */
   port: number;
   /** Address to listen on; default loopback. */
   host?: string;
-  /** Names under which browsers may reach it, beside IP addresses and `localhost`. */
+  /** Names under which browsers may reach it, besides IP addresses and `localhost`. */
   allowedHosts?: readonly string[];
   onError?: (error: unknown) => void;
 }

@@ -1,7 +1,7 @@
 /**
  * The one look at the groups that all viewers share.
  *
- * HUB-1: groups are read once for all viewers, however many there are, and not at all while nobody looks.
+ * HUB-1: groups are read once for all viewers, however many there are, and not at all without viewers.
  * HUB-2: a viewer is sent what changed since what it has. One that is too slow is disconnected, and asks again.
  * HUB-3: a read that fails or hangs leaves what is shown, and says since when it is not up to date.
  */
@@ -41,7 +41,7 @@ const BEAT = 5_000;
 /** A read that takes longer is taken for failed. */
 const READ_TIMEOUT = 10_000;
 
-/** Reads, renders and sends while somebody looks. */
+/** Reads, renders and sends while there is a viewer. */
 export class Hub {
   readonly #read: () => Promise<Page>;
   readonly #interval: number;

@@ -20,10 +20,10 @@ export function spread(sample: readonly number[]): Spread {
   return { low: at(0.25), median: at(0.5), high: at(0.75) };
 }
 
-/** Times that a sample is drawn anew to see how far its median can be trusted. */
+/** How often a sample is drawn again to see how far its median can be trusted. */
 const DRAWS = 2_000;
 
-/** The ratio of two medians, and between which ratios the middle half of them lies when both samples are drawn anew (bootstrap). */
+/** The ratio of two medians, and the range of its middle half when both samples are drawn again (bootstrap). */
 export function ratioOfMedians(ours: readonly number[], floor: readonly number[]): Spread {
   const again = (sample: readonly number[]): number[] =>
     sample.map(() => sample[Math.floor(Math.random() * sample.length)] ?? NaN);

@@ -22,7 +22,7 @@ export interface Lab {
   stop(): Promise<void>;
 }
 
-/** Our workflow as the build ships it (its source would be translated for older engines here), and the floor beside it. */
+/** Our workflow as the build ships it (its source would be translated for older engines here), and the floor next to it. */
 export async function bundle(): Promise<{ code: string }> {
   buildWhenStale();
   const root = path.dirname(__dirname);

@@ -54,7 +54,7 @@ function machine(
 
 /**
  * `count` VMs in applications of ten: three database replicas in zones of their own, four application servers on hosts of their own,
- * a cache beside one of them, and two web servers that rather stand apart (in every tenth application that is all the rules there are).
+ * a cache next to one of them, and two web servers that prefer to be apart (in every tenth application that is all the rules there are).
  */
 export function applications(
   count: number,
@@ -102,7 +102,7 @@ export interface Planted {
 
 /**
  * Up to 40 VMs on up to 8 hosts in up to 4 zones: applications of databases, servers and caches, put there by chance. Their rules (replicas
- * apart over hosts or zones, a cache beside a server, a server in the zone of its database) are required where they hold there, else
+ * apart over hosts or zones, a cache next to a server, a server in the zone of its database) are required where they hold there, else
  * preferred. `isTight`: hosts are cut down until over 95 % of the CPUs or the memory are taken.
  */
 export function planted(seed: number, isTight: boolean): Planted {

@@ -48,7 +48,7 @@ export async function startCodecServer(options: CodecServerOptions): Promise<Htt
   const { codec, port, host = '127.0.0.1', token, onError } = options;
   if (token === undefined && !isLoopback(host))
     throw new Error(
-      `the codec server does not listen on ${host} without a token: whoever reaches it reads all runs`,
+      `the codec server does not listen on ${host} without a token: anyone who reaches it can read all runs`,
     );
   return startHttpServer({
     port,

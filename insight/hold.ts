@@ -85,7 +85,7 @@ export function leftAloneText({ phase, waitsFor }: MemberProgress): string {
   return waitsFor ?? (phase === 'Skipped' ? 'skipped' : 'left as it is');
 }
 
-/** The commands by which the run of a parked or failing member goes on. */
+/** The commands that let the run of a parked or failing member continue. */
 export function memberCommands(group: string, member: string): string[] {
   const target = `${group} ${shortName(member)} --reason TEXT`;
   return [`vmgroup retry ${target}`, `vmgroup skip ${target}`, `vmgroup mark-ready ${target}`];

@@ -31,7 +31,7 @@ export interface PausedActivity {
 /** A pause of the whole run (`temporal workflow pause`). */
 export type PausedRun = Pick<PausedActivity, 'at' | 'by' | 'reason'>;
 
-/** A platform on which an operation of a run waits for a worker, and nobody polls its task queue. */
+/** A platform on which an operation of a run waits for a worker, while no worker polls its task queue. */
 export interface UnservedPlatform {
   platform: string;
   taskQueue: string;

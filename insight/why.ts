@@ -1,7 +1,7 @@
 /**
  * Why a member of a group is not in its desired state: the chain from it to what holds it. Pure.
  *
- * WHY-1: a chain ends with what somebody or time can change: a parked member, a delay, a pause, a gate. It is never longer than
+ * WHY-1: a chain ends with what an operator or time can change: a parked member, a delay, a pause, a gate. It is never longer than
  *     {@link LONGEST_CHAIN}, whatever waits for whatever.
  * WHY-2: a trouble of the whole run ends every chain of its members, as nothing else helps before it is repaired.
  * WHY-3: what is explained is what was observed: a member that is in its desired state has no chain, whatever its run says.

@@ -50,8 +50,8 @@ const MAX_STATEMENTS = 10;
 /**
  * Tells whether an object may be stored.
  *
- * @param known The valid objects of its namespace, as far as they are known, without those that are being deleted. Whether the object itself is
- *   among them does not matter.
+ * @param known The known valid objects of its namespace, without those that are being deleted. Whether the object itself is among them does not
+ *   matter.
  */
 export function reviewAdmission(request: AdmissionRequest, known: Manifests): AdmissionVerdict {
   const { operation, object, oldObject } = request;

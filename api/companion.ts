@@ -1,5 +1,5 @@
 /**
- * Groups beside VM Operator's own group controller: what vmgroup is to do stands in annotations, where that controller does not look. Pure.
+ * Groups alongside VM Operator's own group controller: annotations, which that controller does not read, say what vmgroup must do. Pure.
  *
  * COMPANION-1: `spec.powerState`, `spec.powerOffMode`, `spec.suspendMode` and `spec.nextForcePowerStateSyncTime` are VM Operator's to act on. They
  *     are never taken for what vmgroup is to do.

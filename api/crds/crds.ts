@@ -222,7 +222,7 @@ const typeMeta = {
   metadata: { type: 'object' },
 };
 
-/** An API server has its own schema of `metadata`, and keeps no unknown fields beside `spec` and `status`. */
+/** An API server has its own schema of `metadata`, and keeps no unknown fields next to `spec` and `status`. */
 function rootSchema({
   schema,
   status,

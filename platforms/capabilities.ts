@@ -13,7 +13,7 @@ export interface Capabilities {
   suspend: 'Saved' | 'Paused';
   /** Whether `Soft` and `TrySoft` reach the guest. */
   softShutdown: boolean;
-  /** Gates that the platform reports by itself, beside `PoweredOn`. */
+  /** Gates that the platform reports by itself, in addition to `PoweredOn`. */
   gates: readonly PlatformGate[];
   /**
    * How an operation with a smaller sequence is kept from acting. `CompareAndSet`: the platform itself refuses it. `ReadBeforeWrite`: this

@@ -4,9 +4,9 @@ import type { PowerMode, PowerState, VmLocator } from '../api';
 /** VMs of a platform, and what starts some of them in order. */
 export interface ExistingInventory {
   vms: ExistingVm[];
-  /** Outermost ones; the first that has a VM is the one that counts. */
+  /** Outermost orders; if several contain a VM, the first one counts. */
   orders: ExistingOrder[];
-  /** What was seen and cannot be said in manifests, beside that of each order. */
+  /** Findings that manifests cannot express, besides the notes of each order. */
   notes: string[];
 }
 
@@ -38,7 +38,7 @@ export interface ExistingOrder {
     /** Milliseconds that a guest has to shut down. */
     guestShutdownTimeout?: number;
   };
-  /** What it does and manifests cannot say. */
+  /** What it does that manifests cannot express. */
   notes: string[];
 }
 

@@ -207,7 +207,7 @@ export class Observer {
       try {
         this.#options.onListenerError?.(error);
       } catch {
-        // The last resort failed too; the watch goes on.
+        // The last resort failed too; the watch continues.
       }
     }
   }

@@ -9,9 +9,9 @@ export type PlacedByName = Pick<VirtualMachine, 'namespace' | 'platform'>;
 export interface PlatformNames {
   /** The name of the platform that a VM is on; undefined: the default one. */
   of: (vm: PlacedByName) => string | undefined;
-  /** The type of that platform; undefined: nobody has described it, or the type of the default one is not known. */
+  /** The type of that platform; undefined: the platform is not described, or it is the default one and its type is not known. */
   typeOf: (vm: PlacedByName) => PlatformType | undefined;
-  /** The settings of that platform; undefined: nobody has described it. */
+  /** The settings of that platform; undefined: the platform is not described. */
   settingsOf: (vm: PlacedByName) => PlatformSettings | undefined;
   /** What that platform can do; undefined as for `typeOf`. */
   capabilitiesOf: (vm: PlacedByName) => Capabilities | undefined;

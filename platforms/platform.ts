@@ -38,10 +38,10 @@ export interface PowerRequest {
 export interface PlaceOptions {
   /** Who asks, for the platform's own records: `vmgroup/<namespace>/<group>`. */
   caller: string;
-  /** Grows with every call of a caller that is not a repetition, across runs; without one, nobody can give the places back. */
+  /** Grows with every call of a caller that is not a retry, across runs; without it, the places cannot be given back. */
   sequence?: number;
   /**
-   * A VM that comes into being once it is placed is to be off then, whatever its own power state says: its group has not come to it yet.
+   * A VM that the platform creates once it is placed must be off at first, whatever its own power state says: its group has not reached it yet.
    */
   hold?: boolean;
   /** Other VMs that rules of the VMs to be placed select, or whose rules select those. Ones that the platform does not have do not count. */
@@ -74,7 +74,7 @@ export interface VirtualMachineState {
     /** What the attempt fails with if the operation's time is over while it is held; absent: `OperationTimeout`. */
     holdClass?: FailureClass;
   };
-  /** What the platform asks about the VM. It does nothing for the VM until somebody answers. */
+  /** What the platform asks about the VM. It does nothing for the VM until the question is answered. */
   question?: Question;
 }
 
@@ -143,8 +143,8 @@ export interface Platform {
    */
   forget?(caller: string, signal?: AbortSignal): Promise<void>;
   /**
-   * Tells the platform which VMs manifests mean, where it cannot know that itself: its watch reports no others. Adds to what it was told
-   * before; a VM replaces one of the same namespace and name. A watch that is open reports each of them.
+   * Tells the platform which VMs manifests mean, where it cannot know that itself: its watch reports no others. Adds to the VMs of
+   * earlier calls; a VM replaces one of the same namespace and name. A watch that is open reports each of them.
    */
   track?(vms: readonly VirtualMachineRef[]): void;
   /**
@@ -154,10 +154,10 @@ export interface Platform {
    */
   answer?(vm: VirtualMachineRef, answer: Answer, signal?: AbortSignal): Promise<void>;
   /**
-   * What the guest of a VM reports about itself now, as far as {@link Capabilities.guestReports} goes. Resolves with undefined if the platform does not
+   * What the guest of a VM reports about itself now, limited to {@link Capabilities.guestReports}. Resolves with undefined if the platform does not
    * have the VM.
    *
-   * @param keys Keys of guest info, without the prefix `guestinfo.`; of others nothing is read.
+   * @param keys Keys of guest info, without the prefix `guestinfo.`; no others are read.
    */
   guest?(
     vm: VirtualMachineRef,
@@ -194,7 +194,7 @@ export interface Answer {
  * | `NoCapacity` | retry with back-off: room may come free |
  * | `OperationTimeout` | accepted and never seen to happen: ask again under a new operation id |
  * | `GateTimeout` | the power state was reached but not the gate: park, another power operation would not help |
- * | `Unanswered` | the platform asks a question and nobody answered it in time: park, the next operation would only meet it again |
+ * | `Unanswered` | the platform asks a question that was not answered in time: park, the next operation would only meet it again |
  * | `Permanent` | park: it will never work |
  * | `Superseded` | stop: a newer operation has taken over |
  */
@@ -213,7 +213,7 @@ export function lateCallMessage(caller: string, vm: string): string {
   return `${caller} released its places after it made this call, the place of VM ${vm} among them`;
 }
 
-/** Longest time that a platform can ask us to wait, milliseconds: whoever waits longer does not notice that it has recovered. */
+/** Longest time that a platform can ask us to wait, milliseconds: a caller that waits longer does not notice that the platform has recovered. */
 export const LONGEST_RETRY_AFTER = 15 * 60_000;
 
 function boundedPause(milliseconds: number): number | undefined {

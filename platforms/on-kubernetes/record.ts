@@ -1,4 +1,4 @@
-/** Our own record of the last power operation, which stands on the VM's object. */
+/** Our own record of the last power operation, in an annotation of the VM's object. */
 import { own, type PowerState } from '../../api';
 import { isSequence } from '../../contract';
 import type { KubernetesObject } from '../../kubernetes';

@@ -1,5 +1,5 @@
 /**
- * The action that an operation needs beside its patch: `start`, `stop`, `pause` or `unpause` of KubeVirt. Pure.
+ * The action that an operation needs in addition to its patch: `start`, `stop`, `pause` or `unpause` of KubeVirt. Pure.
  *
  * KUBEVIRT-5: an action is asked for only while the operation is the last one on record; a stop or a pause only of the instance that the operation
  *     was about: whatever was started since is left alone.

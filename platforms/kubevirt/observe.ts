@@ -2,9 +2,9 @@
  * What is observed of a VM, read from one version of it and of its instance. Pure.
  *
  * PLATFORM-3: a VM is on once its instance is Running, and off only if there is no instance, or one that has ended; see KUBEVIRT-1.
- * KUBEVIRT-6: a VM on a lost node keeps the state that was last known, and nothing is done about it: whether it runs, nobody knows.
- * KUBEVIRT-7: an operation is done once the VM is where it leads and KubeVirt does not bring it elsewhere. It has failed if somebody else has changed
- *     the strategy before that, or if for a while nothing works on it.
+ * KUBEVIRT-6: a VM on a lost node keeps its last known state and is left alone: whether it still runs cannot be known.
+ * KUBEVIRT-7: an operation is done once the VM is in its target state and KubeVirt does not move it to another. It has failed if another client changed
+ *     the strategy before that, or if nothing has worked on it for a while.
  */
 import type { VirtualMachineStatus } from '../../api';
 import { isGuestAddress } from '../guest-address';
@@ -14,7 +14,7 @@ import { startHold, type Hold } from './holds';
 import { conditionOf, holds, isFinal, type KubevirtInstance, type KubevirtMachine } from './objects';
 import { recordedOperationOf, type KubevirtOperation } from './record';
 
-/** What is known beside the objects. Times are milliseconds since the epoch. */
+/** What is known besides the objects. Times are milliseconds since the epoch. */
 export interface Circumstances {
   /** When what is shown was observed. */
   at: number;
@@ -190,14 +190,14 @@ function overruledBy(
   };
 }
 
-/** KUBEVIRT-7: the process that asked may have ended before it called the action, or somebody undid it. */
+/** KUBEVIRT-7: the process that asked may have ended before it called the action, or another client undid the change. */
 function idleStanding({ idleSince, now, patience, recorded }: Facts): Standing {
   if (idleSince === undefined || now < idleSince + patience) return { phase: 'InProgress', idle: true };
   const message = `operation ${recorded.id} is on record, and nothing works on the VM: the process that asked may have ended, or the change was undone`;
   return { phase: 'Failed', failure: { class: 'Transient', message }, idle: true };
 }
 
-/** A change of power that nobody of ours asked for: it is on its way all the same. */
+/** A power change that no operation of ours asked for, but that is in progress. */
 function unrecorded(
   vm: KubevirtMachine,
   vmi: KubevirtInstance | undefined,

@@ -2,8 +2,8 @@
  * VMs of KubeVirt (kubevirt.io): power through the run strategy of a VirtualMachine, its effect from the VirtualMachineInstance. KubeVirt's own
  * controllers do the work.
  *
- * PLATFORM-1, PLATFORM-2: see power-patch.ts. Operations are recorded on the VM itself, so they hold for every process and outlive each. An action
- *     beside the patch (next-call.ts) is not part of it: one that comes late is noticed by the operation that it undoes, which is then made again.
+ * PLATFORM-1, PLATFORM-2: see power-patch.ts. Operations are recorded on the VM itself, so they hold for every process and outlive each. This does
+ *     not cover actions besides the patch (next-call.ts): an operation notices that a late action has undone it, and is then repeated.
  * PLATFORM-3: see observe.ts.
  * PLATFORM-4: the scheduler of the cluster places VMs; there is no room to release.
  */

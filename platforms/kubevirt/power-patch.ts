@@ -56,7 +56,7 @@ export function replyToPower(
   return { type: 'Patch', patch: patchOf(vm, course, record, details) };
 }
 
-/** What the record has beside the operation. */
+/** What the record contains besides the operation. */
 type Details = Pick<KubevirtOperation, 'vmi' | 'grace' | 'byStop'>;
 
 function patchOf(

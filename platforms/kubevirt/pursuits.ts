@@ -1,6 +1,6 @@
 /**
- * Carries operations through that need an action of KubeVirt beside their patch. What must be asked for is decided by next-call.ts, each time from the
- * present versions; a refusal because something else is going on is followed by another look.
+ * Carries out operations that need an action of KubeVirt in addition to their patch. next-call.ts decides what to ask for, each time from the current
+ * versions; if KubeVirt refuses because something else is in progress, it decides again.
  */
 import { KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
 import {

@@ -1,4 +1,4 @@
-/** What stands on a VirtualMachine beside its fields: our own record of its place, and what holds VM Operator back. */
+/** Annotations and labels of a VirtualMachine: our own record of its place, and what holds VM Operator back. */
 import type { Placement } from '../../api';
 import type { VirtualMachineObject } from '../../kubernetes';
 import { isSequence } from '../../contract';
@@ -15,7 +15,7 @@ const PAUSED = 'vmoperator.vmware.com/paused';
 /** Each annotation with this prefix, one a component, holds the power-on back. */
 const POWER_ON_CHECK = 'poweron.check.vmoperator.vmware.com/';
 
-/** Reads {@link PLACEMENT}; undefined where there is none, or it is none of this VM. */
+/** Reads {@link PLACEMENT}; undefined if it is absent, or belongs to another VM. */
 export function recordedPlacement(vm: VirtualMachineObject): Placement | undefined {
   const { zoneID, pool } = ownAnnotation(vm, PLACEMENT) ?? {};
   if (typeof zoneID !== 'string') return undefined;
@@ -45,7 +45,7 @@ export function placementText(
   return JSON.stringify({ uid, ...placement, caller, ...(sequence !== undefined && { sequence }) });
 }
 
-/** Whether VM Operator is told to leave the VM alone. */
+/** Whether an annotation or label makes VM Operator leave the VM alone. */
 export function isPaused({ metadata }: VirtualMachineObject): boolean {
   return PAUSED in (metadata.annotations ?? {}) || PAUSED in (metadata.labels ?? {});
 }

@@ -19,7 +19,7 @@ export function patchToHold(vm: VirtualMachineObject): object | undefined {
   return { metadata: { resourceVersion }, spec: { powerState: 'PoweredOff' } };
 }
 
-/** Whether VM Operator powers a VM on as soon as it has created it, and nobody here has asked for that. */
+/** Whether VM Operator powers a VM on as soon as it has created it, although no operation of ours asked for that. */
 export function startsByItself(vm: VirtualMachineObject): boolean {
   if (exists(vm) || recordedOperation(vm)?.powerState === 'PoweredOn') return false;
   // Absent, it becomes `PoweredOn` in VM Operator's webhook.

@@ -2,8 +2,8 @@
  * What is observed of a VirtualMachine, read from one version of it. Pure.
  *
  * PLATFORM-3: the power state is `status.powerState`, which VM Operator writes after it has seen it on the VM. A VM that it has not created is off.
- * OBSERVATION-1: an operation is done once spec and status both are where it leads; it has failed where somebody else has changed the spec before that,
- *     or where VM Operator has said that it cannot, and still has not after a while.
+ * OBSERVATION-1: an operation is done once spec and status both show its target state; it has failed if another client changed the spec before that,
+ *     or if VM Operator has reported that it cannot carry it out, and still has not after a while.
  * OBSERVATION-2: `since` is never too early: VM Operator's times are whole seconds, rounded down.
  */
 import type { Placement, PowerState, VirtualMachineStatus } from '../../api';
@@ -14,7 +14,7 @@ import { isPowerState, recordedOperation, refOf, type RecordedOperation } from '
 import { isPaused, powerOnChecks } from './annotations';
 import { classifyWarning, type Warning } from './warnings';
 
-/** What is known beside the object. */
+/** What is known besides the object. */
 export interface Circumstances {
   /** When this version of the object was observed, milliseconds since the epoch. */
   at: number;
@@ -168,14 +168,14 @@ function overruled(
   };
 }
 
-/** A change of power that nobody of ours asked for: it is on its way all the same. */
+/** A power change that no operation of ours asked for, but that is in progress. */
 function unrecorded(vm: VirtualMachineObject): OperationState | undefined {
   const desired = desiredStateOf(vm);
   if (desired === undefined || desired === powerStateOf(vm)) return undefined;
   return { id: `spec.powerState=${desired}`, sequence: 0, phase: 'InProgress' };
 }
 
-/** Why VM Operator will not do it until somebody acts, and what that is; undefined where nothing is seen. */
+/** What keeps VM Operator from doing it, and what to do about that; undefined if nothing is seen. */
 function holdOf(vm: VirtualMachineObject, powerState: PowerState): string | undefined {
   if (vm.metadata.deletionTimestamp !== undefined) return 'it is being deleted';
   if (isPaused(vm)) {

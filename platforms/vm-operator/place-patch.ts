@@ -2,7 +2,7 @@
  * The patch that a call for a place, or its release, makes of a VirtualMachine. Pure.
  *
  * VMOPERATOR-1: see power-patch.ts.
- * VMOPERATOR-2: a VM that has its place keeps it, whoever chose it. With `hold`, a VM that VM Operator has not created is set to
+ * VMOPERATOR-2: a VM that has its place keeps it, no matter who chose it. With `hold`, a VM that VM Operator has not created is set to
  *     `PoweredOff`: if a manifest says nothing, its webhook asks for `PoweredOn`, and the VM would be powered on as soon as it is created, in no
  *     order. What an operation of ours asked for stays.
  * PLATFORM-4: the place of a VM that VM Operator has not created, and that has no power operation, is released by the last caller that asked

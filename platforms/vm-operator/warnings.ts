@@ -19,7 +19,7 @@ export interface Warning {
   message: string;
 }
 
-/** An event of events.k8s.io/v1, as far as it is read; one written through the older API has the `deprecated` times. */
+/** The fields read from an event of events.k8s.io/v1; an event written through the older API has the `deprecated` times. */
 interface WrittenEvent extends KubernetesObject {
   regarding?: { namespace?: string; name?: string; uid?: string };
   reason?: string;
@@ -73,7 +73,7 @@ const CLASSES: readonly [RegExp, FailureClass][] = [
   ],
 ];
 
-/** Sorts what VM Operator says; what nobody foresaw is `Transient`. */
+/** Classifies a message of VM Operator; an unknown one is `Transient`. */
 export function classifyWarning(message: string): FailureClass {
   return CLASSES.find(([pattern]) => pattern.test(message))?.[1] ?? 'Transient';
 }

@@ -10,7 +10,7 @@ export interface Domain {
   id: number;
 }
 
-/** An event about a domain; what it is in detail is read anew. */
+/** An event about a domain; the details are then read from libvirt. */
 export type DomainListener = (domain: Domain) => void;
 
 /** What a host has. */

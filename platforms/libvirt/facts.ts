@@ -47,7 +47,7 @@ export interface DomainAnswers {
 
 const STATE = { running: 1, blocked: 2, paused: 3, shuttingDown: 4, off: 5, crashed: 6, asleep: 7 } as const;
 
-/** `virDomainPausedReason`s of a domain that nobody is about to bring elsewhere. */
+/** `virDomainPausedReason`s of a domain that is not on its way to another state. */
 const PAUSED: ReadonlyMap<number, string> = new Map([
   [0, 'libvirt does not say why'],
   [1, 'somebody paused it'],

@@ -32,7 +32,7 @@ export interface HostListener {
 
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
-/** Milliseconds between two looks for saved memory that somebody has removed, of which there is no event. */
+/** Milliseconds between two checks for removed saved memory, for which libvirt sends no event. */
 const LOOK = 30_000;
 
 /** A host, followed from the start until `close`. */

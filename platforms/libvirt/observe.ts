@@ -23,7 +23,7 @@ export interface OwnStanding {
   hold?: string;
 }
 
-/** What is known beside the VM itself. */
+/** What is known besides the VM itself. */
 export interface Circumstances {
   record: OperationRecord | undefined;
   own: OwnStanding | undefined;

@@ -1,4 +1,4 @@
-/** What counts on each VM beside its facts: the last operation of this process, and the newest one on record. */
+/** What counts for each VM besides its facts: the last operation of this process, and the newest one on record. */
 import { outranks, readRecord, type OperationRecord } from '../tracked';
 import type { Machine } from './machines';
 import type { OwnStanding } from './observe';
@@ -31,7 +31,7 @@ export class Standings {
     return newest;
   }
 
-  /** How the operation of this process stands on a VM; undefined: there is none. */
+  /** The state of this process's operation on a VM; undefined: there is none. */
   ofOwn(vm: string): OwnStanding | undefined {
     const own = this.operations.get(vm);
     return own && standingOf(own);

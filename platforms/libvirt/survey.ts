@@ -16,7 +16,7 @@ export interface HostSurvey {
   domains: SurveyedDomain[];
   /** Names of those without a configuration. */
   transient: string[];
-  /** Why domains may not be changed; absent: they may, as far as can be seen. */
+  /** Why domains may not be changed; absent: no reason is seen. */
   readOnly?: string;
 }
 

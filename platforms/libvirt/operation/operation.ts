@@ -31,9 +31,9 @@ export class Operation extends ReachingOperation implements OwnStanding {
   failure?: { class: FailureClass; message: string };
 
   /**
-   * Carries it out. Resolves once it is on record and libvirt works on it; the rest goes on by itself.
+   * Carries it out. Resolves once it is on record and libvirt works on it; the rest continues in the background.
    *
-   * @throws PlatformError where libvirt refuses, or the connection is lost: then it goes on once the host is back.
+   * @throws PlatformError if libvirt refuses, or if the connection is lost: then the operation continues once the host is back.
    */
   async start(fresh: Machine): Promise<void> {
     this.active = true;
@@ -162,7 +162,7 @@ export class Operation extends ReachingOperation implements OwnStanding {
         );
       }
       await this.call(at, (daemon) => daemon.dropSaved(domain));
-      // There is no event of it: the record, written once more, is one.
+      // libvirt sends no event for this: writing the record again causes one.
       await this.call(at, () => this.ground.record(machine, this.text, 'PoweredOff', this.signal));
       return;
     }

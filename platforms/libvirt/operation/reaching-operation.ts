@@ -50,7 +50,7 @@ export class ReachingOperation extends TrackedOperation {
     this.accepted.catch(() => undefined);
   }
 
-  /** Whoever asked for it need not wait any longer. */
+  /** The caller need not wait any longer. */
   accept(): void {
     this.#accept();
   }
@@ -75,7 +75,7 @@ export class ReachingOperation extends TrackedOperation {
     });
   }
 
-  /** A call whose answer may be lost: whoever asked for the operation is notified, and it goes on. */
+  /** A call whose answer may be lost: in that case the caller is notified, and the operation continues. */
   protected async answered(call: () => Promise<void>): Promise<void> {
     try {
       await call();

@@ -1,5 +1,5 @@
 /**
- * XDR (RFC 4506) as far as libvirt's calls need it: big-endian, every item padded to 4 bytes. Pure.
+ * The part of XDR (RFC 4506) that libvirt's calls need: big-endian, every item padded to 4 bytes. Pure.
  *
  * LIBVIRT-1: whatever bytes are read, the reader returns a value within them or throws {@link XdrError}.
  */

@@ -54,7 +54,7 @@ export class SimulatedPlatform implements Platform {
       // Lines that came with the last bytes are still delivered; what is cut off in the middle is not a line.
       response.on('error', () => undefined);
       const lines = createInterface({ input: response, crlfDelay: Infinity });
-      // It passes on the errors of its input, also once nobody reads lines any more: without a listener that would end the process.
+      // It passes on the errors of its input even after the loop below has ended: without a listener, they would end the process.
       lines.on('error', () => undefined);
       for await (const text of lines) {
         const line = parse(text);

@@ -145,7 +145,7 @@ export interface PlaceCall {
   sequence?: number;
   answer: 'Placed' | 'Refused';
   vms: PlacedVm[];
-  /** Other VMs of which the caller knows better what rules see of them: from here on that counts. */
+  /** What affinity rules see of other VMs, where the caller knows it better: it counts from here on. */
   beside?: ({ vm: string; uid: string } & SeenByRules)[];
   class?: FailureClass;
   message?: string;

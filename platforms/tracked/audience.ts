@@ -116,7 +116,7 @@ export class Audience<T extends FoundVm> implements Relayed {
     }
   }
 
-  /** Binds all manifests anew, and reports what that changes. */
+  /** Binds all manifests again, and reports what that changes. */
   rebind(): void {
     this.bindings.rebind();
     const bound = this.bindings.bound();

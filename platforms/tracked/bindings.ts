@@ -82,7 +82,7 @@ export class Bindings<T extends FoundVm> {
     return bound;
   }
 
-  /** Binds all manifests anew, after VMs have come, gone, or changed what they are found by. */
+  /** Binds all manifests again, after VMs were added, removed, or changed what identifies them. */
   rebind(): void {
     this.#holders.clear();
     const byLocator = this.#index();
@@ -166,7 +166,7 @@ function keyOf({ locator, name }: VirtualMachineRef): string {
   return `path:/${locator.slice('path:'.length).replace(/^\/+/, '')}`;
 }
 
-/** Names this long are compared; longer ones are nobody's typing mistake. */
+/** Names up to this length are compared; a longer one is no typing mistake. */
 const MAX_COMPARED = 80;
 
 function similar<T extends FoundVm>(name: string, vms: readonly T[]): T[] {

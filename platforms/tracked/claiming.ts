@@ -3,8 +3,8 @@
  *
  * TRACKED-3: two processes that place at the same moment never promise the same room twice, nor break a required
  *     rule together. A process writes its places as tentative, then reads those of others on the same hosts: of two that write, at least one sees the
- *     other. If its own may not stand beside them, it takes them back and begins again after a random pause. A tentative place counts for others, and
- *     is found anew by the next call for its VM.
+ *     other. If its own conflict with those, it takes its own back and begins again after a random pause. A tentative place counts for other
+ *     processes, and is chosen again by the next call for its VM.
  */
 import pMap from 'p-map';
 import { mistakes, type PlacementProblem } from '../../placement';
@@ -45,9 +45,9 @@ export class Claiming<T extends FoundVm> {
   }
 
   /**
-   * Writes places, and keeps them if they may stand beside what others have written meanwhile. Whether it does; TRACKED-3.
+   * Writes places, and keeps them if they do not conflict with what others have written meanwhile. Returns whether it keeps them; TRACKED-3.
    *
-   * @param problem that of these VMs, by their ids, among those that take room now.
+   * @param problem the problem of these VMs, by their ids, among those that take room now.
    */
   async claim(
     claims: readonly Claim<T>[],

@@ -28,7 +28,7 @@ export const MAX_RECORD = 1_000;
 const KEPT_IDS = 16;
 const STATES: readonly string[] = ['PoweredOn', 'PoweredOff', 'Suspended'] satisfies PowerState[];
 
-/** Reads a record of the VM with this UUID; undefined where there is none. */
+/** Reads a record of the VM with this UUID; undefined if there is none. */
 export function readRecord(text: string | undefined, uuid: string): OperationRecord | undefined {
   if (text === undefined || text === '' || text.length > MAX_RECORD) return undefined;
   let written: unknown;
@@ -85,7 +85,7 @@ export function outranks(record: OperationRecord, other: OperationRecord): boole
   return !names(other, record.id) && record.at > other.at;
 }
 
-/** What a record on a VM says of an operation of ours: it is of that operation, whoever wrote it, or of a newer one, or of none that counts. */
+/** Whether a record on a VM belongs to our operation (no matter which process wrote it), to a newer one, or to none that counts. */
 export function compareRecords(
   shown: OperationRecord | undefined,
   own: OperationRecord,

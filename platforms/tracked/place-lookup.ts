@@ -9,7 +9,7 @@ import type { PlaceRecord } from './place-record';
 /** What {@link PlaceLookup} works with. */
 export interface PlaceLookupOptions<T extends FoundVm> {
   resolve(vm: VirtualMachineRef): Binding<T>;
-  /** Reads VMs anew, and has them reported; those that are gone are left out. */
+  /** Reads VMs again, and has them reported; those that are gone are left out. */
   fetch(ids: readonly string[], signal: AbortSignal | undefined): Promise<ReadonlyMap<string, T>>;
   /** What is on record of its place. */
   recordOf(vm: T): PlaceRecord | undefined;
@@ -64,7 +64,7 @@ export class PlaceLookup<T extends FoundVm> {
     return 'vm' in binding ? binding.vm.id : undefined;
   }
 
-  /** Reads VMs anew; those that are gone are left out. */
+  /** Reads VMs again; those that are gone are left out. */
   fetch(vms: readonly VirtualMachineRef[], signal: AbortSignal | undefined): Promise<ReadonlyMap<string, T>> {
     return this.#options.fetch(
       vms.flatMap((vm) => this.idOf(vm) ?? []),

@@ -14,7 +14,7 @@ export interface PlaceRecord {
   /** Who asked for it; absent: it is firm. */
   caller?: string;
   sequence?: number;
-  /** Not given to anybody yet: its process still compares it with what others have written meanwhile. */
+  /** Not given to the caller yet: its process still compares it with what others have written meanwhile. */
   tentative?: true;
   /** The last release. */
   released?: { caller: string; sequence: number };
@@ -36,7 +36,7 @@ const MAX_PLACE = 4_000;
 /** Hosts of one VM. */
 const MAX_HOSTS = 64;
 
-/** Reads a record of the VM with this UUID; undefined where there is none. */
+/** Reads a record of the VM with this UUID; undefined if there is none. */
 export function readPlace(text: string | undefined, uuid: string): PlaceRecord | undefined {
   if (text === undefined || text.length > MAX_PLACE) return undefined;
   let written: unknown;

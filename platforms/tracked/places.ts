@@ -165,7 +165,7 @@ export class Places<T extends FoundVm> {
     }
   }
 
-  /** A place that was only promised is promised to whoever asks last. */
+  /** A place that was only promised is promised to the last caller that asks. */
   async #keep(vm: T, { caller, sequence }: PlaceOptions, signal: AbortSignal | undefined): Promise<void> {
     const record = this.#options.recordOf(vm);
     const newer = record?.caller !== caller || (sequence ?? 0) > (record.sequence ?? 0);

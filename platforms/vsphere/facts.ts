@@ -155,7 +155,7 @@ export function hasAttribute(fields: XmlElement | undefined, name: string): bool
   return attributeKey(fields, name) !== undefined;
 }
 
-/** Key of the custom attribute of that name for VMs; undefined where there is none. */
+/** Key of the custom attribute of that name for VMs; undefined if there is none. */
 export function attributeKey(fields: XmlElement | undefined, name: string): string | undefined {
   for (const field of childrenOf(fields, 'CustomFieldDef')) {
     const type = textOf(field, 'managedObjectType');

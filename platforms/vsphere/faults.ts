@@ -14,7 +14,7 @@ const CLASSES: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>
   // Storage, hosts, connections.
   ...classed('Transient', 'FileLocked', 'FileNotFound', 'CannotAccessFile', 'InaccessibleDatastore'),
   ...classed('Transient', 'HostNotConnected', 'HostCommunication', 'HostNotReachable', 'Timedout'),
-  // Somebody changes the password back, or gives it to this process.
+  // An operator changes the password back, or gives the new one to this process.
   ...classed('Transient', 'NotAuthenticated', 'InvalidLogin', 'ToolsUnavailable', 'SystemError'),
   // Room.
   ...classed('NoCapacity', 'InsufficientCpuResourcesFault', 'InsufficientMemoryResourcesFault'),
@@ -34,7 +34,7 @@ function classed(failureClass: FailureClass, ...types: string[]): [string, Failu
   return types.map((type) => [type, failureClass]);
 }
 
-/** Start of the keys of messages that say that somebody else holds a disk. */
+/** Prefixes of the keys of messages that report a disk held by another host or process. */
 const LOCKED = /^msg\.fileio\.lock|^vob\.fs3\..*lock|^msg\.disklib\..*LOCK/i;
 
 /** What people can do about it, by type. */

@@ -25,7 +25,7 @@ export interface OwnStanding {
   hold?: string;
 }
 
-/** What is known beside the VM itself. */
+/** What is known besides the VM itself. */
 export interface Circumstances {
   /** When the facts arrived, milliseconds since the epoch. */
   at: number;
@@ -114,7 +114,7 @@ function otherStanding(
   return { phase: 'Failed', failure: { class: 'Transient', message } };
 }
 
-/** Why nothing will happen until somebody acts; undefined where nothing is seen. */
+/** Why nothing will happen until an operator acts; undefined if no reason is seen. */
 function holdOf({ question, connection }: VmFacts): string | undefined {
   if (question) {
     const choices = question.choices.map(({ key, label }) => `${key} (${label})`).join(', ');

@@ -1,4 +1,4 @@
-/** Reading single VMs, now, beside what the stream shows. */
+/** Reads the current state of single VMs, in addition to what the stream shows. */
 import type { VirtualMachineRef } from '../../contract';
 import { virtualMachineKey, type VirtualMachineState } from '../platform';
 import { untilOpen } from '../tracked';

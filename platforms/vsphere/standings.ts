@@ -1,4 +1,4 @@
-/** What counts on each VM: the operations of this process, held against the records that stand on VMs, and those of others. */
+/** What counts for each VM: the operations of this process, compared with the records on VMs, and those of other processes. */
 import { compareRecords, outranks, readRecord, type OperationRecord } from '../tracked';
 import { Evidence } from './evidence';
 import type { VmFacts } from './facts';
@@ -41,7 +41,7 @@ export class Standings {
     return shown;
   }
 
-  /** VSPHERE-5: whether the record of our operation stands on a VM that was just read; an older one in its place is written over. */
+  /** VSPHERE-5: whether our operation is recorded on a VM that was just read; an older record in its place is overwritten. */
   recordStands(facts: VmFacts): boolean {
     const own = this.operations.get(facts.id);
     if (!own) return true;
@@ -50,7 +50,7 @@ export class Standings {
     return standing === 'Own';
   }
 
-  /** How the operation of this process stands on a VM; undefined: there is none. */
+  /** The state of this process's operation on a VM; undefined: there is none. */
   ofOwn(vm: string): OwnStanding | undefined {
     const own = this.operations.get(vm);
     return own && standingOf(own);

@@ -57,7 +57,7 @@ export class Operation extends WaitingOperation implements OwnStanding {
   }
 
   /**
-   * Carries it out. Resolves once the server has accepted it, or there is something to wait for first; the rest goes on by itself.
+   * Carries it out. Resolves once the server has accepted it, or there is something to wait for first; the rest continues in the background.
    *
    * @param fresh the VM as it was just read.
    * @param previous the operation that this one takes over from, which may still be on its way.
@@ -70,7 +70,7 @@ export class Operation extends WaitingOperation implements OwnStanding {
       this.active = false;
       this.ground.changed(this.vm.id);
     });
-    // Nothing was to be done, and nobody has waited for the record.
+    // If there was nothing to do, no step has waited for the record.
     const late = (): Promise<void> | undefined => (this.#isUnconfirmed() ? this.#recordStands() : undefined);
     await Promise.race([this.accepted, done]);
     // What fails later shows on the watch.
@@ -102,7 +102,7 @@ export class Operation extends WaitingOperation implements OwnStanding {
     return this.ground.verify() && !this.seen;
   }
 
-  /** Resolves once the record stands on the VM. @throws PlatformError; the reason of the signal */
+  /** Resolves once the operation is recorded on the VM. @throws PlatformError; the reason of the signal */
   async #recordStands(): Promise<void> {
     for (let look = 0; look < MAX_LOOKS; look += 1) {
       await this.within(SHOWN, () => true);

@@ -32,7 +32,7 @@ export class WaitingOperation extends TrackedOperation {
     this.accepted = new Promise((resolve) => (this.#accept = resolve));
   }
 
-  /** Whoever asked for it need not wait any longer. */
+  /** The caller need not wait any longer. */
   accept(): void {
     this.#accept();
   }

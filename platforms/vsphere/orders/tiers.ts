@@ -52,7 +52,7 @@ export function seconds(milliseconds: number): string {
   return `${milliseconds / 1_000} s`;
 }
 
-/** A number of seconds in milliseconds; undefined where there is none. */
+/** A number of seconds in milliseconds; undefined if there is none. */
 export function durationIn(from: XmlElement | undefined, name: string): number | undefined {
   const value = Number(textOf(from, name) ?? NaN);
   return Number.isFinite(value) ? value * 1_000 : undefined;

@@ -2,7 +2,7 @@
  * Where VMs are, or would be started: by DRS, on the host that the solver chose, or where they are registered. No I/O.
  *
  * VSPHERE-8: a promised place holds until the next operation on record: a power-on makes it firm, a power-off frees it. A host that cannot be used
- *     now is nobody's place.
+ *     now is no VM's place.
  */
 import type { Placement } from '../../../api';
 import { readPlace, shortId, type OperationRecord, type PlaceRecord } from '../../tracked';
@@ -11,7 +11,7 @@ import type { Inventory } from '../inventory';
 import type { Recorder } from '../recorder';
 import type { ManagedObject } from '../soap';
 
-/** Who chooses the host of a VM. `Registered`: nobody, it has one. */
+/** Who chooses the host of a VM. `Registered`: no one, it has one. */
 export type Placer = 'Drs' | 'Solver' | 'Registered';
 
 /** What homes are known by. */

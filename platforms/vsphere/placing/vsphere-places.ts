@@ -27,7 +27,7 @@ export interface VspherePlacesOptions {
   homes: Homes;
   /** Writes places on record. */
   recorder: Recorder;
-  /** Reads VMs anew, and has them reported; those that are gone are left out. */
+  /** Reads VMs again, and has them reported; those that are gone are left out. */
   fetch(ids: readonly string[], signal: AbortSignal | undefined): Promise<ReadonlyMap<string, VmFacts>>;
   /** Has a VM reported. */
   changed(vm: string): void;

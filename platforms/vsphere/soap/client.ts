@@ -22,7 +22,7 @@ import {
   type XmlElement,
 } from './xml';
 
-/** Who logs in. Asked for anew at each login, so that a changed password is used. */
+/** Who logs in. Called again at each login, so that a changed password is used. */
 export type Credentials = () => Promise<{ user: string; password: string }>;
 
 /** Options of a {@link SoapClient}. */
@@ -242,7 +242,7 @@ export class HttpStatusError extends TransportError {
   }
 }
 
-/** What `shared` becomes, or a {@link TransportError} once `signal` aborts; `shared` itself goes on for others. */
+/** What `shared` becomes, or a {@link TransportError} once `signal` aborts; `shared` itself continues for other callers. */
 export function orAborted<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return shared;
   return new Promise((resolve, reject) => {

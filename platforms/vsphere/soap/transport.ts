@@ -68,7 +68,7 @@ export interface HttpCall {
 
 /** Bytes of one answer: 100 VMs take less than one megabyte. */
 const MAX_ANSWER = 32 * 1024 * 1024;
-/** Connections at once; a server has a few hundred for everybody. */
+/** Connections at once; a server has a few hundred for all its clients. */
 const MAX_CONNECTIONS = 16;
 
 /** Calls of one address. */
@@ -180,7 +180,7 @@ class VerifyingAgent extends Agent {
       ...(port !== undefined && { port }),
       ...(options.servername !== undefined && { servername: options.servername }),
       ...(this.#ca !== undefined && { ca: this.#ca }),
-      // Verified below, before the socket is handed to anybody.
+      // Verified below, before the socket is handed out.
       ...(this.#thumbprint !== undefined && { rejectUnauthorized: false }),
       // Another default would come from the environment.
       ...(this.#thumbprint === undefined && { rejectUnauthorized: true }),

@@ -1,4 +1,4 @@
-/** The tasks that somebody waits for, on whichever stream is open. */
+/** The tasks that callers wait for, on the stream that is open at the time. */
 import type { Collector, ObjectUpdate } from './collector';
 import { taskOf, type TaskFacts } from '../facts';
 import { localizedFault, VimFault, type ManagedObject } from '../soap';

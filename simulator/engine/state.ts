@@ -43,7 +43,7 @@ export interface VmRecord extends SeenByRules {
   readonly poweredOnBy?: { operationId: string; sequence: number };
   readonly operation?: NonNullable<VirtualMachineState['operation']>;
   readonly pending?: PendingOperation;
-  /** What the platform asks before the pending operation goes on. */
+  /** What the platform asks before the pending operation continues. */
   readonly question?: Question;
   /** The caller that placed it, or that last asked for its place, and the sequence of that call. */
   readonly placedBy: string;

@@ -104,7 +104,7 @@ function groupMember(
   return { entry: mirrored, object, patch: push ? merged(owned, pushPatch(group, push, entry)) : owned };
 }
 
-/** The owner reference of the group beside those that are there; no patch content if it is there. */
+/** Adds the owner reference of the group to the existing ones; empty if it is already there. */
 function ownerPatch({ name, uid }: ReadGroup, { metadata }: KubernetesObject): { metadata?: object } {
   const owners = metadata.ownerReferences ?? [];
   if (owners.some((owner) => owner.uid === uid)) return {};

@@ -1,8 +1,8 @@
 /**
  * Whether KubeVirt creates or deletes the instance of a VM. Pure.
  *
- * KUBEVIRT-STANDIN-1: an instance comes and goes by the run strategy. A `Start` request turns `Halted` into `Always`: a restart that is pending when
- *     somebody halts the VM undoes that.
+ * KUBEVIRT-STANDIN-1: the run strategy decides whether an instance exists. A `Start` request turns `Halted` into `Always`: a restart that is pending
+ *     when a user halts the VM undoes that.
  * KUBEVIRT-STANDIN-2: a request is dropped once it is carried out, the first one first.
  */
 import { own } from '../../api';

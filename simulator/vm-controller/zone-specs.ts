@@ -4,7 +4,7 @@ import type { SimulatedHost, SimulatedInventory } from '../../api';
 /** What one simulated CPU counts for in the limit of a zone, which is in hertz. */
 const HERTZ = 1_000_000_000;
 
-/** The spec of a Zone, without the fields that nobody here reads. */
+/** The spec of a Zone, without the fields that vmgroup does not read. */
 export interface ZoneSpec {
   availabilityZoneReference: { apiVersion: string; name: string };
   managedVMs: { poolMoIDs: string[] };

@@ -3,8 +3,8 @@
  *
  * PLATFORM-3: a VM is on once its instance is Running, and off only if there is no instance, or one that has ended; see KUBEVIRT-1.
  * KUBEVIRT-6: a VM on a lost node keeps its last known state and is left alone: whether it still runs cannot be known.
- * KUBEVIRT-7: an operation is done once the VM is in its target state and KubeVirt does not move it to another. It has failed if another client changed
- *     the strategy before that, or if nothing has worked on it for a while.
+ * KUBEVIRT-7: an operation is done once the VM is in its target state and KubeVirt does not move it to another. It has failed if another client
+ *     changed the strategy before that, or if nothing has worked on it for a while.
  */
 import type { VirtualMachineStatus } from '../../api';
 import { isGuestAddress } from '../guest-address';
@@ -186,7 +186,7 @@ function overruledBy(
   if (!isHalted && !(isKept && (exists || starts))) return undefined;
   return {
     class: 'Transient',
-    message: `runStrategy was set to ${strategy} by somebody else before operation ${id} (${powerState}) had its effect`,
+    message: `runStrategy was set to ${strategy} by another client before operation ${id} (${powerState}) took effect`,
   };
 }
 

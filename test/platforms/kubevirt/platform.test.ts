@@ -167,7 +167,7 @@ test('KUBEVIRT-7: a strategy that a user writes during a power-off fails the ope
   await kubevirt.merge(ref, { spec: { runStrategy: 'Always' } });
   const { operation } = await untilState(ref, (state) => state.operation?.phase === 'Failed');
   expect(operation).toMatchObject({ id: off.operation.id, failure: { class: 'Transient' } });
-  expect(operation?.failure?.message).toContain('runStrategy was set to Always by somebody else');
+  expect(operation?.failure?.message).toContain('runStrategy was set to Always by another client');
   await bring(ref, 'PoweredOff', { mode: 'Hard' });
 });
 

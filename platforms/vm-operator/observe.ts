@@ -164,7 +164,7 @@ function overruled(
   const desired = vm.spec.powerState ?? 'nothing';
   return {
     class: 'Transient',
-    message: `spec.powerState of VM ${nameOf(vm)} was set to ${desired} by somebody else before operation ${operation.id} (${operation.powerState}) had its effect`,
+    message: `spec.powerState of VM ${nameOf(vm)} was set to ${desired} by another client before operation ${operation.id} (${operation.powerState}) took effect`,
   };
 }
 
@@ -183,7 +183,7 @@ function holdOf(vm: VirtualMachineObject, powerState: PowerState): string | unde
   }
   const checks = powerStateOf(vm) !== 'PoweredOn' && powerState === 'PoweredOn' ? powerOnChecks(vm) : [];
   if (checks.length > 0) {
-    return `VM Operator does not power it on while it has the annotation ${checks.join(', ')}: whoever put it there takes it off`;
+    return `VM Operator does not power it on while it has the annotation ${checks.join(', ')}: the component that set it removes it`;
   }
   const softly = powerState === 'PoweredOff' && vm.spec.powerOffMode === 'Soft';
   if (softly && powerStateOf(vm) === 'Suspended') {

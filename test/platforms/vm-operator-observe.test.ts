@@ -80,7 +80,7 @@ test.each<[string, Written, Parameters<typeof operation>[1], object]>([
       failure: {
         class: 'Transient',
         message:
-          'spec.powerState of VM prod/db was set to PoweredOff by somebody else before operation op (PoweredOn) had its effect',
+          'spec.powerState of VM prod/db was set to PoweredOff by another client before operation op (PoweredOn) took effect',
       },
     },
   ],

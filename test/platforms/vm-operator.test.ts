@@ -361,7 +361,7 @@ test('another client changes the power state in the middle: the attempt fails wi
     expect(first.error).toMatchObject({
       type: 'Transient',
       message: expect.stringContaining(
-        `spec.powerState of VM prod/${name} was set to PoweredOff by somebody else`,
+        `spec.powerState of VM prod/${name} was set to PoweredOff by another client`,
       ) as string,
     });
     const second = attempt(activities.powerOn, powerInput(name, { vm }), 2, first.details);

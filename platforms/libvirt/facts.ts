@@ -50,7 +50,7 @@ const STATE = { running: 1, blocked: 2, paused: 3, shuttingDown: 4, off: 5, cras
 /** `virDomainPausedReason`s of a domain that is not on its way to another state. */
 const PAUSED: ReadonlyMap<number, string> = new Map([
   [0, 'libvirt does not say why'],
-  [1, 'somebody paused it'],
+  [1, 'a user paused it'],
   [5, 'I/O error: a disk of it is full or gone'],
   [6, 'a watchdog of the guest fired'],
   [10, 'the guest crashed'],

@@ -98,7 +98,7 @@ it('a vApp is imported, validated, planned and run in its order', async () => {
   expect(result.code).toBe(0);
   expect(result.stderr).toContain('2 groups and 4 VMs in 1 file in shop');
   expect(result.stderr).toMatch(/vApp shop: web is suspended when the others are powered off/);
-  expect(result.stderr).toMatch(/vApp shop: it goes on 120 s after db also without a heartbeat/);
+  expect(result.stderr).toMatch(/vApp shop: it continues 120 s after db even without a heartbeat/);
 
   expect(await run('validate', 'shop', 'platform.yaml')).toMatchObject({ code: 0, stdout: '' });
   const planned = await run('plan', 'shop', 'platform.yaml', '--group', 'shop/shop', '--to', 'PoweredOn');

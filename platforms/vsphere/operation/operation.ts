@@ -148,7 +148,7 @@ export class Operation extends WaitingOperation implements OwnStanding {
     const answer = drsAnswer(end?.result);
     if (answer.type === 'Refused') throw new VimFault(answer.fault, 'PowerOnMultiVM_Task');
     if (answer.type === 'Recommended') {
-      this.wait(`DRS recommends, and waits for somebody to apply it: ${answer.texts.join('; ')}`);
+      this.wait(`DRS waits for an operator to apply its recommendation: ${answer.texts.join('; ')}`);
       return this.effect(PEOPLE);
     }
     this.accept();

@@ -32,7 +32,7 @@ export function tiersFrom(entries: readonly Entry[]): { tiers: ExistingTier[]; n
       );
     if (!isLast && waiting.length > 0)
       notes.push(
-        `it goes on ${seconds(Math.max(...waiting.map((entry) => entry.delay)))} after ${namesOf(waiting)} also without a heartbeat; the group waits for gate Ready, up to gateTimeout`,
+        `it continues ${seconds(Math.max(...waiting.map((entry) => entry.delay)))} after ${namesOf(waiting)} even without a heartbeat; the group waits for gate Ready, up to gateTimeout`,
       );
     return {
       members: together.map(({ member }) => member),

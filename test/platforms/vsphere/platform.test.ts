@@ -240,7 +240,7 @@ describe('DRS', () => {
     await withProcess([vm], async ({ platform, until: wait }) => {
       await platform.power(request(vm, 'PoweredOn'));
       const held = await wait(({ operation }) => operation?.hold !== undefined);
-      expect(held.operation?.hold).toMatch(/DRS recommends.*Apply this to power on/);
+      expect(held.operation?.hold).toMatch(/DRS waits for an operator.*Apply this to power on/);
       await vcenter.act(vm.name, 'poweredOn');
       await wait(isDone);
     });

@@ -19,7 +19,7 @@ export interface ExistingVm {
   path: string;
   /** What names it in a manifest; absent: its name does. */
   locator?: VmLocator;
-  /** Namespace of its manifest; then its name is one of Kubernetes, and is kept. Absent: the one that the user names. */
+  /** Namespace of its manifest; then its name is a Kubernetes name, and is kept. Absent: the namespace that the user names. */
   namespace?: string;
   /** Absent: the platform does not know. */
   powerState?: PowerState;

@@ -34,7 +34,7 @@ export interface PowerRequest {
   caller: string;
 }
 
-/** How VMs are to be placed. */
+/** How to place VMs. */
 export interface PlaceOptions {
   /** Who asks, for the platform's own records: `vmgroup/<namespace>/<group>`. */
   caller: string;
@@ -150,7 +150,7 @@ export interface Platform {
   /**
    * Answers a question of the platform about a VM, with the key of one of its choices. May be repeated.
    *
-   * @throws PlatformError `Permanent` if the VM does not ask this question, or the choice is none of it.
+   * @throws PlatformError `Permanent` if the VM does not ask this question, or the question does not offer the choice.
    */
   answer?(vm: VirtualMachineRef, answer: Answer, signal?: AbortSignal): Promise<void>;
   /**

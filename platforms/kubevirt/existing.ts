@@ -57,7 +57,7 @@ function inGroup(group: string): string {
   return `is a member of the VirtualMachineGroup ${group} of the cluster`;
 }
 
-/** Why a VM is none that vmgroup powers. */
+/** Why vmgroup does not control the power of a VM. */
 function leftOut(vm: KubevirtMachine): string | undefined {
   const { deletionTimestamp, ownerReferences } = vm.metadata;
   if (deletionTimestamp !== undefined) return 'is being deleted';

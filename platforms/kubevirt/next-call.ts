@@ -18,7 +18,7 @@ export interface KubevirtCall {
   body: object;
 }
 
-/** What is to be done next. */
+/** What to do next. */
 export type NextCall =
   | { type: 'None' }
   /** It is not possible yet. */

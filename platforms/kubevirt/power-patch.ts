@@ -113,12 +113,12 @@ function detailsOf(
   return { vmi: uid, grace, ...(byStop && { byStop }) };
 }
 
-/** A VM that is off, or going off, stays off when it is to be suspended. */
+/** A VM that is off, or going off, stays off on a request to suspend it. */
 function targetOf(wanted: PowerState, { powerState, stopping }: Course): PowerState {
   return wanted === 'Suspended' && (powerState === 'PoweredOff' || stopping) ? 'PoweredOff' : wanted;
 }
 
-/** KUBEVIRT-3; and a VM that is to be on is not to be stopped by a request from before. */
+/** KUBEVIRT-3. Also, an earlier request must not stop a VM that should be on. */
 function mustDropRequests(
   vm: KubevirtMachine,
   vmi: KubevirtInstance | undefined,

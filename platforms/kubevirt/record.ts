@@ -13,7 +13,7 @@ export const KEPT_STRATEGY = 'vmgroup.dev/run-strategy';
 
 /** What {@link OPERATION_ANNOTATION} says of an operation on a VM of KubeVirt. */
 export interface KubevirtOperation extends RecordedOperation {
-  /** Uid of the instance that is to be stopped or paused. */
+  /** Uid of the instance to stop or pause. */
   vmi?: string;
   /** Seconds that its guest gets to shut down; absent: as the VM itself says. */
   grace?: number;
@@ -23,7 +23,7 @@ export interface KubevirtOperation extends RecordedOperation {
   asked?: true;
 }
 
-/** Reads {@link OPERATION_ANNOTATION}; undefined if it is none that a worker wrote for this VM. */
+/** Reads {@link OPERATION_ANNOTATION}; undefined unless a worker wrote it for this VM. */
 export function recordedOperationOf(vm: KubernetesObject): KubevirtOperation | undefined {
   const recorded = recordedOperation(vm);
   if (!recorded) return undefined;

@@ -14,7 +14,7 @@ export interface DomainFacts {
   domain: Domain;
   /** Undefined while libvirt is bringing it from one state to another. */
   power: PowerState | undefined;
-  /** Why it stands still though QEMU runs; absent: it does not stand still. */
+  /** Why it is paused although QEMU runs; absent: it is not paused. */
   paused?: string;
   /** Whether QEMU runs. */
   running: boolean;

@@ -1,7 +1,7 @@
 /**
  * What an error of libvirt means for the next step. Pure.
  *
- * LIBVIRT-7: an error is classified by its code and the part that raised it. Only of code 1, in which QEMU's own words come, two texts are known.
+ * LIBVIRT-7: an error is classified by its code and the part that raised it. Only for code 1, which carries QEMU's own words, two texts are known.
  */
 import { PlatformError, type FailureClass } from '../platform';
 import { CODES } from './daemon';

@@ -1,4 +1,4 @@
-/** What operations stand on: the hosts, and what is known of their VMs. */
+/** What operations work with: the hosts, and what is known of their VMs. */
 import type { PowerState } from '../../api';
 import type { OperationRecord } from '../tracked';
 import type { Daemon } from './daemon';

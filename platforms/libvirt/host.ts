@@ -197,7 +197,7 @@ export class Host {
     }
   }
 
-  /** Tells of a domain that was read. False: changes do not arrive over this connection any more. */
+  /** Reports a domain that was read. False: changes no longer arrive over this connection. */
   #read(daemon: Daemon, uuid: string, facts: DomainFacts | undefined): boolean {
     if (daemon !== this.#daemon) return false;
     if (facts) this.#known.add(uuid);

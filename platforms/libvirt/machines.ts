@@ -51,7 +51,7 @@ function troubleOf(running: readonly OnHost[], at: OnHost | undefined): string |
   return at?.facts.paused === undefined ? undefined : `it is paused on ${at.host}: ${at.facts.paused}`;
 }
 
-/** The host that a VM is on, or would be started on; undefined: it is to be placed first. */
+/** The host that a VM is on, or would be started on; undefined: it must be placed first. */
 export function homeOf(machine: Machine): OnHost | undefined {
   const { at, on, place } = machine;
   if (at) return at;

@@ -194,7 +194,7 @@ export class LibvirtPlatform implements Platform {
     throw new PlatformError('Transient', `VM ${virtualMachineKey(vm)} is between two states: ask again`);
   }
 
-  /** A VM that does not exist is off. @throws PlatformError where it is to be powered on */
+  /** A VM that does not exist is off. @throws PlatformError on a request to power it on */
   #absent({ vm, operation, powerState }: PowerRequest): VirtualMachineState {
     if (powerState === 'PoweredOn') {
       const binding = this.#observations.bindings.resolve(vm);
@@ -218,7 +218,7 @@ export class LibvirtPlatform implements Platform {
   }
 }
 
-/** The state that a VM is brought to: one that is off stays off when it is to be suspended. */
+/** The state that a VM is brought to: one that is off stays off on a request to suspend it. */
 function targetOf(wanted: PowerState, is: PowerState | undefined): PowerState {
   return wanted === 'Suspended' && is === 'PoweredOff' ? 'PoweredOff' : wanted;
 }

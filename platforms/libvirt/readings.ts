@@ -14,7 +14,7 @@ export class Readings {
   readonly #under = new Map<string, { again: boolean }>();
   readonly #tell: (daemon: Daemon, uuid: string, facts: DomainFacts | undefined) => boolean;
 
-  /** @param tell called with each reading; undefined: the domain is gone. Returns false if none over this connection counts any more. */
+  /** @param tell called with each reading; undefined: the domain is gone. Returns false if readings over this connection no longer count. */
   constructor(tell: (daemon: Daemon, uuid: string, facts: DomainFacts | undefined) => boolean) {
     this.#tell = tell;
   }
@@ -40,7 +40,7 @@ export class Readings {
   }
 }
 
-/** Reads a domain; undefined: it is gone, or is none that can have a record. @throws ConnectionError, LibvirtError */
+/** Reads a domain; undefined: it is gone, or cannot have a record. @throws ConnectionError, LibvirtError */
 export async function readDomain(
   daemon: Daemon,
   uuid: string,

@@ -11,7 +11,7 @@ import { PlatformError, type PowerRequest, type VirtualMachineState } from '../p
 import { superseded } from '../superseded';
 import { recordedOperation, type RecordedOperation } from './record';
 
-/** What is to be done about a {@link PowerRequest}. */
+/** What to do about a {@link PowerRequest}. */
 export type Verdict =
   | { type: 'Refused'; error: PlatformError }
   /** It is recorded on the VM already: the VM's state is the answer. */

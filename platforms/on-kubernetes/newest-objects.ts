@@ -155,7 +155,7 @@ export class NewestObjects<T extends KubernetesObject> {
   }
 
   /**
-   * Does what `step` says of a version, first of `object`; after a conflict again, of the newest one.
+   * Applies `step` to `object`; after a conflict, to the newest version.
    *
    * @param what For the error message: what is written.
    * @throws PlatformError `Transient` after {@link WRITES} conflicts; whatever `step` throws.

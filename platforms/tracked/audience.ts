@@ -36,13 +36,13 @@ export class Audience<T extends FoundVm> implements Relayed {
 
   // ---- Sinks ------------------------------------------------------------------------------------------------------------------------
 
-  /** Calls `listener` when changes arrive, and with the reason each time they do not any more. Returns the function that ends that. */
+  /** Calls `listener` when changes arrive, and with the reason each time they stop arriving. Returns the function that ends that. */
   onLive(listener: (broken?: { reason: unknown }) => void): () => void {
     this.#liveListeners.add(listener);
     return () => void this.#liveListeners.delete(listener);
   }
 
-  /** Changes arrive, or with a reason, do not any more. */
+  /** Changes arrive, or, with a reason, have stopped arriving. */
   live(broken?: { reason: unknown }): void {
     for (const listener of [...this.#liveListeners]) listener(broken);
   }

@@ -1,4 +1,4 @@
-/** Places that were found for VMs, and are to be written. Pure. */
+/** Places that were found for VMs and must be written. Pure. */
 import type { Placement } from '../../api';
 import type { PlacementRequest } from '../../contract';
 import type { VmPlacement } from '../../placement';

@@ -13,7 +13,7 @@ export interface PlaceLookupOptions<T extends FoundVm> {
   fetch(ids: readonly string[], signal: AbortSignal | undefined): Promise<ReadonlyMap<string, T>>;
   /** What is on record of its place. */
   recordOf(vm: T): PlaceRecord | undefined;
-  /** Where it is, or would be started; undefined: it is to be placed first. */
+  /** Where it is, or would be started; undefined: it must be placed first. */
   placementOf(vm: T): Placement | undefined;
   /** Whether it could be started elsewhere: it is off, and has several hosts. */
   isMovable(vm: T): boolean;
@@ -52,7 +52,7 @@ export class PlaceLookup<T extends FoundVm> {
     };
   }
 
-  /** Its place; a tentative one is none yet. */
+  /** Its place; a tentative one does not count yet. */
   #placementOf(vm: T): Placement | undefined {
     const given = this.#options;
     return given.isMovable(vm) && given.recordOf(vm)?.tentative ? undefined : given.placementOf(vm);

@@ -1,9 +1,9 @@
-/** The watch of a platform whose observations go on for as long as the process lives. */
+/** The watch of a platform whose observations continue for as long as the process lives. */
 import type { WatchSink } from '../platform';
 
 /** Observations that report to sinks. */
 export interface Relayed {
-  /** Calls `listener` with the reason each time no changes arrive any more. Returns the function that ends that. */
+  /** Calls `listener` with the reason each time changes stop arriving. Returns the function that ends that. */
   onLive(listener: (broken?: { reason: unknown }) => void): () => void;
   /** Reports all VMs, then each change. Returns the function that ends that. */
   addSink(sink: WatchSink): () => void;

@@ -22,7 +22,7 @@ export function recordedPlacement(vm: VirtualMachineObject): Placement | undefin
   return { zoneID, ...(typeof pool === 'string' && { pool }) };
 }
 
-/** Who asked last for the place of a VM, or gave it back, and in which of his calls. */
+/** The caller that last asked for the place of a VM, or gave it back, and the sequence of that call. */
 export interface Claim {
   caller: string;
   /** Absent: the call had none, and its place is not given back. */

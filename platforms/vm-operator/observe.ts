@@ -87,7 +87,7 @@ export function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineSt
   const address = powerState === 'PoweredOn' ? guestAddress(vm) : undefined;
   return {
     powerState,
-    // The probes stop with the VM, and what they last said stands for a while.
+    // The probes stop with the VM, but their last result stays for a while.
     ...(ready && { ready: ready.status === 'True' && powerState === 'PoweredOn' }),
     ...(conditions.length > 0 && { conditions: conditions.map(({ type }) => type) }),
     ...(since !== undefined && { since }),
@@ -98,7 +98,7 @@ export function statusOf(vm: VirtualMachineObject, at: number): VirtualMachineSt
   };
 }
 
-/** The address that the guest reports. One of the worker's own host is none of a guest: a probe must not be led astray. */
+/** The address that the guest reports. An address of the worker's own host does not count: a probe must not be misdirected. */
 function guestAddress({ status }: VirtualMachineObject): string | undefined {
   const { primaryIP4, primaryIP6 } = status.network ?? {};
   return [primaryIP4, primaryIP6].find((address) => typeof address === 'string' && isGuestAddress(address));

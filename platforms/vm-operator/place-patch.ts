@@ -22,9 +22,9 @@ export interface PlacePatch {
   patch?: object;
 }
 
-/** How a VM is to be placed. */
+/** How to place a VM. */
 export interface PlaceIntent extends PlaceOptions {
-  /** Where it is to be created; absent: it has its place, and gets no other. */
+  /** Where to create it; absent: it has its place, and gets no other. */
   chosen?: Placement;
   /** The zones in which VMs may be created. */
   zones: ReadonlySet<string>;

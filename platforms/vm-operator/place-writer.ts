@@ -100,7 +100,7 @@ export async function forEachVm<T>(
   if (failures.length > 0) throw failures[0];
 }
 
-/** The error for a VM that is to be placed and does not exist any more. */
+/** The error for a VM that must be placed but no longer exists. */
 export function gone({ namespace, name, uid }: VirtualMachineRef): PlatformError {
   return new PlatformError(
     'Transient',

@@ -14,7 +14,7 @@ import { recordedPlacement } from './annotations';
 import { exists, placementOf } from './observe';
 import type { Room } from './zone-room';
 
-/** A VM that is to be placed. */
+/** A VM to place. */
 export interface Candidate {
   request: PlacementRequest;
   object: VirtualMachineObject;

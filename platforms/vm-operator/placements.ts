@@ -1,7 +1,7 @@
 /**
  * Places VMs, and releases their places.
  *
- * VMOPERATOR-4: of several processes one at a time finds and writes new places in a namespace: the one that holds its lock. It reads the VMs
+ * VMOPERATOR-4: of several processes, only the holder of a namespace's lock finds and writes new places there. It reads the VMs
  *     from the API server, not from its cache. A process that lost the lock meanwhile, because it was paused, takes back what it wrote; if it
  *     dies before that, the next attempt of the call does.
  */

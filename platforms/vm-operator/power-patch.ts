@@ -71,7 +71,7 @@ function modeOf(powerState: PowerState, mode: PowerMode): object {
   return powerState === 'Suspended' ? { suspendMode: mode } : { powerOffMode: mode };
 }
 
-/** A VM that is off stays off when it is to be suspended. */
+/** A VM that is off stays off on a request to suspend it. */
 function targetOf(wanted: PowerState, is: PowerState): PowerState {
   return wanted === 'Suspended' && is === 'PoweredOff' ? 'PoweredOff' : wanted;
 }

@@ -1,5 +1,5 @@
 /**
- * Why VM Operator does not get a VM to its power state. It tries again without end, and says the cause in Warning events alone
+ * Why VM Operator does not get a VM to its power state. It retries without end, and reports the cause only in Warning events
  * (`UpdateFailure`, `CreateFailure`; pkg/record of VM Operator).
  */
 import type { KubernetesObject } from '../../kubernetes';
@@ -52,7 +52,7 @@ export function warningOf(object: KubernetesObject): Warning | undefined {
 
 /** Reasons with which VM Operator says that a pass of its loop failed. */
 const FAILURES = new Set(['CreateFailure', 'UpdateFailure', 'CreateOrUpdateFailure']);
-/** VM Operator meets these on its way, and the next pass of its loop mends them. */
+/** VM Operator runs into these while it works, and the next pass of its loop clears them. */
 const SAYS_NOTHING =
   /object has been modified|latest version and try again|context canceled|outstanding task|requeue after|is paused|not linked to its group|placement is not ready/i;
 /** What client-go puts before the last of many similar messages. */

@@ -1,4 +1,4 @@
-/** What operations stand on: the server, and what is known of its VMs. */
+/** What operations work with: the server, and what is known of its VMs. */
 import type { PowerState } from '../../api';
 import type { VmFacts } from './facts';
 import type { DrsOptions } from './power-calls';
@@ -13,14 +13,14 @@ export interface Ground {
   facts(vm: string): VmFacts | undefined;
   /** Resolves once the stream says what satisfies `met`, or that the VM is gone. @throws the reason of `signal` */
   until(vm: string, met: (facts: VmFacts) => boolean, signal: AbortSignal): Promise<VmFacts | undefined>;
-  /** How DRS is to be asked to power a VM on; undefined where DRS does not place it. */
+  /** How to ask DRS to power a VM on; undefined if DRS does not place it. */
   drs(vm: string): DrsOptions | undefined;
   /** The host that was chosen for a VM; undefined: it starts where DRS says, or where it is registered. */
   home(vm: VmFacts): ManagedObject | undefined;
   /** Whether the stream has to show a record before the power is touched: no server compares what was written. */
   verify(): boolean;
   /**
-   * Reads a VM, and has the record of our operation written again where an older one stands in its place.
+   * Reads a VM, and has the record of our operation written again if an older one has replaced it.
    *
    * @returns whether there was nothing to write. @throws VimFault, TransportError
    */
@@ -36,7 +36,7 @@ export function effectOf(what: string): PowerState | undefined {
   return /suspend/i.test(what) ? 'Suspended' : undefined;
 }
 
-/** The state that a VM is brought to: one that is off stays off when it is to be suspended. */
+/** The state that a VM is brought to: one that is off stays off on a request to suspend it. */
 export function targetOf(wanted: PowerState, is: PowerState): PowerState {
   return wanted === 'Suspended' && is === 'PoweredOff' ? 'PoweredOff' : wanted;
 }

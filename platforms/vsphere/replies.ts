@@ -15,7 +15,7 @@ import type { Homes } from './placing/homes';
 /**
  * The state of a VM that does not exist: it is off.
  *
- * @throws PlatformError where it is to be powered on
+ * @throws PlatformError on a request to power it on
  */
 export function absent(
   { vm, operation, powerState }: PowerRequest,

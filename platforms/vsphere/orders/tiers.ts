@@ -1,4 +1,4 @@
-/** Tiers from what says of each VM when it starts and what is waited for after it. Pure. */
+/** Tiers, from entries that say when each VM starts and what is waited for after it. Pure. */
 import type { PowerMode } from '../../../api';
 import type { ExistingMember, ExistingTier } from '../../existing';
 import { textOf, type XmlElement } from '../soap';

@@ -1,4 +1,4 @@
-/** The rules of DRS that stand for affinity rules. */
+/** The rules of DRS that represent affinity rules. */
 import type { Neighbour, PlacementRequest } from '../../../contract';
 import type { PlaceOptions } from '../../platform';
 import type { Inventory } from '../inventory';

@@ -73,7 +73,7 @@ export class Homes {
     this.#newest.delete(vm);
   }
 
-  /** Where a VM is, or would be started; undefined: it is to be placed first. */
+  /** Where a VM is, or would be started; undefined: it must be placed first. */
   placementOf(vm: VmFacts): Placement | undefined {
     const { inventory, drsRules } = this.#options;
     const place = inventory.place(vm.id);

@@ -1,7 +1,7 @@
 /**
- * The rules of DRS that stand for affinity rules. Pure.
+ * The rules of DRS that represent affinity rules. Pure.
  *
- * DRS-1: a required anti-affinity over hosts keeps each pair of VMs apart that it names; VMs of which each is to be away from each other are one
+ * DRS-1: a required anti-affinity over hosts keeps each pair of VMs apart that it names; VMs that must all be apart from each other are one
  *     rule. A required affinity over hosts keeps a VM together with all VMs that it selects, since DRS knows no "with one of them".
  * DRS-2: what DRS cannot keep is noted on the VM: preferred rules, rules over zones, an affinity to a VM of another cluster, and one that contradicts
  *     an anti-affinity.
@@ -116,7 +116,7 @@ function whyNot({ strength, topologyKey }: AffinityTerm): string | undefined {
   return topologyKey === 'kubernetes.io/hostname' ? undefined : 'DRS keeps no rules over zones';
 }
 
-/** VMs that are to be apart. */
+/** VMs that must be apart. */
 class Pairs {
   readonly #others = new Map<string, Set<string>>();
 
@@ -128,7 +128,7 @@ class Pairs {
       this.#others.set(from, (this.#others.get(from) ?? new Set()).add(to));
   }
 
-  /** Whether two of these are to be apart. */
+  /** Whether two of these must be apart. */
   touches(vms: readonly string[]): boolean {
     return vms.some((vm) => vms.some((other) => this.#others.get(vm)?.has(other)));
   }
@@ -157,7 +157,7 @@ class Pairs {
   }
 }
 
-/** VMs that are to be together. */
+/** VMs that must be together. */
 class Sets {
   readonly #setOf = new Map<string, readonly string[]>();
 

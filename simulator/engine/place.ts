@@ -8,11 +8,11 @@ import { faultMarks, faultOfPlacement, refusalOf } from './faults';
 import { placementProblem, placementVm } from './placing';
 import { find, journalName, keyOf, releasedBy, seenByRules, type EngineState } from './state';
 
-/** How VMs are to be placed, as the engine takes it. */
+/** How to place VMs, as the engine takes it. */
 export interface EnginePlaceOptions {
   caller: string;
   sequence?: number;
-  /** The one host on which they are to be. */
+  /** The one host on which to place them. */
   node?: string;
   beside?: readonly Neighbour[];
   /** See `PlaceOptions.seed`. */

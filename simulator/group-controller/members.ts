@@ -11,7 +11,7 @@ export interface Neighbourhood {
   group(name: string): KubernetesObject | undefined;
 }
 
-/** A member with what is to be written to it. */
+/** A member with what to write to it. */
 export interface AssessedMember {
   entry: WantedEntry;
   /** The object; absent: it does not exist, or names another group. */

@@ -34,7 +34,7 @@ export interface MemberEntry extends Listed {
   conditions: ObjectCondition[];
 }
 
-/** One item of `status.members` as it is to be: conditions have no times yet. */
+/** One desired item of `status.members`: conditions have no times yet. */
 export type WantedEntry = Omit<MemberEntry, 'conditions'> & { conditions: WantedCondition[] };
 
 /** A group with its parts. */

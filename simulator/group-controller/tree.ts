@@ -11,7 +11,7 @@ export interface TreeGroup {
   entries: WantedEntry[];
 }
 
-/** What is to be placed. */
+/** What to place. */
 export interface PlacingTree {
   groups: TreeGroup[];
   machines: VirtualMachineObject[];

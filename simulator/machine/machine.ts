@@ -138,7 +138,7 @@ export class Machine {
   /**
    * Answers a question of the platform.
    *
-   * @throws PlatformError `Permanent` if the VM does not ask it, or the choice is none of it.
+   * @throws PlatformError `Permanent` if the VM does not ask it, or it does not offer the choice.
    */
   async answer(vm: VirtualMachineRef, answer: Answer): Promise<void> {
     const call = answerQuestion(this.#state.newest, vm, answer, this.#state.now());

@@ -65,9 +65,9 @@ export interface Reaction {
   failure?: Failure;
   /** When to react again although nothing changed, milliseconds since the epoch. */
   wakeAt?: number;
-  /** Everything is as it should be: earlier failures do not count any more. */
+  /** Everything is as it should be: earlier failures no longer count. */
   settled: boolean;
 }
 
-/** The reaction to a VM that is to be created, or that exists: without the rest of the status. */
+/** The reaction to a VM that must be created, or that exists: without the rest of the status. */
 export type PartialReaction = Omit<Reaction, 'status'> & { conditions: WantedStatus['conditions'] };

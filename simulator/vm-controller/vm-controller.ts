@@ -205,7 +205,7 @@ export class VmController {
     const [namespace = '', name = ''] = key.split('/');
     const found = this.#machine.named({ namespace, name });
     if (!found || found.placedBy !== VM_CONTROLLER || found.vm.uid === object?.metadata.uid) return;
-    // The cache leaves out an object that it cannot read; the object exists all the same.
+    // The cache leaves out an object that it cannot read, but the object exists.
     const present = object ?? (await this.#api.get(RESOURCES.virtualMachines, { namespace, name }));
     if (present?.metadata.uid !== found.vm.uid) await this.#machine.delete(found.vm, VM_CONTROLLER);
   }

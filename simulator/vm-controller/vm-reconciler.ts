@@ -28,7 +28,7 @@ export interface VmReconcilerOptions {
   group: (key: string) => GroupMembers | undefined;
   /** Undefined: the class does not exist, or cannot be read. */
   size: (key: string) => Size | undefined;
-  /** Called with each failure, as it is to be recorded on the object. */
+  /** Called with each failure, in the form to record on the object. */
   onFailure: (object: VirtualMachineObject, failure: Failure) => void;
 }
 

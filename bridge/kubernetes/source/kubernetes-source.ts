@@ -32,11 +32,11 @@ const KINDS = ['VirtualMachineGroup', 'VirtualMachine', 'VirtualMachineClass', '
 type SourceKind = (typeof KINDS)[number];
 
 /**
- * Makes a source of the objects of a cluster. `start` resolves once everything is listed. `beside`: VM Operator's group controller acts on groups
+ * Makes a source of the objects of a cluster. `start` resolves once everything is listed. `isCompanion`: VM Operator's group controller acts on groups
  * too, so annotations tell vmgroup what to do.
  */
-export function kubernetesSource(objects: ClusterObjects, beside = false): KubernetesSource {
-  return new ClusterSource(objects, beside);
+export function kubernetesSource(objects: ClusterObjects, isCompanion = false): KubernetesSource {
+  return new ClusterSource(objects, isCompanion);
 }
 
 /** Why the source may be behind. `since`: milliseconds since the epoch. */
@@ -66,11 +66,11 @@ class ClusterSource implements KubernetesSource {
   /** Since when a watch is not open, milliseconds since the epoch. */
   #brokenSince: number | undefined;
 
-  readonly #beside: boolean;
+  readonly #isCompanion: boolean;
 
-  constructor(objects: ClusterObjects, beside: boolean) {
+  constructor(objects: ClusterObjects, isCompanion: boolean) {
     this.#objects = objects;
-    this.#beside = beside;
+    this.#isCompanion = isCompanion;
     this.#caches = {
       VirtualMachineGroup: objects.groups,
       VirtualMachine: objects.machines,
@@ -123,7 +123,7 @@ class ClusterSource implements KubernetesSource {
     const [namespace = '', name = ''] = key.split('/');
     if (kind === 'VirtualMachineGroup') this.#noteLeaving(key, object);
     const present = object && !isBeingDeleted(object) ? object : undefined;
-    const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects(this.#beside);
+    const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects(this.#isCompanion);
     if (objects.put({ kind, namespace, name }, present)) {
       this.#namespaces.set(namespace, objects);
       this.#changed.add(namespace);
@@ -165,7 +165,7 @@ class ClusterSource implements KubernetesSource {
     const allConcerned = new Set<ObjectKey>();
     let anyProblemsChanged = false;
     for (const namespace of this.#changed) {
-      const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects(this.#beside);
+      const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects(this.#isCompanion);
       const { manifestsBefore, concerned, problemsChanged } = objects.settle();
       this.#index = withNamespace(this.#index, manifestsBefore, objects.manifests);
       for (const key of concerned) allConcerned.add(key);

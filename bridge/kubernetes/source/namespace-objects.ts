@@ -46,7 +46,7 @@ export const NO_MANIFESTS: Manifests = {
 export class NamespaceObjects {
   readonly #objects = new Map<string, SourceObject>();
   readonly #changes = new Map<string, Change>();
-  readonly #beside: boolean;
+  readonly #isCompanion: boolean;
   /** What the rules between objects say. */
   #ruleFindings: Finding[] = [];
   #listedBy: Listings = new Map();
@@ -54,9 +54,9 @@ export class NamespaceObjects {
   #problems: readonly Problem[] = [];
   #unusable: ReadonlyMap<ObjectKey, UnusableGroup> = new Map();
 
-  /** `beside`: VM Operator's group controller acts on groups too. */
-  constructor(beside = false) {
-    this.#beside = beside;
+  /** `isCompanion`: VM Operator's group controller acts on groups too. */
+  constructor(isCompanion = false) {
+    this.#isCompanion = isCompanion;
   }
 
   get isEmpty(): boolean {
@@ -80,7 +80,7 @@ export class NamespaceObjects {
   put(ref: ObjectRef, object: KubernetesObject | undefined): boolean {
     const id = refKey(ref);
     const before = this.#objects.get(id);
-    const now = object && readSourceObject(ref, object, before, this.#beside);
+    const now = object && readSourceObject(ref, object, before, this.#isCompanion);
     if (now?.mark === before?.mark) return false;
     if (now) this.#objects.set(id, now);
     else this.#objects.delete(id);

@@ -26,16 +26,16 @@ export interface SourceObject {
   mark: string;
 }
 
-/** Reads an object; `before` is what was read under its name last. `beside`: VM Operator's group controller acts on groups too. */
+/** Reads an object; `before` is what was read under its name last. `isCompanion`: VM Operator's group controller acts on groups too. */
 export function readSourceObject(
   ref: ObjectRef,
   object: WrittenObject,
   before: SourceObject | undefined,
-  beside = false,
+  isCompanion = false,
 ): SourceObject {
   const { uid = '', generation = 0, finalizers = [] } = object.metadata;
-  const { read, findings } = (beside ? readBesideVmOperator : readResource)(asOnServer(object));
-  const current = read && withWriter(withoutUnread(read, object, beside), object);
+  const { read, findings } = (isCompanion ? readBesideVmOperator : readResource)(asOnServer(object));
+  const current = read && withWriter(withoutUnread(read, object, isCompanion), object);
   // SOURCE-2: another object of the same name has no valid form of before.
   const inForce = before?.uid === uid ? before.inForce : undefined;
   const hasFinalizer = finalizers.includes(GROUP_FINALIZER);
@@ -66,10 +66,10 @@ function asOnServer({ apiVersion, kind, metadata, spec, status }: KubernetesObje
 }
 
 /** What is kept of an object. The annotations of a VM are not read, and there may be many VMs with many of them. */
-function withoutUnread(read: ReadObject, { spec }: KubernetesObject, beside: boolean): ReadObject {
+function withoutUnread(read: ReadObject, { spec }: KubernetesObject, isCompanion: boolean): ReadObject {
   if (read.kind === 'VirtualMachine') return { ...read, object: { ...read.object, annotations: {} } };
   // No parent writes a power state there.
-  if (beside) return read;
+  if (isCompanion) return read;
   if (read.kind !== 'VirtualMachineGroup' || read.object.groupName === undefined) return read;
   return { ...read, object: { ...read.object, revision: nestedRevision(read.object.uid, spec) } };
 }

@@ -75,12 +75,12 @@ function nextProgress(progress: PowerProgress, after: FailureClass | 'Reset'): P
 
 /** The operation that was asked for, if any, will bring nothing more. */
 function usedUp(progress: PowerProgress): PowerProgress {
-  if (progress.askedAt !== undefined) return anew(progress);
+  if (progress.askedAt !== undefined) return nextRound(progress);
   const { round, asked, answered } = progress;
   return { round, ...(asked && { asked }), ...(answered && { answered }) };
 }
 
-function anew({ round, answered }: PowerProgress): PowerProgress {
+function nextRound({ round, answered }: PowerProgress): PowerProgress {
   return { round: round + 1, asked: true, ...(answered && { answered }) };
 }
 
@@ -108,7 +108,7 @@ async function reachPowerState(
     return { state };
   }
   // Its id is used up: it has failed, or its effect was undone behind our back.
-  if (own?.phase === 'Failed' || own?.phase === 'Done') run.note(anew(run.progress));
+  if (own?.phase === 'Failed' || own?.phase === 'Done') run.note(nextRound(run.progress));
   if (own?.phase === 'InProgress' && state) {
     if (run.progress.askedAt === undefined) run.note({ ...run.progress, askedAt: Date.now() });
     return { state: await waitForState(platform, observer, input, run, state) };
@@ -221,7 +221,7 @@ function refuseFailed(input: PowerInput, run: AttemptRun<PowerProgress>, state: 
   const { operation } = state;
   if (operation?.phase !== 'Failed' || !isOwn(input, run, operation.id)) return;
   // The platform knows this id and will not try again under it.
-  run.note(anew(run.progress));
+  run.note(nextRound(run.progress));
   throw new PlatformError(
     operation.failure?.class ?? 'Transient',
     operation.failure?.message ?? `operation ${operation.id} failed`,

@@ -13,7 +13,7 @@ import {
 import type { AttentionItem } from './page';
 
 /** Phases in which a group without an open run waits for an operator. */
-const NEEDS_SOMEBODY: ReadonlySet<string> = new Set([
+const NEEDS_OPERATOR: ReadonlySet<string> = new Set([
   'Failed',
   'Cancelled',
   'OutOfSync',
@@ -96,13 +96,13 @@ function memberItem(
 
 function restingGroup({ phase, message }: KnownGroup, name: string): AttentionItem[] {
   if (NEEDS_CHANGE.has(phase)) return [{ group: name, mark: 'Parked', what: phase, message, commands: [] }];
-  if (!NEEDS_SOMEBODY.has(phase)) return [];
+  if (!NEEDS_OPERATOR.has(phase)) return [];
   const mark = phase === 'ConvergedWithExceptions' ? 'SetAside' : 'Parked';
   return [{ group: name, mark, what: phase, message, commands: [`vmgroup retry ${name} --reason TEXT`] }];
 }
 
 function restingMembers({ phase, run }: KnownGroup, name: string): AttentionItem[] {
-  if (!NEEDS_SOMEBODY.has(phase)) return [];
+  if (!NEEDS_OPERATOR.has(phase)) return [];
   return (run?.outcome?.exceptions ?? [])
     .filter(({ reason }) => reason === 'Parked')
     .map(({ member, message }) => ({

@@ -90,7 +90,7 @@ export type Target =
   | { to: 'NewRun'; before: string }
   /** The new run was started, by an earlier try. */
   | { to: 'Started' }
-  | { to: 'Nobody'; message: string };
+  | { to: 'NoRun'; message: string };
 
 /** Marks in `runId` that a new run is asked for. */
 const AFTER = 'after:';
@@ -118,5 +118,5 @@ export function targetOf(
   if (runId !== undefined && !closed) return { to: 'Run', runId };
   if (last?.open) return { to: 'Run', runId: last.runId };
   if (verb === 'retryMember') return { to: 'NewRun', before: last?.runId ?? '' };
-  return { to: 'Nobody', message: `${group.namespace}/${group.name} has no open run` };
+  return { to: 'NoRun', message: `${group.namespace}/${group.name} has no open run` };
 }

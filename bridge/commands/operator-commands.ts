@@ -127,7 +127,7 @@ export class OperatorCommands {
       const isAsking = isNoted && stored.runId?.startsWith(afterRun('')) === true;
       const last = isNoted && !isAsking ? undefined : await runs.last(sendable.group);
       const target = targetOf(sendable, stored, last, closed);
-      if (target.to === 'Nobody')
+      if (target.to === 'NoRun')
         return this.#finish(command, { ...without(stored), phase: 'Refused', message: target.message });
       if (target.to === 'Started') return this.#finish(command, { ...stored, ...STARTED });
       const runId = target.to === 'Run' ? target.runId : afterRun(target.before);

@@ -33,7 +33,7 @@ const CONCURRENCY = 20;
 const CALL_TIMEOUT = 5_000;
 
 /** Kinds of holds that end only when an operator acts. */
-const NEEDS_SOMEBODY: ReadonlySet<Hold['kind']> = new Set(['Parked', 'Missing', 'Paused', 'ActivityPaused']);
+const NEEDS_OPERATOR: ReadonlySet<Hold['kind']> = new Set(['Parked', 'Missing', 'Paused', 'ActivityPaused']);
 
 /** Asks runs what they are stuck on. A run that does not answer is listed with the reason. */
 export function stuckRuns(client: Client, rows: readonly RunRow[]): Promise<StuckRun[]> {
@@ -65,7 +65,7 @@ function stuckOf({ namespace, group, workflowId, runId }: RunRow, progress: Prog
   };
   const members = progress.members.flatMap((each): StuckMember[] => {
     const hold = holdOf(known, progress, each);
-    return hold && NEEDS_SOMEBODY.has(hold.kind) && hold.kind !== 'Paused' ? [stuckMember(hold)] : [];
+    return hold && NEEDS_OPERATOR.has(hold.kind) && hold.kind !== 'Paused' ? [stuckMember(hold)] : [];
   });
   if (members.length > 0 || phase !== 'Paused') return members;
   return [{ kind: 'Paused', message, commands: [`vmgroup resume ${namespace}/${group} --reason TEXT`] }];

@@ -130,7 +130,7 @@ describe('COMMAND-1: where a command goes', () => {
       target('abort', 'r-1', open, true),
       { to: 'Run', runId: 'r-2' },
     ],
-    ['to no run', target('abort', undefined, closed), { to: 'Nobody' }],
+    ['to no run', target('abort', undefined, closed), { to: 'NoRun' }],
     ['a retry to a new run', target('retryMember', undefined, closed), { to: 'NewRun', before: 'r-2' }],
     ['a retry to the first run', target('retryMember', undefined), { to: 'NewRun', before: '' }],
     [

@@ -35,10 +35,10 @@ export function applyCommand(
     case 'pause':
       return {
         run: { ...run, paused: true },
-        message: 'Nothing new starts until resume; open operations go on.',
+        message: 'Nothing new starts until resume; open operations continue.',
       };
     case 'resume':
-      return { run: { ...run, paused: false }, message: 'The run goes on.' };
+      return { run: { ...run, paused: false }, message: 'The run continues.' };
     case 'abort':
       return {
         run: end(run, 'Cancelled', `Aborted by ${actor}: ${reason}`),

@@ -125,7 +125,7 @@ form(['pause', 'resume', 'skipDelay', 'abort'], 'pause, resume, skipDelay and ab
   await begin('whole', ['first'], 'Done', '30m');
   expect(await send('whole', 'pause', { reason }, 'anna@example.com')).toMatchObject({
     status: 200,
-    text: 'Nothing new starts until resume; open operations go on.',
+    text: 'Nothing new starts until resume; open operations continue.',
   });
   await system.until(
     () => system.view('whole', 'app')?.run?.progress?.phase === 'Paused',
@@ -159,7 +159,7 @@ form(['pause', 'resume', 'skipDelay', 'abort'], 'pause, resume, skipDelay and ab
 form(['retryMember', 'skipMember', 'resume'], 'retryMember and skipMember', async () => {
   await begin('skipped', ['bad'], 'Parked');
   expect(await send('skipped', 'retryMember', { reason })).toMatchObject({ text: 'Retrying bad.' });
-  expect(await send('skipped', 'resume', { reason })).toMatchObject({ text: 'The run goes on.' });
+  expect(await send('skipped', 'resume', { reason })).toMatchObject({ text: 'The run continues.' });
   expect(await send('skipped', 'skipMember', { member: 'bad', reason })).toMatchObject({
     status: 200,
     text: 'bad is left out.',

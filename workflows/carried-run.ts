@@ -1,4 +1,8 @@
-/** The state that a run hands over when it continues as new: packed and shortened until it fits (SIZE-1). Pure. */
+/**
+ * The state that a run hands over when it continues as new: packed and shortened until it fits (SIZE-1). Pure.
+ *
+ * CARRIED-1: the next execution knows the ids of the activities that are open, and never uses one of them again.
+ */
 import { own } from '../api/own';
 import { fitJson, fitText } from '../api/text';
 import { machinesOf, type Plan } from '../contract';
@@ -78,13 +82,14 @@ function pack({
   ...rest
 }: Run): PackedRun {
   const { keys, names } = columnsOf(rest.plan);
+  const short = withoutIds(members);
   return {
     ...rest,
     packed: {
-      members: column(withoutIds(members), keys),
+      members: column(short, keys),
       placements: column(placements, names),
       corrections: column(corrections, keys),
-      activityIds: withoutMembersIds(activityIds, members),
+      activityIds: withoutMembersIds(activityIds, short),
       ...(claims && { claims: packClaims(claims, names) }),
       ...(unsure && { unsure: column(unsure, names) }),
       ...(roomless && { roomless: column(roomless, names) }),
@@ -138,15 +143,14 @@ function mapOperations(members: Run['members'], map: (key: string, id: string) =
   return mapped;
 }
 
-/** The used ids that are not those of members' operations. */
+/** The used ids that {@link withIds} does not restore. */
 function withoutMembersIds(
   activityIds: Record<string, number>,
   members: Run['members'],
 ): Record<string, number> {
-  const others = Object.entries(activityIds).filter(
-    ([id]) => !Object.hasOwn(members, id.slice(id.indexOf('/') + 1)),
-  );
-  return Object.fromEntries(others);
+  const restored: Record<string, number> = {};
+  withIds(members, restored);
+  return Object.fromEntries(Object.entries(activityIds).filter(([id]) => !Object.hasOwn(restored, id)));
 }
 
 function columnsOf(plan: Plan): { keys: string[]; names: string[] } {
@@ -203,12 +207,17 @@ function withShortTexts(run: Run, bytes: number): Run {
     ...run,
     members,
     placements: withShortNotes(run.placements, bytes),
+    ...(run.roomless && { roomless: withShortReasons(run.roomless, bytes) }),
     placement: {
       ...run.placement,
       attempts: attempts.slice(-3).map((each) => ({ ...each, message: fitText(each.message, bytes) })),
     },
     words: bytes < 128 ? run.words.slice(-10) : run.words,
   };
+}
+
+function withShortReasons(roomless: Readonly<Record<string, string>>, bytes: number): Record<string, string> {
+  return Object.fromEntries(Object.entries(roomless).map(([name, why]) => [name, fitText(why, bytes)]));
 }
 
 function withShortState(state: MemberState, bytes: number): MemberState {

@@ -25,6 +25,7 @@ import {
   ignoring,
   keptAttempts,
   membersOf,
+  CLASS_BYTES,
   MESSAGE_BYTES,
   reachedSince,
   type MemberState,
@@ -139,7 +140,7 @@ function giveUp(
   delete state.outranked;
   run.operations += 1;
   state.parked = {
-    class: fitText(failure.class, 100),
+    class: fitText(failure.class, CLASS_BYTES),
     message: fitText(failure.message, MESSAGE_BYTES),
     at: now,
     failed: failure.failures.length,

@@ -35,6 +35,12 @@ const text = v.pipe(v.string(), v.maxLength(100_000));
 const label = v.pipe(v.string(), v.maxLength(1_000));
 /** A DNS subdomain (RFC 1123), as Kubernetes names objects. */
 const name = v.pipe(v.string(), v.maxLength(253), v.regex(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/));
+/** The workflow id of a group's run. The server refuses an empty or a long id, and with it the workflow task that sends a signal there. */
+const groupWorkflowId = v.pipe(
+  v.string(),
+  v.maxLength(600),
+  v.regex(/^vmgroup\/[a-z0-9][-.a-z0-9]*\/[a-z0-9][-.a-z0-9]*$/),
+);
 /** A DNS subdomain of up to 63 characters: it is part of the name of a task queue. */
 const platformName = v.pipe(name, v.maxLength(63));
 const moment = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(LONGEST));
@@ -262,7 +268,7 @@ const schemas = {
     paused: v.nullable(v.looseObject({ at: moment, by: text, reason: text })),
   }),
   relay: recordedWord,
-  notifyOnEnd: v.looseObject({ workflowId: label, member: label, runId: label }),
+  notifyOnEnd: v.looseObject({ workflowId: groupWorkflowId, member: label, runId: label }),
   groupEnded: v.looseObject({ member: label, runId: label }),
   power: v.looseObject({
     status,

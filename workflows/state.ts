@@ -198,8 +198,9 @@ const WORDS = { count: 100, bytes: 64_000 };
 const ATTEMPTS = 20;
 /** How many of the last unreadable inputs are kept. */
 const IGNORED = 20;
-/** Bytes of one message of an error that a run keeps. */
+/** Bytes of one message of an error that a run keeps, and of its class. */
 export const MESSAGE_BYTES = 1_000;
+export const CLASS_BYTES = 100;
 
 /** A member with its place in its plan. */
 export interface PlacedMember {
@@ -255,7 +256,12 @@ export function reachedSince(observed: VirtualMachineStatus | undefined, now: nu
 
 /** A failed attempt as a run keeps it. */
 export function keptAttempts(attempts: readonly Attempt[], attempt: Attempt): Attempt[] {
-  return [...attempts, { ...attempt, message: fitText(attempt.message, MESSAGE_BYTES) }].slice(-ATTEMPTS);
+  const kept = {
+    ...attempt,
+    class: fitText(attempt.class, CLASS_BYTES),
+    message: fitText(attempt.message, MESSAGE_BYTES),
+  };
+  return [...attempts, kept].slice(-ATTEMPTS);
 }
 
 /** Adds an operator command to the record. */

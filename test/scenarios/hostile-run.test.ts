@@ -11,6 +11,7 @@ import {
   activityPaused,
   applyPlan,
   attemptFailed,
+  notifyOnEnd,
   OPERATOR_VERBS,
   progress,
   searchAttributeKeys,
@@ -18,6 +19,7 @@ import {
   workflowId,
   CLEAN_UP_TYPE,
   WORKFLOW_TYPE,
+  type PlanMessage,
   type Progress,
 } from '../../contract';
 import { groupWithVms, policyManifest, type GroupShape } from '../support/manifests';
@@ -119,6 +121,41 @@ together('G3: state that a person hands over with the start is shown, and has no
   await phase(namespace, 'a', 'Done');
   expect((await progressOf(namespace))?.ignored).toMatchObject([{ what: 'run' }]);
   expect((await system.outcome(namespace, 'app')).outcome).toBe('Converged');
+});
+
+together('G3: times and ids that the server does not take fail no workflow task', async () => {
+  const namespace = 'beyond';
+  write(namespace, { tiers: [{ members: ['a'], delay: '10m' }, { members: ['b'] }] });
+  await phase(namespace, 'a', 'Done');
+  const handle = system.handle(namespace, 'app');
+  const { events: before } = await handle.fetchHistory();
+  const sent = before?.find(({ workflowExecutionSignaledEventAttributes: signal }) => signal)
+    ?.workflowExecutionSignaledEventAttributes?.input?.payloads?.[0];
+  const message = JSON.parse(Buffer.from(sent?.data ?? []).toString()) as PlanMessage;
+  const longest = 8.64e15;
+  /** The bridge's plan of a later edit, with a delay before the second tier. */
+  const edited = (edit: number, powerOnDelay: number): PlanMessage => ({
+    ...message,
+    digest: `edit-${edit}`,
+    plan: {
+      ...message.plan,
+      revision: `edit-${edit}`,
+      generation: message.plan.generation + edit,
+      tiers: message.plan.tiers.map((tier, at) => (at === 1 ? { ...tier, powerOnDelay } : tier)),
+      policy: { ...message.plan.policy, operationTimeout: longest },
+    },
+  });
+  await handle.signal(applyPlan, edited(1, longest));
+  for (const id of ['', 'ä'.repeat(1_000), 'x'])
+    await handle.signal(notifyOnEnd, { workflowId: id, member: 'VirtualMachineGroup/app', runId: 'r' });
+  await system.until(
+    async () => ((await progressOf(namespace))?.ignored?.length === 3 ? true : undefined),
+    'the ids to be ignored',
+  );
+  await handle.signal(applyPlan, edited(2, 0));
+  expect((await system.outcome(namespace, 'app')).outcome).toBe('Converged');
+  const { events } = await handle.fetchHistory();
+  expect(events?.filter((event) => event.workflowTaskFailedEventAttributes)).toEqual([]);
 });
 
 /** Any argument of a message that does not happen to be one that ends the run. */

@@ -1,18 +1,20 @@
 /**
- * SIZE-1, G2: whatever a run holds, what leaves it fits.
+ * SIZE-1, CARRIED-1, G2: whatever a run holds, what leaves it fits, and the next execution continues with it.
  *
  * Guarantees: G2.
  */
 import fc from 'fast-check';
 import { byteLength, jsonLength } from '../../api';
-import { nextSteps } from '../../workflows/planner';
+import { attemptReported } from '../../workflows/operations';
+import { applyCommand } from '../../workflows/operator-commands';
+import { nextSteps, openStarts } from '../../workflows/planner';
 import { detailsOf, parkedMembers, progressOf } from '../../workflows/progress';
 import { begin } from '../../workflows/plans';
 import { carried, unpacked, type CarriedRun } from '../../workflows/carried-run';
 import { BUDGET, fitParked } from '../../workflows/size';
 import { end, membersOf, type Run } from '../../workflows/state';
 import { propertyRuns } from '../support/property-runs';
-import { plan, seen, tier } from './plans';
+import { group, plan, seen, tier, vm } from './plans';
 import { LONG, longName, NOW, troubled, troubles, VMS, type Trouble } from './troubled';
 
 /** All of them, unless property tests are scaled down. */
@@ -109,4 +111,39 @@ describe('state that continues as new', () => {
       nextSteps(run, NOW + 99).start.map(({ activityId }) => activityId),
     );
   });
+
+  const many = Array.from({ length: VMS - 1 }, (_, at) => vm(longName(at)));
+  const off = many.map(({ name }) => seen(name, 'PoweredOff', NOW));
+  const inner = plan([tier([seen('x', 'PoweredOff', NOW)])], {
+    name: '2',
+    uid: 'uid-2',
+    lineage: 'uid-shop/uid-2',
+  });
+  it.each([
+    ['a VM of its name waits for room', plan([tier([vm('shop'), ...many])]), 'skipMember', longName(3)],
+    [
+      'a nested group is named by a number',
+      plan([tier([group(inner), ...off])]),
+      'retryMember',
+      'VirtualMachineGroup/2',
+    ],
+  ] as const)(
+    'CARRIED-1: the id of an open activity is not used again where %s',
+    (_, desired, verb, member) => {
+      const begun = nextSteps(begin({ plan: desired, cause: 'SpecChanged' }, NOW), NOW).run;
+      const run = attemptReported(begun, {
+        activityId: 'power-on/VirtualMachineGroup/2',
+        attempt: { attempt: 1, at: NOW, class: 'Transient', message: '' },
+      });
+      const state = carried(run);
+      expect(state && 'packed' in state).toBe(true);
+      const after = unpacked(JSON.parse(JSON.stringify(state)) as CarriedRun);
+      const open = openStarts(after, () => true).map(({ activityId }) => activityId);
+      const command = { member, actor: 'ann', reason: 'now' };
+      const { cancel, start } = nextSteps(applyCommand(after, verb, command, NOW + 1).run, NOW + 1);
+      expect(cancel).toHaveLength(1);
+      expect(start.length).toBeGreaterThan(0);
+      expect(start.filter(({ activityId }) => open.includes(activityId))).toEqual([]);
+    },
+  );
 });

@@ -75,6 +75,14 @@ export const troubles = {
       ? run
       : applyCommand({ ...run, members }, 'skipMember', { ...word, member }, NOW).run;
   },
+  'of a long class': (run: Run, keys: string[]): Run =>
+    each(run, keys, (before, activityId) =>
+      attemptReported(before, { activityId, attempt: { ...attempt, class: LONG.slice(0, 1_000) } }),
+    ),
+  roomless: (run: Run, keys: string[]): Run => ({
+    ...run,
+    roomless: Object.fromEntries(keys.map((key) => [key, LONG.slice(0, 1_000)])),
+  }),
   unread: (run: Run): Run =>
     Array.from({ length: 30 }).reduce<Run>(
       (after) => ignoring(after, { at: NOW, what: LONG, why: LONG }),

@@ -210,8 +210,9 @@ export class GroupRun {
   }
 
   async #continueAsNew(): Promise<void> {
+    const { namespace, name } = this.#start;
     const run = carried(this.#current.run as Run);
-    if (run) await continueAsNew<(start: RunStart) => Promise<RunOutcome>>({ ...this.#start, run });
+    if (run) await continueAsNew<(start: RunStart) => Promise<RunOutcome>>({ namespace, name, run });
     else log.warn('the state of the run is too large to continue as new; the history grows on');
   }
 }

@@ -5,7 +5,7 @@
  *     that shares the volume. Such a process is alive while it keeps renewing its lock; clocks of two machines are not compared.
  * LOCK-2: the lock of a process that was killed is taken over: at once if its pid can be seen, otherwise after {@link STALE}. A process that is
  *     stopped or busy counts as alive if its pid can be seen.
- * LOCK-3: a process that was paused for so long that its lock was taken over is notified.
+ * LOCK-3: a process that was paused for so long that its lock was taken over is notified, at its next renewal. It can ask before that.
  */
 import { randomUUID } from 'node:crypto';
 import { utimesSync } from 'node:fs';
@@ -16,6 +16,8 @@ import { pidSpace, startedAt } from './process-identity';
 
 /** A lock that is held. */
 export interface Lock {
+  /** Whether this process still holds it (LOCK-3). Rejects if the file cannot be read. */
+  isHeld(): Promise<boolean>;
   /** Releases it. */
   release(): Promise<void>;
 }
@@ -108,10 +110,15 @@ class HeldLock implements Lock {
     this.#timer.unref();
   }
 
+  async isHeld(): Promise<boolean> {
+    const text = await readText(this.#path);
+    return text !== undefined && parseLock(text)?.instance === this.#instance;
+  }
+
   async release(): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewing;
-    if (await this.#isMine()) await rm(this.#path, { force: true });
+    if (await this.isHeld()) await rm(this.#path, { force: true });
   }
 
   /** A renewal that fails is retried: the volume may be unavailable for a moment. */
@@ -122,16 +129,11 @@ class HeldLock implements Lock {
   }
 
   async #renew(): Promise<void> {
-    if (await this.#isMine()) {
+    if (await this.isHeld()) {
       const now = new Date();
       return utimesSync(this.#path, now, now);
     }
     clearInterval(this.#timer);
     this.#onLost();
-  }
-
-  async #isMine(): Promise<boolean> {
-    const text = await readText(this.#path);
-    return text !== undefined && parseLock(text)?.instance === this.#instance;
   }
 }

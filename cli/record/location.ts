@@ -39,7 +39,7 @@ export async function openReader(place: RecordPlace): Promise<RecordReader> {
 /**
  * Opens the record to append to it; creates it.
  *
- * @param onLost called if another process has taken a folder over: append nothing more.
+ * @param onLost called if another process has taken a folder over: every write rejects from then on.
  * @throws CliError if none is named, its key cannot be read, or it cannot be opened.
  */
 export async function openStore(options: RecordPlace, onLost: () => void): Promise<RecordStore> {

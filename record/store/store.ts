@@ -3,7 +3,7 @@
  *
  * RECORD-6: append-only. Nothing that was appended is changed or removed.
  * RECORD-7: the chain has no fork, however many processes append: what is appended for an execution is refused if the record knows more of it
- *     than the caller thought.
+ *     than the caller thought, and a process whose folder another one has taken over writes nothing more.
  * RECORD-8: what an `append` has resolved for survives a crash of the process and of the machine; of one that was cut off, all is on record or
  *     nothing.
  */
@@ -65,7 +65,7 @@ export interface RecordStore extends RecordReader {
   setCompleteAt(at: number): Promise<void>;
 }
 
-/** Thrown if a record is damaged, in use, or cannot be opened. */
+/** Thrown if a record is damaged, in use, taken over, or cannot be opened. */
 export class RecordError extends Error {
   override readonly name = 'RecordError';
 }

@@ -132,3 +132,18 @@ test('LOCK-3: a process whose lock was taken over is notified once, and does not
   await lock.release();
   expect(existsSync(file)).toBe(true);
 });
+
+test('LOCK-3: a process can ask whether it still holds its lock', async () => {
+  const lock = await take();
+  expect(await lock.isHeld()).toBe(true);
+  // As a process does that finds the lock stale.
+  rmSync(file);
+  expect(await lock.isHeld()).toBe(false);
+  const next = await take();
+  expect(await lock.isHeld()).toBe(false);
+  expect(await next.isHeld()).toBe(true);
+  await lock.release();
+  expect(await next.isHeld()).toBe(true);
+  await next.release();
+  expect(await next.isHeld()).toBe(false);
+});

@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
+import type { RecorderGap } from '../../record';
 import { signerOf, verifierOf } from '../../record/chain';
 import {
   openFileReader,
@@ -170,6 +171,38 @@ test('one process appends to a folder at a time', async () => {
   await store.close();
   await (await openFileStore(folder)).close();
   await expect(openFileReader(newFolder())).rejects.toThrow(/has no record/);
+});
+
+test('RECORD-7: a process whose folder was taken over writes nothing more', async () => {
+  const folder = newFolder();
+  const former = await openFileStore(folder);
+  await former.append(eventsOf('a'), 0);
+  // As a process does that finds the lock stale.
+  rmSync(path.join(folder, 'record.lock'));
+  const holder = await openFileStore(folder);
+  await holder.append(eventsOf('b'), 0);
+  await holder.setCompleteAt(2_000);
+  const gap: RecorderGap = {
+    ...{ kind: 'RecorderGap', time: '2026-01-02T00:00:00.000Z', source: { from: 'Recorder' } },
+    ...{ since: '2026-01-01T00:00:00.000Z', until: '2026-01-02T00:00:00.000Z', reason: 'away' },
+  };
+  for (const write of [
+    () => former.append(eventsOf('c'), 0),
+    () => former.appendGap(gap),
+    () => former.keepHistory('c-1', '{}'),
+    () => former.setCompleteAt(1_000),
+  ])
+    await expect(write()).rejects.toThrow(
+      new RecordError(`another process has taken over the record in ${folder}`),
+    );
+  await former.close();
+  await holder.append(eventsOf('d'), 0);
+  expect(await holder.history('c-1')).toBeUndefined();
+  expect(await holder.completeAt()).toBe(2_000);
+  const entries = await allOf(holder);
+  expect(entries).toHaveLength(9);
+  await expectWhole(entries);
+  await holder.close();
 });
 
 test('RECORD-6, RECORD-7: PostgreSQL refuses to change an entry, and many processes at once make no fork', async () => {

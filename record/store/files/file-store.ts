@@ -1,6 +1,9 @@
 /**
  * The record in a folder: files of entries, a folder of histories, and a lock, so that one process appends at a time. Others may read.
  *
+ * A process that has lost the lock writes nothing more: before each write it checks that it holds the lock (RECORD-7, LOCK-3). This does not help a
+ * process that is paused between the check and the write.
+ *
  * What is known of runs and executions is read once and kept in memory: some 300 bytes an execution.
  */
 import { randomUUID } from 'node:crypto';
@@ -42,7 +45,7 @@ export async function openFileReader(folder: string): Promise<RecordReader> {
 /**
  * Opens a record to append to it; creates it.
  *
- * @param onLost called if another process has taken the record over: append nothing more.
+ * @param onLost called if another process has taken the record over: every write rejects from then on.
  * @throws RecordError if another process appends to it, or it is damaged.
  */
 export async function openFileStore(
@@ -130,7 +133,7 @@ class FileStore extends FileReader implements RecordStore {
   readonly #runs = new Map<string, Head>();
   #head = EMPTY;
   #installation = '';
-  /** One append at a time. */
+  /** One write at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   /** An append has failed: what is on disk is read again before the next one. */
   #isUnsure = false;
@@ -162,18 +165,8 @@ class FileStore extends FileReader implements RecordStore {
     );
   }
 
-  async keepHistory(execution: string, json: string): Promise<void> {
-    const target = this.historyFile(execution);
-    if ((await this.history(execution)) !== undefined) return;
-    const draft = `${target}.${process.pid}.tmp`;
-    const file = await open(draft, 'w', 0o600);
-    try {
-      await file.writeFile(gzipSync(json));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, target);
+  keepHistory(execution: string, json: string): Promise<void> {
+    return this.#inTurn(() => this.#writeHistory(execution, json));
   }
 
   append(events: readonly RunEvent[], known: number): Promise<RecordEntry[] | undefined> {
@@ -202,13 +195,27 @@ class FileStore extends FileReader implements RecordStore {
     return text === undefined || !Number.isFinite(at) ? undefined : at;
   }
 
-  async setCompleteAt(at: number): Promise<void> {
-    await writeAtomically(path.join(this.folder, 'complete-at'), `${at}\n`);
+  setCompleteAt(at: number): Promise<void> {
+    return this.#inTurn(() => writeAtomically(path.join(this.folder, 'complete-at'), `${at}\n`));
   }
 
   override async close(): Promise<void> {
     await this.#turn.catch(() => undefined);
     await this.#lock.release();
+  }
+
+  async #writeHistory(execution: string, json: string): Promise<void> {
+    const target = this.historyFile(execution);
+    if ((await this.history(execution)) !== undefined) return;
+    const draft = `${target}.${process.pid}.tmp`;
+    const file = await open(draft, 'w', 0o600);
+    try {
+      await file.writeFile(gzipSync(json));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, target);
   }
 
   async #write(entries: RecordEntry[]): Promise<RecordEntry[]> {
@@ -223,6 +230,8 @@ class FileStore extends FileReader implements RecordStore {
     const next = this.#turn
       .catch(() => undefined)
       .then(async () => {
+        if (!(await this.#lock.isHeld()))
+          throw new RecordError(`another process has taken over the record in ${this.folder}`);
         if (this.#isUnsure) await this.#load();
         return work();
       });

@@ -5,8 +5,9 @@
  *     recorder was away.
  * RECORDER-2: each event is on record once, however often the recorder is killed and however many recorders there are: the store takes the
  *     events of an execution only if it knows no more of it than the recorder thought (RECORD-7).
- * RECORDER-3: what is lost is on record. An execution that was seen or is referred to, and is gone, leaves a gap in its run; a recorder that
- *     was away for longer than Temporal keeps histories leaves one in the installation.
+ * RECORDER-3: what is lost is on record. An execution that was seen or is referred to, and is gone, leaves a gap in its run. If no pass was complete
+ *     for longer than Temporal keeps histories, because the recorder was away or its passes failed, the next complete pass leaves one gap in the
+ *     installation. A crash at the end of that pass, or a second recorder at the same moment, may repeat it.
  * RECORDER-4: a pass has bounds: {@link MOST_EXECUTIONS} are recorded, one after the other. The next pass takes the rest.
  */
 import { ClosedExecutions, type RecordResult } from './closed-executions';
@@ -48,7 +49,7 @@ export class Recorder {
   /** Records what is missing. Rejects if Temporal or the store does not answer; what was recorded until then stays. */
   async pass(signal?: AbortSignal): Promise<PassReport> {
     const began = this.#context.now();
-    const report: PassReport = { recorded: 0, gaps: await this.#noteAbsence(began), more: false };
+    const report: PassReport = { recorded: 0, gaps: 0, more: false };
     const open = await this.#open.note();
     const isFull = !this.#lookedAt || began - this.#lookedAt.full >= FULL_LOOK;
     const since = isFull ? undefined : (this.#lookedAt?.last ?? began) - LATE;
@@ -64,6 +65,7 @@ export class Recorder {
       if (signal?.aborted) return { ...report, more: true };
       this.#count(report, await this.#closed.recordIfClosed(execution));
     }
+    report.gaps += await this.#noteAbsence(began);
     this.#lookedAt = { full: isFull ? began : (this.#lookedAt?.full ?? began), last: began };
     await this.#context.store.setCompleteAt(began);
     return report;
@@ -74,11 +76,11 @@ export class Recorder {
     if (result === 'Gap') report.gaps += 1;
   }
 
-  /** RECORDER-3, of the installation. Returns the number of gaps. */
+  /** RECORDER-3, of the installation, in a pass that is complete but for this. Returns the number of gaps. */
   async #noteAbsence(now: number): Promise<number> {
-    if (this.#lookedAt) return 0;
     const last = await this.#context.store.completeAt();
-    if (last === undefined) return 0;
+    // Temporal accepts no shorter retention than an hour, so there is no need to ask for it after each pass.
+    if (last === undefined || now - last < FULL_LOOK) return 0;
     const retention = await this.#context.temporal.retention();
     if (now - last <= retention) return 0;
     const iso = (at: number): string => new Date(at).toISOString();
@@ -89,10 +91,8 @@ export class Recorder {
       since: iso(last),
       until: iso(now - retention),
       reason:
-        'runs that ended in this time may be missing: the recorder was away for longer than Temporal keeps histories',
+        'runs that ended in this time may be missing: the record was not completed for longer than Temporal keeps histories',
     });
-    // A crash from here on must not note the same gap again.
-    await this.#context.store.setCompleteAt(now - retention);
     this.#context.logger.warn(
       { since: iso(last), until: iso(now - retention) },
       'runs may be missing in the record',

@@ -1,0 +1,156 @@
+/** A recorder that was away, and one whose passes fail, against a server that the test makes up. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { RecorderGap } from '../../record';
+import { Recorder, type TemporalHistories } from '../../record/recorder';
+import { openFileStore, type RecordStore } from '../../record/store';
+import { allOf } from './record-fixtures';
+
+const DAY = 86_400_000;
+const RETENTION = 3 * DAY;
+const START = Date.UTC(2026, 10, 1);
+const logger = { info: () => undefined, warn: () => undefined };
+
+let folder: string;
+let store: RecordStore;
+let now: number;
+beforeEach(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'vmgroup-absence-'));
+  store = await openFileStore(folder);
+  now = START;
+});
+afterEach(async () => {
+  await store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface FakeExecution {
+  runId: string;
+  status: string;
+  closedAt?: number;
+  /** Absent: the server does not have it any more. */
+  history?: object;
+}
+
+/** A server that can be away. */
+class FakeTemporal implements TemporalHistories {
+  isAway = false;
+  executions: FakeExecution[] = [];
+  retentionCalls = 0;
+
+  open(): ReturnType<TemporalHistories['open']> {
+    if (this.isAway) throw new Error('visibility is away');
+    return this.#listed(({ status }) => status === 'RUNNING');
+  }
+
+  /** As the query on a real server: those that are not running, a paused one too unless a time is given. */
+  closedSince(at: number | undefined): ReturnType<TemporalHistories['closedSince']> {
+    return this.#listed(
+      ({ status, closedAt }) =>
+        status !== 'RUNNING' && (at === undefined || (closedAt !== undefined && closedAt >= at)),
+    );
+  }
+
+  async describe({ runId }: { runId: string }): ReturnType<TemporalHistories['describe']> {
+    const found = this.#find(runId);
+    return found?.history && { status: found.status, options: new Map() };
+  }
+
+  async history({ runId }: { runId: string }): Promise<string | undefined> {
+    return JSON.stringify(this.#find(runId)?.history);
+  }
+
+  async retention(): Promise<number> {
+    this.retentionCalls += 1;
+    return RETENTION;
+  }
+
+  #find(runId: string): FakeExecution | undefined {
+    return this.executions.find((each) => each.runId === runId);
+  }
+
+  async *#listed(isWanted: (execution: FakeExecution) => boolean): ReturnType<TemporalHistories['open']> {
+    for (const { runId, closedAt } of this.executions.filter(isWanted))
+      yield {
+        ...{ workflowId: 'vmgroup/prod/app', runId, startedAt: START },
+        ...(closedAt !== undefined && { closedAt }),
+      };
+  }
+}
+
+const recorderOf = (temporal: TemporalHistories): Recorder =>
+  new Recorder({ store, temporal, logger, now: () => now });
+
+/** From when until when runs may be missing, for each gap on record. */
+async function gaps(): Promise<[number, number][]> {
+  const entries = await allOf(store, { kinds: ['RecorderGap'] });
+  return entries.map(({ event }) => {
+    const { since, until } = event as RecorderGap;
+    return [Date.parse(since), Date.parse(until)];
+  });
+}
+
+test('RECORDER-3: passes that fail after an absence note nothing, the first complete one notes it once', async () => {
+  const temporal = new FakeTemporal();
+  await store.setCompleteAt(START - 5 * DAY);
+  const recorder = recorderOf(temporal);
+  temporal.isAway = true;
+  for (let passes = 0; passes < 3; passes += 1) {
+    await expect(recorder.pass()).rejects.toThrow('visibility is away');
+    now += 15_000;
+  }
+  expect(await gaps()).toEqual([]);
+  expect(await store.completeAt()).toBe(START - 5 * DAY);
+  temporal.isAway = false;
+  expect(await recorder.pass()).toMatchObject({ gaps: 1, more: false });
+  expect(await store.completeAt()).toBe(now);
+  now += 5_000;
+  await recorder.pass();
+  await recorderOf(temporal).pass();
+  expect(await gaps()).toEqual([[START - 5 * DAY, START + 45_000 - RETENTION]]);
+});
+
+test('RECORDER-3: passes that leave a rest note nothing, the one that takes the rest notes the absence once', async () => {
+  const temporal = new FakeTemporal();
+  temporal.executions = [{ runId: 'lost', status: 'COMPLETED', closedAt: START }];
+  await store.setCompleteAt(START - 5 * DAY);
+  const recorder = recorderOf(temporal);
+  for (let passes = 0; passes < 3; passes += 1) {
+    expect(await recorder.pass(AbortSignal.abort())).toEqual({ recorded: 0, gaps: 0, more: true });
+    now += 15_000;
+  }
+  expect(await gaps()).toEqual([]);
+  expect(await recorder.pass()).toEqual({ recorded: 0, gaps: 2, more: false });
+  expect(await gaps()).toEqual([[START - 5 * DAY, START + 45_000 - RETENTION]]);
+});
+
+test('RECORDER-3: a living recorder whose passes failed for longer than the retention notes it', async () => {
+  const temporal = new FakeTemporal();
+  const recorder = recorderOf(temporal);
+  await recorder.pass();
+  now += 5_000;
+  await recorder.pass();
+  const last = now;
+  temporal.isAway = true;
+  now += 10 * DAY;
+  await expect(recorder.pass()).rejects.toThrow('visibility is away');
+  temporal.isAway = false;
+  now += 15_000;
+  expect(await recorder.pass()).toMatchObject({ gaps: 1 });
+  expect(await gaps()).toEqual([[last, now - RETENTION]]);
+});
+
+test('RECORDER-3: an absence within the retention is no gap, and passes in a row do not ask for the retention', async () => {
+  const temporal = new FakeTemporal();
+  const recorder = recorderOf(temporal);
+  for (let passes = 0; passes < 3; passes += 1) {
+    expect(await recorder.pass()).toMatchObject({ gaps: 0 });
+    now += 5_000;
+  }
+  expect(temporal.retentionCalls).toBe(0);
+  now = ((await store.completeAt()) ?? 0) + RETENTION;
+  expect(await recorder.pass()).toMatchObject({ gaps: 0 });
+  expect(temporal.retentionCalls).toBe(1);
+  expect(await gaps()).toEqual([]);
+});

@@ -23,6 +23,8 @@ export class ClosedExecutions {
   async missing(since: number | undefined): Promise<ListedExecution[]> {
     const missing: ListedExecution[] = [];
     for await (const execution of this.#context.temporal.closedSince(since)) {
+      // Temporal lists a paused execution as not running, but it is open.
+      if (execution.closedAt === undefined) continue;
       const known = await this.#context.store.execution(execution.runId);
       if (known === undefined || known.state === 'Seen') missing.push(execution);
     }

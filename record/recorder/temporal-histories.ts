@@ -24,7 +24,7 @@ export interface FoundExecution {
 
 /** The calls. Each rejects if the server does not answer within {@link CALL_TIMEOUT}; a list takes one call a page. */
 export interface TemporalHistories {
-  /** All executions of groups that are open, or that were closed since a time. */
+  /** All executions of groups that are running, or that were closed since a time. Without a time, paused ones are listed as closed too. */
   open(): AsyncIterable<ListedExecution>;
   closedSince(at: number | undefined): AsyncIterable<ListedExecution>;
   /** Undefined: the server does not have it any more. */

@@ -1,10 +1,11 @@
-/** A recorder that was away, and one whose passes fail, against a server that the test makes up. */
+/** A recorder that was away, one whose passes fail, and runs that are paused in Temporal, against a server that the test makes up. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RecorderGap } from '../../record';
 import { Recorder, type TemporalHistories } from '../../record/recorder';
 import { openFileStore, type RecordStore } from '../../record/store';
+import { event, history } from './histories';
 import { allOf } from './record-fixtures';
 
 const DAY = 86_400_000;
@@ -153,4 +154,24 @@ test('RECORDER-3: an absence within the retention is no gap, and passes in a row
   expect(await recorder.pass()).toMatchObject({ gaps: 0 });
   expect(temporal.retentionCalls).toBe(1);
   expect(await gaps()).toEqual([]);
+});
+
+test('RECORDER-1: a run that is paused in Temporal is open, and is recorded once it has ended', async () => {
+  const kinds = async (): Promise<string[]> =>
+    (await allOf(store)).map(({ event: recorded }) => recorded.kind);
+  const temporal = new FakeTemporal();
+  const run: FakeExecution = { runId: 'run-1', status: 'RUNNING', history: history() };
+  temporal.executions = [run];
+  await recorderOf(temporal).pass();
+  expect(await kinds()).toEqual(['ExecutionSeen']);
+  const paused = event('WORKFLOW_EXECUTION_PAUSED', { identity: 'anna', reason: 'look' });
+  Object.assign(run, { status: 'PAUSED', history: history(paused) });
+  // A recorder that starts looks at everything that Temporal lists.
+  expect(await recorderOf(temporal).pass()).toEqual({ recorded: 0, gaps: 0, more: false });
+  expect(await kinds()).toEqual(['ExecutionSeen']);
+  const terminated = event('WORKFLOW_EXECUTION_TERMINATED', { identity: 'anna', reason: 'over' });
+  Object.assign(run, { status: 'TERMINATED', closedAt: now, history: history(paused, terminated) });
+  expect(await recorderOf(temporal).pass()).toMatchObject({ recorded: 1 });
+  expect((await kinds()).slice(1)).toEqual(expect.arrayContaining(['RunTerminated', 'ExecutionRecorded']));
+  expect((await allOf(store)).at(-1)?.event).toMatchObject({ status: 'TERMINATED' });
 });

@@ -1,5 +1,5 @@
 /** The runs of a failover, and of those before it, from the record: of years of runs only those that a report needs are kept in memory. */
-import type { EventKind, RecordReader, RunEvent } from '../../record';
+import type { EntryFilter, EventKind, RecordReader, RunEvent } from '../../record';
 import type { RunName } from '../export/run-name';
 import type { EventsByRun } from './temporal-runs';
 
@@ -25,10 +25,7 @@ const HEADER_KINDS: readonly EventKind[] = [
 
 /** Reads them. Rejects if the record cannot be read. Without such a run there are none. */
 export async function recordedRuns(reader: RecordReader, name: RunName): Promise<EventsByRun> {
-  const { workflowId } = name;
-  let root: { namespace: string; name: string } | undefined;
-  for await (const { event } of reader.entries({ workflowId, kinds: ['ExecutionStarted', 'RunGap'] }))
-    if ('run' in event) root = { namespace: event.run.namespace, name: event.run.root };
+  const root = await rootOf(reader, name);
   const runs: EventsByRun = new Map();
   if (!root) return runs;
   const headers = new Map<string, RunHeader>();
@@ -38,6 +35,18 @@ export async function recordedRuns(reader: RecordReader, name: RunName): Promise
   for await (const { event } of reader.entries({ root }))
     if ('run' in event) runs.get(event.run.runId)?.push(event);
   return runs;
+}
+
+/** The root of the tree that the run was in, otherwise of the one that the last run of the group was in. */
+async function rootOf(reader: RecordReader, { workflowId, runId }: RunName): Promise<EntryFilter['root']> {
+  let named: EntryFilter['root'];
+  let last: EntryFilter['root'];
+  for await (const { event } of reader.entries({ workflowId, kinds: HEADER_KINDS })) {
+    if (!('run' in event)) continue;
+    last = { namespace: event.run.namespace, name: event.run.root };
+    if (event.run.runId === runId || event.execution === runId) named = last;
+  }
+  return named ?? last;
 }
 
 /** Notes what an event says of its run. */

@@ -1,5 +1,9 @@
 /** Which runs of a long record a report reads: those that it shows or compares with, and no others. */
-import { addTo, wantedRuns, type RunHeader } from '../../../cli/report/recorded-runs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { addTo, recordedRuns, wantedRuns, type RunHeader } from '../../../cli/report/recorded-runs';
+import { openFileStore } from '../../../record';
 import { planOf, RunScript } from '../../board/report-fixtures';
 
 const DAY = 86_400;
@@ -43,4 +47,28 @@ test('runs of other groups at other times are not read, open ones are', () => {
     .end(9)
     .events.forEach((event) => addTo(found, event));
   expect([...wantedRuns([...found.values()], { workflowId: GROUP })]).toEqual(['site-run-0', 'shop-run-10']);
+});
+
+test('a run is found in the tree that it ran in, also after its group has moved to another one', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'vmgroup-runs-'));
+  try {
+    const store = await openFileStore(folder);
+    const old = new RunScript('app', 0).begin(planOf('app', [['a']]));
+    const reset = new RunScript('app', 0)
+      .execution('app-reset')
+      .at(50, { kind: 'ExecutionReset', from: 'app-run-0', upTo: 3, reason: 'once more' })
+      .end(100);
+    const moved = new RunScript('app', DAY, { root: 'site' }).begin(planOf('app', [['a']])).end(100);
+    for (const { events } of [old, reset, moved]) await store.append(events, 0);
+    const found = async (runId?: string): Promise<string[]> => [
+      ...(await recordedRuns(store, { workflowId: 'vmgroup/prod/app', ...(runId && { runId }) })).keys(),
+    ];
+    expect(await found()).toEqual([`app-run-${DAY}`]);
+    expect(await found(`app-run-${DAY}`)).toEqual([`app-run-${DAY}`]);
+    expect(await found('app-run-0')).toEqual(['app-run-0']);
+    expect(await found('app-reset')).toEqual(['app-run-0']);
+    await store.close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

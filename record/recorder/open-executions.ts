@@ -2,7 +2,7 @@
 import type { Derived, ExecutionName } from '../derive';
 import { recorderEvent, tryDeriveEvents, type RecorderContext } from './context';
 import { changedOptions, type ActivityOptions } from './server-facts';
-import type { ListedExecution } from './temporal-histories';
+import { UndecodedHistoryError, type ListedExecution } from './temporal-histories';
 
 /** Executions that one pass notes as seen, and looks at while they are open (RECORDER-4). */
 const MOST_SEEN = 1_000;
@@ -59,8 +59,16 @@ export class OpenExecutions {
     );
   }
 
+  /** Undefined, after a line in the log, if its history cannot be decoded or read: the next pass tries again (RECORDER-5). */
   async #derive(execution: ExecutionName): Promise<Derived | undefined> {
-    const json = await this.#context.temporal.history(execution);
-    return json === undefined ? undefined : tryDeriveEvents(this.#context, json, execution);
+    const { temporal, logger } = this.#context;
+    try {
+      const json = await temporal.history(execution);
+      return json === undefined ? undefined : tryDeriveEvents(this.#context, json, execution);
+    } catch (error: unknown) {
+      if (!(error instanceof UndecodedHistoryError)) throw error;
+      logger.warn({ ...execution, err: error }, 'failed to decode a history');
+      return undefined;
+    }
   }
 }

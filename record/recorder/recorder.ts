@@ -9,10 +9,13 @@
  *     for longer than Temporal keeps histories, because the recorder was away or its passes failed, the next complete pass leaves one gap in the
  *     installation. A crash at the end of that pass, or a second recorder at the same moment, may repeat it.
  * RECORDER-4: a pass has bounds: {@link MOST_EXECUTIONS} are recorded, one after the other. The next pass takes the rest.
+ * RECORDER-5: a history that cannot be decoded, because a key is missing or a payload is forged, holds up its own run alone. It leaves no gap, since
+ *     the key may be added: the pass records the others, rejects, and is tried again.
  */
 import { ClosedExecutions, type RecordResult } from './closed-executions';
 import { OpenExecutions } from './open-executions';
 import type { RecorderContext } from './context';
+import { UndecodedHistoryError } from './temporal-histories';
 
 /** Executions that one pass records. */
 const MOST_EXECUTIONS = 1_000;
@@ -46,10 +49,14 @@ export class Recorder {
     this.#closed = new ClosedExecutions(this.#context);
   }
 
-  /** Records what is missing. Rejects if Temporal or the store does not answer; what was recorded until then stays. */
+  /**
+   * Records what is missing. Rejects if Temporal or the store does not answer, and at its end if a history cannot be decoded; what was recorded
+   * until then stays.
+   */
   async pass(signal?: AbortSignal): Promise<PassReport> {
     const began = this.#context.now();
     const report: PassReport = { recorded: 0, gaps: 0, more: false };
+    const undecoded: UndecodedHistoryError[] = [];
     const open = await this.#open.note();
     const isFull = !this.#lookedAt || began - this.#lookedAt.full >= FULL_LOOK;
     const since = isFull ? undefined : (this.#lookedAt?.last ?? began) - LATE;
@@ -58,20 +65,21 @@ export class Recorder {
         report.more = true;
         return report;
       }
-      this.#count(report, await this.#closed.record(execution));
+      this.#count(report, await orUndecoded(this.#closed.record(execution), undecoded));
     }
     for (const execution of await this.#context.store.seen()) {
       if (open.has(execution.runId)) continue;
       if (signal?.aborted) return { ...report, more: true };
-      this.#count(report, await this.#closed.recordIfClosed(execution));
+      this.#count(report, await orUndecoded(this.#closed.recordIfClosed(execution), undecoded));
     }
+    if (undecoded[0]) throw undecoded[0];
     report.gaps += await this.#noteAbsence(began);
     this.#lookedAt = { full: isFull ? began : (this.#lookedAt?.full ?? began), last: began };
     await this.#context.store.setCompleteAt(began);
     return report;
   }
 
-  #count(report: PassReport, result: RecordResult): void {
+  #count(report: PassReport, result: RecordResult | 'Undecoded'): void {
     if (result === 'Recorded') report.recorded += 1;
     if (result === 'Gap') report.gaps += 1;
   }
@@ -98,5 +106,19 @@ export class Recorder {
       'runs may be missing in the record',
     );
     return 1;
+  }
+}
+
+/** What became of an execution; an error of a history that cannot be decoded is added to `undecoded` (RECORDER-5). */
+async function orUndecoded(
+  recording: Promise<RecordResult>,
+  undecoded: UndecodedHistoryError[],
+): Promise<RecordResult | 'Undecoded'> {
+  try {
+    return await recording;
+  } catch (error: unknown) {
+    if (!(error instanceof UndecodedHistoryError)) throw error;
+    undecoded.push(error);
+    return 'Undecoded';
   }
 }

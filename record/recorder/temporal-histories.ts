@@ -29,10 +29,21 @@ export interface TemporalHistories {
   closedSince(at: number | undefined): AsyncIterable<ListedExecution>;
   /** Undefined: the server does not have it any more. */
   describe(execution: ExecutionName): Promise<FoundExecution | undefined>;
-  /** In the JSON form of Temporal's tools; undefined: the server does not have it any more. */
+  /**
+   * In the JSON form of Temporal's tools; undefined: the server does not have it any more. Rejects with {@link UndecodedHistoryError} if the
+   * server has it, but it cannot be decoded.
+   */
   history(execution: ExecutionName): Promise<string | undefined>;
   /** Milliseconds for which the server keeps closed executions. */
   retention(): Promise<number>;
+}
+
+/** Thrown if a history cannot be decoded: a key is missing and may be added, or a payload is forged (RECORDER-5). */
+export class UndecodedHistoryError extends Error {
+  override readonly name = 'UndecodedHistoryError';
+  constructor({ workflowId, runId }: ExecutionName, options: ErrorOptions) {
+    super(`the history of ${workflowId}/${runId} cannot be decoded`, options);
+  }
 }
 
 /** Milliseconds that one call may take. */
@@ -78,12 +89,16 @@ export function temporalHistories(
         );
         return { status: statusOf(raw), options: activityOptions(raw) };
       }),
-    history: ({ workflowId, runId }) =>
-      unlessGone(async () =>
-        historyToJSON(
-          await decode(await call(() => client.workflow.getHandle(workflowId, runId).fetchHistory())),
-        ),
-      ),
+    history: async ({ workflowId, runId }) => {
+      const raw = await unlessGone(() =>
+        call(() => client.workflow.getHandle(workflowId, runId).fetchHistory()),
+      );
+      try {
+        return raw && historyToJSON(await decode(raw));
+      } catch (error: unknown) {
+        throw new UndecodedHistoryError({ workflowId, runId }, { cause: error });
+      }
+    },
     retention: async () => {
       const { config } = await call(() => client.workflowService.describeNamespace({ namespace }));
       const seconds = Number(config?.workflowExecutionRetentionTtl?.seconds?.toString() ?? 0);

@@ -13,7 +13,7 @@ import type { Manifests, Problem } from '../../api';
 import { indexManifests } from '../manifests';
 import { FolderWatch } from './folder-watch';
 import { loadLastValid, mergeReading, NO_MANIFESTS, saveLastValid, type LastValid } from './last-valid';
-import { manifestReader } from './manifest-files';
+import { manifestReader, type ReadingLimits } from './manifest-files';
 import { ManifestParser } from './manifest-parser';
 import type { Source, SourceState } from './source';
 import { isWithin } from './within';
@@ -26,6 +26,8 @@ export interface DirectorySourceOptions {
   lastValidFile?: string;
   /** Folders below `paths` that hold no manifests, such as the data of the product. */
   ignore?: string[];
+  /** Default: 10,000 manifest files in 10,000 folders. */
+  limits?: ReadingLimits;
   /** Quiet time after a change before the files are read. */
   debounce?: number;
   /** How long an object must be missing to count as deleted. */
@@ -85,7 +87,7 @@ class DirectorySource implements Source {
     this.#settle = settle;
     this.#reread = reread;
     this.#onWarning = onWarning;
-    this.#reader = manifestReader(this.#paths, options.ignore);
+    this.#reader = manifestReader(this.#paths, options.ignore, options.limits);
     this.#watch = new FolderWatch(() => this.#changed(), onWarning);
   }
 

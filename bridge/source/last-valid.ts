@@ -5,6 +5,7 @@
  * LAST-VALID-2: a missing object counts as deleted only once it has been missing for a while: editors and `git checkout` remove a file for a
  *     moment, and a writer can be half way through.
  * LAST-VALID-3: a folder without any entry deletes nothing: it may be the mount point of a volume that is not mounted.
+ * LAST-VALID-4: what a limit keeps from being read is not deleted: its last valid form stays in force until there is room again.
  */
 import { own, type Manifests, type ObjectName, type Problem } from '../../api';
 import { readIfThere, writeAtomically } from '../../files/atomic-file';

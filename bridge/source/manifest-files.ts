@@ -21,11 +21,13 @@ import {
 } from './unrendered';
 import { isWithin } from './within';
 
-/** Most manifest files that are read. */
-const MAX_FILES = 10_000;
+/** Most manifest files that are read, and most folders that are read and watched. */
+export interface ReadingLimits {
+  files: number;
+  folders: number;
+}
 
-/** Most folders that are read and watched. */
-const MAX_FOLDERS = 10_000;
+const DEFAULT_LIMITS: ReadingLimits = { files: 10_000, folders: 10_000 };
 
 const EXTENSIONS = new Set(['.yaml', '.yml', '.json']);
 
@@ -55,13 +57,17 @@ function isRead(root: string, path: string, ignore: string[], isFile: boolean): 
 const MAX_READINGS = 3;
 
 /** Makes a reader of manifest files that reads unchanged files only once. `ignore` names folders that are left out. */
-export function manifestReader(paths: string[], ignore: string[] = []): { read(): Promise<ManifestFiles> } {
+export function manifestReader(
+  paths: string[],
+  ignore: string[] = [],
+  limits = DEFAULT_LIMITS,
+): { read(): Promise<ManifestFiles> } {
   let cache = new Map<string, CachedFile>();
   /** Roots that were folders: a missing one is a lost mount, not the deletion of everything in it. */
   const folders = new Set<string>();
 
   async function readOnce(links: LinkReader): Promise<ManifestFiles> {
-    const reading = new FolderWalk({ ignore, cache, folders, links });
+    const reading = new FolderWalk({ ignore, limits, cache, folders, links });
     for (const root of paths) await reading.readRoot(root);
     cache = reading.next;
     return reading.result();
@@ -81,6 +87,7 @@ export function manifestReader(paths: string[], ignore: string[] = []): { read()
 /** What one walk shares with those before it. */
 interface Shared {
   ignore: string[];
+  limits: ReadingLimits;
   cache: Map<string, CachedFile>;
   folders: Set<string>;
   links: LinkReader;
@@ -96,6 +103,8 @@ class FolderWalk {
   readonly #watched: WatchedFolder[] = [];
   readonly #kustomizations: Kustomization[] = [];
   readonly #charts: string[] = [];
+  /** Roots with manifest files that are not read, because there are too many. */
+  readonly #cut = new Set<string>();
   #folders = 0;
   readonly #shared: Shared;
 
@@ -111,11 +120,8 @@ class FolderWalk {
   }
 
   result(): ManifestFiles {
-    if (this.next.size >= MAX_FILES)
-      this.#unreadable.push({
-        path: this.#found[0]?.path ?? '.',
-        message: `more than ${MAX_FILES} manifest files: the rest is not read`,
-      });
+    const message = `more than ${this.#shared.limits.files} manifest files: the rest is not read`;
+    for (const path of this.#cut) this.#unreadable.push({ path, message });
     const unrendered = [...unrenderedKustomizations(this.#kustomizations), ...unrenderedCharts(this.#charts)];
     const covers = unrendered.flatMap((each) => each.covers);
     return {
@@ -144,8 +150,8 @@ class FolderWalk {
 
   /** @param above identities of the folders on the way to this path. */
   async #visit(root: string, path: string, above: readonly string[]): Promise<void> {
-    if (this.next.has(path) || this.next.size >= MAX_FILES) return;
-    const { folders, ignore } = this.#shared;
+    if (this.next.has(path)) return;
+    const { folders, ignore, limits } = this.#shared;
     const { kind, identity } = await lookAt(path);
     if (kind === 'folder') {
       if (path === root) folders.add(root);
@@ -153,7 +159,8 @@ class FolderWalk {
       if (isRead(root, path, ignore, false) && !above.includes(identity))
         await this.#visitFolder(root, path, [...above, identity]);
     } else if (kind === 'file' && isRead(root, path, ignore, true)) {
-      await this.#visitFile(path);
+      if (this.#found.length < limits.files) await this.#visitFile(path);
+      else this.#cut.add(root);
     } else if (path === root && folders.has(root)) {
       throw new Error('the folder is gone');
     }
@@ -161,8 +168,8 @@ class FolderWalk {
 
   async #visitFolder(root: string, path: string, above: readonly string[]): Promise<void> {
     this.#folders += 1;
-    if (this.#folders > MAX_FOLDERS)
-      throw new Error(`more than ${MAX_FOLDERS} folders: this one is not read`);
+    if (this.#folders > this.#shared.limits.folders)
+      throw new Error(`more than ${this.#shared.limits.folders} folders: this one is not read`);
     this.#watched.push({ folder: path });
     const entries = await readdir(path, { withFileTypes: true });
     if (entries.length === 0 && path === root) this.#empty.push(root);

@@ -198,6 +198,37 @@ test('DIRECTORY-3: a change that is not reported is found by reading again', asy
   silent.mockRestore();
 });
 
+describe('LAST-VALID-4: what a limit keeps from being read', () => {
+  const tooMany = (what: string): string =>
+    `cannot be read: more than ${what}: the rest is not read; what was read there before stays in force`;
+
+  test('as many files as are allowed are no problem, and a kustomization is none of them', async () => {
+    await put('kustomization.yaml', 'resources: [a.yaml, z.yaml]\n');
+    await put('a.yaml', '# nothing\n');
+    await put('z.yaml', group('PoweredOn'));
+    await begin({ limits: { files: 2, folders: 1 } });
+    expect([groups(), messages()]).toEqual([{ app: 'PoweredOn' }, []]);
+  });
+
+  test.each(['z.yaml', 'z/v1.2/app.yaml'])('a file too many deletes nothing of %s', async (last) => {
+    const limits = { files: 3, folders: 10 };
+    for (const file of ['b.yaml', 'c.yaml']) await put(file, '# nothing\n');
+    await put(last, group('PoweredOn'));
+    await (await begin({ limits })).stop();
+
+    await put('a.yaml', '# one more\n');
+    await (await begin({ limits })).stop();
+    expect(groups()).toEqual({ app: 'PoweredOn' });
+    expect(now().problems).toMatchObject([
+      { severity: 'Error', file: join(folder, 'manifests'), message: tooMany('3 manifest files') },
+    ]);
+
+    await unlink(join(folder, 'manifests', last));
+    await begin({ limits });
+    expect([groups(), messages()]).toEqual([{}, []]);
+  });
+});
+
 describe('DIRECTORY-4: links', () => {
   const at = (...parts: string[]): string => join(folder, ...parts);
 

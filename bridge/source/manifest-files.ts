@@ -103,8 +103,8 @@ class FolderWalk {
   readonly #watched: WatchedFolder[] = [];
   readonly #kustomizations: Kustomization[] = [];
   readonly #charts: string[] = [];
-  /** Roots with manifest files that are not read, because there are too many. */
-  readonly #cut = new Set<string>();
+  /** Roots with manifest files, and with folders, that are not read because there are too many. */
+  readonly #cut = { files: new Set<string>(), folders: new Set<string>() };
   #folders = 0;
   readonly #shared: Shared;
 
@@ -120,8 +120,9 @@ class FolderWalk {
   }
 
   result(): ManifestFiles {
-    const message = `more than ${this.#shared.limits.files} manifest files: the rest is not read`;
-    for (const path of this.#cut) this.#unreadable.push({ path, message });
+    const { files, folders } = this.#shared.limits;
+    this.#reportCut(this.#cut.files, `more than ${files} manifest files: the rest is not read`);
+    this.#reportCut(this.#cut.folders, `more than ${folders} folders: the rest is not read`);
     const unrendered = [...unrenderedKustomizations(this.#kustomizations), ...unrenderedCharts(this.#charts)];
     const covers = unrendered.flatMap((each) => each.covers);
     return {
@@ -131,6 +132,10 @@ class FolderWalk {
       empty: this.#empty,
       folders: this.#watched,
     };
+  }
+
+  #reportCut(roots: Set<string>, message: string): void {
+    for (const path of roots) this.#unreadable.push({ path, message });
   }
 
   async #attempt(path: string, work: () => Promise<void>): Promise<void> {
@@ -160,16 +165,18 @@ class FolderWalk {
         await this.#visitFolder(root, path, [...above, identity]);
     } else if (kind === 'file' && isRead(root, path, ignore, true)) {
       if (this.#found.length < limits.files) await this.#visitFile(path);
-      else this.#cut.add(root);
+      else this.#cut.files.add(root);
     } else if (path === root && folders.has(root)) {
       throw new Error('the folder is gone');
     }
   }
 
   async #visitFolder(root: string, path: string, above: readonly string[]): Promise<void> {
+    if (this.#folders >= this.#shared.limits.folders) {
+      this.#cut.folders.add(root);
+      return;
+    }
     this.#folders += 1;
-    if (this.#folders > this.#shared.limits.folders)
-      throw new Error(`more than ${this.#shared.limits.folders} folders: this one is not read`);
     this.#watched.push({ folder: path });
     const entries = await readdir(path, { withFileTypes: true });
     if (entries.length === 0 && path === root) this.#empty.push(root);

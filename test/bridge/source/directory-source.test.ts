@@ -227,6 +227,20 @@ describe('LAST-VALID-4: what a limit keeps from being read', () => {
     await begin({ limits });
     expect([groups(), messages()]).toEqual([{}, []]);
   });
+
+  test('folders too many are one problem, and delete nothing of a folder that is now one of them', async () => {
+    const limits = { files: 10, folders: 3 };
+    await put('a/a.yaml', '# nothing\n');
+    await put('b/app.yaml', group('PoweredOn'));
+    await (await begin({ limits })).stop();
+    expect([groups(), messages()]).toEqual([{ app: 'PoweredOn' }, []]);
+
+    await rename(join(folder, 'manifests', 'b'), join(folder, 'manifests', 'z'));
+    for (const file of ['b/b.yaml', 'y/y.yaml']) await put(file, '# nothing\n');
+    await begin({ limits });
+    expect(groups()).toEqual({ app: 'PoweredOn' });
+    expect(messages()).toEqual([tooMany('3 folders')]);
+  });
 });
 
 describe('DIRECTORY-4: links', () => {

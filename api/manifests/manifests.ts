@@ -39,6 +39,8 @@ export interface ParsedManifests {
   problems: Problem[];
   /** Objects of other products, in the order of their first one. */
   ignored: IgnoredKind[];
+  /** Whether everything was read: false if there are more documents than {@link MAX_DOCUMENTS}. */
+  isComplete: boolean;
 }
 
 /** How many objects of a kind that is not ours were found. */
@@ -92,7 +94,12 @@ export function parseManifests(
   for (const { object, ...finding } of findings) byObject.get(refKey(object))?.[0]?.findings.push(finding);
   const order = new Map(files.map(({ path }, index) => [path, index]));
   const problems = objects.flatMap(problemsOf).sort((a, b) => compare(a, b, order));
-  return { manifests: collect(objects), problems, ignored: countIgnored(objects) };
+  return {
+    manifests: collect(objects),
+    problems,
+    ignored: countIgnored(objects),
+    isComplete: count.left >= 0,
+  };
 }
 
 function countIgnored(objects: FoundObject[]): IgnoredKind[] {

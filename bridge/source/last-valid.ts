@@ -5,7 +5,8 @@
  * LAST-VALID-2: a missing object counts as deleted only once it has been missing for a while: editors and `git checkout` remove a file for a
  *     moment, and a writer can be half way through.
  * LAST-VALID-3: a folder without any entry deletes nothing: it may be the mount point of a volume that is not mounted.
- * LAST-VALID-4: what a limit keeps from being read is not deleted: its last valid form stays in force until there is room again.
+ * LAST-VALID-4: a reading that the limit of files, folders or documents cuts short deletes nothing: a missing object may be in what was not
+ *     read.
  */
 import { own, type Manifests, type ObjectName, type Problem } from '../../api';
 import { readIfThere, writeAtomically } from '../../files/atomic-file';
@@ -61,6 +62,8 @@ export interface Reading {
   files: Record<string, string>;
   /** Files and folders whose content is unknown. */
   unreadable: string[];
+  /** Whether no limit kept anything from being read (LAST-VALID-4). */
+  isComplete: boolean;
   /** Milliseconds since the epoch. */
   at: number;
 }
@@ -117,8 +120,10 @@ export function mergeReading(
   };
 }
 
-/** For an object that is not valid now: whether its last valid form stays (LAST-VALID-1). */
+/** For an object that is not valid now: whether its last valid form stays (LAST-VALID-1, LAST-VALID-4). */
 function keepers(reading: Reading): (id: string, file: string) => boolean {
+  // Any object may have been moved to what was not read.
+  if (!reading.isComplete) return () => true;
   const errors = reading.problems.filter((problem) => problem.severity === 'Error');
   const ids = new Set(errors.flatMap((problem) => problemObject(problem) ?? []));
   // An error that belongs to no object leaves open which objects the file holds.

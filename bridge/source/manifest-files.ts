@@ -40,6 +40,8 @@ export interface ManifestFiles {
   unrendered: Unrendered[];
   /** Roots that are folders without any entry. */
   empty: string[];
+  /** Whether no limit kept anything from being read. */
+  isComplete: boolean;
   /** Folders in which a change of what was found would show. */
   folders: WatchedFolder[];
 }
@@ -130,6 +132,7 @@ class FolderWalk {
       unreadable: this.#unreadable,
       unrendered,
       empty: this.#empty,
+      isComplete: this.#cut.files.size + this.#cut.folders.size === 0,
       folders: this.#watched,
     };
   }

@@ -10,7 +10,7 @@ export class ManifestParser {
 
   /** Parses a reading. `previous`: the last valid form of every object, see {@link parseManifests}. */
   parse(found: ManifestFiles, previous: Manifests): Omit<Reading, 'at'> {
-    const { manifests, problems } = parseManifests(found.files, { previous });
+    const { manifests, problems, isComplete } = parseManifests(found.files, { previous });
     const next = new Map<string, { text: string; ids: string[] }>();
     const files: Record<string, string> = {};
     for (const file of found.files) {
@@ -27,6 +27,7 @@ export class ManifestParser {
         ...found.unreadable.map(({ path }) => path),
         ...found.unrendered.flatMap(({ covers }) => covers),
       ],
+      isComplete: found.isComplete && isComplete,
     };
   }
 

@@ -77,7 +77,7 @@ describe('text that is too much', () => {
 
   test('too many documents in all files', () => {
     const many = (count: number): string => 'a: 1\n---\n'.repeat(count);
-    const { problems } = parseManifests([
+    const { problems, isComplete } = parseManifests([
       { path: 'a.yaml', text: many(MAX_DOCUMENTS - 1) },
       { path: 'b.yaml', text: many(2) },
       { path: 'c.yaml', text: group('g') },
@@ -87,6 +87,7 @@ describe('text that is too much', () => {
       'b.yaml:1:1: more than 10000 documents in all files: nothing is read from here on',
       'c.yaml:1:1: more than 10000 documents in all files: nothing is read from here on',
     ]);
+    expect(isComplete).toBe(false);
   });
 
   const level = (write: (below: string) => string): string =>

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { MAX_DOCUMENTS } from '../../../api';
 import { directorySource, type DirectorySourceOptions, type Source, type SourceState } from '../../../bridge';
 import { until } from '../../support/until';
 
@@ -240,6 +241,37 @@ describe('LAST-VALID-4: what a limit keeps from being read', () => {
     await begin({ limits });
     expect(groups()).toEqual({ app: 'PoweredOn' });
     expect(messages()).toEqual([tooMany('3 folders')]);
+  });
+
+  test('a file too many deletes nothing that was moved to it from another root', async () => {
+    const limits = { files: 2, folders: 10 };
+    const paths = ['one', 'two'].map((root) => join(folder, 'manifests', root));
+    await put('one/README', 'The root is not empty later on.');
+    await put('one/app.yaml', group('PoweredOn'));
+    await put('two/a.yaml', '# nothing\n');
+    await (await begin({ limits, paths })).stop();
+
+    await rename(join(folder, 'manifests/one/app.yaml'), join(folder, 'manifests/two/z.yaml'));
+    await put('two/b.yaml', '# one more\n');
+    await begin({ limits, paths });
+    expect(groups()).toEqual({ app: 'PoweredOn' });
+    expect(messages()).toEqual([tooMany('2 manifest files')]);
+  });
+
+  test('documents too many delete nothing that was moved to them', async () => {
+    const items = ['&one {apiVersion: v1, kind: Service}', ...Array<string>(MAX_DOCUMENTS - 2).fill('*one')];
+    await put('a.yaml', `{apiVersion: v1, kind: List, items: [${items.join(', ')}]}`);
+    await put('b.yaml', group('PoweredOn'));
+    await (await begin()).stop();
+    expect([groups(), messages()]).toEqual([{ app: 'PoweredOn' }, []]);
+
+    await rename(join(folder, 'manifests/b.yaml'), join(folder, 'manifests/z.yaml'));
+    await put('c.yaml', group('PoweredOn', 'one-more'));
+    await begin();
+    expect(groups()).toEqual({ app: 'PoweredOn', 'one-more': 'PoweredOn' });
+    expect(messages()).toEqual([
+      `more than ${MAX_DOCUMENTS} documents in all files: nothing is read from here on`,
+    ]);
   });
 });
 

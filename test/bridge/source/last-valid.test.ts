@@ -17,7 +17,15 @@ const before: LastValid = {
 };
 
 function reading(over: Partial<Reading>): Reading {
-  return { manifests: NO_MANIFESTS, problems: [], files: {}, unreadable: [], at: 5_000, ...over };
+  return {
+    manifests: NO_MANIFESTS,
+    problems: [],
+    files: {},
+    unreadable: [],
+    isComplete: true,
+    at: 5_000,
+    ...over,
+  };
 }
 
 function problem(over: Partial<Problem>): Problem {
@@ -49,6 +57,7 @@ test.each<[string, Reading, Record<string, number>, string[], string[]]>([
   ],
   ['a warning keeps nothing', reading({ problems: [problem({ severity: 'Warning' })] }), waited, [], []],
   ['a folder that cannot be read keeps all below it', reading({ unreadable: ['/m/vms'] }), waited, [A], []],
+  ['LAST-VALID-4: a reading cut short keeps all', reading({ isComplete: false }), waited, [APP, A], []],
   [
     'what is there needs no keeping',
     reading({ manifests: appOnly, files: { [APP]: '/m/new.yaml' } }),

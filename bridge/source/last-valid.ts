@@ -5,8 +5,8 @@
  * LAST-VALID-2: a missing object counts as deleted only once it has been missing for a while: editors and `git checkout` remove a file for a
  *     moment, and a writer can be half way through.
  * LAST-VALID-3: a folder without any entry deletes nothing: it may be the mount point of a volume that is not mounted.
- * LAST-VALID-4: a reading that the limit of files, folders or documents cuts short deletes nothing: a missing object may be in what was not
- *     read.
+ * LAST-VALID-4: a reading that the limit of files, folders or documents cuts short deletes nothing, nor does one during which links were
+ *     replaced until the limit of readings: a missing object may be in what was not read.
  */
 import { own, type Manifests, type ObjectName, type Problem } from '../../api';
 import { readIfThere, writeAtomically } from '../../files/atomic-file';

@@ -2,7 +2,7 @@
  * Finds and reads manifest files.
  *
  * All links are read as of one moment: if one is replaced during the reading, as git-sync does with all of its files at once, everything is
- * read again.
+ * read again. If that happens three times in a row, it is a problem, and nothing is deleted.
  */
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
@@ -80,10 +80,18 @@ export function manifestReader(
       for (let left = MAX_READINGS - 1; ; left -= 1) {
         const links = new LinkReader();
         const found = await readOnce(links);
-        if (left === 0 || (await links.isCurrent())) return found;
+        if (await links.isCurrent()) return found;
+        if (left === 0) return mixed(found, paths);
       }
     },
   };
+}
+
+/** LAST-VALID-4. What was read while links were replaced: a manifest may have moved from one of the files to another meanwhile. */
+function mixed(found: ManifestFiles, paths: string[]): ManifestFiles {
+  const message = `links were replaced during each of ${MAX_READINGS} readings`;
+  const unreadable = [...found.unreadable, ...paths.map((path) => ({ path, message }))];
+  return { ...found, unreadable, isComplete: false };
 }
 
 /** What one walk shares with those before it. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { MAX_DOCUMENTS } from '../../../api';
 import { directorySource, type DirectorySourceOptions, type Source, type SourceState } from '../../../bridge';
+import { LinkReader } from '../../../bridge/source/links';
 import { until } from '../../support/until';
 
 let folder: string;
@@ -344,6 +345,31 @@ describe('DIRECTORY-4: links', () => {
     expect(now().problems).toEqual([]);
     await writeFile(at('target.yaml'), group('PoweredOff'));
     await until(() => groups()['app'] === 'PoweredOff');
+  });
+
+  test('LAST-VALID-4: links that are replaced during every reading delete nothing', async () => {
+    for (const [revision, text] of [group('PoweredOn'), group('PoweredOn'), '# nothing\n'].entries()) {
+      await mkdir(at(`v${revision}`));
+      await writeFile(at(`v${revision}`, 'app.yaml'), text);
+    }
+    await link('v0', 'current');
+    await (await begin({ paths: [at('current')] })).stop();
+
+    let next = 'v1';
+    const isCurrent = jest.spyOn(LinkReader.prototype, 'isCurrent').mockImplementation(async () => {
+      await link(next, 'current');
+      next = next === 'v1' ? 'v2' : 'v1';
+      return false;
+    });
+    await (await begin({ paths: [at('current')] })).stop();
+    isCurrent.mockRestore();
+    expect(groups()).toEqual({ app: 'PoweredOn' });
+    expect(messages()).toEqual([
+      expect.stringMatching(/^cannot be read: links were replaced during each of 3 readings;/),
+    ]);
+    await link('v2', 'current');
+    await begin({ paths: [at('current')] });
+    expect([groups(), messages()]).toEqual([{}, []]);
   });
 
   test('a folder that is moved away and another one put in its place', async () => {

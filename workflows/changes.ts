@@ -23,6 +23,8 @@ export const CHANGES = {
   parentsOrder: 'parents-order-their-plans',
   /** Of observations without versions the bridge says which is newer; their times are not compared. */
   reportsOrder: 'reports-are-ordered-by-the-bridge',
+  /** A run that a new desired state continues after a cancellation no longer ends once it learns who cancelled it. */
+  cancelledContinue: 'cancelled-runs-continue',
 } as const;
 
 /** Id of one change, as the history has it. */

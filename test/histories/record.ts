@@ -6,6 +6,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { workflowId } from '../../contract';
+import { HeldCancellations } from '../support/held-cancellations';
 import { groupManifest, groupWithVms, policyManifest, vmManifest, type GroupShape } from '../support/manifests';
 import { effects, startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
@@ -131,6 +132,18 @@ const CASES: Case[] = [
     },
   },
   {
+    name: 'cancelled-then-edited',
+    files: (ns) => ({ 'app.yaml': app(ns, { tiers: WAITING }) }),
+    then: async (system, ns) => {
+      await first(system, ns);
+      const answer = await cancelHeld(system, ns, 'app');
+      system.write('app.yaml', app(ns, { tiers: WAITING, powerState: 'PoweredOff' }));
+      await system.until(async () => effects(await system.journal(), ns).includes('PoweredOff db-1'), 'the new desired state');
+      answer();
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
     name: 'superseded-places-given-back',
     files: (ns) => ({ 'app.yaml': app(ns, { tiers: WAITING }) }),
     then: async (system, ns) => {
@@ -202,6 +215,18 @@ function parked(retry: boolean) {
   };
 }
 
+/** On the client of each worker; set by `main`. */
+let cancellations: HeldCancellations;
+
+/** Cancels a run, which stays open until the returned function is called, or 15 seconds have passed. */
+async function cancelHeld(system: System, ns: string, group: string): Promise<() => void> {
+  const id = workflowId(ns, group);
+  const answer = cancellations.hold(id);
+  await system.handle(ns, group).cancel();
+  await system.until(() => cancellations.isAwaited(id), `${id} to be cancelled`);
+  return answer;
+}
+
 function isRecorded(name: string): boolean {
   return existsSync(path.join(__dirname, `${name}.json`));
 }
@@ -254,6 +279,7 @@ async function recordContinued(): Promise<void> {
 async function main(): Promise<void> {
   const missing = CASES.filter(({ name }) => !isRecorded(name));
   const temporal = await startTemporal();
+  cancellations = new HeldCancellations(temporal.client);
   try {
     for (const each of missing) await record(temporal, each);
   } finally {

@@ -19,6 +19,7 @@ import { groupLines } from '../../cli/groups';
 import { paintFor } from '../../cli/output';
 import { findTemporalCli } from '../../cli/temporal-server';
 import type { MemberProgress } from '../../contract';
+import { HeldCancellations } from '../support/held-cancellations';
 import { groupWithVms, policyManifest } from '../support/manifests';
 import { accepted, startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
@@ -31,6 +32,7 @@ const { WorkflowTaskFailedCause } = api.api.enums.v1;
 let temporal: TestTemporal;
 let system: System;
 let tool: string;
+let cancellations: HeldCancellations;
 const rows: string[] = [];
 
 /** A test of one row of the table. */
@@ -42,6 +44,7 @@ function row(name: string, body: () => Promise<void>): void {
 beforeAll(async () => {
   tool = (await findTemporalCli()).path;
   temporal = await startTemporal();
+  cancellations = new HeldCancellations(temporal.client);
   // The first call is not carried out: an operation that hangs until someone does something about it.
   system = await startSystem(temporal, {}, { faults: [{ type: 'Stuck', vm: 'stuck', times: 1 }] });
   beginTogether();
@@ -66,14 +69,19 @@ const view = (namespace: string): GroupView | undefined => system.view(namespace
 const progressOf = (namespace: string, member: string): MemberProgress | undefined =>
   view(namespace)?.run?.progress?.members.find((each) => each.member === member);
 
+/** Writes the desired state of the group that {@link begin} starts. */
+function desire(namespace: string, powerState: string): void {
+  const tiers = [{ members: ['first'] }, { members: ['stuck'] }, { members: ['last'] }];
+  system.write(`${namespace}.yaml`, groupWithVms({ namespace, name: 'app', powerState, tiers }));
+}
+
 /** Starts a group whose VM `stuck` hangs in its power-on, between `first` and `last`. */
 async function begin(namespace: string, policy: Record<string, unknown> = {}): Promise<string> {
   system.write(
     `${namespace}-policy.yaml`,
     policyManifest(namespace, 'default', { operationTimeout: '5m', ...policy }),
   );
-  const tiers = [{ members: ['first'] }, { members: ['stuck'] }, { members: ['last'] }];
-  system.write(`${namespace}.yaml`, groupWithVms({ namespace, name: 'app', powerState: 'PoweredOn', tiers }));
+  desire(namespace, 'PoweredOn');
   return system.until(() => {
     const runId = view(namespace)?.run?.runId;
     return progressOf(namespace, 'stuck')?.phase === 'InProgress' ? runId : undefined;
@@ -211,6 +219,49 @@ row('temporal workflow cancel', async () => {
   expect(await asked(ns)).toEqual(['PoweredOn first', 'PoweredOn stuck']);
   await retry(ns);
   await expectDone(ns);
+});
+
+/** Cancels a run, which stays open until the returned function is called, or 15 seconds have passed. */
+async function cancelHeld(namespace: string): Promise<() => void> {
+  const answer = cancellations.hold(idOf(namespace));
+  await run('workflow', 'cancel', '-w', idOf(namespace));
+  await system.until(() => cancellations.isAwaited(idOf(namespace)), `${namespace}/app to be cancelled`);
+  return answer;
+}
+
+/** Cancels a run, and waits until it carries out another desired state that came before it learns who cancelled it. */
+async function cancelAndEdit(namespace: string): Promise<() => void> {
+  await begin(namespace);
+  const answer = await cancelHeld(namespace);
+  desire(namespace, 'PoweredOff');
+  await system.until(
+    async () => (await asked(namespace)).includes('PoweredOff first'),
+    `${namespace}/first to be powered off`,
+  );
+  return answer;
+}
+
+together('RUN-5: a desired state that comes right after a cancellation is carried out', async () => {
+  const ns = 'cancel-then-edit';
+  const answer = await cancelAndEdit(ns);
+  answer();
+  expect(await system.outcome(ns, 'app')).toMatchObject({
+    outcome: 'Converged',
+    powerState: 'PoweredOff',
+    words: [{ verb: 'abort' }],
+  });
+});
+
+together('RUN-5: an abort after that ends the run in the name of its own actor', async () => {
+  const ns = 'cancel-edit-abort';
+  const answer = await cancelAndEdit(ns);
+  await system.say(ns, 'app', 'abort');
+  answer();
+  expect(await system.outcome(ns, 'app')).toMatchObject({
+    outcome: 'Cancelled',
+    message: expect.stringMatching(/^Aborted by alice: test/) as string,
+    words: [{ verb: 'abort', actor: 'alice' }, { verb: 'abort' }],
+  });
 });
 
 row('temporal workflow signal', async () => {

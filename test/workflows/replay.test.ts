@@ -42,6 +42,7 @@ it('there is a history of every kind of run', () => {
       'superseded',
       'aborted-places-given-back',
       'superseded-places-given-back',
+      'cancelled-then-edited',
       'parked-and-retried',
       'parked-open',
       'parked-continue',

@@ -142,30 +142,36 @@ export class GroupRun {
       scheduleCancellation().then((raw) => {
         const parsed = parse('cancellation', raw);
         if ('why' in parsed) throw new TypeError(parsed.why);
-        this.#cancelledBy(parsed.value, before);
+        this.#cancelledBy(parsed.value, before, message);
       }),
       (failure) => {
         log.warn('failed to find out who cancelled the run', { error: failure });
-        this.#cancelledBy({ identity: 'unknown', reason: '' }, before);
+        this.#cancelledBy({ identity: 'unknown', reason: '' }, before, message);
       },
     );
   }
 
-  /** Records who cancelled, and aborts what the run has asked of nested groups. */
-  #cancelledBy({ identity, reason }: Cancellation, before: Run): void {
+  /**
+   * Records who cancelled. A run that still ends with the message of that cancellation also names the actor in its outcome, and aborts what it
+   * has asked of nested groups. RUN-5.
+   */
+  #cancelledBy({ identity, reason }: Cancellation, before: Run, message: string): void {
     const command = {
       actor: fitText(identity, MESSAGE_BYTES),
       reason: fitText(reason, MESSAGE_BYTES) || 'Request Cancellation',
     };
-    this.#outgoing.relay(before, 'abort', command);
+    const stillEnds = this.#current.run?.ending?.message === message || !patched(CHANGES.cancelledContinue);
+    if (stillEnds) this.#outgoing.relay(before, 'abort', command);
     this.#current.change((run) => ({
       ...run,
       words: remember(run.words, { ...command, verb: 'abort', at: Date.now() }),
-      ending: {
-        ...run.ending,
-        outcome: 'Cancelled',
-        message: `Cancelled by ${command.actor}: ${command.reason}`,
-      },
+      ...(stillEnds && {
+        ending: {
+          ...run.ending,
+          outcome: 'Cancelled',
+          message: `Cancelled by ${command.actor}: ${command.reason}`,
+        },
+      }),
     }));
   }
 

@@ -8,7 +8,7 @@
  *     again with the same operation id, so the platform sees no second one.
  * RUN-4: no input fails a workflow task: input that cannot be read has no effect and is shown.
  * RUN-5: cancelling the workflow ends the run like `abort`: promised room is given back, and there is an outcome. A desired state that comes
- *     before the end continues the run, which then only records who cancelled.
+ *     before the end continues the run, which then only records who cancelled, and carries out operator commands as before.
  */
 import { CancellationScope } from '@temporalio/workflow';
 import type { CleanUpStart, RunOutcome, RunStart } from '../contract';

@@ -144,6 +144,23 @@ const CASES: Case[] = [
     },
   },
   {
+    name: 'cancelled-then-aborted',
+    group: 'parent',
+    files: nested,
+    then: async (system, ns) => {
+      await system.console.setFaults([{ type: 'Stuck', vm: `${ns}/in-1` }]);
+      await system.until(() => isNestedOpen(system, ns, 2), 'the nested run');
+      const answer = await cancelHeld(system, ns, 'parent');
+      system.write('parent.yaml', nested(ns, 'added')['parent.yaml'] ?? '');
+      await system.until(() => isNestedOpen(system, ns, 3), 'the nested run again');
+      answer();
+      await system.until(() => system.view(ns, 'parent')?.run?.progress?.words.length === 1, 'the run to learn who cancelled it');
+      await system.say(ns, 'parent', 'abort');
+      await system.outcome(ns, 'inner');
+      await system.outcome(ns, 'parent');
+    },
+  },
+  {
     name: 'superseded-places-given-back',
     files: (ns) => ({ 'app.yaml': app(ns, { tiers: WAITING }) }),
     then: async (system, ns) => {
@@ -181,11 +198,17 @@ const CASES: Case[] = [
   },
 ];
 
-function nested(ns: string): Record<string, string> {
+function nested(ns: string, ...added: string[]): Record<string, string> {
   return {
-    'parent.yaml': groupWithVms({ namespace: ns, name: 'parent', powerState: 'PoweredOn', tiers: [{ members: ['group:inner'], delay: '1s' }, { members: ['last'] }] }),
+    'parent.yaml': groupWithVms({ namespace: ns, name: 'parent', powerState: 'PoweredOn', tiers: [{ members: ['group:inner'], delay: '1s' }, { members: ['last', ...added] }] }),
     'inner.yaml': groupWithVms({ namespace: ns, name: 'inner', groupName: 'parent', tiers: [{ members: ['in-1'] }, { members: ['in-2'] }] }),
   };
+}
+
+/** Whether the parent, with this many members, waits for its nested group, whose first VM is asked for. */
+function isNestedOpen(system: System, ns: string, members: number): boolean {
+  const of = (group: string) => system.view(ns, group)?.run?.progress?.members ?? [];
+  return of('parent').length === members && of('parent')[0]?.phase === 'InProgress' && of('inner')[0]?.phase === 'InProgress';
 }
 
 function nestedParked(ns: string): Record<string, string> {

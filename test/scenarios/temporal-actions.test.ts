@@ -20,7 +20,7 @@ import { paintFor } from '../../cli/output';
 import { findTemporalCli } from '../../cli/temporal-server';
 import type { MemberProgress } from '../../contract';
 import { HeldCancellations } from '../support/held-cancellations';
-import { groupWithVms, policyManifest } from '../support/manifests';
+import { groupWithVms, policyManifest, type Behavior } from '../support/manifests';
 import { accepted, startSystem, type System } from '../support/system';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { beginTogether, endedTogether, together } from '../support/together';
@@ -46,7 +46,11 @@ beforeAll(async () => {
   temporal = await startTemporal();
   cancellations = new HeldCancellations(temporal.client);
   // The first call is not carried out: an operation that hangs until someone does something about it.
-  system = await startSystem(temporal, {}, { faults: [{ type: 'Stuck', vm: 'stuck', times: 1 }] });
+  const faults: Behavior['faults'] = [
+    { type: 'Stuck', vm: 'stuck', times: 1 },
+    { type: 'Stuck', vm: 'hung' },
+  ];
+  system = await startSystem(temporal, {}, { faults });
   beginTogether();
 });
 afterAll(async () => {
@@ -261,6 +265,33 @@ together('RUN-5: an abort after that ends the run in the name of its own actor',
     outcome: 'Cancelled',
     message: expect.stringMatching(/^Aborted by alice: test/) as string,
     words: [{ verb: 'abort', actor: 'alice' }, { verb: 'abort' }],
+  });
+});
+
+/** Writes the desired state of a group `app` of another group, whose VM never starts, and of VMs after that. */
+function desireNested(namespace: string, ...after: string[]): void {
+  const tiers = [{ members: ['group:inner'] }, { members: after }];
+  const inner = { namespace, name: 'inner', groupName: 'app', tiers: [{ members: ['hung'] }] };
+  const outer = { namespace, name: 'app', powerState: 'PoweredOn', tiers };
+  system.write(`${namespace}.yaml`, `${groupWithVms(outer)}---\n${groupWithVms(inner)}`);
+}
+
+together('RUN-5: an abort of a run that a cancellation did not end reaches its nested runs', async () => {
+  const ns = 'cancel-nested';
+  desireNested(ns, 'last');
+  const nestedRuns = (): boolean =>
+    progressOf(ns, 'VirtualMachineGroup/inner')?.phase === 'InProgress' &&
+    system.view(ns, 'inner')?.run?.progress?.members[0]?.phase === 'InProgress';
+  await system.until(nestedRuns, `${ns}/inner to be in progress`);
+  const answer = await cancelHeld(ns);
+  desireNested(ns, 'last', 'added');
+  await system.until(() => progressOf(ns, 'added') && nestedRuns(), `${ns}/inner to be in progress again`);
+  answer();
+  await system.until(() => view(ns)?.run?.progress?.words.length === 1, 'the run to learn who cancelled it');
+  await system.say(ns, 'app', 'abort');
+  expect(await system.outcome(ns, 'inner')).toMatchObject({
+    outcome: 'Cancelled',
+    words: [{ verb: 'abort', actor: 'alice' }],
   });
 });
 

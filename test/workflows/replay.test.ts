@@ -43,6 +43,7 @@ it('there is a history of every kind of run', () => {
       'aborted-places-given-back',
       'superseded-places-given-back',
       'cancelled-then-edited',
+      'cancelled-then-aborted',
       'parked-and-retried',
       'parked-open',
       'parked-continue',

@@ -1,6 +1,7 @@
 /** Drives one run: receives messages, asks the planner for the next steps, and carries them out. Every decision is the planner's. */
 import {
   ApplicationFailure,
+  CancellationScope,
   CancelledFailure,
   condition,
   continueAsNew,
@@ -62,7 +63,7 @@ export class GroupRun {
     if (this.#start.run !== undefined) this.#takeOver(this.#start.run);
     const effects = {
       withdraw: (reason: string) => this.#end('Superseded', reason, (run) => withdrawn(run, reason)),
-      obey: (verb: OperatorVerb, command: OperatorCommand) => this.#obey(verb, command),
+      obey: (verb: OperatorVerb, command: OperatorCommand) => shielded(() => this.#obey(verb, command)),
     };
     handleSignals(this.#current, effects);
     handleUpdates(this.#current, effects);
@@ -226,4 +227,10 @@ export class GroupRun {
 function finished(finish: { outcome: RunOutcome } | { failure: unknown }): RunOutcome {
   if ('outcome' in finish) return finish.outcome;
   throw finish.failure;
+}
+
+/** Handles a message so that a cancellation before it rejects nothing of what it sends: handlers run in the scope that was cancelled. RUN-5. */
+function shielded<T>(handle: () => T | Promise<T>): T | Promise<T> {
+  if (!CancellationScope.current().consideredCancelled || !patched(CHANGES.commandsShielded)) return handle();
+  return CancellationScope.nonCancellable(async () => handle());
 }

@@ -3,7 +3,8 @@
  *
  * SOAP-1: nothing is sent before the server's certificate is verified: by the given authorities, or the given thumbprint, or else the system's
  *     authorities. There is no way to switch that off.
- * SOAP-2: every call has a limit of time, and every answer one of bytes.
+ * SOAP-2: every call has a limit of time, which holds while its connection is made too, and every answer one of bytes. A TLS handshake has a limit
+ *     of its own, so that no connection outlives its call for long.
  */
 import type { Duplex } from 'node:stream';
 import { Agent, request } from 'node:https';
@@ -70,6 +71,8 @@ export interface HttpCall {
 const MAX_ANSWER = 32 * 1024 * 1024;
 /** Connections at once; a server has a few hundred for all its clients. */
 const MAX_CONNECTIONS = 16;
+/** Milliseconds in which a connection is made, TLS handshake included. */
+const HANDSHAKE = 30_000;
 
 /** Calls of one address. */
 export class Transport {
@@ -107,6 +110,7 @@ export class Transport {
     }
   }
 
+  /** Closes all connections, also those that are being made. Calls in progress are rejected. */
   close(): void {
     this.#agent.destroy();
   }
@@ -115,10 +119,18 @@ export class Transport {
     return new Promise((resolve, reject) => {
       const all = { ...headers, 'content-length': Buffer.byteLength(body) };
       const url = path === undefined ? this.#url : new URL(path, this.#url);
-      const call = request(url, { method: method ?? 'POST', agent: this.#agent, headers: all, signal });
+      const call = request(url, { method: method ?? 'POST', agent: this.#agent, headers: all });
+      // A request that is destroyed while its connection is being made emits nothing.
+      const abort = (): void => {
+        reject(signal.reason as Error);
+        call.destroy();
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      call.once('close', () => signal.removeEventListener('abort', abort));
       call.once('response', resolve);
       call.on('error', reject);
       call.end(body);
+      if (signal.aborted) abort();
     });
   }
 
@@ -162,6 +174,8 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
 class VerifyingAgent extends Agent {
   readonly #thumbprint: string | undefined;
   readonly #ca: string | undefined;
+  /** Sockets whose handshake has not ended. */
+  readonly #opening = new Set<TLSSocket>();
 
   constructor({ ca, thumbprint }: Trust) {
     // Shorter than vCenter keeps an idle connection.
@@ -185,6 +199,7 @@ class VerifyingAgent extends Agent {
       // Another default would come from the environment.
       ...(this.#thumbprint === undefined && { rejectUnauthorized: true }),
     });
+    this.#limitHandshake(socket);
     const fail = (error: Error): void => callback?.(error, socket);
     socket.once('error', fail);
     socket.once('secureConnect', () => {
@@ -195,6 +210,23 @@ class VerifyingAgent extends Agent {
       fail(error);
     });
     return null;
+  }
+
+  override destroy(): void {
+    super.destroy();
+    for (const socket of this.#opening) socket.destroy(new Error('the connection was closed'));
+  }
+
+  /** SOAP-2. */
+  #limitHandshake(socket: TLSSocket): void {
+    const late = new Error(`no TLS handshake within ${HANDSHAKE / 1_000} s`);
+    const timer = setTimeout(() => socket.destroy(late), HANDSHAKE);
+    const opened = (): void => {
+      clearTimeout(timer);
+      this.#opening.delete(socket);
+    };
+    this.#opening.add(socket);
+    socket.once('secureConnect', opened).once('close', opened);
   }
 }
 

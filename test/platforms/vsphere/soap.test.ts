@@ -2,11 +2,12 @@
 import { createServer, type Server } from 'node:https';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
+import { promisify } from 'node:util';
 import {
   child,
   childrenOf,
@@ -14,6 +15,7 @@ import {
   managedObject,
   reference,
   SoapClient,
+  Transport,
   TransportError,
   VimFault,
   type SoapOptions,
@@ -21,6 +23,7 @@ import {
 import { readProperties } from '../../../platforms/vsphere/stream';
 import { createAuthority, type Authority } from '../../support/certificates';
 import { startTcpProxy } from '../../support/tcp-proxy';
+import { until } from '../../support/until';
 import { startVcenter, type TestVcenter } from '../../support/vsphere';
 
 let vcenter: TestVcenter;
@@ -320,6 +323,83 @@ describe('a server that answers oddly', () => {
     reply = 'silence';
     expect(await ask({ timeout: 100 })).toMatchObject({ failure: 'TimedOut' });
     expect(await ask({ signal: AbortSignal.timeout(50) })).toMatchObject({ failure: 'Aborted' });
+  });
+
+  test('SOAP-2: an answer that stops in the middle ends at the time-out', async () => {
+    reply = { status: 200, body: 'half', headers: { 'content-length': '8' } };
+    expect(await ask({ timeout: 100 })).toMatchObject({ failure: 'TimedOut' });
+  });
+});
+
+// ---- No handshake -----------------------------------------------------------------------------------------------------------------
+
+describe('SOAP-2: a server that accepts connections and never answers the TLS handshake', () => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined).resume();
+    accepted += 1;
+  });
+  let accepted = 0;
+  let transport: Transport;
+  beforeAll(async () => {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  beforeEach(() => {
+    accepted = 0;
+    transport = new Transport(`https://127.0.0.1:${(server.address() as AddressInfo).port}/sdk`);
+  });
+  afterEach(() => transport.close());
+  afterAll(() => server.close());
+
+  const failureOf = (over: { timeout?: number; signal?: AbortSignal }): Promise<unknown> =>
+    transport.send({ headers: {}, body: 'x', timeout: 60_000, ...over }).catch((error: unknown) => error);
+  const noConnection = (): Promise<boolean> =>
+    until(async () => (await promisify(server.getConnections.bind(server))()) === 0, 'no connection');
+
+  test('a call ends at its time-out, and when the caller gives up, now or before', async () => {
+    expect(await failureOf({ timeout: 100 })).toMatchObject({ failure: 'TimedOut' });
+    const caller = new AbortController();
+    const failed = failureOf({ signal: caller.signal });
+    await until(() => accepted === 2, 'the second connection');
+    caller.abort();
+    expect(await failed).toMatchObject({ failure: 'Aborted' });
+    expect(await failureOf({ signal: AbortSignal.abort() })).toMatchObject({ failure: 'Aborted' });
+  });
+
+  test('a client asks again after a time-out', async () => {
+    const { host } = transport;
+    const client = new SoapClient({
+      ...{ address: `https://${host}/sdk`, timeout: 100 },
+      credentials: async () => ({ user: 'u', password: 'p' }),
+    });
+    for (let look = 0; look < 2; look += 1)
+      await expect(client.session()).rejects.toMatchObject({ failure: 'TimedOut' });
+    await until(() => accepted === 2, 'the second connection');
+    await client.close();
+    await noConnection();
+  });
+
+  test('close ends calls, and leaves no connection', async () => {
+    const failed = failureOf({});
+    await until(() => accepted === 1, 'the connection');
+    transport.close();
+    expect(await failed).toMatchObject({ failure: 'Unreachable' });
+    await noConnection();
+  });
+
+  test('a connection is given up after 30 s', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'Date', 'performance'] });
+    try {
+      const failed = failureOf({});
+      jest.advanceTimersByTime(30_000);
+      expect(await failed).toMatchObject({
+        failure: 'Unreachable',
+        message: expect.stringContaining('no TLS handshake within 30 s') as string,
+      });
+    } finally {
+      jest.useRealTimers();
+    }
+    await noConnection();
   });
 });
 

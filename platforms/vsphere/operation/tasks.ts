@@ -6,6 +6,7 @@ import { classifyFault } from '../faults';
 import { effectOf } from '../ground';
 import { startTask, type PowerTask } from '../power-calls';
 import { child, localizedFault, managedObject, VimFault, type ManagedObject } from '../soap';
+import type { Stream } from '../stream';
 import { EFFECT, type WaitingOperation } from './waiting-operation';
 
 /** Milliseconds that an operation waits for other tasks on the VM. */
@@ -53,25 +54,54 @@ export async function followTaskOfDrs(
   }
 }
 
-/** Waits for a task to end that may still bring the VM to a state. @throws the reason of the signal, or of the limit */
+/**
+ * Waits for a task to end that may still bring the VM to a state.
+ *
+ * @throws PlatformError `Transient` where the task takes too long; the reason of the operation's signal
+ */
 export async function outlast(
   operation: WaitingOperation,
   task: ManagedObject,
   to: PowerState,
 ): Promise<void> {
   const stream = operation.ground.stream();
-  const limit = limitOf(operation);
-  let stop: () => void = () => undefined;
-  const seen = await new Promise<TaskFacts | undefined>((resolve, reject) => {
-    limit.addEventListener('abort', () => reject(limit.reason as Error), { once: true });
-    stop = stream.follow(task, resolve);
-  });
-  if (seen && effectOf(seen.what) === to && (seen.state === 'running' || seen.state === 'queued')) {
-    operation.wait(`another task works on it: ${seen.what}`);
-    const end = await stream.ended(task, limit);
-    if (end?.state !== 'error') await operation.within(SETTLING, ({ power }) => power === to);
+  const limit = AbortSignal.timeout(OTHERS);
+  const either = AbortSignal.any([operation.signal, limit]);
+  const first = firstFacts(stream, task, either);
+  try {
+    const seen = await first.facts;
+    if (seen && effectOf(seen.what) === to && (seen.state === 'running' || seen.state === 'queued')) {
+      operation.wait(`another task works on it: ${seen.what}`);
+      const end = await stream.ended(task, either);
+      if (end?.state !== 'error') await operation.within(SETTLING, ({ power }) => power === to);
+    }
+  } catch (reason: unknown) {
+    // That it is read here keeps the limit from the garbage collector: the combined signal does not.
+    if (operation.signal.aborted || !limit.aborted) throw reason;
+    throw tooLong(operation, `an earlier task (${task.id})`);
+  } finally {
+    first.stop();
   }
-  stop();
+}
+
+/** What the stream first says of a task, which is followed until `stop`; rejected with the reason of `signal`. */
+function firstFacts(
+  stream: Stream,
+  task: ManagedObject,
+  signal: AbortSignal,
+): { facts: Promise<TaskFacts | undefined>; stop: () => void } {
+  let stop = (): void => undefined;
+  const facts = new Promise<TaskFacts | undefined>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    const unfollow = stream.follow(task, resolve);
+    stop = () => {
+      signal.removeEventListener('abort', abort);
+      unfollow();
+    };
+    if (signal.aborted) abort();
+  });
+  return { facts, stop };
 }
 
 /**
@@ -87,6 +117,7 @@ export async function outlastNamed(
   const task = managedObject(child(error.fault.detail, 'task'));
   if (!task) throw error;
   const stream = operation.ground.stream();
+  const limit = AbortSignal.timeout(OTHERS);
   operation.accept();
   let shown: string | undefined;
   const stop = stream.follow(task, (facts) => {
@@ -94,23 +125,22 @@ export async function outlastNamed(
     if (facts) operation.wait(`another task works on it: ${shown}`);
   });
   try {
-    const end = await stream.ended(task, limitOf(operation));
+    const end = await stream.ended(task, AbortSignal.any([operation.signal, limit]));
     operation.wait(undefined);
     // Its effect comes with the same answer of the stream, or with the next.
     const effect = end?.state === 'success' ? effectOf(end.what) : undefined;
     if (effect !== undefined) await operation.within(EFFECT, ({ power }) => power === effect);
     return operation.facts();
   } catch (reason: unknown) {
-    if (operation.signal.aborted) throw reason;
-    throw new PlatformError(
-      'Transient',
-      `VM ${operation.name()}: ${classifyFault(error.fault).message}; ${shown ?? task.id} works on it for more than ${OTHERS / 1_000} s`,
-    );
+    // See above: the limit must be read here.
+    if (operation.signal.aborted || !limit.aborted) throw reason;
+    throw tooLong(operation, `${classifyFault(error.fault).message}; ${shown ?? task.id}`);
   } finally {
     stop();
   }
 }
 
-function limitOf({ signal }: WaitingOperation): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(OTHERS)]);
+function tooLong(operation: WaitingOperation, task: string): PlatformError {
+  const message = `VM ${operation.name()}: ${task} works on it for more than ${OTHERS / 1_000} s`;
+  return new PlatformError('Transient', message);
 }

@@ -1,7 +1,8 @@
 /**
  * How an operation stands and waits, for all of its steps.
  *
- * VSPHERE-7: an operation that waits (for another task, for VMware Tools, for the guest) waits for the stream, within a limit.
+ * VSPHERE-7: an operation that waits (for another task, for VMware Tools, for the guest) waits for the stream, within a limit. If another task
+ *     lasts longer than that, the operation fails.
  */
 import type { PowerRequest } from '../../platform';
 import { TrackedOperation, type OperationRecord } from '../../tracked';

@@ -63,14 +63,14 @@ export function rulesFor(caller: string, vms: readonly RuleVm[]): WantedRules {
     if (!known.includes(text)) notes.set(vm, [...known, text]);
   };
   const apart = new Pairs();
-  for (const [vm, other, term] of selected(vms, note))
-    if (term.effect === 'AntiAffinity' && vm.cluster === other.cluster) apart.add(vm.id, other.id);
+  for (const [vm, other] of selected(vms, 'AntiAffinity', note))
+    if (vm.cluster === other.cluster) apart.add(vm.id, other.id);
   const together = new Sets();
-  for (const [vm, other, term] of selected(vms, () => undefined)) {
-    if (term.effect !== 'Affinity') continue;
+  for (const [vm, other, term] of selected(vms, 'Affinity', () => undefined)) {
     if (vm.cluster !== other.cluster)
       note(vm.id, `${term.path}: DRS cannot keep VMs of two clusters together`);
-    else if (apart.touches(together.joined(vm.id, other.id)))
+    else if (together.has(vm.id, other.id)) continue;
+    else if (apart.separates(together.of(vm.id), together.of(other.id)))
       note(vm.id, `${term.path}: it contradicts an anti-affinity`);
     else together.join(vm.id, other.id);
   }
@@ -91,16 +91,17 @@ function named(caller: string, kind: DrsRule['kind'], members: readonly string[]
   return { name, kind, vms };
 }
 
-/** Each VM with each other one that a rule of it selects, for rules that DRS can keep. */
+/** Each VM with each other one that a rule of it with this effect selects, for rules that DRS can keep. Notes the rules that it cannot keep. */
 function* selected(
   vms: readonly RuleVm[],
+  effect: AffinityTerm['effect'],
   note: (vm: string, text: string) => void,
 ): Generator<[RuleVm, RuleVm, AffinityTerm]> {
   for (const vm of vms) {
     for (const term of vm.affinity) {
       const cannot = whyNot(term);
       if (cannot !== undefined) note(vm.id, `${term.path}: ${cannot}`);
-      else {
+      else if (term.effect === effect) {
         for (const other of vms) {
           const among = other.namespace === vm.namespace && selects(term.selector, other.labels);
           if (other !== vm && among) yield [vm, other, term];
@@ -128,9 +129,11 @@ class Pairs {
       this.#others.set(from, (this.#others.get(from) ?? new Set()).add(to));
   }
 
-  /** Whether two of these must be apart. */
-  touches(vms: readonly string[]): boolean {
-    return vms.some((vm) => vms.some((other) => this.#others.get(vm)?.has(other)));
+  /** Whether a VM of one set and a VM of another must be apart. */
+  separates(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+    const [fewer, more] = one.size < other.size ? [one, other] : [other, one];
+    for (const vm of fewer) for (const apart of this.#others.get(vm) ?? []) if (more.has(apart)) return true;
+    return false;
   }
 
   /** Sets of VMs that are all to be apart from each other; each pair is in one of them. */
@@ -159,19 +162,25 @@ class Pairs {
 
 /** VMs that must be together. */
 class Sets {
-  readonly #setOf = new Map<string, readonly string[]>();
+  readonly #setOf = new Map<string, Set<string>>();
 
-  /** What would be together. */
-  joined(one: string, other: string): readonly string[] {
-    return [...new Set([...(this.#setOf.get(one) ?? [one]), ...(this.#setOf.get(other) ?? [other])])];
+  /** Whether two are together already. */
+  has(one: string, other: string): boolean {
+    return this.#setOf.get(one)?.has(other) === true;
+  }
+
+  /** All that are together with a VM, and the VM. */
+  of(vm: string): Set<string> {
+    return this.#setOf.get(vm) ?? new Set([vm]);
   }
 
   join(one: string, other: string): void {
-    const joined = this.joined(one, other);
+    const [joined, added] = [this.of(one), this.of(other)];
+    for (const vm of added) joined.add(vm);
     for (const vm of joined) this.#setOf.set(vm, joined);
   }
 
-  all(): (readonly string[])[] {
-    return [...new Set(this.#setOf.values())];
+  all(): string[][] {
+    return [...new Set(this.#setOf.values())].map((set) => [...set]);
   }
 }

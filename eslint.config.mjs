@@ -5,7 +5,7 @@ import { uncheckedLookup } from './scripts/lint-lookup.mjs';
 
 /** Who may import whom: the table of the design. A folder's front doors are the only way in. */
 const doors = {
-  api: ['api', 'api/duration', 'api/later', 'api/own', 'api/text'],
+  api: ['api', 'api/duration', 'api/later', 'api/limited-signal', 'api/own', 'api/text'],
   placement: ['placement'],
   kubernetes: ['kubernetes'],
   http: ['http'],
@@ -109,6 +109,14 @@ function fenceFor(folder, { may, noBuiltins = false }) {
   };
 }
 
+/** A function that combines signals and makes time-outs. */
+const LOST_TIMEOUT = {
+  selector:
+    ":function:has(MemberExpression[object.name='AbortSignal'][property.name='any']):has(MemberExpression[object.name='AbortSignal'][property.name='timeout'])",
+  message:
+    'Write limited(MILLISECONDS, SIGNAL) of api/limited-signal.ts: Node 20 collects a time-out that only AbortSignal.any knows.',
+};
+
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', 'node_modules/', '.vmgroup/'] },
   eslint.configs.recommended,
@@ -142,6 +150,16 @@ export default tseslint.config(
       'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
       complexity: ['error', 20],
     },
+  },
+  {
+    // A time limit ends also after a garbage collection.
+    files: Object.keys(table).map((folder) => `${folder}/**/*.ts`),
+    ignores: [
+      'api/limited-signal.ts',
+      'platforms/vsphere/operation/tasks.ts',
+      'platforms/vsphere/soap/transport.ts',
+    ],
+    rules: { 'no-restricted-syntax': ['error', LOST_TIMEOUT] },
   },
   {
     // The planner and the workflow know only the time that Temporal gives them, and no randomness.
@@ -193,6 +211,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-syntax': [
         'error',
+        LOST_TIMEOUT,
         {
           selector: "MemberExpression[property.name='write'][object.property.name=/^std(out|err)$/]",
           message: 'Print with cli/output/terminal.ts: what others wrote must not steer the terminal.',

@@ -1,5 +1,6 @@
 /** One JSON call to the simulated platform over a kept-alive connection. */
 import { Agent, request, type IncomingMessage } from 'node:http';
+import { limited } from '../../api/limited-signal';
 import { PlatformError } from '../platform';
 import type { Refusal } from './protocol';
 
@@ -34,8 +35,7 @@ export class Caller {
    *   does not answer in time, and where `signal` aborts.
    */
   async json(call: Call): Promise<unknown> {
-    const timeout = AbortSignal.timeout(this.callTimeout);
-    const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout;
+    const signal = limited(this.callTimeout, call.signal);
     try {
       const response = await this.open({ ...call, signal });
       response.setEncoding('utf8');
@@ -45,7 +45,7 @@ export class Caller {
     } catch (error: unknown) {
       if (error instanceof PlatformError) throw error;
       const why =
-        timeout.aborted && !call.signal?.aborted ? `no answer in ${this.callTimeout} ms` : messageOf(error);
+        signal.aborted && !call.signal?.aborted ? `no answer in ${this.callTimeout} ms` : messageOf(error);
       throw new PlatformError(
         'Transient',
         `${call.method} ${this.address}${call.path}: ${why}; is the simulated platform running?`,

@@ -1,4 +1,5 @@
 /** A VM that the server does not have any more under the id that the stream last said. */
+import { limited } from '../../api/limited-signal';
 import type { VirtualMachineRef } from '../../contract';
 import { PlatformError, virtualMachineKey } from '../platform';
 import type { Observations } from './observations';
@@ -19,10 +20,8 @@ export async function untilGone(
   { vm, id, look }: { vm: VirtualMachineRef; id: string; look: number },
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const patience = AbortSignal.timeout(LEAVING);
-  const either = signal ? AbortSignal.any([signal, patience]) : patience;
   const gone = await observations
-    .until(id, () => false, either)
+    .until(id, () => false, limited(LEAVING, signal))
     .then(
       () => true,
       () => false,

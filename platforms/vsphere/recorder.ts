@@ -5,6 +5,7 @@
  *     greater sequence then writes again. On ESXi, and on request, it is an `extraConfig` value, written only for the version of the VM that was
  *     read: the server itself refuses any other.
  */
+import { limited } from '../../api/limited-signal';
 import { readProperties } from './stream';
 import { attributeKey, type VmFacts } from './facts';
 import {
@@ -111,9 +112,7 @@ export class Recorder {
     const [started] = await this.#client.call(vm, 'ReconfigVM_Task', [element('spec', spec)], { signal });
     const task = managedObject(started);
     if (!task) return;
-    const patience = AbortSignal.timeout(RECONFIGURE);
-    const either = signal ? AbortSignal.any([signal, patience]) : patience;
-    await this.#stream().succeeded(task, either);
+    await this.#stream().succeeded(task, limited(RECONFIGURE, signal));
   }
 
   #findKey(signal?: AbortSignal): Promise<string | undefined> {

@@ -4,6 +4,7 @@
  *
  * LIBVIRT-15: by ACPI first, then by the agent too while it is connected; no request is waited for longer than {@link PATIENCE}.
  */
+import { limited } from '../../../api/limited-signal';
 import { ASK } from '../daemon';
 import type { Ground } from '../ground';
 
@@ -36,7 +37,7 @@ export class GuestRequest {
   }
 
   async #ask(turn: number, patience: number): Promise<void> {
-    const limit = AbortSignal.any([this.#signal, AbortSignal.timeout(patience)]);
+    const limit = limited(patience, this.#signal);
     try {
       const machine = await this.#ground.fetch(this.#vm, limit);
       const at = machine?.at;
@@ -51,10 +52,10 @@ export class GuestRequest {
   }
 
   async #off(milliseconds: number): Promise<boolean> {
-    const limit = AbortSignal.timeout(milliseconds);
+    const limit = limited(milliseconds, this.#signal);
     try {
       const off = ({ power }: { power: unknown }): boolean => power === 'PoweredOff';
-      await this.#ground.until(this.#vm, off, AbortSignal.any([this.#signal, limit]));
+      await this.#ground.until(this.#vm, off, limit);
       return true;
     } catch (error: unknown) {
       this.#signal.throwIfAborted();

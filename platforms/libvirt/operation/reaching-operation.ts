@@ -4,6 +4,7 @@
  * LIBVIRT-13: each step begins with the state as libvirt has it now: a call whose answer was lost, or that met a daemon that was killed, is
  *     repeated only if it took no effect.
  */
+import { limited } from '../../../api/limited-signal';
 import { PlatformError, type PowerRequest } from '../../platform';
 import { TrackedOperation, writeRecord, type OperationRecord } from '../../tracked';
 import { CODES, type Daemon } from '../daemon';
@@ -88,7 +89,7 @@ export class ReachingOperation extends TrackedOperation {
 
   /** The VM as its hosts say now; undefined: it is gone. Waits for its hosts, within a limit. @throws the last error of a host */
   protected async fresh(): Promise<Machine | undefined> {
-    const limit = AbortSignal.any([this.signal, AbortSignal.timeout(PATIENCE)]);
+    const limit = limited(PATIENCE, this.signal);
     for (;;) {
       this.signal.throwIfAborted();
       try {
@@ -103,7 +104,7 @@ export class ReachingOperation extends TrackedOperation {
 
   /** Waits for a state that passes. */
   protected async settle(): Promise<void> {
-    const limit = AbortSignal.any([this.signal, AbortSignal.timeout(SETTLING)]);
+    const limit = limited(SETTLING, this.signal);
     const { to } = this.record;
     await this.ground
       .until(this.vm, ({ power }) => power === to, limit)

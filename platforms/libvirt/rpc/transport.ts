@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { connect, isIP } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
+import { limited } from '../../../api/limited-signal';
 import { ConnectionError } from './client';
 
 /** How a host is reached. */
@@ -27,7 +28,7 @@ const SSH_WORDS = 500;
 
 /** Connects. @throws ConnectionError, or the reason of `signal` */
 export async function openTransport(transport: Transport, signal: AbortSignal): Promise<Duplex> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(OPENING)]);
+  const limit = limited(OPENING, signal);
   try {
     if (transport.type === 'Ssh') return openSsh(transport);
     return await (transport.type === 'Socket'

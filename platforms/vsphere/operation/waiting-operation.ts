@@ -4,6 +4,7 @@
  * VSPHERE-7: an operation that waits (for another task, for VMware Tools, for the guest) waits for the stream, within a limit. If another task
  *     lasts longer than that, the operation fails.
  */
+import { limited } from '../../../api/limited-signal';
 import type { PowerRequest } from '../../platform';
 import { TrackedOperation, type OperationRecord } from '../../tracked';
 import type { VmFacts } from '../facts';
@@ -56,11 +57,11 @@ export class WaitingOperation extends TrackedOperation {
 
   /** What satisfies `met`; undefined after so many milliseconds, or once the VM is gone. @throws the reason of the signal */
   async within(milliseconds: number, met: (facts: VmFacts) => boolean): Promise<VmFacts | undefined> {
-    const limit = AbortSignal.timeout(Math.max(0, Math.round(milliseconds)));
+    const limit = limited(Math.max(0, Math.round(milliseconds)), this.signal);
     // What the stream says before it has shown the record is older than this operation.
     const now = (facts: VmFacts): boolean => this.seen && met(facts);
     try {
-      return await this.ground.until(this.vm.id, now, AbortSignal.any([this.signal, limit]));
+      return await this.ground.until(this.vm.id, now, limit);
     } catch (error: unknown) {
       this.signal.throwIfAborted();
       if (limit.aborted) return undefined;

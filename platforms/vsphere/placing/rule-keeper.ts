@@ -1,4 +1,5 @@
 /** Keeps the rules of DRS that are ours in step with the groups that they are for. */
+import { limited } from '../../../api/limited-signal';
 import { PlatformError } from '../../platform';
 import { readProperties } from '../stream';
 import {
@@ -126,8 +127,7 @@ export class RuleKeeper {
     const [started] = await this.#client.call(cluster, method, parameters, { signal });
     const task = managedObject(started);
     if (!task) return;
-    const patience = AbortSignal.timeout(RECONFIGURE);
-    await this.#stream().succeeded(task, signal ? AbortSignal.any([signal, patience]) : patience);
+    await this.#stream().succeeded(task, limited(RECONFIGURE, signal));
   }
 }
 

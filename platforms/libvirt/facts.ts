@@ -28,8 +28,10 @@ export interface DomainFacts {
   /** The texts in our elements. */
   operation: string | undefined;
   place: string | undefined;
-  /** When the reading of these began, milliseconds since the epoch. */
+  /** When the reading of these began, milliseconds since the epoch. Orders nothing: the clock may be set back. */
   at: number;
+  /** Number of that reading in this process: one that began later has a greater one. */
+  reading: number;
 }
 
 /** What the calls about a domain answered. */
@@ -43,6 +45,7 @@ export interface DomainAnswers {
   operation: string | undefined;
   place: string | undefined;
   at: number;
+  reading: number;
 }
 
 const STATE = { running: 1, blocked: 2, paused: 3, shuttingDown: 4, off: 5, crashed: 6, asleep: 7 } as const;
@@ -69,6 +72,7 @@ export function factsOf({ domain, state, reason, saved, xml, ...rest }: DomainAn
     operation: textIn(rest.operation),
     place: textIn(rest.place),
     at: rest.at,
+    reading: rest.reading,
   };
 }
 

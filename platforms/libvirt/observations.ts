@@ -79,7 +79,7 @@ export class Observations implements HostListener {
   took(host: string, uuid: string, facts: DomainFacts | undefined): void {
     const before = this.machines.get(uuid);
     const known = before?.on.find((each) => each.host === host)?.facts;
-    if (facts && known && known.at > facts.at) return;
+    if (facts && known && known.reading > facts.reading) return;
     this.machines.update(host, uuid, facts);
     const now = this.machines.get(uuid);
     if (!now) this.#gone(uuid);

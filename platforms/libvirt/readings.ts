@@ -2,12 +2,15 @@
  * How domains are read, each by itself.
  *
  * LIBVIRT-9: of one domain one reading is under way at a time, and a change meanwhile is followed by another reading: what is reported was so after
- *     the last event.
+ *     the last event. Of two readings the one that began later counts, whatever the clock says.
  */
 import { CODES, type Daemon } from './daemon';
 import { factsOf, NAMESPACES, type DomainFacts } from './facts';
 import { isGone } from './faults';
 import { LibvirtError } from './rpc';
+
+/** Readings that have begun in this process. */
+let begun = 0;
 
 /** Readings of single domains. */
 export class Readings {
@@ -47,6 +50,8 @@ export async function readDomain(
   signal: AbortSignal | undefined,
 ): Promise<DomainFacts | undefined> {
   const at = Date.now();
+  begun += 1;
+  const reading = begun;
   try {
     const domain = await daemon.lookup(uuid, signal);
     const [{ state, reason }, saved, xml, operation, place] = await Promise.all([
@@ -55,7 +60,7 @@ export async function readDomain(
       daemon.xml(domain, signal),
       ...Object.values(NAMESPACES).map((uri) => daemon.metadata(domain, uri, signal)),
     ] as const);
-    return factsOf({ domain, state, reason, saved, xml, operation, place, at });
+    return factsOf({ domain, state, reason, saved, xml, operation, place, at, reading });
   } catch (error: unknown) {
     if (isGone(error)) return undefined;
     // A transient domain has no configuration that would hold a record.

@@ -4,7 +4,8 @@
  * LIBVIRT-3: every call ends: with its reply, with its signal, or with the connection.
  * LIBVIRT-4: at most {@link MOST_AT_ONCE} calls are with the daemon, which reads no further while it has five of a client: others wait here, and
  *     what is waiting is bounded.
- * LIBVIRT-5: a connection on which nothing arrives for {@link SILENCE} although the daemon was asked for a sign of life is given up.
+ * LIBVIRT-5: a connection on which nothing arrives for {@link SILENCE} although the daemon was asked for a sign of life is given up,
+ *     whatever the clock says; one on which something arrives is not.
  */
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
@@ -59,7 +60,8 @@ export class RpcClient {
   readonly #closed = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #serial = 0;
-  #heard = Date.now();
+  /** By the running time. */
+  #heard = performance.now();
 
   constructor(stream: Duplex, onEvent: (procedure: number, body: XdrReader) => void = () => undefined) {
     // Every call and every reading listens.
@@ -145,7 +147,7 @@ export class RpcClient {
   }
 
   #received(chunk: Buffer): void {
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     try {
       for (const frame of this.#reader.push(chunk)) {
         if (this.closed.aborted) return;
@@ -174,7 +176,7 @@ export class RpcClient {
   }
 
   #checkLife(): void {
-    const silent = Date.now() - this.#heard;
+    const silent = performance.now() - this.#heard;
     if (silent >= SILENCE)
       return this.close(
         new ConnectionError(`nothing came from the daemon for ${Math.round(silent / 1_000)} s`),

@@ -49,7 +49,7 @@ export interface Bridge {
   refresh(): void;
   /**
    * Asks for a run of a group whether one is needed or not: members that were parked or left alone are tried again. Resolves once the run of
-   * its driver was sent the plan; rejects if the group does not exist or has no driver.
+   * its driver was sent the plan; rejects if that cannot be: the group does not exist or has no driver, or this process does not lead.
    */
   ask(request: RunRequest): Promise<void>;
   /** Trees of groups that wait to be looked at, are looked at, and are to be looked at later. */

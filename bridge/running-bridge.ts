@@ -2,7 +2,7 @@
 import type { ObjectName, Problem } from '../api';
 import { errorText, type Announce, type ShownViews } from './execute';
 import { contestOf, driverOf, objectKey, type ObjectKey } from './manifests';
-import type { DesiredState, GroupMemory, ObservedVms } from './observed';
+import { OTHER_LEADS, type DesiredState, type GroupMemory, type ObservedVms } from './observed';
 import type { Bridge, BridgeOptions, Readiness } from './options';
 import type { RunRequest } from './requests';
 import type { GroupRuns } from './runs';
@@ -99,7 +99,8 @@ export class RunningBridge implements Bridge {
 
   async ask(request: RunRequest): Promise<void> {
     const { namespace, name } = request;
-    const { desired, memory, queue, placesAhead } = this.#with;
+    const { desired, memory, queue, placesAhead, isLeader } = this.#with;
+    if (!isLeader()) throw new Error(OTHER_LEADS);
     const group = desired.group(objectKey(request));
     if (!group) throw new Error(`There is no group ${namespace}/${name}.`);
     const driver = driverOf(desired.index, group, placesAhead);

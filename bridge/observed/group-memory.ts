@@ -5,6 +5,9 @@ import type { SendDecision, SentPlan } from '../reconcile';
 import { PendingRequests } from '../requests';
 import { SendPace } from './send-pace';
 
+/** Why a process that does not lead takes and keeps no request. */
+export const OTHER_LEADS = 'another bridge leads now';
+
 /** By the key of the group. */
 export class GroupMemory {
   /** Operators' requests for runs that were not sent yet, by driver. */
@@ -54,9 +57,10 @@ export class GroupMemory {
     this.requests.drop(key, `group ${key} was deleted`);
   }
 
-  /** Another process leads: what this one knows of runs becomes stale. */
+  /** Another process leads: what this one knows of runs becomes stale, and the requests are for that process to send. */
   stepDown(): void {
     this.#lookedUpFor.clear();
     this.#refusedAt.clear();
+    this.requests.dropAll(OTHER_LEADS);
   }
 }

@@ -16,7 +16,7 @@ interface PendingRequest {
 export class PendingRequests {
   readonly #requests = new Map<ObjectKey, PendingRequest>();
 
-  /** Resolves once the request was sent; rejects if the group is deleted or the bridge stops before. */
+  /** Resolves once the request was sent; rejects with the reason if it is dropped before. */
   add(key: ObjectKey, { actor, reason, known }: Asker): Promise<void> {
     return new Promise((sent, failed) => {
       const waiting = [...(this.#requests.get(key)?.waiting ?? []), { sent, failed }];

@@ -124,6 +124,7 @@ const last = (): PlanMessage => {
   if (!message) throw new Error('nothing was sent');
   return message;
 };
+const request = { namespace: 'prod', name: 'app', actor: 'ann', reason: 'now' };
 const onePowered = (powerState: 'PoweredOn' | 'PoweredOff', generation = 1): Manifests =>
   manifests({
     groups: [group('app', [tier(['a'])], { powerState, generation, revision: `app@${powerState}` })],
@@ -187,7 +188,7 @@ describe('RECONCILE-7: what an open run goes by is what it says', () => {
     want(onePowered('PoweredOff', 900));
     await pass(1_000);
     await answers(goingBy(first, { refusedPlan: { revision: 'x', generation: 900, at: 1 } }));
-    const asking = bridge.ask({ namespace: 'prod', name: 'app', actor: 'ann', reason: 'now' });
+    const asking = bridge.ask(request);
     await pass(500);
     await asking;
     expect(last()).toMatchObject({ cause: 'Asked', supersedes: first.digest });
@@ -212,6 +213,33 @@ describe('only the bridge that leads', () => {
     server.tell({ changed: true });
     await pass(60_000);
     expect(server.calls.length).toBe(calls);
+  });
+
+  test('keeps no request of an operator: the next leader carries the command out', async () => {
+    let leads = true;
+    const observed: Record<string, VirtualMachineStatus> = { a: seen('PoweredOn') };
+    const { bridge } = await start(onePowered('PoweredOn'), { observed, isLeader: () => leads });
+    server.before = async (call) => {
+      if (call === 'send') throw new Error('connection refused');
+    };
+    const asked = bridge.ask(request).then(
+      () => 'sent',
+      (error: Error) => error.message,
+    );
+    await pass(1_000);
+    expect(server.sent.map(({ cause }) => cause)).toContain('Asked');
+    leads = false;
+    bridge.refresh();
+    expect(await Promise.race([asked, pass(1_000)])).toBe('another bridge leads now');
+    expect(await bridge.ask(request).catch((error: Error) => error.message)).toBe('another bridge leads now');
+    // The other leader has sent it, and an operator has aborted that run.
+    server.before = async () => undefined;
+    server.sent.length = 0;
+    server.runs.push({ runId: 'of-the-other', status: 'COMPLETED' });
+    leads = true;
+    bridge.refresh();
+    await pass(60_000);
+    expect(server.sent).toEqual([]);
   });
 });
 
@@ -238,7 +266,7 @@ test('an operator who asks is answered when the bridge stops before it could sen
   const { bridge } = await start(onePowered('PoweredOn'));
   await answers(goingBy(last()));
   server.down = true;
-  const asking = bridge.ask({ namespace: 'prod', name: 'app', actor: 'ann', reason: 'now' });
+  const asking = bridge.ask(request);
   const failed = expect(asking).rejects.toThrow('the bridge is stopping');
   await pass(5_000);
   const stopped = bridge.stop();

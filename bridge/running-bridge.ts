@@ -10,6 +10,9 @@ import type { SourceState } from './source';
 import type { GroupView } from './status';
 import type { TreeQueue } from './tree-queue';
 
+/** Milliseconds before what was kept is read again, if that failed. */
+const READ_PAUSE = 1_000;
+
 /** What {@link RunningBridge} consists of. */
 export interface RunningBridgeOptions extends Required<
   Pick<BridgeOptions, 'source' | 'observations' | 'logger' | 'placesAhead' | 'isLeader'>
@@ -29,8 +32,13 @@ export class RunningBridge implements Bridge {
   /** Whether the platform has reported all VMs. */
   isSynced = false;
   isStopped = false;
+  /** Whether this process leads and has read what the leader before has kept (BRIDGE-1). */
+  isCurrent = false;
   /** Whether this process led at the last {@link refresh}. */
   #leading = false;
+  /** Counts the changes of leadership. */
+  #term = 0;
+  #isCatchingUp = false;
   #stopObserving: () => void = () => undefined;
 
   constructor(options: RunningBridgeOptions) {
@@ -39,9 +47,10 @@ export class RunningBridge implements Bridge {
 
   async start(): Promise<void> {
     const { source, observations, logger, desired, memory, views, isLeader } = this.#with;
-    await this.#remember();
-    for (const key of views.keys()) desired.remember(key, memory.sent(key)?.revision);
     this.#leading = isLeader();
+    await this.#remember();
+    this.isCurrent = this.#leading;
+    for (const key of views.keys()) desired.remember(key, memory.sent(key)?.revision);
     this.#stopObserving = observations.onChange((vm) => this.#onObservation(vm));
     await source.start((state) => this.#onSource(state));
     const synced = async (): Promise<void> => {
@@ -63,6 +72,7 @@ export class RunningBridge implements Bridge {
     if (!this.isSynced) return wait('the platform has not reported all VMs yet');
     if (!runs.reachable()) return wait('Temporal does not answer');
     if (!isLeader()) return { ready: true, message: 'ready to take over: another bridge leads' };
+    if (!this.isCurrent) return wait('what the leader before has kept was not read yet');
     const unknown = [...desired.index.groups.values()].filter((group) => !runs.get(group)).length;
     if (unknown > 0) return wait(`the last runs of ${unknown} groups are not known yet`);
     return { ready: true, message: 'ready' };
@@ -82,7 +92,9 @@ export class RunningBridge implements Bridge {
     const leads = isLeader();
     if (leads === this.#leading) return this.touchAll();
     this.#leading = leads;
-    if (leads) return void this.#remember().then(() => this.touchAll());
+    this.#term += 1;
+    this.isCurrent = false;
+    if (leads) return void this.#catchUp();
     views.stepDown();
     memory.stepDown();
     runs.forgetAll();
@@ -124,6 +136,32 @@ export class RunningBridge implements Bridge {
     await source.stop();
     await Promise.all([queue.stop(), runs.stop()]);
     await views.flush();
+  }
+
+  /** Reads what the leader before has kept, and acts from then on. One at a time, so that the latest reading counts. */
+  async #catchUp(): Promise<void> {
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    while (this.#leading && !this.isCurrent && !this.isStopped) {
+      const term = this.#term;
+      const isRead = await this.#tryToRemember();
+      if (isRead) this.isCurrent = term === this.#term;
+      else await new Promise((resolve) => setTimeout(resolve, READ_PAUSE).unref());
+    }
+    this.#isCatchingUp = false;
+    this.touchAll();
+  }
+
+  /** Resolves to whether it could be read. */
+  async #tryToRemember(): Promise<boolean> {
+    try {
+      await this.#remember();
+      return true;
+    } catch (error: unknown) {
+      const fields = { error: errorText(error), retryIn: READ_PAUSE };
+      this.#with.logger.warn(fields, 'failed to read what the leader before has kept, retrying');
+      return false;
+    }
   }
 
   /** Reads what this or another bridge has kept with the status: what this process knew before it led is stale (BRIDGE-1). */

@@ -130,6 +130,8 @@ class ClusterBridge {
       onEvent: (event) => this.#report(event),
       ...(onView && { onView }),
     });
+    // Leadership may have changed since it began to read.
+    this.#bridge.refresh();
     if (this.leading()) this.#commands.lead();
     return this.#bridge;
   }

@@ -3,7 +3,13 @@
  *
  * Guarantees: G6.
  */
-import { indexManifests, type Bridge, type BridgeEvent, type SourceState } from '../../bridge';
+import {
+  indexManifests,
+  type Bridge,
+  type BridgeEvent,
+  type SourceState,
+  type StatusStore,
+} from '../../bridge';
 import { startBridgeWith } from '../../bridge/bridge';
 import type { Manifests, VirtualMachineStatus } from '../../api';
 import type { PlanMessage, Progress } from '../../contract';
@@ -40,7 +46,12 @@ const pass = (time: number): Promise<void> => jest.advanceTimersByTimeAsync(time
 
 async function start(
   from: Manifests,
-  { listsAllGroups = true, observed = NOTHING, isLeader = (): boolean => true } = {},
+  {
+    listsAllGroups = true,
+    observed = NOTHING,
+    isLeader = (): boolean => true,
+    store = memoryStatusStore(),
+  } = {},
 ): Promise<Started> {
   let tell: (state: SourceState) => void = () => undefined;
   const want = (next: Manifests): void =>
@@ -60,7 +71,7 @@ async function start(
       onChange: () => () => undefined,
       synced: async () => undefined,
     },
-    statusStore: memoryStatusStore(),
+    statusStore: store,
     isLeader,
     logger: { info: () => undefined, warn: () => undefined },
     onEvent: (event) => events.push(event),
@@ -240,6 +251,50 @@ describe('only the bridge that leads', () => {
     bridge.refresh();
     await pass(60_000);
     expect(server.sent).toEqual([]);
+  });
+
+  test('sends nothing before it has read what the leader before has kept, also if that fails at first', async () => {
+    let leads = false;
+    // As on a cluster: a process that steps down forgets a status, and the object keeps it.
+    const kept = memoryStatusStore();
+    const store: StatusStore = { ...kept, remove: () => undefined };
+    const loads: { read: () => void; fail: () => void }[] = [];
+    const observed = { a: seen('PoweredOn') };
+    const leader = await start(onePowered('PoweredOn'), { observed, store, isLeader: () => !leads });
+    const standby = await start(onePowered('PoweredOn'), { observed, store, isLeader: () => leads });
+    const synced = onePowered('PoweredOn', 2);
+    Object.assign(synced.groups[0] ?? {}, { nextForcePowerStateSyncTime: '2026-01-01T00:00:00Z' });
+    for (const { want } of [leader, standby]) want(synced);
+    await pass(1_000);
+    server.close('COMPLETED', outcome(last().plan));
+    await pass(10_000);
+    const sent = server.sent.length;
+    store.load = async () => {
+      await new Promise<void>((read, fail) =>
+        loads.push({ read, fail: () => fail(new TypeError('not a status')) }),
+      );
+      return kept.load();
+    };
+    // What it began to read in a term before does not count.
+    for (const isFirst of [true, false, true]) {
+      leads = isFirst;
+      standby.bridge.refresh();
+    }
+    standby.want(synced);
+    await pass(10_000);
+    const reading = { ready: false, message: 'what the leader before has kept was not read yet' };
+    expect([standby.bridge.ready(), server.sent.length]).toEqual([reading, sent]);
+    for (const end of ['read', 'fail', 'read'] as const) {
+      expect(standby.bridge.ready()).toEqual(reading);
+      standby.want(synced);
+      loads.at(-1)?.[end]();
+      await pass(10_000);
+    }
+    expect(loads).toHaveLength(3);
+    expect([standby.bridge.ready().ready, server.sent.length]).toEqual([true, sent]);
+    standby.want(onePowered('PoweredOff', 3));
+    await pass(1_000);
+    expect(last()).toMatchObject({ plan: { powerState: 'PoweredOff' } });
   });
 });
 

@@ -22,6 +22,7 @@ export interface PartsContext {
   isLeader: () => boolean;
   logger: BridgeLogger;
   onStatusError: (error: unknown, retryIn: number, group?: ObjectName) => void;
+  onStatusUnreadable: (error: unknown, group: KubernetesObject['metadata']) => void;
   report: (happening: Happening) => void;
 }
 
@@ -38,7 +39,17 @@ export interface BridgeParts {
 
 /** The parts of a bridge that is the group controller. */
 export function controllerParts(context: PartsContext): BridgeParts {
-  const { api, objects, ownsMachines, namespaces, isLeader, logger, onStatusError, report } = context;
+  const {
+    api,
+    objects,
+    ownsMachines,
+    namespaces,
+    isLeader,
+    logger,
+    onStatusError,
+    onStatusUnreadable,
+    report,
+  } = context;
   const warn = (reason: EventReason, group: ObjectName, message: string): void =>
     report({ type: 'Warning', reason, object: groupObject(group), message });
   const source = kubernetesSource(objects);
@@ -48,6 +59,7 @@ export function controllerParts(context: PartsContext): BridgeParts {
     ...(namespaces && { namespaces }),
     isLeader,
     onError: onStatusError,
+    onUnreadable: onStatusUnreadable,
   });
   const owned = new OwnedObjects(objects, ownsMachines);
   const common = {

@@ -225,6 +225,8 @@ class ClusterBridge {
       ...(namespaces && { namespaces }),
       isLeader: () => this.leading(),
       onStatusError: (error, retryIn, group) => this.#onStatusError(error, retryIn, group),
+      onStatusUnreadable: (error, { namespace, name }) =>
+        logger.warn({ err: error, namespace, group: name }, 'ignored a status that cannot be read'),
       report: (happening) => this.#report({ time: Date.now(), ...happening }),
     };
   }

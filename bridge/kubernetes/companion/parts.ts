@@ -14,7 +14,7 @@ export function companionParts(
   context: PartsContext,
   startsByItself: (machine: KubernetesObject) => boolean,
 ): BridgeParts {
-  const { api, objects, namespaces, isLeader, onStatusError, report } = context;
+  const { api, objects, namespaces, isLeader, onStatusError, onStatusUnreadable, report } = context;
   const source = kubernetesSource(objects, true);
   const statusStore = new SummaryStore({
     api,
@@ -22,6 +22,7 @@ export function companionParts(
     ...(namespaces && { namespaces }),
     isLeader,
     onError: onStatusError,
+    onUnreadable: onStatusUnreadable,
   });
   const isManaged = (group: Group): boolean => {
     const { groups } = source.known(group.namespace);

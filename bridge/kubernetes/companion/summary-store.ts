@@ -11,7 +11,7 @@ import { objectKey, type ObjectKey } from '../../manifests';
 import type { GroupView } from '../../status';
 import { FIELD_MANAGER } from '../field-manager';
 import type { ClusterObjects } from '../objects';
-import { loadViews, type KubernetesStatusStore } from '../stored-status';
+import { loadViews, type KubernetesStatusStore, type LoadViewsOptions } from '../stored-status';
 import { summaryText, viewOfSummary } from './summary';
 
 /** What {@link SummaryStore} needs. */
@@ -23,6 +23,8 @@ export interface SummaryStoreOptions {
   isLeader: () => boolean;
   /** Called when a write (or without a group: the first reading) failed and is retried. */
   onError?: (error: unknown, retryIn: number, group?: { namespace: string; name: string }) => void;
+  /** See {@link LoadViewsOptions.onUnreadable}. */
+  onUnreadable?: NonNullable<LoadViewsOptions['onUnreadable']>;
 }
 
 /** Milliseconds between two writes of one group: if the phase or the run has changed, and otherwise. */

@@ -8,7 +8,8 @@
 import { COMPANION_STATUS, fitText, own } from '../../../api';
 import { workflowId } from '../../../contract';
 import type { KubernetesObject } from '../../../kubernetes';
-import { rfc3339, VIEW_API_VERSION, type GroupView, type MemberStatus, type RunView } from '../../status';
+import { rfc3339, VIEW_API_VERSION, type GroupView, type RunView } from '../../status';
+import { readMembers } from '../stored-status';
 
 /** Bytes of a summary. All annotations of an object may have 256 KiB together. */
 const SUMMARY_BYTES = 4_096;
@@ -64,7 +65,11 @@ export function viewOfSummary({ metadata, spec, status }: KubernetesObject): Gro
     kind: 'VirtualMachineGroup',
     metadata: { namespace, name, uid, generation },
     spec: { ...(powerState && { powerState }), ...(groupName && { groupName }) } as GroupView['spec'],
-    status: { observedGeneration, members: membersOf(status), conditions: [] },
+    status: {
+      observedGeneration,
+      members: readMembers((status as { members?: unknown } | null | undefined)?.members),
+      conditions: [],
+    },
     phase,
     message,
     ...(run && run.endTime === undefined && { run: openRun(namespace, name, run) }),
@@ -77,13 +82,6 @@ function openRun(
   { runId, startTime }: NonNullable<Summary['run']>,
 ): RunView {
   return { workflowId: workflowId(namespace, name), runId, startedAt: Date.parse(startTime) || 0 };
-}
-
-function membersOf(status: unknown): MemberStatus[] {
-  const { members = [] } = (status ?? {}) as { members?: Partial<MemberStatus>[] };
-  return members.flatMap(({ name, kind, conditions = [], ...member }) =>
-    name === undefined || kind === undefined ? [] : [{ ...member, name, kind, conditions }],
-  );
 }
 
 function parsed(text: string | undefined): Summary | undefined {

@@ -10,6 +10,8 @@ export interface LoadViewsOptions {
   namespaces?: readonly string[];
   /** Called when the reading failed, with the milliseconds until the next try. */
   onError?: (error: unknown, retryIn: number) => void;
+  /** Called with each object that was left out because its view could not be read. */
+  onUnreadable?: (error: unknown, group: KubernetesObject['metadata']) => void;
 }
 
 /** Milliseconds between two tries. */
@@ -29,14 +31,18 @@ export function loadViews(
 }
 
 async function loadOnce(
-  { api, namespaces = [undefined] }: { api: ApiServer; namespaces?: readonly (string | undefined)[] },
+  { api, namespaces, onUnreadable }: LoadViewsOptions,
   viewOf: (object: KubernetesObject) => GroupView | undefined,
 ): Promise<GroupView[]> {
   const views: GroupView[] = [];
-  for (const namespace of namespaces) {
+  for (const namespace of namespaces ?? [undefined]) {
     for await (const object of listObjects(api, RESOURCES.virtualMachineGroups, namespace)) {
-      const view = viewOf(object);
-      if (view) views.push(view);
+      try {
+        const view = viewOf(object);
+        if (view) views.push(view);
+      } catch (error: unknown) {
+        onUnreadable?.(error, object.metadata);
+      }
     }
   }
   return views;

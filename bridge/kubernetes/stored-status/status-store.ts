@@ -23,7 +23,7 @@ import {
 import { objectKey, type ObjectKey } from '../../manifests';
 import type { GroupView, StatusStore } from '../../status';
 import { FIELD_MANAGER } from '../field-manager';
-import { loadViews } from './load-views';
+import { loadViews, type LoadViewsOptions } from './load-views';
 import { statusDigest } from './status-digest';
 import { StatusSlot } from './status-slot';
 import { viewOfObject } from './stored-status';
@@ -39,6 +39,8 @@ export interface KubernetesStatusStoreOptions {
   isLeader: () => boolean;
   /** Called when a write (or without a group: the first reading) failed and is retried. */
   onError?: (error: unknown, retryIn: number, group?: { namespace: string; name: string }) => void;
+  /** See {@link LoadViewsOptions.onUnreadable}. */
+  onUnreadable?: NonNullable<LoadViewsOptions['onUnreadable']>;
 }
 
 /** A {@link StatusStore} on a cluster. */

@@ -8,15 +8,9 @@ import { fitText } from '../../../api';
 import type { RunOutcome } from '../../../contract';
 import type { KubernetesObject } from '../../../kubernetes';
 import type { SentPlan } from '../../reconcile';
-import {
-  VIEW_API_VERSION,
-  rfc3339,
-  type Condition,
-  type GroupStatus,
-  type GroupView,
-  type RunView,
-} from '../../status';
+import { VIEW_API_VERSION, rfc3339, type Condition, type GroupView, type RunView } from '../../status';
 import { fitStatus, STATUS_BYTES } from './fit-status';
+import { readStatus } from './read-status';
 import type { Remembered, StoredCondition, StoredRun, StoredStatus } from './shape';
 
 /** Bytes of the longest message; a longer one is cut and ends with an ellipsis. A condition may have 32,768 characters. */
@@ -82,11 +76,14 @@ function shortenedAll<T extends { message: string }>(items: readonly T[]): T[] {
   return items.map((item) => ({ ...item, message: shortened(item.message) }));
 }
 
-/** The view that an object's status was written from, without what the status leaves out; undefined if we have not written it. */
+/**
+ * The view that an object's status was written from, without what the status leaves out or cannot be read (READ-1); undefined if we have not
+ * written it.
+ */
 export function viewOfObject({ metadata, spec, status }: KubernetesObject): GroupView | undefined {
-  const stored = status as Partial<StoredStatus> | undefined;
-  if (stored?.phase === undefined || metadata.namespace === undefined) return undefined;
-  const { phase, message = '', run, readyMembers, ...own } = stored;
+  const stored = readStatus(status);
+  if (!stored || metadata.namespace === undefined) return undefined;
+  const { phase, message, run, readyMembers, conditions, ...own } = stored;
   const runView = run && viewOfRun(run);
   return {
     apiVersion: VIEW_API_VERSION,
@@ -98,7 +95,7 @@ export function viewOfObject({ metadata, spec, status }: KubernetesObject): Grou
       generation: metadata.generation ?? 0,
     },
     spec: specOfView(spec),
-    status: statusOfView(own),
+    status: { ...own, conditions: conditions.filter(isOfView) },
     phase,
     message,
     ...(runView && { run: runView }),
@@ -109,15 +106,6 @@ export function viewOfObject({ metadata, spec, status }: KubernetesObject): Grou
 function specOfView(spec: unknown): GroupView['spec'] {
   const { powerState, groupName } = (spec ?? {}) as GroupView['spec'];
   return { ...(powerState && { powerState }), ...(groupName && { groupName }) };
-}
-
-function statusOfView({
-  observedGeneration = 0,
-  members = [],
-  conditions = [],
-  ...status
-}: Partial<StoredStatus>): GroupStatus {
-  return { ...status, observedGeneration, members, conditions: conditions.filter(isOfView) };
 }
 
 function isOfView(condition: StoredCondition): condition is Condition {

@@ -70,6 +70,7 @@ export class Reconciler {
     await pMap(tree, (group) => attempts.make(() => claim(group)), { concurrency: CONCURRENCY });
     const watch = new StopWatch();
     const steps = watch.time(() => stepsOf(observer.tree(index, tree), claimed));
+    if (mayAct()) dropUndriven(memory.requests, tree, steps);
     for (const step of steps.drivers) await attempts.make(() => executor.drive(step));
     for (const group of steps.undriven) {
       const why = contestOf(index, group) ?? 'the group has no power state any more';
@@ -106,6 +107,19 @@ export class Reconciler {
     const { desired, executor, views } = this.#options;
     const group = splitKey(key);
     if (await executor.release(group, () => desired.exists(key))) views.remove(group);
+  }
+}
+
+/** Requests wait for their driver: a group that has ceased to be one will send none. */
+function dropUndriven(
+  requests: GroupMemory['requests'],
+  tree: readonly Group[],
+  { drivers }: TreeSteps,
+): void {
+  const driving = new Set(drivers.map(({ driver }) => driver));
+  for (const group of tree) {
+    if (driving.has(group)) continue;
+    requests.drop(objectKey(group), `group ${group.namespace}/${group.name} has no run of its own any more`);
   }
 }
 

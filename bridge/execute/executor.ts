@@ -59,6 +59,7 @@ export class Executor {
     if (!send) {
       const run = runs.get(driver);
       if (sent) memory.keepSent(key, { ...sent, ...(run && run.phase !== 'None' && { runId: run.runId }) });
+      if (decision.tooLarge) memory.requests.drop(key, why);
       return;
     }
     if (sendIn > 0) return;

@@ -329,3 +329,54 @@ test('an operator who asks is answered when the bridge stops before it could sen
   await stopped;
   await failed;
 });
+
+describe('a request that cannot be sent any more is refused', () => {
+  const ended = (asking: Promise<void>): Promise<string> =>
+    asking.then(
+      () => 'sent',
+      (error: Error) => error.message,
+    );
+
+  test('as the group has no power state any more; it is not sent once the group has one again', async () => {
+    const { bridge, want } = await start(onePowered('PoweredOn'), { observed: { a: seen('PoweredOn') } });
+    server.down = true;
+    const asked = ended(bridge.ask(request));
+    await pass(1_000);
+    const { groups, virtualMachines } = onePowered('PoweredOn');
+    want(manifests({ groups: groups.map(({ powerState: _powerState, ...rest }) => rest), virtualMachines }));
+    server.down = false;
+    await pass(60_000);
+    expect(await Promise.race([asked, pass(1_000)])).toBe('group prod/app has no run of its own any more');
+    const sent = server.sent.length;
+    want(onePowered('PoweredOn'));
+    await pass(60_000);
+    expect(server.sent.slice(sent)).toEqual([]);
+  });
+
+  test('as its plan is too large', async () => {
+    const labels = Object.fromEntries(Array.from({ length: 30_000 }, (_, at) => [`k${at}`, 'x'.repeat(63)]));
+    const { groups } = onePowered('PoweredOn');
+    const { bridge } = await start(
+      manifests({
+        groups,
+        virtualMachines: [
+          vm('a', 'app', {
+            labels,
+            affinity: [
+              {
+                effect: 'AntiAffinity',
+                strength: 'Required',
+                topologyKey: 'kubernetes.io/hostname',
+                path: 'spec.affinity',
+                selector: { matchLabels: labels, matchExpressions: [] },
+              },
+            ],
+          }),
+        ],
+      }),
+    );
+    const asked = ended(bridge.ask(request));
+    expect(await Promise.race([asked, pass(10_000)])).toContain('so it is not sent');
+    expect(server.sent).toEqual([]);
+  });
+});

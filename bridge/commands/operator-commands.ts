@@ -53,6 +53,7 @@ export class OperatorCommands {
   /** When each command was seen first, by the clock of running time, in order. */
   readonly #seenAt = new Map<string, number>();
   readonly #stopListening: () => void;
+  #isStopped = false;
 
   constructor(options: OperatorCommandsOptions) {
     this.#options = options;
@@ -75,6 +76,7 @@ export class OperatorCommands {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#stopListening();
     await Promise.all([this.#groups.stop(), this.#removals.stop()]);
   }
@@ -157,7 +159,8 @@ export class OperatorCommands {
     try {
       await this.#options.ask({ ...group, actor, reason, ...(known && { known }) });
     } catch (error: unknown) {
-      if (!this.#options.isLeader()) return false;
+      // The next leader carries the command out (COMMAND-2).
+      if (this.#isStopped || !this.#options.isLeader()) return false;
       return this.#finish(command, {
         ...stored,
         phase: 'Refused',

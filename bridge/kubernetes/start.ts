@@ -137,8 +137,8 @@ class ClusterBridge {
   }
 
   async stop(): Promise<void> {
-    await this.#commands.stop();
-    await this.#bridge?.stop();
+    // Together: a command may wait for a run that only the end of the bridge refuses.
+    await Promise.all([this.#commands.stop(), this.#bridge?.stop()]);
     await this.#parts.stop();
     await this.#recorder.stop();
     await this.#election.stop();

@@ -23,6 +23,7 @@ const { bundleWorkflowCode, DefaultLogger } = require('@temporalio/worker');
 const { code } = await bundleWorkflowCode({
   workflowsPath: path.join(root, 'dist/workflows/index.js'),
   workflowInterceptorModules: [path.join(root, 'dist/workflows/interceptors.js')],
+  payloadConverterPath: path.join(root, 'dist/workflows/payload-converter.js'),
   logger: new DefaultLogger('WARN'),
 });
 writeFileSync(path.join(root, 'dist/workflow-bundle.js'), code);

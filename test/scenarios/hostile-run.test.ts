@@ -4,6 +4,7 @@
  *
  * Guarantees: G2, G3, G7.
  */
+import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import type { SimulatedFault } from '../../api';
@@ -153,6 +154,32 @@ together('G3: times and ids that the server does not take fail no workflow task'
     'the ids to be ignored',
   );
   await handle.signal(applyPlan, edited(2, 0));
+  expect((await system.outcome(namespace, 'app')).outcome).toBe('Converged');
+  const { events } = await handle.fetchHistory();
+  expect(events?.filter((event) => event.workflowTaskFailedEventAttributes)).toEqual([]);
+});
+
+together('G3: payloads that are no JSON fail no workflow task', async () => {
+  const namespace = 'encoded';
+  write(namespace, { tiers: [{ members: ['a'], delay: '6s' }, { members: ['b'] }] });
+  await phase(namespace, 'a', 'Done');
+  const handle = system.handle(namespace, 'app');
+  const { workflowService, options } = temporal.client;
+  const payload = (encoding: string, data: string) => ({
+    metadata: { encoding: Buffer.from(encoding) },
+    data: Buffer.from(data),
+  });
+  for (const each of [payload('json/plain', '{'), payload('text/strange', 'x'), { data: Buffer.from('x') }])
+    await workflowService.signalWorkflowExecution({
+      ...{ namespace: options.namespace, signalName: applyPlan.name, requestId: randomUUID() },
+      workflowExecution: { workflowId: handle.workflowId },
+      input: { payloads: [each] },
+    });
+  const ignored = await system.until(async () => {
+    const found = (await progressOf(namespace))?.ignored ?? [];
+    return found.length === 3 ? found : undefined;
+  }, 'the payloads to be ignored');
+  expect(ignored.map(({ what }) => what)).toEqual(['applyPlan', 'applyPlan', 'applyPlan']);
   expect((await system.outcome(namespace, 'app')).outcome).toBe('Converged');
   const { events } = await handle.fetchHistory();
   expect(events?.filter((event) => event.workflowTaskFailedEventAttributes)).toEqual([]);

@@ -18,8 +18,12 @@ export async function workflowBundle(): Promise<{ workflowBundle: { codePath: st
 
 /** Bundles the workflows that a file exports. */
 export function bundleWorkflows(workflowsPath: string): Promise<WorkflowBundle> {
-  const workflowInterceptorModules = [require.resolve('../../workflows/interceptors')];
-  return bundleWorkflowCode({ workflowsPath, workflowInterceptorModules, logger: new DefaultLogger('WARN') });
+  return bundleWorkflowCode({
+    workflowsPath,
+    workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
+    payloadConverterPath: require.resolve('../../workflows/payload-converter'),
+    logger: new DefaultLogger('WARN'),
+  });
 }
 
 /** Bundles, once, for all processes that this one starts from now on; the bundle is removed when this one ends. */

@@ -154,11 +154,7 @@ export default tseslint.config(
   {
     // A time limit ends also after a garbage collection.
     files: Object.keys(table).map((folder) => `${folder}/**/*.ts`),
-    ignores: [
-      'api/limited-signal.ts',
-      'platforms/vsphere/operation/tasks.ts',
-      'platforms/vsphere/soap/transport.ts',
-    ],
+    ignores: ['api/limited-signal.ts'],
     rules: { 'no-restricted-syntax': ['error', LOST_TIMEOUT] },
   },
   {

@@ -1,5 +1,6 @@
 /** The tasks of an operation: its own, those that DRS starts for it, and those of others that it has to wait for. */
 import type { PowerState } from '../../../api';
+import { limited } from '../../../api/limited-signal';
 import { PlatformError } from '../../platform';
 import type { TaskFacts, VmFacts } from '../facts';
 import { classifyFault } from '../faults';
@@ -65,18 +66,16 @@ export async function outlast(
   to: PowerState,
 ): Promise<void> {
   const stream = operation.ground.stream();
-  const limit = AbortSignal.timeout(OTHERS);
-  const either = AbortSignal.any([operation.signal, limit]);
-  const first = firstFacts(stream, task, either);
+  const limit = limited(OTHERS, operation.signal);
+  const first = firstFacts(stream, task, limit);
   try {
     const seen = await first.facts;
     if (seen && effectOf(seen.what) === to && (seen.state === 'running' || seen.state === 'queued')) {
       operation.wait(`another task works on it: ${seen.what}`);
-      const end = await stream.ended(task, either);
+      const end = await stream.ended(task, limit);
       if (end?.state !== 'error') await operation.within(SETTLING, ({ power }) => power === to);
     }
   } catch (reason: unknown) {
-    // That it is read here keeps the limit from the garbage collector: the combined signal does not.
     if (operation.signal.aborted || !limit.aborted) throw reason;
     throw tooLong(operation, `an earlier task (${task.id})`);
   } finally {
@@ -117,7 +116,7 @@ export async function outlastNamed(
   const task = managedObject(child(error.fault.detail, 'task'));
   if (!task) throw error;
   const stream = operation.ground.stream();
-  const limit = AbortSignal.timeout(OTHERS);
+  const limit = limited(OTHERS, operation.signal);
   operation.accept();
   let shown: string | undefined;
   const stop = stream.follow(task, (facts) => {
@@ -125,14 +124,13 @@ export async function outlastNamed(
     if (facts) operation.wait(`another task works on it: ${shown}`);
   });
   try {
-    const end = await stream.ended(task, AbortSignal.any([operation.signal, limit]));
+    const end = await stream.ended(task, limit);
     operation.wait(undefined);
     // Its effect comes with the same answer of the stream, or with the next.
     const effect = end?.state === 'success' ? effectOf(end.what) : undefined;
     if (effect !== undefined) await operation.within(EFFECT, ({ power }) => power === effect);
     return operation.facts();
   } catch (reason: unknown) {
-    // See above: the limit must be read here.
     if (operation.signal.aborted || !limit.aborted) throw reason;
     throw tooLong(operation, `${classifyFault(error.fault).message}; ${shown ?? task.id}`);
   } finally {

@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { limited } from '../../../api/limited-signal';
 
 /** How a server is trusted. */
 export interface Trust {
@@ -94,8 +95,7 @@ export class Transport {
 
   /** @throws TransportError */
   async send(call: HttpCall): Promise<HttpAnswer> {
-    const timeout = AbortSignal.timeout(call.timeout);
-    const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout;
+    const signal = limited(call.timeout, call.signal);
     try {
       const response = await this.#request(call, signal);
       const retryAfter = Number(response.headers['retry-after']);
@@ -106,7 +106,7 @@ export class Transport {
         ...(Number.isFinite(retryAfter) && { retryAfter }),
       };
     } catch (error: unknown) {
-      throw this.#failureOf(error, call, timeout);
+      throw this.#failureOf(error, call, signal);
     }
   }
 
@@ -134,11 +134,11 @@ export class Transport {
     });
   }
 
-  #failureOf(error: unknown, call: HttpCall, timeout: AbortSignal): TransportError {
+  #failureOf(error: unknown, call: HttpCall, signal: AbortSignal): TransportError {
     if (error instanceof TransportError) return error;
     const cause = { cause: error };
     if (call.signal?.aborted) return new TransportError('Aborted', 'the call was aborted', cause);
-    if (timeout.aborted)
+    if (signal.aborted)
       return new TransportError('TimedOut', `${this.host}: no answer within ${call.timeout} ms`, cause);
     const { message = String(error), code = '' } = error as { message?: string; code?: string };
     if (isCertificateProblem(code))

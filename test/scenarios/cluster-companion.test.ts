@@ -30,6 +30,7 @@ beforeAll(async () => {
   system = await startClusterSystem({
     platform: 'vm-operator',
     companion: { user: 'alice', namespaces: [NAMESPACE] },
+    vmOperatorOnly: true,
     prepare,
   });
   bridge = await system.startBridge();
@@ -38,7 +39,6 @@ afterAll(() => system.stop());
 
 /** What a namespace editor has on a Supervisor: no definition of ours, and the rights to two resources in one namespace. */
 async function prepare(cluster: TestCluster): Promise<void> {
-  await cluster.run(['delete', 'crd', 'sequencepolicies.vmgroup.dev', 'operatorcommands.vmgroup.dev']);
   await cluster.run(
     ['apply', '--server-side', '--force-conflicts', '-f', '-'],
     asYaml(vmOperatorGroupsWithoutDelays()),

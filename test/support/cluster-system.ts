@@ -87,6 +87,8 @@ export interface ClusterSystemOptions {
    * are those of an administrator in all namespaces if they are absent.
    */
   companion?: { user?: ClusterUser; namespaces?: string[] };
+  /** The cluster has no definition of `vmgroup.dev`. */
+  vmOperatorOnly?: boolean;
   /** Runs once the cluster is there, before anything of the product starts. */
   prepare?: (cluster: TestCluster) => Promise<unknown>;
   /** Worker and bridges reach the API server through {@link ClusterSystem.proxy}; what plays VM Operator, and the test, do not. */
@@ -100,7 +102,8 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
   const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
   const [cluster, temporal] = await Promise.all([startCluster({ args }), startTemporal()]);
   const zones = path.join(root, 'deploy/simulator/crd-zones.yaml');
-  await cluster.define(...(kind === 'vm-operator' ? [zones] : []));
+  const more = kind === 'vm-operator' ? [zones] : [];
+  await (options.vmOperatorOnly ? cluster.defineVmOperatorOnly(...more) : cluster.define(...more));
   await options.prepare?.(cluster);
   const inventory = {
     ...DEFAULT_INVENTORY,

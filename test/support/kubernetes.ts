@@ -28,6 +28,11 @@ const ETCD = 'unix://etcd:1';
 const PEER = 'unix://peer:1';
 
 const CRDS = path.join(__dirname, '../../deploy/crds');
+const VM_OPERATOR_CRDS = ['virtualmachineclasses', 'virtualmachinegroups', 'virtualmachines'].map(
+  (resource) => path.join(CRDS, `${resource}.yaml`),
+);
+/** Milliseconds after which a command of kubectl is given up: its longest wait is 60 s. */
+const KUBECTL_LIMIT = 90_000;
 
 /** A user of the cluster. */
 export type ClusterUser = keyof typeof USERS;
@@ -55,6 +60,8 @@ export interface TestCluster {
   run(args: string[], input?: string): Promise<string>;
   /** Applies the CRDs of `deploy/crds`, and `more` files of them; resolves once all are established. */
   define(...more: string[]): Promise<void>;
+  /** The same without those of `vmgroup.dev`: a cluster on which nobody installed vmgroup. */
+  defineVmOperatorOnly(...more: string[]): Promise<void>;
   /** Kills the API server as `kill -9` does. etcd keeps running. */
   killApiServer(): Promise<void>;
   /** Starts it again on the same port and etcd; resolves once it is ready. */
@@ -202,16 +209,19 @@ export async function startCluster({
     return stdout;
   }
 
+  async function define(definitions: string[]): Promise<void> {
+    const files = definitions.flatMap((file) => ['-f', file]);
+    await run(['apply', '--server-side', ...files]);
+    await run(['wait', '--for=condition=Established', '--timeout=30s', ...files]);
+  }
+
   return {
     server,
     kubeconfig,
     kubectl,
     run,
-    define: async (...more) => {
-      const files = [CRDS, ...more].flatMap((file) => ['-f', file]);
-      await run(['apply', '--server-side', ...files]);
-      await run(['wait', '--for=condition=Established', '--timeout=30s', ...files]);
-    },
+    define: (...more) => define([CRDS, ...more]),
+    defineVmOperatorOnly: (...more) => define([...VM_OPERATOR_CRDS, ...more]),
     killApiServer: () => kill(apiServer),
     restartApiServer,
     compact: async () => {
@@ -370,12 +380,16 @@ async function runToEnd(
   env: NodeJS.ProcessEnv,
 ): Promise<Printed> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const limit = { timeout: KUBECTL_LIMIT, killSignal: 'SIGKILL' } as const;
+    const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], ...limit });
     const printed: Printed = { stdout: '', stderr: '', code: 1 };
     child.stdout.on('data', (chunk: Buffer) => (printed.stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (printed.stderr += chunk.toString()));
     child.once('error', reject);
-    child.once('close', (code) => resolve({ ...printed, code: code ?? 1 }));
+    child.once('close', (code, signal) => {
+      if (signal !== null) printed.stderr += `ended by ${signal}; its limit is ${KUBECTL_LIMIT / 1_000} s`;
+      resolve({ ...printed, code: code ?? 1 });
+    });
     // A command that ends early does not read its input.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);

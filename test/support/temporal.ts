@@ -80,7 +80,9 @@ export async function startTemporal({ ui = false, args = [] as string[] } = {}):
 async function answers(connection: Connection): Promise<void> {
   for (let tries = 0; ; tries += 1) {
     try {
-      await connection.workflowService.describeNamespace({ namespace: 'default' });
+      await connection.withDeadline(Date.now() + 10_000, () =>
+        connection.workflowService.describeNamespace({ namespace: 'default' }),
+      );
       return;
     } catch (error: unknown) {
       if (tries > 100) throw error;

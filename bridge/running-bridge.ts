@@ -1,4 +1,5 @@
 /** A bridge at work: hands what comes in, from the source, the platform and operators, to the parts that it consists of. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObjectName, Problem } from '../api';
 import { errorText, type Announce, type ShownViews } from './execute';
 import { contestOf, driverOf, objectKey, type ObjectKey } from './manifests';
@@ -12,6 +13,12 @@ import type { TreeQueue } from './tree-queue';
 
 /** Milliseconds before what was kept is read again, if that failed. */
 const READ_PAUSE = 1_000;
+
+/** One time of leading, from the moment at which this process learns of it. */
+interface Term {
+  /** Whether what the leader before has kept was read (BRIDGE-1). */
+  isRead: boolean;
+}
 
 /** What {@link RunningBridge} consists of. */
 export interface RunningBridgeOptions extends Required<
@@ -32,13 +39,10 @@ export class RunningBridge implements Bridge {
   /** Whether the platform has reported all VMs. */
   isSynced = false;
   isStopped = false;
-  /** Whether this process leads and has read what the leader before has kept (BRIDGE-1). */
-  isCurrent = false;
-  /** Whether this process led at the last {@link refresh}. */
-  #leading = false;
-  /** Counts the changes of leadership. */
-  #term = 0;
-  #isCatchingUp = false;
+  /** Absent: at the last {@link refresh}, another process led. */
+  #term: Term | undefined;
+  /** The readings of all terms so far, one after the other, so that the latest one counts. */
+  #reading: Promise<void> = Promise.resolve();
   #stopObserving: () => void = () => undefined;
 
   constructor(options: RunningBridgeOptions) {
@@ -47,9 +51,11 @@ export class RunningBridge implements Bridge {
 
   async start(): Promise<void> {
     const { source, observations, logger, desired, memory, views, isLeader } = this.#with;
-    this.#leading = isLeader();
-    await this.#remember();
-    this.isCurrent = this.#leading;
+    const term: Term = { isRead: false };
+    if (isLeader()) this.#term = term;
+    this.#reading = this.#remember();
+    await this.#reading;
+    term.isRead = true;
     for (const key of views.keys()) desired.remember(key, memory.sent(key)?.revision);
     this.#stopObserving = observations.onChange((vm) => this.#onObservation(vm));
     await source.start((state) => this.#onSource(state));
@@ -61,6 +67,11 @@ export class RunningBridge implements Bridge {
     void synced().catch((error: unknown) =>
       logger.warn({ error: errorText(error) }, 'failed to watch the platform'),
     );
+  }
+
+  /** Whether this process leads and has read what the leader before has kept (BRIDGE-1). */
+  get isCurrent(): boolean {
+    return this.#term?.isRead === true;
   }
 
   ready(): Readiness {
@@ -90,11 +101,13 @@ export class RunningBridge implements Bridge {
   refresh(): void {
     const { views, memory, runs, isLeader } = this.#with;
     const leads = isLeader();
-    if (leads === this.#leading) return this.touchAll();
-    this.#leading = leads;
-    this.#term += 1;
-    this.isCurrent = false;
-    if (leads) return void this.#catchUp();
+    if (leads === (this.#term !== undefined)) return this.touchAll();
+    if (leads) {
+      this.#term = { isRead: false };
+      this.#reading = this.#catchUp(this.#term, this.#reading);
+      return;
+    }
+    this.#term = undefined;
     views.stepDown();
     memory.stepDown();
     runs.forgetAll();
@@ -138,17 +151,13 @@ export class RunningBridge implements Bridge {
     await views.flush();
   }
 
-  /** Reads what the leader before has kept, and acts from then on. One at a time, so that the latest reading counts. */
-  async #catchUp(): Promise<void> {
-    if (this.#isCatchingUp) return;
-    this.#isCatchingUp = true;
-    while (this.#leading && !this.isCurrent && !this.isStopped) {
-      const term = this.#term;
-      const isRead = await this.#tryToRemember();
-      if (isRead) this.isCurrent = term === this.#term;
-      else await new Promise((resolve) => setTimeout(resolve, READ_PAUSE).unref());
+  /** Reads what the leader before has kept, until that succeeds or the term is over, and acts from then on. */
+  async #catchUp(term: Term, earlierReading: Promise<void>): Promise<void> {
+    await earlierReading.catch(() => undefined);
+    while (this.#term === term && !term.isRead && !this.isStopped) {
+      term.isRead = await this.#tryToRemember();
+      if (!term.isRead) await sleep(READ_PAUSE, undefined, { ref: false });
     }
-    this.#isCatchingUp = false;
     this.touchAll();
   }
 

@@ -2,10 +2,10 @@
  * The instances of VMs, as new as they are known.
  *
  * KUBEVIRT-8: what the server said when it was asked counts until the cache shows something later: an event from before that does not bring back an
- *     instance that is gone.
+ *     instance that is gone, and neither does an answer from before that.
  */
 import { isLower, RESOURCES, type ApiServer, type ResourceCache } from '../../kubernetes';
-import { platformError, resourceName } from '../on-kubernetes';
+import { Deletions, platformError, resourceName } from '../on-kubernetes';
 import { trimInstance, type KubevirtInstance } from './objects';
 
 /** What the server said. */
@@ -26,6 +26,7 @@ export class Instances {
   readonly #looks = new Map<string, Look>();
   /** From which version on there was no instance, by key. */
   readonly #absent = new Map<string, string>();
+  readonly #deletions = new Deletions();
   readonly #unsubscribe: () => void;
 
   constructor(api: ApiServer, cache: ResourceCache<KubevirtInstance>, changed: (key: string) => void) {
@@ -68,17 +69,17 @@ export class Instances {
   ): Promise<KubevirtInstance | undefined> {
     const resource = RESOURCES.kubevirtInstances;
     const key = `${namespace}/${name}`;
+    const options = {
+      ...{ namespace, fieldSelector: `metadata.name=${name}` },
+      ...(signal && { signal }),
+    };
     try {
-      const { items, metadata } = await this.#api.list(resource, {
-        ...{ namespace, fieldSelector: `metadata.name=${name}` },
-        ...(signal && { signal }),
-      });
-      const [object] = items;
-      const version = metadata.resourceVersion ?? '';
-      const known = this.#looks.get(key);
-      if (!known || isLower(known.version, version))
-        this.#looks.set(key, { version, vmi: object && trimInstance(object), at: Date.now() });
-      if (!object) this.#absent.set(key, version);
+      await this.#deletions.during(
+        () => this.#api.list(resource, options),
+        ({ items: [object], metadata: { resourceVersion = '' } }, isGone) => {
+          if (!object || !isGone(object)) this.#looked(key, resourceVersion, object && trimInstance(object));
+        },
+      );
     } catch (error: unknown) {
       throw platformError(error, 'list', resourceName(resource));
     }
@@ -91,7 +92,15 @@ export class Instances {
     this.#absent.delete(key);
   }
 
-  #gone(key: string, { metadata: { uid, resourceVersion = '' } }: KubevirtInstance): void {
+  #looked(key: string, version: string, vmi: KubevirtInstance | undefined): void {
+    const known = this.#looks.get(key);
+    if (!known || isLower(known.version, version)) this.#looks.set(key, { version, vmi, at: Date.now() });
+    if (!vmi) this.#absent.set(key, version);
+  }
+
+  #gone(key: string, instance: KubevirtInstance): void {
+    const { uid, resourceVersion = '' } = instance.metadata;
+    this.#deletions.note(instance);
     const look = this.#looks.get(key);
     if (look?.vmi?.metadata.uid === uid) this.#looks.delete(key);
     // The deletion itself has a greater version than the last change.

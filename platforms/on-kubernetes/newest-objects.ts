@@ -2,11 +2,13 @@
  * The newest version of each object of one resource that is known, and writes to them. Each object is a VM.
  *
  * NEWEST-1: of two versions of a VM only the newer one is ever reported. A version that this process wrote or read itself counts until the
- *     cache has caught up, and an older one from the cache is dropped.
+ *     cache has caught up, and an older one from the cache is dropped. That holds across VMs of one name: the one that was deleted never comes
+ *     back in the place of the one that was made after it.
+ * NEWEST-2: an answer that is older than the VM's deletion, which arrived before it, does not bring the VM back.
  */
 import type { VirtualMachineRef } from '../../contract';
 import {
-  isOlder,
+  isLower,
   KubernetesError,
   type ApiServer,
   type CacheChange,
@@ -15,6 +17,7 @@ import {
   type ResourceCache,
 } from '../../kubernetes';
 import { PlatformError } from '../platform';
+import { Deletions } from './deletions';
 import { platformError } from './errors';
 
 /** A version that the cache does not have yet. */
@@ -69,6 +72,7 @@ export class NewestObjects<T extends KubernetesObject> {
   readonly #ahead = new Map<string, Ahead<T>>();
   /** When each version of an object arrived. */
   readonly #arrivals = new WeakMap<T, number>();
+  readonly #deletions = new Deletions();
   readonly #unsubscribe: () => void;
   #lastNow = 0;
 
@@ -119,17 +123,15 @@ export class NewestObjects<T extends KubernetesObject> {
   /** {@link current}, always from the server. */
   async fetch(vm: WantedVm, signal?: AbortSignal): Promise<T | undefined> {
     try {
-      const { api, resource, trim } = this.#options;
-      const object = await api.get(resource, vm, signal && { signal });
-      const newest = object && this.#remember(trim(object));
-      return newest && isMeant(newest, vm) ? newest : undefined;
+      const { api, resource } = this.#options;
+      return await this.#answered(vm, () => api.get(resource, vm, signal && { signal }));
     } catch (error: unknown) {
       throw platformError(error, 'get', resourceName(this.#options.resource));
     }
   }
 
   /**
-   * Writes a patch that holds for one version. Resolves with the new version; undefined: the VM has changed since.
+   * Writes a patch that holds for one version. Resolves with the new version; undefined: the VM has changed since, or is gone.
    *
    * @throws PlatformError when the server refuses it.
    */
@@ -140,13 +142,13 @@ export class NewestObjects<T extends KubernetesObject> {
     subresource?: 'status',
   ): Promise<T | undefined> {
     try {
-      const { api, resource, trim } = this.#options;
-      const object = await api.merge(resource, vm, patch, {
+      const { api, resource } = this.#options;
+      const options = {
         fieldManager: FIELD_MANAGER,
         ...(subresource && { subresource }),
         ...(signal && { signal }),
-      });
-      return this.#remember(trim(object));
+      };
+      return await this.#answered(vm, () => api.merge(resource, vm, patch, options));
     } catch (error: unknown) {
       if (error instanceof KubernetesError && (error.isConflict || error.isNotFound)) return undefined;
       const what = resourceName(this.#options.resource, subresource);
@@ -181,11 +183,23 @@ export class NewestObjects<T extends KubernetesObject> {
     );
   }
 
-  /** Returns the newest version that is known, which need not be this one. */
-  #remember(object: T): T {
+  /** Makes a call, and resolves with the newest version of the VM that is known then; undefined: it is gone. */
+  async #answered(
+    vm: WantedVm,
+    call: () => Promise<KubernetesObject | undefined>,
+  ): Promise<T | undefined> {
+    const newest = await this.#deletions.during(call, (answer, isGone) => this.#remember(answer, isGone));
+    return newest && isMeant(newest, vm) ? newest : undefined;
+  }
+
+  /** Returns the newest version of that name that is known, which need not be the answer; undefined: there is none. */
+  #remember(answer: KubernetesObject | undefined, isGone: (object: T) => boolean): T | undefined {
+    if (!answer) return undefined;
+    const object = this.#options.trim(answer);
     const key = vmKey(object.metadata);
     const known = this.newest(key);
-    if (known && isOlder(object, known)) return known;
+    if (known && isBefore(object, known)) return known;
+    if (isGone(object)) return undefined;
     const at = this.now();
     this.#arrivals.set(object, at);
     this.#ahead.set(key, { object, at });
@@ -199,17 +213,23 @@ export class NewestObjects<T extends KubernetesObject> {
     const fresh = ahead && Date.now() - ahead.at < LONGEST_LAG ? ahead.object : undefined;
     if (object) {
       this.#arrivals.set(object, this.now());
-      if (fresh && isOlder(object, fresh)) return;
+      if (fresh && isBefore(object, fresh)) return;
       this.#ahead.delete(key);
       this.#listener.changed(key);
       return;
     }
     const previous = change.previous as T;
+    this.#deletions.note(previous);
     // Another VM of the same name may be known already.
     if (fresh && fresh.metadata.uid !== previous.metadata.uid) return;
     this.#ahead.delete(key);
     this.#listener.deleted(key, refOf(previous));
   }
+}
+
+/** Whether the first is an older version than the second, of one VM or of several that had its name one after another. */
+function isBefore({ metadata: a }: KubernetesObject, { metadata: b }: KubernetesObject): boolean {
+  return isLower(a.resourceVersion, b.resourceVersion);
 }
 
 function isMeant({ metadata }: KubernetesObject, { uid }: WantedVm): boolean {

@@ -1,0 +1,49 @@
+/** The instances of VMs of KubeVirt, with a cache and an API server that answer when the test says so. */
+import type { ApiServer, KubernetesObject, ObjectList } from '../../../kubernetes';
+import { Instances } from '../../../platforms/kubevirt/instances';
+import { trimInstance, type KubevirtInstance } from '../../../platforms/kubevirt/objects';
+import { ScriptedCache } from '../on-kubernetes/scripted-cache';
+
+const key = 'prod/db';
+const vm = { namespace: 'prod', name: 'db' };
+
+/** A version of an instance that runs. */
+function running(uid: string, resourceVersion: number): KubernetesObject {
+  return { metadata: { ...vm, uid, resourceVersion: String(resourceVersion) }, status: { phase: 'Running' } };
+}
+
+const listOf = (resourceVersion: number, ...items: KubernetesObject[]): ObjectList => ({
+  ...{ metadata: { resourceVersion: String(resourceVersion) }, items },
+});
+
+let cache: ScriptedCache<KubevirtInstance>;
+let instances: Instances;
+/** Answers the open list. */
+let answer: (list: ObjectList) => void;
+beforeEach(() => {
+  cache = new ScriptedCache();
+  const list = (): Promise<ObjectList> => new Promise((resolve) => (answer = resolve));
+  instances = new Instances({ list } as unknown as ApiServer, cache.cache, () => undefined);
+});
+afterEach(() => instances.close());
+
+test('KUBEVIRT-8: an answer from before the end of an instance does not bring it back', async () => {
+  cache.put(key, trimInstance(running('first', 10)));
+  const looking = instances.look(vm);
+  cache.remove(key);
+  answer(listOf(11, running('first', 10)));
+  expect(await looking).toBeUndefined();
+  expect(instances.get(key)).toBeUndefined();
+});
+
+test('KUBEVIRT-8: an event from before an answer does not bring an instance back that is gone', async () => {
+  cache.put(key, trimInstance(running('first', 10)));
+  const looking = instances.look(vm);
+  answer(listOf(20));
+  expect(await looking).toBeUndefined();
+  cache.put(key, trimInstance(running('first', 15)));
+  expect(instances.get(key)).toBeUndefined();
+  cache.remove(key);
+  cache.put(key, trimInstance(running('second', 21)));
+  expect(instances.get(key)?.metadata.uid).toBe('second');
+});

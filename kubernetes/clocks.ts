@@ -19,6 +19,25 @@ export function since({ running, day }: Moment): number {
   return Math.max(performance.now() - running, Date.now() - day);
 }
 
+/** The time of day as it goes on in this process: a clock that is set back neither turns it back nor stops it. */
+export class SteadyClock {
+  #day: number;
+  #running = performance.now();
+
+  /** @param notBefore Milliseconds since the epoch. */
+  constructor(notBefore = 0) {
+    this.#day = Math.max(Date.now(), notBefore);
+  }
+
+  /** Milliseconds since the epoch. */
+  now(): number {
+    const running = performance.now();
+    this.#day = Math.max(Date.now(), this.#day + running - this.#running);
+    this.#running = running;
+    return Math.floor(this.#day);
+  }
+}
+
 /** Longest delay of a timer of Node, milliseconds. A timer with a longer one fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 

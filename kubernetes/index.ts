@@ -14,7 +14,7 @@ export {
   type VirtualMachineObject,
 } from './cache';
 export { ClientLoadError } from './client-node';
-export { timerDelay } from './clocks';
+export { SteadyClock, timerDelay } from './clocks';
 export { connectKubernetes, inClusterNamespace, type ConnectOptions } from './connect';
 export { KubernetesError } from './error';
 export { EventWriter, type EventWriterOptions, type ObjectEvent } from './event-writer';

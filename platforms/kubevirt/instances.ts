@@ -13,6 +13,7 @@ interface Look {
   /** Resource version of the answer. */
   version: string;
   vmi: KubevirtInstance | undefined;
+  /** When it did, by the clock of running time. */
   at: number;
 }
 
@@ -48,7 +49,7 @@ export class Instances {
     const look = this.#looks.get(key);
     if (!look) return cached;
     const isLater = cached && isLower(look.version, cached.metadata.resourceVersion);
-    if (!isLater && Date.now() - look.at < LONGEST_LAG) return look.vmi;
+    if (!isLater && performance.now() - look.at < LONGEST_LAG) return look.vmi;
     this.#looks.delete(key);
     return cached;
   }
@@ -94,7 +95,8 @@ export class Instances {
 
   #looked(key: string, version: string, vmi: KubevirtInstance | undefined): void {
     const known = this.#looks.get(key);
-    if (!known || isLower(known.version, version)) this.#looks.set(key, { version, vmi, at: Date.now() });
+    if (!known || isLower(known.version, version))
+      this.#looks.set(key, { version, vmi, at: performance.now() });
     if (!vmi) this.#absent.set(key, version);
   }
 

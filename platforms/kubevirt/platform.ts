@@ -175,7 +175,7 @@ export class KubevirtPlatform implements Platform {
     request: PowerRequest,
     key: string,
   ): UpdateStep<VirtualMachineState | 'Recorded', KubevirtMachine> {
-    const reply = replyToPower(version, this.#instances.get(key), request, Date.now());
+    const reply = replyToPower(version, this.#instances.get(key), request, this.#vms.now());
     switch (reply.type) {
       case 'Refused':
         throw reply.error;

@@ -10,6 +10,7 @@ import type { VirtualMachineRef } from '../../contract';
 import {
   isLower,
   KubernetesError,
+  SteadyClock,
   type ApiServer,
   type CacheChange,
   type KubernetesObject,
@@ -74,7 +75,7 @@ export class NewestObjects<T extends KubernetesObject> {
   readonly #arrivals = new WeakMap<T, number>();
   readonly #deletions = new Deletions();
   readonly #unsubscribe: () => void;
-  #lastNow = 0;
+  readonly #clock = new SteadyClock();
 
   constructor(options: NewestOptions<T>) {
     this.#options = options;
@@ -87,10 +88,9 @@ export class NewestObjects<T extends KubernetesObject> {
     this.#unsubscribe();
   }
 
-  /** Milliseconds since the epoch. Never backwards, whatever the clock does. */
+  /** Milliseconds since the epoch, by the {@link SteadyClock} of all that is said of these VMs. */
   now(): number {
-    this.#lastNow = Math.max(this.#lastNow, Date.now());
-    return this.#lastNow;
+    return this.#clock.now();
   }
 
   /** Keys of all VMs: `namespace/name`. */
@@ -101,7 +101,7 @@ export class NewestObjects<T extends KubernetesObject> {
 
   newest(key: string): T | undefined {
     const ahead = this.#ahead.get(key);
-    if (ahead && Date.now() - ahead.at < LONGEST_LAG) return ahead.object;
+    if (ahead && this.now() - ahead.at < LONGEST_LAG) return ahead.object;
     return this.#cache.get(key);
   }
 
@@ -184,10 +184,7 @@ export class NewestObjects<T extends KubernetesObject> {
   }
 
   /** Makes a call, and resolves with the newest version of the VM that is known then; undefined: it is gone. */
-  async #answered(
-    vm: WantedVm,
-    call: () => Promise<KubernetesObject | undefined>,
-  ): Promise<T | undefined> {
+  async #answered(vm: WantedVm, call: () => Promise<KubernetesObject | undefined>): Promise<T | undefined> {
     const newest = await this.#deletions.during(call, (answer, isGone) => this.#remember(answer, isGone));
     return newest && isMeant(newest, vm) ? newest : undefined;
   }
@@ -210,7 +207,7 @@ export class NewestObjects<T extends KubernetesObject> {
   #arrived(change: CacheChange<T>): void {
     const { key, object } = change;
     const ahead = this.#ahead.get(key);
-    const fresh = ahead && Date.now() - ahead.at < LONGEST_LAG ? ahead.object : undefined;
+    const fresh = ahead && this.now() - ahead.at < LONGEST_LAG ? ahead.object : undefined;
     if (object) {
       this.#arrivals.set(object, this.now());
       if (fresh && isBefore(object, fresh)) return;

@@ -163,7 +163,7 @@ export class VmOperatorPlatform implements Platform {
     version: VirtualMachineObject | undefined,
     request: PowerRequest,
   ): UpdateStep<VirtualMachineState, VirtualMachineObject> {
-    const reply = replyToPower(version, request, Date.now(), this.#companion);
+    const reply = replyToPower(version, request, this.#vms.now(), this.#companion);
     switch (reply.type) {
       case 'Refused':
         throw reply.error;

@@ -81,7 +81,7 @@ export class VmReports implements VmListener {
     const { state, reviewAt } = this.#observe(object);
     this.#cancelReview(key);
     if (reviewAt !== undefined) {
-      const timer = setTimeout(() => this.changed(key), timerDelay(reviewAt - Date.now()));
+      const timer = setTimeout(() => this.changed(key), timerDelay(reviewAt - this.#vms().now()));
       this.#reviews.set(key, timer.unref());
     }
     for (const sink of sinks) sink.changed(state);

@@ -1,9 +1,7 @@
 /** Commits effects when they come due. */
+import { timerDelay } from '../../kubernetes';
 import { dueAt, dueEffects, type VmRecord } from '../engine';
 import type { JournaledState } from './journaled-state';
-
-/** Longest delay of a Node timer, milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The timer of all effects of a platform. Runs until `stop`. */
 export class EffectTimer {
@@ -41,7 +39,7 @@ export class EffectTimer {
     if (time === undefined || time >= this.#wakesAt || this.#stopped) return;
     clearTimeout(this.#timer);
     this.#wakesAt = time;
-    const delay = Math.min(Math.max(time - Date.now(), 0), LONGEST_TIMER);
+    const delay = timerDelay(time - this.#state.now());
     // The commit has reported a journal that cannot be written; the effect rightly does not happen.
     this.#timer = setTimeout(() => void this.settle().catch(() => undefined), delay);
   }

@@ -1,5 +1,6 @@
 /** The engine's state with its journal: entries are applied, written, and only then reported. */
 import type { VirtualMachineRef } from '../../contract';
+import { SteadyClock } from '../../kubernetes';
 import { PlatformError, type VirtualMachineState } from '../../platforms';
 import type { JournalEntry, JournalLine } from '../../platforms/simulated';
 import { apply, emptyState, keyOf, reportState, type EngineState, type VmRecord } from '../engine';
@@ -26,6 +27,7 @@ export class JournaledState {
   /** The VMs as they are on disk; `#state` may be one write ahead. */
   readonly #published: Map<string, VmRecord>;
   readonly #watchers = new Set<Watcher>();
+  readonly #clock: SteadyClock;
   readonly #onBroken: (error: Error) => void;
   #onChanged: (record: VmRecord) => void = () => undefined;
   #closed = false;
@@ -34,6 +36,7 @@ export class JournaledState {
     this.#journal = journal;
     this.#state = state;
     this.#published = new Map(state.vms);
+    this.#clock = new SteadyClock(state.lastAt);
     this.#onBroken = onBroken;
   }
 
@@ -53,9 +56,9 @@ export class JournaledState {
     return this.#state;
   }
 
-  /** Milliseconds since the epoch. Never before the last entry, whatever the clock does. */
+  /** Milliseconds since the epoch. Never before the last entry, and it goes on, whatever the clock does. */
   now(): number {
-    return Math.max(Date.now(), this.#state.lastAt);
+    return this.#clock.now();
   }
 
   /** Calls `listener` with each VM that an entry changes, as soon as the entry is applied. */

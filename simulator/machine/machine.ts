@@ -5,6 +5,7 @@
  * MACHINE-2: operations that were in progress at a crash continue with what was left of their time, at once if that is over.
  * MACHINE-3: calls for placement are answered one after another. An answer of the solver, which runs in a thread of its own, counts only if
  *     no host or VM has changed since the solver was asked.
+ * MACHINE-4: a clock that is set back does not hold up what is in progress.
  */
 import type { ObjectName, PowerState, SimulatedFault, SimulatedInventory } from '../../api';
 import type { Outranking, PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';

@@ -83,6 +83,19 @@ test('a VM is placed, powered on, becomes ready, is suspended and powered off; t
     ]);
   }));
 
+test('MACHINE-4: a clock that is set back does not hold up what is in progress', () =>
+  bench({}, async ({ platform, observer }) => {
+    await platform.place([placement('db')], { caller: 'test' });
+    const back = Date.now() - 86_400_000;
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(back);
+    try {
+      await platform.power(power('db', 'PoweredOn'));
+      await observer.until(vm('db'), isReady, AbortSignal.timeout(30_000));
+    } finally {
+      clock.mockRestore();
+    }
+  }));
+
 test('PLATFORM-2, ENGINE-1: a power-on is turned round in the middle, and the older decision that comes late is refused', () =>
   // Long enough that the VM is still on its way when it is turned round.
   bench({ inventory: inventory({ powerOnTime: 1_500 }) }, async ({ platform, desk, observer }) => {

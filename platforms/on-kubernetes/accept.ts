@@ -43,7 +43,7 @@ export interface Acceptance {
   at: number;
   /** Where the VM is brought to. */
   powerState: PowerState;
-  /** It was on its way there already, by the operation before. */
+  /** It was on its way there already, or is still being turned round, by the operation before. */
   continues: boolean;
   turnedRound: boolean;
 }

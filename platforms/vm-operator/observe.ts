@@ -134,7 +134,8 @@ function standingOf(vm: VirtualMachineObject, operation: RecordedOperation, fact
     return there ? { phase: 'InProgress' } : { phase: 'Failed', failure: overruled(vm, operation) };
   }
   if (there) {
-    const settledAt = operation.at + TURNING;
+    // The clock of the process that wrote it may be ahead.
+    const settledAt = Math.min(operation.since, facts.at) + TURNING;
     const turning = operation.turnedRound && facts.now < settledAt;
     return turning ? { phase: 'InProgress', reviewAt: settledAt } : { phase: 'Done' };
   }

@@ -11,6 +11,7 @@ import {
   operationText,
   recordOf,
   verdictOn,
+  type Acceptance,
   type RecordedOperation,
   type Verdict,
 } from '../on-kubernetes';
@@ -45,12 +46,7 @@ function patchOf(
   const { mode } = request;
   const is = powerStateOf(vm);
   const powerState = targetOf(request.powerState, is);
-  const desired = desiredStateOf(vm);
-  const next = recordOf(request, {
-    ...{ recorded, at, powerState },
-    continues: desired === powerState && recorded?.powerState === powerState && is !== powerState,
-    turnedRound: is === powerState && desired !== undefined && desired !== powerState && exists(vm),
-  });
+  const next = recordOf(request, { recorded, at, powerState, ...courseOf(vm, powerState, recorded) });
   return {
     metadata: {
       resourceVersion: vm.metadata.resourceVersion,
@@ -64,6 +60,23 @@ function patchOf(
       powerState,
       ...(mode && powerState === request.powerState && modeOf(powerState, mode)),
     },
+  };
+}
+
+/** What becomes of the operation before, and whether VM Operator may still be carrying out the opposite. */
+function courseOf(
+  vm: VirtualMachineObject,
+  powerState: PowerState,
+  recorded: RecordedOperation | undefined,
+): Pick<Acceptance, 'continues' | 'turnedRound'> {
+  const isThere = powerStateOf(vm) === powerState;
+  const desired = desiredStateOf(vm);
+  const isSame = desired === powerState && recorded?.powerState === powerState;
+  // It was turned round by the operation before, and only the time since then tells whether that is over.
+  const staysTurned = isThere && isSame && recorded.turnedRound;
+  return {
+    continues: isSame && (!isThere || staysTurned),
+    turnedRound: staysTurned || (isThere && desired !== undefined && desired !== powerState && exists(vm)),
   };
 }
 

@@ -97,6 +97,18 @@ test.each<[string, Written, Parameters<typeof operation>[1], object]>([
     { ...base, phase: 'Done' },
   ],
   [
+    'turned round, by a process whose clock is ahead',
+    { is: 'PoweredOn', askedAt: 3_600, record: { turnedRound: true } },
+    seconds(5),
+    { ...base, phase: 'Done' },
+  ],
+  [
+    'turned round by an operation before it',
+    { is: 'PoweredOn', askedAt: 4, record: { turnedRound: true, since: at(0) } },
+    seconds(4),
+    { ...base, phase: 'InProgress', again: 5 },
+  ],
+  [
     'a warning from before',
     { askedAt: 5 },
     { ...seconds(60), warnedAt: 0 },

@@ -1,5 +1,5 @@
 /**
- * The platform `vm-operator` while the clock of its process is set, or that of another one is ahead.
+ * The platform `vm-operator` as time passes: VMs that are turned round, also while the clock of the process is set.
  *
  * Guarantees: G4.
  */
@@ -29,8 +29,10 @@ beforeEach(async () => {
   const merge = (_resource: unknown, _key: unknown, patch: VirtualMachineObject): Promise<unknown> => {
     const { metadata, spec, status } = cache.cache.get(key) as VirtualMachineObject;
     const { annotations } = patch.metadata;
-    const written = { ...metadata, ...(annotations && { annotations }), resourceVersion: '2' };
-    return Promise.resolve({ metadata: written, spec: { ...spec, ...patch.spec }, status });
+    const resourceVersion = String(Number(metadata.resourceVersion) + 1);
+    const written = { ...metadata, ...(annotations && { annotations }), resourceVersion };
+    cache.put(key, { metadata: written, spec: { ...spec, ...patch.spec }, status });
+    return Promise.resolve(cache.cache.get(key));
   };
   const api = { merge } as unknown as ApiServer;
   platform = new VmOperatorPlatform({ api, machines: cache.cache, watchOnly: true });
@@ -58,6 +60,15 @@ async function powerOn(id = 'op'): Promise<string | undefined> {
   });
   return operation?.phase;
 }
+
+test('OBSERVATION-1: an operation that repeats one that has just turned a VM round is not done before it', async () => {
+  expect(await powerOn()).toBe('InProgress');
+  jest.advanceTimersByTime(4_000);
+  expect(await powerOn('op~2')).toBe('InProgress');
+  jest.advanceTimersByTime(2_000);
+  expect(phase()).toBe('Done');
+  expect(await powerOn('op~3')).toBe('Done');
+});
 
 test('OBSERVATION-1: a VM that is turned round after the clock was set back is not there before VM Operator had its time', async () => {
   jest.setSystemTime(Date.now() - DAY);

@@ -1,4 +1,8 @@
-/** The problem that VMs of one namespace make for the solver. Pure. */
+/**
+ * The problem that VMs of one namespace make for the solver. Pure.
+ *
+ * VMOPERATOR-6: a VM counts in its zone from the moment at which its place is recorded, through its creation, and for as long as it exists.
+ */
 import { readResource, ZONE_LABEL, type Placement } from '../../api';
 import type { PlacementRequest } from '../../contract';
 import type { VirtualMachineObject } from '../../kubernetes';
@@ -48,7 +52,7 @@ function seenByRules(object: VirtualMachineObject): Pick<PlacementVm, 'labels' |
   return { labels: object.metadata.labels ?? {}, affinity };
 }
 
-/** The VMs whose zone is known, in order of name: the order of the cache is that of arrival. */
+/** VMOPERATOR-6: the VMs whose zone is known, in order of name: the order of the cache is that of arrival. */
 function placedVms(objects: readonly VirtualMachineObject[], sizes: ReadonlyMap<string, number>): PlacedVm[] {
   return objects
     .flatMap((object): PlacedVm[] => {
@@ -62,11 +66,12 @@ function placedVms(objects: readonly VirtualMachineObject[], sizes: ReadonlyMap<
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Where a VM is or will be, if that is decided. */
+/** Where a VM is or will be, if that is decided. VM Operator says where it has created a VM only some time after that. */
 function placeOf(vm: VirtualMachineObject): Placement | undefined {
   const pin = vm.metadata.labels?.[ZONE_LABEL];
-  const decided = exists(vm) ? placementOf(vm) : recordedPlacement(vm);
-  return decided ?? (pin === undefined ? undefined : { zoneID: pin });
+  const pinned = pin === undefined ? undefined : { zoneID: pin };
+  const recorded = recordedPlacement(vm);
+  return exists(vm) ? (placementOf(vm) ?? pinned ?? recorded) : (recorded ?? pinned);
 }
 
 /** The answer if there is no zone; undefined: the solver has to be asked. */

@@ -1,6 +1,9 @@
 /**
  * Carries out operations that need an action of KubeVirt in addition to their patch. next-call.ts decides what to ask for, each time from the current
  * versions; if KubeVirt refuses because something else is in progress, it decides again.
+ *
+ * KUBEVIRT-10: an operation is given up only once it needs no other action, or a newer one has taken over. What KubeVirt refuses again and again
+ *     is shown in its words.
  */
 import { KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
 import {
@@ -22,6 +25,8 @@ export interface Pursuit {
   id: string;
   hold?: string;
   failure?: { class: FailureClass; message: string };
+  /** What KubeVirt said when it last refused the action. */
+  refusal?: string;
 }
 
 /** What {@link Pursuits} works with. */
@@ -118,27 +123,40 @@ export class Pursuits {
       pursuit.hold = next.hold;
       return this.#options.changed(key);
     }
-    if (!(await this.#call(vm, next, signal))) {
+    const refusal = await this.#call(vm, next, signal);
+    if (refusal !== undefined) {
+      this.#refused(key, pursuit, refusal);
       await this.#lookAgain(vm, signal);
       return this.#later(key);
     }
-    if (mustBeNoted(next)) await this.#note(vm, id, signal);
-    this.#end(key, id);
+    if (!mustBeNoted(next)) return this.#end(key, id);
+    await this.#note(vm, id, signal);
+    // A VM that was paused may have to be stopped after that.
+    return this.#decide(key, id, signal);
   }
 
-  /** Resolves to false if something else is going on with the VM. */
+  /** A refusal that stays is shown; one that passes is in the order of things. */
+  #refused(key: string, pursuit: Pursuit, refusal: string): void {
+    const stays = pursuit.refusal === refusal;
+    pursuit.refusal = refusal;
+    if (!stays || pursuit.hold === refusal) return;
+    pursuit.hold = refusal;
+    this.#options.changed(key);
+  }
+
+  /** Resolves to what KubeVirt says if something else is going on with the VM. */
   async #call(
     { metadata: { namespace = '', name } }: KubevirtMachine,
     { action, body }: KubevirtCall,
     signal: AbortSignal | undefined,
-  ): Promise<boolean> {
+  ): Promise<string | undefined> {
     const onInstance = action === 'pause' || action === 'unpause';
     const resource = onInstance ? RESOURCES.kubevirtInstanceActions : RESOURCES.kubevirtMachineActions;
     try {
       await this.#options.api.invoke(resource, { namespace, name }, action, body, signal && { signal });
-      return true;
+      return undefined;
     } catch (error: unknown) {
-      if (isBusy(error)) return false;
+      if (isBusy(error)) return `KubeVirt refuses to ${action} it: ${error.message}`;
       throw actionError(error, resourceName(resource, action));
     }
   }
@@ -186,7 +204,7 @@ export class Pursuits {
 }
 
 /** Whether virt-api says that something else is going on with the VM. A request that waits is an internal error to it. */
-function isBusy(error: unknown): boolean {
+function isBusy(error: unknown): error is KubernetesError {
   if (!(error instanceof KubernetesError)) return false;
   return error.isConflict || error.code === 422 || /already underway/.test(error.message);
 }

@@ -123,17 +123,23 @@ interface Facts extends Circumstances {
 /** KUBEVIRT-7. */
 function standingOf(vm: KubevirtMachine, vmi: KubevirtInstance | undefined, facts: Facts): Standing {
   const { course, own, recorded, node } = facts;
-  if (vm.metadata.deletionTimestamp !== undefined)
+  const isDone = isThere(course, recorded) && isSettled(course, recorded);
+  if (vm.metadata.deletionTimestamp !== undefined && !isDone)
     return { phase: 'InProgress', hold: 'it is being deleted' };
   if (course.exists && node?.ready === false) return { phase: 'InProgress', ...lost(node.name) };
+  if (isDone) return { phase: 'Done' };
+  // What is there and moves on has not failed: it would pass for being there.
+  if (isThere(course, recorded)) return { phase: 'InProgress', ...heldBy(own) };
   if (own?.failure) return { phase: 'Failed', failure: own.failure };
-  if (isThere(course, recorded))
-    return isSettled(course, recorded) ? { phase: 'Done' } : { phase: 'InProgress' };
   const overruled = overruledBy(vmi, course, recorded);
   if (overruled) return { phase: 'Failed', failure: overruled };
-  if (own?.hold !== undefined) return { phase: 'InProgress', hold: own.hold };
+  if (own?.hold !== undefined) return { phase: 'InProgress', ...heldBy(own) };
   if (own || isProgressing(course, recorded)) return inProgress(vm, vmi, course, recorded);
   return idleStanding(facts);
+}
+
+function heldBy(own: Circumstances['own']): Pick<Standing, 'hold'> {
+  return own?.hold === undefined ? {} : { hold: own.hold };
 }
 
 function isThere({ powerState }: Course, recorded: KubevirtOperation): boolean {
@@ -145,10 +151,11 @@ function isSettled({ exists, stopping, starts }: Course, { powerState }: Kubevir
   return powerState === 'PoweredOff' ? !exists && !starts : !stopping;
 }
 
-/** Whether KubeVirt brings it there. */
-function isProgressing({ exists, stopping, starts }: Course, { powerState }: KubevirtOperation): boolean {
+/** Whether KubeVirt brings it there, or on the way there. A VM that is paused stays so by itself. */
+function isProgressing(course: Course, { powerState }: KubevirtOperation): boolean {
+  const { exists, stopping, starts } = course;
   if (powerState === 'PoweredOff') return stopping && !starts;
-  return powerState === 'PoweredOn' && ((exists && !stopping) || starts);
+  return exists && !stopping ? course.powerState === 'PoweredOff' : starts;
 }
 
 function inProgress(

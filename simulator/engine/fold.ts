@@ -201,6 +201,7 @@ function applyFailed(state: EngineState, failed: Failed): Changes {
     operation: {
       id: failed.operationId,
       sequence: failed.sequence,
+      ...(record.pending && { caller: record.pending.caller }),
       phase: 'Failed',
       failure: { class: failed.class, message: failed.message },
     },

@@ -4,6 +4,7 @@ import { SIMULATED_FAULT_TYPES, type SimulatedFault, type SimulatedInventory } f
 import {
   apply,
   consoleChange,
+  consoleFailure,
   deletion,
   dueEffects,
   answerPower,
@@ -354,6 +355,23 @@ test('effects follow each other: each starts where the one before ended, ready o
       if (entry.effect !== 'Ready') states.set(key, entry.effect);
       if (entry.effect === 'Ready') expect(entry.from).toBe('PoweredOn');
     });
+  });
+});
+
+test('an operation that was made to fail keeps its caller: another operation of that one may outrank it', () => {
+  const state = emptyState();
+  apply(state, { type: 'inventory', at: 1, caller: 'test', inventory: inventory() });
+  apply(state, placeNow(state, [placement('a')], { caller: 'one', sequence: 1 }, 1));
+  apply(state, answerPower(state, power('a', 'PoweredOn', { id: 'on', caller: 'one' }), 2));
+  const record = find(state, vm('a'));
+  const failure = { class: 'Transient' as const, message: 'the host went away' };
+  const failed = record && consoleFailure(record, failure, 3);
+  if (failed) apply(state, failed);
+  const after = find(state, vm('a'));
+  expect(after && reportState(after, 3).operation).toMatchObject({
+    id: 'on',
+    caller: 'one',
+    phase: 'Failed',
   });
 });
 

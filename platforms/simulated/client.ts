@@ -80,7 +80,7 @@ export class SimulatedPlatform implements Platform {
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
     const path = `${pathOf(vm)}?uid=${encoded(vm.uid)}`;
-    const answer = await this.#caller.json({ method: 'GET', path, signal });
+    const answer = await this.#caller.json({ method: 'GET', path, signal, isOfVm: true });
     return (answer as { state: VirtualMachineState } | undefined)?.state;
   }
 
@@ -124,7 +124,8 @@ export class SimulatedPlatform implements Platform {
     signal?: AbortSignal,
   ): Promise<GuestReport | undefined> {
     const path = `${pathOf(vm)}/guest?uid=${encoded(vm.uid)}`;
-    const answer = (await this.#caller.json({ method: 'GET', path, signal })) as GuestAnswer | undefined;
+    const call = { method: 'GET', path, signal, isOfVm: true } as const;
+    const answer = (await this.#caller.json(call)) as GuestAnswer | undefined;
     if (!answer) return undefined;
     const info = new Map(
       keys.flatMap((key) => {

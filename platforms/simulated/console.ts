@@ -1,6 +1,6 @@
 /** The simulated platform's console: what a person does behind the group's back, for demonstrations and drills. */
 import type { PowerState, SimulatedFault, SimulatedInventory } from '../../api';
-import type { FailureClass, VirtualMachineState } from '../platform';
+import { PlatformError, type FailureClass, type VirtualMachineState } from '../platform';
 import type { JournalLine } from './journal-lines';
 import { Caller } from './http-call';
 import { JOURNAL_PAGE, type PlatformVm } from './protocol';
@@ -79,17 +79,25 @@ export class SimulatorConsole {
   }
 
   async #journalPage(since: number): Promise<JournalLine[]> {
-    const response = await this.#caller.open({ method: 'GET', path: `/v1/journal?since=${since}` });
-    response.setEncoding('utf8');
-    let text = '';
-    for await (const chunk of response as AsyncIterable<string>) text += chunk;
+    const text = await this.#caller.text({ method: 'GET', path: `/v1/journal?since=${since}` });
     return text
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as JournalLine);
+      .map((line) => journalLine(line, this.#caller.address));
   }
 
   close(): void {
     this.#caller.close();
   }
+}
+
+function journalLine(text: string, address: string): JournalLine {
+  try {
+    const line: unknown = JSON.parse(text);
+    if (typeof line === 'object' && line !== null && 'n' in line) return line as JournalLine;
+  } catch {
+    // The same error as for other things that are no line.
+  }
+  const message = `GET ${address}/v1/journal: an answer that is no journal; is the simulated platform running?`;
+  throw new PlatformError('Transient', message);
 }

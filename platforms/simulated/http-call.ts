@@ -10,6 +10,8 @@ export interface Call {
   path: string;
   body?: unknown;
   signal?: AbortSignal | undefined;
+  /** It is about one VM: 404 says that there is none. */
+  isOfVm?: true;
 }
 
 /** Calls of one address, over connections that are kept. */
@@ -29,30 +31,44 @@ export class Caller {
   ) {}
 
   /**
-   * Makes one call and returns its answer; undefined for 404.
+   * Makes one call and returns its answer; undefined if there is no such VM.
    *
    * @throws PlatformError with the class of the refusal; `Transient` where the platform cannot be reached, breaks the connection off or
-   *   does not answer in time, and where `signal` aborts.
+   *   does not answer in time, where something else than the platform answers, and where `signal` aborts.
    */
   async json(call: Call): Promise<unknown> {
     const signal = limited(this.callTimeout, call.signal);
     try {
-      const response = await this.open({ ...call, signal });
-      response.setEncoding('utf8');
-      let text = '';
-      for await (const chunk of response as AsyncIterable<string>) text += chunk;
-      return answerOf(response.statusCode ?? 0, text);
+      return answerOf(call, await this.#text({ ...call, signal }));
     } catch (error: unknown) {
-      if (error instanceof PlatformError) throw error;
-      const why =
-        signal.aborted && !call.signal?.aborted ? `no answer in ${this.callTimeout} ms` : messageOf(error);
-      throw new PlatformError(
-        'Transient',
-        `${call.method} ${this.address}${call.path}: ${why}; is the simulated platform running?`,
-        undefined,
-        { cause: error },
-      );
+      const isLate = signal.aborted && !call.signal?.aborted;
+      throw this.#error(call, error, isLate ? `no answer in ${this.callTimeout} ms` : undefined);
     }
+  }
+
+  /** Makes one call and returns the text of its answer, however long that takes. Throws as {@link json}. */
+  async text(call: Call): Promise<string> {
+    try {
+      const answer = await this.#text(call);
+      if (!isOk(answer)) answerOf(call, answer);
+      return answer.text;
+    } catch (error: unknown) {
+      throw this.#error(call, error);
+    }
+  }
+
+  async #text(call: Call): Promise<Answer> {
+    const response = await this.open(call);
+    response.setEncoding('utf8');
+    let text = '';
+    for await (const chunk of response as AsyncIterable<string>) text += chunk;
+    return { status: response.statusCode ?? 0, text };
+  }
+
+  #error({ method, path }: Call, error: unknown, why = messageOf(error)): PlatformError {
+    if (error instanceof PlatformError) return error;
+    const message = `${method} ${this.address}${path}: ${why}; is the simulated platform running?`;
+    return new PlatformError('Transient', message, undefined, { cause: error });
   }
 
   /** Opens a call and resolves with its answer as it begins. Rejects with what Node reports. */
@@ -80,24 +96,36 @@ export class Caller {
   }
 }
 
-function answerOf(status: number, text: string): unknown {
-  let answer: unknown;
+/** A whole answer. */
+interface Answer {
+  /** Of HTTP. */
+  status: number;
+  text: string;
+}
+
+function isOk({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** @throws PlatformError for a refusal of the platform; Error for an answer that is not the platform's. */
+function answerOf({ isOfVm }: Call, answer: Answer): unknown {
+  const { status, text } = answer;
+  const value = parsed(text);
+  if (value === undefined) throw new Error(`an answer that is not JSON (HTTP status ${status})`);
+  if (isOk(answer)) return value;
+  const { error } = (value ?? {}) as Partial<Refusal>;
+  if (error?.class === undefined) throw new Error(`HTTP status ${status}`);
+  if (status === 404 && isOfVm) return undefined;
+  const { class: failureClass, message, retryAfter, recorded } = error;
+  throw new PlatformError(failureClass, message, retryAfter, { recorded });
+}
+
+function parsed(text: string): unknown {
   try {
-    answer = JSON.parse(text);
-  } catch (error: unknown) {
-    throw new PlatformError('Transient', `an answer that is not JSON (HTTP status ${status})`, undefined, {
-      cause: error,
-    });
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  if (status === 404) return undefined;
-  if (status >= 200 && status < 300) return answer;
-  const { error } = answer as Partial<Refusal>;
-  throw new PlatformError(
-    error?.class ?? 'Transient',
-    error?.message ?? `HTTP status ${status}`,
-    error?.retryAfter,
-    { recorded: error?.recorded },
-  );
 }
 
 function messageOf(error: unknown): string {

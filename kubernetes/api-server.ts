@@ -47,7 +47,7 @@ export interface WriteOptions extends CallOptions {
 export interface ApiServer {
   /** `https://host:port`. */
   readonly address: string;
-  /** Undefined if there is no such object. */
+  /** Undefined if there is no such object. A resource that the server does not serve is an error: nothing is known of its objects. */
   get(resource: Resource, key: ObjectKeyParts, options?: CallOptions): Promise<KubernetesObject | undefined>;
   list(resource: Resource, options?: ListOptions): Promise<ObjectList>;
   /**
@@ -108,7 +108,7 @@ export function apiServer(config: KubeConfig): ApiServer {
     get: (resource, ...how) =>
       unlessRefused(
         versions.call(resource, (served) => calls.get(served, ...how)),
-        ({ isNotFound }) => isNotFound,
+        ({ isNoSuchObject }) => isNoSuchObject,
       ),
     list: (resource, ...how) => versions.call(resource, (served) => calls.list(served, ...how)),
     watch: (resource, ...how) => versions.call(resource, (served) => calls.watch(served, ...how)),

@@ -25,9 +25,14 @@ export class KubernetesError extends Error {
       retryAfter === undefined ? undefined : Math.min(Math.max(retryAfter, 0), LONGEST_RETRY_AFTER);
   }
 
-  /** The object, or the resource as a whole, does not exist. */
+  /** The object, or the resource as a whole, does not exist; or what answers is not the API server. */
   get isNotFound(): boolean {
     return this.code === 404;
+  }
+
+  /** The object does not exist: the server itself says so of that object. */
+  get isNoSuchObject(): boolean {
+    return this.code === 404 && this.reason === 'NotFound';
   }
 
   /** The server has no such path, for one because it does not serve this version of the resource. */

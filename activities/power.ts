@@ -6,10 +6,12 @@
  *     ended or timed out, or an operator has reset the activity.
  * POWER-3: a state is reported only if the platform showed it after it had accepted the operation.
  * POWER-4: an older operation yields to a newer one (`Superseded`).
+ * POWER-5: a VM that the platform does not have is off, also where it was deleted during the operation. It cannot be powered on.
  */
 import type { Context } from '@temporalio/activity';
 import { isLaterHere, type PowerMode, type PowerState } from '../api';
 import {
+  DeletedMeanwhileError,
   PlatformError,
   questionText,
   virtualMachineKey,
@@ -111,11 +113,11 @@ async function reachPowerState(
   if (own?.phase === 'Failed' || own?.phase === 'Done') run.note(nextRound(run.progress));
   if (own?.phase === 'InProgress' && state) {
     if (run.progress.askedAt === undefined) run.note({ ...run.progress, askedAt: Date.now() });
-    return { state: await waitForState(platform, observer, input, run, state) };
+    return waitForState(platform, observer, input, run, state);
   }
   const accepted = await ask(platform, input, run);
   if (isThere(input, run, accepted)) return { state: accepted };
-  return { state: await waitForState(platform, observer, input, run, accepted) };
+  return waitForState(platform, observer, input, run, accepted);
 }
 
 /** The state first, from the watch; what would mean "nothing to do" is confirmed by the platform itself. */
@@ -171,7 +173,7 @@ async function waitForState(
   input: PowerInput,
   run: AttemptRun<PowerProgress>,
   accepted: VirtualMachineState,
-): Promise<VirtualMachineState> {
+): Promise<Reached> {
   const limit = operationLimit(input);
   const questions = new Questions(platform, input, run);
   const arrived = (state: VirtualMachineState): boolean => {
@@ -180,8 +182,11 @@ async function waitForState(
     refuseFailed(input, run, state);
     return isNewer(input, run, state, accepted) && isThere(input, run, state);
   };
-  const state = await waitFor(platform, observer, input.vm, patienceOf(run, 'operation', limit), arrived);
-  if (state) return state;
+  const patience = patienceOf(run, 'operation', limit);
+  const waiting = waitFor(platform, observer, input.vm, patience, arrived);
+  const state = await unlessDeleted(waiting, platform, input, run);
+  if (state === 'Deleted') return { state: undefined };
+  if (state) return { state };
   const { operation, question } = observer.get(input.vm) ?? {};
   const hold = question ? questionText(question) : operation?.hold;
   throw new PlatformError(
@@ -189,6 +194,22 @@ async function waitForState(
     `VM ${virtualMachineKey(input.vm)} was asked to ${VERBS[input.powerState]} (operation ${operationId(input, run)}), and it did not happen within ${seconds(limit)}` +
       (hold === undefined ? '' : `: ${hold}`),
   );
+}
+
+/** POWER-5. The platform itself confirms that the VM is gone. */
+async function unlessDeleted<T>(
+  waiting: Promise<T>,
+  platform: Platform,
+  { vm, powerState }: PowerInput,
+  run: AttemptRun<PowerProgress>,
+): Promise<T | 'Deleted'> {
+  try {
+    return await waiting;
+  } catch (error: unknown) {
+    if (!(error instanceof DeletedMeanwhileError) || powerState === 'PoweredOn') throw error;
+    if (await platform.read(vm, run.signal)) throw error;
+    return 'Deleted';
+  }
 }
 
 /**

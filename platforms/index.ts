@@ -7,3 +7,4 @@ export * from './observations';
 export * from './platform-names';
 export * from './question';
 export * from './shortfalls';
+export { DeletedMeanwhileError } from './waiters';

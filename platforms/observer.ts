@@ -106,7 +106,7 @@ export class Observer {
   /**
    * Waits until a state of `vm` satisfies `predicate`; the last state seen counts too.
    *
-   * @throws PlatformError `Permanent` where the VM is deleted meanwhile.
+   * @throws DeletedMeanwhileError where the VM is deleted meanwhile.
    * @throws the reason of `signal` once it aborts; whatever `predicate` throws.
    */
   until(

@@ -6,6 +6,16 @@
 import type { VirtualMachineRef } from '../contract';
 import { PlatformError, virtualMachineKey, type VirtualMachineState } from './platform';
 
+/** Ends the wait for a VM that is gone. */
+export class DeletedMeanwhileError extends PlatformError {
+  constructor(vm: VirtualMachineRef) {
+    super(
+      'Permanent',
+      `VM ${virtualMachineKey(vm)} was deleted on the platform while an operation waited for it; create it again or take it out of the group`,
+    );
+  }
+}
+
 interface Waiter {
   uid: string;
   changed(state: VirtualMachineState): void;
@@ -40,7 +50,7 @@ export class Waiters {
             finish(() => reject(asError(error)));
           }
         },
-        deleted: () => finish(() => reject(deletedError(vm))),
+        deleted: () => finish(() => reject(new DeletedMeanwhileError(vm))),
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const waiters = this.#waiters.get(key) ?? new Set();
@@ -68,13 +78,6 @@ export class Waiters {
     waiters?.delete(waiter);
     if (waiters?.size === 0) this.#waiters.delete(key);
   }
-}
-
-function deletedError(vm: VirtualMachineRef): PlatformError {
-  return new PlatformError(
-    'Permanent',
-    `VM ${virtualMachineKey(vm)} was deleted on the platform while an operation waited for it; create it again or take it out of the group`,
-  );
 }
 
 function asError(reason: unknown): Error {

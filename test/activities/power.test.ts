@@ -348,6 +348,26 @@ test('a VM that is deleted meanwhile is a permanent failure', () =>
     );
   }));
 
+test.each(['PoweredOff', 'Suspended'] as const)(
+  'POWER-5: %s: a VM that is deleted meanwhile is off',
+  (powerState) =>
+    bench(
+      withFaults({ type: 'Stuck', operation: powerState }),
+      async ({ activities, platform, observer, desk }) => {
+        await platform.place([placement('db')], { caller: 'test' });
+        await attempt(activities.powerOn, powerInput('db'));
+        void until(() => observer.get(vm('db'))?.operation?.phase === 'InProgress').then(() =>
+          desk.delete(vm('db')),
+        );
+        const run = powerState === 'PoweredOff' ? activities.powerOff : activities.suspend;
+        const operation = { id: 'stop', sequence: 1_000 };
+        const { result, error } = await attempt(run, powerInput('db', { powerState, operation }));
+        expect(error).toBeUndefined();
+        expect(result?.status.powerState).toBe('PoweredOff');
+      },
+    ),
+);
+
 test('a VM that leaves its state before it is ready is brought back', () =>
   bench(inventory({ readyTime: 200 }), async ({ activities, platform, observer, desk }) => {
     await platform.place([placement('db')], { caller: 'test' });

@@ -2,7 +2,8 @@
  * What is observed of a VM, read from one version of it and of its instance. Pure.
  *
  * PLATFORM-3: a VM is on once its instance is Running, and off only if there is no instance, or one that has ended; see KUBEVIRT-1.
- * KUBEVIRT-6: a VM on a lost node keeps its last known state and is left alone: whether it still runs cannot be known.
+ * KUBEVIRT-6: a VM on a lost node keeps its last known state and is left alone: whether it still runs cannot be known. A node is lost if it was not
+ *     ready when it was last seen.
  * KUBEVIRT-7: an operation is done once the VM is in its target state and KubeVirt does not move it to another. It has failed if another client
  *     changed the strategy before that, or if nothing has worked on it for a while.
  */

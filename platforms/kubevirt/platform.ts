@@ -28,6 +28,7 @@ import {
   type VirtualMachineState,
   type WatchSink,
 } from '../platform';
+import { sleep } from '../sleep';
 import { Instances } from './instances';
 import { targetOf, TrackedNames } from './names';
 import {
@@ -61,6 +62,8 @@ export interface KubevirtOptions {
 }
 
 const PATIENCE = 10_000;
+/** Milliseconds in which the nodes are listed. */
+const NODES_TIMEOUT = 5_000;
 const PLACED_BY = 'the scheduler of the cluster places it when it starts';
 
 /** A {@link Platform} on the VMs of KubeVirt. Runs from the start until `close`. */
@@ -77,6 +80,7 @@ export class KubevirtPlatform implements Platform {
   readonly #pursuits: Pursuits;
   readonly #reports: Reports;
   readonly #names: TrackedNames | undefined;
+  #areNodesRead = false;
 
   constructor(options: KubevirtOptions) {
     const { api, machines, byName = false, patience = PATIENCE } = options;
@@ -86,6 +90,7 @@ export class KubevirtPlatform implements Platform {
     if (byName) this.track = (vms) => this.#track(vms);
     this.#instanceCache = followInstances(options);
     this.#nodes = followNodes(options);
+    void this.#nodes.synced().then(() => (this.#areNodesRead = true));
     this.#reports = new Reports(() => ({
       ...{ vms: this.#vms, instances: this.#instances, nodes: this.#nodes },
       ...{ pursuits: this.#pursuits, names: this.#names, patience },
@@ -106,10 +111,11 @@ export class KubevirtPlatform implements Platform {
     });
   }
 
-  watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
+  async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
+    await this.#nodesRead(signal);
     const addSink = (each: WatchSink): (() => void) => this.#reports.addSink(each);
     const caches = [this.#machines, this.#instanceCache];
-    return followed(caches, 'VirtualMachines', { sink, addSink }, signal);
+    await followed(caches, 'VirtualMachines', { sink, addSink }, signal);
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
@@ -117,6 +123,7 @@ export class KubevirtPlatform implements Platform {
     const object = await this.#vms.fetch(target, signal);
     if (!object) return undefined;
     await this.#instances.look(target, signal);
+    await this.#nodesRead(signal);
     return this.#stateAs(vm, target);
   }
 
@@ -168,6 +175,15 @@ export class KubevirtPlatform implements Platform {
     this.#instances.close();
     await Promise.all([this.#instanceCache.stop(), this.#nodes.stop()]);
     this.#reports.close();
+  }
+
+  /** KUBEVIRT-6: nothing is said of a VM before the nodes were listed once, unless that takes too long. */
+  async #nodesRead(signal?: AbortSignal): Promise<void> {
+    if (this.#areNodesRead) return;
+    const over = new AbortController();
+    const either = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
+    await Promise.race([this.#nodes.synced(), sleep(NODES_TIMEOUT, either)]);
+    over.abort();
   }
 
   #powerStep(

@@ -85,7 +85,8 @@ export class Reports implements VmListener {
     const { vms, instances, nodes, pursuits, patience } = this.#sources();
     const vmi = instances.get(key);
     const { nodeName } = vmi?.status ?? {};
-    const node = nodeName === undefined || !nodes.live ? undefined : nodes.get(nodeName);
+    // Also while the watch of the nodes is broken: a node that was lost is not taken for ready because nothing more is heard of it.
+    const node = nodeName === undefined ? undefined : nodes.get(nodeName);
     const id = recordedOperationOf(object)?.id;
     const own = id === undefined ? undefined : pursuits.of(key, id);
     const idle = this.#idle.get(key);

@@ -95,7 +95,8 @@ export async function startSimulatedPlatform(options: {
     .startSimulator({
       dataDir,
       ...(inventory && { inventory }),
-      onBroken: (error) => logger.error({ err: error }, 'failed to write the journal of the simulator'),
+      onBroken: (error) =>
+        logger.error({ err: error }, 'the simulator refuses every change: its journal cannot be written'),
     })
     .catch((error: unknown) => {
       throw new CliError(`the simulated platform did not start: ${messageOf(error)}`, [

@@ -29,18 +29,20 @@ const REPEAT_AFTER = 60_000;
 /**
  * Runs the simulated platform until Ctrl-C.
  *
- * @throws CliError if the inventory is invalid, no API server is configured, or the simulator does not start.
+ * @throws CliError if the inventory is invalid, no API server is configured, the simulator does not start, or its journal cannot be written any more.
  */
 export async function runSimulator(paths: string[], options: SimulatorRunOptions): Promise<void> {
   const inventory =
     paths.length === 0 ? undefined : inventoryOf(await readManifests(paths, { streams: true }));
   const signal = stopSignal();
   const startController = options.kubernetes ? connectController(options, signal) : undefined;
+  const broken = new AbortController();
   const simulator = await lazy
     .simulator()
     .startSimulator({
       dataDir: dataFolder(options.data).simulator,
       port: options.port,
+      onBroken: (error) => broken.abort(error),
       ...(inventory && { inventory }),
     })
     .catch((error: unknown) => {
@@ -51,9 +53,14 @@ export async function runSimulator(paths: string[], options: SimulatorRunOptions
   printLine(simulator.address);
   printNote(`simulated platform: journal in ${simulator.journal}; Ctrl-C stops it`);
   const controller = startController?.(simulator);
-  await untilStopped(signal);
+  await untilStopped(AbortSignal.any([signal, broken.signal]));
   await controller?.stop();
   await simulator.close();
+  if (broken.signal.aborted) {
+    throw new CliError(`the simulator stopped: ${messageOf(broken.signal.reason)}`, [
+      'make room on the disk, or stop the other process, and start it again',
+    ]);
+  }
 }
 
 /** Connects before anything starts, so that a wrong kubeconfig fails at once. Returns the function that starts the VM controller. */

@@ -18,6 +18,8 @@ export interface Journal {
   append(entry: JournalEntry): Promise<void>;
   /** Reads up to `limit` lines after number `since`, of those that are in the file now. */
   read(since: number, limit: number): AsyncGenerator<JournalLine>;
+  /** Writes nothing from now on: what was not written yet, and each later entry, is rejected with `error`. */
+  fail(error: Error): void;
   /** Waits for what is being written and closes the file. */
   close(): Promise<void>;
 }
@@ -179,6 +181,10 @@ class JournalFile implements Journal {
     this.#lines.push(`${JSON.stringify({ n: this.#last, ...entry })}\n`);
     this.#next ??= this.#writeSoon();
     return this.#next;
+  }
+
+  fail(error: Error): void {
+    this.#broken ??= error;
   }
 
   async *read(since: number, limit: number): AsyncGenerator<JournalLine> {

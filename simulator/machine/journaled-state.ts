@@ -113,6 +113,12 @@ export class JournaledState {
     return this.#journal.read(since, limit);
   }
 
+  /** Refuses further entries, and those that are not written yet. */
+  fail(error: Error): void {
+    this.#journal.fail(error);
+    this.#onBroken(error);
+  }
+
   /** Refuses further entries, and waits for those being written. */
   async close(): Promise<void> {
     this.#closed = true;

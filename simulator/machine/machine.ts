@@ -219,6 +219,11 @@ export class Machine {
     return this.#state.readJournal(since, limit);
   }
 
+  /** Changes nothing from now on. Every call that would is refused with `error`. */
+  fail(error: Error): void {
+    this.#state.fail(error);
+  }
+
   async close(): Promise<void> {
     this.#placements.stop();
     this.#effects.stop();

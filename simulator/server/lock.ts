@@ -3,6 +3,7 @@
  *
  * JOURNALLOCK-1: while a simulator holds the lock, a second one on the same folder fails and names the holder, also from another container.
  * JOURNALLOCK-2: the lock of a process that was killed is taken over.
+ * JOURNALLOCK-3: a simulator that was paused for so long that another one has taken its lock over writes no more, once it has noticed that.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -19,7 +19,7 @@ export interface SimulatorOptions {
   port?: number;
   /** Finds places; absent: the solver, in a thread. */
   solve?: Solve;
-  /** Called once when the journal cannot be written any more: every change is refused afterwards. */
+  /** Called once when the journal cannot be written any more, or belongs to another process: every change is refused afterwards. */
   onBroken?: (error: Error) => void;
 }
 
@@ -85,12 +85,17 @@ async function openMachine(
   address: string,
 ): Promise<{ machine: Machine; journal: string; release: () => Promise<void> }> {
   const onBroken = once(options.onBroken);
+  const lost = new AbortController();
   const lock = await lockJournal(dataDir, address, () =>
-    onBroken(new Error(`another process took over ${dataDir} while this one was paused`)),
+    lost.abort(new Error(`another process took over ${dataDir} while this one was paused`)),
   );
   try {
     const journal = join(dataDir, 'journal.jsonl');
     const machine = await Machine.open(journal, inventory, onBroken, solve);
+    // JOURNALLOCK-3.
+    const fail = (): void => machine.fail(lost.signal.reason as Error);
+    lost.signal.addEventListener('abort', fail, { once: true });
+    if (lost.signal.aborted) fail();
     return { machine, journal, release: () => lock.release() };
   } catch (error: unknown) {
     await lock.release();

@@ -1,7 +1,7 @@
 /** The simulated platform as a whole: server, client, console, journal, crash. */
 import { fork } from 'node:child_process';
 import { once, setMaxListeners } from 'node:events';
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { lateCallMessage, Observer, PlatformError, type VirtualMachineState } from '../../platforms';
@@ -272,6 +272,21 @@ test('a damaged journal is named with its line and nothing is started', () =>
     // The lock was given back.
     await expect(startSimulator({ dataDir: folder })).rejects.toThrow(/damaged/);
   }));
+
+test('JOURNALLOCK-3: a simulator whose folder another process has taken over writes nothing more', async () => {
+  let broken: Error | undefined;
+  const onBroken = (error: Error): void => void (broken = error);
+  await bench({ onBroken }, async ({ simulator, platform, folder }) => {
+    await platform.place([placement('db')], { caller: 'test' });
+    const other = { pid: process.pid, processStart: 'later', instance: 'other', note: {} };
+    await writeFile(join(folder, 'lock'), JSON.stringify(other));
+    await until(() => broken !== undefined);
+    expect(broken?.message).toContain(`another process took over ${folder}`);
+    const before = await readFile(simulator.journal, 'utf8');
+    await expect(platform.power(power('db', 'PoweredOn'))).rejects.toThrow('another process took over');
+    expect(await readFile(simulator.journal, 'utf8')).toBe(before);
+  });
+});
 
 test('JOURNAL-1, JOURNALLOCK-2, MACHINE-2: after kill -9 in the middle everything answered is in the journal and every operation ends once', () =>
   withFolder(async (folder) => {

@@ -24,7 +24,10 @@ export async function closeAll(
   if (!done) logger.warn({ waitedMs: timeout }, 'timed out while stopping');
 }
 
-/** Aborts at the first signal, with its name as the reason. The second one ends the process. */
+/**
+ * Aborts at the first signal, with its name as the reason, and when standard output cannot be written any more (OUTPUT-2 of command-line.ts).
+ * The second signal ends the process.
+ */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -33,6 +36,7 @@ export function stopSignal(): AbortSignal {
       controller.abort(signal);
     });
   }
+  process.stdout.once('error', () => controller.abort('SIGPIPE'));
   return controller.signal;
 }
 

@@ -83,7 +83,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   }
   session.display.notice(stoppedNotice(verdict, folder));
   // Neither the SDK's threads nor open sockets may keep the process alive.
-  process.exit(verdict?.exitCode ?? EXIT.ok);
+  process.exit(verdict?.exitCode ?? process.exitCode ?? EXIT.ok);
 }
 
 /**

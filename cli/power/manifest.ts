@@ -1,6 +1,7 @@
 /** The power state in the manifest of a group. */
 import { randomUUID } from 'node:crypto';
-import { readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { chmod, chown, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ObjectName, PowerState } from '../../api';
 import { decodeText, editPowerState, formatProblem, parseManifests } from '../../api';
@@ -89,12 +90,16 @@ function hasGroup(file: ManifestFile, { namespace, name }: ObjectName): boolean 
   );
 }
 
-/** Replaces a file atomically, with the same permissions: a bridge that watches it must not read half of it. A symbolic link is kept. */
+/**
+ * Replaces a file atomically: a bridge that watches it must not read half of it. Its permissions stay, and its owner and group if this user may
+ * give files away: otherwise the bridge, or a colleague, could no longer read it. A symbolic link is kept.
+ */
 async function replaceFile(file: string, before: string, after: string): Promise<void> {
   const real = await realpath(file);
   const draft = path.join(path.dirname(real), `.${path.basename(real)}.${randomUUID()}`);
   try {
-    await writeFile(draft, after, { mode: (await stat(real)).mode });
+    await writeFile(draft, after, { mode: PRIVATE });
+    await takeOver(draft, await stat(real));
     const bytes = await readFile(real);
     const current = decodeText(bytes);
     if (current === before && !Buffer.from(before).equals(bytes))
@@ -105,4 +110,16 @@ async function replaceFile(file: string, before: string, after: string): Promise
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+/** Permissions of a draft until it has those of the file. */
+const PRIVATE = 0o600;
+
+/** Owner first: a change of it may take permissions away. */
+async function takeOver(draft: string, { mode, uid, gid }: Stats): Promise<void> {
+  const isRefused = (): undefined => undefined;
+  const { uid: own } = await stat(draft);
+  await chown(draft, own, gid).catch(isRefused);
+  if (uid !== own) await chown(draft, uid, gid).catch(isRefused);
+  await chmod(draft, mode);
 }

@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { buildWhenStale, vmgroup } from './vmgroup';
@@ -276,6 +285,19 @@ describe('power', () => {
       stderr: expect.stringContaining('prod/shop is in good.yaml and edited.yaml') as string,
     });
     expect(readFileSync(path.join(dir, 'good.yaml'), 'utf8')).toBe(GOOD);
+  });
+
+  test('the file keeps its permissions, owner and group', async () => {
+    const file = path.join(dir, 'shared.yaml');
+    writeFileSync(file, GOOD);
+    const { uid, gid } = statSync(file);
+    // Only root may give a file away.
+    const owner = uid === 0 ? { uid: 4711, gid: 4712 } : { uid, gid };
+    chownSync(file, owner.uid, owner.gid);
+    chmodSync(file, 0o666);
+    expect(await run('power', 'off', 'prod/shop', '--path', file)).toMatchObject({ code: 0 });
+    const after = statSync(file);
+    expect({ uid: after.uid, gid: after.gid, mode: after.mode & 0o777 }).toEqual({ ...owner, mode: 0o666 });
   });
 
   test('where no manifest is known, it says how to name one', async () => {

@@ -11,11 +11,10 @@ import {
   readGroupTree,
   requestRunOf,
 } from '../new-run';
-import { clusterFlags, type SourceOptions } from '../options';
+import { clusterFlags } from '../options';
 import { printLine } from '../output';
 import type { PowerOptions } from './options';
-
-const VERB: Record<PowerState, string> = { PoweredOn: 'on', PoweredOff: 'off', Suspended: 'suspend' };
+import { outranked } from './outranked';
 
 /**
  * Writes `spec.powerState`, or requests a new run if it is there already and the last run stopped short of it.
@@ -37,7 +36,14 @@ export async function setPowerOnCluster(
   const tree = await readGroupTree(api, group.namespace);
   const object = tree.get(group);
   const driver = tree.driverOf(object);
-  if (driver && driver !== object) throw outranked(group, driver, powerState, options);
+  if (driver && driver !== object) {
+    throw outranked(group, powerState, {
+      above: { name: driver.metadata.name, powerState: groupSpec(driver).powerState },
+      effect: 'outranks it and would overwrite the change',
+      removal: `kubectl patch vmg ${group.name} -n ${group.namespace} --type merge -p '{"spec":{"groupName":null}}'`,
+      flags: clusterFlags(options),
+    });
+  }
   const before = groupSpec(object).powerState;
   if (before !== powerState) {
     await patchGroup(api, group, patchFor(object, powerState));
@@ -60,28 +66,4 @@ function patchFor(object: KubernetesObject, powerState: PowerState): object {
 
 function fieldOf(object: KubernetesObject): string {
   return isCompanionGroup(object) ? `annotation ${COMPANION.powerState}` : 'spec.powerState';
-}
-
-function outranked(
-  group: ObjectName,
-  driver: KubernetesObject,
-  powerState: PowerState,
-  options: SourceOptions,
-): CliError {
-  const above = `${group.namespace}/${driver.metadata.name}`;
-  const name = `${group.namespace}/${group.name}`;
-  const flags = clusterFlags(options);
-  const { powerState: outranking } = groupSpec(driver);
-  return new CliError(
-    `${name} is in ${above}, whose power state ${outranking} outranks it and would overwrite the change`,
-    [
-      `change all of ${above}: vmgroup power ${VERB[powerState]} ${above}${flags}`,
-      `or change this group alone: first remove its spec.groupName, kubectl patch vmg ${group.name} -n ${group.namespace} --type merge -p '{"spec":{"groupName":null}}'`,
-      ...(powerState === outranking
-        ? [
-            `or, if its members are not in that state, request a run: vmgroup retry ${name} --reason TEXT${flags}`,
-          ]
-        : []),
-    ],
-  );
 }

@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { chmod, chown, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { ObjectName, PowerState } from '../../api';
+import type { Group, ObjectName, PowerState } from '../../api';
 import { decodeText, editPowerState, formatProblem, parseManifests } from '../../api';
+import { driverOf, indexManifests, objectKey } from '../../bridge/manifests';
 import type { ManifestFile } from '../../bridge/source';
 import { dataFolder, readLiveRecord, readRecord } from '../data-folder';
 import { CliError, messageOf } from '../errors';
@@ -14,11 +15,12 @@ import { readManifestFiles } from '../manifests';
 import { requestNewRun } from '../new-run';
 import { printLine, printNote } from '../output';
 import type { PowerOptions } from './options';
+import { outranked } from './outranked';
 
 /**
  * Writes the power state into the manifest of a group, or requests a new run if it is there already and the last run stopped short of it.
  *
- * @throws CliError if no manifest has the group, or several have, or the file cannot be changed.
+ * @throws CliError if no manifest has the group, or several have, a group above it outranks it, or the file cannot be changed.
  */
 export async function setPowerInManifest(
   group: ObjectName,
@@ -26,7 +28,11 @@ export async function setPowerInManifest(
   options: PowerOptions,
 ): Promise<void> {
   const name = `${group.namespace}/${group.name}`;
-  const { path: file, text } = await findManifest(group, options);
+  const { path: file, text, driver } = await findManifest(group, options);
+  if (driver) {
+    const effect = 'outranks it, so the change would have no effect';
+    throw outranked(group, powerState, { above: driver, effect, removal: `in ${file}` });
+  }
   const edited = editedText(file, text, group, powerState);
   const isLive = readLiveRecord(dataFolder(options.data)) !== undefined;
   if (edited !== text) {
@@ -46,7 +52,11 @@ async function hasStoppedShort({ namespace, name }: ObjectName, { data }: PowerO
   return view !== undefined && needsNewRun(view.phase);
 }
 
-async function findManifest(group: ObjectName, options: PowerOptions): Promise<ManifestFile> {
+/** The manifest of the group; with the group above it whose power state counts, if there is one. */
+async function findManifest(
+  group: ObjectName,
+  options: PowerOptions,
+): Promise<ManifestFile & { driver: Group | undefined }> {
   const folder = dataFolder(options.data);
   const paths = options.path ?? readRecord(folder)?.manifests;
   const name = `${group.namespace}/${group.name}`;
@@ -69,7 +79,14 @@ async function findManifest(group: ObjectName, options: PowerOptions): Promise<M
     throw new CliError(`${name} is in ${[only, ...others].map((file) => file.path).join(' and ')}`, [
       'keep one of them',
     ]);
-  return only;
+  return { ...only, driver: driverAbove(group, files) };
+}
+
+function driverAbove(group: ObjectName, files: ManifestFile[]): Group | undefined {
+  const index = indexManifests(parseManifests(files).manifests);
+  const known = index.groups.get(objectKey(group));
+  const driver = known && driverOf(index, known);
+  return driver === known ? undefined : driver;
 }
 
 function editedText(file: string, text: string, group: ObjectName, powerState: PowerState): string {

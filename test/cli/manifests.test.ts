@@ -300,6 +300,32 @@ describe('power', () => {
     expect({ uid: after.uid, gid: after.gid, mode: after.mode & 0o777 }).toEqual({ ...owner, mode: 0o666 });
   });
 
+  test('a group that another one outranks is not written: the change would have no effect', async () => {
+    const file = path.join(dir, 'nested.yaml');
+    const parent = `---
+apiVersion: vmoperator.vmware.com/v1alpha4
+kind: VirtualMachineGroup
+metadata: {name: site, namespace: prod}
+spec:
+  powerState: PoweredOn
+  bootOrder: [{members: [{name: shop, kind: VirtualMachineGroup}]}]
+`;
+    const child = GOOD.replace('spec:\n', 'spec:\n  groupName: site\n');
+    writeFileSync(file, child + parent);
+    const { code, stdout, stderr } = await run('power', 'off', 'prod/shop', '--path', file);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr.split('\n')).toEqual([
+      'error: prod/shop is in prod/site, whose power state PoweredOn outranks it, so the change would have no effect',
+      '  → change all of prod/site: vmgroup power off prod/site',
+      `  → or change this group alone: first remove its spec.groupName, in ${file}`,
+      '',
+    ]);
+    expect(readFileSync(file, 'utf8')).toBe(child + parent);
+    expect(await run('power', 'off', 'prod/site', '--path', file)).toMatchObject({ code: 0 });
+    writeFileSync(file, child + parent.replace('  powerState: PoweredOn\n', ''));
+    expect(await run('power', 'off', 'prod/shop', '--path', file)).toMatchObject({ code: 0 });
+  });
+
   test('where no manifest is known, it says how to name one', async () => {
     expect(await run('power', 'off', 'prod/shop')).toMatchObject({
       code: 1,

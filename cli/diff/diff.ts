@@ -1,5 +1,6 @@
 /** `vmgroup diff`: what a change of manifests would do against what runs, by the planner that would run it. */
 import type { ObjectName } from '../../api';
+import { listed } from '../../api/text';
 import { driverOf, indexManifests, objectKey } from '../../bridge/manifests';
 import type { Plan } from '../../contract';
 import { openProgress } from '../../insight';
@@ -16,6 +17,9 @@ import { readFolder } from './running-folder';
 import { lookedFor, subjectOf } from './subject';
 import { diffText, type ShownDiff } from './text';
 import { usualDurations } from './usual';
+
+/** Most groups that an error names. */
+const MOST_NAMED = 10;
 
 /** Options of `diff`. */
 export interface DiffOptions extends RunningOptions {
@@ -72,7 +76,7 @@ function chosen(
         `${lookedFor(name, what)}${name} has no run of its own, before or after the change`,
         [
           all.length > 0
-            ? `groups with runs: ${all.join(', ')}`
+            ? `groups with runs: ${listed(all, MOST_NAMED)}`
             : 'check the manifests: vmgroup validate PATH',
         ],
       );

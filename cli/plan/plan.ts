@@ -8,6 +8,7 @@ import type {
   VirtualMachineStatus,
 } from '../../api';
 import { formatProblem } from '../../api';
+import { listed } from '../../api/text';
 import { driverOf, indexManifests } from '../../bridge/manifests';
 import type { Plan } from '../../contract';
 import { CliError } from '../errors';
@@ -25,6 +26,9 @@ import { placerOfType, type Placer } from './planned-placement';
 import type { PlatformView } from './platform';
 import { PlacementPreview } from './preview';
 import { planChart, planTable, type GroupPlan } from './text';
+
+/** Most groups that an error names. */
+const MOST_NAMED = 10;
 
 /** What is known of the VMs; nothing if there are only manifests. */
 type KnownVms = Partial<Pick<PlatformView, 'observe' | 'placesAhead'>>;
@@ -145,11 +149,11 @@ function nothingToPlan(manifests: Manifests, group: ObjectName | undefined): Cli
   const invalid = 'list the problems: vmgroup validate PATH';
   if (group)
     return new CliError(`there is no valid group ${group.namespace}/${group.name} among these objects`, [
-      known.length > 0 ? `groups there: ${known.join(', ')}` : invalid,
+      known.length > 0 ? `groups there: ${listed(known, MOST_NAMED)}` : invalid,
     ]);
   return new CliError('no group among these objects has a spec.powerState, so a run would do nothing', [
     known.length > 0
-      ? `name a power state to plan for: --to PoweredOn (groups: ${known.join(', ')})`
+      ? `name a power state to plan for: --to PoweredOn (groups: ${listed(known, MOST_NAMED)})`
       : invalid,
   ]);
 }

@@ -1,9 +1,13 @@
 /** Whether all groups are done, and how they ended. Pure. */
 import type { Problem } from '../../api';
+import { listed } from '../../api/text';
 import type { GroupPhase, GroupView } from '../../bridge';
 import { EXIT } from '../errors';
 import { groupName } from '../groups';
 import { counted } from '../output';
+
+/** Most groups that a verdict names. */
+const MOST_NAMED = 10;
 
 /** How the groups ended. */
 export interface Verdict {
@@ -61,5 +65,8 @@ function isFailed(phase: GroupPhase): boolean {
 }
 
 function named(views: GroupView[]): string {
-  return views.map((view) => `${groupName(view)} (${view.phase}: ${view.message})`).join(', ');
+  return listed(
+    views.map((view) => `${groupName(view)} (${view.phase}: ${view.message})`),
+    MOST_NAMED,
+  );
 }

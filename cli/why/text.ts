@@ -1,4 +1,5 @@
 /** Explanations as text for a terminal. Pure. */
+import { listed } from '../../api/text';
 import type { GroupView } from '../../bridge';
 import { failureText, type Hold, type Why } from '../../insight';
 import { commandLines, groupName, wrapped, type Drawing } from '../groups';
@@ -68,7 +69,7 @@ function causeLines(
     return at === MOST_CAUSES ? [`  … and ${counted(causes - MOST_CAUSES, 'more cause')}`] : [];
   const [first] = chain;
   const others = members.filter((name) => name !== first?.member);
-  if (!first) return [`  ${members.join(', ')}: nothing is known yet`];
+  if (!first) return [`  ${listed(members, MOST_NAMED)}: nothing is known yet`];
   const held =
     others.length === 0
       ? []

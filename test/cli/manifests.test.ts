@@ -264,6 +264,22 @@ describe('plan', () => {
   });
 });
 
+test('errors name some of very many groups', async () => {
+  const groups = Array.from(
+    { length: 300 },
+    (_, at) => `apiVersion: vmoperator.vmware.com/v1alpha4
+kind: VirtualMachineGroup
+metadata: {name: group-${String(at).padStart(3, '0')}, namespace: prod}
+spec: {powerState: PoweredOn}
+`,
+  );
+  const named = /prod\/group-000, (prod\/group-\d+, ){8}prod\/group-009 and 290 more\)?\n$/;
+  writeFileSync(path.join(dir, 'many.yaml'), groups.join('---\n'));
+  expect((await run('plan', 'many.yaml', '--group', 'prod/none')).stderr).toMatch(named);
+  writeFileSync(path.join(dir, 'many.yaml'), groups.join('---\n').replaceAll('powerState: PoweredOn', ''));
+  expect((await run('plan', 'many.yaml')).stderr).toMatch(named);
+});
+
 describe('power', () => {
   test('sets the state in the manifest and leaves the rest, comments too', async () => {
     const file = path.join(dir, 'edited.yaml');

@@ -40,8 +40,11 @@ export async function validate(paths: string[], options: ValidateOptions): Promi
       (problem) => (problem.file === '' ? formatLiveProblem(problem) : formatProblem(problem)),
       options.output,
     );
-    summarize(manifests, problems, counted(files, 'file'));
-    if (ignored.length > 0) printNote(`ignored objects of other kinds: ${listKinds(ignored)}`);
+    try {
+      summarize(manifests, problems, counted(files, 'file'));
+    } finally {
+      if (ignored.length > 0) printNote(`ignored objects of other kinds: ${listKinds(ignored)}`);
+    }
     return;
   }
   const { manifests, problems, count } = await readCluster(options);

@@ -131,6 +131,8 @@ describe('validate', () => {
         stdout: '',
         stderr: said + ignored,
       });
+    const both = await vmgroup(['validate', '-'], { input: BAD + other });
+    expect(both).toMatchObject({ code: 1, stderr: expect.stringContaining(ignored) as string });
     const bad = await vmgroup(['validate', '-', '-'], { input: Buffer.from(`\ufeff${BAD}`, 'utf16le') });
     expect(bad.stdout).toMatch(/^stdin:5:15: spec\.powerState: .+$/m);
     const steps = await vmgroup(['plan', '-'], { input: GOOD });

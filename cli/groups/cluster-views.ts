@@ -68,6 +68,7 @@ export async function followClusterViews(
 ): Promise<ViewFeed> {
   // Fails where the person has to do something; the cache would retry without end.
   await storedGroups(name, options);
+  if (name) await listFirst(name.namespace, options);
   const cache = groupCache(name, options, note);
   const feed = new ClusterFeed(cache, new RunReader(options, note));
   await cache.synced();
@@ -161,6 +162,15 @@ async function getGroup(api: ApiServer, name: ObjectName): Promise<KubernetesObj
   const group = await callCluster(api, { verb: 'get', resource, namespace }, () => api.get(resource, name));
   if (group) return group;
   throw noSuchGroup(name, await listObjects(api, resource, [namespace]));
+}
+
+/** Lists as the cache will: who may read one group may not be allowed to. Throws as {@link clusterViews}. */
+async function listFirst(namespace: string, options: SourceOptions): Promise<void> {
+  const api = connectCluster(options);
+  const resource = lazy.kubernetes().RESOURCES.virtualMachineGroups;
+  await callCluster(api, { verb: 'list', resource, namespace }, () =>
+    api.list(resource, { namespace, limit: 1 }),
+  );
 }
 
 function groupCache(

@@ -13,6 +13,9 @@ export interface Size {
 /** Lines that are kept free below the picture. */
 const FREE_LINES = 3;
 
+/** Levels of nested groups that are indented more than the one above. */
+const DEEPEST = 8;
+
 /** A group, and the past of its open run. */
 export interface DrawnGroup {
   view: GroupView;
@@ -28,12 +31,12 @@ export function picture(
   argv: readonly string[] = [],
 ): string[] {
   const now = Date.now();
-  const room = rows - footer.length - FREE_LINES;
+  const room = Math.max(0, rows - footer.length - FREE_LINES);
   const pasts = new Map(groups.map(({ view, past }) => [view, past]));
   const trees = asTrees(groups.map(({ view }) => view));
   const draw = (detail: Detail) =>
     trees.flatMap(({ view, depth }) => {
-      const indent = '  '.repeat(depth);
+      const indent = '  '.repeat(Math.min(depth, DEEPEST));
       const width = columns - indent.length;
       const past = pasts.get(view);
       const drawing = { now, paint, detail, width, argv, nested: depth > 0, ...(past && { past }) };
@@ -49,17 +52,31 @@ export function picture(
   return [...lines, ...footer];
 }
 
-/** Groups as trees: each parent before its members, with its depth. */
-export function asTrees(views: GroupView[]): { view: GroupView; depth: number }[] {
-  const sorted = [...views].sort((a, b) => (groupName(a) < groupName(b) ? -1 : 1));
-  const names = new Set(sorted.map(groupName));
-  const parentOf = ({ metadata, spec }: GroupView) => {
-    const parent = spec.groupName === undefined ? undefined : `${metadata.namespace}/${spec.groupName}`;
-    return parent !== undefined && names.has(parent) ? parent : undefined;
-  };
-  const below = (parent: string | undefined, depth: number): { view: GroupView; depth: number }[] =>
-    sorted
-      .filter((view) => parentOf(view) === parent)
-      .flatMap((view) => [{ view, depth }, ...below(groupName(view), depth + 1)]);
-  return below(undefined, 0);
+/** Groups as trees: each parent before its members, with its depth. Of groups in a circle, the first by name stands at the top. */
+export function asTrees(views: readonly GroupView[]): { view: GroupView; depth: number }[] {
+  const byName = new Map(views.map((view) => [groupName(view), view]));
+  const sorted = [...byName.keys()].sort();
+  const below = new Map<string | undefined, string[]>();
+  for (const name of sorted) {
+    const parent = parentOf(byName.get(name) as GroupView);
+    const known = parent !== undefined && byName.has(parent) ? parent : undefined;
+    const beside = below.get(known);
+    if (beside) beside.push(name);
+    else below.set(known, [name]);
+  }
+  const found = new Map<string, { view: GroupView; depth: number }>();
+  for (const top of [...(below.get(undefined) ?? []), ...sorted]) {
+    const open = [{ name: top, depth: 0 }];
+    for (let at = open.pop(); at; at = open.pop()) {
+      const { name, depth } = at;
+      if (found.has(name)) continue;
+      found.set(name, { view: byName.get(name) as GroupView, depth });
+      open.push(...(below.get(name) ?? []).toReversed().map((each) => ({ name: each, depth: depth + 1 })));
+    }
+  }
+  return [...found.values()];
+}
+
+function parentOf({ metadata, spec }: GroupView): string | undefined {
+  return spec.groupName === undefined ? undefined : `${metadata.namespace}/${spec.groupName}`;
 }

@@ -190,6 +190,43 @@ test('nested groups come below their parents', () => {
   ]);
 });
 
+test('groups in a circle are shown too, and each group once', () => {
+  const named = (name: string, groupName: string) =>
+    view({ metadata: { namespace: 'prod', name, uid: name, generation: 1 }, spec: { groupName } });
+  const trees = asTrees([named('c', 'b'), named('b', 'c'), named('below', 'c'), named('own', 'own')]);
+  expect(trees.map(({ view: { metadata }, depth }) => `${depth} ${metadata.name}`)).toEqual([
+    '0 b',
+    '1 c',
+    '2 below',
+    '0 own',
+  ]);
+});
+
+test('each of many groups is looked at a few times only', () => {
+  let looks = 0;
+  const views = Array.from({ length: 2_000 }, (_, at) => {
+    const spec = {
+      get groupName() {
+        looks += 1;
+        return at % 2 === 0 ? 'none' : `g${at - 1}`;
+      },
+    };
+    return view({ metadata: { namespace: 'prod', name: `g${at}`, uid: 'u', generation: 1 }, spec });
+  });
+  expect(asTrees(views)).toHaveLength(2_000);
+  expect(looks).toBeLessThan(10 * views.length);
+});
+
+test('a terminal of a few lines shows the footer, and no more of the groups than fit', () => {
+  const many = Array.from({ length: 20 }, (_, at) => ({
+    view: view({ metadata: { namespace: 'prod', name: `g${at}`, uid: `u${at}`, generation: 1 } }),
+  }));
+  for (const rows of [1, 2, 4, 6])
+    expect(picture(many, ['footer'], { columns: 80, rows }, paint).length).toBeLessThanOrEqual(
+      Math.max(rows, 3),
+    );
+});
+
 describe('the verdict of --exit-when-converged', () => {
   const problem = { severity: 'Error' as const, file: 'f', line: 1, column: 1, path: '', message: 'm' };
   test.each([

@@ -46,8 +46,11 @@ export class PastRuns {
     return past;
   }
 
+  /** Ends the connection; a later read makes another one. */
   async close(): Promise<void> {
-    await this.#temporal?.close();
+    const temporal = this.#temporal;
+    this.#temporal = undefined;
+    await temporal?.close();
   }
 
   async #read(group: ObjectName, powerState: DesiredPowerState): Promise<PastRun[] | undefined> {

@@ -34,7 +34,10 @@ function groupText(view: GroupView, now: number, past: readonly PastRun[] | unde
     section('Members', memberTable(status.members)),
     section('Conditions', conditionTable(view)),
     section('Exceptions', exceptionTable(run)),
-    section('Operator commands', givenCommands(run?.progress?.words ?? run?.outcome?.words ?? [])),
+    section(
+      'Operator commands',
+      givenCommands(run?.progress?.words ?? run?.outcome?.words ?? [], terminalWidth(INDENT.length)),
+    ),
     section('Ignored input', ignoredTable(run)),
   ];
   return sections.filter((text) => text !== '').join('\n');

@@ -9,8 +9,10 @@ const MOST_COMMANDS = 10;
 /**
  * Who gave which command when, and why; empty if there was none. Where an API server has authenticated the actor, it is `(known)`; otherwise
  * the sender of the command could claim any name.
+ *
+ * @param width Columns of the terminal, as of `table`.
  */
-export function givenCommands(commands: readonly RecordedCommand[]): string {
+export function givenCommands(commands: readonly RecordedCommand[], width?: number): string {
   if (commands.length === 0) return '';
   const shown = table<RecordedCommand>(
     [
@@ -20,6 +22,8 @@ export function givenCommands(commands: readonly RecordedCommand[]): string {
       { head: 'REASON', prose: true, of: ({ reason }) => reason },
     ],
     commands.slice(-MOST_COMMANDS),
+    'table',
+    width,
   );
   const more = commands.length - MOST_COMMANDS;
   return more > 0 ? `${shown}… and ${more} more before them\n` : shown;

@@ -35,3 +35,8 @@ test('the last ten, and how many came before them', () => {
   expect(lines.slice(-2)).toEqual([expect.stringContaining('reason 11'), '… and 2 more before them']);
   expect(givenCommands(many.slice(2))).not.toContain('more before them');
 });
+
+test('the rows fit the terminal', () => {
+  const text = givenCommands([command({ reason: 'the reason is longer than what is left of the line' })], 78);
+  expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(78);
+});

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Closer } from '../runtime';
 import * as lazy from '../lazy';
 import type { RecordOptions } from '../options';
-import { openStore } from './location';
+import { isDatabase, openStore } from './location';
 
 /**
  * Records what Temporal has and the record lacks, until it is closed. Several processes on one database may: an event is on record once.
@@ -24,13 +24,19 @@ export async function startRecording(
   });
   const temporal = temporalHistories(client, lazy.encryption().configuredDecoder());
   const recorder = startRecorder({ store, temporal, logger }, () => owns);
-  logger.info({ record: withoutPassword(options.record) }, 'records runs');
+  logger.info({ record: withoutPassword(options.record ?? '') }, 'records runs');
   return async () => {
     await recorder.stop();
     await store.close();
   };
 }
 
-function withoutPassword(where = ''): string {
-  return where.replace(/^(postgres(?:ql)?:\/\/[^:@/]*):[^@]*@/, '$1@');
+/** Where a record is, without what is secret in its address: passwords may hold `@`, and be parameters too. */
+export function withoutPassword(where: string): string {
+  if (!isDatabase(where)) return where;
+  if (!URL.canParse(where)) return 'postgres:';
+  const address = new URL(where);
+  address.password = '';
+  address.search = '';
+  return address.href;
 }

@@ -262,8 +262,11 @@ export function awaitedTier(progress: Progress, { tier }: MemberProgress): TierP
     index === undefined ? undefined : progress.tiers.find((each) => each.tier === index);
   const before = of(of(tier)?.after);
   // Once a tier was released, those before it hold nothing, even if members of them are parked.
-  for (let next = before; next; next = of(next.after))
+  const seen = new Set<TierProgress>();
+  for (let next = before; next && !seen.has(next); next = of(next.after)) {
     if (next.phase === 'Running' || next.phase === 'Delay') return next;
+    seen.add(next);
+  }
   return before;
 }
 

@@ -325,3 +325,13 @@ describe('without an open run', () => {
     expect(why.chain[0]?.text).toContain('was done, and is not any more: PoweredOff');
   });
 });
+
+test('WHY-1: tiers that wait for each other, in an answer that makes no sense, end the chain', () => {
+  const known = knownGroup(world({}).send(plan([tier([off('a')]), tier([off('b')])])));
+  const progress = known.run?.progress as NonNullable<Run['progress']>;
+  const tiers = progress.tiers.map((each) => ({ ...each, phase: 'Pending' as const, after: 1 - each.tier }));
+  const members = progress.members.map((each) => ({ ...each, phase: 'Pending' as const }));
+  const run = { ...(known.run as Run), progress: { ...progress, tiers, members } };
+  const { chain } = whyMember({ ...known, run }, 'a', alone);
+  expect(chain.length).toBeLessThanOrEqual(LONGEST_CHAIN);
+});

@@ -49,6 +49,8 @@ export interface ClusterObjectsOptions {
   api: ApiServer;
   /** The VMs: one cache for the whole process. */
   machines: Objects;
+  /** The VMs are not of VM Operator: their platform has no classes. */
+  withoutClasses?: boolean;
   /** Absent: there is no admission webhook. */
   stamps?: Stamps;
   /** Absent: all namespaces. */
@@ -64,6 +66,7 @@ export interface ClusterObjectsOptions {
 /** Starts the caches of groups, classes and policies. A cluster need not have classes or policies. */
 export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
   const { api, machines, stamps, namespaces, onBroken, onListenerError, companion } = options;
+  const withoutClasses = options.withoutClasses === true || companion !== undefined;
   const follow = <T extends KubernetesObject>(
     resource: Resource,
     trim: (object: KubernetesObject) => T,
@@ -81,7 +84,7 @@ export function clusterObjects(options: ClusterObjectsOptions): ClusterObjects {
         companion && { onForbidden: (error: unknown) => companion.onForbidden(resource, error) }),
     });
   const groups = follow(RESOURCES.virtualMachineGroups, (object) => trimGroup(object, stamps));
-  const classes = companion
+  const classes = withoutClasses
     ? emptyCache<KubernetesObject>(RESOURCES.virtualMachineClasses)
     : follow(RESOURCES.virtualMachineClasses, withoutUnread, true);
   const trimPolicy = (object: KubernetesObject): WrittenObject => written(object, 'SequencePolicy', stamps);

@@ -26,7 +26,10 @@ export interface KubernetesBridgeOptions extends Pick<
   api: ApiServer;
   /** The VMs: one cache for the whole process. */
   machines: Objects;
-  /** Groups own their VMs, as with VM Operator; absent: they do. Otherwise the VMs stay as they are when their group is deleted. */
+  /**
+   * Groups own their VMs, which are VM Operator's; absent: they do. Otherwise the VMs stay as they are when their group is deleted, and have no
+   * classes.
+   */
   ownsMachines?: boolean;
   /** Absent: all namespaces. */
   namespaces?: readonly string[];
@@ -178,10 +181,9 @@ class ClusterBridge {
   }
 
   #makeObjects(): ClusterObjects {
-    const { api, machines, stamps, namespaces, logger, companion } = this.#options;
+    const { api, machines, stamps, namespaces, logger, companion, ownsMachines = true } = this.#options;
     return clusterObjects({
-      api,
-      machines,
+      ...{ api, machines, withoutClasses: !ownsMachines },
       ...(stamps && { stamps }),
       ...(namespaces && { namespaces }),
       onBroken: ({ plural }: Resource, error, retryIn) => {

@@ -3,10 +3,16 @@
  *
  * D1: the worker may do what it needs of KubeVirt and of nodes, and nothing else; the bridge changes no VM.
  * D2: both processes run the platform `kubevirt`, and no definition of VMs is added.
+ * D3: with its role as it is, the bridge reads all that it follows.
  *
  * Guarantees: G11.
  */
+import path from 'node:path';
+import { clusterObjects } from '../../bridge/kubernetes/objects';
+import { connectKubernetes, emptyCache, RESOURCES } from '../../kubernetes';
 import { rendered, type Container, type Manifest } from '../support/deploy';
+import { startCluster } from '../support/kubernetes';
+import { until } from '../support/until';
 
 let objects: Manifest[];
 beforeAll(async () => {
@@ -61,3 +67,32 @@ test('D2: the processes and the definitions', () => {
     'virtualmachinegroups.vmoperator.vmware.com',
   ]);
 });
+
+test('D3: the bridge reads groups and policies, and asks for nothing that its role does not allow', async () => {
+  const cluster = await startCluster();
+  try {
+    const folder = path.join(__dirname, '../../deploy/kubevirt');
+    await cluster.run(['apply', '--server-side', '-k', folder]);
+    const user = 'system:serviceaccount:vmgroup-system:vmgroup-bridge';
+    const api = connectKubernetes({ kubeconfig: cluster.kubeconfig(user) });
+    await until(() =>
+      api.list(RESOURCES.sequencePolicies).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const broken: string[] = [];
+    const followed = clusterObjects({
+      api,
+      machines: emptyCache(RESOURCES.kubevirtMachines),
+      withoutClasses: true,
+      onBroken: ({ plural }, error) => broken.push(`${plural}: ${String(error)}`),
+    });
+    const { groups, classes, policies } = followed;
+    await until(() => broken.length > 0 || [groups, classes, policies].every(({ live }) => live));
+    expect(broken).toEqual([]);
+    await followed.stop();
+  } finally {
+    await cluster.stop();
+  }
+}, 120_000);

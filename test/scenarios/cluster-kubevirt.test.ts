@@ -1,8 +1,8 @@
 /**
  * A group of VMs of KubeVirt: members by label, three tiers, every run strategy. In one process, with a real API server, the stand-in for KubeVirt, and
- * a real Temporal server.
+ * a real Temporal server. Worker and bridge have the rights that `deploy/kubevirt` gives them.
  *
- * Guarantees: G5, G8.
+ * Guarantees: G5, G8, G11.
  */
 import path from 'node:path';
 import pino from 'pino';
@@ -10,6 +10,7 @@ import { Registry } from 'prom-client';
 import { openPlatform, startClusterBridge, watchKubevirt } from '../../cli/runtime';
 import { RESOURCES } from '../../kubernetes';
 import { startWorker } from '../../worker';
+import { rendered } from '../support/deploy';
 import { Kubevirt } from '../support/kubevirt';
 import { startTemporal, type TestTemporal } from '../support/temporal';
 import { until } from '../support/until';
@@ -17,6 +18,7 @@ import { workflowBundle } from '../support/workflow-bundle';
 
 const CRDS = path.join(__dirname, '../../deploy/crds');
 const GROUP = { namespace: 'prod', name: 'shop' };
+const RIGHTS = /^(Namespace|ServiceAccount|(Cluster)?Role(Binding)?)$/;
 const LABELS = { 'vmgroup.dev/group': 'shop' };
 
 let kubevirt: Kubevirt;
@@ -34,6 +36,9 @@ beforeAll(async () => {
   ]);
   await kubevirt.cluster.run(['apply', '--server-side', ...files]);
   await kubevirt.cluster.run(['wait', '--for=condition=Established', '--timeout=30s', ...files]);
+  const rights = (await rendered('kubevirt')).filter(({ kind }) => RIGHTS.test(kind));
+  const text = rights.map((object) => JSON.stringify(object)).join('\n---\n');
+  await kubevirt.cluster.run(['apply', '--server-side', '-f', '-'], text);
   await startProduct();
 }, 240_000);
 afterAll(async () => {
@@ -43,9 +48,15 @@ afterAll(async () => {
 
 async function startProduct(): Promise<void> {
   const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
-  const options = { kubeconfig: kubevirt.cluster.kubeconfig(), watchNamespaces: ['prod'] };
-  const cluster = watchKubevirt(options, logger);
-  const platform = openPlatform({ platform: 'kubevirt', simulator: '', cluster, watchOnly: false }, logger);
+  const optionsOf = (process: 'bridge' | 'worker'): { kubeconfig: string; watchNamespaces: string[] } => ({
+    kubeconfig: kubevirt.cluster.kubeconfig(`system:serviceaccount:vmgroup-system:vmgroup-${process}`),
+    watchNamespaces: ['prod'],
+  });
+  const cluster = watchKubevirt(optionsOf('bridge'), logger);
+  const workersCluster = watchKubevirt(optionsOf('worker'), logger);
+  const opened = { platform: 'kubevirt', simulator: '' } as const;
+  const platform = openPlatform({ ...opened, cluster: workersCluster, watchOnly: false }, logger);
+  const watched = openPlatform({ ...opened, cluster, watchOnly: true }, logger);
   const taskQueue = 'kubevirt';
   const worker = await startWorker({
     target: {
@@ -59,12 +70,14 @@ async function startProduct(): Promise<void> {
   });
   const bridge = await startClusterBridge({
     ...{ cluster, client: temporal.client, taskQueue, logger },
-    options: { ...options, leaseNamespace: 'default' },
-    observers: { byDefault: platform.observer },
+    options: { ...optionsOf('bridge'), leaseNamespace: 'vmgroup-system' },
+    observers: { byDefault: watched.observer },
     registry: new Registry(),
   });
   closers.push(
     () => cluster.close(),
+    () => workersCluster.close(),
+    () => watched.close(),
     () => platform.close(),
     () => worker.shutdown(),
     () => bridge.stop(),

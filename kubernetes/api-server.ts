@@ -47,7 +47,7 @@ export interface WriteOptions extends CallOptions {
 export interface ApiServer {
   /** `https://host:port`. */
   readonly address: string;
-  /** Undefined if there is no such object. A resource that the server does not serve is an error: nothing is known of its objects. */
+  /** Undefined if there is no such object. Rejects if the server does not have the resource. */
   get(resource: Resource, key: ObjectKeyParts, options?: CallOptions): Promise<KubernetesObject | undefined>;
   list(resource: Resource, options?: ListOptions): Promise<ObjectList>;
   /**
@@ -108,7 +108,7 @@ export function apiServer(config: KubeConfig): ApiServer {
     get: (resource, ...how) =>
       unlessRefused(
         versions.call(resource, (served) => calls.get(served, ...how)),
-        ({ isNoSuchObject }) => isNoSuchObject,
+        ({ isNotFound }) => isNotFound,
       ),
     list: (resource, ...how) => versions.call(resource, (served) => calls.list(served, ...how)),
     watch: (resource, ...how) => versions.call(resource, (served) => calls.watch(served, ...how)),
@@ -117,7 +117,7 @@ export function apiServer(config: KubeConfig): ApiServer {
     apply: (resource, ...how) => versions.call(resource, (served) => calls.apply(served, ...how)),
     merge: (resource, ...how) => versions.call(resource, (served) => calls.merge(served, ...how)),
     invoke: (resource, ...how) => versions.call(resource, (served) => calls.invoke(served, ...how)),
-    read: (path, options) => unlessRefused(calls.read(path, options), ({ isNotFound }) => isNotFound),
+    read: (path, options) => unlessRefused(calls.read(path, options), ({ isAbsent }) => isAbsent),
     delete: async (resource, ...how) => {
       await unlessRefused(
         versions.call(resource, (served) => calls.delete(served, ...how)),

@@ -1,4 +1,6 @@
 /** Connects to an API server: from a kubeconfig, or from within a pod. Only a process that connects loads client-node. */
+import type { KubeConfig } from '@kubernetes/client-node';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type * as ApiServerModule from './api-server';
 import type { ApiServer } from './api-server';
@@ -30,7 +32,38 @@ export function connectKubernetes(options: ConnectOptions = {}): ApiServer {
     }
     config.setCurrentContext(options.context);
   }
+  limitPlugins(config);
   return apiServer(config);
+}
+
+/** Milliseconds that a plugin for credentials may take: some wait for a person who logs in. */
+const PLUGIN_LIMIT = 60_000;
+
+/**
+ * Ends plugins for credentials (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins) that do not
+ * answer, and gives them no input: client-node would wait for ever for one that asks a question.
+ */
+function limitPlugins(config: KubeConfig): void {
+  const { authenticators } = config as unknown as { authenticators: { execFn?: typeof startPlugin }[] };
+  for (const each of authenticators) if (each.execFn) each.execFn = startPlugin;
+}
+
+function startPlugin(
+  command: string,
+  args: readonly string[] = [],
+  options: SpawnOptions = {},
+): ChildProcess {
+  const plugin = spawn(command, args, {
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: PLUGIN_LIMIT,
+    killSignal: 'SIGKILL',
+  });
+  // What it has started itself may live on, and with it the other ends of these.
+  plugin.on('exit', (_code, signal) => {
+    if (signal) for (const output of [plugin.stdout, plugin.stderr]) output.destroy();
+  });
+  return plugin;
 }
 
 /** The namespace that this pod runs in; undefined outside a cluster. */

@@ -12,7 +12,15 @@ import {
   type KubeConfig,
   type ResponseContext,
 } from '@kubernetes/client-node';
-import { answerError, KubernetesError, noAnswerError, noNameError } from './error';
+import {
+  answerError,
+  causeText,
+  foreignError,
+  isForeign,
+  KubernetesError,
+  noAnswerError,
+  noNameError,
+} from './error';
 import type { WatchEvent } from './object';
 import { TimeLimit } from './time-limit';
 import { eventOf, linesOf } from './watch-stream';
@@ -51,7 +59,17 @@ const SILENCE = 30_000;
 /** Names that no object has: with one of them a path would lead elsewhere. */
 const NO_NAMES: ReadonlySet<string> = new Set(['', '.', '..']);
 
-/** A connection. Calls reject with a {@link KubernetesError}. */
+/** What authenticates a call. */
+interface Credentials {
+  headers: Record<string, string>;
+  dispatcher: Dispatcher;
+}
+
+/**
+ * A connection. Calls reject with a {@link KubernetesError}.
+ *
+ * CONNECTION-1: a call ends in its time, also where a plugin that provides credentials does not answer. No plugin is started while one runs.
+ */
 export class Connection {
   /** `https://host:port`. */
   readonly address: string;
@@ -59,6 +77,8 @@ export class Connection {
   readonly #http = new IsomorphicFetchHttpLibrary();
   /** The connection pool, and the certificates that it is for. */
   #pool: { dispatcher: Dispatcher; certificates: string } | undefined;
+  /** Credentials that are being asked for. */
+  #asked: Promise<Credentials> | undefined;
 
   /** @throws Error when the configuration names no API server. */
   constructor(config: KubeConfig) {
@@ -82,7 +102,9 @@ export class Connection {
       const text = await response.body.text();
       const { httpStatusCode: code, headers } = response;
       if (code < 200 || code > 299) throw answerError(what, code, text, headers['retry-after']);
-      return request.answer === 'Ignored' ? undefined : JSON.parse(text);
+      if (request.answer === 'Ignored') return undefined;
+      if (isForeign(headers)) throw foreignError(what, code, headers, text);
+      return JSON.parse(text);
     } catch (error: unknown) {
       throw error instanceof KubernetesError ? error : noAnswerError(what, error);
     } finally {
@@ -100,6 +122,7 @@ export class Connection {
       const response = await this.#send({ method: HttpMethod.GET, path, query: parameters }, limit.signal);
       const { httpStatusCode: code, headers, body } = response;
       if (code !== 200) throw answerError(what, code, await body.text(), headers['retry-after']);
+      if (isForeign(headers)) throw foreignError(what, code, headers, await body.text());
       opened = true;
       limit.restart(SILENCE);
       onOpen?.();
@@ -133,11 +156,27 @@ export class Connection {
       context.setBody(JSON.stringify(body));
     }
     context.setSignal(signal);
-    await this.#authenticate(context);
+    const { headers, dispatcher } = await this.#credentials(`${method} ${path}`, signal);
+    for (const [name, value] of Object.entries(headers)) context.setHeaderParam(name, value);
+    if (dispatcher) context.setDispatcher(dispatcher);
     return this.#http.send(context).toPromise();
   }
 
-  async #authenticate(context: RequestContext): Promise<void> {
+  /** CONNECTION-1. */
+  async #credentials(what: string, signal: AbortSignal): Promise<Credentials> {
+    this.#asked ??= this.#authenticate().finally(() => (this.#asked = undefined));
+    try {
+      return await beforeAbort(this.#asked, signal);
+    } catch (error: unknown) {
+      const why = causeText(error).trim() || 'the plugin ended without a word';
+      const user = this.#config.getCurrentUser()?.name ?? 'nobody';
+      const message = `${what}: cannot authenticate as ${user}: ${why}`;
+      throw new KubernetesError(message, 0, '', undefined, { cause: error });
+    }
+  }
+
+  async #authenticate(): Promise<Credentials> {
+    const context = new RequestContext(this.address, HttpMethod.GET);
     const tls: RequestOptions = {};
     await this.#config.applyToHTTPSOptions(tls);
     const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = tls;
@@ -149,6 +188,22 @@ export class Connection {
       this.#pool = { dispatcher: context.getDispatcher(), certificates };
       // Open calls end on it.
       void before?.close();
-    } else if (this.#pool.dispatcher) context.setDispatcher(this.#pool.dispatcher);
+    }
+    return { headers: context.getHeaders(), dispatcher: this.#pool.dispatcher };
+  }
+}
+
+/** What the work resolves to. Rejects with the reason of the signal once that aborts. */
+async function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }

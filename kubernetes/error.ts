@@ -25,14 +25,17 @@ export class KubernetesError extends Error {
       retryAfter === undefined ? undefined : Math.min(Math.max(retryAfter, 0), LONGEST_RETRY_AFTER);
   }
 
-  /** The object, or the resource as a whole, does not exist; or what answers is not the API server. */
+  /** The object does not exist, by the API server's own word. */
   get isNotFound(): boolean {
-    return this.code === 404;
+    return this.code === 404 && this.reason === 'NotFound';
   }
 
-  /** The object does not exist: the server itself says so of that object. */
-  get isNoSuchObject(): boolean {
-    return this.code === 404 && this.reason === 'NotFound';
+  /**
+   * Something is not there: the object, the resource as a whole, or the API server behind an address that something else answers for now, such
+   * as an ingress.
+   */
+  get isAbsent(): boolean {
+    return this.code === 404;
   }
 
   /** The server has no such path, for one because it does not serve this version of the resource. */
@@ -44,6 +47,11 @@ export class KubernetesError extends Error {
   /** Another client changed the object, or it exists already. */
   get isConflict(): boolean {
     return this.code === 409;
+  }
+
+  /** Another object has the name by now: a write with the uid of the first one would change what cannot be changed. */
+  get isOtherObject(): boolean {
+    return this.code === 422 && /\bmetadata\.uid\b.*\bimmutable\b/.test(this.message);
   }
 
   /** The resource version is too old: list again. */
@@ -88,12 +96,29 @@ export function noNameError(what: string): KubernetesError {
   return new KubernetesError(`${what}: an object has no such name`, 400, 'Invalid');
 }
 
+/** Whether an answer is that of something else than an API server, such as the page of a proxy where a person logs in. */
+export function isForeign({ 'content-type': type }: Record<string, string>): boolean {
+  return type !== undefined && !type.includes('json');
+}
+
+/** The error for such an answer: the API server has given none. */
+export function foreignError(
+  what: string,
+  code: number,
+  { 'content-type': type = '' }: Record<string, string>,
+  body: string,
+): KubernetesError {
+  const said = `${what}: something else than an API server answered ${code} with ${type}: ${body.trim().slice(0, 200)}`;
+  return new KubernetesError(said, 0, '');
+}
+
 /** The error for a call that got no answer. */
 export function noAnswerError(what: string, cause: unknown): KubernetesError {
   return new KubernetesError(`${what}: ${causeText(cause)}`, 0, '', undefined, { cause });
 }
 
-function causeText(cause: unknown): string {
+/** The words of what was thrown. */
+export function causeText(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   // The message of fetch is always "fetch failed"; its cause has the reason.
   return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;

@@ -72,7 +72,7 @@ export class ServedVersions {
     try {
       return (await this.#read(path)) ?? {};
     } catch (error: unknown) {
-      if (error instanceof KubernetesError && error.isNotFound) return {};
+      if (error instanceof KubernetesError && error.isAbsent) return {};
       throw error;
     }
   }

@@ -148,7 +148,7 @@ export function showFigures(registry: Registry, read: () => BridgeFigures): void
   });
   byResource('vmgroup_cache_objects', 'Objects in memory.', ({ objects }) => objects);
   byResource('vmgroup_cache_live', '1 where every watch is open.', ({ live }) => Number(live));
-  byResource('vmgroup_cache_lists', 'Lists since the start.', ({ lists }) => lists);
+  byResource('vmgroup_cache_lists', 'Lists that were answered since the start.', ({ lists }) => lists);
   byResource('vmgroup_cache_watches', 'Watches opened since the start.', ({ watches }) => watches);
   byResource('vmgroup_cache_failures', 'Lists and watches that failed.', ({ failures }) => failures);
 }

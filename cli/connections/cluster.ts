@@ -105,7 +105,7 @@ export async function listIfServed(
   } catch (error: unknown) {
     const cause = error instanceof CliError ? error.cause : undefined;
     const refusal = cause instanceof lazy.kubernetes().KubernetesError ? cause : undefined;
-    if (refusal?.isNotFound || (unlessForbidden && refusal?.isForbidden)) return undefined;
+    if (refusal?.isAbsent || (unlessForbidden && refusal?.isForbidden)) return undefined;
     throw error;
   }
 }
@@ -137,7 +137,7 @@ function explained(api: ApiServer, call: ClusterCall, error: unknown): unknown {
       ],
       options,
     );
-  if (error.isNotFound && verb !== 'patch') {
+  if (error.isAbsent && verb !== 'patch') {
     return new CliError(
       `the API server ${api.address} has no ${fullName(resource)} in version ${resource.version}`,
       [

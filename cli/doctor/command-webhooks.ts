@@ -37,7 +37,7 @@ async function servesCommands(api: ApiServer): Promise<boolean> {
     return true;
   } catch (error: unknown) {
     if (!isKubernetesError(error)) throw error;
-    return !error.isNotFound;
+    return !error.isAbsent;
   }
 }
 

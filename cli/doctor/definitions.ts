@@ -45,7 +45,7 @@ async function checkServedVersion(api: ApiServer, resource: Resource): Promise<J
     return { result: 'note', message: `served in ${apiVersion}; ${UNSEEN}` };
   } catch (error: unknown) {
     if (!isKubernetesError(error)) throw error;
-    if (error.isNotFound) return notInstalled(resource);
+    if (error.isAbsent) return notInstalled(resource);
     return { result: 'note', message: `unknown: ${messageOf(error)}; ${UNSEEN}` };
   }
 }

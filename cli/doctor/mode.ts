@@ -151,7 +151,7 @@ async function listSome(
     );
     return lists.flatMap(({ items }) => items);
   } catch (error: unknown) {
-    if (!isKubernetesError(error) || !(error.isForbidden || error.isNotFound)) throw error;
+    if (!isKubernetesError(error) || !(error.isForbidden || error.isAbsent)) throw error;
     return { unknown: `unknown: ${messageOf(error)}` };
   }
 }

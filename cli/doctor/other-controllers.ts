@@ -31,7 +31,7 @@ async function judge(api: ApiServer, namespaces: string[] | undefined): Promise<
   try {
     groups = await listSomeGroups(api, namespaces);
   } catch (error: unknown) {
-    if (!isKubernetesError(error) || !(error.isForbidden || error.isNotFound)) throw error;
+    if (!isKubernetesError(error) || !(error.isForbidden || error.isAbsent)) throw error;
     return { result: 'note', message: `unknown: ${messageOf(error)}` };
   }
   const written = groups.flatMap((group): WrittenGroup[] => {

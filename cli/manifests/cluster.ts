@@ -78,8 +78,8 @@ async function listMachines(
   try {
     return await listObjects(api, virtualMachines, namespaces);
   } catch (error: unknown) {
-    const { cause } = error as { cause?: { isNotFound?: boolean } };
-    const others = cause?.isNotFound && (await listIfServed(api, kubevirtMachines, namespaces));
+    const { cause } = error as { cause?: { isAbsent?: boolean } };
+    const others = cause?.isAbsent && (await listIfServed(api, kubevirtMachines, namespaces));
     if (others) return others;
     throw error;
   }

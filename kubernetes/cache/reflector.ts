@@ -34,8 +34,8 @@ export interface ReflectorTarget {
   remove(object: KubernetesObject): void;
   /** A list is complete: other objects of the namespace are gone. */
   keepOnly(namespace: string | undefined, keys: ReadonlySet<string>): void;
-  /** A list or a watch begins. */
-  begins(call: 'lists' | 'watches'): void;
+  /** The server answers a list, or a watch begins. */
+  counts(call: 'lists' | 'watches'): void;
   /** The server answered. */
   answered(): void;
   /** {@link Reflector.live} or {@link Reflector.listed} may have changed. */
@@ -60,7 +60,7 @@ export class Reflector {
   #version: string | undefined;
   /** The server had the resource when it was last listed. */
   #present = false;
-  /** Since when the server says that it no longer has it, by the clock of running time. */
+  /** Since when the server says nothing but that it no longer has it, by the clock of running time. */
   #absentSince: number | undefined;
   /** The last watch was of use: an event came, even if only a bookmark, or it was open for a while. */
   #worked = false;
@@ -104,8 +104,10 @@ export class Reflector {
       // A server that closes each watch at once is not asked without a pause.
       return this.#worked ? 0 : pauseAfter(failures);
     } catch (error: unknown) {
+      const isEmpty = !this.#options.signal.aborted && (await this.#countsAsEmpty(error));
       if (this.#options.signal.aborted) return 0;
-      if (this.#countsAsEmpty(error) && this.#isGone()) {
+      if (!isEmpty) this.#absentSince = undefined;
+      else if (this.#isGone()) {
         this.#empty();
         return ABSENT_PAUSE;
       }
@@ -113,13 +115,25 @@ export class Reflector {
     }
   }
 
-  #countsAsEmpty(error: unknown): boolean {
+  async #countsAsEmpty(error: unknown): Promise<boolean> {
     const { optional, onForbidden } = this.#options;
-    if (onForbidden && error instanceof KubernetesError && error.code === 403) {
+    if (!(error instanceof KubernetesError)) return false;
+    if (onForbidden && error.code === 403) {
       onForbidden(error);
       return true;
     }
-    return optional && isAbsent(error);
+    return optional && error.isAbsent && (await this.#isServer());
+  }
+
+  /** CACHE-7: whether an API server answers: the 404 of anything in front of it says nothing about a resource. */
+  async #isServer(): Promise<boolean> {
+    const { api, signal } = this.#options;
+    try {
+      return (await api.read('/version', { signal })) !== undefined;
+    } catch (error: unknown) {
+      // Nobody else refuses with a reason.
+      return error instanceof KubernetesError && error.reason === 'Forbidden';
+    }
   }
 
   #failed(error: unknown, failures: number): number {
@@ -151,13 +165,14 @@ export class Reflector {
   }
 
   async #list(): Promise<void> {
-    this.#target.begins('lists');
     const { api, resource, signal } = this.#options;
     const listed = new Set<string>();
     let version: string | undefined;
     const options = { ...this.#selection(), signal, timeout: LIST_TIMEOUT };
     for await (const page of listPages(api, resource, options)) {
       this.#target.answered();
+      // One that is refused is a failure, and a look for a resource that is not there is none.
+      if (version === undefined) this.#target.counts('lists');
       for (const item of page.items) listed.add(this.#target.put(item, true));
       // Every page shows the moment of the first one.
       version ??= page.metadata.resourceVersion;
@@ -175,7 +190,7 @@ export class Reflector {
   }
 
   async #watch(): Promise<void> {
-    this.#target.begins('watches');
+    this.#target.counts('watches');
     const { api, resource, signal } = this.#options;
     let openedAt = Infinity;
     this.#opened = false;
@@ -213,11 +228,6 @@ export class Reflector {
       ...(fieldSelector !== undefined && { fieldSelector }),
     };
   }
-}
-
-/** The resource as a whole is not there: its CRD is not installed. */
-function isAbsent(error: unknown): boolean {
-  return error instanceof KubernetesError && error.isNotFound;
 }
 
 /** With jitter. */

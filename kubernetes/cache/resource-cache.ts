@@ -9,6 +9,8 @@
  * CACHE-5: a server that sends `Retry-After` is left alone for a minute at most, whatever it asks for.
  * CACHE-6: a server that was restored from a backup, and gives out versions a second time, is followed as it is now: after a server could not be
  *     reached, its objects are listed again, since it may have been restored meanwhile.
+ * CACHE-7: an optional resource counts as missing by the word of an API server alone, not by a 404 of something in front of it.
+ * CACHE-8: an object that can no longer be read stays as it was read last: it is not gone.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { ApiServer } from '../api-server';
@@ -54,7 +56,7 @@ export interface ResourceCache<T> {
   readonly lastContactAt: number | undefined;
   /** The last error, until every watch is open again. */
   readonly error: unknown;
-  /** Lists and watches since the start, for metrics. */
+  /** Lists that were answered, and watches, since the start; for metrics. */
   readonly counts: { readonly lists: number; readonly watches: number; readonly failures: number };
   /** Resolves once everything was listed for the first time, or at `stop`. */
   synced(): Promise<void>;
@@ -163,7 +165,7 @@ class FollowedResource<T> implements ResourceCache<T> {
       put: (object, isListed) => this.#put(object, isListed),
       remove: (object) => this.#remove(keyOf(object)),
       keepOnly: (namespace, keys) => this.#keepOnly(namespace, keys),
-      begins: (call) => (this.counts[call] += 1),
+      counts: (call) => (this.counts[call] += 1),
       answered: () => (this.#lastContactAt = Date.now()),
       stateChanged: () => this.#stateChanged(),
       failed: (error, retryIn) => {
@@ -182,15 +184,15 @@ class FollowedResource<T> implements ResourceCache<T> {
     const isKnown =
       previous !== undefined && resourceVersion !== undefined && this.#versions.get(key) === resourceVersion;
     if (isKnown && !isListed) return key;
-    let trimmed: T | undefined;
-    this.#guard(() => (trimmed = this.#options.trim(object)));
-    if (isKnown && isDeepStrictEqual(trimmed, previous)) return key;
-    if (trimmed === undefined) this.#remove(key);
-    else {
+    // CACHE-8: nothing is done unless it could be read.
+    this.#guard(() => {
+      const trimmed = this.#options.trim(object);
+      if (isKnown && isDeepStrictEqual(trimmed, previous)) return;
+      if (trimmed === undefined) return this.#remove(key);
       this.#objects.set(key, trimmed);
       this.#versions.set(key, resourceVersion);
       this.#report({ key, object: trimmed, previous });
-    }
+    });
     return key;
   }
 

@@ -75,7 +75,7 @@ export function listerOf(api: ApiServer, signal?: AbortSignal): Lister {
       });
       return list.items;
     } catch (error: unknown) {
-      if (error instanceof KubernetesError && error.isNotFound) return undefined;
+      if (error instanceof KubernetesError && error.isAbsent) return undefined;
       throw platformError(error, 'list', `${resource.plural}.${resource.group}`);
     }
   };

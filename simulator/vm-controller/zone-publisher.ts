@@ -104,5 +104,5 @@ export class ZonePublisher {
 
 /** Whether the API server has no such resource. */
 function isAbsent(error: unknown): boolean {
-  return error instanceof KubernetesError && error.isNotFound;
+  return error instanceof KubernetesError && error.isAbsent;
 }

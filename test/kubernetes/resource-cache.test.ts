@@ -17,7 +17,7 @@ import {
   type ResourceCache,
 } from '../../kubernetes';
 import { answerError } from '../../kubernetes/error';
-import { startFaultProxy, type FaultProxy, type SeenCall } from '../support/fault-proxy';
+import { startFaultProxy, type Fault, type FaultProxy, type SeenCall } from '../support/fault-proxy';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 import { until } from '../support/until';
 
@@ -337,6 +337,28 @@ test('CACHE-3: a listener or a trim that throws does not affect the others', asy
   await remove('fine');
 });
 
+test('CACHE-8: an object that can no longer be read stays as it was read last, and is not reported gone', async () => {
+  const errors: unknown[] = [];
+  const { cache, changes } = follow({
+    trim: (object) => {
+      if (valueOf(object) === 'poison') throw new Error('not readable');
+      return object;
+    },
+    onListenerError: (error) => errors.push(error),
+  });
+  await until(() => cache.live);
+  await make('spoilt', 'good');
+  await until(() => cache.size === 1);
+  await change('spoilt', 'poison');
+  await until(() => errors.length > 0);
+  expect(valueOf(cache.get('a/spoilt'))).toBe('good');
+  await change('spoilt', 'cured');
+  await until(() => isTrue(cache));
+  expect(told(changes, 'spoilt')).toEqual(['good', 'cured']);
+  await remove('spoilt');
+  await until(() => cache.size === 0);
+});
+
 test('CACHE-2: two namespaces are followed apart, and nothing of a third', async () => {
   await kubectl('create', 'namespace', 'c');
   const { cache, changes } = follow({ namespaces: ['a', 'b'] });
@@ -356,11 +378,18 @@ test('CACHE-2: two namespaces are followed apart, and nothing of a third', async
   await remove('same', 'c');
 });
 
+/** A fault of all calls but that by which a client sees that an API server answers. */
+function unlessAsked(fault: Fault): (call: SeenCall) => Fault | undefined {
+  return ({ path }) => (path === '/version' ? undefined : fault);
+}
+
 describe('a resource that the server does not have', () => {
   test('is empty where it is optional; installed later it is followed, and removed it is empty again', async () => {
     const { cache } = follow({ resource: GADGETS, optional: true });
     await cache.synced();
     expect([cache.size, cache.live]).toEqual([0, true]);
+    // The alert "lists again and again" is about watches that are lost.
+    expect(cache.counts).toEqual({ lists: 0, watches: 0, failures: 0 });
     await install(GADGETS);
     await direct.create(GADGETS, { metadata: { namespace: 'a', name: 'one' } });
     await until(() => cache.size === 1);
@@ -373,13 +402,49 @@ describe('a resource that the server does not have', () => {
     await make('here');
     const { cache, changes } = follow({ optional: true });
     await until(() => cache.live);
-    proxy.decide(() => ({ answer: 404 }));
+    proxy.decide(unlessAsked({ answer: 404 }));
     proxy.cutAll();
     await until(() => !cache.live);
     await sleep(1_500);
     proxy.heal();
     await until(() => cache.live);
     expect(told(changes, 'here')).not.toContain(undefined);
+    await remove('here');
+  });
+
+  test('is not taken for removed because two servers that start do not have it for a moment each', async () => {
+    await make('here');
+    const { cache, changes } = follow({ optional: true });
+    await until(() => cache.live);
+    const fail = async (fault: Fault): Promise<void> => {
+      const failures = cache.counts.failures + 2;
+      proxy.decide(unlessAsked(fault));
+      proxy.cutAll();
+      await until(() => cache.counts.failures >= failures || cache.size === 0);
+    };
+    await fail({ answer: 404 });
+    await fail({ answer: 500 });
+    const now = performance.now.bind(performance);
+    const later = jest.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
+    await fail({ answer: 404 });
+    later.mockRestore();
+    proxy.heal();
+    await until(() => cache.live);
+    expect(told(changes, 'here')).not.toContain(undefined);
+    await remove('here');
+  });
+
+  test('CACHE-7: is not taken for missing because something in front of the server says so', async () => {
+    await make('here');
+    proxy.decide(() => ({ answer: 404, body: '404 page not found' }));
+    proxy.forget();
+    const { cache } = follow({ optional: true });
+    let synced = false;
+    void cache.synced().then(() => (synced = true));
+    await until(() => synced || proxy.calls().length > 3);
+    expect([synced, cache.live]).toEqual([false, false]);
+    proxy.heal();
+    await until(() => cache.live && cache.get('a/here') !== undefined);
     await remove('here');
   });
 

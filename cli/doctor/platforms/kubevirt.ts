@@ -136,7 +136,7 @@ async function judgeVms(
     ];
   } catch (error: unknown) {
     // The check of rights reports what is missing.
-    if (isKubernetesError(error) && (error.isForbidden || error.isNotFound)) return [];
+    if (isKubernetesError(error) && (error.isForbidden || error.isAbsent)) return [];
     throw error;
   }
 }

@@ -28,7 +28,7 @@ export {
   type LeaseLockOptions,
   type LeaseLocks,
 } from './leases';
-export { listObjects, listPages } from './list';
+export { findListed, listObjects, listPages } from './list';
 export { isBeingDeleted, type KubernetesObject, type ObjectList, type WatchEvent } from './object';
 export { RESOURCES, type Resource } from './resources';
 export { forbiddenIn, restrictedWrites, type AttemptedWrite, type WriteRule } from './restricted-writes';

@@ -1,5 +1,5 @@
-/** Lists of any length, page by page. */
-import type { ApiServer, CallOptions, ListOptions } from './api-server';
+/** Lists of any length, page by page, and of one object. */
+import type { ApiServer, CallOptions, ListOptions, ObjectKeyParts } from './api-server';
 import type { KubernetesObject, ObjectList } from './object';
 import type { Resource } from './resources';
 
@@ -33,4 +33,19 @@ export async function* listObjects(
 ): AsyncGenerator<KubernetesObject> {
   const where = namespace === undefined ? {} : { namespace };
   for await (const page of listPages(api, resource, { ...options, ...where })) yield* page.items;
+}
+
+/** An object as it is now, by the right to list alone; undefined if there is none of that name. */
+export async function findListed(
+  api: ApiServer,
+  resource: Resource,
+  { namespace, name }: ObjectKeyParts,
+  options: CallOptions = {},
+): Promise<KubernetesObject | undefined> {
+  const { items } = await api.list(resource, {
+    ...options,
+    ...(namespace !== undefined && { namespace }),
+    fieldSelector: `metadata.name=${name.replace(/[\\,=]/g, '\\$&')}`,
+  });
+  return items.find(({ metadata }) => metadata.name === name);
 }

@@ -4,7 +4,7 @@ import type { ApiServer, KubernetesObject } from '../../kubernetes';
 import type { BridgeLogger } from '../execute';
 import { groupObject, type EventReason, type Happening } from '../events';
 import type { Ownership } from '../ownership';
-import { deletionOf } from './deletion';
+import { confirmedDeletionOf, deletionOf } from './deletion';
 import { ContestedStatus } from './contested-status';
 import type { ClusterObjects } from './objects';
 import { DanglingOwners, kubernetesOwnership, OwnedObjects } from './ownership';
@@ -62,12 +62,10 @@ export function controllerParts(context: PartsContext): BridgeParts {
     onUnreadable: onStatusUnreadable,
   });
   const owned = new OwnedObjects(objects, ownsMachines);
-  const common = {
-    ...{ api, objects, owned, ownsMachines, isLeader },
-    deletionOf: (group: KubernetesObject) => deletionOf(source, group),
-  };
+  const common = { api, objects, owned, ownsMachines, isLeader };
   const dangling = new DanglingOwners({
     ...common,
+    deletionOf: (group) => deletionOf(source, group),
     onRemoved: ({ resource: { kind }, object: { metadata } }, group) =>
       logger.warn(
         { kind, namespace: metadata.namespace, name: metadata.name, group },
@@ -78,6 +76,7 @@ export function controllerParts(context: PartsContext): BridgeParts {
   });
   const ownership = kubernetesOwnership({
     ...common,
+    deletionOf: (group) => confirmedDeletionOf(api, source, group),
     onGivenUp: (group, message) => {
       logger.warn({ namespace: group.namespace, group: group.name }, message);
       warn('PowerStateContested', group, message);

@@ -114,6 +114,16 @@ test('RIGHTS-1, RIGHTS-4: a bridge with the shipped role does all of its work, a
   );
   await system.kubectl(['-n', 'rights', 'delete', 'vmg/app', '--timeout=60s']);
   expect(await owners()).toBeUndefined();
+  const late = { ...owner, apiVersion: 'vmoperator.vmware.com/v1alpha6' };
+  await system.api.merge(
+    RESOURCES.virtualMachines,
+    { namespace: 'rights', name: 'db' },
+    { metadata: { ownerReferences: [late] } },
+  );
+  await system.until(
+    async () => ((await owners()) === undefined ? true : undefined),
+    'the reference to the group that is gone to be removed',
+  );
   await bridge.stop();
 
   const requests = requestsOf(dir, accountOf('bridge')).slice(before);

@@ -117,7 +117,7 @@ export class SummaryStore implements KubernetesStatusStore {
       await api.merge(RESOURCES.virtualMachineGroups, { namespace, name }, patch, options);
     } catch (error: unknown) {
       // The group is gone, or is another one by now.
-      if (!(error instanceof KubernetesError && (error.isNotFound || error.isConflict))) throw error;
+      if (!(error instanceof KubernetesError && (error.isNotFound || error.isOtherObject))) throw error;
     }
   }
 }

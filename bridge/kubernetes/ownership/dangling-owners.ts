@@ -4,10 +4,13 @@
  * OWN-6: a member outlives a group that went without us: its finalizer was removed by hand, or an older owner reference came late. The policy
  *     of such a group is not known any more, so its members are kept, as `Orphan` does.
  * OWN-7: a group that was seen with the policy `Cascade` leaves its references to the garbage collector.
- * OWN-8: a reference is removed only after the API server has answered that no group has its uid.
+ * OWN-8: a reference is removed only after the API server has answered that the group that it names is not there, or has another uid.
+ * OWN-9: a reference that cannot be looked into or removed keeps none of the others from being removed.
  */
 import pMap from 'p-map';
+import type { ObjectName } from '../../../api';
 import {
+  findListed,
   isBeingDeleted,
   KubernetesError,
   RESOURCES,
@@ -16,6 +19,8 @@ import {
   type KubernetesObject,
   type ResourceCache,
 } from '../../../kubernetes';
+import { objectKey, type ObjectKey } from '../../manifests';
+import type { Deletion } from '../deletion';
 import type { ClusterObjects } from '../objects';
 import type { OwnedObject, OwnedObjects } from './owned-objects';
 import { groupOwners, removeOwner } from './owner-references';
@@ -27,7 +32,7 @@ export interface DanglingOwnersOptions {
   owned: OwnedObjects;
   isLeader: () => boolean;
   /** What deleting a group does to its members. */
-  deletionOf: (group: KubernetesObject) => 'Orphan' | 'Cascade';
+  deletionOf: (group: KubernetesObject) => Deletion;
   /** Called with each object that lost a reference to a group that is gone. */
   onRemoved?: (object: OwnedObject, group: string) => void;
   /** Called with an error; the pass is repeated. */
@@ -119,27 +124,42 @@ export class DanglingOwners {
     const { owned, isLeader } = this.#options;
     for (const uid of this.#cascaded) if (owned.of(uid).length === 0) this.#cascaded.delete(uid);
     if (!isLeader()) return;
+    const errors: Error[] = [];
     for (const uid of owned.uids().filter((each) => this.#isDangling(each))) {
-      if (!(await this.#isGone(uid))) continue;
-      await pMap(owned.of(uid), (member) => this.#release(member, uid), { concurrency: CONCURRENCY });
+      const isGone = this.#lookUp(uid);
+      // OWN-9.
+      const release = (member: OwnedObject): Promise<void> =>
+        this.#release(member, uid, isGone).catch((error: Error) => void errors.push(error));
+      await pMap(owned.of(uid), release, { concurrency: CONCURRENCY });
     }
+    const [first] = errors;
+    if (first) throw first;
   }
 
-  /** OWN-8. */
-  async #isGone(uid: string): Promise<boolean> {
-    const [member] = this.#options.owned.of(uid);
-    const reference = member && groupOwners(member.object).find((owner) => owner.uid === uid);
-    if (!member || !reference) return false;
-    const { namespace = '' } = member.object.metadata;
-    const group = { namespace, name: reference.name };
-    const found = await this.#options.api.get(RESOURCES.virtualMachineGroups, group);
-    return found?.metadata.uid !== uid;
+  /** OWN-8: whether the group of a name and this uid is gone; each is asked for once. */
+  #lookUp(uid: string): (group: ObjectName) => Promise<boolean> {
+    const { api } = this.#options;
+    const asked = new Map<ObjectKey, Promise<boolean>>();
+    const ask = async (group: ObjectName): Promise<boolean> =>
+      (await findListed(api, RESOURCES.virtualMachineGroups, group))?.metadata.uid !== uid;
+    return (group) => {
+      const key = objectKey(group);
+      const answer = asked.get(key) ?? ask(group);
+      asked.set(key, answer);
+      return answer;
+    };
   }
 
-  async #release(member: OwnedObject, uid: string): Promise<void> {
+  async #release(
+    member: OwnedObject,
+    uid: string,
+    isGone: (group: ObjectName) => Promise<boolean>,
+  ): Promise<void> {
     const { resource, object } = member;
-    if (this.#stopped || !this.#options.isLeader() || isBeingDeleted(object)) return;
+    const { namespace = '' } = object.metadata;
     const group = groupOwners(object).find((owner) => owner.uid === uid)?.name ?? '';
+    if (isBeingDeleted(object) || !(await isGone({ namespace, name: group }))) return;
+    if (this.#stopped || !this.#options.isLeader()) return;
     try {
       await removeOwner(this.#options.api, resource, object, uid);
       this.#options.onRemoved?.(member, group);

@@ -1,6 +1,7 @@
 /** The finalizer of groups: while it is there, a group that is being deleted stays until its run was notified and its members were released. */
 import { GROUP_FINALIZER, type Group } from '../../../api';
 import {
+  findListed,
   isBeingDeleted,
   KubernetesError,
   RESOURCES,
@@ -34,7 +35,7 @@ export async function addFinalizer(
     );
   } catch (error: unknown) {
     // A group that is being deleted accepts no finalizer. The server calls that invalid, as it does other things.
-    const found = await api.get(RESOURCES.virtualMachineGroups, { namespace, name });
+    const found = await findListed(api, RESOURCES.virtualMachineGroups, { namespace, name });
     if (found && found.metadata.uid === uid && !isBeingDeleted(found)) throw error;
     return undefined;
   }
@@ -46,13 +47,13 @@ export async function addFinalizer(
  * @throws KubernetesError also for a conflict: what changed the group may change nothing that the source reports.
  */
 export async function removeFinalizer(api: ApiServer, { metadata }: KubernetesObject): Promise<void> {
-  const { namespace = '', name, resourceVersion } = metadata;
+  const { namespace = '', name, uid, resourceVersion } = metadata;
   const finalizers = (metadata.finalizers ?? []).filter((each) => each !== GROUP_FINALIZER);
   try {
     await api.merge(
       RESOURCES.virtualMachineGroups,
       { namespace, name },
-      { metadata: { resourceVersion, finalizers } },
+      { metadata: { uid, resourceVersion, finalizers } },
       { fieldManager: FIELD_MANAGER },
     );
   } catch (error: unknown) {

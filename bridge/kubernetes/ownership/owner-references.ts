@@ -49,8 +49,10 @@ export async function addOwner(
       { fieldManager: OWNER_MANAGER },
     );
   } catch (error: unknown) {
-    // An apply with a uid is refused as a conflict if no object has it.
-    if (error instanceof KubernetesError && (error.isNotFound || error.isConflict)) return undefined;
+    // An apply with a uid is refused as a conflict if no object has the name.
+    const isGone = (refusal: KubernetesError): boolean =>
+      refusal.isNotFound || refusal.isConflict || refusal.isOtherObject;
+    if (error instanceof KubernetesError && isGone(error)) return undefined;
     throw error;
   }
 }

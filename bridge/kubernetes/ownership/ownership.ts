@@ -10,6 +10,7 @@
  *     the same.
  * OWN-5: a member gets an owner reference only while its group has the finalizer, as the API server has confirmed. Otherwise the group could
  *     be deleted with the reference in place, and the garbage collector would delete the member.
+ * OWN-10: what is written is for the object that was read, not for another one that has its name by now.
  */
 import PQueue from 'p-queue';
 import type { Group, ObjectName, PowerState } from '../../../api';
@@ -24,6 +25,7 @@ import {
 import { objectKey } from '../../manifests';
 import type { Ownership } from '../../ownership';
 import type { ResolvedTier } from '../../plans';
+import type { Deletion } from '../deletion';
 import type { ClusterObjects } from '../objects';
 import { addFinalizer, hasFinalizer, removeFinalizer } from './finalizer';
 import type { OwnedObject, OwnedObjects } from './owned-objects';
@@ -42,7 +44,7 @@ export interface KubernetesOwnershipOptions {
   ownsMachines?: boolean;
   isLeader: () => boolean;
   /** What deleting a group does to its members. */
-  deletionOf: (group: KubernetesObject) => 'Orphan' | 'Cascade';
+  deletionOf: (group: KubernetesObject) => Promise<Deletion>;
   /** Called when a group is left alone (OWN-4). */
   onGivenUp?: (group: ObjectName, message: string) => void;
 }
@@ -144,7 +146,7 @@ class ObjectOwnership implements Ownership {
     const object = objects.groups.get(objectKey(group));
     if (!isLeader() || object?.metadata.uid !== uid) return;
     if (!isBeingDeleted(object) || !hasFinalizer(object)) return;
-    if (deletionOf(object) === 'Orphan') {
+    if ((await deletionOf(object)) === 'Orphan') {
       if (ownsMachines) await this.#orphan(RESOURCES.virtualMachines, group.namespace, uid);
       await this.#orphan(RESOURCES.virtualMachineGroups, group.namespace, uid);
     }

@@ -39,10 +39,11 @@ export class NestedPowerStates {
     }
     recent.push(Date.now());
     try {
-      const patch = { spec: { powerState } };
+      // Another group may have its name by now: that one is left alone.
+      const patch = { metadata: { uid: group.uid }, spec: { powerState } };
       await this.#api.merge(RESOURCES.virtualMachineGroups, group, patch, { fieldManager: FIELD_MANAGER });
     } catch (error: unknown) {
-      if (!(error instanceof KubernetesError && error.isNotFound)) throw error;
+      if (!(error instanceof KubernetesError && (error.isNotFound || error.isOtherObject))) throw error;
     }
   }
 

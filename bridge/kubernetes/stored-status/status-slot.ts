@@ -139,7 +139,8 @@ export class StatusSlot {
     const wasReported = message !== undefined && this.#invalid?.message === message;
     this.#invalid = message === undefined ? undefined : { wanted: sent.digest, message };
     // STORE-4: the group is gone, or is another one by now. The source will report that.
-    const isGone = error instanceof KubernetesError && (error.isNotFound || error.isConflict);
+    const isGone =
+      error instanceof KubernetesError && (error.isNotFound || error.isConflict || error.isOtherObject);
     return { retryIn, isNews: !isGone && !wasReported };
   }
 
@@ -171,7 +172,8 @@ export function pauseAfter(failures: number, isInvalid: boolean): number {
 
 /** The server's words, if it refused the status itself. */
 function refusalOf(error: unknown): string | undefined {
-  const isRefusal = isTooLarge(error) || (error instanceof KubernetesError && error.code === 422);
+  const isRefusal =
+    isTooLarge(error) || (error instanceof KubernetesError && error.code === 422 && !error.isOtherObject);
   return isRefusal ? error.message : undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Owner references to groups that are gone, on a real API server: OWN-6 to OWN-8.
+ * Owner references to groups that are gone, on a real API server: OWN-6 to OWN-9.
  *
  * Guarantees: G6.
  */
@@ -7,6 +7,7 @@ import { clusterObjects } from '../../../bridge/kubernetes/objects';
 import { DanglingOwners, OwnedObjects } from '../../../bridge/kubernetes/ownership';
 import {
   connectKubernetes,
+  KubernetesError,
   RESOURCES,
   resourceCache,
   type ApiServer,
@@ -66,26 +67,30 @@ const uidOfApp = async (namespace: string): Promise<string> =>
 
 interface Process {
   removed: string[];
+  errors: unknown[];
   lead(): void;
 }
 
-/** A bridge's look at owner references; `of` is the API server that it writes through. */
+/** A bridge's look at owner references; `through` is the API server that it asks and writes to. */
 function start(
   deletion: 'Orphan' | 'Cascade' = 'Orphan',
   leading = true,
   objectsThrough: ApiServer = api,
+  through: ApiServer = api,
 ): Process {
   const machines = resourceCache({ api, resource: RESOURCES.virtualMachines, trim: (object) => object });
   const objects = clusterObjects({ api: objectsThrough, machines });
   let isLeader = leading;
   const removed: string[] = [];
+  const errors: unknown[] = [];
   const dangling = new DanglingOwners({
-    api,
+    api: through,
     objects,
     owned: new OwnedObjects(objects),
     isLeader: () => isLeader,
     deletionOf: () => deletion,
     onRemoved: ({ object }, group) => removed.push(`${object.metadata.name} ${group}`),
+    onError: (error) => errors.push(error),
   });
   dangling.start();
   closers.push(
@@ -95,6 +100,7 @@ function start(
   );
   return {
     removed,
+    errors,
     lead: () => {
       isLeader = true;
       dangling.look();
@@ -166,18 +172,49 @@ test('OWN-7: a group with the policy Cascade leaves its references to the garbag
   await setOwners('cascade', 'vm');
 });
 
+/** An API server whose watch on groups lags behind: it knows of none. */
+const withoutGroups = (): ApiServer => ({
+  ...api,
+  list: async (resource, options) => {
+    const list = await api.list(resource, options);
+    return resource.kind === 'VirtualMachineGroup' ? { ...list, items: [] } : list;
+  },
+});
+
 test('OWN-8: a group that this process does not know yet keeps its references', async () => {
   await create('unknown', 'vm');
-  // A watch on groups that lags behind: it knows of none.
-  const blind: ApiServer = {
-    ...api,
-    list: async (resource, options) => {
-      const list = await api.list(resource, options);
-      return resource.kind === 'VirtualMachineGroup' ? { ...list, items: [] } : list;
-    },
-  };
   await setOwners('unknown', 'vm', groupOwner('app', await uidOfApp('unknown')));
-  const { removed } = start('Orphan', true, blind);
+  const { removed } = start('Orphan', true, withoutGroups());
   await aWhile();
   expect([removed, await owners('unknown', 'vm')]).toEqual([[], ['app']]);
+});
+
+test('OWN-8: another reference with the same uid and a wrong name says nothing about the right one', async () => {
+  await create('misnamed', 'a-wrong', 'right');
+  const uid = await uidOfApp('misnamed');
+  await setOwners('misnamed', 'a-wrong', groupOwner('other,name=x', uid));
+  await setOwners('misnamed', 'right', groupOwner('app', uid));
+  const { removed } = start('Orphan', true, withoutGroups());
+  await until(() => removed.length > 0);
+  await aWhile();
+  expect(removed).toEqual(['a-wrong other,name=x']);
+  expect(await owners('misnamed', 'right')).toEqual(['app']);
+});
+
+test('OWN-9: a name that no group can have, and a VM that may not be changed, keep no other reference', async () => {
+  await create('stuck', 'odd', 'refused', 'vm');
+  const other = (digit: string): string => GONE.replace('4', digit);
+  await setOwners('stuck', 'odd', groupOwner('..', other('1')));
+  await setOwners('stuck', 'refused', groupOwner('old', other('2')));
+  await setOwners('stuck', 'vm', groupOwner('old', other('3')));
+  const denied = new KubernetesError('admission webhook denied the request', 403, 'Forbidden');
+  const { removed, errors } = start('Orphan', true, api, {
+    ...api,
+    merge: (resource, key, ...rest) =>
+      key.name === 'refused' ? Promise.reject(denied) : api.merge(resource, key, ...rest),
+  });
+  await until(() => removed.length === 2);
+  expect(removed.sort()).toEqual(['odd ..', 'vm old']);
+  await until(() => errors.includes(denied));
+  expect(await owners('stuck', 'refused')).toEqual(['old']);
 });

@@ -1,6 +1,7 @@
-/** What ownership writes to objects of a real API server, and in which order: OWN-2 and OWN-5. */
-import { GROUP_FINALIZER, type Group } from '../../../api';
+/** What ownership writes to objects of a real API server, and in which order: OWN-2, OWN-5, OWN-10 and DELETION-1. */
+import { GROUP_FINALIZER, type Group, type Manifests } from '../../../api';
 import { resolveTiers, type ResolvedTier } from '../../../bridge';
+import { confirmedDeletionOf } from '../../../bridge/kubernetes/deletion';
 import { clusterObjects, type ClusterObjects } from '../../../bridge/kubernetes/objects';
 import { kubernetesOwnership, OwnedObjects } from '../../../bridge/kubernetes/ownership';
 import { kubernetesSource, type KubernetesSource } from '../../../bridge/kubernetes/source';
@@ -71,7 +72,7 @@ async function follow(
     objects,
     owned: new OwnedObjects(objects),
     isLeader,
-    deletionOf: () => 'Orphan',
+    deletionOf: async () => 'Orphan',
   });
   return { ...known, ownership };
 }
@@ -178,4 +179,39 @@ test('OWN-2: owner references that are on their way when the group is deleted ar
   await owning;
   expect(log.filter((line) => line.startsWith('write vm-')).length).toBeLessThan(names.length);
   expect(await owners('late')).toBe(0);
+});
+
+test('OWN-10: a group that was recreated under the name of a nested one does not get the power state of its parent', async () => {
+  await apply('namesake', shape('namesake'));
+  const { ownership, group } = await follow('namesake', api);
+  const key = { namespace: 'namesake', name: 'app' };
+  await cluster.run(['-n', 'namesake', 'delete', 'vmg', 'app']);
+  await api.create(RESOURCES.virtualMachineGroups, {
+    metadata: key,
+    spec: { powerState: 'PoweredOff' },
+  });
+  // The watch lags behind: the group is still the one that was read.
+  await ownership.inherit({ ...group, powerState: 'PoweredOff' }, 'PoweredOn');
+  const found = await api.get(RESOURCES.virtualMachineGroups, key);
+  expect(found?.spec).toMatchObject({ powerState: 'PoweredOff' });
+});
+
+test('DELETION-1: members are deleted only by a policy that the server has now, whatever the watch has brought', async () => {
+  await cluster.run(['create', 'namespace', 'policies']);
+  // The watch is behind: Cascade is all that it has brought.
+  const known = { policies: [{ name: 'default', spec: { deletion: 'Cascade' } }] } as unknown as Manifests;
+  const source = { known: () => known };
+  const group: KubernetesObject = { metadata: { namespace: 'policies', name: 'app' } };
+  const deletion = (): Promise<string> => confirmedDeletionOf(api, source, group);
+  expect(await deletion()).toBe('Orphan');
+  const write = (spec: object): Promise<unknown> =>
+    api.apply(
+      RESOURCES.sequencePolicies,
+      { metadata: { namespace: 'policies', name: 'default' }, spec },
+      { fieldManager: 'test' },
+    );
+  await write({ deletion: 'Cascade' });
+  expect(await deletion()).toBe('Cascade');
+  await write({ deletion: 'Orphan' });
+  expect(await deletion()).toBe('Orphan');
 });

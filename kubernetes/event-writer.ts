@@ -3,9 +3,12 @@
  *
  * EVENT-1: an Event never delays or fails the work that it reports.
  * EVENT-2: repetitions are counted in one Event, which is updated from time to time, and no object gets more than a few new Events a minute,
- *     so that a storm costs little. A few are written at a time.
+ *     so that a storm costs little. A few are written at a time, also at the end, where what cannot be written within a few seconds is left
+ *     out.
+ * EVENT-3: of each object only what names it is kept, however many Events are remembered.
  */
 import { createHash } from 'node:crypto';
+import pMap from 'p-map';
 import type { ApiServer } from './api-server';
 import type { KubernetesObject } from './object';
 import { KubernetesError } from './error';
@@ -39,6 +42,8 @@ export interface ObjectEvent {
 
 /** Events that are written at the same time. */
 const CONCURRENCY = 4;
+/** Milliseconds in which the last writes may begin. */
+const PARTING = 2_000;
 /** Milliseconds after which a repetition is a new Event. */
 const FORGET = 600_000;
 /** New Events of one object: so many at once, and one more every so many milliseconds. */
@@ -52,9 +57,15 @@ const LONGEST_NAME = 200;
 /** Most objects, and most series, that are remembered. */
 const MOST = 10_000;
 
+/** What names an object. */
+type Identity = Pick<KubernetesObject, 'apiVersion' | 'kind'> & {
+  metadata: Pick<KubernetesObject['metadata'], 'namespace' | 'name' | 'uid'>;
+};
+
 /** One Event with its repetitions. */
 interface Series {
-  object: KubernetesObject;
+  /** EVENT-3. */
+  object: Identity;
   name: string;
   first: ObjectEvent;
   lastAt: number;
@@ -98,7 +109,7 @@ export class EventWriter {
     }
     if (!this.#takeToken(uid, event.at)) return;
     remember(this.#series, id, {
-      object,
+      object: identityOf(object),
       first: event,
       lastAt: event.at,
       count: 1,
@@ -114,7 +125,11 @@ export class EventWriter {
   /** Writes what is not written yet, and no more from now on. */
   async stop(): Promise<void> {
     await this.#queue.stop();
-    await Promise.all([...this.#series.values()].map((series) => this.#bringUpToDate(series)));
+    const until = performance.now() + PARTING;
+    const write = async (series: Series): Promise<void> => {
+      if (performance.now() < until) await this.#bringUpToDate(series);
+    };
+    await pMap([...this.#series.values()], write, { concurrency: CONCURRENCY });
   }
 
   /** EVENT-2. */
@@ -183,6 +198,15 @@ function eventOf(
     note: shortened(first.note, LONGEST_NOTE),
     regarding: { apiVersion, kind, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid },
   } as KubernetesObject;
+}
+
+/** EVENT-3. */
+function identityOf({ apiVersion, kind, metadata: { namespace, name, uid } }: KubernetesObject): Identity {
+  return {
+    ...(apiVersion !== undefined && { apiVersion }),
+    ...(kind !== undefined && { kind }),
+    metadata: { name, ...(namespace !== undefined && { namespace }), ...(uid !== undefined && { uid }) },
+  };
 }
 
 function keyOf({ object, name }: Series): { namespace: string; name: string } {

@@ -3,6 +3,9 @@
  *
  * Guarantees: G2.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   connectKubernetes,
   EventWriter,
@@ -115,4 +118,41 @@ test('EVENT-2: long notes, names and instances are cut to what the API server ta
     expect(Buffer.byteLength(note)).toBeLessThanOrEqual(1_024);
     expect(note).toMatch(/^x*(😀é)+😀?\.\.\.$/u);
   }
+});
+
+test('EVENT-2: at the end too, a few are written at a time', async () => {
+  let open = 0;
+  let most = 0;
+  let made = 0;
+  const slow: ApiServer = {
+    ...api,
+    create: async (_resource, event) => {
+      most = Math.max(most, (open += 1));
+      await sleep(10);
+      open -= 1;
+      made += 1;
+      return event;
+    },
+  };
+  const events = writer(slow);
+  for (let at = 0; at < 100; at += 1) {
+    const metadata = { namespace: 'default', name: `app-${at}`, uid: `uid-${at}` };
+    events.write({ metadata }, happened());
+  }
+  await events.stop();
+  expect([most, made, errors]).toEqual([4, 100, []]);
+});
+
+test('EVENT-3: an object is not kept because an Event of it may repeat', async () => {
+  const events = writer();
+  const specs = [{ bootOrder: ['much'] }];
+  const kept = new WeakRef(specs[0] as object);
+  events.write({ ...object, spec: specs.pop() }, happened());
+  await events.stop();
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await until(() => {
+    collect();
+    return kept.deref() === undefined;
+  });
 });

@@ -55,6 +55,8 @@ export class LeaderElection {
   #termEnds: NodeJS.Timeout | undefined;
   /** It leads without a lease. */
   #isFree = false;
+  /** Since when leases may not be used, by the clock of running time; undefined: they may. */
+  #refusedSince: number | undefined = -Infinity;
 
   constructor(options: LeaderElectionOptions) {
     const { api, namespace, name, identity } = options;
@@ -111,6 +113,7 @@ export class LeaderElection {
   async #attempt(): Promise<void> {
     try {
       const begun = await this.#lease.acquire();
+      this.#refusedSince = undefined;
       if (begun) this.#renewed(begun);
       // LEADER-1: the lease was deleted or edited before ours was over.
       else this.#lose();
@@ -122,10 +125,15 @@ export class LeaderElection {
     }
   }
 
-  /** Leads without a lease if leases may not be used. Returns whether that is so. */
+  /**
+   * Leads without a lease if leases may not be used. Returns whether that is so. A right that this process had is gone only after a while: a
+   * server that starts refuses what it allows a moment later.
+   */
   #leadsFreely(error: unknown): boolean {
     const { onForbidden } = this.#options;
     if (!onForbidden || !(error instanceof KubernetesError) || error.code !== 403) return false;
+    this.#refusedSince ??= performance.now();
+    if (performance.now() - this.#refusedSince < DURATION * 1_000) return false;
     this.#renewed(moment());
     if (!this.#isFree) onForbidden(error);
     this.#isFree = true;

@@ -141,7 +141,7 @@ class NamespaceLock {
 
 /** Another process was faster. */
 function undefinedIfOvertaken(error: unknown): undefined {
-  if (error instanceof KubernetesError && (error.isConflict || error.isNotFound)) return undefined;
+  if (error instanceof KubernetesError && error.isConflict) return undefined;
   throw error;
 }
 

@@ -51,8 +51,8 @@ export class Lease {
 
   /**
    * Acquires or renews the lease unless another process holds it. Returns when its term began (LEASE-2), or undefined if another process
-   * holds it. Rejects with a conflict, or with code 404, if another process wrote it at the same time. `signal` ends only the reading: a lease
-   * that was written has to be released.
+   * holds it. Rejects with a conflict if another process wrote it at the same time (one that was deleted is created by the same call), and with code 404
+   * if there is no such namespace. `signal` ends only the reading: a lease that was written has to be released.
    */
   async acquire(signal?: AbortSignal): Promise<Moment | undefined> {
     const begun = moment();

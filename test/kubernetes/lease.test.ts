@@ -1,6 +1,6 @@
 /** One Lease on a real API server: what a renewal does where the lease is no longer as it was. */
 import { Lease } from '../../kubernetes/leases/lease';
-import { connectKubernetes, RESOURCES, type ApiServer } from '../../kubernetes';
+import { connectKubernetes, leaseLocks, RESOURCES, type ApiServer } from '../../kubernetes';
 import { startCluster, type TestCluster } from '../support/kubernetes';
 
 let cluster: TestCluster;
@@ -39,4 +39,25 @@ test('a lease that was written since, and is still ours, is renewed: the answer 
   await lease.acquire();
   await api.merge(RESOURCES.leases, { namespace: 'default', name: 'edited' }, { spec: { renewTime: null } });
   expect(await lease.renew()).toBeDefined();
+});
+
+test('a lock in a namespace that is not there says so at once, and not that another process holds it', async () => {
+  const locks = leaseLocks({ api, name: 'lock', identity: 'one' });
+  await expect(locks.withLock('nowhere', async () => 'done')).rejects.toMatchObject({
+    code: 404,
+    message: expect.stringContaining('namespaces "nowhere" not found') as string,
+  });
+});
+
+test('a lease that is deleted between the reading and the writing is acquired all the same', async () => {
+  const deleting: ApiServer = {
+    ...api,
+    replace: async (resource, object, options) => {
+      await api.delete(resource, { namespace: 'default', name: object.metadata.name });
+      return api.replace(resource, object, options);
+    },
+  };
+  await leaseOf('raced', 'one').acquire();
+  const raced = { api: deleting, namespace: 'default', name: 'raced', identity: 'one' };
+  expect(await new Lease({ ...raced, seconds: 15, timeout: 5_000 }).acquire()).toBeDefined();
 });

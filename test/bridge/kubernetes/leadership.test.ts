@@ -15,6 +15,7 @@ import type { Ownership } from '../../../bridge/ownership';
 import type { ManifestIndex } from '../../../bridge/manifests/manifest-index';
 import {
   connectKubernetes,
+  KubernetesError,
   LeaderElection,
   leaderWrites,
   RESOURCES,
@@ -66,6 +67,37 @@ async function apply(namespace: string, text: string): Promise<void> {
 function pause(time: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, time);
 }
+
+test('LEADER-1: a process that may use leases does not lead because it is refused for a moment', async () => {
+  const told: string[] = [];
+  let answered = 0;
+  let refused = 0;
+  const moody: ApiServer = {
+    ...api,
+    get: async (...of) => {
+      if (answered > 0 && refused < 2) {
+        refused += 1;
+        throw new KubernetesError('the roles are not read yet', 403, 'Forbidden');
+      }
+      answered += 1;
+      return api.get(...of);
+    },
+  };
+  const part = (identity: string, of: ApiServer): LeaderElection => {
+    const onChange = (leading: boolean): void => void told.push(`${identity} ${leading}`);
+    const named = { namespace: 'default', name: 'moody', identity };
+    const election = new LeaderElection({ api: of, ...named, onChange, onForbidden: () => undefined });
+    election.start();
+    return election;
+  };
+  const first = part('first', api);
+  await until(() => first.isLeader());
+  const second = part('second', moody);
+  await until(() => refused === 2 && answered > 1);
+  expect(told).toEqual(['first true']);
+  await second.stop();
+  await first.stop();
+});
 
 describe('LEADER-1: what a process that was paused believes of its lease', () => {
   let election: LeaderElection | undefined;
@@ -179,7 +211,7 @@ async function owning(
     objects,
     owned: new OwnedObjects(objects),
     isLeader,
-    deletionOf: () => 'Orphan',
+    deletionOf: async () => 'Orphan',
   });
   return {
     ownership,

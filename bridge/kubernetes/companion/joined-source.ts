@@ -69,10 +69,12 @@ class JoinedSource implements Source {
   }
 
   trouble(): string | undefined {
-    const { machines, folder } = this.#options;
-    const { lastContactAt = 0, live } = machines;
-    if (live || Date.now() - lastContactAt < PATIENCE) return folder.trouble?.();
-    return `lost the watch on the API server at ${new Date(lastContactAt).toISOString()}`;
+    const { machines, groups, folder } = this.#options;
+    for (const { plural, live, lastContactAt = 0 } of [machines, groups]) {
+      if (live || Date.now() - lastContactAt < PATIENCE) continue;
+      return `lost the watch on the API server at ${new Date(lastContactAt).toISOString()}: ${plural} are not followed`;
+    }
+    return folder.trouble?.();
   }
 
   #schedule(): void {

@@ -6,6 +6,7 @@
  *     problem is reported, and nothing else is done with it.
  * SOURCE-3: a change costs the work of its namespace, however many namespaces there are, and is reported as a change of the groups that it
  *     concerns.
+ * SOURCE-4: it says that it may be behind while a watch is not open, also one that was never open.
  *
  * An object that is being deleted counts as deleted; a group is then one of those that are leaving, until it is gone.
  */
@@ -91,6 +92,8 @@ class ClusterSource implements KubernetesSource {
     }
     await Promise.all(KINDS.map((kind) => this.#caches[kind].synced()));
     if (this.#stopped) return;
+    // A watch that was never open yet does not change.
+    this.#noteLive();
     this.#settle();
     this.#leavingChanged.clear();
     this.#started = true;

@@ -1,4 +1,4 @@
-/** SOURCE-3: what is kept between two looks is never out of date. */
+/** SOURCE-3: what is kept between two looks is never out of date; and what the source says of itself. */
 import type { SourceState } from '../../../bridge';
 import { kubernetesSource } from '../../../bridge/kubernetes/source';
 import type { GroupObject } from '../../../bridge/kubernetes/objects';
@@ -99,5 +99,19 @@ test('a field that a cache adds to a group is not an unknown field of it', async
   });
   await until(() => state?.index.groups.has('shop/app') === true);
   expect(state?.problems).toEqual([]);
+  await source.stop();
+});
+
+test('SOURCE-4: a watch that could never be opened is trouble, also where everything was listed', async () => {
+  const source = kubernetesSource({
+    ...{ groups: memory<GroupObject>(), machines: memory(), classes: memory() },
+    policies: { ...memory(), live: false, error: new Error('watches are forbidden') },
+    stop: async () => undefined,
+  });
+  await source.start(() => undefined);
+  expect(source.trouble?.()).toBeUndefined();
+  const now = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 60_000);
+  expect(source.trouble?.()).toMatch(/^lost the watch on the API server at .*: watches are forbidden$/);
+  now.mockRestore();
   await source.stop();
 });

@@ -21,7 +21,7 @@ type Names = Set<string> | 'all';
 
 interface Watched {
   watcher: FSWatcher;
-  /** Device and inode of the folder. */
+  /** Device, inode and birth of the folder: one that is made anew may get the inode of the one that was deleted. */
   identity: string;
   names: Names;
 }
@@ -29,6 +29,8 @@ interface Watched {
 /** A set of watched folders, empty at first. */
 export class FolderWatch {
   readonly #watched = new Map<string, Watched>();
+  /** Folders that cannot be watched, and of which that was said. */
+  readonly #unwatchable = new Set<string>();
   readonly #onChange: () => void;
   readonly #onWarning: (message: string) => void;
   #closed = false;
@@ -43,6 +45,7 @@ export class FolderWatch {
   async set(folders: WatchedFolder[]): Promise<boolean> {
     const wanted = namesByFolder(folders);
     for (const folder of [...this.#watched.keys()]) if (!wanted.has(folder)) this.#drop(folder);
+    for (const folder of this.#unwatchable) if (!wanted.has(folder)) this.#unwatchable.delete(folder);
     let isNew = false;
     for (const [folder, names] of wanted) if (await this.#watchOne(folder, names)) isNew = true;
     return isNew;
@@ -80,13 +83,20 @@ export class FolderWatch {
         this.#onChange();
       });
       this.#watched.set(folder, { watcher, identity, names });
+      this.#unwatchable.delete(folder);
       return true;
     } catch (error: unknown) {
       // A folder that was deleted since it was read is missing from the next reading.
-      if (!isMissing(error))
-        this.#onWarning(`Failed to watch ${folder}: ${String(error)}; it is read every half minute instead`);
+      if (!isMissing(error)) this.#warnOnce(folder, error);
       return false;
     }
+  }
+
+  /** Each reading tries again. */
+  #warnOnce(folder: string, error: unknown): void {
+    if (this.#unwatchable.has(folder)) return;
+    this.#unwatchable.add(folder);
+    this.#onWarning(`Failed to watch ${folder}: ${String(error)}; it is read every half minute instead`);
   }
 
   #drop(folder: string): void {
@@ -112,8 +122,8 @@ function hasMore(names: Names, before: Names): boolean {
 
 async function identityOf(folder: string): Promise<string | undefined> {
   try {
-    const { dev, ino } = await stat(folder);
-    return `${dev}:${ino}`;
+    const { dev, ino, birthtimeMs } = await stat(folder);
+    return `${dev}:${ino}:${birthtimeMs}`;
   } catch {
     return undefined;
   }

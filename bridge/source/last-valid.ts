@@ -10,7 +10,7 @@
  */
 import { own, type Manifests, type ObjectName, type Problem } from '../../api';
 import { readIfThere, writeAtomically } from '../../files/atomic-file';
-import { isWithin } from './within';
+import { withinAny } from './within';
 
 /** The last valid form of every object, and the file that each was in. */
 export interface LastValid {
@@ -128,8 +128,8 @@ function keepers(reading: Reading): (id: string, file: string) => boolean {
   const ids = new Set(errors.flatMap((problem) => problemObject(problem) ?? []));
   // An error that belongs to no object leaves open which objects the file holds.
   const files = new Set(errors.filter((problem) => !problemObject(problem)).map((problem) => problem.file));
-  return (id, file) =>
-    ids.has(id) || files.has(file) || reading.unreadable.some((path) => file !== '' && isWithin(path, file));
+  const isUnreadable = withinAny(reading.unreadable);
+  return (id, file) => ids.has(id) || files.has(file) || (file !== '' && isUnreadable(file));
 }
 
 /** The {@link objectId} of the object that a problem is about. */

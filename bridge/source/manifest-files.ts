@@ -19,7 +19,7 @@ import {
   type Kustomization,
   type Unrendered,
 } from './unrendered';
-import { isWithin } from './within';
+import { isWithin, withinAny } from './within';
 
 /** Most manifest files that are read, and most folders that are read and watched. */
 export interface ReadingLimits {
@@ -134,9 +134,9 @@ class FolderWalk {
     this.#reportCut(this.#cut.files, `more than ${files} manifest files: the rest is not read`);
     this.#reportCut(this.#cut.folders, `more than ${folders} folders: the rest is not read`);
     const unrendered = [...unrenderedKustomizations(this.#kustomizations), ...unrenderedCharts(this.#charts)];
-    const covers = unrendered.flatMap((each) => each.covers);
+    const isCovered = withinAny(unrendered.flatMap((each) => each.covers));
     return {
-      files: this.#found.filter(({ path }) => !covers.some((folder) => isWithin(folder, path))),
+      files: this.#found.filter(({ path }) => !isCovered(path)),
       unreadable: this.#unreadable,
       unrendered,
       empty: this.#empty,

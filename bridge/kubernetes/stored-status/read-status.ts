@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import type { MemberStatus } from '../../status';
+import { withinLevels } from './depth';
 import type { StoredCondition, StoredRun, StoredStatus } from './shape';
 
 /** Milliseconds since the epoch, up to the last year that RFC 3339 can name. */
@@ -67,7 +68,7 @@ const sentForm = z.looseObject({
 
 /** The status that a bridge has written, without what cannot be read; undefined: no bridge has written it. */
 export function readStatus(status: unknown): StoredStatus | undefined {
-  const { phase, message, run, ...rest } = fieldsOf(status);
+  const { phase, message, run, ...rest } = fieldsOf(withinLevels(status));
   if (typeof phase !== 'string') return undefined;
   const { observedGeneration, members, conditions, readyMembers, lastUpdatedPowerStateTime, ...others } =
     rest;
@@ -87,7 +88,7 @@ export function readStatus(status: unknown): StoredStatus | undefined {
 
 /** The members that can be read. */
 export function readMembers(members: unknown): MemberStatus[] {
-  return listOf<MemberStatus>(memberForm, members).map((member) => ({
+  return listOf<MemberStatus>(memberForm, withinLevels(members)).map((member) => ({
     ...member,
     conditions: listOf(conditionForm, member.conditions),
   }));

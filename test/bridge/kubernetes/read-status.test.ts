@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import type { GroupView } from '../../../bridge';
 import { viewOfSummary } from '../../../bridge/kubernetes/companion/summary';
-import { loadViews } from '../../../bridge/kubernetes/stored-status';
+import { loadViews, statusDigest } from '../../../bridge/kubernetes/stored-status';
 import { storedStatus, viewOfObject } from '../../../bridge/kubernetes/stored-status/stored-status';
 import { runOfView, unusableView } from '../../../bridge/status';
 import type { ApiServer } from '../../../kubernetes';
@@ -98,6 +98,25 @@ test('READ-1: whatever stands in any field, reading does not fail, nor what is d
     }),
     { numRuns: propertyRuns(2_000) },
   );
+});
+
+test('DEPTH-1: a status that is nested thousands of levels deep is read without what is so deep, and has a digest', () => {
+  let deep: unknown = 'bottom';
+  for (let level = 0; level < 9_000; level += 1) deep = { deep };
+  const hostile = {
+    ...status,
+    extra: deep,
+    members: [{ ...member, placement: { zoneID: 'z', datastores: [deep] } }],
+    run: { ...run, memory: { run: { ...remembered, extra: deep }, sent: { ...sent, extra: deep } } },
+  };
+  const view = viewOf(hostile);
+  expect(view).toMatchObject({ phase: 'Cancelled', sent, run: { runId: 'run-1' } });
+  expect(JSON.stringify(view)).toContain('"zoneID":"z"');
+  use(view);
+  expect(JSON.stringify(viewOfSummary({ metadata: summarized, status: hostile }))).toContain('"zoneID":"z"');
+  const digest = (of: object): string => statusDigest({ metadata, status: of });
+  expect(digest(hostile)).toBe(digest({ ...hostile }));
+  expect(digest(hostile)).not.toBe(digest({ ...hostile, phase: 'Converged' }));
 });
 
 const annotations = {

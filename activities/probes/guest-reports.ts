@@ -43,6 +43,7 @@ function infoProblem(expression: string | undefined, value: string | undefined):
   if (value === undefined) return 'not set';
   const matches = expression === undefined ? undefined : compileExpression(expression);
   if (!matches) return undefined;
+  if (matches === 'TooLarge') return 'its expression is too large to be matched';
   if (value.length > LONGEST_VALUE) return `longer than ${LONGEST_VALUE} characters, which are not matched`;
   return matches(value) ? undefined : 'does not match';
 }

@@ -66,14 +66,21 @@ export function toReadinessProbe(written: Written, report: Report): Probe | unde
     timeout: timeoutSeconds > 0 ? timeoutSeconds * 1_000 : DEFAULTS.timeout,
     successThreshold: 1,
   });
-  guestInfo?.forEach(({ value = '' }, index) => {
-    if (compileExpression(value)) return;
-    const message = 'is no RE2 regular expression, so any value matches, as on VM Operator';
-    report([...AT, 'guestInfo', index, 'value'], message, { severity: 'Warning' });
-  });
   const bytes = jsonLength(probe);
   if (bytes > MOST_PROBE_BYTES) report(AT, `takes ${bytes} bytes, at most ${MOST_PROBE_BYTES} are allowed`);
+  else guestInfo?.forEach(({ value = '' }, index) => checkExpression(value, index, report));
   return probe;
+}
+
+function checkExpression(text: string, index: number, report: Report): void {
+  const at = [...AT, 'guestInfo', index, 'value'];
+  const expression = compileExpression(text);
+  if (expression === 'TooLarge')
+    report(at, 'is too large an expression: to match it would occupy a worker; repeat less in it');
+  else if (!expression)
+    report(at, 'is no RE2 regular expression, so any value matches, as on VM Operator', {
+      severity: 'Warning',
+    });
 }
 
 function toTcpSocket(

@@ -194,6 +194,16 @@ describe('readinessProbe of a VM', () => {
     ['{tcpSocket: {port: 1}, guestHeartbeat: {}}', 'spec.readinessProbe: only one action can be specified'],
     ['{guestHeartbeat: {thresholdStatus: red}}', 'spec.readinessProbe.guestHeartbeat.thresholdStatus'],
     [`{guestInfo: [{key: ${'k'.repeat(2_000)}}]}`, 'spec.readinessProbe: takes 2'],
+    // What takes too many bytes is not compiled, which would take a hundred seconds here.
+    [
+      `{guestInfo: [${Array.from({ length: 32 }, (_, n) => `{key: k${n}, value: '${'a{1000}'.repeat(1_300)}'}`).join()}]}`,
+      'spec.readinessProbe: takes',
+    ],
+    // To match this one takes minutes.
+    [
+      `{guestInfo: [{key: k, value: '${'(?:a[ab]{900}c|b[ab]{900}d)|'.repeat(20)}e'}]}`,
+      'spec.readinessProbe.guestInfo[0].value: is too large an expression',
+    ],
     ['{guestHeartbeat: {}, timeoutSeconds: 61}', 'spec.readinessProbe.timeoutSeconds'],
   ])('%s is refused', (text, message) => {
     const { manifests, problems } = vm(text);

@@ -3,8 +3,10 @@
  *
  * GATE-1: the time that earlier attempts have waited counts, no matter which worker made them.
  * GATE-2: a gate `Probe` is met by answers of the guest to this operation only, whatever was observed before.
+ * GATE-3: by the platform's versions, nothing that was observed before the power state was reached meets a gate or is reported: the watch may lag
+ *     behind.
  */
-import { isLaterHere, type Probe, type VirtualMachineStatus } from '../api';
+import { isLater, isLaterHere, type Probe, type VirtualMachineStatus } from '../api';
 import {
   PlatformError,
   virtualMachineKey,
@@ -64,7 +66,9 @@ export async function reachGate(
   if (input.gate === 'Probe') return probe(dependencies, input, run, state, isOn);
   const { platform, observer } = dependencies;
   const patience = patienceOf(run, 'gate', input.gateTimeout);
-  const arrived = (seen: VirtualMachineState): boolean => isOn(seen) && meetsGate(input.gate, seen.status);
+  // GATE-3.
+  const arrived = (seen: VirtualMachineState): boolean =>
+    isOn(seen) && isLater(state.status, seen.status) !== true && meetsGate(input.gate, seen.status);
   const ready = await waitFor(platform, observer, input.vm, patience, arrived);
   if (ready) return through(ready);
   throw gateTimeout(input, (observer.get(input.vm) ?? state).status);
@@ -78,8 +82,12 @@ async function probe(
   reached: VirtualMachineState,
   isOn: (seen: VirtualMachineState) => boolean,
 ): Promise<GateReached> {
-  const seen = (): VirtualMachineState => observer.get(input.vm) ?? reached;
   const { vm } = input;
+  // GATE-3.
+  const seen = (): VirtualMachineState => {
+    const last = observer.get(vm);
+    return last && isLater(reached.status, last.status) !== true ? last : reached;
+  };
   const report = platform.guest?.bind(platform, vm);
   const stop = new AbortController();
   const patience = patienceOf(run, 'gate', input.gateTimeout);

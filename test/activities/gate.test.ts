@@ -1,11 +1,13 @@
 /**
- * Gate `Probe` of the power activities on the simulated platform: GATE-1, GATE-2.
+ * Gates of the power activities on the simulated platform, and on one whose watch lags behind: GATE-1, GATE-2, GATE-3.
  *
  * Guarantees: G1.
  */
 import { createServer, type AddressInfo } from 'node:net';
 import type { Probe } from '../../api';
+import { createActivities } from '../../activities';
 import type { PowerInput } from '../../contract';
+import { Observer, type Platform, type VirtualMachineState, type WatchSink } from '../../platforms';
 import { inventory, placement, vm } from '../simulator/fixtures';
 import { until } from '../support/until';
 import { attempt, bench, powerInput, story, type Bench } from './fixtures';
@@ -147,3 +149,71 @@ test('the platform is asked what the guest reports about itself', () =>
       expect(web.error?.message).toContain('last answer: guest info role: not set');
     },
   ));
+
+/** A platform whose watch reports `seen`, while reads and calls already get `now`. */
+async function lagging(
+  seen: VirtualMachineState,
+  now: VirtualMachineState,
+  use: (parts: Pick<Bench, 'activities'> & { sink: WatchSink }) => Promise<void>,
+): Promise<void> {
+  let sink: WatchSink | undefined;
+  const answer = async (): Promise<VirtualMachineState> => now;
+  const platform = {
+    name: 'lagging',
+    watch: (given: WatchSink, signal: AbortSignal) => {
+      sink = given;
+      given.changed(seen);
+      given.synced();
+      return new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    },
+    read: answer,
+    power: answer,
+  } as unknown as Platform;
+  const observer = new Observer(platform);
+  try {
+    await observer.synced();
+    const activities = createActivities({ platform, observer });
+    await use({ activities, sink: sink as WatchSink });
+  } finally {
+    await observer.close();
+  }
+}
+
+function on(version: string, ready: boolean): VirtualMachineState {
+  return { vm: vm('db'), status: { powerState: 'PoweredOn', ready, version, at: 1 } };
+}
+
+test('GATE-3: readiness that was observed before the power state was reached does not count', () =>
+  lagging(on('5', true), on('8', false), async ({ activities, sink }) => {
+    let isReached = false;
+    const ended = attempt(
+      activities.powerOn,
+      powerInput('db', { gate: 'Ready' }),
+      1,
+      undefined,
+      (environment) =>
+        environment.on('heartbeat', ({ progress }: { progress: { reachedAt?: number } }) => {
+          isReached ||= progress.reachedAt !== undefined;
+        }),
+    );
+    await until(() => isReached);
+    sink.changed(on('7', true));
+    sink.changed(on('9', true));
+    const { result } = await ended;
+    expect(result?.status).toMatchObject({ ready: true, version: '9' });
+  }));
+
+test('GATE-3: with a probe, no state from before is reported', async () => {
+  const { port, start, stop } = await service();
+  await start();
+  const off: VirtualMachineState = {
+    vm: vm('db'),
+    status: { powerState: 'PoweredOff', version: '5', at: 1 },
+  };
+  const probed = probe(port, { tcpSocket: { port, host: '127.0.0.1' } });
+  await lagging(off, on('8', true), async ({ activities }) => {
+    const { result } = await attempt(activities.powerOn, input(port, { probe: probed }));
+    expect(result?.status).toMatchObject({ powerState: 'PoweredOn', version: '8' });
+  });
+  stop();
+});

@@ -2,7 +2,8 @@
  * Probes by an HTTP request.
  *
  * HTTP-PROBE-1: the worker contacts the named host and port and no other: it follows no redirect and uses no proxy, whatever the environment says.
- * HTTP-PROBE-2: of an answer it reads the status line and headers, at most 16 KiB, and no body.
+ * HTTP-PROBE-2: of an answer it reads the status line and headers, at most 16 KiB, and no body; of informational answers before it (1xx) at most
+ *     {@link MOST_INFORMATIONAL}.
  */
 import {
   Agent as HttpAgent,
@@ -17,6 +18,8 @@ import { readCaFile } from './ca-file';
 
 /** Bytes of the status line and the headers of an answer. */
 const MOST_HEADER_BYTES = 16 * 1024;
+/** A guest that sends them without end would occupy the worker until the probe times out. */
+const MOST_INFORMATIONAL = 10;
 
 /**
  * Resolves with the status of the answer.
@@ -60,11 +63,22 @@ function optionsOf(host: string, { port, path, headers = [] }: HttpGetProbe): Re
 
 /** HTTP-PROBE-2. */
 function statusOf(request: ClientRequest): Promise<number> {
+  let informational = 0;
   return new Promise((resolve, reject) => {
     request
+      .on('information', () => {
+        informational += 1;
+        if (informational > MOST_INFORMATIONAL)
+          request.destroy(new Error('informational answers (1xx) without end'));
+      })
       .once('response', (response) => {
         resolve(response.statusCode ?? 0);
         response.on('error', () => undefined).destroy();
+      })
+      // A guest that would speak another protocol, which no probe asks for.
+      .once('upgrade', (response, socket) => {
+        resolve(response.statusCode ?? 0);
+        socket.on('error', () => undefined).destroy();
       })
       .on('error', reject)
       .end();

@@ -157,6 +157,33 @@ describe('httpGet', () => {
     });
   });
 
+  test('HTTP-PROBE-2: informational answers without end are refused, a few are not', async () => {
+    const early = 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n';
+    const flood = await listen(
+      createServer((socket) => {
+        const write = (): void => {
+          while (!socket.destroyed && socket.write(early.repeat(100)));
+        };
+        socket.on('drain', write);
+        write();
+      }),
+    );
+    expect((await ask({ ...http(flood), timeout: 30_000 })).text).toBe(
+      `GET http://127.0.0.1:${flood}/: informational answers (1xx) without end`,
+    );
+    const polite = await listen(
+      createServer((socket) => void socket.end(`${early.repeat(3)}HTTP/1.1 204 No Content\r\n\r\n`)),
+    );
+    expect(await ask(http(polite))).toMatchObject({ ok: true });
+  });
+
+  test('an answer that switches to another protocol is an answer', async () => {
+    const switching = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n';
+    const port = await listen(createServer((socket) => void socket.write(switching)));
+    expect((await ask(http(port))).text).toBe(`GET http://127.0.0.1:${port}/: 101, expected 200 to 399`);
+    expect(await ask(http(port, { expectedStatus: 101 }))).toMatchObject({ ok: true });
+  });
+
   test('what is not HTTP, and a connection that ends early, say so', async () => {
     const banner = await listen(createServer((socket) => void socket.end('SSH-2.0-OpenSSH\r\n\r\n')));
     expect((await ask(http(banner))).text).toBe(`GET http://127.0.0.1:${banner}/: the answer is not HTTP`);
@@ -358,6 +385,12 @@ describe('what a guest reports about itself', () => {
       [{ key: 'up', value: 'a' }],
       { up: 'a'.repeat(20_000) },
       'not yet, guest info up: longer than 16384 characters, which are not matched',
+    ],
+    [[{ key: 'up', value: 'a[ab]{2000}c' }], { up: 'ab' }, 'ok, guest info: as expected'],
+    [
+      [{ key: 'up', value: '(?:a[ab]{900}c|b[ab]{900}d)|e' }],
+      { up: 'ab' },
+      'not yet, guest info up: its expression is too large to be matched',
     ],
   ])('info %j of %j', async (guestInfo, values, expected) => {
     expect(await told({ guestInfo }, { info: new Map(Object.entries(values)) })).toBe(expected);

@@ -1,25 +1,26 @@
 /** Kubernetes quantities, as `64Gi` of memory. */
 
-const FACTORS: ReadonlyMap<string, number> = new Map([
-  ['n', 1e-9],
-  ['u', 1e-6],
-  ['m', 1e-3],
-  ['', 1],
-  ['k', 1e3],
-  ['M', 1e6],
-  ['G', 1e9],
-  ['T', 1e12],
-  ['P', 1e15],
-  ['E', 1e18],
-  ['Ki', 2 ** 10],
-  ['Mi', 2 ** 20],
-  ['Gi', 2 ** 30],
-  ['Ti', 2 ** 40],
-  ['Pi', 2 ** 50],
-  ['Ei', 2 ** 60],
+/** Base and exponent of the factor of each suffix. */
+const FACTORS: ReadonlyMap<string, readonly [base: bigint, exponent: number]> = new Map([
+  ['n', [10n, -9]],
+  ['u', [10n, -6]],
+  ['m', [10n, -3]],
+  ['', [10n, 0]],
+  ['k', [10n, 3]],
+  ['M', [10n, 6]],
+  ['G', [10n, 9]],
+  ['T', [10n, 12]],
+  ['P', [10n, 15]],
+  ['E', [10n, 18]],
+  ['Ki', [2n, 10]],
+  ['Mi', [2n, 20]],
+  ['Gi', [2n, 30]],
+  ['Ti', [2n, 40]],
+  ['Pi', [2n, 50]],
+  ['Ei', [2n, 60]],
 ]);
 
-const QUANTITY = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d{1,3})?$/;
+const QUANTITY = /^([+-]?)(?=\.?\d)(\d*)\.?(\d*)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d{1,3})?$/;
 
 /**
  * Reads an amount of bytes: a number of bytes, or a Kubernetes quantity such as `64Gi` or `1.5G`
@@ -41,8 +42,14 @@ export function parseQuantity(amount: string | number): number {
   return Math.ceil(bytes);
 }
 
+/** In whole numbers: as a fraction of two, 1.1G would be a byte more than it says. */
 function read(text: string): number | undefined {
-  const [, number = '', suffix = ''] = (text.length < 64 && QUANTITY.exec(text)) || [];
-  if (number === '') return undefined;
-  return /^[eE]./.test(suffix) ? Number(`${number}${suffix}`) : Number(number) * (FACTORS.get(suffix) ?? NaN);
+  const [, sign = '', whole, fraction = '', suffix = ''] = (text.length < 64 && QUANTITY.exec(text)) || [];
+  if (whole === undefined) return undefined;
+  const [base, exponent] = FACTORS.get(suffix) ?? [10n, Number(suffix.slice(1))];
+  const factor = base ** BigInt(Math.abs(exponent));
+  const above = BigInt(whole + fraction) * (exponent > 0 ? factor : 1n);
+  const below = 10n ** BigInt(fraction.length) * (exponent < 0 ? factor : 1n);
+  const bytes = Number((above + below - 1n) / below);
+  return sign === '-' && bytes > 0 ? -bytes : bytes;
 }

@@ -73,14 +73,26 @@ describe('parseQuantity', () => {
     ['1.5Ki', 1536],
     ['1G', 1e9],
     ['500m', 1],
+    ['0.1', 1],
+    ['.5Ki', 512],
+    ['0Gi', 0],
+    ['-0', 0],
     ['1e3', 1000],
+    ['1.5e-1', 1],
+    ['16.1k', 16_100],
+    ['128.3k', 128_300],
+    ['9007199254740991', 2 ** 53 - 1],
+    ['9007199254740990500m', 2 ** 53 - 1],
     ['12', 12],
     [12, 12],
   ])('%j is %d bytes', (amount, bytes) => {
     expect(parseQuantity(amount)).toBe(bytes);
   });
 
-  test.each(['', 'Gi', '3Gb', '1 Gi', '-1Gi', '1E', 'NaN'])('%j is refused', (amount) => {
-    expect(() => parseQuantity(amount)).toThrow(/^invalid quantity/);
-  });
+  test.each(['', 'Gi', '3Gb', '1 Gi', '-1Gi', '-1m', '.', '1.2.3', '1E', '1e999', '9007199254740992', 'NaN'])(
+    '%j is refused',
+    (amount) => {
+      expect(() => parseQuantity(amount)).toThrow(/^invalid quantity/);
+    },
+  );
 });

@@ -69,7 +69,7 @@ function chainOf(group: KnownGroup, member: string, around: Surroundings): Hold[
     chain.push(...link.holds);
     at = link.next;
   }
-  return chain;
+  return chain.slice(0, LONGEST_CHAIN);
 }
 
 /** What holds one member, and the member that holds it. */

@@ -256,6 +256,16 @@ describe('WHY-2: a trouble of the whole run ends the chain', () => {
     ]);
   });
 
+  it('more paused activities than a chain has links', () => {
+    const known = knownGroup(run());
+    const paused = Array.from({ length: 3 * LONGEST_CHAIN }, (_, number) => ({
+      ...{ activityId: `power-on/gone-${number}`, activityType: 'powerOn', at: 0, by: 'bob', reason: '' },
+    }));
+    const { chain } = whyMember({ ...known, run: { ...(known.run as Run), health: { paused } } }, 'b', alone);
+    expect(links(chain).slice(0, 3)).toEqual(['Tier shop b', 'Parked shop a', 'Group shop']);
+    expect(chain).toHaveLength(LONGEST_CHAIN);
+  });
+
   it('a plan that is refused, and no worker', () => {
     const known = knownGroup(run());
     const refused: KnownGroup = {

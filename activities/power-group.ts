@@ -6,6 +6,7 @@
  * POWER-GROUP-3: where the caller can wait without this activity, the wait ends after {@link GROUP_WAIT}. By then the nested run is
  *     subscribed to notify the caller of its end, and was seen to be open after that: no end is missed. Attempts that follow on lost ones
  *     share that time. The server may be killed in the middle of it.
+ * POWER-GROUP-4: what keeps an attempt from reading the outcome is shown as what it waits for: it may last until a person acts, as a missing key.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status as grpcStatus } from '@grpc/grpc-js';
@@ -33,6 +34,7 @@ import {
 } from '../contract';
 import { inAttempts, type AttemptRun } from './attempts';
 import { isRunOpen } from './ended-groups';
+import { classify } from './failures';
 import type { ActivityDependencies } from './power';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -126,6 +128,7 @@ async function outcomeOrWaiting(
     try {
       const limit = waits ? leftOf(groupWait, run.progress.askedAt) : ROUND;
       const outcome = limit > 0 ? await outcomeBy(Date.now() + limit, client, id, runId) : undefined;
+      run.waitFor(undefined);
       if (outcome) return { outcome };
       if (member === undefined) continue;
       if (await subscribe(client, id, { workflowId: caller, member, runId })) return { waiting: { runId } };
@@ -134,6 +137,7 @@ async function outcomeOrWaiting(
     } catch (error: unknown) {
       if (run.signal.aborted) throw error;
       if (isEndOfRun(error)) throw runLost(error);
+      run.waitFor(`cannot read how its run stands, retrying: ${classify(error).message}`);
       await Context.current().sleep(SERVER_PAUSE);
     }
   }

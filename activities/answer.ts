@@ -34,7 +34,9 @@ async function give(platform: Platform, { vm, choice }: AnswerInput): Promise<st
   const before = context.info.heartbeatDetails as Memory | undefined | null;
   const name = virtualMachineKey(vm);
   const question = (await platform.read(vm, context.cancellationSignal))?.question;
-  if (before && before.question !== question?.id) return `Answered ${choice} to the question about ${name}.`;
+  // Its answer, or that of another person, may have ended the question.
+  if (before && before.question !== question?.id)
+    return `The platform no longer asks the question about ${name}; whether the answer ${choice} of an earlier attempt arrived is not known.`;
   if (!question || !platform.answer)
     throw new PlatformError('Permanent', `the platform asks nothing about ${name}`);
   const chosen =

@@ -87,9 +87,10 @@ test('QUESTION-1: all others are shown, and an operator answers', () =>
       message: 'the platform asks nothing about prod/db',
       nonRetryable: true,
     });
-    // ANSWER-1: the attempt that gave the answer was lost after that.
+    // ANSWER-1: the attempt before was lost after it gave the answer, or failed to give it, and another person has answered.
     expect(await answerAs(parts, 'copied', { question: 'question of run/db' })).toMatchObject({
-      message: 'Answered copied to the question about prod/db.',
+      message:
+        'The platform no longer asks the question about prod/db; whether the answer copied of an earlier attempt arrived is not known.',
     });
     expect(await answers(parts)).toEqual(['copied Accepted']);
   }));

@@ -3,6 +3,7 @@
  *
  * TRACE-1: workflow code makes no spans: it passes the context of its plan on to its activities. So replay does not depend on tracing.
  * TRACE-2: a collector that does not answer delays and fails nothing: spans are sent in the background, and dropped beyond 2,048.
+ * TRACE-4: a context that cannot be read costs an activity its place in the trace, not its attempt.
  */
 import { context, SpanStatusCode, trace, type Attributes, type Tracer } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
@@ -10,12 +11,13 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { Resource } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import {
   OpenTelemetryActivityInboundInterceptor,
   OpenTelemetryWorkflowClientInterceptor,
 } from '@temporalio/interceptors-opentelemetry';
-import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { groupOfWorkflow, memberOfActivity, type PlanMessage } from '../contract';
+import type { ActivityExecuteInput, ActivityInterceptorsFactory } from '@temporalio/worker';
+import { groupOfWorkflow, memberOfActivity, TRACE_HEADER, type PlanMessage } from '../contract';
 import type { Platform } from '../platforms';
 import { tracedPlatform } from './traced-platform';
 
@@ -51,6 +53,7 @@ export function startTracing(endpoint: string, role: string): Tracing {
   return {
     client: [planSpans(tracer), new OpenTelemetryWorkflowClientInterceptor({ tracer })],
     activity: [
+      () => ({ inbound: { execute: (input, next) => next(readable(input)) } }),
       (ctx) => ({ inbound: new OpenTelemetryActivityInboundInterceptor(ctx, { tracer }) }),
       ({ info: { workflowExecution, activityId } }) => ({
         inbound: {
@@ -64,6 +67,18 @@ export function startTracing(endpoint: string, role: string): Tracing {
     platform: (platform) => tracedPlatform(platform, tracer),
     stop: () => provider.shutdown().catch(() => undefined),
   };
+}
+
+/** The input of an activity without a context that Temporal's interceptor could not read (TRACE-4). Any client may have sent it with a plan. */
+function readable(input: ActivityExecuteInput): ActivityExecuteInput {
+  const { [TRACE_HEADER]: header, ...headers } = input.headers;
+  if (!header) return input;
+  try {
+    defaultPayloadConverter.fromPayload(header);
+    return input;
+  } catch {
+    return { ...input, headers };
+  }
 }
 
 /** The span of a plan, from the change that led to it until Temporal has it. */

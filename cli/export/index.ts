@@ -1,6 +1,13 @@
 /** `vmgroup export` and `replay`: their options. */
 import type { Command } from 'commander';
-import { parseObjectName, recordKeyOption, recordOption, sinceOption, withTemporal } from '../options';
+import {
+  namedRecord,
+  parseObjectName,
+  recordKeyOption,
+  recordOption,
+  sinceOption,
+  withTemporal,
+} from '../options';
 import { CliError } from '../errors';
 import type * as Bundle from './bundle';
 import type * as Export from './export';
@@ -31,7 +38,7 @@ export function registerExport(program: Command): void {
       'json, csv (events) or html (the page of vmgroup report): print it; or a file, whose ending says the format (default: json)',
     )
     .action((run: string | undefined, options: Export.ExportOptions & Bundle.BundleOptions) => {
-      if (options.record !== undefined) return bundling().exportBundle(run, options);
+      if (namedRecord(options) !== undefined) return bundling().exportBundle(run, options);
       if (run !== undefined) return exporting().exportRun(run, options);
       throw new CliError('no run is named', [
         'name one: vmgroup export NAMESPACE/NAME',

@@ -23,7 +23,14 @@ export {
   type SourceOptions,
 } from './cluster';
 export { outputOption, type Format } from './output';
-export { NO_RECORD, pastOption, recordKeyOption, recordOption, type RecordOptions } from './record';
+export {
+  namedRecord,
+  NO_RECORD,
+  pastOption,
+  recordKeyOption,
+  recordOption,
+  type RecordOptions,
+} from './record';
 export { onSameTarget, quoted } from './same-target';
 export { sinceOption } from './since';
 export {

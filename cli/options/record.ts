@@ -9,8 +9,13 @@ export interface RecordOptions {
   recordKey?: string;
 }
 
-/** Value of `--record` by which a process keeps no record. */
+/** Value of `--record` by which a process keeps no record, and other commands read none. */
 export const NO_RECORD = 'none';
+
+/** The record that the command line or `VMGROUP_RECORD` names; undefined: none. */
+export function namedRecord({ record }: RecordOptions): string | undefined {
+  return record === NO_RECORD ? undefined : record;
+}
 
 /** `--record`. */
 export function recordOption(description: string): Option {

@@ -4,7 +4,7 @@ import type { RecordReader, RecordStore, Signer, Verifier } from '../../record';
 import { dataFolder } from '../data-folder';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import { NO_RECORD, type RecordOptions } from '../options';
+import { namedRecord, NO_RECORD, type RecordOptions } from '../options';
 
 /** Where to look for the record: named, or else in the data folder. */
 export interface RecordPlace extends RecordOptions {
@@ -66,7 +66,8 @@ export function verifierFrom(file: string): Verifier {
   );
 }
 
-function named({ record, data }: RecordPlace): string {
+function named({ data, ...options }: RecordPlace): string {
+  const record = namedRecord(options);
   if (record !== undefined) return record;
   const inData = data === undefined ? undefined : dataFolder(data).auditRecord;
   if (inData !== undefined && existsSync(inData)) return inData;

@@ -7,7 +7,7 @@ import type { RunName } from '../export/run-name';
 import { connectTemporal, findTarget } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
-import type { RecordOptions, TemporalOptions } from '../options';
+import { namedRecord, type RecordOptions, type TemporalOptions } from '../options';
 import { openReader } from '../record';
 import { recordedRuns } from './recorded-runs';
 import { temporalRuns, type EventsByRun } from './temporal-runs';
@@ -51,7 +51,7 @@ export async function gatherRuns(
   name: RunName,
   options: TemporalOptions & RecordOptions,
 ): Promise<GatheredRuns> {
-  if (options.record === undefined) return gathered([['Temporal', await fromTemporal(name, options)]]);
+  if (namedRecord(options) === undefined) return gathered([['Temporal', await fromTemporal(name, options)]]);
   const recorded = await fromRecord(name, options);
   return gathered([
     ['the record', recorded],

@@ -4,7 +4,7 @@
  * Guarantees: G11.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { groupWithVms } from '../../support/manifests';
@@ -67,6 +67,19 @@ test('a bundle that was changed does not verify, and the first place is named', 
   expect([forged.code, forged.stderr]).toEqual([1, expect.stringMatching(/runs\[0\]\./)]);
   writeFileSync(inDir('none.json'), '{}');
   expect((await run('verify', inDir('none.json'))).stderr).toContain('is not a bundle');
+});
+
+test('`none` names no record: other commands go by Temporal, and nothing is written', async () => {
+  const address = (temporal as TestTemporal).address;
+  const none = (...args: string[]): Promise<Result> =>
+    vmgroup([...args, '--temporal', address], { cwd: dir, env: { VMGROUP_RECORD: 'none' } });
+  const page = await none('report', 'prod/app');
+  expect([page.code, page.stdout]).toEqual([0, expect.stringContaining('Converged')]);
+  const events = await none('export', 'prod/app', '-o', 'csv');
+  expect([events.code, events.stdout]).toEqual([0, expect.stringContaining('power-on/db')]);
+  const recorder = await none('record', 'run', '--once');
+  expect([recorder.code, recorder.stderr]).toEqual([1, expect.stringContaining('no record is named')]);
+  expect(existsSync(inDir('none'))).toBe(false);
 });
 
 test('what is missing is named', async () => {

@@ -33,7 +33,7 @@ export async function serve(role: Role, paths: string[], options: ServeOptions):
   const health = await startHealthPage(options, running, sdkMetricsAddress);
   closers.push(() => health.close());
   logger.info(
-    { role, address: health.address, temporal: target.address, namespace: target.namespace },
+    { role, address: health.address, temporal: target.address, temporalNamespace: target.namespace },
     'starting',
   );
   const started = startParts({

@@ -107,6 +107,12 @@ test('each line about a run has namespace, group, run, revision and member', asy
   expect(parkedLine).toMatchObject({ ...wanted, member: 'bad' });
 }, 120_000);
 
+test("`namespace` is that of a group, also in lines about no run; Temporal's is `temporalNamespace`", () => {
+  expect(lines().find(({ msg }) => msg === 'starting')).toMatchObject({ temporalNamespace: 'default' });
+  const others = lines().filter((line) => 'namespace' in line && line['namespace'] !== 'prod');
+  expect(others).toEqual([]);
+});
+
 test('lines of the SDK in our terms', () => {
   const sdk = {
     namespace: 'default',

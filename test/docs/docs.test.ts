@@ -24,6 +24,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import {
+  crds,
   DEFAULT_POLICY,
   formatDuration,
   parseManifests,
@@ -35,8 +36,10 @@ import {
   virtualMachineGroupSchema,
 } from '../../api';
 import { EVENT_REASONS } from '../../bridge';
+import { dataFolder } from '../../cli/data-folder';
 import { PERMISSIONS } from '../../cli/doctor/permissions';
 import { buildProgram } from '../../cli/program';
+import { HTTP_LIMITS } from '../../http';
 import { RESOURCES } from '../../kubernetes';
 import { CLEAN_UP_TYPE, operatorUpdates, searchAttributeKeys, WORKFLOW_TYPE } from '../../contract';
 import { buildWhenStale, vmgroup } from '../cli/vmgroup';
@@ -56,7 +59,7 @@ import {
   type Block,
   type Shown,
 } from './documents';
-import { fieldOf, fieldsOf, numbersOf, unionOf } from './source';
+import { definedSignals, fieldOf, fieldsOf, numbersOf, unionOf } from './source';
 
 const all = documents.flatMap((file) => blocksOf(file).map((block) => ({ file, block })));
 
@@ -228,6 +231,23 @@ describe('D5: on a cluster', () => {
     }
   });
 
+  test('the tutorial counts the rights', () => {
+    for (const who of ['bridge', 'worker'] as const) {
+      const count = PERMISSIONS[who].flatMap(({ verbs }) => verbs).length;
+      expect(textOf('docs/tutorial-kubernetes.md')).toMatch(
+        new RegExp(`^rights of the ${who} +ok +all ${count} that it needs$`, 'm'),
+      );
+    }
+  });
+
+  test('the table of services and variables of the compose file', () => {
+    const text = textOf('docker-compose.yml');
+    const { services } = parse(text, { merge: true }) as { services: object };
+    const variables = [...text.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name = '']) => name);
+    const code = codeOf('docs/how-to/run-in-containers.md');
+    expect([...Object.keys(services), ...variables].filter((name) => !code.includes(name))).toEqual([]);
+  });
+
   test('the table of rights', () => {
     const rows = textOf(page)
       .split('\n')
@@ -311,7 +331,7 @@ describe('D4: the reference names', () => {
     ],
     ['messages', 'causes', unionOf('contract/messages.ts', 'Cause')],
     ['messages', 'Updates', Object.keys(operatorUpdates)],
-    ['messages', 'signals', ['applyPlan', 'withdraw', 'attemptFailed', 'relay']],
+    ['messages', 'signals', definedSignals('contract/messages.ts')],
     ['messages', 'search attributes', Object.values(searchAttributeKeys).map(({ name }) => name)],
     ['messages', 'the workflow types', [WORKFLOW_TYPE, CLEAN_UP_TYPE]],
     ['messages', 'activities', fieldsOf('contract/activities.ts', 'Activities')],
@@ -321,10 +341,25 @@ describe('D4: the reference names', () => {
       [...unionOf('platforms/platform.ts', 'FailureClass'), 'WorkerLost', 'Reset'],
     ],
     ['resources', 'faults', [...SIMULATED_FAULT_TYPES]],
+    ['commands', 'what can hold a member', unionOf('insight/hold.ts', 'HoldKind')],
+    [
+      'status',
+      'fields of the view',
+      [...fieldsOf(status, 'RunView'), ...fieldsOf(status, 'GroupView')].filter(
+        (name) => !['apiVersion', 'kind', 'status'].includes(name),
+      ),
+    ],
   ])('%s.md: %s', (page, _what, names) => {
     const code = codeOf(`docs/reference/${page}.md`);
     expect(names.length).toBeGreaterThan(0);
     expect(names.filter((name) => !code.includes(name))).toEqual([]);
+  });
+
+  test('messages.md: fields of the plan message', () => {
+    const words = codeOf('docs/reference/messages.md').flatMap((code) => code.split(/[^A-Za-z]+/));
+    expect(fieldsOf('contract/messages.ts', 'PlanMessage').filter((name) => !words.includes(name))).toEqual(
+      [],
+    );
   });
 
   test('messages.md: fields of the progress', () => {
@@ -371,6 +406,15 @@ describe('D4: the reference names', () => {
     expect([...shown].sort()).toEqual([...new Set(written.match(metric))].sort());
   });
 
+  test('metrics.md: every attribute of spans', () => {
+    const code = codeOf('docs/reference/metrics.md');
+    const names = ['tracing', 'traced-platform'].flatMap(
+      (name) => textOf(`worker/${name}.ts`).match(/'vmgroup\.[a-z_]+'/g) ?? [],
+    );
+    expect(names.length).toBeGreaterThan(10);
+    expect(names.filter((name) => !code.includes(name.slice(1, -1)))).toEqual([]);
+  });
+
   test('resources.md: fields of groups', () => {
     expect(undocumented(leaves(virtualMachineGroupSchema))).toEqual([]);
   });
@@ -387,6 +431,45 @@ describe('D4: the reference names', () => {
     expect(undocumented(leaves(platformSchema))).toEqual([]);
   });
 
+  test('resources.md: fields of operator commands', () => {
+    const definition = crds().find(({ spec }) => spec.names.kind === 'OperatorCommand');
+    const { spec, status } = definition?.spec.versions[0]?.schema.openAPIV3Schema.properties as Record<
+      string,
+      { properties: object }
+    >;
+    expect(undocumented([spec, status].flatMap((part) => Object.keys(part?.properties ?? {})))).toEqual([]);
+  });
+
+  test('resources.md: every kind', () => {
+    const kinds = [...fieldsOf('api/kinds/kinds.ts', 'Kinds'), 'OperatorCommand'];
+    const table = squeezed('docs/reference/resources.md');
+    expect(kinds.filter((kind) => !table.includes(`\n| [${kind}](#${kind.toLowerCase()}) |`))).toEqual([]);
+  });
+
+  test('limits.md: the HTTP servers', () => {
+    const [, head = '', , ...lines] = squeezed('docs/reference/limits.md')
+      .split('## HTTP servers\n')[1]!
+      .split('\n');
+    const names = { 'health page': 'health', 'codec server': 'codec' } as Record<string, string>;
+    const servers = cellsOf(head)
+      .slice(1)
+      .map((name) => HTTP_LIMITS[(names[name] ?? name) as keyof typeof HTTP_LIMITS]);
+    expect(servers.length).toBe(Object.keys(HTTP_LIMITS).length);
+    const seconds = (time: number): string => `${time / 1_000} s`;
+    const bytes = (size: number): string =>
+      size === 0 ? 'not read' : size < 2 ** 20 ? `${size / 1_024} KiB` : `${size / 2 ** 20} MiB`;
+    expect(lines.slice(0, 8).map((line) => cellsOf(line).slice(1))).toEqual([
+      servers.map(({ connections }) => connections.toLocaleString('en-US')),
+      servers.map(({ headerBytes }) => bytes(headerBytes)),
+      servers.map(({ bodyBytes }) => bytes(bodyBytes)),
+      servers.map(({ allBodiesBytes }) => bytes(allBodiesBytes)),
+      servers.map(({ headersTime }) => seconds(headersTime)),
+      servers.map(({ requestTime }) => seconds(requestTime)),
+      servers.map(({ keepAlive }) => seconds(keepAlive)),
+      servers.map(({ silence }) => seconds(silence)),
+    ]);
+  });
+
   test('resources.md: built-in values of policies', () => {
     const page = squeezed('docs/reference/resources.md');
     for (const [field, value] of Object.entries(flat(DEFAULT_POLICY))) {
@@ -396,21 +479,70 @@ describe('D4: the reference names', () => {
     }
   });
 
-  test('commands.md: every command and option', () => {
-    const page = textOf('docs/reference/commands.md');
+  test('commands.md: every command and option, in its section, and no other', () => {
+    const [top = '', ...sections] = textOf('docs/reference/commands.md').split(/^### /m);
+    const common = optionsIn(top);
     const missing: string[] = [];
-    const visit = (command: Command, above: string): void => {
-      for (const option of command.options)
-        if (option.long && !page.includes(`\`${option.long}\``)) missing.push(`${above} ${option.long}`);
-      for (const each of command.commands) {
-        if (each.commands.length === 0 && !page.includes(each.name()))
-          missing.push(`${above} ${each.name()}`);
-        visit(each, `${above} ${each.name()}`);
+    const known = new Map<string, Set<string>>();
+    for (const { name, options } of commandsOfProgram()) {
+      const section = sections.find((each) => isAbout(each.split('\n')[0] ?? '', name));
+      if (section === undefined) missing.push(name);
+      for (const option of options) {
+        if (section !== undefined) known.set(section, (known.get(section) ?? new Set()).add(option));
+        if (!common.has(option) && !new RegExp(`${option}(?![a-z-])`).test(section ?? ''))
+          missing.push(`${name} ${option}`);
       }
-    };
-    visit(buildProgram(), 'vmgroup');
+    }
     expect(missing).toEqual([]);
+    const extra = [...known].flatMap(([section, options]) =>
+      [...optionsIn(section)].filter((option) => !options.has(option)),
+    );
+    expect(extra).toEqual([]);
   });
+
+  test('commands.md: every variable', () => {
+    const code = codeOf('docs/reference/commands.md');
+    const ours = written.match(/'VMGROUP_[A-Z_]+'/g) ?? [];
+    const names = [
+      ...ours.map((name) => name.slice(1, -1)),
+      ...commandsOfProgram().flatMap(({ env }) => env),
+    ];
+    expect(names.length).toBeGreaterThan(20);
+    expect([...new Set(names)].filter((name) => !code.includes(name))).toEqual([]);
+  });
+
+  test('commands.md: every file of a data folder', () => {
+    const { dir, ...files } = dataFolder('/data');
+    const page = textOf('docs/reference/commands.md').split('## The data folder')[1] ?? '';
+    const names = Object.values(files).map((file) => path.relative(dir, file));
+    expect(names.filter((name) => !page.includes(`\`${name}`))).toEqual([]);
+  });
+
+  /** Every command that does something, with its options and the variables that set them. */
+  function commandsOfProgram(): { name: string; options: string[]; env: string[] }[] {
+    const visit = (command: Command, above: string): ReturnType<typeof commandsOfProgram> =>
+      command.commands.flatMap((each) => {
+        if (each.commands.length > 0) return visit(each, `${each.name()} `);
+        const options = each.options.flatMap(({ long }) => long ?? []);
+        const env = each.options.flatMap(({ envVar }) => envVar ?? []);
+        // `vmgroup record` lists.
+        return { name: `${above}${each.name()}`.replace(/ list$/, ''), options, env };
+      });
+    return visit(buildProgram(), '');
+  }
+
+  /** Whether the heading of a section names a command: `vmgroup NAME ARGUMENTS`, or `NAME` after another one. */
+  function isAbout(heading: string, command: string): boolean {
+    return [...heading.matchAll(/`(?:vmgroup )?([^`]+)`/g)].some(([, shown]) =>
+      `${shown} `.startsWith(`${command} `),
+    );
+  }
+
+  /** The options in the first column of tables. */
+  function optionsIn(text: string): Set<string> {
+    const rows = text.replaceAll(/ {2,}/g, ' ').matchAll(/^\| ([^|]*`-[^|]*) \| /gm);
+    return new Set([...rows].flatMap(([, cell = '']) => cell.match(/--[a-z-]+/g) ?? []));
+  }
 
   /** The code that has messages; long ones are written in several pieces, with values in between. */
   const written = codeText();
@@ -424,6 +556,14 @@ describe('D4: the reference names', () => {
       .flatMap(([, message = '']) => message.split('…'))
       .map((piece) => piece.replace(/^[\s:;,()"]+|[\s:;,()"]+$/g, ''))
       .filter((piece) => piece.length > 7 && piece.includes(' ') && !piece.startsWith('kubectl '));
+  }
+
+  /** The cells of a row of a table. */
+  function cellsOf(row: string): string[] {
+    return row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim());
   }
 
   /** A document without the blanks that align the columns of tables. */

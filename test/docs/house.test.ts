@@ -13,6 +13,26 @@ test('the map has a row for each folder, and each of its paths exists', () => {
   expect(paths.filter((found) => !existsSync(path.join(root, found)))).toEqual([]);
 });
 
+test('the map says what each folder may import', () => {
+  const rules = textOf('eslint.config.mjs').split('const table = {')[1]?.split('\n};')[0] ?? '';
+  const may = [...rules.matchAll(/^ {2}(\w+): \{\s*may: \[([^\]]*)\]/gm)].map(
+    ([, folder = '', names = '']) =>
+      [folder, [...names.matchAll(/\w+/g)].map(([name]) => name).sort()] as const,
+  );
+  expect(may.map(([folder]) => folder).sort()).toEqual([...codeFolders, 'encryption'].sort());
+  const map = textOf('docs/architecture.md');
+  for (const [folder, names] of may) {
+    const row = map.split('\n').find((line) => line.startsWith(`| [\`${folder}/\`]`)) ?? '';
+    const cell = row.split('|').at(-2) ?? '';
+    const shown = [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name);
+    const others = may.map(([each]) => each).filter((each) => each !== folder && !shown.includes(each));
+    expect({ folder, may: (cell.includes('all but') ? others : shown).sort() }).toEqual({
+      folder,
+      may: names,
+    });
+  }
+});
+
 test('the path of a change has at most 15 stops', () => {
   const stops = textOf('docs/architecture.md').match(/^\d+\. /gm) ?? [];
   expect(stops.length).toBeGreaterThan(10);

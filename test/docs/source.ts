@@ -47,3 +47,10 @@ export function numbersOf(file: string, name: string): number[] {
   if (!found?.initializer) throw new Error(`${file} has no constant ${name}`);
   return nodes(found.initializer, ts.isNumericLiteral).map(({ text }) => Number(text));
 }
+
+/** Names of the signals that a file defines: `defineSignal<...>('name')`. */
+export function definedSignals(file: string): string[] {
+  return nodes(parse(file), ts.isCallExpression).flatMap(({ expression, arguments: [name] }) =>
+    expression.getText() === 'defineSignal' && name && ts.isStringLiteral(name) ? [name.text] : [],
+  );
+}

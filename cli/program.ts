@@ -38,7 +38,7 @@ const SECTIONS: readonly (readonly [heading: string, registers: readonly Registe
 const EXIT_CODES = `
 Exit codes:
   0    success; with --exit-when-converged: every group converged
-  1    failure, or a problem was found; with --exit-when-converged: a run failed
+  1    failure, or a problem was found; with --exit-when-converged: a run failed or was stopped, or a manifest is invalid
   2    --exit-when-converged: converged, except for members that were left as they are
   64   invalid command line
   130  stopped by Ctrl-C before it was done

@@ -19,7 +19,7 @@ export function withPlatforms(command: Command): Command {
     .addOption(
       new Option(
         '--platform <name>',
-        'name or type of the default platform (default: that of the vmgroup up or serve on the data folder; on a cluster simulated with --simulator, otherwise vm-operator)',
+        'name or type of the default platform (default: that of the vmgroup up, serve or bridge on the data folder; on a cluster simulated with --simulator, otherwise vm-operator)',
       ).env('VMGROUP_PLATFORM'),
     )
     .addOption(platformsOption())

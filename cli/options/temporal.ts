@@ -18,7 +18,7 @@ export interface TemporalOptions {
 /** Adds `--data`. */
 export function withData(command: Command): Command {
   return command.addOption(
-    new Option('--data <dir>', 'data folder of vmgroup up or serve')
+    new Option('--data <dir>', 'data folder of vmgroup up, serve or bridge')
       .default(DEFAULT_DATA)
       .env('VMGROUP_DATA'),
   );

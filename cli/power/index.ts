@@ -25,7 +25,7 @@ export function registerPower(program: Command): void {
       .addArgument(groupArgument())
       .option(
         '--path <path...>',
-        'files and folders to search for the manifest (default: those of the running vmgroup up or serve)',
+        'files and folders to search for the manifest (default: those of the running vmgroup up, serve or bridge)',
       )
       .option('--reason <text>', 'why; recorded if a run is requested', 'vmgroup power')
       .option('--actor <name>', 'who; recorded if a run is requested', defaultActor())

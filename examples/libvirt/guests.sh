@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the four VMs of this example, or takes them away again. They are small Linux guests, in software emulation where there is no KVM.
+# Makes the four VMs of this example, or takes them away again. They are small Linux guests in software emulation, which needs no KVM.
 #
 #   guests.sh define     makes the guest once, and defines the VMs
 #   guests.sh remove     powers them off and takes them away

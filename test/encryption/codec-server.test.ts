@@ -51,6 +51,11 @@ test('encodes what the UI sends, and decodes what the server stores', async () =
   expect(await (await ask('decode', { payloads: [] })).json()).toEqual({ payloads: [] });
 });
 
+test("answers an empty list as Temporal's command line writes it", async () => {
+  for (const verb of ['encode', 'decode'])
+    expect(await (await ask(verb, {})).json()).toEqual({ payloads: [] });
+});
+
 test('CODEC-1: a browser may ask for the pages of the UI, and for no other', async () => {
   const preflight = (origin: string): Promise<Response> =>
     fetch(`http://${server.address}/decode`, { method: 'OPTIONS', headers: { origin } });

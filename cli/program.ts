@@ -45,11 +45,12 @@ Exit codes:
 
 Environment:
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS*   as Temporal's own tools read them
-  VMGROUP_TEMPORAL_CLI   path of Temporal's command line tool, for vmgroup up
-  VMGROUP_DATA           default of --data
-  VMGROUP_ENCRYPTION_KEYS   folder of keys; if set, what Temporal stores of runs is encrypted
-  VMGROUP_DEBUG          if set, errors are printed with their stack
-  NO_COLOR               if set, there are no colours
+  VMGROUP_TEMPORAL_CLI     path of Temporal's command line tool, for vmgroup up
+  VMGROUP_DATA             default of --data
+  VMGROUP_ENCRYPTION_KEYS  folder of keys; if set, what Temporal stores of runs is encrypted
+  VMGROUP_DEBUG            if set, errors are printed with their stack
+  NO_COLOR                 if set, there are no colours
+Other variables are defaults of options: the help of each command names them.
 `;
 
 /** Builds the program. */

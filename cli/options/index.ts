@@ -40,4 +40,4 @@ export {
   withPlatforms,
   type PlatformOptions,
 } from './platforms';
-export { withData, withTemporal, type TemporalOptions } from './temporal';
+export { withData, withNamedTemporal, withTemporal, type TemporalOptions } from './temporal';

@@ -16,23 +16,31 @@ export interface TemporalOptions {
 }
 
 /** Adds `--data`. */
-export function withData(command: Command): Command {
-  return command.addOption(
-    new Option('--data <dir>', 'data folder of vmgroup up, serve or bridge')
-      .default(DEFAULT_DATA)
-      .env('VMGROUP_DATA'),
-  );
+export function withData(
+  command: Command,
+  description = 'data folder of vmgroup up, serve or bridge',
+): Command {
+  return command.addOption(new Option('--data <dir>', description).default(DEFAULT_DATA).env('VMGROUP_DATA'));
 }
 
-/** Adds `--data`, `--temporal` and `--namespace`. */
+/** Adds `--data`, and `--temporal` and `--namespace` of the commands that follow the process on the data folder. */
 export function withTemporal(command: Command): Command {
-  return withData(command)
+  return withTarget(withData(command), 'that of the process on the data folder, otherwise ');
+}
+
+/** Adds `--data`, and `--temporal` and `--namespace` of the processes that work for others: they follow no process. */
+export function withNamedTemporal(command: Command): Command {
+  return withTarget(withData(command, 'data folder of this process'), '');
+}
+
+function withTarget(command: Command, before: string): Command {
+  return command
     .option(
       '--temporal <host:port>',
-      'Temporal server (default: that of a running vmgroup up, otherwise TEMPORAL_ADDRESS)',
+      `Temporal server (default: ${before}TEMPORAL_ADDRESS, otherwise localhost:7233)`,
     )
     .option(
       '--namespace <name>',
-      'Temporal namespace (default: that of a running vmgroup up, otherwise TEMPORAL_NAMESPACE)',
+      `Temporal namespace (default: ${before}TEMPORAL_NAMESPACE, otherwise default)`,
     );
 }

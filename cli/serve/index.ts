@@ -15,7 +15,7 @@ import {
   sourceOption,
   withBoardLinks,
   withCluster,
-  withTemporal,
+  withNamedTemporal,
 } from '../options';
 import type { Role, ServeOptions } from './options';
 import type * as Serve from './serve';
@@ -34,7 +34,7 @@ export function registerServe(program: Command): void {
     const command = program.command(role).description(DESCRIPTION[role]);
     if (role === 'worker') command.addOption(atOption());
     else addBridgeOptions(command);
-    addProcessOptions(withCluster(withTemporal(command)))
+    addProcessOptions(withCluster(withNamedTemporal(command)))
       .addHelpText(
         'after',
         `

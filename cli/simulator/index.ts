@@ -15,7 +15,10 @@ export function registerSimulator(program: Command): void {
     .command('simulator')
     .description('the simulated platform: run it on its own, or use its console');
   withCluster(
-    withData(simulator.command('run', { isDefault: true }).description('run it until Ctrl-C, on loopback'))
+    withData(
+      simulator.command('run', { isDefault: true }).description('run it until Ctrl-C, on loopback'),
+      'folder in which it keeps its journal',
+    )
       .argument('[path...]', 'manifests; a SimulatedInventory among them defines its hosts')
       .option('--port <port>', 'port to listen on; 0: any free port', parsePort, 7080)
       .option(
@@ -43,6 +46,6 @@ export function registerSimulator(program: Command): void {
 function withConsole(command: Command): Command {
   return withData(command).option(
     '--simulator <address>',
-    'address of the simulator (default: that of a running vmgroup up)',
+    'address of the simulator (default: that of the process on the data folder)',
   );
 }

@@ -1,19 +1,12 @@
-/**
- * The command line of this process: runs its command, prints its error, sets its exit code.
- *
- * OUTPUT-2: output that cannot be written stops nothing halfway. The command goes on to its end and its own exit code; one that shows what
- *     happens until it is stopped (`watch`, `up`) is stopped as by a signal. A reader that has read enough (`vmgroup get vms | head`) is no
- *     error, a full disk is.
- */
+/** The command line of this process: runs its command, prints its error, sets its exit code. */
 import { CommanderError } from 'commander';
 import { CliError, EXIT, explain } from './errors';
-import { printError } from './output/terminal';
+import { printError, watchOutput } from './output/terminal';
 import { buildProgram } from './program';
 
 /** Runs the command. Its error is printed to standard error. */
 export async function main(): Promise<void> {
-  process.stdout.once('error', noteLostOutput).on('error', () => undefined);
-  process.stderr.on('error', () => undefined);
+  watchOutput(noteLostOutput);
   try {
     await buildProgram().parseAsync(process.argv);
   } catch (error: unknown) {
@@ -23,10 +16,9 @@ export async function main(): Promise<void> {
 }
 
 /** OUTPUT-2. */
-function noteLostOutput(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') return;
+function noteLostOutput(why: string): void {
   process.exitCode = EXIT.failed;
-  printError(explain(new CliError(`standard output cannot be written: ${error.message}`)));
+  printError(explain(new CliError(`failed to write to standard output: ${why}`)));
 }
 
 function exitCodeOf(error: unknown): number {

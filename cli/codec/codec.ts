@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { printLine, printNote } from '../output';
-import { LOG_FORMAT, stopSignal, untilStopped } from '../runtime';
+import { LOG_FORMAT, logTo, stopSignal, untilStopped } from '../runtime';
 
 /** Options of `codec`. */
 export interface CodecOptions {
@@ -28,7 +28,7 @@ const SHORTEST_TOKEN = 16;
 export async function runCodec(options: CodecOptions): Promise<void> {
   const { keys, port, host, uiOrigin: origins, tokenFile } = options;
   const signal = stopSignal();
-  const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
+  const logger = pino(LOG_FORMAT, logTo(2));
   const { payloadCodec, startCodecServer } = lazy.encryption();
   const token = tokenFile === undefined ? undefined : readToken(tokenFile);
   const server = await Promise.resolve()

@@ -21,7 +21,7 @@ export interface DataFolder {
 }
 
 /** Bytes after which a log file is put aside. */
-const LOG_LIMIT = 20 * 2 ** 20;
+export const LOG_LIMIT = 20 * 2 ** 20;
 
 /** The paths of the files in the data folder `dir`. Creates nothing. */
 export function dataFolder(dir: string): DataFolder {

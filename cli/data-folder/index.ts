@@ -1,5 +1,5 @@
 /** The data folder: its files, its lock, and the record of the process that works on it. */
-export { closeLog, dataFolder, openLog, type DataFolder } from './folder';
+export { closeLog, dataFolder, LOG_LIMIT, openLog, type DataFolder } from './folder';
 export { lockFolder } from './lock';
 export {
   newRecord,

@@ -5,5 +5,14 @@ export { jsonText } from './json';
 export { filled } from './filled';
 export { legible } from './legible';
 export { print, table, terminalWidth, type Column } from './table';
-export { printData, printError, printLine, printNote, printStyled, printText } from './terminal';
+export {
+  printData,
+  printError,
+  printLine,
+  printNote,
+  printStyled,
+  printText,
+  whenUnread,
+  workWithoutOutput,
+} from './terminal';
 export { clock, elapsed } from './time';

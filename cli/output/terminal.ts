@@ -1,4 +1,10 @@
-/** The one place that writes to standard output and standard error (OUTPUT-1). */
+/**
+ * The one place that writes to standard output and standard error (OUTPUT-1).
+ *
+ * OUTPUT-2: output that cannot be written stops nothing halfway. The command goes on to its end and its own exit code; one that shows what
+ *     happens until it is stopped (`watch`) is stopped as by a signal. A reader that has read enough (`vmgroup get vms | head`) is no error; a full
+ *     disk is one, except to a command whose work is more than its output ({@link workWithoutOutput}), which works on.
+ */
 import { oneLine } from '../../api/text';
 import { plainLines, styledLines } from './legible';
 
@@ -31,3 +37,31 @@ export function printError(text: string): void {
 export function printData(text: string): void {
   process.stdout.write(text);
 }
+
+let isWorkAtStake = false;
+
+/** For a command that does more than print: it works on where its output cannot be written (OUTPUT-2). */
+export function workWithoutOutput(): void {
+  isWorkAtStake = true;
+}
+
+/** Calls `onLost` with the reason if output cannot be written, which is a failure of the command (OUTPUT-2). */
+export function watchOutput(onLost: (why: string) => void): void {
+  let isLost = false;
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (isLost || code === NO_READER || isWorkAtStake) return;
+    isLost = true;
+    onLost(message);
+  });
+  // Nothing is left to say it on.
+  process.stderr.on('error', () => undefined);
+}
+
+/** Calls `stop` where a command that goes on until it is stopped has nobody to show anything to (OUTPUT-2). */
+export function whenUnread(stop: () => void): void {
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code === NO_READER || !isWorkAtStake) stop();
+  });
+}
+
+const NO_READER = 'EPIPE';

@@ -4,7 +4,7 @@ import { connectTemporal, findTarget } from '../connections';
 import * as lazy from '../lazy';
 import type { RecordOptions, TemporalOptions } from '../options';
 import { printLine } from '../output';
-import { closeAll, LOG_FORMAT, stopSignal, untilStopped, type Closer } from '../runtime';
+import { closeAll, LOG_FORMAT, logTo, stopSignal, untilStopped, type Closer } from '../runtime';
 import { openStore } from './location';
 import { startRecording } from './recorder';
 
@@ -17,7 +17,7 @@ export interface RecordRunOptions extends RecordOptions, TemporalOptions {
 /** Records until Ctrl-C, or until nothing is missing. Throws CliError if Temporal or the record cannot be reached. */
 export async function runRecorder(options: RecordRunOptions): Promise<void> {
   const signal = stopSignal();
-  const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
+  const logger = pino(LOG_FORMAT, logTo(2));
   const temporal = await connectTemporal(findTarget(options));
   const closers: Closer[] = [() => temporal.close()];
   try {

@@ -4,6 +4,7 @@ export { watchCluster, watchKubevirt, type WatchedCluster } from './cluster';
 export { startClusterBridge } from './cluster-bridge';
 export { startFolderBridge, type RunningBridge } from './folder-bridge';
 export { LOG_FORMAT, logWarnings } from './logging';
+export { logTo } from './log-output';
 export { memberPlatforms, type PlatformChoice } from './member-platforms';
 export {
   openDescribedPlatform,

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { EXIT } from '../errors';
+import { whenUnread } from '../output';
 
 /** Longest time for a clean end, milliseconds. Kubernetes gives our pods 30 s. */
 const CLOSE_TIMEOUT = 15_000;
@@ -25,8 +26,8 @@ export async function closeAll(
 }
 
 /**
- * Aborts at the first signal, with its name as the reason, and when standard output cannot be written any more (OUTPUT-2 of command-line.ts).
- * The second signal ends the process.
+ * Aborts at the first signal, with its name as the reason, and where the process shows what happens to nobody any more (OUTPUT-2). The second
+ * signal ends the process.
  */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
@@ -36,7 +37,7 @@ export function stopSignal(): AbortSignal {
       controller.abort(signal);
     });
   }
-  process.stdout.once('error', () => controller.abort('SIGPIPE'));
+  whenUnread(() => controller.abort('SIGPIPE'));
   return controller.signal;
 }
 

@@ -5,7 +5,7 @@ import { namedTarget } from '../connections';
 import { dataFolder, lockFolder, newRecord, platformRecord, writeRecord } from '../data-folder';
 import { CliError, EXIT } from '../errors';
 import * as lazy from '../lazy';
-import { closeAll, LOG_FORMAT, stopSignal, untilStopped, type Closer } from '../runtime';
+import { closeAll, LOG_FORMAT, logTo, stopSignal, untilStopped, type Closer } from '../runtime';
 import { freePort } from '../temporal-server';
 import type { Role, ServeOptions } from './options';
 import { notReady, type Running } from './running';
@@ -18,7 +18,7 @@ import { startParts } from './start';
  */
 export async function serve(role: Role, paths: string[], options: ServeOptions): Promise<void> {
   if (role !== 'worker') checkSource(role, paths, options);
-  const logger = pino({ ...LOG_FORMAT, level: options.logLevel });
+  const logger = pino({ ...LOG_FORMAT, level: options.logLevel }, logTo(1));
   const signal = stopSignal();
   // Loaded only where it is asked for.
   const tracing = options.traces ? lazy.tracing().startTracing(options.traces, role) : undefined;

@@ -10,7 +10,7 @@ import * as lazy from '../lazy';
 import { inventoryOf, readManifests } from '../manifests';
 import { watchedNamespaces, type ClusterOptions } from '../options';
 import { printLine, printNote } from '../output';
-import { LOG_FORMAT, stopSignal, untilStopped } from '../runtime';
+import { LOG_FORMAT, logTo, stopSignal, untilStopped } from '../runtime';
 
 /** Options of `simulator run`. */
 export interface SimulatorRunOptions extends ClusterOptions {
@@ -70,7 +70,7 @@ function connectController(
 ): (simulator: Simulator) => { stop(): Promise<void> } {
   const api = connectCluster(options);
   const namespaces = watchedNamespaces(options);
-  const logger = pino(LOG_FORMAT, pino.destination({ dest: 2, sync: true }));
+  const logger = pino(LOG_FORMAT, logTo(2));
   return ({ machine }) => {
     logger.info({ server: api.address, namespaces }, "stands in for VM Operator's VM controller");
     const { VmController } = lazy.simulator();

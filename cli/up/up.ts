@@ -13,6 +13,7 @@ import type { ParsedManifests, Problem } from '../../api';
 import type { Bridge } from '../../bridge';
 import {
   dataFolder,
+  LOG_LIMIT,
   lockFolder,
   newRecord,
   openLog,
@@ -25,7 +26,8 @@ import { CliError, EXIT } from '../errors';
 import { openDisplay, type Notice } from '../live-display';
 import * as lazy from '../lazy';
 import { inventoryOf, readManifests } from '../manifests';
-import { closeAll, LOG_FORMAT, logWarnings, recordedPlatform, stopSignal } from '../runtime';
+import { workWithoutOutput } from '../output';
+import { closeAll, LOG_FORMAT, logTo, logWarnings, recordedPlatform, stopSignal } from '../runtime';
 import { areSameManifests, replacedGroups } from './replaced-groups';
 import type { Session, UpOptions } from './session';
 import { startAll } from './start';
@@ -46,6 +48,7 @@ const VERDICT_STABLE = 1_000;
  */
 export async function up(paths: string[], options: UpOptions): Promise<void> {
   const startedAt = Date.now();
+  workWithoutOutput();
   const signal = stopSignal();
   const folder = dataFolder(options.data);
   const manifests = await readManifests(paths);
@@ -109,7 +112,7 @@ async function warnOfReplaced(
 
 /** Logs to the data folder, Node's warnings included: on the terminal they would break the picture. */
 function fileLogger(folder: DataFolder): Logger {
-  const logger = pino(LOG_FORMAT, pino.destination({ fd: openLog(folder.log), sync: true }));
+  const logger = pino(LOG_FORMAT, logTo({ open: () => openLog(folder.log), limit: LOG_LIMIT }));
   logWarnings(logger);
   return logger;
 }

@@ -39,7 +39,7 @@ test('OUTPUT-2: output that a disk has no room for is an error', async () => {
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   expect(await once(child, 'close')).toEqual([1, null]);
-  expect(stderr).toMatch(/^error: standard output cannot be written: ENOSPC[^\n]*\n$/);
+  expect(stderr).toMatch(/^error: failed to write to standard output: ENOSPC[^\n]*\n$/);
 });
 
 test('OUTPUT-2: a command that runs until it is stopped ends once nobody reads it', async () => {

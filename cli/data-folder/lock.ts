@@ -11,21 +11,23 @@ import type { DataFolder } from './folder';
 import type { UpRecord } from './record';
 
 /**
- * Makes this process the only one that works on the folder (DATA-1); creates the folder. If another process takes the lock over, this one
- * gets SIGTERM.
+ * Makes this process the only one that works on the folder (DATA-1); creates the folder.
  *
+ * @param onLost called with the reason if this process is no longer the one: it has to end.
  * @returns the function that releases the lock.
  * @throws CliError if another process works on the folder, or it cannot be written.
  */
 export async function lockFolder(
   folder: DataFolder,
   command: UpRecord['command'],
+  onLost: (why: string) => void,
 ): Promise<() => Promise<void>> {
   try {
     mkdirSync(folder.dir, { recursive: true });
     const lock = await takeLock(folder.lock, {
       note: { command },
-      onLost: () => process.kill(process.pid, 'SIGTERM'),
+      onLost: () =>
+        onLost(`another process has taken over the data folder ${folder.dir}, or the folder was removed`),
     });
     return () => lock.release();
   } catch (error: unknown) {

@@ -23,12 +23,13 @@ export async function serve(role: Role, paths: string[], options: ServeOptions):
   // Loaded only where it is asked for.
   const tracing = options.traces ? lazy.tracing().startTracing(options.traces, role) : undefined;
   const target = { ...namedTarget(options), ...(tracing && { clientInterceptors: tracing.client }) };
+  const fault = new AbortController();
   const running: Running = { role, closers: [] };
   const { closers } = running;
   if (tracing) closers.push(() => tracing.stop());
   // Two bridges may run at once, but two that write status into one folder would undo each other's changes.
   if (role !== 'worker' && options.source === 'directory')
-    closers.push(await takeFolder(role, paths, options, target));
+    closers.push(await takeFolder(role, paths, options, target, (why) => fault.abort(new Error(why))));
   const sdkMetricsAddress = role === 'bridge' ? undefined : `127.0.0.1:${await freePort(0)}`;
   const health = await startHealthPage(options, running, sdkMetricsAddress);
   closers.push(() => health.close());
@@ -39,24 +40,26 @@ export async function serve(role: Role, paths: string[], options: ServeOptions):
   const started = startParts({
     ...{ role, paths, options, target, logger, signal, running, sdkMetricsAddress, health, tracing },
   });
-  const exitCode = await untilEnded(started, running, logger, signal);
+  const exitCode = await untilEnded(started, running, logger, { signal, fault: fault.signal });
   logger.info('stopping');
   await closeAll(closers, logger);
   process.exit(exitCode);
 }
 
-/** Waits until a signal, or until a part fails. Returns the exit code. */
+/** Waits until a signal, until a part fails, or until `fault` aborts with an error. Returns the exit code. */
 async function untilEnded(
   started: Promise<void>,
   running: Running,
   logger: Logger,
-  signal: AbortSignal,
+  { signal, fault }: { signal: AbortSignal; fault: AbortSignal },
 ): Promise<number> {
+  const stopped = Promise.race([untilStopped(signal), untilStopped(fault)]);
   try {
     // What the start waits for, such as permissions, must not delay the end.
-    await Promise.race([started, untilStopped(signal)]);
-    if (!signal.aborted) logger.info('ready');
-    await Promise.race([untilStopped(signal), running.worker?.run ?? new Promise(() => undefined)]);
+    await Promise.race([started, stopped]);
+    if (!signal.aborted && !fault.aborted) logger.info('ready');
+    await Promise.race([stopped, running.worker?.run ?? new Promise(() => undefined)]);
+    fault.throwIfAborted();
     if (!signal.aborted) throw new Error('the worker stopped by itself');
   } catch (error: unknown) {
     if (signal.aborted) return EXIT.ok;
@@ -101,9 +104,10 @@ async function takeFolder(
   paths: string[],
   { data, simulator, platform, platforms }: ServeOptions,
   { address, namespace }: TemporalTarget,
+  onLost: (why: string) => void,
 ): Promise<Closer> {
   const folder = dataFolder(data);
-  const unlock = await lockFolder(folder, role);
+  const unlock = await lockFolder(folder, role, onLost);
   const record = newRecord(role, paths, {
     temporal: { address, namespace },
     // Of other platforms the address is a default that nothing listens on.

@@ -81,19 +81,14 @@ function notOnThisMachine(type: string): never {
 }
 
 async function startWorkers(
-  { logger, display, closers, signal }: Session,
+  { logger, closers, fail }: Session,
   platforms: RunningPlatforms,
   { target, temporal: { client } }: ConnectedTemporal,
 ): Promise<void> {
   for (const start of workerStarts(platforms, { target, logger, client })) {
     const worker = await start();
     closers.push(() => worker.shutdown());
-    worker.run.catch((error: unknown) => {
-      if (signal.aborted) return;
-      const message = `the worker died: ${messageOf(error)}; start vmgroup up again`;
-      display.notice({ reason: 'Notice', type: 'Warning', message });
-      process.kill(process.pid, 'SIGTERM');
-    });
+    worker.run.catch((error: unknown) => fail(`the worker died: ${messageOf(error)}`));
   }
 }
 

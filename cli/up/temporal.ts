@@ -54,7 +54,7 @@ export function workflowsPage(ui: string, namespace: string): string {
 }
 
 async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
-  const { folder, record, display, closers } = session;
+  const { folder, record, display, closers, fail } = session;
   const before = record.temporal;
   const notice = (message: string, type: 'Normal' | 'Warning' = 'Normal'): void =>
     display.notice({ reason: 'Notice', type, message });
@@ -73,10 +73,7 @@ async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
       writeRecord(folder, record);
     },
     onRestart: (message) => notice(message, 'Warning'),
-    onLost: (message) => {
-      notice(`${message}; start vmgroup up again`, 'Warning');
-      process.kill(process.pid, 'SIGTERM');
-    },
+    onLost: fail,
   });
   closers.push(() => server.stop());
   // Also if this process ends without closing. After kill -9 the next `up` does it.

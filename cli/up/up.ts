@@ -4,6 +4,7 @@
  * UP-1: however this process ends, the next `up` on the same data continues each run where it was.
  * UP-2: if a part does not start, the others are stopped; nothing is left running.
  * UP-3: manifests that leave out groups of the last `up` are refused while a run of one of them is open, see replaced-groups.ts.
+ * UP-4: a process that stops because a part of it died says which, and ends with exit code 1.
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,7 +50,10 @@ const VERDICT_STABLE = 1_000;
 export async function up(paths: string[], options: UpOptions): Promise<void> {
   const startedAt = Date.now();
   workWithoutOutput();
-  const signal = stopSignal();
+  const ended = new AbortController();
+  const asked = stopSignal();
+  asked.addEventListener('abort', () => ended.abort(asked.reason));
+  const fail = (why: string): void => ended.abort(new Error(why));
   const folder = dataFolder(options.data);
   const manifests = await readManifests(paths);
   const inventory = inventoryOf(manifests);
@@ -58,7 +62,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
   if (manifests.manifests.groups.length === 0 && !isRestart(paths, folder, last))
     throw noGroups(paths, manifests.problems);
   const platform = options.platform ?? recordedPlatform(options, paths)?.name ?? 'simulated';
-  const unlock = await lockFolder(folder, 'up');
+  const unlock = await lockFolder(folder, 'up', fail);
   const temporal = last?.temporal;
   const session: Session = {
     paths,
@@ -72,7 +76,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
     }),
     logger: fileLogger(folder),
     display: openDisplay(options.output),
-    signal,
+    ...{ signal: ended.signal, fail },
     closers: [unlock],
   };
   let verdict: Verdict | undefined;
@@ -117,7 +121,12 @@ function fileLogger(folder: DataFolder): Logger {
   return logger;
 }
 
-/** Waits for Ctrl-C, or for the verdict if `--exit-when-converged` is set. */
+/** Why the process stops although nobody has asked it to (UP-4); undefined: it does not. */
+function faultOf({ reason }: AbortSignal): string | undefined {
+  return reason instanceof Error ? reason.message : undefined;
+}
+
+/** Waits for Ctrl-C, a fault, or the verdict if `--exit-when-converged` is set. */
 async function untilDone({ signal, options }: Session, bridge: Bridge): Promise<Verdict | undefined> {
   let stableSince = Date.now();
   let last = '';
@@ -130,6 +139,9 @@ async function untilDone({ signal, options }: Session, bridge: Bridge): Promise<
     last = now;
     if (verdict && Date.now() - stableSince > VERDICT_STABLE) return verdict;
   }
+  const fault = faultOf(signal);
+  if (fault !== undefined)
+    return { exitCode: EXIT.failed, message: `${fault}; start vmgroup up again, which continues the runs` };
   return options.exitWhenConverged
     ? { exitCode: EXIT.interrupted, message: 'stopped before all groups were done' }
     : undefined;
@@ -137,7 +149,10 @@ async function untilDone({ signal, options }: Session, bridge: Bridge): Promise<
 
 /** Stops what was started, the last part first (UP-2). */
 async function stopAll({ closers, signal, display, logger }: Session): Promise<void> {
-  if (signal.aborted)
+  const fault = faultOf(signal);
+  if (fault !== undefined)
+    display.notice({ reason: 'Notice', type: 'Warning', message: `${fault}, stopping` });
+  else if (signal.aborted)
     display.notice({
       reason: 'Notice',
       type: 'Normal',

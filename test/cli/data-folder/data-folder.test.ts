@@ -15,6 +15,7 @@ import { endProcess, isRunning } from '../../../cli/temporal-server/processes';
 import { startedAt } from '../../../files';
 
 const made: string[] = [];
+const unused = (): void => undefined;
 function freshFolder() {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-data-'));
   made.push(dir);
@@ -31,14 +32,14 @@ async function sleeper() {
 describe('DATA-1: one process per data folder', () => {
   test('the second process is refused with the pid of the first', async () => {
     const folder = freshFolder();
-    const free = await lockFolder(folder, 'up');
-    await expect(lockFolder(folder, 'up')).rejects.toThrow(
+    const free = await lockFolder(folder, 'up', unused);
+    await expect(lockFolder(folder, 'up', unused)).rejects.toThrow(
       `vmgroup up works on ${folder.dir} already (pid ${process.pid})`,
     );
     await free();
     expect(existsSync(folder.lock)).toBe(false);
     await (
-      await lockFolder(folder, 'serve')
+      await lockFolder(folder, 'serve', unused)
     )();
   });
 
@@ -47,10 +48,10 @@ describe('DATA-1: one process per data folder', () => {
     const child = await sleeper();
     const processStart = startedAt(child.pid ?? 0);
     writeFileSync(folder.lock, JSON.stringify({ pid: child.pid, processStart, command: 'up' }));
-    await expect(lockFolder(folder, 'up')).rejects.toThrow(`pid ${child.pid}`);
+    await expect(lockFolder(folder, 'up', unused)).rejects.toThrow(`pid ${child.pid}`);
     child.kill('SIGKILL');
     await once(child, 'exit');
-    const free = await lockFolder(folder, 'up');
+    const free = await lockFolder(folder, 'up', unused);
     expect(JSON.parse(readFileSync(folder.lock, 'utf8'))).toMatchObject({ pid: process.pid });
     await free();
   });
@@ -58,9 +59,9 @@ describe('DATA-1: one process per data folder', () => {
   test('a folder that cannot be created is an error with a next step', async () => {
     const folder = freshFolder();
     writeFileSync(path.join(folder.dir, 'file'), '');
-    await expect(lockFolder(dataFolder(path.join(folder.dir, 'file', 'below')), 'up')).rejects.toThrow(
-      'cannot be written',
-    );
+    await expect(
+      lockFolder(dataFolder(path.join(folder.dir, 'file', 'below')), 'up', unused),
+    ).rejects.toThrow('cannot be written');
   });
 });
 

@@ -152,6 +152,19 @@ test('UP-2: if the simulated platform does not start, up fails and leaves nothin
   await once(simulator, 'exit');
 }, 60_000);
 
+test('UP-4: an up whose folder is taken over says so, stops everything, and ends with 1', async () => {
+  const up = begin(['up', manifests('lost', '10m'), '--data', 'lost', '-o', 'json']);
+  await until(() => up.lines.some((line) => line.includes('"Started"')));
+  const server = serverPid('lost');
+  rmSync(dataFolder(path.join(dir, 'lost')).lock);
+  expect(await once(up, 'exit')).toEqual([1, null]);
+  expect(JSON.parse(up.lines.at(-1) ?? '')).toMatchObject({
+    ...{ reason: 'Stopped', type: 'Warning', exitCode: 1 },
+    message: expect.stringContaining('another process has taken over the data folder') as string,
+  });
+  expect(isRunning(server)).toBe(false);
+}, 60_000);
+
 describe('a group with a stuck VM', () => {
   let up: ReturnType<typeof begin>;
   beforeAll(async () => {

@@ -1,7 +1,8 @@
 /** `up.json`: what the process that works on a data folder has started, for other commands and for the next start. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startedAt } from '../../files';
+import { CliError } from '../errors';
 import type { DataFolder } from './folder';
 
 /** Contents of `up.json`. */
@@ -22,6 +23,8 @@ export interface UpRecord {
     port?: number;
     uiPort?: number;
   };
+  /** Pid of the Temporal server that an `up` before this process may have left behind. */
+  orphan?: number;
   /** The simulated platform, if it is the default one. */
   simulator?: { address: string };
   /** The default platform; absent in the record of an older version. */
@@ -40,7 +43,7 @@ export interface RecordedPlatform {
 export function newRecord(
   command: UpRecord['command'],
   manifests: readonly string[],
-  more: Pick<UpRecord, 'temporal' | 'simulator' | 'platform'> = {},
+  more: Pick<UpRecord, 'temporal' | 'orphan' | 'simulator' | 'platform'> = {},
 ): UpRecord {
   return {
     pid: process.pid,
@@ -71,9 +74,22 @@ export function readLiveRecord(folder: DataFolder): UpRecord | undefined {
   return record && startedAt(record.pid) === record.processStart ? record : undefined;
 }
 
-/** Writes `up.json` atomically. */
+/**
+ * Writes `up.json` atomically.
+ *
+ * @throws CliError if it cannot be written.
+ */
 export function writeRecord(folder: DataFolder, record: UpRecord): void {
   const draft = `${folder.record}.${process.pid}`;
-  writeFileSync(draft, JSON.stringify(record, undefined, 2) + '\n');
-  renameSync(draft, folder.record);
+  try {
+    writeFileSync(draft, JSON.stringify(record, undefined, 2) + '\n');
+    renameSync(draft, folder.record);
+  } catch (error: unknown) {
+    rmSync(draft, { force: true });
+    throw new CliError(
+      `the data folder ${folder.dir} cannot be written`,
+      ['free space on its disk, or choose another one with --data DIR'],
+      { cause: error },
+    );
+  }
 }

@@ -2,7 +2,7 @@
 import { pino, type Logger } from 'pino';
 import type { Health, TemporalTarget } from '../../worker';
 import { namedTarget } from '../connections';
-import { dataFolder, lockFolder, newRecord, platformRecord, writeRecord } from '../data-folder';
+import { dataFolder, lockFolder, newRecord, platformRecord, readRecord, writeRecord } from '../data-folder';
 import { CliError, EXIT } from '../errors';
 import * as lazy from '../lazy';
 import { closeAll, LOG_FORMAT, logTo, stopSignal, untilStopped, type Closer } from '../runtime';
@@ -108,8 +108,11 @@ async function takeFolder(
 ): Promise<Closer> {
   const folder = dataFolder(data);
   const unlock = await lockFolder(folder, role, onLost);
+  const last = readRecord(folder);
+  const orphan = last?.temporal?.pid ?? last?.orphan;
   const record = newRecord(role, paths, {
     temporal: { address, namespace },
+    ...(orphan !== undefined && { orphan }),
     // Of other platforms the address is a default that nothing listens on.
     ...(platform === 'simulated' && { simulator: { address: simulator } }),
     platform: platformRecord(platform, platforms),

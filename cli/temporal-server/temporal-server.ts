@@ -6,6 +6,8 @@
  * TEMPORAL-SERVER-3: nothing listens beyond loopback.
  * TEMPORAL-SERVER-4: a server is used only if it is the process that was started here. Another one that takes the port, before the start or
  *     between two, is never taken for it: its workers would drive the VMs of these groups.
+ * TEMPORAL-SERVER-5: no server outlives a process that ends, also one that ends while the server starts, or whose record of it cannot be written.
+ *     After kill -9 the next `up` ends it (TEMPORAL-SERVER-2).
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -109,7 +111,7 @@ export async function stopOrphan(
   folder: DataFolder,
   record: UpRecord | undefined,
 ): Promise<number | undefined> {
-  const pid = record?.temporal?.pid;
+  const pid = record?.temporal?.pid ?? record?.orphan;
   if (pid === undefined || !commandLine(pid).includes(folder.temporalDb)) return undefined;
   await endProcess(pid, STOP_TIMEOUT);
   return pid;
@@ -155,12 +157,6 @@ export class TemporalServer {
     if (pid !== undefined) await endProcess(pid, STOP_TIMEOUT);
   }
 
-  /** Sends SIGTERM and waits for nothing. */
-  end(): void {
-    this.#isStopping = true;
-    this.#launched.child.kill('SIGTERM');
-  }
-
   async #keepAlive(): Promise<void> {
     for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       const startedAt = Date.now();
@@ -193,8 +189,21 @@ function launch(options: ServerOptions, { port, uiPort }: Ports): Launch {
   });
   closeLog(log);
   child.on('error', () => undefined);
-  if (child.pid !== undefined) options.onSpawn({ pid: child.pid, port, uiPort });
+  endWithThisProcess(child);
+  try {
+    if (child.pid !== undefined) options.onSpawn({ pid: child.pid, port, uiPort });
+  } catch (error: unknown) {
+    child.kill('SIGTERM');
+    throw error;
+  }
   return { child, port, uiPort, logStart };
+}
+
+/** TEMPORAL-SERVER-5. */
+function endWithThisProcess(child: ChildProcess): void {
+  const end = (): void => void child.kill('SIGTERM');
+  process.once('exit', end);
+  child.once('exit', () => process.removeListener('exit', end));
 }
 
 function serverArguments({ folder, searchAttributes }: ServerOptions, { port, uiPort }: Ports): string[] {

@@ -25,6 +25,7 @@ export interface ConnectedTemporal {
 export async function openTemporal(session: Session): Promise<ConnectedTemporal> {
   const { options, folder, record } = session;
   await stopOrphan(folder, record);
+  delete record.orphan;
   if (options.temporal === undefined) return startOwnServer(session);
   const target = namedTarget(options);
   record.temporal = { address: target.address, namespace: target.namespace };
@@ -76,8 +77,6 @@ async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
     onLost: fail,
   });
   closers.push(() => server.stop());
-  // Also if this process ends without closing. After kill -9 the next `up` does it.
-  process.once('exit', () => server.end());
   const { address } = server;
   return connected(session, lazy.worker().localTarget(address, 'default'));
 }

@@ -72,6 +72,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
     // The ports of the previous start, and the pid of a server that it may have left behind.
     record: newRecord('up', paths, {
       ...(temporal && { temporal }),
+      ...(last?.orphan !== undefined && { orphan: last.orphan }),
       platform: platformRecord(platform, platforms.length > 0 ? paths : []),
     }),
     logger: fileLogger(folder),

@@ -1,5 +1,5 @@
 /**
- * Long-running processes whose log cannot be written, or whose data folder another process takes: LOG-1, DATA-1.
+ * Long-running processes whose log cannot be written, or whose data folder another process takes: LOG-1, DATA-1, TEMPORAL-SERVER-2.
  *
  * Guarantees: G8.
  */
@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { dataFolder } from '../../../cli/data-folder';
+import { dataFolder, readRecord, writeRecord } from '../../../cli/data-folder';
 import { freePort } from '../../../cli/temporal-server';
 import { groupWithVms } from '../../support/manifests';
 import { until } from '../../support/until';
@@ -64,4 +64,26 @@ test('DATA-1: a process whose folder was taken over ends with an error that says
   rmSync(dataFolder(path.join(dir, 'taken')).lock);
   expect(await once(bridge, 'exit')).toEqual([1, null]);
   expect(log).toContain('another process has taken over the data folder');
+});
+
+test('TEMPORAL-SERVER-2: the server that a killed up has left behind stays on record for the next one', async () => {
+  const folder = dataFolder(path.join(dir, 'left'));
+  const bridge = async (): Promise<void> => {
+    const port = await freePort(0);
+    const child = start(bridgeOn('left', port));
+    children.push(child);
+    await until(() => isHealthy(port));
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  };
+  await bridge();
+  const record = readRecord(folder);
+  if (!record) throw new Error('the bridge wrote no record');
+  writeRecord(folder, { ...record, temporal: { address: 'a:1', namespace: 'default', pid: 4_194_305 } });
+  await bridge();
+  await bridge();
+  expect(readRecord(folder)).toMatchObject({
+    temporal: { address: '127.0.0.1:1', namespace: 'default' },
+    orphan: 4_194_305,
+  });
 });

@@ -182,6 +182,51 @@ test('a server that outlived its parent is stopped, and nothing else is (TEMPORA
   expect(isRunning(pid)).toBe(false);
 });
 
+/** A program that starts, and never says that it listens. */
+function silent(): string {
+  const file = path.join(mkdtempSync(path.join(dir, 'silent-')), 'temporal');
+  writeFileSync(file, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
+  return file;
+}
+
+test('TEMPORAL-SERVER-5: a server of which no record can be written is ended', async () => {
+  let pid = 0;
+  const onSpawn = (server: { pid: number }): void => {
+    ({ pid } = server);
+    throw new Error('no space left on device');
+  };
+  await expect(startTemporalServer({ ...options(), cli: silent(), onSpawn })).rejects.toThrow('no space');
+  await until(() => !isRunning(pid));
+});
+
+test('TEMPORAL-SERVER-5: a process that ends while its server starts ends that too', async () => {
+  const script = `
+    const { dataFolder } = require('./cli/data-folder');
+    const { startTemporalServer } = require('./cli/temporal-server');
+    const nothing = () => undefined;
+    void startTemporalServer({
+      cli: ${JSON.stringify(silent())},
+      folder: dataFolder(${JSON.stringify(dir)}),
+      searchAttributes: {},
+      onRestart: nothing,
+      onLost: nothing,
+      onSpawn: ({ pid }) => {
+        console.log(pid);
+        process.exit(3);
+      },
+    });
+  `;
+  const child = spawn(process.execPath, ['--import', 'tsx', '-e', script], {
+    cwd: path.join(__dirname, '../../..'),
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  let pid = 0;
+  child.stdout.on('data', (chunk: Buffer) => (pid = Number(chunk.toString())));
+  expect(await once(child, 'close')).toEqual([3, null]);
+  expect(pid).toBeGreaterThan(0);
+  await until(() => !isRunning(pid));
+});
+
 test('a tool that is no server ends in an error with the end of its log', async () => {
   await expect(startTemporalServer({ ...options(), cli: process.execPath })).rejects.toThrow(
     'the Temporal server did not start',

@@ -4,9 +4,10 @@
  * HOLD-1: no text depends on the time of the reader: what changes with it (how long, how long still) is a field.
  */
 import { listed } from '../api/text';
-import type { MemberPhase, MemberProgress, Progress, TierProgress } from '../contract';
-import { healthFindings, type HealthFinding } from './health-findings';
+import type { MemberProgress, Progress, TierProgress } from '../contract';
+import type { HealthFinding } from './health-findings';
 import { nameOf, type KnownGroup } from './known-group';
+import { findingOn, lookupIn, machineIn } from './run-lookup';
 
 /** Kinds of {@link Hold}. */
 export type HoldKind =
@@ -97,12 +98,8 @@ export function shortName(member: string): string {
 }
 
 /** The finding about the activity of a member that was paused in Temporal. */
-export function pausedActivity(
-  { metadata, run }: KnownGroup,
-  { activityId }: MemberProgress,
-): HealthFinding | undefined {
-  if (activityId === undefined || !run?.health || run.endedAt !== undefined) return undefined;
-  return healthFindings(metadata, run.workflowId, run.health).find((each) => each.activityId === activityId);
+export function pausedActivity(group: KnownGroup, { activityId }: MemberProgress): HealthFinding | undefined {
+  return activityId === undefined ? undefined : findingOn(group, activityId);
 }
 
 /** What holds a member of an open run; undefined for one that is done. */
@@ -198,7 +195,7 @@ function seenMember(
   { status }: KnownGroup,
   { member }: MemberProgress,
 ): { powerState?: string; since?: number } | undefined {
-  const found = status.members.find(({ kind, name }) => kind === 'VirtualMachine' && name === member);
+  const found = machineIn(status, member);
   if (!found) return undefined;
   const synced = found.conditions.find(({ type }) => type === 'PowerStateSynced');
   return {
@@ -230,7 +227,7 @@ function placing({ placement }: Progress, about: About): Hold | undefined {
 }
 
 function pending(progress: Progress, about: About, member: MemberProgress, waits: string): Hold {
-  const tier = progress.tiers.find(({ tier }) => tier === member.tier);
+  const tier = lookupIn(progress).tier(member.tier);
   if (tier?.phase === 'Delay') {
     return (
       pausedRun(progress, about) ?? {
@@ -258,45 +255,16 @@ const MOST_NAMES = 5;
 
 /** The tier that has to be done before that of a member, and is not. */
 export function awaitedTier(progress: Progress, { tier }: MemberProgress): TierProgress | undefined {
-  const of = (index: number | undefined): TierProgress | undefined =>
-    index === undefined ? undefined : progress.tiers.find((each) => each.tier === index);
-  const before = of(of(tier)?.after);
+  const look = lookupIn(progress);
+  const before = look.tier(look.tier(tier)?.after);
   // Once a tier was released, those before it hold nothing, even if members of them are parked.
-  const seen = new Set<TierProgress>();
-  for (let next = before; next && !seen.has(next); next = of(next.after)) {
-    if (next.phase === 'Running' || next.phase === 'Delay') return next;
-    seen.add(next);
-  }
-  return before;
+  return before && (look.activeFrom(before) ?? before);
 }
-
-/** How much a member needs attention, the most first. */
-const URGENCY: readonly MemberPhase[] = [
-  'Parked',
-  'Missing',
-  'InProgress',
-  'Queued',
-  'Pending',
-  'LeftAlone',
-  'Skipped',
-  'Done',
-];
 
 /** The members of a tier that keep it from being done, those first that need attention most. */
-export function openMembers(progress: Progress, tier: TierProgress | undefined): MemberProgress[] {
-  if (!tier) return [];
-  return progress.members
-    .filter((each) => each.tier === tier.tier && !SETTLED.has(each.phase))
-    .sort((a, b) => rank(a) - rank(b));
+export function openMembers(progress: Progress, tier: TierProgress | undefined): readonly MemberProgress[] {
+  return tier ? lookupIn(progress).openIn(tier) : [];
 }
-
-function rank(member: MemberProgress): number {
-  const failing = member.paused ?? member.lastError;
-  return URGENCY.indexOf(member.phase) - (failing ? 0.5 : 0);
-}
-
-/** Phases in which a member keeps no tier from being done. */
-const SETTLED: ReadonlySet<MemberPhase> = new Set(['Done', 'Skipped', 'LeftAlone']);
 
 function isGroup({ member }: MemberProgress): boolean {
   return member.startsWith('VirtualMachineGroup/');

@@ -16,4 +16,5 @@ export { nameOf, openProgress, type KnownGroup, type KnownMember } from './known
 export { pastRunOf, spread, type PastRun, type Spread } from './past-run';
 export { livePollers } from './pollers';
 export type { FailingWorkflowTask, PausedActivity, RunHealth, UnservedPlatform } from './run-health';
+export { treesOf, type PlacedGroup } from './trees';
 export { LONGEST_CHAIN, whyGroup, whyMember, type Surroundings, type Why } from './why';

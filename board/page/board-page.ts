@@ -5,14 +5,20 @@
  * BOARD-2: whatever waits for an operator is at the top, with the command that helps.
  */
 import type { Progress } from '../../contract';
-import { nameOf as groupNameOf, openProgress, type Estimate, type KnownGroup } from '../../insight';
+import {
+  nameOf as groupNameOf,
+  openProgress,
+  treesOf,
+  type Estimate,
+  type KnownGroup,
+  type PlacedGroup,
+} from '../../insight';
 import { attentionOf } from './attention';
 import { countsOf, totalOf } from './counts';
 import { openTiers, restingTiers } from './tiers';
 import type { ActionItem, Forecast, Freshness, GroupItem, Mark, Page, Target, TreeItem } from './page';
 import { sentenceOf } from './sentence';
 import { targetOf } from './targets';
-import { treesOf, type PlacedGroup } from './trees';
 
 /** What a board is made from. Times are milliseconds since the epoch. */
 export interface BoardInput {

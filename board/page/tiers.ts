@@ -43,7 +43,9 @@ export function restingTiers(group: KnownGroup, last: Progress | undefined): Tie
     const key = memberKey(member);
     const index = tierOf.get(key) ?? 0;
     const item = restingMember(member, spec.powerState, own(exceptions, key));
-    tiers.set(index, [...(tiers.get(index) ?? []), item]);
+    const others = tiers.get(index);
+    if (others) others.push(item);
+    else tiers.set(index, [item]);
   }
   return [...tiers.keys()]
     .sort((a, b) => a - b)

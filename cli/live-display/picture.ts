@@ -1,7 +1,7 @@
 /** The picture of all groups on a terminal. Pure, except that the clock is read. */
 import type { GroupView } from '../../bridge';
-import type { PastRun } from '../../insight';
-import { groupLines, groupName, type Detail } from '../groups';
+import { treesOf, type PastRun } from '../../insight';
+import { groupLines, type Detail } from '../groups';
 import type { Paint } from '../output';
 
 /** Size of a terminal in characters. */
@@ -52,31 +52,9 @@ export function picture(
   return [...lines, ...footer];
 }
 
-/** Groups as trees: each parent before its members, with its depth. Of groups in a circle, the first by name stands at the top. */
+/** Groups as trees: each parent before its members, with its depth. */
 export function asTrees(views: readonly GroupView[]): { view: GroupView; depth: number }[] {
-  const byName = new Map(views.map((view) => [groupName(view), view]));
-  const sorted = [...byName.keys()].sort();
-  const below = new Map<string | undefined, string[]>();
-  for (const name of sorted) {
-    const parent = parentOf(byName.get(name) as GroupView);
-    const known = parent !== undefined && byName.has(parent) ? parent : undefined;
-    const beside = below.get(known);
-    if (beside) beside.push(name);
-    else below.set(known, [name]);
-  }
-  const found = new Map<string, { view: GroupView; depth: number }>();
-  for (const top of [...(below.get(undefined) ?? []), ...sorted]) {
-    const open = [{ name: top, depth: 0 }];
-    for (let at = open.pop(); at; at = open.pop()) {
-      const { name, depth } = at;
-      if (found.has(name)) continue;
-      found.set(name, { view: byName.get(name) as GroupView, depth });
-      open.push(...(below.get(name) ?? []).toReversed().map((each) => ({ name: each, depth: depth + 1 })));
-    }
-  }
-  return [...found.values()];
-}
-
-function parentOf({ metadata, spec }: GroupView): string | undefined {
-  return spec.groupName === undefined ? undefined : `${metadata.namespace}/${spec.groupName}`;
+  return treesOf(views)
+    .flat()
+    .map(({ group: view, depth }) => ({ view, depth }));
 }

@@ -5,7 +5,7 @@
  */
 import { get, request, type IncomingMessage } from 'node:http';
 import { boardDocument, boardPage, boardReader, renderMain, startBoard, type BoardServer } from '../../board';
-import type { KnownGroup } from '../../insight';
+import { treesOf, type KnownGroup } from '../../insight';
 import { until } from '../support/until';
 import { largeFailover, LIVE, memberAt, NOW, runningGroup, smallFailover } from './fixtures';
 
@@ -63,6 +63,16 @@ describe('the page', () => {
         .trees.flatMap(({ groups }) => groups.map(({ name }) => name))
         .sort(),
     ).toEqual(['prod/a', 'prod/b']);
+  });
+
+  test('a long chain of parents is one tree', () => {
+    const chain = Array.from({ length: 20_000 }, (_, index) => ({
+      metadata: { namespace: 'prod', name: `g-${index}` },
+      spec: { ...(index > 0 && { groupName: `g-${index - 1}` }) },
+    }));
+    const [tree, ...others] = treesOf(chain);
+    expect(others).toEqual([]);
+    expect(tree?.map(({ depth }) => depth)).toEqual(chain.map((_, index) => index));
   });
 
   test('a run that does not answer says so (BOARD-1)', () => {

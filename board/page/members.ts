@@ -70,7 +70,7 @@ export function restingMember(
   desired: string | undefined,
   exception: RunException | undefined,
 ): MemberItem {
-  const unmet = member.conditions.find(({ status }) => status === 'False');
+  const unmet = member.conditions.find(({ status }) => status !== 'True');
   const named = {
     name: member.name,
     ...(member.kind === 'VirtualMachineGroup' && { isGroup: true as const }),

@@ -2,6 +2,7 @@
  * HTML from templates.
  *
  * HTML-1: every value in a template is text and is escaped, except what is {@link Html} already. Nothing else makes HTML of text.
+ * HTML-2: no value changes the direction in which text around it is written.
  */
 
 /** HTML that may be put into a page as it is. */
@@ -50,8 +51,8 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
 ]);
 
 function escaped(text: string): string {
-  // Control characters have no place in HTML; U+FFFD shows that there was one.
+  // Control characters have no place in HTML, and marks of writing direction reorder what others wrote; U+FFFD shows that there was one.
   return text
     .replace(/[&<>"']/g, (found) => ENTITIES.get(found) ?? '')
-    .replace(/(?![\t\n\r])\p{Cc}/gu, '\ufffd');
+    .replace(/(?![\t\n\r])[\p{Control}\p{Bidi_Control}]/gu, '\ufffd');
 }

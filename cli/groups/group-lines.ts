@@ -89,7 +89,7 @@ function restingMember(
   nameWidth: number,
   { paint, detail = 'full', width = 80 }: Drawing,
 ): string[] {
-  const unmet = member.conditions.find(({ status }) => status === 'False');
+  const unmet = member.conditions.find(({ status }) => status !== 'True');
   const name = member.name.padEnd(nameWidth);
   if (unmet && unmet.reason !== 'Pending') {
     const reason = cut(`    ✖ ${name}  ${unmet.reason}`, width);

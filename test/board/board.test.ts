@@ -1,5 +1,5 @@
 /**
- * The page of a board, and the server that shows it: BOARD-1, BOARD-2, HTML-1, PARTS-1, HUB-1 to HUB-3, SERVE-1 to SERVE-3.
+ * The page of a board, and the server that shows it: BOARD-1, BOARD-2, HTML-1, HTML-2, PARTS-1, HUB-1 to HUB-3, SERVE-1 to SERVE-3.
  *
  * Guarantees: G8, G11.
  */
@@ -83,8 +83,25 @@ describe('the page', () => {
     expect(tree?.mark).toBe('Parked');
   });
 
-  test('no text of a platform or operator becomes HTML (HTML-1)', () => {
-    const evil = `"><img src=x onerror=alert(1)><!--part:tree-0--></main>&amp;'\u0000`;
+  test('a nested group without a status yet is not shown as up (BOARD-1)', () => {
+    const condition = (type: string, status: string) => ({
+      ...{ type, status, reason: 'Pending', message: 'VirtualMachineGroup "erp" has no status yet' },
+      lastTransitionTime: new Date(NOW).toISOString(),
+    });
+    const conditions = [condition('GroupLinked', 'True'), condition('Ready', 'Unknown')];
+    const { run: _run, ...group } = runningGroup('site', []);
+    const status = {
+      members: [{ name: 'erp', kind: 'VirtualMachineGroup' as const, conditions }],
+      conditions: [],
+    };
+    const [tree] = pageOf([{ ...group, phase: 'Pending', status }]).trees;
+    expect(tree?.groups[0]?.tiers[0]?.members).toEqual([
+      expect.objectContaining({ name: 'erp', mark: 'Waiting', word: 'waiting' }),
+    ]);
+  });
+
+  test('no text of a platform or operator becomes HTML (HTML-1), or reorders the text around it (HTML-2)', () => {
+    const evil = `"><img src=x onerror=alert(1)><!--part:tree-0--></main>&amp;'\u0000\u202e\u2067\u200f`;
     const member = memberAt('db', 0, 'Parked', 1);
     const group = runningGroup(
       'shop',
@@ -95,6 +112,7 @@ describe('the page', () => {
     const text = documentOf([group]);
     expect(text).not.toMatch(/<img|<!--part/);
     expect(text).not.toContain('\u0000');
+    expect(text).not.toMatch(/\p{Bidi_Control}/u);
     expect(text.match(/<\/main>/g)).toHaveLength(1);
     expect(text).toContain('&lt;img src=x onerror=alert(1)&gt;');
   });

@@ -130,7 +130,7 @@ test('no line is wider than the terminal', () => {
 });
 
 test('without a run: members as they are', () => {
-  const condition = (status: 'True' | 'False', reason: Condition['reason'], message: string) => ({
+  const condition = (status: Condition['status'], reason: Condition['reason'], message: string) => ({
     ...{ type: 'PowerStateSynced' as const, status, reason, message },
     ...{ lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1 },
   });
@@ -160,6 +160,11 @@ test('without a run: members as they are', () => {
           powerState: 'PoweredOff',
           conditions: [condition('False', 'Pending', '')],
         },
+        {
+          name: 'erp',
+          kind: 'VirtualMachineGroup',
+          conditions: [condition('Unknown', 'Pending', 'VirtualMachineGroup "erp" has no status yet')],
+        },
       ],
     },
   });
@@ -169,6 +174,7 @@ test('without a run: members as they are', () => {
     '    ✖ web  NotSynced',
     '        skipped by kim',
     '    · lb   PoweredOff',
+    '    · erp',
     '    to ask for another run:',
     '    → vmgroup retry prod/shop --reason TEXT',
   ]);

@@ -95,7 +95,11 @@ function parse(body: string): { payloads: Payload[] } {
   const parsed = v.safeParse(Request, value);
   if (!parsed.success)
     throw new HttpError(400, `the body is not a list of payloads: ${v.summarize(parsed.issues)}`);
-  return wire.fromObject(parsed.output);
+  try {
+    return wire.fromObject(parsed.output);
+  } catch {
+    throw new HttpError(400, 'the body has a payload whose base64 was cut');
+  }
 }
 
 /** A payload in the JSON form of protocol buffers: bytes in base64. */

@@ -5,7 +5,8 @@ import type { temporal } from '@temporalio/proto';
 type Failure = temporal.api.failure.v1.IFailure;
 
 /**
- * A copy of a value of the server, such as a history, in which all payloads are decoded, and failures have their messages back.
+ * A copy of a value of the server, such as a history, in which all payloads are decoded, and failures have their messages back. A failure whose
+ * attributes nothing can read keeps its own message.
  *
  * @throws what `codec` throws for a payload that it cannot decode.
  */
@@ -30,15 +31,20 @@ async function decoded(value: unknown, codec: PayloadCodec): Promise<unknown> {
 function withMessage(failure: Failure): Failure {
   const { encodedAttributes } = failure;
   if (!encodedAttributes) return failure;
-  const attributes = defaultPayloadConverter.fromPayload<{ message?: unknown; stack_trace?: unknown } | null>(
-    encodedAttributes,
-  );
-  const { message, stack_trace: stackTrace } = attributes ?? {};
+  const { message, stack_trace: stackTrace } = attributesOf(encodedAttributes);
   return Object.assign(failure, {
     ...(typeof message === 'string' && { message }),
     ...(typeof stackTrace === 'string' && { stackTrace }),
     encodedAttributes: null,
   });
+}
+
+function attributesOf(payload: Payload): { message?: unknown; stack_trace?: unknown } {
+  try {
+    return defaultPayloadConverter.fromPayload<object | null>(payload) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 /** Objects of the server are instances of generated classes. `Long`, `Date` and bytes are left as they are. */

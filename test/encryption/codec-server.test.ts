@@ -86,6 +86,7 @@ test.each([
   ['no JSON', 'decode', '{', 400],
   ['another form', 'decode', { payloads: 'x' }, 400],
   ['no base64', 'decode', { payloads: [{ data: '<>' }] }, 400],
+  ['base64 that was cut', 'decode', { payloads: [{ data: 'A' }] }, 400],
   ['too many payloads', 'decode', { payloads: Array.from({ length: 10_001 }, () => ({})) }, 400],
   [
     'an unknown key',

@@ -145,3 +145,18 @@ test('payloads deep in what the server returns are decoded, and failures have th
     ],
   });
 });
+
+test('a failure with attributes that nothing can read does not keep the rest from being decoded', async () => {
+  const codec = payloadCodec(folder({ '1.key': newKey() }));
+  const [input] = await codec.encode([payload({ vm: 'db' })]);
+  const unreadable = [
+    { metadata: { encoding: Buffer.from('forged') }, data: Buffer.from('x') },
+    { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('{') },
+  ];
+  for (const encodedAttributes of unreadable) {
+    const event = { input, failure: { message: 'no disk', encodedAttributes } };
+    const readable = await decodePayloadsIn(event, codec);
+    expect(plain(readable.input)).toEqual(plain(payload({ vm: 'db' })));
+    expect(readable.failure.message).toBe('no disk');
+  }
+});

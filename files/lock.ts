@@ -68,26 +68,28 @@ export async function takeLock(path: string, { note, onLost }: LockOptions): Pro
     const text = await readText(path);
     if (text === undefined) continue;
     const other = parseLock(text);
-    if (other && (await isAlive(path, text, other))) throw refusal(path, other);
-    await removeStale(path, text);
+    const state = other ? await stateOf(path, text, other) : 'Gone';
+    if (other && state === 'Alive') throw refusal(path, other);
+    if (state === 'Gone') await removeStale(path, text);
   }
   return new HeldLock(path, mine.instance, onLost);
 }
 
-/** LOCK-1, LOCK-2. */
-async function isAlive(
+/** What is known of the holder of a lock (LOCK-1, LOCK-2). `Changed`: the file is another one by now, or there is none. */
+async function stateOf(
   path: string,
   text: string,
   { pid, processStart, pidSpace: space }: LockContent,
-): Promise<boolean> {
-  if (space === undefined || space === pidSpace()) return startedAt(pid) === processStart;
+): Promise<'Alive' | 'Gone' | 'Changed'> {
+  if (space === undefined || space === pidSpace()) return startedAt(pid) === processStart ? 'Alive' : 'Gone';
   const before = await renewedAt(path);
   for (let waited = 0; waited < STALE; waited += LOOK) {
     await sleep(LOOK);
-    if ((await readText(path)) !== text) return true;
-    if ((await renewedAt(path)) !== before) return true;
+    const renewed = await renewedAt(path);
+    if (renewed === undefined || (await readText(path)) !== text) return 'Changed';
+    if (renewed !== before) return 'Alive';
   }
-  return false;
+  return 'Gone';
 }
 
 function refusal(path: string, { pid, note, pidSpace: space }: LockContent): LockedError {

@@ -94,6 +94,17 @@ test.each([
   await (await take()).release();
 });
 
+test('LOCK-1: a lock that its holder elsewhere releases meanwhile is taken, not refused', async () => {
+  writeFileSync(
+    file,
+    JSON.stringify({ pid: 1, processStart: 'x', pidSpace: 'elsewhere', instance: 'a', note: {} }),
+  );
+  const taking = take();
+  await sleep(200);
+  rmSync(file);
+  await (await taking).release();
+});
+
 apart(
   'LOCK-1: a process in another pid namespace is refused while the first one lives, whatever pids it can see',
   async () => {

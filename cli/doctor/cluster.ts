@@ -32,25 +32,33 @@ export async function checkCluster(options: ClusterDoctorOptions): Promise<Check
       { check: 'api server', result: 'problem', message: error.message, cure: error.nextSteps.join(', ') },
     ];
   }
-  const answers: CheckResult = { check: 'api server', result: 'ok', message: `${api.address} answers` };
+  const results: CheckResult[] = [];
   try {
-    if (options.mode === 'companion')
-      return [answers, ...(await checkCompanionAccess(api, options)), ...(await checkMode(api, options))];
-    const access = await Promise.all(
-      processesOf(options).map((process) => checkAccess(api, process, options)),
-    );
-    return [
-      answers,
-      ...access.flat(),
-      ...(await checkDefinitions(api)),
-      await checkAdmission(api, options),
-      ...(await checkCommandWebhooks(api, options)),
-      await checkOtherControllers(api, options),
-      ...(await checkMode(api, options)),
-    ];
+    for (const check of checksOf(options)) results.push(...(await check(api)));
+    return [{ check: 'api server', result: 'ok', message: `${api.address} answers` }, ...results];
   } catch (error: unknown) {
-    return [unreachable(api, error)];
+    return [unreachable(api, error), ...results];
   }
+}
+
+type ClusterCheck = (api: ApiServer) => Promise<CheckResult[]>;
+
+/** The checks, one after the other: what the first ones find counts also if a later one fails (DOCTOR-1). */
+function checksOf(options: ClusterDoctorOptions): ClusterCheck[] {
+  const mode: ClusterCheck = (api) => checkMode(api, options);
+  if (options.mode === 'companion') return [(api) => checkCompanionAccess(api, options), mode];
+  return [
+    ...processesOf(options).map(
+      (process): ClusterCheck =>
+        (api) =>
+          checkAccess(api, process, options),
+    ),
+    checkDefinitions,
+    async (api) => [await checkAdmission(api, options)],
+    (api) => checkCommandWebhooks(api, options),
+    async (api) => [await checkOtherControllers(api, options)],
+    mode,
+  ];
 }
 
 function processesOf({ for: role = 'serve' }: ClusterDoctorOptions): ClusterProcess[] {

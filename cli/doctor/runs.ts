@@ -1,4 +1,8 @@
-/** Checks of open runs: those whose workflow task fails, and what was paused in Temporal. */
+/**
+ * Checks of open runs: those whose workflow task fails, and what was paused in Temporal.
+ *
+ * RUNCHECK-1: a run that cannot be checked hides nothing that was found of another one.
+ */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import pMap from 'p-map';
 import type { TaskQueuePollers } from '../../bridge';
@@ -15,6 +19,8 @@ const CONCURRENCY = 20;
 const MOST_LISTED = 20;
 /** Longest wait for an answer, milliseconds. */
 const CALL_TIMEOUT = 5_000;
+/** Runs that could not be checked after which the server counts as away, and no further one is asked about. */
+const MOST_UNKNOWN = 20;
 
 /** A problem of one run. */
 interface RunProblem extends HealthFinding {
@@ -23,12 +29,14 @@ interface RunProblem extends HealthFinding {
   workflowId: string;
 }
 
-/** What the checks work with. */
+/** What the checks work with, and what they could not check. */
 interface RunChecks {
   client: Client;
   pollers: TaskQueuePollers;
   /** See `RunHealth`. */
   temporalFlags: string;
+  /** Why runs could not be checked. */
+  unknown: string[];
 }
 
 /** Checks the open runs. Never rejects: an error becomes a note. `temporalFlags`: see `RunHealth`. */
@@ -36,10 +44,10 @@ export async function checkRuns(client: Client, temporalFlags: string): Promise<
   try {
     const open = await openRuns(client);
     const pollers = new (lazy.bridge().TaskQueuePollers)(client);
-    const checks = { client, pollers, temporalFlags };
+    const checks: RunChecks = { client, pollers, temporalFlags, unknown: [] };
     const problems = await pMap(open, (run) => checkRun(run, checks), { concurrency: CONCURRENCY });
     const all = problems.flat();
-    return [...all.slice(0, MOST_LISTED).map(asResult), summary(open.length, all)];
+    return [...all.slice(0, MOST_LISTED).map(asResult), summary(open.length, all, checks.unknown)];
   } catch (error: unknown) {
     return [{ check: 'runs', result: 'note', message: `unknown: ${messageOf(error)}` }];
   }
@@ -55,10 +63,15 @@ async function openRuns(client: Client): Promise<WorkflowExecutionInfo[]> {
   return runs;
 }
 
+/** RUNCHECK-1. */
 async function checkRun(
   { workflowId }: WorkflowExecutionInfo,
-  { client, pollers, temporalFlags }: RunChecks,
+  { client, pollers, temporalFlags, unknown }: RunChecks,
 ): Promise<RunProblem[]> {
+  if (unknown.length >= MOST_UNKNOWN) {
+    unknown.push(unknown[0] ?? '');
+    return [];
+  }
   const [, namespace = '', name = ''] = workflowId.split('/');
   const { readRunHealth } = lazy.bridge();
   try {
@@ -69,8 +82,8 @@ async function checkRun(
     return findings.map((finding) => ({ ...finding, namespace, name, workflowId }));
   } catch (error: unknown) {
     // Deleted since it was listed.
-    if (error instanceof lazy.temporalClient().WorkflowNotFoundError) return [];
-    throw error;
+    if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) unknown.push(messageOf(error));
+    return [];
   }
 }
 
@@ -89,7 +102,7 @@ function isPause(kind: HealthFinding['kind']): boolean {
   return kind === 'RunPaused' || kind === 'ActivityPaused';
 }
 
-function summary(open: number, problems: RunProblem[]): CheckResult {
+function summary(open: number, problems: RunProblem[], unknown: readonly string[]): CheckResult {
   const failing = problems.filter(({ kind }) => kind === 'WorkflowTaskFailing').length;
   const paused = problems.filter(({ kind }) => isPause(kind)).length;
   const waiting = problems.length - failing - paused;
@@ -98,12 +111,13 @@ function summary(open: number, problems: RunProblem[]): CheckResult {
     ...(failing > 0 ? [`${failing} with a failing workflow task`] : []),
     ...(waiting > 0 ? [`${waiting} without a worker of a platform`] : []),
     ...(paused > 0 ? [`${paused} paused in Temporal`] : []),
+    ...(unknown.length > 0 ? [`${unknown.length} could not be checked: ${unknown[0]}`] : []),
     ...(problems.length > MOST_LISTED ? [`${MOST_LISTED} of ${problems.length} problems are listed`] : []),
   ];
   return {
     check: 'runs',
-    result: failing + waiting > 0 ? 'problem' : paused > 0 ? 'note' : 'ok',
+    result: failing + waiting > 0 ? 'problem' : paused + unknown.length > 0 ? 'note' : 'ok',
     message: sentences.join('; '),
-    facts: { open, failing, paused, waiting },
+    facts: { open, failing, paused, waiting, unknown: unknown.length },
   };
 }

@@ -1,4 +1,8 @@
-/** Checks of Temporal: server, search attributes, workers, open runs. */
+/**
+ * Checks of Temporal: server, search attributes, workers, open runs.
+ *
+ * DOCTOR-1: a check that fails is a problem of its own, and keeps no other one from being made.
+ */
 import type { Client } from '@temporalio/client';
 import type { TemporalClient, TemporalTarget } from '../../worker';
 import { findTarget } from '../connections';
@@ -15,9 +19,14 @@ const OLDEST_SERVER = '1.28.0';
 /** Longest wait for the server, milliseconds. */
 const CONNECT_TIMEOUT = 5_000;
 
-/** Checks the server, and if it fits, everything on it. */
+/** Checks the server, and if it fits, everything on it. Never rejects (DOCTOR-1). */
 export async function checkTemporal(options: TemporalOptions): Promise<CheckResult[]> {
-  const target = findTarget(options);
+  let target: TemporalTarget;
+  try {
+    target = findTarget(options);
+  } catch (error: unknown) {
+    return [unusable('temporal settings', error)];
+  }
   let connected: TemporalClient;
   try {
     connected = await lazy.worker().connectClient(target, CONNECT_TIMEOUT);
@@ -37,12 +46,36 @@ export async function checkTemporal(options: TemporalOptions): Promise<CheckResu
     if (server.result === 'problem') return [server];
     return [
       server,
-      await checkAttributes(client, target),
-      await checkWorkers(client, target),
+      await checked('search attributes', (check) => checkAttributes(check, client, target)),
+      await checked('worker', (check) => checkWorkers(check, client, target)),
       ...(await checkRuns(client, lazy.worker().temporalFlags(target))),
     ];
   } finally {
     await connected.close();
+  }
+}
+
+/** What the environment or a file names cannot be used. */
+function unusable(check: string, error: unknown): CheckResult {
+  return {
+    check,
+    result: 'problem',
+    message: messageOf(error),
+    cure: 'correct VMGROUP_ENCRYPTION_KEYS, TEMPORAL_CONFIG_FILE or the file that it names',
+  };
+}
+
+/** DOCTOR-1. */
+async function checked(check: string, judge: (check: string) => Promise<CheckResult>): Promise<CheckResult> {
+  try {
+    return await judge(check);
+  } catch (error: unknown) {
+    return {
+      check,
+      result: 'problem',
+      message: `unknown: ${messageOf(error)}`,
+      cure: 'check whether the server still answers, and the rights of this user there: the processes of vmgroup need them too',
+    };
   }
 }
 
@@ -71,8 +104,7 @@ async function checkServer(client: Client, { address, namespace }: TemporalTarge
   }
 }
 
-async function checkAttributes(client: Client, target: TemporalTarget): Promise<CheckResult> {
-  const check = 'search attributes';
+async function checkAttributes(check: string, client: Client, target: TemporalTarget): Promise<CheckResult> {
   const { SEARCH_ATTRIBUTE_TYPES } = lazy.contract();
   const { checkSearchAttributes, SearchAttributeError } = lazy.worker();
   const problems = await checkSearchAttributes(client, target.namespace);
@@ -84,8 +116,11 @@ async function checkAttributes(client: Client, target: TemporalTarget): Promise<
   return { check, result: 'problem', message, cure, facts: { ...problems } };
 }
 
-async function checkWorkers(client: Client, { namespace }: TemporalTarget): Promise<CheckResult> {
-  const check = 'worker';
+async function checkWorkers(
+  check: string,
+  client: Client,
+  { namespace }: TemporalTarget,
+): Promise<CheckResult> {
   const { noWorkerText, TASK_QUEUE: name, workflowPollers } = lazy.worker();
   const living = await workflowPollers(client, namespace);
   if (living.length > 0) {

@@ -1,9 +1,9 @@
 /**
  * Where a process writes its log.
  *
- * LOG-1: a log that cannot be written (a full disk, a terminal or a reader that is gone) neither ends the process nor keeps it from ending. Its
+ * LOGOUTPUT-1: a log that cannot be written (a full disk, a terminal or a reader that is gone) neither ends the process nor keeps it from ending. Its
  *     lines are written once that is possible again.
- * LOG-2: lines that wait take up at most {@link MOST_WAITING} bytes. Further ones are lost, and the log says how many.
+ * LOGOUTPUT-2: lines that wait take up at most {@link MOST_WAITING} bytes. Further ones are lost, and the log says how many.
  */
 import { closeSync, fstatSync, write, writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';

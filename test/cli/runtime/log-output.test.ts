@@ -1,4 +1,4 @@
-/** Logs that cannot be written for a while: LOG-1 and LOG-2. */
+/** Logs that cannot be written for a while: LOGOUTPUT-1 and LOGOUTPUT-2. */
 import { spawnSync } from 'node:child_process';
 import fs, { mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ function fillDisk(): () => void {
 
 const linesOf = (file: string): string[] => readFileSync(file, 'utf8').split('\n').filter(Boolean);
 
-test('LOG-1: a log that cannot be written neither ends a process nor keeps it from ending', () => {
+test('LOGOUTPUT-1: a log that cannot be written neither ends a process nor keeps it from ending', () => {
   const script = `
     const { openSync, writeSync } = require('node:fs');
     const { pino } = require('pino');
@@ -43,7 +43,7 @@ test('LOG-1: a log that cannot be written neither ends a process nor keeps it fr
   expect({ status, stdout, stderr }).toEqual({ status: 3, stdout: 'works on', stderr: '' });
 });
 
-test('LOG-1: what waited is written once that is possible, in order and whole', async () => {
+test('LOGOUTPUT-1: what waited is written once that is possible, in order and whole', async () => {
   const file = path.join(folder, 'waited');
   const log = logTo(openSync(file, 'a'));
   log.write('0\n');
@@ -56,7 +56,7 @@ test('LOG-1: what waited is written once that is possible, in order and whole', 
   expect(linesOf(file)).toEqual(Array.from({ length: 100 }, (_, line) => `${line}`));
 });
 
-test('LOG-2: of more lines than may wait the last ones are lost, and the log says how many', async () => {
+test('LOGOUTPUT-2: of more lines than may wait the last ones are lost, and the log says how many', async () => {
   const file = path.join(folder, 'lost');
   const log = logTo(openSync(file, 'a'));
   const free = fillDisk();

@@ -1,5 +1,5 @@
 /**
- * Long-running processes whose log cannot be written, or whose data folder another process takes: LOG-1, DATA-1, TEMPORAL-SERVER-2.
+ * Long-running processes whose log cannot be written, or whose data folder another process takes: LOGOUTPUT-1, DATA-1, TEMPORAL-SERVER-2.
  *
  * Guarantees: G8.
  */
@@ -38,7 +38,7 @@ const isHealthy = async (port: number): Promise<boolean> =>
     () => false,
   );
 
-test('LOG-1: a process whose log is on a full disk works on, and stops when it is asked to', async () => {
+test('LOGOUTPUT-1: a process whose log is on a full disk works on, and stops when it is asked to', async () => {
   const port = await freePort(0);
   const main = path.join(__dirname, '../../../dist/cli/main.js');
   const command = [process.execPath, main, ...bridgeOn('full', port)];

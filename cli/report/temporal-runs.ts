@@ -33,8 +33,8 @@ export async function temporalRuns(client: Client, { workflowId, runId }: RunNam
     MOST_OWN,
   );
   // An execution that the run was continued in began after it.
-  if (runId !== undefined)
-    own.push(...(await reader.listed(`${named} AND StartTime > '${until ?? ''}'`, MOST_OWN)));
+  if (until !== undefined)
+    own.push(...(await reader.listed(`${named} AND StartTime > '${until}'`, MOST_OWN)));
   const runs = await reader.runsOf(own);
   const { chosenRun, runsBefore, timelineOf } = lazy.board();
   const timelines = [...runs.values()].map(timelineOf);

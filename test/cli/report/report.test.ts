@@ -197,5 +197,7 @@ test('what is missing is named', async () => {
   expect((await run(['report', 'prod/other'], RECORD)).stderr).toContain(
     'there is no run vmgroup/prod/other',
   );
+  const unknown = 'vmgroup/prod/site/00000000-0000-4000-8000-000000000000';
+  expect((await run(['report', unknown])).stderr).toContain(`there is no run ${unknown}`);
   expect((await run(['report', '--bundle', inDir('report.html')])).stderr).toContain('is not a bundle');
 });

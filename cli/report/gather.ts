@@ -8,6 +8,7 @@ import { connectTemporal, findTarget } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { namedRecord, type RecordOptions, type TemporalOptions } from '../options';
+import { printNote } from '../output';
 import { openReader } from '../record';
 import { recordedRuns } from './recorded-runs';
 import { temporalRuns, type EventsByRun } from './temporal-runs';
@@ -45,7 +46,7 @@ export function gatheredOf({ runs }: Bundle, from: string): GatheredRuns {
 /**
  * The runs of a group and of the groups below it.
  *
- * @throws CliError if no source can be read. With a record, Temporal may be away.
+ * @throws CliError if no source can be read. With a record, Temporal may be away: a note on standard error says so.
  */
 export async function gatherRuns(
   name: RunName,
@@ -55,8 +56,16 @@ export async function gatherRuns(
   const recorded = await fromRecord(name, options);
   return gathered([
     ['the record', recorded],
-    ['Temporal', await fromTemporal(name, options).catch(() => new Map<string, RunEvent[]>())],
+    ['Temporal', await fromTemporal(name, options).catch(withoutTemporal)],
   ]);
+}
+
+/** The record alone may make an earlier run pass for the last one. */
+function withoutTemporal(error: unknown): EventsByRun {
+  printNote(
+    `note: runs that are not on record are missing, since Temporal cannot be read: ${messageOf(error)}`,
+  );
+  return new Map();
 }
 
 async function fromTemporal(name: RunName, options: TemporalOptions): Promise<EventsByRun> {

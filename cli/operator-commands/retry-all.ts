@@ -4,15 +4,15 @@
  * RETRY-ALL-1: nothing is sent before the members were shown and the user agreed, on a terminal or by `--yes`.
  * RETRY-ALL-2: each member gets a command that names it, so members that are done, skipped or marked ready are never touched.
  */
-import { createInterface } from 'node:readline/promises';
 import type { Client } from '@temporalio/client';
 import pMap from 'p-map';
 import type { ObjectName } from '../../api';
 import { withTemporalClient } from '../connections';
-import { CliError, messageOf } from '../errors';
+import { CliError, EXIT, messageOf } from '../errors';
 import type { Format } from '../options';
 import { type Column, counted, print, printData, printLine, printNote, printText, table } from '../output';
 import { listRuns, stuckRuns, type StuckMember } from '../runs';
+import { answerOf } from './question';
 import { sendToRun, type OperatorCommandOptions } from './send';
 
 /** Options of `retry --all`. */
@@ -106,14 +106,10 @@ async function agree(members: readonly Parked[], { yes }: RetryAllOptions): Prom
     throw new CliError(`${what} would be retried; cannot ask for confirmation, as this is not a terminal`, [
       'retry them without asking: add --yes',
     ]);
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await lines.question(`Retry ${what}? [y/N] `);
-    if (/^y(es)?$/i.test(answer.trim())) return;
-  } finally {
-    lines.close();
-  }
-  throw new CliError('nothing was retried');
+  const answer = await answerOf(`Retry ${what}? [y/N] `);
+  if (answer !== undefined && /^y(es)?$/i.test(answer.trim())) return;
+  const exitCode = answer === undefined ? EXIT.interrupted : EXIT.failed;
+  throw new CliError('nothing was retried', [], { exitCode });
 }
 
 /** RETRY-ALL-2. */

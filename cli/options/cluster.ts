@@ -1,6 +1,7 @@
 /** Options of the commands that talk to an API server. */
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
+import { quoted } from './same-target';
 import type { TemporalOptions } from './temporal';
 
 /** Options of each command that talks to an API server. */
@@ -83,8 +84,10 @@ export function watchedNamespaces({ watchNamespaces = [] }: ClusterOptions): str
 /** The flags that lead a further command to the same cluster, each after a blank; empty if the environment does. */
 export function clusterFlags({ kubeconfig, context }: SourceOptions): string {
   const flags = [
-    ...(kubeconfig === undefined ? [] : [` --kubeconfig ${kubeconfig}`]),
-    ...(context === undefined || process.env[CONTEXT_VARIABLE] === context ? [] : [` --context ${context}`]),
+    ...(kubeconfig === undefined ? [] : [` --kubeconfig ${quoted(kubeconfig)}`]),
+    ...(context === undefined || process.env[CONTEXT_VARIABLE] === context
+      ? []
+      : [` --context ${quoted(context)}`]),
   ];
   if (flags.length > 0 || process.env[SOURCE_VARIABLE] === 'kubernetes') return flags.join('');
   return process.env[CONTEXT_VARIABLE] ? '' : ' --source kubernetes';

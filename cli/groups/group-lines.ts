@@ -1,10 +1,10 @@
 /** A group as lines of text for a terminal: heading, health, tiers with their members, problems. Pure. */
 import type { GroupView, MemberStatus } from '../../bridge';
 import { estimate, type HealthFinding } from '../../insight';
-import type { Paint } from '../output';
+import { cut, type Paint } from '../output';
 import { runEstimateText } from './estimate-text';
 import { healthLines, healthOf } from './health-lines';
-import { commandLines, cut, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
+import { commandLines, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
 import { tierLines } from './tier-lines';
 import { groupName, needsNewRun, runTime } from './view';
 

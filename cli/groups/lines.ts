@@ -71,11 +71,6 @@ function commandParts(command: string): string[] {
   }, []);
 }
 
-/** A line of at most `width` columns: one that the terminal wraps makes the picture hard to read. */
-export function cut(line: string, width: number): string {
-  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
-}
-
 /** The line that counts the members beyond {@link MOST_MEMBERS}. */
 export function moreLine(count: number, paint: Paint): string[] {
   return count > MOST_MEMBERS ? [paint.dim(`    … and ${count - MOST_MEMBERS} more`)] : [];

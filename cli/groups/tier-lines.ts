@@ -9,10 +9,10 @@ import {
   parkedText,
   pausedActivity,
 } from '../../insight';
-import { elapsed, type Paint } from '../output';
+import { cut, elapsed, type Paint } from '../output';
 import { tierEstimateText } from './estimate-text';
 import { healthLines } from './health-lines';
-import { commandLines, cut, MEMBER_INDENT, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
+import { commandLines, MEMBER_INDENT, moreLine, MOST_MEMBERS, wrapped, type Drawing } from './lines';
 import { groupName } from './view';
 
 /** Width of a bar, in characters. */

@@ -5,7 +5,7 @@ import type { ObjectName } from '../../api';
 import type { BridgeEvent, GroupView } from '../../bridge';
 import type { PastRun } from '../../insight';
 import { groupName } from '../groups';
-import { legible, paintFor, printLine, printStyled, type Paint } from '../output';
+import { columnsOf, legible, paintFor, printLine, printStyled, type Paint } from '../output';
 import { eventText, noticeText, type Display, type Notice, type StartedNotice } from './display';
 import { picture, type DrawnGroup, type Size } from './picture';
 
@@ -60,7 +60,7 @@ export class RedrawnPicture implements Display {
     const argv = process.argv.slice(2);
     const lines = picture([...this.#groups.values()], this.#footer, { columns, rows }, this.#paint, argv);
     // log-update 7 leaves remains of the frame before if the number of lines on the screen changes.
-    const heights = lines.map((line) => Math.ceil(stripVTControlCharacters(line).length / columns) || 1);
+    const heights = lines.map((line) => Math.ceil(columnsOf(stripVTControlCharacters(line)) / columns) || 1);
     const shape = `${columns} ${heights.reduce((sum, height) => sum + height, 0)}`;
     if (shape !== this.#shape) logUpdate.clear();
     this.#shape = shape;

@@ -1,5 +1,5 @@
 /** Prose at the end of the rows of a table, fitted to the width of a terminal. Pure. */
-
+import { columnsOf, padded, widest } from './columns';
 import { filled } from './filled';
 
 /** Between two columns of a table. */
@@ -19,13 +19,13 @@ export interface ProseRow {
 
 /** The rows in lines of at most `width` columns, where words allow it. */
 export function withProse(rows: readonly ProseRow[], width: number): string[] {
-  const start = Math.max(0, ...rows.map(({ line }) => line.length)) + GAP.length;
+  const start = widest(rows.map(({ line }) => line)) + GAP.length;
   const room = width - start;
-  if (room < LEAST_BESIDE && rows.some(({ prose }) => prose.length > room))
+  if (room < LEAST_BESIDE && rows.some(({ prose }) => columnsOf(prose) > room))
     return rows.flatMap(({ line, prose }, at) => [line, ...(at === 0 ? [] : below(prose, width))]);
   return rows.flatMap(({ line, prose }) => {
     const [first = '', ...more] = filled(prose.split(' '), room);
-    return [line.padEnd(start) + first, ...more.map((text) => ' '.repeat(start) + text)];
+    return [padded(line, start) + first, ...more.map((text) => ' '.repeat(start) + text)];
   });
 }
 

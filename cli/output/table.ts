@@ -1,8 +1,8 @@
 /** Tables, JSON and YAML on standard output. */
-import Table from 'cli-table3';
 import { oneLine } from '../../api/text';
 import * as lazy from '../lazy';
 import type { Format } from '../options';
+import { columnsOf, padded, widest } from './columns';
 import { jsonText } from './json';
 import { legible } from './legible';
 import { GAP, withProse } from './prose-column';
@@ -32,7 +32,7 @@ export function table<T>(
   const shown = columns.filter((column) => !column.wide || format === 'wide');
   const last = shown.at(-1);
   const whole = layout(shown, rows);
-  if (!last?.prose || whole.every(({ length }) => length <= width)) return text(whole);
+  if (!last?.prose || whole.every((line) => columnsOf(line) <= width)) return text(whole);
   const prose = [last.head, ...rows.map((row) => cell(last.of(row)))];
   const others = layout(shown.slice(0, -1), rows);
   return text(
@@ -54,21 +54,17 @@ function text(lines: string[]): string {
 
 /** A line for the heading, and one for each row. */
 function layout<T>(shown: Column<T>[], rows: T[]): string[] {
-  const blank = Object.fromEntries(
-    ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
-      .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])
-      .map((name) => [name, '']),
+  const cells = [
+    shown.map(({ head }) => head),
+    ...rows.map((row) => shown.map((column) => cell(column.of(row)))),
+  ];
+  const widths = shown.map((_, at) => widest(cells.map((row) => row[at] ?? '')));
+  return cells.map((row) =>
+    row
+      .map((text, at) => padded(text, widths[at] ?? 0))
+      .join(GAP)
+      .trimEnd(),
   );
-  const out = new Table({
-    chars: { ...blank, middle: GAP },
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
-    head: shown.map((column) => column.head),
-  });
-  for (const row of rows) out.push(shown.map((column) => cell(column.of(row))));
-  return out
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd());
 }
 
 /**

@@ -3,9 +3,9 @@
  * versions; if KubeVirt refuses because something else is in progress, it decides again.
  *
  * KUBEVIRT-10: an operation is given up only once it needs no other action, or a newer one has taken over. What KubeVirt refuses again and again
- *     is shown in its words.
+ *     is shown in its words, and asked for less and less often.
  */
-import { KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
+import { doublingPause, KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
 import {
   OPERATION_ANNOTATION,
   operationText,
@@ -25,8 +25,9 @@ export interface Pursuit {
   id: string;
   hold?: string;
   failure?: { class: FailureClass; message: string };
-  /** What KubeVirt said when it last refused the action. */
+  /** What KubeVirt said when it last refused the action, and how often it has refused one. */
   refusal?: string;
+  refusals?: number;
 }
 
 /** What {@link Pursuits} works with. */
@@ -38,8 +39,9 @@ export interface PursuitsOptions {
   changed: (key: string) => void;
 }
 
-/** Milliseconds before another look after a refusal. */
+/** Milliseconds before another look after a refusal; doubles with each further one. A change of the VM is looked at sooner. */
 const PAUSE = 500;
+const LONGEST_PAUSE = 15_000;
 
 /** The operations of this process that are not carried through yet. */
 export class Pursuits {
@@ -127,10 +129,11 @@ export class Pursuits {
     if (refusal !== undefined) {
       this.#refused(key, pursuit, refusal);
       await this.#lookAgain(vm, signal);
-      return this.#later(key);
+      return this.#later(key, doublingPause(pursuit.refusals ?? 1, PAUSE, LONGEST_PAUSE));
     }
     if (!mustBeNoted(next)) return this.#end(key, id);
     await this.#note(vm, id, signal);
+    delete pursuit.hold;
     // A VM that was paused may have to be stopped after that.
     return this.#decide(key, id, signal);
   }
@@ -139,6 +142,7 @@ export class Pursuits {
   #refused(key: string, pursuit: Pursuit, refusal: string): void {
     const stays = pursuit.refusal === refusal;
     pursuit.refusal = refusal;
+    pursuit.refusals = (pursuit.refusals ?? 0) + 1;
     if (!stays || pursuit.hold === refusal) return;
     pursuit.hold = refusal;
     this.#options.changed(key);
@@ -187,13 +191,13 @@ export class Pursuits {
     );
   }
 
-  #later(key: string): void {
+  #later(key: string, pause: number = PAUSE): void {
     if (this.#closed) return;
     clearTimeout(this.#timers.get(key));
     const timer = setTimeout(() => {
       this.#timers.delete(key);
       this.noticed(key);
-    }, PAUSE);
+    }, pause);
     this.#timers.set(key, timer.unref());
   }
 

@@ -93,3 +93,16 @@ test('KUBEVIRT-10: what KubeVirt refuses again and again is shown in its words',
   await until(() => pursuits.of(key, 'op') === undefined);
   expect(asked.slice(-2)).toEqual(['unpause', 'stop']);
 });
+
+test('KUBEVIRT-10: what KubeVirt refuses for hours is asked for a few times a minute', async () => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  try {
+    refuse = () => new KubernetesError('VMI is being migrated', 409, 'Conflict');
+    await pursuits.take(key, 'op');
+    await jest.advanceTimersByTimeAsync(3_600_000);
+    expect(asked.length).toBeGreaterThan(200);
+    expect(asked.length).toBeLessThan(300);
+  } finally {
+    jest.useRealTimers();
+  }
+});

@@ -3,7 +3,7 @@
  *
  * PLATFORM-3: a VM is on once its instance is Running, and off only if there is no instance, or one that has ended; see KUBEVIRT-1.
  * KUBEVIRT-6: a VM on a lost node keeps its last known state and is left alone: whether it still runs cannot be known. A node is lost if it was not
- *     ready when it was last seen.
+ *     ready when it was last seen, or is no longer in the cluster.
  * KUBEVIRT-7: an operation is done once the VM is in its target state and KubeVirt does not move it to another. It has failed if another client
  *     changed the strategy before that, or if nothing has worked on it for a while.
  */
@@ -23,7 +23,7 @@ export interface Circumstances {
   /** The resource version that orders this observation. */
   version: string | undefined;
   /** The node of the instance; absent: nothing is known of it. */
-  node?: { name: string; ready: boolean; zone?: string };
+  node?: { name: string; ready: boolean; zone?: string; isGone?: true };
   /** How this process stands with the operation on record. */
   own?: { hold?: string; failure?: { class: FailureClass; message: string } };
   /** Since when nothing works on the operation on record; absent: it was not so before. */
@@ -127,7 +127,7 @@ function standingOf(vm: KubevirtMachine, vmi: KubevirtInstance | undefined, fact
   const isDone = isThere(course, recorded) && isSettled(course, recorded);
   if (vm.metadata.deletionTimestamp !== undefined && !isDone)
     return { phase: 'InProgress', hold: 'it is being deleted' };
-  if (course.exists && node?.ready === false) return { phase: 'InProgress', ...lost(node.name) };
+  if (course.exists && node?.ready === false) return { phase: 'InProgress', ...lost(node) };
   if (isDone) return { phase: 'Done' };
   // What is there and moves on has not failed: it would pass for being there.
   if (isThere(course, recorded)) return { phase: 'InProgress', ...heldBy(own) };
@@ -174,9 +174,12 @@ function shown(hold: Hold | undefined): Pick<Standing, 'hold' | 'holdClass'> {
   return hold ? { hold: hold.text, ...(hold.class && { holdClass: hold.class }) } : {};
 }
 
-function lost(node: string): Pick<Standing, 'hold' | 'holdClass'> {
+function lost({ name, isGone }: NonNullable<Circumstances['node']>): Pick<Standing, 'hold' | 'holdClass'> {
+  const [what, cure] = isGone
+    ? ['is no longer in the cluster', 'KubeVirt ends it once its pod is deleted']
+    : ['is not ready', 'repair the node, or fence it and delete its pods'];
   return {
-    hold: `its node ${node} is not ready, so whether it runs is not known: repair the node, or fence it and delete its pods`,
+    hold: `its node ${name} ${what}, so whether it runs is not known: ${cure}`,
     holdClass: 'Transient',
   };
 }
@@ -213,7 +216,7 @@ function unrecorded(
   { node }: Circumstances,
 ): OperationState | undefined {
   const base = { id: `runStrategy=${strategy}`, sequence: 0, phase: 'InProgress' as const };
-  if (exists && node?.ready === false) return { ...base, ...lost(node.name) };
+  if (exists && node?.ready === false) return { ...base, ...lost(node) };
   const isMoving = powerState === 'PoweredOff' ? exists || starts : stopping;
   if (!isMoving) return undefined;
   return { ...base, ...(stopping ? {} : shown(startHold(vm, exists ? vmi : undefined))) };

@@ -6,7 +6,7 @@ import type { VirtualMachineState, WatchSink } from '../platform';
 import type { Instances } from './instances';
 import type { TrackedNames } from './names';
 import type { KubevirtMachine, KubevirtNode } from './objects';
-import { observe } from './observe';
+import { observe, type Circumstances } from './observe';
 import type { Pursuits } from './pursuits';
 import { recordedOperationOf } from './record';
 
@@ -85,8 +85,6 @@ export class Reports implements VmListener {
     const { vms, instances, nodes, pursuits, patience } = this.#sources();
     const vmi = instances.get(key);
     const { nodeName } = vmi?.status ?? {};
-    // Also while the watch of the nodes is broken: a node that was lost is not taken for ready because nothing more is heard of it.
-    const node = nodeName === undefined ? undefined : nodes.get(nodeName);
     const id = recordedOperationOf(object)?.id;
     const own = id === undefined ? undefined : pursuits.of(key, id);
     const idle = this.#idle.get(key);
@@ -95,7 +93,7 @@ export class Reports implements VmListener {
       ...{ now, patience },
       at: this.#changedAt.get(key) ?? vms.arrivedAt(object),
       version: highest(object.metadata.resourceVersion, instances.versionOf(key)),
-      ...(nodeName !== undefined && { node: { name: nodeName, ...(node ?? { ready: true }) } }),
+      ...(nodeName !== undefined && { node: nodeOf(nodeName, nodes) }),
       ...(own && { own }),
       ...(idle && idle.id === id && { idleSince: idle.since }),
     });
@@ -122,6 +120,16 @@ export class Reports implements VmListener {
     clearTimeout(this.#reviews.get(key));
     this.#reviews.delete(key);
   }
+}
+
+/**
+ * What was last seen of a node, also while the watch is broken: one that was lost is not taken for ready because nothing more is heard of it. Where
+ * nodes may not be read there are none.
+ */
+function nodeOf(name: string, nodes: ResourceCache<KubevirtNode>): NonNullable<Circumstances['node']> {
+  const node = nodes.get(name);
+  if (node) return { name, ...node };
+  return nodes.live && nodes.size > 0 ? { name, ready: false, isGone: true } : { name, ready: true };
 }
 
 function highest(one: string | undefined, other: string | undefined): string | undefined {

@@ -26,21 +26,31 @@ const instance: KubernetesObject = {
   metadata: { ...vm, uid: 'i', resourceVersion: '2' },
   status: { phase: 'Running', nodeName: 'node-a', conditions: [{ type: 'AgentConnected', status: 'True' }] },
 };
-const node: KubernetesObject = {
-  metadata: { name: 'node-a', resourceVersion: '3' },
-  status: { conditions: [{ type: 'Ready', status: 'Unknown' }] },
-};
+const node = (name: string, ready: string): KubernetesObject => ({
+  metadata: { name, resourceVersion: '3' },
+  status: { conditions: [{ type: 'Ready', status: ready }] },
+});
 
-/** A platform that lists nodes as `listNodes` does, and can watch nothing. */
+type Watch = (...call: Parameters<ApiServer['watch']>) => Promise<void>;
+
+const broken: Watch = () => Promise.reject(new KubernetesError('connection refused', 0, ''));
+const open: Watch = (_resource, { signal }, _onEvent, onOpen) =>
+  new Promise((resolve) => {
+    signal?.addEventListener('abort', () => resolve(), { once: true });
+    onOpen?.();
+  });
+
+/** A platform that lists and watches nodes as given. */
 async function withPlatform(
   listNodes: () => Promise<ObjectList>,
   use: (platform: KubevirtPlatform) => Promise<void>,
+  watch: Watch = broken,
 ): Promise<void> {
   const instances = { metadata: { resourceVersion: '9' }, items: [instance] };
   const api = {
     get: () => Promise.resolve(machine),
     list: ({ plural }: Resource) => (plural === nodes.plural ? listNodes() : Promise.resolve(instances)),
-    watch: () => Promise.reject(new KubernetesError('connection refused', 0, '')),
+    watch,
   } as unknown as ApiServer;
   const platform = new KubevirtPlatform({ api, machines: emptyCache(kubevirtMachines) });
   try {
@@ -50,7 +60,8 @@ async function withPlatform(
   }
 }
 
-const listed: ObjectList = { metadata: { resourceVersion: '9' }, items: [node] };
+const nodesOf = (...items: KubernetesObject[]): ObjectList => ({ metadata: { resourceVersion: '9' }, items });
+const listed = nodesOf(node('node-a', 'Unknown'));
 const held = {
   status: { powerState: 'PoweredOn', ready: false },
   operation: { hold: expect.stringContaining('its node node-a is not ready') as string },
@@ -80,3 +91,27 @@ test('KUBEVIRT-6: nothing is said of a VM before the nodes were listed', async (
     },
   );
 });
+
+test.each([
+  [
+    'is no longer in the cluster',
+    nodesOf(node('node-b', 'True')),
+    /its node node-a is no longer in the cluster/,
+  ],
+  ['is ready', nodesOf(node('node-a', 'True')), undefined],
+  ['may not be read', nodesOf(), undefined],
+])('KUBEVIRT-6: the node %s', (_what, list, hold) =>
+  withPlatform(
+    () => Promise.resolve(list),
+    async (platform) => {
+      await platform.read(vm);
+      // By then the watch is open.
+      await new Promise((resolve) => setImmediate(resolve));
+      const state = await platform.read(vm);
+      expect(state?.status).toMatchObject({ powerState: 'PoweredOn', ready: hold === undefined });
+      if (hold) expect(state?.operation?.hold).toMatch(hold);
+      else expect(state?.operation).toBeUndefined();
+    },
+    open,
+  ),
+);

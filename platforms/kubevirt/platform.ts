@@ -80,7 +80,7 @@ export class KubevirtPlatform implements Platform {
   readonly #pursuits: Pursuits;
   readonly #reports: Reports;
   readonly #names: TrackedNames | undefined;
-  #areNodesRead = false;
+  #awaitsNodes = true;
 
   constructor(options: KubevirtOptions) {
     const { api, machines, byName = false, patience = PATIENCE } = options;
@@ -90,7 +90,6 @@ export class KubevirtPlatform implements Platform {
     if (byName) this.track = (vms) => this.#track(vms);
     this.#instanceCache = followInstances(options);
     this.#nodes = followNodes(options);
-    void this.#nodes.synced().then(() => (this.#areNodesRead = true));
     this.#reports = new Reports(() => ({
       ...{ vms: this.#vms, instances: this.#instances, nodes: this.#nodes },
       ...{ pursuits: this.#pursuits, names: this.#names, patience },
@@ -177,13 +176,14 @@ export class KubevirtPlatform implements Platform {
     this.#reports.close();
   }
 
-  /** KUBEVIRT-6: nothing is said of a VM before the nodes were listed once, unless that takes too long. */
+  /** KUBEVIRT-6: nothing is said of a VM before the nodes were listed once, unless that took too long once. */
   async #nodesRead(signal?: AbortSignal): Promise<void> {
-    if (this.#areNodesRead) return;
+    if (!this.#awaitsNodes) return;
     const over = new AbortController();
     const either = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
     await Promise.race([this.#nodes.synced(), sleep(NODES_TIMEOUT, either)]);
     over.abort();
+    if (!signal?.aborted) this.#awaitsNodes = false;
   }
 
   #powerStep(

@@ -9,6 +9,7 @@ import {
   RESOURCES,
   type ApiServer,
   type KubernetesObject,
+  type ListOptions,
   type ObjectList,
   type Resource,
 } from '../../../kubernetes';
@@ -42,14 +43,15 @@ const open: Watch = (_resource, { signal }, _onEvent, onOpen) =>
 
 /** A platform that lists and watches nodes as given. */
 async function withPlatform(
-  listNodes: () => Promise<ObjectList>,
+  listNodes: (signal?: AbortSignal) => Promise<ObjectList>,
   use: (platform: KubevirtPlatform) => Promise<void>,
   watch: Watch = broken,
 ): Promise<void> {
   const instances = { metadata: { resourceVersion: '9' }, items: [instance] };
   const api = {
     get: () => Promise.resolve(machine),
-    list: ({ plural }: Resource) => (plural === nodes.plural ? listNodes() : Promise.resolve(instances)),
+    list: ({ plural }: Resource, { signal }: ListOptions = {}) =>
+      plural === nodes.plural ? listNodes(signal) : Promise.resolve(instances),
     watch,
   } as unknown as ApiServer;
   const platform = new KubevirtPlatform({ api, machines: emptyCache(kubevirtMachines) });
@@ -115,3 +117,19 @@ test.each([
     open,
   ),
 );
+
+test('KUBEVIRT-6: nodes that cannot be listed are waited for once, and for a limited time', async () => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  const never = (signal?: AbortSignal): Promise<never> =>
+    new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))));
+  try {
+    await withPlatform(never, async (platform) => {
+      const reading = platform.read(vm);
+      await jest.advanceTimersByTimeAsync(60_000);
+      expect(await reading).toMatchObject({ status: { powerState: 'PoweredOn' } });
+      expect(await platform.read(vm)).toMatchObject({ status: { powerState: 'PoweredOn' } });
+    });
+  } finally {
+    jest.useRealTimers();
+  }
+});

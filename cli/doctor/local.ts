@@ -1,5 +1,5 @@
 /** Checks of this machine: Node, Temporal's command line tool, the data folder. */
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { dataFolder, readLiveRecord } from '../data-folder';
 import { CliError, messageOf } from '../errors';
@@ -46,6 +46,7 @@ export function checkDataFolder(data: string): CheckResult {
   try {
     let nearest = dir;
     while (!existsSync(nearest)) nearest = path.dirname(nearest);
+    if (!statSync(nearest).isDirectory()) throw new Error(`${nearest} is not a folder`);
     accessSync(nearest, constants.W_OK);
     return { check, result: 'ok', message: `${dir}, not in use` };
   } catch (error: unknown) {

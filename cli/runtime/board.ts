@@ -1,6 +1,7 @@
 /** The board of a process that has a bridge: it shows what the bridge knows. */
 import type { Logger } from 'pino';
 import type { BoardServer, BoardSource } from '../../board';
+import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import type { BoardLinkOptions } from '../options';
 import type { RunningBridge } from './folder-bridge';
@@ -15,7 +16,7 @@ export interface BridgeBoardOptions extends BoardLinkOptions {
   estimateOf: NonNullable<BoardSource['estimateOf']>;
 }
 
-/** Starts the board if it has a port. Throws as `startBoard` of `board/`. */
+/** Starts the board if it has a port. @throws CliError if it cannot listen there. */
 export async function startBridgeBoard(
   { boardPort, boardHost, allowHost, temporalUi, temporalNamespace, estimateOf }: BridgeBoardOptions,
   bridge: RunningBridge,
@@ -23,18 +24,23 @@ export async function startBridgeBoard(
 ): Promise<BoardServer | undefined> {
   if (boardPort === undefined) return undefined;
   const { boardReader, startBoard } = lazy.board();
+  const read = boardReader({
+    title: 'vmgroup board',
+    groups: async () => bridge.views(),
+    trouble: () => bridge.behind(),
+    runUrl: runLink(temporalUi, temporalNamespace),
+    estimateOf,
+  });
   const board = await startBoard({
     port: boardPort,
     host: boardHost,
     ...(allowHost && { allowedHosts: allowHost }),
-    read: boardReader({
-      title: 'vmgroup board',
-      groups: async () => bridge.views(),
-      trouble: () => bridge.behind(),
-      runUrl: runLink(temporalUi, temporalNamespace),
-      estimateOf,
-    }),
+    read,
     onError: (error) => logger.warn({ err: error }, 'the board failed to answer a request'),
+  }).catch((error: unknown) => {
+    throw new CliError(`the board cannot listen on ${boardHost}:${boardPort}: ${messageOf(error)}`, [
+      'name another port: --board-port PORT, or 0 for any free one',
+    ]);
   });
   logger.info({ url: board.url }, 'board started');
   return board;

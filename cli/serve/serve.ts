@@ -3,7 +3,7 @@ import { pino, type Logger } from 'pino';
 import type { Health, TemporalTarget } from '../../worker';
 import { namedTarget } from '../connections';
 import { dataFolder, lockFolder, newRecord, platformRecord, readRecord, writeRecord } from '../data-folder';
-import { CliError, EXIT } from '../errors';
+import { CliError, EXIT, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { closeAll, LOG_FORMAT, logTo, stopSignal, untilStopped, type Closer } from '../runtime';
 import { freePort } from '../temporal-server';
@@ -85,17 +85,23 @@ function checkSource(role: Role, paths: string[], { source }: ServeOptions): voi
   }
 }
 
-function startHealthPage(
+async function startHealthPage(
   { healthPort: port, healthHost: host }: ServeOptions,
   running: Running,
   sdkMetricsAddress: string | undefined,
 ): Promise<Health> {
-  return lazy.worker().startHealth({
-    port,
-    host,
-    ...(sdkMetricsAddress !== undefined && { sdkMetricsAddress }),
-    notReady: () => notReady(running),
-  });
+  try {
+    return await lazy.worker().startHealth({
+      port,
+      host,
+      ...(sdkMetricsAddress !== undefined && { sdkMetricsAddress }),
+      notReady: () => notReady(running),
+    });
+  } catch (error: unknown) {
+    throw new CliError(`the health page cannot listen on ${host}:${port}: ${messageOf(error)}`, [
+      'name another port: --health-port PORT, or 0 for any free one',
+    ]);
+  }
 }
 
 /** Locks the data folder, and records there what runs. Returns the function that releases the lock. */

@@ -12,7 +12,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { closeLog, openLog, type DataFolder, type UpRecord } from '../data-folder';
 import { CliError, messageOf } from '../errors';
 import { acceptsConnections, freePort } from './ports';
@@ -78,6 +78,8 @@ interface Launch extends Ports {
   child: ChildProcess;
   /** Bytes that the log had before. */
   logStart: number;
+  /** Why there is no process; absent: there is one. */
+  failure?: Error;
 }
 
 /**
@@ -168,8 +170,10 @@ export class TemporalServer {
         return;
       }
       if (Date.now() - startedAt > STABLE_AFTER) pause = FIRST_PAUSE;
-      const how = child.signalCode ?? child.exitCode;
-      this.#options.onRestart(`the Temporal server died (${how}), restarting it`);
+      const { temporalLog } = this.#options.folder;
+      this.#options.onRestart(
+        `the Temporal server ${endOf(this.#launched)}, restarting it; its log: ${temporalLog}`,
+      );
       await sleep(pause);
       // `stop` may have been called meanwhile, which the compiler cannot know.
       if (this.#isStopping as boolean) return;
@@ -188,7 +192,8 @@ function launch(options: ServerOptions, { port, uiPort }: Ports): Launch {
     cwd: options.folder.dir,
   });
   closeLog(log);
-  child.on('error', () => undefined);
+  const launched: Launch = { child, port, uiPort, logStart };
+  child.on('error', (error) => (launched.failure = error));
   endWithThisProcess(child);
   try {
     if (child.pid !== undefined) options.onSpawn({ pid: child.pid, port, uiPort });
@@ -196,7 +201,13 @@ function launch(options: ServerOptions, { port, uiPort }: Ports): Launch {
     child.kill('SIGTERM');
     throw error;
   }
-  return { child, port, uiPort, logStart };
+  return launched;
+}
+
+/** How a process has ended, in words. */
+function endOf({ child, failure }: Launch): string {
+  if (child.pid === undefined) return `did not start (${failure?.message ?? 'no process'})`;
+  return `died (${child.signalCode ?? child.exitCode})`;
 }
 
 /** TEMPORAL-SERVER-5. */
@@ -236,6 +247,8 @@ function isPortTaken(launched: Launch, folder: DataFolder): boolean {
 
 async function exited(child: ChildProcess): Promise<void> {
   if (!hasExited(child)) await new Promise((resolve) => child.once('exit', resolve));
+  // Why a process could not be started is reported only now.
+  else await setImmediate();
 }
 
 /** Whether a process has exited, or was never started. */

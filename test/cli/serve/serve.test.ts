@@ -6,13 +6,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { dataFolder, readRecord, writeRecord } from '../../../cli/data-folder';
 import { freePort } from '../../../cli/temporal-server';
 import { groupWithVms } from '../../support/manifests';
 import { until } from '../../support/until';
-import { buildWhenStale, start } from '../vmgroup';
+import { buildWhenStale, start, vmgroup } from '../vmgroup';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-serve-'));
 const file = path.join(dir, 'shop.yaml');
@@ -64,6 +65,20 @@ test('DATA-1: a process whose folder was taken over ends with an error that says
   rmSync(dataFolder(path.join(dir, 'taken')).lock);
   expect(await once(bridge, 'exit')).toEqual([1, null]);
   expect(log).toContain('another process has taken over the data folder');
+});
+
+test('a health port that is taken is an error that names its option', async () => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const { port } = holder.address() as AddressInfo;
+  const { code, stderr } = await vmgroup(bridgeOn('port', port));
+  holder.close();
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr:
+      `error: the health page cannot listen on 127.0.0.1:${port}: listen EADDRINUSE: address already in use 127.0.0.1:${port}\n` +
+      '  → name another port: --health-port PORT, or 0 for any free one\n',
+  });
 });
 
 test('TEMPORAL-SERVER-2: the server that a killed up has left behind stays on record for the next one', async () => {

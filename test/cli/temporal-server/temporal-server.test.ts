@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
@@ -188,6 +188,24 @@ function silent(): string {
   writeFileSync(file, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
   return file;
 }
+
+test('TEMPORAL-SERVER-1: a restart says why the one before it did not start, and where the log is', async () => {
+  const tool = path.join(mkdtempSync(path.join(dir, 'tool-')), 'temporal');
+  symlinkSync(cli, tool);
+  const server = await startTemporalServer({ ...options(), cli: tool });
+  await answers(server.address);
+  const before = restarts.length;
+  rmSync(tool);
+  process.kill(server.pid() ?? 0, 'SIGKILL');
+  await until(() => restarts.length >= before + 2);
+  expect(restarts.slice(before, before + 2)).toEqual([
+    `the Temporal server died (SIGKILL), restarting it; its log: ${folder.temporalLog}`,
+    `the Temporal server did not start (spawn ${tool} ENOENT), restarting it; its log: ${folder.temporalLog}`,
+  ]);
+  symlinkSync(cli, tool);
+  await answers(server.address);
+  await server.stop();
+});
 
 test('TEMPORAL-SERVER-5: a server of which no record can be written is ended', async () => {
   let pid = 0;

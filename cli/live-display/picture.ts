@@ -2,7 +2,7 @@
 import type { GroupView } from '../../bridge';
 import { treesOf, type PastRun } from '../../insight';
 import { groupLines, type Detail } from '../groups';
-import type { Paint } from '../output';
+import { counted, type Paint } from '../output';
 
 /** Size of a terminal in characters. */
 export interface Size {
@@ -34,8 +34,8 @@ export function picture(
   const room = Math.max(0, rows - footer.length - FREE_LINES);
   const pasts = new Map(groups.map(({ view, past }) => [view, past]));
   const trees = asTrees(groups.map(({ view }) => view));
-  const draw = (detail: Detail) =>
-    trees.flatMap(({ view, depth }) => {
+  const draw = (detail: Detail): Drawn =>
+    drawnUpTo(room, trees, ({ view, depth }) => {
       const indent = '  '.repeat(Math.min(depth, DEEPEST));
       const width = columns - indent.length;
       const past = pasts.get(view);
@@ -43,13 +43,29 @@ export function picture(
       const lines = groupLines(view, drawing);
       return [...lines.map((line) => indent + line), ...(detail === 'full' ? [''] : [])];
     });
-  let lines = draw('full');
-  if (lines.length > room) lines = [...draw('open'), ''];
-  if (lines.length > room) {
-    const hidden = paint.dim(`… ${lines.length - room} more lines: vmgroup get groups`);
-    lines = [...lines.slice(0, room), hidden, ''];
+  const full = draw('full');
+  if (full.lines.length <= room) return [...full.lines, ...footer];
+  const { lines, left } = draw('open');
+  if (lines.length <= room) return [...lines, '', ...footer];
+  const groupsLeft = left === 0 ? '' : ` and ${counted(left, 'group')}`;
+  const hidden = paint.dim(`… ${counted(lines.length - room, 'more line')}${groupsLeft}: vmgroup get groups`);
+  return [...lines.slice(0, room), hidden, '', ...footer];
+}
+
+/** Lines of groups, and how many groups come after them. */
+interface Drawn {
+  lines: string[];
+  left: number;
+}
+
+/** Draws groups until there is no room for more: of thousands, those that nobody sees would take the time of many redraws. */
+function drawnUpTo<T>(room: number, items: readonly T[], draw: (item: T) => string[]): Drawn {
+  const lines: string[] = [];
+  for (const [at, item] of items.entries()) {
+    if (lines.length > room) return { lines, left: items.length - at };
+    lines.push(...draw(item));
   }
-  return [...lines, ...footer];
+  return { lines, left: 0 };
 }
 
 /** Groups as trees: each parent before its members, with its depth. */

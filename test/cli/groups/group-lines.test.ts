@@ -223,6 +223,35 @@ test('each of many groups is looked at a few times only', () => {
   expect(looks).toBeLessThan(10 * views.length);
 });
 
+test('of very many groups those are drawn that the terminal has room for, and the others are counted', () => {
+  let drawn = 0;
+  const many = Array.from({ length: 2_000 }, (_, at) => {
+    const metadata = { namespace: 'prod', name: `g${String(at).padStart(4, '0')}`, uid: 'u', generation: 1 };
+    const one = { ...view({ metadata }), phase: 'Converged' as const };
+    return {
+      view: {
+        ...one,
+        get message() {
+          drawn += 1;
+          return '';
+        },
+        get problems() {
+          drawn += 1;
+          return [];
+        },
+      },
+    };
+  });
+  const lines = picture(many, ['footer'], { columns: 80, rows: 24 }, paint);
+  expect(lines.slice(-4)).toEqual([
+    'prod/g0019  PoweredOn  Converged',
+    '… 1 more line and 1979 groups: vmgroup get groups',
+    '',
+    'footer',
+  ]);
+  expect(drawn).toBeLessThan(200);
+});
+
 test('a terminal of a few lines shows the footer, and no more of the groups than fit', () => {
   const many = Array.from({ length: 20 }, (_, at) => ({
     view: view({ metadata: { namespace: 'prod', name: `g${at}`, uid: `u${at}`, generation: 1 } }),

@@ -27,6 +27,7 @@ import {
   crds,
   DEFAULT_POLICY,
   formatDuration,
+  OPERATOR_COMMAND_RIGHTS,
   parseManifests,
   readOperatorCommand,
   SIMULATED_FAULT_TYPES,
@@ -395,6 +396,27 @@ describe('D4: the reference names', () => {
       .filter((name) => !/^(kubectl\.)?kubernetes\.io\//.test(name));
     expect(names.length).toBeGreaterThan(12);
     expect(names.filter((name) => !code.includes(name))).toEqual([]);
+  });
+
+  test('status.md: the events that are only in the log', () => {
+    const code = textOf('bridge/kubernetes/event-recorder.ts').split('LOG_ONLY: ')[1]?.split(']);')[0] ?? '';
+    const names = [...code.matchAll(/'(\w+)'/g)].map(([, name = '']) => name);
+    const shown = textOf('docs/reference/status.md')
+      .replaceAll('\n', ' ')
+      .split('Only in the log: ')[1]
+      ?.split('. ')[0];
+    expect(names.length).toBeGreaterThan(3);
+    expect([...(shown ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name).sort()).toEqual(names.sort());
+  });
+
+  test('operator-commands.md: the right that each command needs', () => {
+    const rows = squeezed('docs/how-to/operator-commands.md').match(/^\| `vmgroup-operator-.*$/gm) ?? [];
+    const shown = rows.flatMap((row) => {
+      const [right = '', commands = ''] = cellsOf(row);
+      const names = [...commands.matchAll(/`([a-z-]+)`/g)].map(([, name = '']) => name);
+      return names.map((name) => [name, right.replaceAll('`', '').replace('vmgroup-operator-', '')]);
+    });
+    expect(Object.fromEntries(shown)).toEqual(OPERATOR_COMMAND_RIGHTS);
   });
 
   test('metrics.md: every metric of ours, and no other', () => {

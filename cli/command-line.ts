@@ -7,6 +7,7 @@ import { buildProgram } from './program';
 /** Runs the command. Its error is printed to standard error. */
 export async function main(): Promise<void> {
   watchOutput(noteLostOutput);
+  dropEmptyVariables(process.env);
   try {
     await buildProgram().parseAsync(process.argv);
   } catch (error: unknown) {
@@ -19,6 +20,12 @@ export async function main(): Promise<void> {
 function noteLostOutput(why: string): void {
   process.exitCode = EXIT.failed;
   printError(explain(new CliError(`failed to write to standard output: ${why}`)));
+}
+
+/** A variable of ours that is empty counts as not set: a compose file or a script passes one on that is not there. */
+function dropEmptyVariables(env: NodeJS.ProcessEnv): void {
+  for (const [name, value] of Object.entries(env))
+    if (name.startsWith('VMGROUP_') && value === '') delete env[name];
 }
 
 function exitCodeOf(error: unknown): number {

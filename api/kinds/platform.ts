@@ -211,5 +211,6 @@ export const convertPlatform: Convert<z.infer<typeof platformSchema>, PlatformOb
 
 function isHttpAddress(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  return url !== undefined && ['http:', 'https:'].includes(url.protocol) && url.username === '';
+  if (!url || !['http:', 'https:'].includes(url.protocol)) return false;
+  return url.username === '' && url.password === '';
 }

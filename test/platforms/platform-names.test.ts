@@ -57,6 +57,7 @@ test.each([
   ['{simulated: {address: "h:1"}}', 'spec.simulated.address: invalid address'],
   ['{simulated: {address: "http://user:secret@h:1"}}', 'spec.simulated.address: invalid address'],
   ['{vsphere: {address: "https://user:secret@h"}}', 'spec.vsphere.address: invalid address'],
+  ['{vsphere: {address: "https://:secret@h"}}', 'spec.vsphere.address: invalid address'],
   ['{vmOperator: {}, namespaces: [prod, prod]}', 'spec.namespaces[1]: duplicate value'],
 ])('%s is refused', (spec, message) => {
   expect(messages(spec).join('\n')).toContain(message);

@@ -4,6 +4,8 @@
  * EXPLAIN-1: the rules that are named are without solution by themselves (with the VMs' requests where room is missing).
  * EXPLAIN-2: where `minimal` is set, each of them was left out once, and a solution of the others was found.
  * EXPLAIN-3: once the missing room is added, there is an answer in which all rules hold.
+ * EXPLAIN-4: all questions together take at most {@link ALL_STEPS} and {@link ALL_PATIENCE}, but for the last one: then the rules that are left are
+ *     named.
  */
 import { ZONE_LABEL } from '../../api';
 import { Assignment, Budget, improve, Random, search, type Verdict } from '../search';
@@ -14,6 +16,10 @@ import type { Conflict, ConflictRule, MissingRoom, PlacementProblem, VmRef } fro
 const STEPS = 100_000;
 const PATIENCE = 2_000;
 
+/** The same for all questions together: there may be hundreds, and an operator waits for the answer. */
+const ALL_STEPS = 200_000;
+const ALL_PATIENCE = 10_000;
+
 /** Steps in which the least missing room is looked for, for each VM and in all. */
 const ROOM_STEPS_A_VM = 2_000;
 const ROOM_STEPS = 100_000;
@@ -23,6 +29,14 @@ const PIN_PATH = `metadata.labels["${ZONE_LABEL}"]`;
 
 /** Explains a problem that is proven to be without solution. */
 export function explain(model: Model, budget: Budget): Conflict {
+  const own = new Budget(ALL_STEPS, ALL_PATIENCE);
+  const conflict = explainWith(model, own);
+  budget.steps += own.steps;
+  if (own.stoppedByClock) budget.stoppedByClock = true;
+  return conflict;
+}
+
+function explainWith(model: Model, budget: Budget): Conflict {
   const asker = new Asker(model, budget);
   if (asker.ask(undefined, false) === 'None') return explainRules(model, budget);
   const { rules, minimal } = asker.smallest(true);
@@ -33,6 +47,7 @@ export function explain(model: Model, budget: Budget): Conflict {
 /** Without room to share, VMs that no rule connects have nothing to do with each other: one such set of VMs is looked at alone. */
 function explainRules(model: Model, budget: Budget): Conflict {
   for (const vms of connected(model)) {
+    if (budget.isOverNow) break;
     const part = readProblem({ ...model.problem, vms });
     const asker = new Asker(part, budget);
     if (asker.ask(undefined, false) !== 'None') continue;
@@ -96,8 +111,9 @@ class Asker {
       if (group) group.push(at);
       else groups.set(key, [at]);
     }
+    // EXPLAIN-4.
     const fails = (sets: number[][]): boolean =>
-      !this.budget.stoppedByClock && this.ask(sets.flat(), room) === 'None';
+      !this.budget.isOverNow && this.ask(sets.flat(), room) === 'None';
     const some = smallestFailing([...groups.values()], fails);
     const rules = smallestFailing(
       some.flat().map((rule) => [rule]),
@@ -108,6 +124,7 @@ class Asker {
       fails([rules]) &&
       rules.every(
         (rule) =>
+          !this.budget.isOverNow &&
           this.ask(
             rules.filter((other) => other !== rule),
             room,

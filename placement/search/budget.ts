@@ -33,4 +33,10 @@ export class Budget {
     }
     return this.stoppedByClock;
   }
+
+  /** As {@link isOver}, by the clock of now: for use between searches, as one may take few steps and long. */
+  get isOverNow(): boolean {
+    this.#nextLook = 0;
+    return this.isOver;
+  }
 }

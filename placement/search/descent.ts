@@ -64,6 +64,7 @@ export class Descent {
     this.#begun ??= this.#domains.begin();
     if (!this.#begun) return { type: 'None' };
     let failures = 0;
+    let deadEnds = 0;
     let level = 0;
     this.#open(level, -1);
     while (level >= 0) {
@@ -72,6 +73,9 @@ export class Descent {
       if (spot === -1) {
         this.weights[vm]! += 1;
         level = this.#close(level);
+        deadEnds += 1;
+        // Where only mirror images are left to try, many may follow each other without a failure.
+        if (level >= 0 && deadEnds > 1 && budget.isOver) return undefined;
         continue;
       }
       this.#tried[level * network.words + (spot >>> 5)]! |= 1 << (spot & 31);

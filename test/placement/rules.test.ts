@@ -400,3 +400,20 @@ test('EXPLAIN-3: room that is missing is counted where all rules hold, not where
   expect(conflict.capacity).toMatchObject([{ host: 'a1', cpus: 1, memory: 4 * GiB }]);
   expect(message).toMatch(/^a1 in zone-a lacks 1 cpu and 4 GiB for shop\/db, under /);
 });
+
+test('EXPLAIN-4: one VM more than hosts, among hundreds that a rule connects, is explained in limited time', () => {
+  const [all, apart] = [{ all: 'yes' }, { apart: 'yes' }];
+  const together = term('Affinity', ZONE, all);
+  const exclusive = term('AntiAffinity', HOST, apart);
+  const names = Array.from({ length: 30 }, (_, at) => `zone-${at % 3}/h${at}`);
+  const vms = Array.from({ length: 200 }, (_, at) =>
+    at <= names.length
+      ? vm(`vm-${at}`, { labels: { ...all, ...apart }, affinity: [together, exclusive] })
+      : vm(`vm-${at}`, { labels: all, affinity: [together] }),
+  );
+  const answer = solvePlacement(problem({ vms, hosts: hosts(names, 1_000, 1_000 * GiB) }));
+  if (answer.type !== 'Infeasible') throw new Error(`expected a conflict: ${answer.type}`);
+  const { message, conflict } = answer;
+  expect(conflict.rules.map(({ path }) => path)).toContain(exclusive.path);
+  expect(message).toMatch(/may not share a host, and there are 30 hosts for them/);
+});

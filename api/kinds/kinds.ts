@@ -182,12 +182,23 @@ function toFinding(
   return { severity, ...mismatch, message: mismatch.message + left };
 }
 
-/** A copy of the value without the fields at some paths. */
+/** A copy of the value without the fields at some paths. Only what is on their way is copied: unknown fields may be nested without end. */
 function without(value: unknown, places: readonly Mismatch[]): unknown {
-  const copy = structuredClone(value);
+  const copies = new Set<Holder>();
+  const copyOf = (holder: Holder): Holder => {
+    if (copies.has(holder)) return holder;
+    const copy = (Array.isArray(holder) ? [...(holder as unknown[])] : { ...holder }) as Holder;
+    copies.add(copy);
+    return copy;
+  };
+  const copy = copyOf(value as Holder);
   for (const { path } of places) {
-    const holder = path.slice(0, -1).reduce<unknown>((at, step) => own(at as Holder, String(step)), copy);
-    delete (holder as Holder)[path.at(-1) ?? ''];
+    const holder = path.slice(0, -1).reduce<Holder>((at, step) => {
+      const below = copyOf(own(at, String(step)) as Holder);
+      at[step] = below;
+      return below;
+    }, copy);
+    delete holder[path.at(-1) ?? ''];
   }
   return copy;
 }

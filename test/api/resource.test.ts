@@ -1,5 +1,5 @@
 /** One object as an API server sends it. */
-import { formatPath, readResource } from '../../api';
+import { formatPath, manifestsOf, readResource, reviewAdmission } from '../../api';
 
 const metadata = {
   name: 'web',
@@ -82,4 +82,21 @@ test('kinds of other products are left alone; what is no object is an error, and
   });
   for (const value of [null, undefined, 7, 'text', [], {}, { kind: 'VirtualMachine' }])
     expect(wordsOf(value)).toHaveLength(1);
+});
+
+test('unknown fields are nested as deeply as an API server takes them, and stay in what was sent', () => {
+  const nested = '['.repeat(9_000) + ']'.repeat(9_000);
+  const rules = `{"powerState":"PoweredOff","later":${nested},"affinity":{"vmAffinity":{"later":${nested}},"later":1}}`;
+  const sent = {
+    ...{ apiVersion: group.apiVersion, kind: 'VirtualMachine', metadata: { name: 'db', namespace: 'prod' } },
+    spec: JSON.parse(rules) as Record<string, unknown>,
+  };
+  expect(wordsOf(sent)).toEqual([
+    expect.stringContaining('Warning: spec.affinity.vmAffinity.later: unknown field'),
+    expect.stringContaining('Warning: spec.affinity.later: unknown field'),
+  ]);
+  expect(readResource(sent).read).toMatchObject({ object: { powerState: 'PoweredOff', affinity: [] } });
+  expect(Object.keys(sent.spec['affinity'] as object)).toEqual(['vmAffinity', 'later']);
+  const verdict = reviewAdmission({ operation: 'UPDATE', object: sent, oldObject: sent }, manifestsOf([]));
+  expect(verdict.allowed).toBe(true);
 });

@@ -1,6 +1,6 @@
 /** Connects to an API server: from a kubeconfig, or from within a pod. Only a process that connects loads client-node. */
 import type { KubeConfig } from '@kubernetes/client-node';
-import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type * as ApiServerModule from './api-server';
 import type { ApiServer } from './api-server';
@@ -44,26 +44,26 @@ const PLUGIN_LIMIT = 60_000;
  * answer, and gives them no input: client-node would wait for ever for one that asks a question.
  */
 function limitPlugins(config: KubeConfig): void {
-  const { authenticators } = config as unknown as { authenticators: { execFn?: typeof startPlugin }[] };
-  for (const each of authenticators) if (each.execFn) each.execFn = startPlugin;
+  const { authenticators } = config as unknown as { authenticators: { execFn?: Spawn }[] };
+  for (const each of authenticators) if (each.execFn) each.execFn = limited(each.execFn);
 }
 
-function startPlugin(
-  command: string,
-  args: readonly string[] = [],
-  options: SpawnOptions = {},
-): ChildProcess {
-  const plugin = spawn(command, args, {
-    ...options,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: PLUGIN_LIMIT,
-    killSignal: 'SIGKILL',
-  });
-  // What it has started itself may live on, and with it the other ends of these.
-  plugin.on('exit', (_code, signal) => {
-    if (signal) for (const output of [plugin.stdout, plugin.stderr]) output.destroy();
-  });
-  return plugin;
+type Spawn = (command: string, args?: readonly string[], options?: SpawnOptions) => ChildProcess;
+
+function limited(spawn: Spawn): Spawn {
+  return (command, args, options) => {
+    const plugin = spawn(command, args, {
+      ...options,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: PLUGIN_LIMIT,
+      killSignal: 'SIGKILL',
+    });
+    // What it has started itself may live on, and with it the other ends of these.
+    plugin.on('exit', (_code, signal) => {
+      if (signal) for (const output of [plugin.stdout, plugin.stderr]) output?.destroy();
+    });
+    return plugin;
+  };
 }
 
 /** The namespace that this pod runs in; undefined outside a cluster. */

@@ -25,12 +25,14 @@ export interface ReplayResult {
   difference?: string;
 }
 
+/** What the log says of failed tasks. The SDK's runtime writes to the logger of the first call for as long as the process runs. */
+const failedTasks: string[] = [];
+
 /** Replays each history, in order; `workflows` where the code is not that of this build. */
 export async function replayHistories(
   histories: RecordedHistory[],
   workflows: WorkflowSource = workflowSource(),
 ): Promise<ReplayResult[]> {
-  const failedTasks: string[] = [];
   installRuntime(
     pino(
       { level: 'warn' },

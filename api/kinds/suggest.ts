@@ -3,10 +3,12 @@ import { distance } from 'fastest-levenshtein';
 
 /** Longer texts are unlikely to be typing errors, and expensive to compare. */
 const LONGEST = 100;
+/** Of more names, thousands that are missing would take minutes to compare. */
+const MOST_NAMES = 500;
 
 /** The item of `known` that `text` is most likely a misspelling of, if any. */
 export function closest(text: string, known: readonly string[]): string | undefined {
-  if (text === '' || text.length > LONGEST) return undefined;
+  if (text === '' || text.length > LONGEST || known.length > MOST_NAMES) return undefined;
   const wanted = text.toLowerCase();
   let best: { name: string; far: number } | undefined;
   for (const name of known) {

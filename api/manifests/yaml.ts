@@ -2,10 +2,12 @@
  * Reads YAML (and so JSON) text into plain values of which each part's place in the text is known.
  *
  * YAML-1: never throws, whatever the text.
- * YAML-2: the work and the result are bounded by {@link MAX_NODES}, however aliases and merge keys multiply (YAML bombs).
+ * YAML-2: the work and the result are bounded by {@link MAX_NODES}, however aliases and merge keys multiply (YAML bombs), and by
+ *     {@link MAX_ERRORS}: what is no YAML at all can have an error for each character.
  */
 import {
   Composer,
+  type CST,
   type Document,
   isAlias,
   isCollection,
@@ -25,6 +27,9 @@ const MAX_NODES = 1_000_000;
 
 /** Levels of nesting. Manifests have about ten. */
 const MAX_DEPTH = 100;
+
+/** Errors of a text after which nothing more of it is read, and of a document that are reported. */
+const MAX_ERRORS = 100;
 
 /** Something wrong with the text itself. */
 export interface TextProblem {
@@ -57,11 +62,24 @@ interface Budget {
 /** The documents of a text, one by one, so that the caller can stop. Tells the line counter of each line. */
 export function* readDocuments(text: string, lines: LineCounter): Generator<TextDocument> {
   const budget: Budget = { left: MAX_NODES };
-  for (const document of composeDocuments(text, lines)) yield readDocument(document, budget);
+  let cutAt: number | undefined;
+  const documents = composeDocuments(text, lines, (offset) => (cutAt = offset));
+  for (const document of documents) yield readDocument(document, budget);
+  if (cutAt !== undefined) yield cutOff(cutAt);
 }
 
-/** The syntax trees of a text's documents, one by one. */
-export function* composeDocuments(text: string, lines?: LineCounter): Generator<Document.Parsed> {
+/** Stands for what was not read, which may hold anything. */
+function cutOff(offset: number): TextDocument {
+  const message = `more than ${MAX_ERRORS} errors: nothing is read from here on`;
+  return { value: undefined, problems: [{ offset, path: [], message }], offsetOf: () => offset };
+}
+
+/** The syntax trees of a text's documents, one by one. `onCut`: called with the place from which on nothing is read ({@link MAX_ERRORS}). */
+export function* composeDocuments(
+  text: string,
+  lines?: LineCounter,
+  onCut: (offset: number) => void = () => undefined,
+): Generator<Document.Parsed> {
   const composer = new Composer({
     // Both are done below, in linear time.
     uniqueKeys: false,
@@ -71,7 +89,19 @@ export function* composeDocuments(text: string, lines?: LineCounter): Generator<
     logLevel: 'silent',
   });
   const parser = new Parser(lines?.addNewLine);
-  yield* composer.compose(parser.parse(text), true, text.length);
+  yield* composer.compose(untilTooManyErrors(parser.parse(text), onCut), true, text.length);
+}
+
+function* untilTooManyErrors(
+  tokens: Iterable<CST.Token>,
+  onCut: (offset: number) => void,
+): Generator<CST.Token> {
+  let errors = 0;
+  for (const token of tokens) {
+    if (token.type === 'error') errors += 1;
+    if (errors > MAX_ERRORS) return onCut(token.offset);
+    yield token;
+  }
 }
 
 function readDocument(document: Document.Parsed, budget: Budget): TextDocument {
@@ -95,7 +125,7 @@ function readDocument(document: Document.Parsed, budget: Budget): TextDocument {
 }
 
 function syntaxProblems(document: Document.Parsed): TextProblem[] {
-  return document.errors.map(({ pos, message }) => ({
+  return document.errors.slice(0, MAX_ERRORS).map(({ pos, message }) => ({
     offset: pos[0],
     path: [],
     message: `not valid YAML: ${message}`,

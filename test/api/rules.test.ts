@@ -181,6 +181,13 @@ describe('members', () => {
 });
 
 describe('references', () => {
+  test('among hundreds of groups no other name is suggested: each missing one would be compared with all', () => {
+    const many = Array.from({ length: 501 }, (_, index) => group(`three-tier-${index}`));
+    expectProblems(documents(vm('a', 'groupName: tree-tier-1'), ...many), [
+      '5:14: spec.groupName: warning: there is no VirtualMachineGroup "tree-tier-1" in namespace "default"',
+    ]);
+  });
+
   test('a VM and a group that name a group which does not exist are kept', () => {
     const text = documents(vm('a', 'groupName: tree-tier'), group('three-tier', 'groupName: x'));
     expectProblems(text, [

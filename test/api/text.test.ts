@@ -1,5 +1,5 @@
 /** The text of manifests: what is no YAML, what is too much, and what YAML can do. */
-import { formatProblem, MAX_DOCUMENTS, MAX_FILE_SIZE, parseManifests } from '../../api';
+import { formatProblem, MAX_DOCUMENTS, MAX_FILE_SIZE, parseManifests, type Problem } from '../../api';
 import { documents, group, parse, problemsOf, vm } from './support';
 
 describe('text that is wrong', () => {
@@ -102,6 +102,19 @@ describe('text that is too much', () => {
     expect(problemsOf(text)).toEqual([
       'a.yaml:1:1: aliases expand this file to more than 1,000,000 values: write it without so many aliases',
     ]);
+  });
+
+  test('YAML-2: a text with an error for each character is read up to the hundredth', () => {
+    const { problems } = parse(`${group('g')}---\n${']'.repeat(10_000)}\n---\n${group('h')}`);
+    expect(problems.length).toBeLessThan(110);
+    const { message, object } = problems.at(-1) as Problem;
+    expect(message).toBe('more than 100 errors: nothing is read from here on');
+    // It may be about any object of the file.
+    expect(object).toBeUndefined();
+  });
+
+  test('YAML-2: of a document with thousands of errors a hundred are reported', () => {
+    expect(problemsOf('"\\q"\n'.repeat(1_000)).length).toBeLessThan(110);
   });
 
   test('a great many unknown fields are all reported', () => {

@@ -31,8 +31,8 @@ const CRDS = path.join(__dirname, '../../deploy/crds');
 const VM_OPERATOR_CRDS = ['virtualmachineclasses', 'virtualmachinegroups', 'virtualmachines'].map(
   (resource) => path.join(CRDS, `${resource}.yaml`),
 );
-/** Milliseconds after which a command of kubectl is given up: its longest wait is 60 s. */
-const KUBECTL_LIMIT = 90_000;
+/** Milliseconds after which a command of kubectl is given up, beyond the time that it is told to wait. */
+const KUBECTL_LIMIT = 60_000;
 
 /** A user of the cluster. */
 export type ClusterUser = keyof typeof USERS;
@@ -380,18 +380,25 @@ async function runToEnd(
   env: NodeJS.ProcessEnv,
 ): Promise<Printed> {
   return new Promise((resolve, reject) => {
-    const limit = { timeout: KUBECTL_LIMIT, killSignal: 'SIGKILL' } as const;
+    const timeout = KUBECTL_LIMIT + waitOf(args);
+    const limit = { timeout, killSignal: 'SIGKILL' } as const;
     const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], ...limit });
     const printed: Printed = { stdout: '', stderr: '', code: 1 };
     child.stdout.on('data', (chunk: Buffer) => (printed.stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (printed.stderr += chunk.toString()));
     child.once('error', reject);
     child.once('close', (code, signal) => {
-      if (signal !== null) printed.stderr += `ended by ${signal}; its limit is ${KUBECTL_LIMIT / 1_000} s`;
+      if (signal !== null) printed.stderr += `ended by ${signal}; its limit is ${timeout / 1_000} s`;
       resolve({ ...printed, code: code ?? 1 });
     });
     // A command that ends early does not read its input.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
   });
+}
+
+/** Milliseconds that `--timeout` tells a command to wait. */
+function waitOf(args: readonly string[]): number {
+  const [, seconds = '0'] = /(?:^| )--timeout=(\d+)s(?: |$)/.exec(args.join(' ')) ?? [];
+  return Number(seconds) * 1_000;
 }

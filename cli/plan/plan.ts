@@ -11,6 +11,7 @@ import { formatProblem } from '../../api';
 import { listed } from '../../api/text';
 import { driverOf, indexManifests } from '../../bridge/manifests';
 import type { Plan } from '../../contract';
+import type { PastRun } from '../../insight';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import type { PlatformNames } from '../../platforms';
@@ -62,23 +63,28 @@ export async function plan(paths: string[], options: PlanOptions): Promise<void>
     options,
   );
   const preview = new PlacementPreview(names, place);
-  for (const [at, resolved] of all.entries()) {
-    const { forecast: forecastOf, progressAtStart } = lazy.workflows();
-    const { places, givenUp: _none, ...forecast } = forecastOf(resolved.plan, 0);
-    const past = pasts[at];
-    plans.push({
-      group: `${resolved.plan.namespace}/${resolved.plan.name}`,
-      powerState: resolved.plan.powerState,
-      from: resolved.from,
-      forecast,
-      ...(await preview.of(resolved.plan, places)),
-      ...(past && expectedRun(past, progressAtStart(resolved.plan, 0))),
-    });
+  try {
+    for (const [at, resolved] of all.entries()) plans.push(await groupPlan(resolved, pasts[at], preview));
+  } finally {
+    await preview.close();
   }
-  await preview.close();
   const { output } = options;
   const text = output === 'mermaid' ? planChart : planTable;
   print(output === 'json' ? 'json' : 'table', plans, (shown) => shown.map(text).join('\n'));
+}
+
+async function groupPlan(
+  { plan, from }: ResolvedPlan,
+  past: readonly PastRun[] | undefined,
+  preview: PlacementPreview,
+): Promise<GroupPlan> {
+  const { forecast: forecastOf, progressAtStart } = lazy.workflows();
+  const { places, givenUp: _none, ...forecast } = forecastOf(plan, 0);
+  return {
+    ...{ group: `${plan.namespace}/${plan.name}`, powerState: plan.powerState, from, forecast },
+    ...(await preview.of(plan, places)),
+    ...(past && expectedRun(past, progressAtStart(plan, 0))),
+  };
 }
 
 async function fromFiles(paths: string[], options: PlanOptions): Promise<PlanInput> {

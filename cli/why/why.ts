@@ -11,6 +11,9 @@ import { print } from '../output';
 import type { WhyOptions } from './options';
 import { whyText, type Explained } from './text';
 
+/** Milliseconds in which Temporal has to answer. */
+const CALL_TIMEOUT = 5_000;
+
 /** Most members that an error names. */
 const MOST_NAMED = 10;
 
@@ -61,11 +64,13 @@ async function idleOf(view: GroupView, options: WhyOptions): Promise<Surrounding
     return { text: `waits: Temporal at ${target.address} does not answer`, commands: ['vmgroup doctor'] };
   try {
     const { noWorkerText, workflowPollers } = lazy.worker();
-    const { taskQueue } = await temporal.client.workflow.getHandle(view.run.workflowId).describe();
-    const pollers = await workflowPollers(temporal.client, target.namespace, taskQueue);
+    const { client } = temporal;
+    const run = client.workflow.getHandle(view.run.workflowId);
+    const described = await client.withDeadline(Date.now() + CALL_TIMEOUT, () => run.describe());
+    const pollers = await workflowPollers(client, target.namespace, described.taskQueue);
     if (pollers.length > 0) return undefined;
     return {
-      text: `waits: ${noWorkerText(taskQueue)}`,
+      text: `waits: ${noWorkerText(described.taskQueue)}`,
       commands: ['vmgroup worker', 'vmgroup serve PATH'],
     };
   } catch {

@@ -77,8 +77,17 @@ export async function retryAll(options: RetryAllOptions): Promise<void> {
   });
 }
 
-async function parkedMembers(client: Client, root: ObjectName | undefined): Promise<Parked[]> {
-  const rows = await listRuns(client, { stuck: true, ...(root && { root }) }, MOST_RUNS);
+/**
+ * The parked members of all open runs, or of those of one tree.
+ *
+ * @throws CliError if there are too many runs or members: none of them is left out without a word.
+ */
+export async function parkedMembers(client: Client, root: ObjectName | undefined): Promise<Parked[]> {
+  const rows = await listRuns(client, { stuck: true, ...(root && { root }) }, MOST_RUNS + 1);
+  if (rows.length > MOST_RUNS)
+    throw new CliError(`more than ${MOST_RUNS} runs wait; one command looks into ${MOST_RUNS} at most`, [
+      'name a tree: --root NAMESPACE/NAME',
+    ]);
   const runs = await stuckRuns(client, rows);
   const silent = runs.filter(({ stuck }) => stuck.some(({ kind }) => kind === 'NoAnswer'));
   for (const { namespace, group, stuck } of silent)

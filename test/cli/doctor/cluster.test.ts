@@ -20,7 +20,7 @@ function answerTo(url: string): { status: number; body: object } {
     return { status: 201, body: { metadata: { name: '' }, spec: {}, status: { allowed: false } } };
   const code = url.includes('admissionregistration') ? 500 : 404;
   const failure = { kind: 'Status', apiVersion: 'v1', status: 'Failure', message: 'etcd is gone' };
-  return { status: code, body: { ...failure, code } };
+  return { status: code, body: { ...failure, code, reason: code === 404 ? 'NotFound' : 'InternalError' } };
 }
 
 let server: Server;

@@ -1,5 +1,4 @@
 /** A bridge at work: hands what comes in, from the source, the platform and operators, to the parts that it consists of. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObjectName, Problem } from '../api';
 import { errorText, type Announce, type ShownViews } from './execute';
 import { contestOf, driverOf, objectKey, type ObjectKey } from './manifests';
@@ -156,7 +155,7 @@ export class RunningBridge implements Bridge {
     await earlierReading.catch(() => undefined);
     while (this.#term === term && !term.isRead && !this.isStopped) {
       term.isRead = await this.#tryToRemember();
-      if (!term.isRead) await sleep(READ_PAUSE, undefined, { ref: false });
+      if (!term.isRead) await new Promise((resolve) => setTimeout(resolve, READ_PAUSE).unref());
     }
     this.touchAll();
   }

@@ -279,7 +279,9 @@ describe('only the bridge that leads', () => {
     for (const isFirst of [true, false, true]) {
       leads = isFirst;
       standby.bridge.refresh();
+      await pass(1);
     }
+    expect(loads).toHaveLength(1);
     standby.want(synced);
     await pass(10_000);
     const reading = { ready: false, message: 'what the leader before has kept was not read yet' };

@@ -41,6 +41,14 @@ function row(name: string, body: () => Promise<void>): void {
   together(name, body);
 }
 
+/** A test that has a few seconds for what it does, which others would take from it. */
+function afterOthers(name: string, body: () => Promise<void>): void {
+  it(name, async () => {
+    await endedTogether();
+    await body();
+  });
+}
+
 beforeAll(async () => {
   tool = (await findTemporalCli()).path;
   temporal = await startTemporal();
@@ -245,7 +253,7 @@ async function cancelAndEdit(namespace: string): Promise<() => void> {
   return answer;
 }
 
-together('RUN-5: a desired state that comes right after a cancellation is carried out', async () => {
+afterOthers('RUN-5: a desired state that comes right after a cancellation is carried out', async () => {
   const ns = 'cancel-then-edit';
   const answer = await cancelAndEdit(ns);
   answer();
@@ -256,7 +264,7 @@ together('RUN-5: a desired state that comes right after a cancellation is carrie
   });
 });
 
-together('RUN-5: an abort after that ends the run in the name of its own actor', async () => {
+afterOthers('RUN-5: an abort after that ends the run in the name of its own actor', async () => {
   const ns = 'cancel-edit-abort';
   const answer = await cancelAndEdit(ns);
   await system.say(ns, 'app', 'abort');
@@ -276,7 +284,7 @@ function desireNested(namespace: string, ...after: string[]): void {
   system.write(`${namespace}.yaml`, `${groupWithVms(outer)}---\n${groupWithVms(inner)}`);
 }
 
-together('RUN-5: an abort of a run that a cancellation did not end reaches its nested runs', async () => {
+afterOthers('RUN-5: an abort of a run that a cancellation did not end reaches its nested runs', async () => {
   const ns = 'cancel-nested';
   desireNested(ns, 'last');
   const nestedRuns = (): boolean =>

@@ -33,9 +33,9 @@ export function picture(
   const now = Date.now();
   const room = Math.max(0, rows - footer.length - FREE_LINES);
   const pasts = new Map(groups.map(({ view, past }) => [view, past]));
-  const trees = asTrees(groups.map(({ view }) => view));
+  const trees = treesOf(groups.map(({ view }) => view)).flat();
   const draw = (detail: Detail): Drawn =>
-    drawnUpTo(room, trees, ({ view, depth }) => {
+    drawnUpTo(room, trees, ({ group: view, depth }) => {
       const indent = '  '.repeat(Math.min(depth, DEEPEST));
       const width = columns - indent.length;
       const past = pasts.get(view);
@@ -66,11 +66,4 @@ function drawnUpTo<T>(room: number, items: readonly T[], draw: (item: T) => stri
     lines.push(...draw(item));
   }
   return { lines, left: 0 };
-}
-
-/** Groups as trees: each parent before its members, with its depth. */
-export function asTrees(views: readonly GroupView[]): { view: GroupView; depth: number }[] {
-  return treesOf(views)
-    .flat()
-    .map(({ group: view, depth }) => ({ view, depth }));
 }

@@ -1,10 +1,10 @@
 import type { Condition, GroupView } from '../../../bridge';
 import { groupLines } from '../../../cli/groups';
-import { asTrees, picture } from '../../../cli/live-display/picture';
+import { picture } from '../../../cli/live-display/picture';
 import { paintFor } from '../../../cli/output';
 import { verdictOf } from '../../../cli/up/verdict';
 import type { MemberProgress, Progress } from '../../../contract';
-import type { PastRun } from '../../../insight';
+import { treesOf, type PastRun } from '../../../insight';
 
 const NOW = 1_700_000_000_000;
 const paint = paintFor({ isTTY: false });
@@ -186,8 +186,14 @@ test('nested groups come below their parents', () => {
       metadata: { namespace: 'prod', name, uid: name, generation: 1 },
       spec: groupName === undefined ? {} : { groupName },
     });
-  const trees = asTrees([named('a', 'z'), named('b', 'a'), named('c'), named('d', 'gone'), named('z')]);
-  expect(trees.map(({ view: { metadata }, depth }) => `${depth} ${metadata.name}`)).toEqual([
+  const trees = treesOf([
+    named('a', 'z'),
+    named('b', 'a'),
+    named('c'),
+    named('d', 'gone'),
+    named('z'),
+  ]).flat();
+  expect(trees.map(({ group: { metadata }, depth }) => `${depth} ${metadata.name}`)).toEqual([
     '0 c',
     '0 d',
     '0 z',
@@ -199,8 +205,8 @@ test('nested groups come below their parents', () => {
 test('groups in a circle are shown too, and each group once', () => {
   const named = (name: string, groupName: string) =>
     view({ metadata: { namespace: 'prod', name, uid: name, generation: 1 }, spec: { groupName } });
-  const trees = asTrees([named('c', 'b'), named('b', 'c'), named('below', 'c'), named('own', 'own')]);
-  expect(trees.map(({ view: { metadata }, depth }) => `${depth} ${metadata.name}`)).toEqual([
+  const trees = treesOf([named('c', 'b'), named('b', 'c'), named('below', 'c'), named('own', 'own')]).flat();
+  expect(trees.map(({ group: { metadata }, depth }) => `${depth} ${metadata.name}`)).toEqual([
     '0 b',
     '1 c',
     '2 below',
@@ -219,7 +225,7 @@ test('each of many groups is looked at a few times only', () => {
     };
     return view({ metadata: { namespace: 'prod', name: `g${at}`, uid: 'u', generation: 1 }, spec });
   });
-  expect(asTrees(views)).toHaveLength(2_000);
+  expect(treesOf(views).flat()).toHaveLength(2_000);
   expect(looks).toBeLessThan(10 * views.length);
 });
 

@@ -1,6 +1,5 @@
 /** `vmgroup board`. */
 import type { ObjectName } from '../../api';
-import { listed } from '../../api/text';
 import type { GroupView } from '../../bridge';
 import { openInBrowser } from '../browser';
 import { findTarget } from '../connections';
@@ -9,12 +8,9 @@ import { CliError, messageOf } from '../errors';
 import { Estimates, groupName, PastRuns, staleness, treeAround, type PastOptions } from '../groups';
 import * as lazy from '../lazy';
 import { isOnCluster, type BoardOptions, type GroupOptions } from '../options';
-import { printLine, printNote } from '../output';
+import { firstNames, printLine, printNote } from '../output';
 import { runLink, stopSignal, untilStopped } from '../runtime';
 import { IdleFeed } from './idle-feed';
-
-/** Most groups that the note about the start names. */
-const MOST_NAMED = 10;
 
 /**
  * Serves the board until a signal.
@@ -46,7 +42,7 @@ export async function serveBoard(
     }),
   });
   printLine(board.url);
-  printNote(`shows ${listed(shown.map(groupName), MOST_NAMED)}; Ctrl-C stops it`);
+  printNote(`shows ${firstNames(shown.map(groupName))}; Ctrl-C stops it`);
   if (options.open) openInBrowser(board.url);
   await untilStopped(signal);
   await board.close();

@@ -1,6 +1,5 @@
 /** `vmgroup diff`: what a change of manifests would do against what runs, by the planner that would run it. */
 import type { ObjectName } from '../../api';
-import { listed } from '../../api/text';
 import { driverOf, indexManifests, objectKey } from '../../bridge/manifests';
 import type { Plan } from '../../contract';
 import { openProgress } from '../../insight';
@@ -8,7 +7,7 @@ import { CliError } from '../errors';
 import { groupName } from '../groups';
 import * as lazy from '../lazy';
 import { isOnCluster } from '../options';
-import { print } from '../output';
+import { firstNames, print } from '../output';
 import { previews } from '../plan';
 import { groupDiff, type DiffWorld, type GroupDiffWithPlaces } from './group-diff';
 import type { Running, RunningOptions } from './running';
@@ -17,9 +16,6 @@ import { readFolder } from './running-folder';
 import { lookedFor, subjectOf } from './subject';
 import { diffText, type ShownDiff } from './text';
 import { usualDurations } from './usual';
-
-/** Most groups that an error names. */
-const MOST_NAMED = 10;
 
 /** Options of `diff`. */
 export interface DiffOptions extends RunningOptions {
@@ -76,7 +72,7 @@ function chosen(
         `${lookedFor(name, what)}${name} has no run of its own, before or after the change`,
         [
           all.length > 0
-            ? `groups with runs: ${listed(all, MOST_NAMED)}`
+            ? `groups with runs: ${firstNames(all)}`
             : 'check the manifests: vmgroup validate PATH',
         ],
       );

@@ -9,7 +9,7 @@ import { callCluster, connectCluster, listObjects } from '../connections';
 import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { watchedNamespaces, type GroupOptions, type SourceOptions } from '../options';
-import { printNote } from '../output';
+import { firstNames, printNote } from '../output';
 import { RunReader } from './run-reader';
 import { storedGroup, type StoredGroup } from './stored-group';
 import { groupName } from './view';
@@ -21,9 +21,6 @@ const PROGRESS_INTERVAL = 1_000;
 /** Milliseconds for which changes are collected before they are shown together. */
 const COLLECT_TIME = 100;
 
-/** Most groups that an error names. */
-const MOST_NAMED = 10;
-
 /** Most groups that a note names. */
 const MOST_STALE = 3;
 
@@ -32,7 +29,7 @@ export function noSuchGroup({ namespace, name }: ObjectName, present: Kubernetes
   const names = present.map(({ metadata }) => `${namespace}/${metadata.name}`);
   return new CliError(`there is no group ${namespace}/${name} on the cluster`, [
     names.length > 0
-      ? `groups in that namespace: ${listed(names, MOST_NAMED)}`
+      ? `groups in that namespace: ${firstNames(names)}`
       : `namespace ${namespace} has no groups; list those of all namespaces: vmgroup get groups --source kubernetes`,
   ]);
 }

@@ -1,19 +1,16 @@
 /** Groups as the bridge that works on a data folder has written them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObjectName } from '../../api';
-import { listed } from '../../api/text';
 import type { GroupView } from '../../bridge';
 import { dataFolder, readLiveRecord } from '../data-folder';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
+import { firstNames } from '../output';
 import { groupName } from './view';
 import type { ViewFeed } from './view-feed';
 
 /** Milliseconds between two reads of the files that the bridge writes at most once a second. */
 const READ_INTERVAL = 400;
-
-/** Most groups that an error names. */
-const MOST_NAMED = 10;
 
 /**
  * The views of one group, or of all.
@@ -29,7 +26,7 @@ export async function folderViews(name: ObjectName | undefined, data: string): P
   if (found.length > 0) return found;
   if (views.length > 0 && name)
     throw new CliError(`there is no group ${name.namespace}/${name.name}`, [
-      `groups here: ${listed(views.map(groupName), MOST_NAMED)}`,
+      `groups here: ${firstNames(views.map(groupName))}`,
     ]);
   throw new CliError(`there is no status of any group in ${folder.dir}`, [
     'run vmgroup up PATH or vmgroup serve first',

@@ -1,15 +1,12 @@
 /** Requests for runs by `spec.nextForcePowerStateSyncTime` of groups on a cluster. */
 import { ASKED_FOR_ANNOTATION, COMPANION, type ObjectName } from '../../api';
-import { listed } from '../../api/text';
 import type { ApiServer, KubernetesObject } from '../../kubernetes';
 import { callCluster, connectCluster, FIELD_MANAGER } from '../connections';
 import { CliError } from '../errors';
 import * as lazy from '../lazy';
 import { clusterFlags, type SourceOptions } from '../options';
+import { firstNames } from '../output';
 import { groupSpec, isCompanionGroup, readGroupTree, type GroupTree } from './group-tree';
-
-/** Most groups that the answer names. */
-const MOST_NAMED = 10;
 
 /** Who asks for a run and why, and of which cluster. */
 export interface RunRequester extends SourceOptions {
@@ -53,7 +50,7 @@ export async function requestRunOf(
   }
   const root = `${namespace}/${driver.metadata.name}`;
   return (
-    `asked for a new run of ${root}: wrote spec.nextForcePowerStateSyncTime of ${listed(written, MOST_NAMED)}; ` +
+    `asked for a new run of ${root}: wrote spec.nextForcePowerStateSyncTime of ${firstNames(written)}; ` +
     `follow it with vmgroup watch ${root}${clusterFlags(requester)}`
   );
 }

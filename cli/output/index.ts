@@ -1,7 +1,7 @@
 /** What commands print: tables, JSON and YAML, colours, and the texts of counts and times. */
 export { paintFor, type Paint } from './colours';
 export { columnsOf, cut } from './columns';
-export { counted } from './count';
+export { counted, firstNames } from './count';
 export { jsonText } from './json';
 export { filled } from './filled';
 export { legible } from './legible';

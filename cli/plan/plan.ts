@@ -8,7 +8,6 @@ import type {
   VirtualMachineStatus,
 } from '../../api';
 import { formatProblem } from '../../api';
-import { listed } from '../../api/text';
 import { driverOf, indexManifests } from '../../bridge/manifests';
 import type { Plan } from '../../contract';
 import type { PastRun } from '../../insight';
@@ -17,7 +16,7 @@ import * as lazy from '../lazy';
 import type { PlatformNames } from '../../platforms';
 import { memberPlatforms, recordedPlatform } from '../runtime';
 import { formatLiveProblem, readManifests, shortfallWarnings, usesFiles } from '../manifests';
-import { print, printNote } from '../output';
+import { firstNames, print, printNote } from '../output';
 import { readClusterState } from './cluster-state';
 import type { PlanOptions } from './options';
 import { expectedRun } from './expected';
@@ -27,9 +26,6 @@ import { placerOfType, type Placer } from './planned-placement';
 import type { PlatformView } from './platform';
 import { PlacementPreview } from './preview';
 import { planChart, planTable, type GroupPlan } from './text';
-
-/** Most groups that an error names. */
-const MOST_NAMED = 10;
 
 /** What is known of the VMs; nothing if there are only manifests. */
 type KnownVms = Partial<Pick<PlatformView, 'observe' | 'placesAhead'>>;
@@ -155,11 +151,11 @@ function nothingToPlan(manifests: Manifests, group: ObjectName | undefined): Cli
   const invalid = 'list the problems: vmgroup validate PATH';
   if (group)
     return new CliError(`there is no valid group ${group.namespace}/${group.name} among these objects`, [
-      known.length > 0 ? `groups there: ${listed(known, MOST_NAMED)}` : invalid,
+      known.length > 0 ? `groups there: ${firstNames(known)}` : invalid,
     ]);
   return new CliError('no group among these objects has a spec.powerState, so a run would do nothing', [
     known.length > 0
-      ? `name a power state to plan for: --to PoweredOn (groups: ${listed(known, MOST_NAMED)})`
+      ? `name a power state to plan for: --to PoweredOn (groups: ${firstNames(known)})`
       : invalid,
   ]);
 }

@@ -1,13 +1,9 @@
 /** Whether all groups are done, and how they ended. Pure. */
 import type { Problem } from '../../api';
-import { listed } from '../../api/text';
 import type { GroupPhase, GroupView } from '../../bridge';
 import { EXIT } from '../errors';
 import { groupName } from '../groups';
-import { counted } from '../output';
-
-/** Most groups that a verdict names. */
-const MOST_NAMED = 10;
+import { counted, firstNames } from '../output';
 
 /** How the groups ended. */
 export interface Verdict {
@@ -65,8 +61,5 @@ function isFailed(phase: GroupPhase): boolean {
 }
 
 function named(views: GroupView[]): string {
-  return listed(
-    views.map((view) => `${groupName(view)} (${view.phase}: ${view.message})`),
-    MOST_NAMED,
-  );
+  return firstNames(views.map((view) => `${groupName(view)} (${view.phase}: ${view.message})`));
 }

@@ -1,21 +1,17 @@
 /** `vmgroup why`: the chain from a member that is not in its desired state to what holds it. */
 import type { ObjectName } from '../../api';
-import { listed } from '../../api/text';
 import type { GroupView } from '../../bridge';
 import { whyGroup, whyMember, type Surroundings, type Why } from '../../insight';
 import { connectTemporal, findTarget } from '../connections';
 import { CliError } from '../errors';
 import { groupName, loadTree, staleness, terminalDrawing } from '../groups';
 import * as lazy from '../lazy';
-import { print } from '../output';
+import { firstNames, print } from '../output';
 import type { WhyOptions } from './options';
 import { whyText, type Explained } from './text';
 
 /** Milliseconds in which Temporal has to answer. */
 const CALL_TIMEOUT = 5_000;
-
-/** Most members that an error names. */
-const MOST_NAMED = 10;
 
 /**
  * Prints why a member is not in its desired state, or why each member is not that is not.
@@ -48,7 +44,7 @@ function keyOf(view: GroupView, member: string): string {
     keys.find((each) => each === named) ?? keys.find((each) => each === `VirtualMachineGroup/${named}`);
   if (key !== undefined) return key;
   throw new CliError(`${member} is not a member of ${groupName(view)}`, [
-    keys.length > 0 ? `its members: ${listed(keys, MOST_NAMED)}` : 'it has no members',
+    keys.length > 0 ? `its members: ${firstNames(keys)}` : 'it has no members',
   ]);
 }
 

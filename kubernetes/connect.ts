@@ -45,12 +45,12 @@ const PLUGIN_LIMIT = 60_000;
  */
 function limitPlugins(config: KubeConfig): void {
   const { authenticators } = config as unknown as { authenticators: { execFn?: Spawn }[] };
-  for (const each of authenticators) if (each.execFn) each.execFn = limited(each.execFn);
+  for (const each of authenticators) if (each.execFn) each.execFn = withLimit(each.execFn);
 }
 
 type Spawn = (command: string, args?: readonly string[], options?: SpawnOptions) => ChildProcess;
 
-function limited(spawn: Spawn): Spawn {
+function withLimit(spawn: Spawn): Spawn {
   return (command, args, options) => {
     const plugin = spawn(command, args, {
       ...options,

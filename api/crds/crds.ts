@@ -143,7 +143,7 @@ const definitions: Definition[] = [
     of: VMGROUP,
     description:
       "How a group's runs behave where VirtualMachineGroup has no field for it. A group names its policy in the annotation " +
-      '`vmgroup.dev/policy`; where it names none, that of the name `default` in its namespace holds.',
+      '`vmgroup.dev/policy`; otherwise the policy named `default` in its namespace applies.',
     schema: sequencePolicySchema,
     columns: [
       { name: 'Gate', type: 'string', jsonPath: '.spec.gate' },
@@ -166,7 +166,12 @@ const definitions: Definition[] = [
       { name: 'Group', type: 'string', jsonPath: '.spec.group' },
       { name: 'Command', type: 'string', jsonPath: '.spec.command' },
       { name: 'Member', type: 'string', jsonPath: '.spec.member' },
-      { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'What became of it.' },
+      {
+        name: 'Phase',
+        type: 'string',
+        jsonPath: '.status.phase',
+        description: 'Whether it was carried out.',
+      },
       { name: 'Actor', type: 'string', jsonPath: '.status.actor', description: 'Who gave it.' },
       age,
       { name: 'Message', type: 'string', jsonPath: '.status.message', priority: 1 },

@@ -11,13 +11,13 @@ const condition = z
       .meta({ maxLength: 316, pattern: '^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$' })
       .describe('What the condition is about, such as `Ready`.'),
     status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
-    observedGeneration: z.int().min(0).optional().describe('Generation of the object that was looked at.'),
+    observedGeneration: z.int().min(0).optional().describe('Generation of the object that was observed.'),
     lastTransitionTime: time.describe('When `status` last changed.'),
     reason: z
       .string()
       .meta({ minLength: 1, maxLength: 1024, pattern: '^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$' })
-      .describe('Why, as one word for programs.'),
-    message: z.string().meta({ maxLength: 32_768 }).describe('Why, for people.'),
+      .describe('The reason as one word, for programs.'),
+    message: z.string().meta({ maxLength: 32_768 }).describe('The reason in words, for people.'),
   })
   .describe('One observation (`metav1.Condition`).');
 
@@ -86,7 +86,11 @@ const run = z
 /** `status` of a VirtualMachineGroup. */
 export const virtualMachineGroupStatusSchema = z
   .strictObject({
-    observedGeneration: z.int().min(0).optional().describe('Generation of the group that this status is of.'),
+    observedGeneration: z
+      .int()
+      .min(0)
+      .optional()
+      .describe('Generation of the group that this status is about.'),
     phase: z.string().optional().describe('Where the group stands, as one word.'),
     message: z.string().optional().describe('Where the group stands, for people.'),
     readyMembers: z.string().optional().describe('Members in the desired state, of all: `4/6`.'),
@@ -114,7 +118,7 @@ export const operatorCommandStatusSchema = z
     phase: z
       .enum(['Pending', 'Sending', 'Done', 'Refused', 'Failed'])
       .describe(
-        '`Pending`: not looked at, or it has to wait. `Sending`: the run is being asked. `Done`: carried out. `Refused`: it changed nothing. ' +
+        '`Pending`: not handled yet, or it has to wait. `Sending`: the run is being asked. `Done`: carried out. `Refused`: it changed nothing. ' +
           '`Failed`: the run ended without an answer.',
       ),
     message: z.string().optional().describe('The answer of the run, or what is waited for.'),
@@ -130,4 +134,4 @@ export const operatorCommandStatusSchema = z
     finishedAt: time.optional().describe('When the answer was written.'),
     conditions: conditions.optional().describe('`Complete`: whether there is an answer.'),
   })
-  .describe('What became of the command; written by the bridge.');
+  .describe('State of the command; written by the bridge.');

@@ -29,7 +29,7 @@ const selector = fields({
       fields({
         key: z.string().describe('Key of the label.'),
         operator: z.enum(operators).describe('How the label relates to the values.'),
-        values: z.array(z.string()).optional().describe('For In and NotIn: one or more. Else none.'),
+        values: z.array(z.string()).optional().describe('For In and NotIn: one or more. Otherwise none.'),
       }),
     )
     .optional()

@@ -35,11 +35,11 @@ const NAMES_NONE = "['pause', 'resume', 'skip-delay', 'abort'].exists(each, each
 
 const spec = fields({
   group: name.describe('Name of the group, in the namespace of this object.'),
-  command: z.enum(NAMES).describe('What is to be done.'),
+  command: z.enum(NAMES).describe('The command.'),
   member: text(253)
     .regex(/^((VirtualMachine|VirtualMachineGroup)\/)?[a-z0-9][-a-z0-9.]*$/)
     .optional()
-    .describe('Name of a VM, or `Kind/name`. `retry` without it tries all members again.'),
+    .describe('Name of a VM, or `Kind/name`. `retry` without one tries all members again.'),
   choice: text(250).optional().describe('With `answer`: key or label of the choice.'),
   reason: text(250).describe('Why; on record with the run.'),
   actor: text(250)

@@ -63,7 +63,7 @@ function count() {
 const header = fields({
   name: text(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 64, 'write the name of an HTTP header').describe('Name.'),
   value: text(/^[ -~]*$/, 256, 'write at most 256 printable ASCII characters').describe(
-    'Value. It stands in the history of each run: write no secrets.',
+    'Value. It is stored in the history of each run: write no secrets.',
   ),
 });
 
@@ -104,7 +104,7 @@ export const probeSchema = fields({
   httpGet: httpGet.optional().describe('Succeeds once a request is answered with the expected status.'),
   period: positiveDuration
     .optional()
-    .describe('From the begin of one try to that of the next, at least `100ms`. Left out: `500ms`.'),
+    .describe('From the start of one try to that of the next, at least `100ms`. Left out: `500ms`.'),
   timeout: positiveDuration.optional().describe('Longest time of one try, at most `1m`. Left out: `1s`.'),
   successThreshold: count().optional().describe('Successes in a row that meet the gate. Left out: 1.'),
   failureThreshold: count()
@@ -177,7 +177,7 @@ function httpProblems({
     if (SECRET.includes(lower))
       problems.push({
         path,
-        message: `${name} would stand in the history of each run: probe a path that needs no credentials`,
+        message: `${name} would be stored in the history of each run: probe a path that needs no credentials`,
       });
     if (FRAMING.includes(lower))
       problems.push({ path, message: `${name} is set by the worker: leave it out` });

@@ -133,13 +133,13 @@ const spec = fields({
     .max(MAX_LIST)
     .meta(listMap('tier'))
     .optional()
-    .describe('What single tiers do otherwise than the rest; at most 10,000.'),
+    .describe('Settings of single tiers; at most 10,000.'),
   members: z
     .array(fields({ name: name.describe('Name of the VM.'), ...gateFields }))
     .max(MAX_MEMBERS)
     .meta(listMap('name'))
     .optional()
-    .describe('What single VMs wait for otherwise than their tier; at most 2,000.'),
+    .describe('Gates of single VMs; at most 2,000.'),
 });
 
 /** A `SequencePolicy` of vmgroup.dev/v1alpha1. */

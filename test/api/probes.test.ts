@@ -92,7 +92,7 @@ describe('probes', () => {
     ],
     [
       'probe: {httpGet: {port: 80, headers: [{name: authorization, value: Bearer x}]}}',
-      'spec.probe.httpGet.headers[0].name: authorization would stand in the history of each run: probe a path that needs no credentials',
+      'spec.probe.httpGet.headers[0].name: authorization would be stored in the history of each run: probe a path that needs no credentials',
     ],
     [
       'probe: {httpGet: {port: 80, headers: [{name: Transfer-Encoding, value: chunked}]}}',

@@ -73,7 +73,7 @@ export class Reconciler {
     if (mayAct()) dropUndriven(memory.requests, tree, steps);
     for (const step of steps.drivers) await attempts.make(() => executor.drive(step));
     for (const group of steps.undriven) {
-      const why = contestOf(index, group) ?? 'the group has no power state any more';
+      const why = contestOf(index, group) ?? 'the group no longer has a power state';
       await attempts.make(() => executor.withdraw(group, why));
     }
     for (const group of tree) await attempts.make(() => executor.reportPauses(group));
@@ -119,7 +119,7 @@ function dropUndriven(
   const driving = new Set(drivers.map(({ driver }) => driver));
   for (const group of tree) {
     if (driving.has(group)) continue;
-    requests.drop(objectKey(group), `group ${group.namespace}/${group.name} has no run of its own any more`);
+    requests.drop(objectKey(group), `group ${group.namespace}/${group.name} no longer has a run of its own`);
   }
 }
 

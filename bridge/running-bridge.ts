@@ -15,7 +15,7 @@ const READ_PAUSE = 1_000;
 
 /** One time of leading, from the moment at which this process learns of it. */
 interface Term {
-  /** Whether what the leader before has kept was read (BRIDGE-1). */
+  /** Whether what the previous leader kept has been read (BRIDGE-1). */
   isRead: boolean;
 }
 
@@ -68,7 +68,7 @@ export class RunningBridge implements Bridge {
     );
   }
 
-  /** Whether this process leads and has read what the leader before has kept (BRIDGE-1). */
+  /** Whether this process leads and has read what the previous leader kept (BRIDGE-1). */
   get isCurrent(): boolean {
     return this.#term?.isRead === true;
   }
@@ -82,7 +82,7 @@ export class RunningBridge implements Bridge {
     if (!this.isSynced) return wait('the platform has not reported all VMs yet');
     if (!runs.reachable()) return wait('Temporal does not answer');
     if (!isLeader()) return { ready: true, message: 'ready to take over: another bridge leads' };
-    if (!this.isCurrent) return wait('what the leader before has kept was not read yet');
+    if (!this.isCurrent) return wait('the state that the previous leader kept has not been read yet');
     const unknown = [...desired.index.groups.values()].filter((group) => !runs.get(group)).length;
     if (unknown > 0) return wait(`the last runs of ${unknown} groups are not known yet`);
     return { ready: true, message: 'ready' };
@@ -150,7 +150,7 @@ export class RunningBridge implements Bridge {
     await views.flush();
   }
 
-  /** Reads what the leader before has kept, until that succeeds or the term is over, and acts from then on. */
+  /** Reads what the previous leader kept, until that succeeds or the term is over, and then starts to act. */
   async #catchUp(term: Term, earlierReading: Promise<void>): Promise<void> {
     await earlierReading.catch(() => undefined);
     while (this.#term === term && !term.isRead && !this.isStopped) {
@@ -167,7 +167,7 @@ export class RunningBridge implements Bridge {
       return true;
     } catch (error: unknown) {
       const fields = { error: errorText(error), retryIn: READ_PAUSE };
-      this.#with.logger.warn(fields, 'failed to read what the leader before has kept, retrying');
+      this.#with.logger.warn(fields, 'failed to read the state that the previous leader kept, retrying');
       return false;
     }
   }

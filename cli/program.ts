@@ -48,7 +48,7 @@ Environment:
   VMGROUP_TEMPORAL_CLI     path of Temporal's command line tool, for vmgroup up
   VMGROUP_DATA             default of --data
   VMGROUP_ENCRYPTION_KEYS  folder of keys; if set, what Temporal stores of runs is encrypted
-  VMGROUP_DEBUG            if set, errors that were not foreseen are printed with their stack
+  VMGROUP_DEBUG            if set, unexpected errors are printed with their stack
   NO_COLOR                 if set, there are no colours
 Other variables are defaults of options: the help of each command names them.
 `;

@@ -60,7 +60,7 @@ export class PayloadCipher implements PayloadCodec {
       return { metadata, data: content };
     } catch (error: unknown) {
       throw new EncryptionKeyError(
-        `an encrypted payload does not fit the key ${id}: it was changed, or the key was`,
+        `an encrypted payload does not match the key ${id}: one of them was changed`,
         {
           cause: error,
         },

@@ -129,7 +129,7 @@ function leftState(group: KnownGroup, key: string): Hold {
     kind: 'Group',
     group: nameOf(group),
     member: key,
-    text: unmet ? `was done, and is not any more: ${unmet.message}` : 'was done, and is not any more',
+    text: unmet ? `was done, and no longer is: ${unmet.message}` : 'was done, and no longer is',
     ...(unmet && { since: Date.parse(unmet.lastTransitionTime) }),
     commands: [],
   };

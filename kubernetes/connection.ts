@@ -168,7 +168,7 @@ export class Connection {
     try {
       return await beforeAbort(this.#asked, signal);
     } catch (error: unknown) {
-      const why = causeText(error).trim() || 'the plugin ended without a word';
+      const why = causeText(error).trim() || 'the plugin ended without a message';
       const user = this.#config.getCurrentUser()?.name ?? 'nobody';
       const message = `${what}: cannot authenticate as ${user}: ${why}`;
       throw new KubernetesError(message, 0, '', undefined, { cause: error });

@@ -93,10 +93,10 @@ export function answerError(
 
 /** The error for a path in which a name is empty, `.` or `..`. The server is not asked. */
 export function noNameError(what: string): KubernetesError {
-  return new KubernetesError(`${what}: an object has no such name`, 400, 'Invalid');
+  return new KubernetesError(`${what}: not a valid name of an object`, 400, 'Invalid');
 }
 
-/** Whether an answer is that of something else than an API server, such as the page of a proxy where a person logs in. */
+/** Whether an answer is that of something other than an API server, such as the page of a proxy where a person logs in. */
 export function isForeign({ 'content-type': type }: Record<string, string>): boolean {
   return type !== undefined && !type.includes('json');
 }
@@ -108,7 +108,7 @@ export function foreignError(
   { 'content-type': type = '' }: Record<string, string>,
   body: string,
 ): KubernetesError {
-  const said = `${what}: something else than an API server answered ${code} with ${type}: ${body.trim().slice(0, 200)}`;
+  const said = `${what}: something other than an API server answered ${code} with ${type}: ${body.trim().slice(0, 200)}`;
   return new KubernetesError(said, 0, '');
 }
 

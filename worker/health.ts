@@ -143,7 +143,7 @@ export function showFigures(registry: Registry, read: () => BridgeFigures): void
   gauge('vmgroup_bridge_status_writes', 'Status writes since the start.', (shown) =>
     shown.set(read().statusWrites),
   );
-  gauge('vmgroup_runs_stuck', 'Groups whose open runs do not go on.', (shown) => {
+  gauge('vmgroup_runs_stuck', 'Groups whose open runs make no progress.', (shown) => {
     for (const [reason, count] of Object.entries(read().stuckRuns)) shown.set({ reason }, count);
   });
   byResource('vmgroup_cache_objects', 'Objects in memory.', ({ objects }) => objects);

@@ -34,7 +34,7 @@ export function countRuns(registry: Registry): (group: ObjectName, view: GroupVi
   });
   const recovery = new Histogram({
     name: 'vmgroup_recovery_seconds',
-    help: 'From the start of a run until a VM or nested group was through its gate.',
+    help: 'From the start of a run until a VM or nested group met its gate.',
     labelNames: ['power_state'],
     buckets: SECONDS,
     registers: [registry],
@@ -82,7 +82,7 @@ function lastProgress(open: Map<string, Progress>, key: string, run: GroupView['
 export function showQueue(registry: Registry, read: () => ReturnType<Bridge['queue']>): void {
   new Gauge({
     name: 'vmgroup_bridge_queue_trees',
-    help: 'Trees of groups that wait to be looked at, are looked at, or are to be looked at later.',
+    help: 'Trees of groups that are queued, being reconciled, or due later.',
     labelNames: ['state'],
     registers: [registry],
     collect() {

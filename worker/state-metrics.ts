@@ -45,7 +45,7 @@ export function showStates(registry: Registry, read: () => KnownStates | undefin
   );
   gauge(
     'vmgroup_manifest_problems',
-    'What is wrong with manifests, by severity.',
+    'Problems of manifests, by severity.',
     'severity',
     ({ problems }) => problems.map(({ severity }) => severity),
     SEVERITIES,

@@ -259,8 +259,8 @@ export function chartKey(): Html {
         'from there until its gate is met',
       ),
       sign(markup`<path class="fail" d="M14 2l8 8M22 2l-8 8" />`, 'failed attempt'),
-      sign(markup`<g class="Parked"><path class="end" d="M18 1l5 5-5 5-5-5z" /></g>`, 'did not get there'),
-      sign(markup`<circle class="end" cx="18" cy="6" r="4" />`, 'was there before'),
+      sign(markup`<g class="Parked"><path class="end" d="M18 1l5 5-5 5-5-5z" /></g>`, 'gate not met'),
+      sign(markup`<circle class="end" cx="18" cy="6" r="4" />`, 'in its state before'),
       sign(markup`<rect class="delay" x="1" y="0" width="34" height="12" />`, 'delay'),
     ]}
   </p>`;

@@ -89,7 +89,7 @@ function oneComparison({
   removed,
 }: Comparison): Html {
   const then =
-    took === undefined ? 'not everything got there' : `everything was there after ${durationText(took)}`;
+    took === undefined ? 'not every gate was met' : `every gate was met after ${durationText(took)}`;
   const now = difference === undefined ? '' : ` This one took ${longerText(difference)}.`;
   const intro = markup`<p>${dayMoment(startedAt)}: ${outcome}, ${then}.${now} <small>run ${runId}</small></p>
     ${namesLine('Only in this one', added)}${namesLine('Only in that one', removed)}`;
@@ -139,7 +139,7 @@ function recovery(rows: readonly RecoveryRow[]): Html {
   };
   return section(
     'Recovery of each VM',
-    markup`<p class="muted">Times from the start. A VM is there once its gate is met, not when it is powered on.</p>`,
+    markup`<p class="muted">Times from the start. A VM counts as recovered once its gate is met, not when it is powered on.</p>`,
     [
       'VM',
       ...(columns.group ? ['group'] : []),

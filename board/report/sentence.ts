@@ -35,7 +35,7 @@ function endText({ outcome, hardEnd }: RunTimeline): string {
       case 'Cancelled':
         return `the run was cancelled (${outcome.message})`;
       case 'Superseded':
-        return `the run gave way to another one (${outcome.message})`;
+        return `the run was superseded (${outcome.message})`;
     }
   }
   const { kind, actor, reason } = hardEnd ?? { kind: 'RunFailed' };

@@ -63,7 +63,11 @@ export function nextStep({ command, stamps, seenFor, now }: StepInput): CommandS
   // What was sent to a run is asked of that run, however long ago that was.
   const isSent = stored.runId !== undefined;
   if (!isSent && (seenFor > LONGEST_WAIT || now - createdAt > OLDEST))
-    return { step: 'Refuse', message: 'too old: no bridge could carry it out in time; give it again', actor };
+    return {
+      step: 'Refuse',
+      message: 'too old: no bridge carried it out in time; create the command again',
+      actor,
+    };
   const { group: name, command: given, member, choice, reason } = read.spec;
   const argument: OperatorCommand = {
     ...(member !== undefined && { member }),

@@ -185,7 +185,7 @@ class DirectorySource implements Source {
 /** LAST-VALID-3. Folders that held something before, as folders whose content is unknown. */
 function emptied(empty: readonly string[], { files }: LastValid): { path: string; message: string }[] {
   const message =
-    'it is empty, as where a volume is not mounted (to delete all that it held, leave any file in it)';
+    'it is empty, as when a volume is not mounted; what was read there before stays in force (to delete it, leave any file in the folder)';
   const held = Object.values(files).filter((file) => file !== '');
   return empty
     .filter((folder) => held.some((file) => isWithin(folder, file)))

@@ -22,7 +22,7 @@ export function registerBoard(program: Command): void {
       withTemporal(
         program
           .command('board')
-          .description('serve one page that shows the groups live, for everybody who watches a failover'),
+          .description('serve one page that shows the groups live, for everyone who follows a failover'),
       ),
     ),
   )

@@ -41,9 +41,10 @@ export function registerDiff(program: Command): void {
     .addHelpText(
       'after',
       `
-What exists as a file or folder is one; anything else is a group. In a folder the manifests are compared with those that vmgroup up, serve or
-bridge goes by, and stand for all of them; without any, with the files that it watches as they are now. On a cluster they stand for the
-objects of the same names; without any, the steps that are due are shown. Nothing is changed.
+An argument that exists as a file or folder names manifests; any other one names a group. Nothing is changed.
+
+In a folder the changed manifests replace all those that vmgroup up, serve or bridge works with. Without any, the files that it watches are
+compared as they are now. On a cluster they replace the objects of the same names. Without any, the steps that are due are shown.
 
   vmgroup diff changed-manifests
   vmgroup diff production/three-tier-app -f changed-manifests`,

@@ -93,7 +93,7 @@ function judgeRefusal(message: string, forbidden: boolean): Judgement {
   }
   return {
     result: 'problem',
-    message: `no command can be given, as a webhook of operatorcommands.vmgroup.dev cannot be called: ${message}`,
+    message: `no command can be created: a webhook of operatorcommands.vmgroup.dev cannot be called: ${message}`,
     cure: cureOf(message),
   };
 }

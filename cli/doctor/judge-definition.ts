@@ -31,7 +31,7 @@ export function judgeDefinition({ spec }: KubernetesObject, resource: Resource):
   if (used === undefined) {
     return {
       result: 'problem',
-      message: `serves ${served.join(', ')}, but not ${versionsOf(resource)}, one of which we need`,
+      message: `serves ${served.join(', ')}, but not ${versionsOf(resource)}, one of which vmgroup needs`,
       cure: `update VM Operator, or without VM Operator: ${APPLY}`,
     };
   }

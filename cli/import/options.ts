@@ -41,6 +41,6 @@ export function withImport(command: Command): Command {
 function parseLabel(text: string): string {
   if (LABEL.test(text)) return text;
   throw new InvalidArgumentError(
-    `${JSON.stringify(text)} is no name; write lower-case letters, digits and -`,
+    `${JSON.stringify(text)} is not a valid name; write lower-case letters, digits and -`,
   );
 }

@@ -24,7 +24,7 @@ export function parseNames(text: string): string[] {
   const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
   const wrong = names.find((name) => !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name));
   if (wrong !== undefined)
-    throw new InvalidArgumentError(`${JSON.stringify(wrong)} is no name; write east,west`);
+    throw new InvalidArgumentError(`${JSON.stringify(wrong)} is not a valid name; write east,west`);
   return names;
 }
 

@@ -45,7 +45,7 @@ export function registerRecord(program: Command): void {
   program
     .command('verify')
     .description(
-      'check a bundle of vmgroup export --record, without any server; exit 1 if something does not fit',
+      'check a bundle of vmgroup export --record, without any server; exit 1 if something does not match',
     )
     .argument('<file>', 'the bundle')
     .option(

@@ -27,7 +27,7 @@ export async function verifyFile(file: string, { key }: VerifyOptions): Promise<
     });
   const events = bundle.runs.reduce((sum, { entries }) => sum + entries.length, 0);
   printLine(
-    `${file}: ${counted(bundle.runs.length, 'run')}, ${counted(events, 'event')}: chain and replay fit`,
+    `${file}: ${counted(bundle.runs.length, 'run')}, ${counted(events, 'event')}: chain and replay match`,
   );
   printLine(
     verifier

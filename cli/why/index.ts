@@ -18,7 +18,9 @@ export function registerWhy(program: Command): void {
     ),
   )
     .addArgument(groupArgument())
-    .addArgument(new Argument('[member]', 'NAME, or KIND/NAME; default: all that are not there'))
+    .addArgument(
+      new Argument('[member]', 'NAME, or KIND/NAME; default: every member that is not in its desired state'),
+    )
     .addOption(outputOption(['table', 'json']))
     .action((group: ObjectName, member: string | undefined, options: WhyOptions) =>
       action().why(group, member, options),

@@ -52,7 +52,7 @@ function keyOf(view: GroupView, member: string): string {
 async function idleOf(view: GroupView, options: WhyOptions): Promise<Surroundings['idle']> {
   const stale = staleness([view], options);
   if (stale !== undefined)
-    return { text: `is not looked after: ${stale}`, commands: ['vmgroup up PATH', 'vmgroup serve PATH'] };
+    return { text: `is not managed: ${stale}`, commands: ['vmgroup up PATH', 'vmgroup serve PATH'] };
   if (!view.run || view.run.endedAt !== undefined) return undefined;
   const target = findTarget(options);
   const temporal = await connectTemporal(target).catch(() => undefined);

@@ -184,7 +184,7 @@ async function authenticate(client: RpcClient, signal: AbortSignal): Promise<voi
     throw new LibvirtError(
       45,
       7,
-      'the daemon wants SASL, which is not supported: use ssh or client certificates',
+      'the daemon asks for SASL, which is not supported: use ssh or client certificates',
     );
 }
 

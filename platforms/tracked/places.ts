@@ -158,7 +158,7 @@ export class Places<T extends FoundVm> {
       if (attempt === ATTEMPTS)
         throw new PlatformError(
           'Transient',
-          `other processes place VMs on the same hosts at the same time: ${ATTEMPTS} attempts met theirs`,
+          `other processes place VMs on the same hosts at the same time: ${ATTEMPTS} attempts conflicted with theirs`,
         );
       await sleep(Math.random() * FIRST_PAUSE * 2 ** attempt, signal ?? new AbortController().signal);
       signal?.throwIfAborted();

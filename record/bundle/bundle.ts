@@ -79,12 +79,12 @@ export class BundleError extends Error {
 export function readBundle(value: unknown): Bundle {
   const bundle = value as Partial<Bundle> | null;
   if (typeof bundle !== 'object' || bundle?.format !== BUNDLE_FORMAT)
-    throw new BundleError(`it is no bundle of the format ${BUNDLE_FORMAT}`);
+    throw new BundleError(`it is not a bundle of the format ${BUNDLE_FORMAT}`);
   const { exportedAt, digest, signature, runs } = bundle;
   if (typeof exportedAt !== 'string' || typeof digest !== 'string' || !Array.isArray(runs))
     throw new BundleError('it lacks exportedAt, digest or runs');
   if (signature !== undefined && typeof signature !== 'string')
-    throw new BundleError('its signature is no text');
+    throw new BundleError('its signature is not a string');
   for (const [index, run] of runs.entries()) checkRun(run, `runs[${index}]`);
   return bundle as Bundle;
 }
@@ -96,11 +96,11 @@ function checkRun(value: unknown, at: string): void {
   if (!Array.isArray(entries) || !Array.isArray(histories))
     throw new BundleError(`${at} lacks entries or histories`);
   const broken = entries.findIndex((entry: unknown) => asEntry(entry) === undefined);
-  if (broken !== -1) throw new BundleError(`${at}.entries[${broken}] is no entry`);
+  if (broken !== -1) throw new BundleError(`${at}.entries[${broken}] is not an entry`);
   const isHistory = (each: Partial<BundledHistory> | null): boolean =>
     typeof each?.execution === 'string' &&
     typeof each.workflowId === 'string' &&
     Array.isArray(each.history?.events);
   const wrong = histories.findIndex((each: unknown) => !isHistory(each as Partial<BundledHistory> | null));
-  if (wrong !== -1) throw new BundleError(`${at}.histories[${wrong}] is no history`);
+  if (wrong !== -1) throw new BundleError(`${at}.histories[${wrong}] is not a history`);
 }

@@ -69,7 +69,7 @@ function parsed(make: () => KeyObject, kind: string): KeyObject {
   try {
     key = make();
   } catch (error: unknown) {
-    throw new SigningKeyError(`it is no ${kind} key in PEM`, { cause: error });
+    throw new SigningKeyError(`it is not a ${kind} key in PEM`, { cause: error });
   }
   if (key.asymmetricKeyType !== 'ed25519')
     throw new SigningKeyError(`it is a key of type ${key.asymmetricKeyType ?? 'unknown'}, not Ed25519`);

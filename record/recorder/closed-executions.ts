@@ -67,7 +67,7 @@ export class ClosedExecutions {
     const known = await this.#context.store.execution(execution.runId);
     const run = (await this.#knownRun(execution)) ?? named ?? runWithout(execution);
     const reason = isGone
-      ? 'Temporal does not have its history any more: it was deleted, or its retention is over'
+      ? 'Temporal no longer has its history: it was deleted, or its retention is over'
       : 'its history cannot be read';
     const gap = recorderEvent(this.#context, run, execution, { kind: 'RunGap', reason });
     if (!(await this.#context.store.append([gap], known?.entries ?? 0))) return 'Known';

@@ -222,7 +222,7 @@ test.each([
   ],
   [
     'superseded',
-    '2 of 3 VMs were up when the run gave way to another one (the group was deleted) after 1.4 s.',
+    '2 of 3 VMs were up when the run was superseded (the group was deleted) after 1.4 s.',
     ['app-1 not started: its turn did not come'],
   ],
   ['turned-round', 'All 4 VMs were off after 0.7 s.', []],

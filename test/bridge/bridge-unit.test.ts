@@ -253,7 +253,7 @@ describe('only the bridge that leads', () => {
     expect(server.sent).toEqual([]);
   });
 
-  test('sends nothing before it has read what the leader before has kept, also if that fails at first', async () => {
+  test('sends nothing before it has read what the previous leader kept, also if that fails at first', async () => {
     let leads = false;
     // As on a cluster: a process that steps down forgets a status, and the object keeps it.
     const kept = memoryStatusStore();
@@ -284,7 +284,10 @@ describe('only the bridge that leads', () => {
     expect(loads).toHaveLength(1);
     standby.want(synced);
     await pass(10_000);
-    const reading = { ready: false, message: 'what the leader before has kept was not read yet' };
+    const reading = {
+      ready: false,
+      message: 'the state that the previous leader kept has not been read yet',
+    };
     expect([standby.bridge.ready(), server.sent.length]).toEqual([reading, sent]);
     for (const end of ['read', 'fail', 'read'] as const) {
       expect(standby.bridge.ready()).toEqual(reading);
@@ -348,7 +351,7 @@ describe('a request that cannot be sent any more is refused', () => {
     want(manifests({ groups: groups.map(({ powerState: _powerState, ...rest }) => rest), virtualMachines }));
     server.down = false;
     await pass(60_000);
-    expect(await Promise.race([asked, pass(1_000)])).toBe('group prod/app has no run of its own any more');
+    expect(await Promise.race([asked, pass(1_000)])).toBe('group prod/app no longer has a run of its own');
     const sent = server.sent.length;
     want(onePowered('PoweredOn'));
     await pass(60_000);

@@ -332,7 +332,7 @@ describe('without an open run', () => {
     }));
     const why = whyMember({ ...known, status: { members, conditions: [] } }, 'a', alone);
     expect(why.isThere).toBe(false);
-    expect(why.chain[0]?.text).toContain('was done, and is not any more: PoweredOff');
+    expect(why.chain[0]?.text).toContain('was done, and no longer is: PoweredOff');
   });
 });
 

@@ -79,7 +79,7 @@ describe('a 404', () => {
 describe('a page of a proxy with the code 200', () => {
   beforeEach(() => (answer = { status: 200, type: 'text/html; charset=utf-8', body: '<html>Log in</html>' }));
   const says =
-    'something else than an API server answered 200 with text/html; charset=utf-8: <html>Log in</html>';
+    'something other than an API server answered 200 with text/html; charset=utf-8: <html>Log in</html>';
 
   test('is no answer to a call', async () => {
     await expect(connect().list(RESOURCES.virtualMachineGroups)).rejects.toMatchObject({

@@ -61,7 +61,7 @@ test('a VM on several hosts is named, and is a problem where it runs twice; so a
   expect(judgeFleet([a, b]).map(({ result, message }) => `${result}: ${message}`)).toEqual([
     'problem: x runs on a and b at the same time: its disks are being damaged if they are the same',
     'note: defined on several hosts, one of which is chosen at each start: x (a, b); y (a, b)',
-    'note: several VMs have one name, and are found by that no more: z (a, b)',
+    'note: several VMs share a name, so they cannot be found by it: z (a, b)',
   ]);
   expect(judgeFleet([a])).toEqual([]);
 });
@@ -73,7 +73,7 @@ test('the output states what is not known of a host that is another machine', ()
   ];
   expect(judgeFleet([host('a', []), ...there]).map(({ result, message }) => `${result}: ${message}`)).toEqual(
     [
-      'note: not known of b, c: whether the service libvirt-guests starts and stops VMs with the host; it is looked for on this machine alone',
+      'note: unknown for b, c: whether the service libvirt-guests starts and stops VMs with the host; doctor checks it on this machine only',
     ],
   );
 });

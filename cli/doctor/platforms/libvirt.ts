@@ -151,7 +151,7 @@ export function judgeFleet(hosts: readonly SurveyedHost[]): Judgement[] {
   if (byName.length > 0)
     judgements.push({
       result: 'note',
-      message: `several VMs have one name, and are found by that no more: ${names(byName)}`,
+      message: `several VMs share a name, so they cannot be found by it: ${names(byName)}`,
       cure: 'name them in manifests by vmgroup.dev/platform-vm: uuid:UUID, or path:/HOST/NAME',
       facts: { names: byName.map((same) => same[0]?.name) },
     });
@@ -166,7 +166,7 @@ function judgeUnseen(hosts: readonly SurveyedHost[]): Judgement[] {
   return [
     {
       result: 'note',
-      message: `not known of ${firstFew(named, NAMES).join(', ')}: whether the service libvirt-guests starts and stops VMs with the host; it is looked for on this machine alone`,
+      message: `unknown for ${firstFew(named, NAMES).join(', ')}: whether the service libvirt-guests starts and stops VMs with the host; doctor checks it on this machine only`,
       cure: 'run systemctl is-enabled libvirt-guests on each of them, and disable it there if groups are to power the VMs',
       facts: { hosts: named },
     },

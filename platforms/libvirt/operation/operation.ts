@@ -103,7 +103,10 @@ export class Operation extends ReachingOperation implements OwnStanding {
         return machine;
       }
       if (write === MAX_WRITES)
-        throw new PlatformError('Transient', `VM ${this.name()}: its record is overwritten again and again`);
+        throw new PlatformError(
+          'Transient',
+          `VM ${this.name()}: another process keeps overwriting its record`,
+        );
     }
     return undefined;
   }

@@ -86,7 +86,7 @@ export class XdrReader {
   /** An item that may be missing. */
   optional<T>(read: () => T): T | undefined {
     const present = this.u32();
-    if (present > 1) throw new XdrError(`${present} stands where 0 or 1 says whether something follows`);
+    if (present > 1) throw new XdrError(`an optional value begins with ${present}, which is neither 0 nor 1`);
     return present === 1 ? read() : undefined;
   }
 

@@ -142,7 +142,7 @@ function parse(body: string, host: string): unknown {
   try {
     return JSON.parse(body);
   } catch (error: unknown) {
-    throw new TransportError('Malformed', `${host} answered with no JSON`, { cause: error });
+    throw new TransportError('Malformed', `the answer of ${host} is not JSON`, { cause: error });
   }
 }
 

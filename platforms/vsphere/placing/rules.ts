@@ -113,7 +113,7 @@ function* selected(
 
 /** Why DRS cannot keep a rule; undefined: it can. */
 function whyNot({ strength, topologyKey }: AffinityTerm): string | undefined {
-  if (strength === 'Preferred') return 'DRS knows no preferred rules between VMs';
+  if (strength === 'Preferred') return 'DRS has no preferred rules between VMs';
   return topologyKey === 'kubernetes.io/hostname' ? undefined : 'DRS keeps no rules over zones';
 }
 

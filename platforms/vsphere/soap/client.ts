@@ -213,9 +213,13 @@ export class SoapClient {
       root = status === 200 || status === 500 ? parseXml(body, LIMITS) : undefined;
     } catch (error: unknown) {
       if (!(error instanceof XmlError)) throw error;
-      throw new TransportError('Malformed', `${this.host} answered ${method} with no XML: ${error.message}`, {
-        cause: error,
-      });
+      throw new TransportError(
+        'Malformed',
+        `the answer of ${this.host} to ${method} is not XML: ${error.message}`,
+        {
+          cause: error,
+        },
+      );
     }
     const content = child(root, 'Body');
     const fault = child(content, 'Fault');

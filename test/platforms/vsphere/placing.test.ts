@@ -388,7 +388,7 @@ describe('where DRS places', () => {
       const { note } = result as { note?: string };
       expect(note?.split('; ')).toEqual([
         'DRS of DC0_C0 places it at power-on',
-        'p: DRS knows no preferred rules between VMs',
+        'p: DRS has no preferred rules between VMs',
         'z: DRS keeps no rules over zones',
         'c: it contradicts an anti-affinity',
       ]);

@@ -25,6 +25,8 @@ export const CHANGES = {
   reportsOrder: 'reports-are-ordered-by-the-bridge',
   /** A run that a new desired state continues after a cancellation no longer ends once it learns who cancelled it. */
   cancelledContinue: 'cancelled-runs-continue',
+  /** The end of a nested run counts also if its notification comes before the activity has returned `waiting`. */
+  endsKept: 'early-ends-are-kept',
   /** What an operator command sends after a cancellation of the workflow still gets out: relays to nested groups, and answers. */
   commandsShielded: 'commands-outlast-cancellations',
 } as const;

@@ -8,6 +8,7 @@
  *     queries of the bridge, which queries a run after each workflow task.
  * NESTED-2: a nested run that ends without notifying its parent is found within that time. The bridge reports one that was terminated at once.
  * NESTED-3: a notification only makes the run read the outcome. What counts is what Temporal has recorded for the run that was asked.
+ * NESTED-4: a notification may come before the result of the activity that has subscribed to it, and counts then too.
  */
 import { own } from '../api/own';
 import {
@@ -19,25 +20,39 @@ import {
   type GroupEnded,
   type MemberKey,
 } from '../contract';
+import { CHANGES, type Uses } from './changes';
 import { keptAttempts, membersOf, type MemberState, type OpenOperation, type Run } from './state';
 
 /** Milliseconds between two searches for nested runs that have ended without notifying this one. */
 export const END_SEARCH_INTERVAL = 30 * 60_000;
 
-/** The operation once its activity has answered that the nested run takes longer. */
+/** The operation once its activity has answered that the nested run takes longer; NESTED-4. */
 export function waitingFor(
-  { paused: _paused, confirms: _confirms, ...operation }: OpenOperation,
+  { paused: _paused, confirms: _confirms, endedRun, ...operation }: OpenOperation,
   { runId, failures }: { runId: string; failures: readonly Attempt[] },
+  uses: Uses,
 ): OpenOperation {
   const attempts = failures.reduce<Attempt[]>(keptAttempts, []);
-  return { ...operation, runId, waiting: 'ForEnd', attempts };
+  const hasEnded = endedRun === runId && uses(CHANGES.endsKept);
+  return { ...operation, runId, waiting: hasEnded ? 'Ended' : 'ForEnd', attempts };
 }
 
-/** The run after a nested run has notified it of its end; NESTED-3. */
+/** The run after a nested run has notified it of its end; NESTED-3, NESTED-4. */
 export function groupHasEnded(run: Run, { member, runId }: GroupEnded): Run {
   const state = own(run.members, member);
-  if (state?.operation?.waiting !== 'ForEnd' || state.operation.runId !== runId) return run;
-  return { ...run, members: { ...run.members, [member]: ended(state, state.operation) } };
+  const operation = state?.operation;
+  if (!operation || operation.waiting === 'Ended' || !isGroup(run, member)) return run;
+  if (operation.waiting === undefined)
+    return withMember(run, member, { ...state, operation: { ...operation, endedRun: runId } });
+  return operation.runId === runId ? withMember(run, member, ended(state, operation)) : run;
+}
+
+function isGroup({ plan }: Run, key: MemberKey): boolean {
+  return membersOf(plan).some(({ key: each, member }) => each === key && member.plan !== undefined);
+}
+
+function withMember(run: Run, key: MemberKey, state: MemberState): Run {
+  return { ...run, members: { ...run.members, [key]: state } };
 }
 
 function ended(state: MemberState, operation: OpenOperation): MemberState {

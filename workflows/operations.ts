@@ -60,7 +60,7 @@ export function operationsEnded(run: Run, ends: readonly OperationEnd[], uses: U
     const state = { ...old };
     next.members[owner.key] = state;
     if ('waiting' in end) {
-      if (old.operation) state.operation = waitingFor(old.operation, end.waiting);
+      if (old.operation) state.operation = waitingFor(old.operation, end.waiting, uses);
       continue;
     }
     delete state.operation;

@@ -41,6 +41,8 @@ const groupWorkflowId = v.pipe(
   v.maxLength(600),
   v.regex(/^vmgroup\/[a-z0-9][-.a-z0-9]*\/[a-z0-9][-.a-z0-9]*$/),
 );
+/** Temporal's are UUIDs. */
+const runId = v.pipe(v.string(), v.maxLength(100));
 /** A DNS subdomain of up to 63 characters: it is part of the name of a task queue. */
 const platformName = v.pipe(name, v.maxLength(63));
 const moment = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(LONGEST));
@@ -251,7 +253,7 @@ const outcome = v.looseObject({
 const cleanUp = v.looseObject({
   plan: plan(1),
   digest: v.exactOptional(label),
-  runId: label,
+  runId,
   actor: text,
   reason: text,
   message: text,
@@ -268,8 +270,8 @@ const schemas = {
     paused: v.nullable(v.looseObject({ at: moment, by: text, reason: text })),
   }),
   relay: recordedWord,
-  notifyOnEnd: v.looseObject({ workflowId: groupWorkflowId, member: label, runId: label }),
-  groupEnded: v.looseObject({ member: label, runId: label }),
+  notifyOnEnd: v.looseObject({ workflowId: groupWorkflowId, member: label, runId }),
+  groupEnded: v.looseObject({ member: label, runId }),
   power: v.looseObject({
     status,
     acted: v.boolean(),
@@ -278,7 +280,7 @@ const schemas = {
   }),
   powerGroup: v.looseObject({ outcome, operation: v.exactOptional(label) }),
   powerGroupWaiting: v.looseObject({
-    waiting: v.looseObject({ runId: label }),
+    waiting: v.looseObject({ runId }),
     operation: label,
     failures: list(attempt),
   }),

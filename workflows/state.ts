@@ -55,6 +55,8 @@ export interface OpenOperation {
   runId?: string;
   /** No activity is open while the nested run continues, until it notifies this run of its end, or is found to have ended. */
   waiting?: 'ForEnd' | 'Ended';
+  /** Of a nested group, while its activity is open: the run that has notified this one of its end already. */
+  endedRun?: string;
 }
 
 /** The search for nested runs that have ended without notifying this one. */

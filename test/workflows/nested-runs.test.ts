@@ -1,9 +1,10 @@
-/** A parent's run that waits for a nested run longer than an activity does: NESTED-1 to NESTED-3. */
+/** A parent's run that waits for a nested run longer than an activity does: NESTED-1 to NESTED-4. */
 import fc from 'fast-check';
 import type { PlanMessage } from '../../contract';
-import { usesAll } from '../../workflows/changes';
+import { usesAll, type Uses } from '../../workflows/changes';
 import { nextSteps, openStarts } from '../../workflows/planner';
 import { endsFound, END_SEARCH_INTERVAL, groupHasEnded, notifying } from '../../workflows/nested-runs';
+import { operationsEnded } from '../../workflows/operations';
 import { progressOf } from '../../workflows/progress';
 import { readOperation } from '../../workflows/results';
 import { begin, receivePlan } from '../../workflows/plans';
@@ -98,6 +99,31 @@ describe('while a parent waits without an activity', () => {
     expect(groupHasEnded(run!, { member: INNER, runId: 'another' })).toBe(run);
     expect(groupHasEnded(run!, { member: 'b', runId: 'run-0' })).toBe(run);
     expect(groupHasEnded(run!, { member: 'constructor', runId: 'run-0' })).toBe(run);
+  });
+
+  describe('NESTED-4: a notification that comes before the result of the activity', () => {
+    const returned = (uses: Uses, notified: string): Run => {
+      const asked = nextSteps(begin({ plan: parent(), cause: 'SpecChanged', placed: true }, 0), 0).run;
+      const activityId = asked.members[INNER]?.operation?.activityId ?? '';
+      const run = groupHasEnded(asked, { member: INNER, runId: notified });
+      const waiting = { runId: 'run-0', failures: [] };
+      return operationsEnded(run, [{ activityId, at: MINUTE, waiting }], uses);
+    };
+
+    it('makes the run read the outcome at once', () => {
+      const { start, search } = nextSteps(returned(usesAll, 'run-0'), MINUTE);
+      expect(start.map(({ activity }) => activity)).toEqual(['awaitGroup']);
+      expect(search).toBeUndefined();
+    });
+
+    it.each([
+      ['of another run does not', usesAll, 'run-1'],
+      ['does not in a run of an older build', () => false, 'run-0'],
+    ] as const)('%s', (_title, uses, notified) => {
+      const { start, search } = nextSteps(returned(uses, notified), MINUTE);
+      expect(start).toEqual([]);
+      expect(search?.at).toBe(MINUTE + END_SEARCH_INTERVAL);
+    });
   });
 
   it('a changed desired state asks the nested group again', () => {

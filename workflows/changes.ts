@@ -27,6 +27,8 @@ export const CHANGES = {
   cancelledContinue: 'cancelled-runs-continue',
   /** The end of a nested run counts also if its notification comes before the activity has returned `waiting`. */
   endsKept: 'early-ends-are-kept',
+  /** Of a VM that was deleted, or replaced by another one of its name, nothing that was observed counts. */
+  replacedForgotten: 'replaced-vms-are-forgotten',
   /** What an operator command sends after a cancellation of the workflow still gets out: relays to nested groups, and answers. */
   commandsShielded: 'commands-outlast-cancellations',
 } as const;

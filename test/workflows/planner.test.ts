@@ -691,6 +691,50 @@ describe('members that come and go', () => {
     expect(world.asked.map(({ member, at }) => [member, at - began])).toEqual([['web-2', 0]]);
   });
 
+  describe('PLANS-7: a VM that was deleted and created again', () => {
+    const WAIT = 60 * SECOND;
+    const tiers = (a: PlanMember): PlanTier[] => [tier([a]), tier([vm('b')], { powerOnDelay: WAIT })];
+    const missing: PlanMember = { kind: 'VirtualMachine', name: 'a', link: 'NotFound' };
+
+    /** A group whose first VM is on, while the delay before the second runs. */
+    function inDelay(): World {
+      const world = new World().send(plan(tiers(vm('a'))));
+      world.pass(world.now + 5 * SECOND);
+      expect(world.run?.members['a']?.phase).toBe('Done');
+      world.states['a'] = 'PoweredOff';
+      return world;
+    }
+
+    it.each([
+      ['at once', []],
+      ['after a while', [missing]],
+    ])('%s: is placed and powered on, and the next tier waits for it', (_title, between) => {
+      const world = inDelay();
+      for (const member of between) world.send(plan(tiers(member)), { cause: 'MembersChanged' });
+      world.send(plan(tiers(vm('a', { uid: 'uid-2' }))), { cause: 'MembersChanged' });
+      expect(world.openIds).toEqual(['place/shop/2']);
+      world.pass();
+      expect(world.states).toMatchObject({ a: 'PoweredOn', b: 'PoweredOn' });
+      const [again, later] = world.asked.slice(-2);
+      expect([again?.member, later?.member]).toEqual(['a', 'b']);
+      expect((later?.at ?? 0) - (again?.at ?? 0)).toBeGreaterThanOrEqual(WAIT);
+    });
+
+    it('stays left out if an operator has skipped it', () => {
+      const world = new World(() => ({ failsAfter: 1, class: 'Permanent' })).send(plan(tiers(vm('a'))));
+      world.pass();
+      world.say('skipMember', 'a');
+      world.send(plan(tiers(vm('a', { uid: 'uid-2' }))), { cause: 'MembersChanged' });
+      expect(world.run?.members['a']?.phase).toBe('Skipped');
+    });
+
+    it('counts as before in a run of an older build', () => {
+      const world = inDelay();
+      const message = { plan: plan(tiers(vm('a', { uid: 'uid-2' }))), cause: 'MembersChanged' as const };
+      expect(receivePlan(world.run!, message, world.now, () => false).members['a']?.reachedAt).toBeDefined();
+    });
+  });
+
   it('a member that leaves while it is being powered on is let go', () => {
     const world = new World(() => ({ takes: 60_000 })).send(plan([tier([vm('a'), vm('b')])]));
     world.pass(world.now + 1000);

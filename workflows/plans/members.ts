@@ -4,6 +4,7 @@
  * PLANS-2: after a change of the desired power state a member counts as converged only if that was observed after its last operation ended.
  * PLANS-3: an open operation whose mode, gate, limits or VM the plan has changed is replaced by one with the new settings.
  * PLANS-6: of two observations without versions the plan's counts if the platform reported it after the run said what it knows now.
+ * PLANS-7: what was observed of a VM says nothing of another one that has its name, and counts no more once the VM was deleted.
  */
 import { isLater } from '../../api/later';
 import { own } from '../../api/own';
@@ -43,9 +44,9 @@ export function withMembers(run: Run, before: Plan, now: number, change: PlanCha
   for (const placed of membersOf(before)) earlier[placed.key] = placed;
   for (const placed of membersOf(run.plan)) {
     const { key, member } = placed;
-    const known = own(run.members, key);
-    const old = known ?? { phase: 'Pending', since: now };
     const was = own(earlier, key);
+    const known = knownOf(next, own(run.members, key), was, member, now, change.uses);
+    const old = known ?? { phase: 'Pending', since: now };
     const held = old.operation !== undefined || old.parked !== undefined;
     const changed = held && was !== undefined && isChanged(before, was, run.plan, placed);
     const state =
@@ -76,6 +77,23 @@ function isChanged(before: Plan, was: PlacedMember, plan: Plan, is: PlacedMember
     operationSettings(plan, is.tier, is.member),
   ];
   return JSON.stringify(one) !== JSON.stringify(other);
+}
+
+/** What the run knows of a member: of a VM that has replaced another one only what operators and the policy have said; PLANS-7. */
+function knownOf(
+  run: Run,
+  known: MemberState | undefined,
+  was: PlacedMember | undefined,
+  { kind, uid }: PlanMember,
+  now: number,
+  uses: Uses,
+): MemberState | undefined {
+  const before = was?.member.uid;
+  const isReplaced = before !== undefined && uid !== undefined && before !== uid;
+  if (!known || kind !== 'VirtualMachine' || !isReplaced || !uses(CHANGES.replacedForgotten)) return known;
+  const { observed: _observed, ...state } = restart(run, known, now);
+  const { word, leftAlone } = known;
+  return { ...state, ...(word && { word }), ...(leftAlone && { leftAlone }) };
 }
 
 /** If power is left alone, every member is in its desired state. */
@@ -111,7 +129,7 @@ function readVm(
   change: PlanChange,
 ): MemberState {
   const state = change.fresh ? restart(run, old, now) : { ...old };
-  if (member.link !== 'Linked') return leave(run, state);
+  if (member.link !== 'Linked') return leave(run, state, member, change.uses);
   if (changed && (state.operation ?? state.parked) && change.uses(CHANGES.settingsFollow)) {
     drop(run, state);
     delete state.parked;
@@ -155,7 +173,7 @@ function readGroup(
   change: PlanChange,
 ): MemberState {
   const state = change.fresh ? restart(run, old, now) : { ...old };
-  if (member.link !== 'Linked') return leave(run, state);
+  if (member.link !== 'Linked') return leave(run, state, member, change.uses);
   const changed = !member.plan || !before || !sameDesire(member.plan, before);
   if (changed || member.drifted || member.recovered) {
     delete state.reachedAt;
@@ -167,9 +185,10 @@ function readGroup(
   return state;
 }
 
-/** A member that is not linked is not operated. */
-function leave(run: Run, state: MemberState): MemberState {
+/** A member that is not linked is not operated; PLANS-7. */
+function leave(run: Run, state: MemberState, { link }: PlanMember, uses: Uses): MemberState {
   if (state.operation) drop(run, state);
   delete state.reachedAt;
+  if (link === 'NotFound' && state.observed && uses(CHANGES.replacedForgotten)) delete state.observed;
   return state;
 }

@@ -29,6 +29,8 @@ export const CHANGES = {
   endsKept: 'early-ends-are-kept',
   /** Of a VM that was deleted, or replaced by another one of its name, nothing that was observed counts. */
   replacedForgotten: 'replaced-vms-are-forgotten',
+  /** A paused run does not end while VMs wait for a place. */
+  pausedPlaces: 'paused-runs-wait-for-places',
   /** What an operator command sends after a cancellation of the workflow still gets out: relays to nested groups, and answers. */
   commandsShielded: 'commands-outlast-cancellations',
 } as const;

@@ -364,6 +364,22 @@ describe('power on', () => {
       });
     });
 
+    it.each([
+      ['while one of two platforms is asked', vm('b', { platform: 'other' }), true],
+      ['before a VM joins', vm('b'), false],
+    ])('a run that is paused %s does not end before all have a place', (_title, b, isThere) => {
+      const settings = { powerState: 'Unchanged' as const, beside: [], ...ahead };
+      const world = new World().send(plan([tier(isThere ? [vm('a'), b] : [vm('a')])], settings));
+      world.say('pause');
+      if (!isThere) world.send(plan([tier([vm('a'), b])], { ...settings, generation: 2, revision: 'r2' }));
+      world.pass();
+      expect(world.outcome).toBeUndefined();
+      expect(progressOf(world.run!)).toMatchObject({ phase: 'Paused', placement: { phase: 'Pending' } });
+      world.say('resume');
+      world.pass();
+      expect(Object.keys(world.outcome?.placements ?? {})).toEqual(['a', 'b']);
+    });
+
     it('a VM is another one with another uid', () => {
       const world = new World((_id, start) => ({ takes: start.activity === 'place' ? 0 : 60_000 }));
       world.send(plan([tier([vm('a')])], ahead));

@@ -9,7 +9,7 @@
  * PLANNER-5: a member has at most one open operation, and a run has at most as many open operations of VMs as its policy allows.
  * PLANNER-6: no VM is powered on without a place, and all VMs that need one are placed together. A VM that has its place does not wait for the
  *     places of others.
- * PLANNER-7: if power is left alone, VMs are placed and nothing else happens.
+ * PLANNER-7: if power is left alone, VMs are placed and nothing else happens. No run ends as converged while a VM that needs a place has none.
  * PLANNER-8: a run that is ended from outside first gives back every place that it has asked for and not used, including those for which no
  *     answer came.
  * PLANNER-9: no more operations are open than one workflow task and the server can hold.
@@ -48,7 +48,7 @@ export function nextSteps(before: Run, now: number, uses: Uses = usesAll): NextS
   awaitEnded(steps);
   searchForEnds(steps, now);
   updatePhases(run, now);
-  const outcome = outcomeOf(run, now);
+  const outcome = outcomeOf(run, now, uses);
   if (outcome) steps.outcome = outcome;
   return steps;
 }

@@ -2,9 +2,11 @@
 import { own } from '../../api/own';
 import { firstFew, listed } from '../../api/text';
 import { gateOf, type OutcomeType, type RunOutcome } from '../../contract';
+import type { Uses } from '../changes';
 import { fitOutcome } from '../size';
 import { exceptionOf, membersOf, type Run } from '../state';
 import { isSetAside, needsOperation } from './members';
+import { placesLater } from './places';
 
 /** Ends the run as failed if a member is parked whose tier says `Fail`. */
 export function failIfPolicySays(run: Run): void {
@@ -20,7 +22,7 @@ export function failIfPolicySays(run: Run): void {
 }
 
 /** The outcome, once nothing is open and nothing is left to do; PLANNER-4. */
-export function outcomeOf(run: Run, now: number): RunOutcome | undefined {
+export function outcomeOf(run: Run, now: number, uses: Uses): RunOutcome | undefined {
   const open =
     run.placement.activityId !== undefined ||
     run.claims?.release?.activityId !== undefined ||
@@ -32,6 +34,7 @@ export function outcomeOf(run: Run, now: number): RunOutcome | undefined {
   for (const { key, member } of membersOf(run.plan)) {
     if (member.link === 'Linked' && needsOperation(run, key, member)) return undefined;
   }
+  if (placesLater(run, uses)) return undefined;
   const exceptions = exceptionsOf(run);
   const total = Object.keys(run.members).length;
   const there = countText(run, total, total - exceptions.length);

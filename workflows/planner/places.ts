@@ -20,9 +20,8 @@ import { confirming, nextId, type NextSteps, type Start } from './steps';
 /** Places everything that is not placed, PLANNER-6. */
 export function askForPlaces(steps: NextSteps, now: number, uses: Uses): void {
   const { run } = steps;
-  const { plan, placement } = run;
-  const places = plan.powerState === 'PoweredOn' || plan.placesAhead === true;
-  if (!places || run.placedByParent || run.paused || placement.activityId !== undefined) return;
+  const { placement } = run;
+  if (!places(run) || run.paused || placement.activityId !== undefined) return;
   const missing = unanswered(run, uses);
   const [first] = missing;
   if (!first) {
@@ -44,6 +43,18 @@ export function askForPlaces(steps: NextSteps, now: number, uses: Uses): void {
   };
   run.claims = withClaims(run, asked, now);
   steps.start.push(placeStart(run, activityId, uses));
+}
+
+/** Whether the places of the VMs are this run's business. */
+function places({ plan, placedByParent }: Run): boolean {
+  return !placedByParent && (plan.powerState === 'PoweredOn' || plan.placesAhead === true);
+}
+
+/** Whether a paused run has to place VMs once it is resumed. */
+export function placesLater(run: Run, uses: Uses): boolean {
+  if (!run.paused || !places(run)) return false;
+  const waits = run.placement.held !== undefined || unanswered(run, uses).length > 0;
+  return waits && uses(CHANGES.pausedPlaces);
 }
 
 /** The VMs that need a place and that no platform has answered for. */

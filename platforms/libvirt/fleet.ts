@@ -1,7 +1,8 @@
 /** All hosts of a platform, and what operations and places do with their VMs. */
-import type { PowerState } from '../../api';
+import { listed, type PowerState } from '../../api';
+import type { VirtualMachineRef } from '../../contract';
 import type { Solve } from '../../placement';
-import { PlatformError } from '../platform';
+import { PlatformError, virtualMachineKey } from '../platform';
 import { nextAt, writePlace, type OperationRecord, type PlaceRecord, type Places } from '../tracked';
 import type { Daemon, HostSize } from './daemon';
 import { elementOf, NAMESPACES } from './facts';
@@ -10,6 +11,9 @@ import { Host, type HostOptions } from './host';
 import { homeOf, machineOf, type Machine, type OnHost } from './machines';
 import { Observations } from './observations';
 import { placesOf } from './fleet-places';
+
+/** Hosts that a message names. */
+const SHOWN = 5;
 
 /** The hosts, followed from the start until `close`. */
 export class Fleet implements Ground {
@@ -97,6 +101,19 @@ export class Fleet implements Ground {
     throw new PlatformError(
       'Transient',
       `VM ${machine.name} may run on ${list}, which cannot be reached: it is not started on ${host} before that is known; bring the host back, or make sure that it is off and take it out of the Platform`,
+    );
+  }
+
+  /** PLATFORM-3: a VM that no host shows may be on one that cannot be asked. @throws PlatformError where there is such a host */
+  refuseUnseen(vm: VirtualMachineRef): void {
+    const away = [...this.#hosts.values()].filter(({ live }) => !live);
+    if (away.length === 0) return;
+    const names = away.map(({ name }) => name);
+    const { error } = away[0] as Host;
+    const why = error instanceof Error ? ` (${error.message})` : '';
+    throw new PlatformError(
+      'Transient',
+      `VM ${virtualMachineKey(vm)} may be on ${listed(names, SHOWN, 'or')}, which cannot be reached${why}: bring the host back, or take it out of the Platform`,
     );
   }
 

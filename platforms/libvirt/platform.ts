@@ -87,6 +87,8 @@ export class LibvirtPlatform implements Platform {
   ): Promise<PlacementResult[]> {
     signal?.throwIfAborted();
     await this.#ready(signal, () => this.#observations.synced);
+    for (const { vm, optional } of requests)
+      if (!optional && 'missing' in this.#observations.bindings.resolve(vm)) this.#fleet.refuseUnseen(vm);
     return orAborted(this.#places.place(requests, options, signal), signal).catch((error: unknown) => {
       throw platformError(error, `places of ${requests.length} VMs`);
     });
@@ -165,13 +167,14 @@ export class LibvirtPlatform implements Platform {
 
   // ---- Reading ----------------------------------------------------------------------------------------------------------------------
 
-  /** The VM that a manifest means; undefined: there is none. */
+  /** The VM that a manifest means; undefined: there is none. @throws PlatformError where that is not known */
   async #find(vm: VirtualMachineRef, signal: AbortSignal | undefined): Promise<Machine | undefined> {
     const observations = this.#observations;
     signal?.throwIfAborted();
     await this.#ready(signal, () => observations.synced);
     const found = observations.bindings.vmOf(vm);
-    if (found && !observations.bindings.tracks(vm)) observations.track([vm]);
+    if (!found) this.#fleet.refuseUnseen(vm);
+    else if (!observations.bindings.tracks(vm)) observations.track([vm]);
     return found;
   }
 
@@ -181,7 +184,9 @@ export class LibvirtPlatform implements Platform {
     signal: AbortSignal | undefined,
   ): Promise<Machine | undefined> {
     try {
-      return await this.#fleet.fetch(uuid, signal);
+      const machine = await this.#fleet.fetch(uuid, signal);
+      if (!machine) this.#fleet.refuseUnseen(vm);
+      return machine;
     } catch (error: unknown) {
       throw platformError(error, `VM ${virtualMachineKey(vm)}`);
     }

@@ -20,6 +20,8 @@ export interface DomainFacts {
   running: boolean;
   /** Whether its memory is saved. */
   saved: boolean;
+  /** It has no configuration that would hold a record: it is gone once it is off. */
+  transient: boolean;
   /** `None`: it has no channel for a guest agent. */
   agent: 'None' | 'Disconnected' | 'Connected';
   cpus: number;
@@ -41,6 +43,7 @@ export interface DomainAnswers {
   state: number;
   reason: number;
   saved: boolean;
+  transient: boolean;
   xml: string;
   operation: string | undefined;
   place: string | undefined;
@@ -61,11 +64,19 @@ const PAUSED: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Reads what the calls answered. */
-export function factsOf({ domain, state, reason, saved, xml, ...rest }: DomainAnswers): DomainFacts {
+export function factsOf({
+  domain,
+  state,
+  reason,
+  saved,
+  transient,
+  xml,
+  ...rest
+}: DomainAnswers): DomainFacts {
   const running = state !== STATE.off && state !== STATE.crashed;
   const paused = state === STATE.paused ? PAUSED.get(reason) : undefined;
   return {
-    ...{ domain, running, saved, ...sizeOf(xml) },
+    ...{ domain, running, saved, transient, ...sizeOf(xml) },
     power: powerOf(state, paused !== undefined, saved),
     ...(paused !== undefined && { paused }),
     agent: running ? agentOf(xml) : xml.includes(AGENT) ? 'Disconnected' : 'None',

@@ -1,7 +1,8 @@
 /**
  * The VMs of all hosts: a domain that several hosts have under one UUID is one VM. Pure.
  *
- * LIBVIRT-10: a VM is on the host where QEMU runs, else where its memory is saved. It is off only if no host says otherwise.
+ * LIBVIRT-10: a VM is on the host where QEMU runs, also without a configuration there, else where its memory is saved. It is off only if no host
+ *     says otherwise.
  */
 import type { Placement, PowerState } from '../../api';
 import type { VirtualMachineRef } from '../../contract';

@@ -131,7 +131,9 @@ export class LibvirtPlatform implements Platform {
   ): Promise<VirtualMachineState> {
     const fresh = await this.#fetchFor(request.vm, vm, signal);
     if (!fresh) return this.#absent(request);
-    const operation = this.#decide(fresh, request);
+    const held = fresh.on.find(({ facts }) => facts.transient);
+    if (held && fresh.power !== request.powerState) throw transientDomain(request, held.host);
+    const operation = held ? undefined : this.#decide(fresh, request);
     if (operation) {
       try {
         await orAborted(operation.start(fresh), signal);
@@ -226,6 +228,12 @@ export class LibvirtPlatform implements Platform {
 /** The state that a VM is brought to: one that is off stays off on a request to suspend it. */
 function targetOf(wanted: PowerState, is: PowerState | undefined): PowerState {
   return wanted === 'Suspended' && is === 'PoweredOff' ? 'PoweredOff' : wanted;
+}
+
+function transientDomain({ vm }: PowerRequest, host: string): PlatformError {
+  const key = virtualMachineKey(vm);
+  const message = `VM ${key} is transient on ${host}: it has no configuration that would hold a record of the operation, as after virsh migrate without --persistent; give it one with virsh dumpxml and virsh define, or stop it by hand`;
+  return new PlatformError('Permanent', message);
 }
 
 /** A host that refuses us may take us once its settings are corrected. */

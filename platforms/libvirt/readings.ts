@@ -4,7 +4,7 @@
  * LIBVIRT-9: of one domain one reading is under way at a time, and a change meanwhile is followed by another reading: what is reported was so after
  *     the last event. Of two readings the one that began later counts, whatever the clock says.
  */
-import { CODES, type Daemon } from './daemon';
+import { CODES, type Daemon, type Domain } from './daemon';
 import { factsOf, NAMESPACES, type DomainFacts } from './facts';
 import { isGone } from './faults';
 import { LibvirtError } from './rpc';
@@ -43,7 +43,7 @@ export class Readings {
   }
 }
 
-/** Reads a domain; undefined: it is gone, or cannot have a record. @throws ConnectionError, LibvirtError */
+/** Reads a domain; undefined: it is gone, or is only coming in from another host. @throws ConnectionError, LibvirtError */
 export async function readDomain(
   daemon: Daemon,
   uuid: string,
@@ -54,17 +54,34 @@ export async function readDomain(
   const reading = begun;
   try {
     const domain = await daemon.lookup(uuid, signal);
-    const [{ state, reason }, saved, xml, operation, place] = await Promise.all([
+    const [{ state, reason }, saved, xml, records] = await Promise.all([
       daemon.state(domain, signal),
       daemon.hasSaved(domain, signal),
       daemon.xml(domain, signal),
-      ...Object.values(NAMESPACES).map((uri) => daemon.metadata(domain, uri, signal)),
-    ] as const);
-    return factsOf({ domain, state, reason, saved, xml, operation, place, at, reading });
+      readRecords(daemon, domain, signal),
+    ]);
+    const facts = factsOf({ domain, state, reason, saved, xml, ...records, at, reading });
+    return facts.transient && facts.power === undefined ? undefined : facts;
   } catch (error: unknown) {
     if (isGone(error)) return undefined;
-    // A transient domain has no configuration that would hold a record.
-    if (error instanceof LibvirtError && error.code === CODES.invalidOperation) return undefined;
     throw error;
+  }
+}
+
+/** Our records on a domain, if it has a configuration that holds them. */
+async function readRecords(
+  daemon: Daemon,
+  domain: Domain,
+  signal: AbortSignal | undefined,
+): Promise<Pick<DomainFacts, 'transient' | 'operation' | 'place'>> {
+  try {
+    const [operation, place] = await Promise.all([
+      daemon.metadata(domain, NAMESPACES.operation, signal),
+      daemon.metadata(domain, NAMESPACES.place, signal),
+    ]);
+    return { transient: false, operation, place };
+  } catch (error: unknown) {
+    if (!(error instanceof LibvirtError) || error.code !== CODES.invalidOperation) throw error;
+    return { transient: true, operation: undefined, place: undefined };
   }
 }

@@ -62,7 +62,14 @@ async function readDomain(
   try {
     const { state, reason } = await daemon.state(domain, signal);
     const xml = await daemon.xml(domain, signal);
-    const nothing = { saved: false, operation: undefined, place: undefined, at: 0, reading: 0 };
+    const nothing = {
+      saved: false,
+      transient: false,
+      operation: undefined,
+      place: undefined,
+      at: 0,
+      reading: 0,
+    };
     const { agent, running } = factsOf({ domain, state, reason, xml, ...nothing });
     return { name: domain.name, uuid: domain.uuid, agent, running };
   } catch (error: unknown) {

@@ -49,12 +49,21 @@ export function hostBy(socket: string, name: string, uri: string): HostOptions {
 
 /** Defines a VM on the test driver. */
 export async function defineOnTestDriver(libvirt: TestLibvirt, name: string, uuid: string): Promise<void> {
+  await withTestDomain(libvirt, 'define', { name, uuid });
+}
+
+/** Calls `define` of virsh, or `create`, which makes a domain without a configuration, on the test driver. */
+export async function withTestDomain(
+  libvirt: TestLibvirt,
+  command: 'define' | 'create',
+  { name, uuid }: { name: string; uuid: string },
+): Promise<void> {
   const file = path.join(libvirt.dir, 'test.xml');
   writeFileSync(
     file,
     `<domain type='test'><name>${name}</name><uuid>${uuid}</uuid><memory unit='MiB'>8</memory><os><type>hvm</type></os></domain>`,
   );
-  await libvirt.virshTest('define', file);
+  await libvirt.virshTest(command, file);
   rmSync(file);
 }
 

@@ -1,5 +1,5 @@
 /**
- * What is said of VMs while one of the hosts cannot be asked, on libvirt's own test driver: two daemons are two hosts.
+ * What is said of VMs that a host cannot be asked about, or has no configuration of, on libvirt's own test driver: two daemons are two hosts.
  *
  * Guarantees: G8.
  */
@@ -13,7 +13,7 @@ import { startLibvirt, type TestLibvirt } from '../../support/libvirt';
 import { startLibvirtLine, type LibvirtLine } from '../../support/libvirt-line';
 import { withoutTestDriver } from '../../support/libvirt-parts';
 import { until } from '../../support/until';
-import { defineOnTestDriver, hostBy, TEST_DRIVER } from '../conformance/libvirt';
+import { defineOnTestDriver, hostBy, TEST_DRIVER, withTestDomain } from '../conformance/libvirt';
 
 jest.setTimeout(120_000);
 
@@ -92,5 +92,27 @@ else {
     line.restore();
     await reads(platform, vm);
     expect(await platform.read(vm)).toMatchObject({ status: { powerState: 'PoweredOn' } });
+  });
+
+  test('LIBVIRT-10: a domain without a configuration, as a live migration leaves it, is a VM that is on', async () => {
+    const vm = newRef();
+    await defineOnTestDriver(alpha, vm.name, vm.uuid);
+    await withTestDomain(beta, 'create', vm);
+    const platform = start();
+    platform.track([vm]);
+    await reads(platform, vm);
+    expect(await platform.read(vm)).toMatchObject({
+      status: { powerState: 'PoweredOn', placement: { node: 'beta' } },
+    });
+    expect(await platform.power(request(vm, 'PoweredOn'))).toMatchObject({
+      status: { powerState: 'PoweredOn' },
+    });
+    expect(await outcome(platform.power(request(vm, 'PoweredOff')))).toMatchObject({
+      failureClass: 'Permanent',
+      message: expect.stringMatching(/is transient on beta: .*virsh define/) as string,
+    });
+    expect(await alpha.virshTest('domstate', vm.uuid)).toMatch(/shut off/);
+    await beta.virshTest('destroy', vm.uuid);
+    await until(async () => (await platform.read(vm))?.status.powerState === 'PoweredOff', 'its end');
   });
 }

@@ -4,6 +4,8 @@
  *
  * KUBEVIRT-10: an operation is given up only once it needs no other action, or a newer one has taken over. What KubeVirt refuses again and again
  *     is shown in its words, and asked for less and less often.
+ * KUBEVIRT-11: an operation whose action fails counts as failed at once, also for the next attempt, which then asks for the action itself: it does
+ *     not wait for what nothing works on.
  */
 import { doublingPause, KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
 import {
@@ -67,11 +69,14 @@ export class Pursuits {
    * @throws PlatformError when KubeVirt refuses the action.
    */
   async take(key: string, id: string, signal?: AbortSignal): Promise<void> {
-    this.#open.set(key, { id });
+    const pursuit: Pursuit = { id };
+    this.#open.set(key, pursuit);
     try {
       await this.#step(key, id, signal);
     } catch (error: unknown) {
-      this.#end(key, id);
+      // Who gave it up has learned nothing of the operation.
+      if (signal?.aborted) this.#end(key, id);
+      else this.#failed(key, pursuit, error);
       throw error;
     }
   }
@@ -94,11 +99,16 @@ export class Pursuits {
     try {
       await this.#step(key, pursuit.id);
     } catch (error: unknown) {
-      const failure = error instanceof PlatformError ? error : new PlatformError('Transient', String(error));
-      if (this.of(key, pursuit.id) !== pursuit) return;
-      pursuit.failure = { class: failure.failureClass, message: failure.message };
-      this.#options.changed(key);
+      this.#failed(key, pursuit, error);
     }
+  }
+
+  /** KUBEVIRT-11. */
+  #failed(key: string, pursuit: Pursuit, error: unknown): void {
+    const failure = error instanceof PlatformError ? error : new PlatformError('Transient', String(error));
+    if (this.of(key, pursuit.id) !== pursuit) return;
+    pursuit.failure = { class: failure.failureClass, message: failure.message };
+    this.#options.changed(key);
   }
 
   /** One call at a time for a VM. */

@@ -230,6 +230,16 @@ test('virt-api is away: an action fails Transient, and the operation is carried 
   await untilState(ref, ({ operation }) => operation?.id === on.operation.id && operation.phase === 'Done');
 });
 
+test('KUBEVIRT-11: an operation whose action virt-api does not take has failed at once, with its words', async () => {
+  const annotations = { [FAULT]: 'SubresourceUnavailable' };
+  const ref = await vm({ runStrategy: 'Manual', annotations });
+  const on = request(ref, 'PoweredOn');
+  const refusal = await refusalOf(process.platform.power(on));
+  const { operation } = await untilState(ref, (state) => state.operation?.phase === 'Failed');
+  expect(operation).toMatchObject({ id: on.operation.id, failure: { message: refusal.message } });
+  expect(process.observer.get(ref)?.status.powerState).toBe('PoweredOff');
+});
+
 test('KUBEVIRT-7, G1: an operation whose process ended before its action fails in the eyes of the others, and the next one is carried through', async () => {
   const ref = await vm({ runStrategy: 'Manual', annotations: { [FAULT]: 'SubresourceUnavailable' } });
   const on = request(ref, 'PoweredOn');

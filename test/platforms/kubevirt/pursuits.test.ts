@@ -106,3 +106,20 @@ test('KUBEVIRT-10: what KubeVirt refuses for hours is asked for a few times a mi
     jest.useRealTimers();
   }
 });
+
+test('KUBEVIRT-11: an operation whose first action fails has failed with the words of the server', async () => {
+  refuse = () => new KubernetesError('PUT /x: the API server answered 503: no endpoints', 503, '');
+  await expect(pursuits.take(key, 'op')).rejects.toThrow('no endpoints');
+  expect(pursuits.of(key, 'op')?.failure).toMatchObject({
+    ...{ class: 'Transient', message: expect.stringContaining('no endpoints') as unknown },
+  });
+  refuse = () => undefined;
+  await pursuits.take(key, 'op');
+  expect(pursuits.of(key, 'op')).toBeUndefined();
+});
+
+test('KUBEVIRT-11: an operation whose action was given up has not failed', async () => {
+  refuse = () => new Error('aborted');
+  await expect(pursuits.take(key, 'op', AbortSignal.abort())).rejects.toThrow();
+  expect(pursuits.of(key, 'op')).toBeUndefined();
+});

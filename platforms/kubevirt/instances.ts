@@ -2,7 +2,8 @@
  * The instances of VMs, as new as they are known.
  *
  * KUBEVIRT-8: what the server said when it was asked counts until the cache shows something later: an event from before that does not bring back an
- *     instance that is gone, and neither does an answer from before that.
+ *     instance that is gone, and neither does an answer from before that. What a server says that was restored to an older state counts too (see
+ *     NEWEST-3).
  */
 import { isLower, RESOURCES, type ApiServer, type ResourceCache } from '../../kubernetes';
 import { Deletions, platformError, resourceName } from '../on-kubernetes';
@@ -13,8 +14,8 @@ interface Look {
   /** Resource version of the answer. */
   version: string;
   vmi: KubevirtInstance | undefined;
-  /** When it did, by the clock of running time. */
-  at: number;
+  /** Ends it. */
+  end: NodeJS.Timeout;
 }
 
 /** Milliseconds for which an answer counts: after that the cache has it, or the server was restored to an older state. */
@@ -28,11 +29,13 @@ export class Instances {
   /** From which version on there was no instance, by key. */
   readonly #absent = new Map<string, string>();
   readonly #deletions = new Deletions();
+  readonly #changed: (key: string) => void;
   readonly #unsubscribe: () => void;
 
   constructor(api: ApiServer, cache: ResourceCache<KubevirtInstance>, changed: (key: string) => void) {
     this.#api = api;
     this.#cache = cache;
+    this.#changed = changed;
     this.#unsubscribe = cache.onChange(({ key, object, previous }) => {
       if (!object) this.#gone(key, previous);
       changed(key);
@@ -41,6 +44,7 @@ export class Instances {
 
   close(): void {
     this.#unsubscribe();
+    for (const key of [...this.#looks.keys()]) this.#end(key);
   }
 
   /** The instance of a VM; undefined: it has none. */
@@ -48,9 +52,8 @@ export class Instances {
     const cached = this.#cache.get(key);
     const look = this.#looks.get(key);
     if (!look) return cached;
-    const isLater = cached && isLower(look.version, cached.metadata.resourceVersion);
-    if (!isLater && performance.now() - look.at < LONGEST_LAG) return look.vmi;
-    this.#looks.delete(key);
+    if (!cached || !isLower(look.version, cached.metadata.resourceVersion)) return look.vmi;
+    this.#end(key);
     return cached;
   }
 
@@ -74,10 +77,13 @@ export class Instances {
       ...{ namespace, fieldSelector: `metadata.name=${name}` },
       ...(signal && { signal }),
     };
+    const before = this.#looks.get(key)?.version;
     try {
       await this.#deletions.during(
         () => this.#api.list(resource, options),
         ({ items: [object], metadata: { resourceVersion = '' } }, isGone) => {
+          // A server that was not restored never answers with less than it has said before the call.
+          if (isLower(resourceVersion, before)) this.#end(key);
           if (!object || !isGone(object)) this.#looked(key, resourceVersion, object && trimInstance(object));
         },
       );
@@ -89,22 +95,43 @@ export class Instances {
 
   /** Its VM is gone. */
   forget(key: string): void {
-    this.#looks.delete(key);
+    this.#end(key);
     this.#absent.delete(key);
   }
 
   #looked(key: string, version: string, vmi: KubevirtInstance | undefined): void {
     const known = this.#looks.get(key);
-    if (!known || isLower(known.version, version))
-      this.#looks.set(key, { version, vmi, at: performance.now() });
+    if (!known || isLower(known.version, version)) {
+      this.#end(key);
+      this.#looks.set(key, { version, vmi, end: this.#expiry(key) });
+    }
     if (!vmi) this.#absent.set(key, version);
+  }
+
+  /** What is known of an instance while the watch is broken stays until that is open again. */
+  #expiry(key: string): NodeJS.Timeout {
+    const expire = (): void => {
+      const look = this.#looks.get(key);
+      if (!look) return;
+      if (!this.#cache.live) return void look.end.refresh();
+      this.#looks.delete(key);
+      const { uid, resourceVersion } = this.#cache.get(key)?.metadata ?? {};
+      const isSame = uid === look.vmi?.metadata.uid && resourceVersion === look.vmi?.metadata.resourceVersion;
+      if (!isSame) this.#changed(key);
+    };
+    return setTimeout(expire, LONGEST_LAG).unref();
+  }
+
+  #end(key: string): void {
+    clearTimeout(this.#looks.get(key)?.end);
+    this.#looks.delete(key);
   }
 
   #gone(key: string, instance: KubevirtInstance): void {
     const { uid, resourceVersion = '' } = instance.metadata;
     this.#deletions.note(instance);
     const look = this.#looks.get(key);
-    if (look?.vmi?.metadata.uid === uid) this.#looks.delete(key);
+    if (look?.vmi?.metadata.uid === uid) this.#end(key);
     // The deletion itself has a greater version than the last change.
     if (/^\d+$/.test(resourceVersion)) this.#absent.set(key, String(BigInt(resourceVersion) + 1n));
   }

@@ -5,7 +5,10 @@
  *     cache has caught up, and an older one from the cache is dropped. That holds across VMs of one name: the one that was deleted never comes
  *     back in the place of the one that was made after it.
  * NEWEST-2: an answer that is older than the VM's deletion, which arrived before it, does not bring the VM back.
+ * NEWEST-3: a server that was restored to an older state is believed: at once when it is asked, since it never answers with less than it has said
+ *     before the call, and otherwise after a minute, with a report.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { VirtualMachineRef } from '../../contract';
 import {
   isLower,
@@ -21,10 +24,10 @@ import { PlatformError } from '../platform';
 import { Deletions } from './deletions';
 import { platformError } from './errors';
 
-/** A version that the cache does not have yet. */
+/** A version that the cache does not have yet, and what ends it. */
 interface Ahead<T> {
   object: T;
-  at: number;
+  end: NodeJS.Timeout;
 }
 
 /** Receives changes. `key`: `namespace/name`. */
@@ -62,7 +65,7 @@ export function resourceName({ plural, group }: Resource, subresource?: string):
 const FIELD_MANAGER = 'vmgroup-worker';
 /** Attempts to write before the call fails: the VM's own controller writes a few times while a VM changes. */
 export const WRITES = 6;
-/** Milliseconds for which our own version counts: after that the cache has it, or the server was restored to an older state. */
+/** Milliseconds for which our own version counts (NEWEST-3): after that the cache has it, or the server was restored to an older state. */
 const LONGEST_LAG = 60_000;
 
 /** Follows a cache until `close`. */
@@ -86,6 +89,7 @@ export class NewestObjects<T extends KubernetesObject> {
 
   close(): void {
     this.#unsubscribe();
+    for (const key of [...this.#ahead.keys()]) this.#caughtUp(key);
   }
 
   /** Milliseconds since the epoch, by the {@link SteadyClock} of all that is said of these VMs. */
@@ -100,9 +104,7 @@ export class NewestObjects<T extends KubernetesObject> {
   }
 
   newest(key: string): T | undefined {
-    const ahead = this.#ahead.get(key);
-    if (ahead && this.now() - ahead.at < LONGEST_LAG) return ahead.object;
-    return this.#cache.get(key);
+    return this.#ahead.get(key)?.object ?? this.#cache.get(key);
   }
 
   /** When a version arrived. One that the cache had from the start arrived by the last contact with the server. */
@@ -185,41 +187,71 @@ export class NewestObjects<T extends KubernetesObject> {
 
   /** Makes a call, and resolves with the newest version of the VM that is known then; undefined: it is gone. */
   async #answered(vm: WantedVm, call: () => Promise<KubernetesObject | undefined>): Promise<T | undefined> {
-    const newest = await this.#deletions.during(call, (answer, isGone) => this.#remember(answer, isGone));
+    const before = this.newest(vmKey(vm));
+    const newest = await this.#deletions.during(call, (answer, isGone) =>
+      this.#remember(answer, before, isGone),
+    );
     return newest && isMeant(newest, vm) ? newest : undefined;
   }
 
-  /** Returns the newest version of that name that is known, which need not be the answer; undefined: there is none. */
-  #remember(answer: KubernetesObject | undefined, isGone: (object: T) => boolean): T | undefined {
+  /**
+   * Returns the newest version of that name that is known, which need not be the answer; undefined: there is none. `before`: the one that was
+   * known when the call began.
+   */
+  #remember(
+    answer: KubernetesObject | undefined,
+    before: T | undefined,
+    isGone: (object: T) => boolean,
+  ): T | undefined {
     if (!answer) return undefined;
     const object = this.#options.trim(answer);
     const key = vmKey(object.metadata);
     const known = this.newest(key);
-    if (known && isBefore(object, known)) return known;
+    const isRestored = before !== undefined && isBefore(object, before);
+    if (known && isBefore(object, known) && !isRestored) return known;
     if (isGone(object)) return undefined;
-    const at = this.now();
-    this.#arrivals.set(object, at);
-    this.#ahead.set(key, { object, at });
+    this.#caughtUp(key);
+    const cached = this.#cache.get(key);
+    const newest = cached && isSame(cached, object) ? cached : object;
+    if (newest !== cached) this.#ahead.set(key, { object, end: this.#expiry(key) });
+    this.#arrivals.set(newest, this.now());
     this.#listener.changed(key);
-    return object;
+    return newest;
+  }
+
+  /** NEWEST-3. What is known of a VM while the watch is broken stays until that is open again. */
+  #expiry(key: string): NodeJS.Timeout {
+    const expire = (): void => {
+      const ahead = this.#ahead.get(key);
+      if (!ahead) return;
+      if (!this.#cache.live) return void ahead.end.refresh();
+      this.#ahead.delete(key);
+      if (this.#cache.get(key)) this.#listener.changed(key);
+      else this.#listener.deleted(key, refOf(ahead.object));
+    };
+    return setTimeout(expire, LONGEST_LAG).unref();
+  }
+
+  #caughtUp(key: string): void {
+    clearTimeout(this.#ahead.get(key)?.end);
+    this.#ahead.delete(key);
   }
 
   #arrived(change: CacheChange<T>): void {
     const { key, object } = change;
-    const ahead = this.#ahead.get(key);
-    const fresh = ahead && this.now() - ahead.at < LONGEST_LAG ? ahead.object : undefined;
+    const ahead = this.#ahead.get(key)?.object;
     if (object) {
       this.#arrivals.set(object, this.now());
-      if (fresh && isBefore(object, fresh)) return;
-      this.#ahead.delete(key);
+      if (ahead && isBefore(object, ahead)) return;
+      this.#caughtUp(key);
       this.#listener.changed(key);
       return;
     }
     const previous = change.previous as T;
     this.#deletions.note(previous);
     // Another VM of the same name may be known already.
-    if (fresh && fresh.metadata.uid !== previous.metadata.uid) return;
-    this.#ahead.delete(key);
+    if (ahead && ahead.metadata.uid !== previous.metadata.uid) return;
+    this.#caughtUp(key);
     this.#listener.deleted(key, refOf(previous));
   }
 }
@@ -227,6 +259,15 @@ export class NewestObjects<T extends KubernetesObject> {
 /** Whether the first is an older version than the second, of one VM or of several that had its name one after another. */
 function isBefore({ metadata: a }: KubernetesObject, { metadata: b }: KubernetesObject): boolean {
   return isLower(a.resourceVersion, b.resourceVersion);
+}
+
+/** False for what is nested too deeply to be compared. */
+function isSame(one: KubernetesObject, other: KubernetesObject): boolean {
+  try {
+    return one.metadata.resourceVersion === other.metadata.resourceVersion && isDeepStrictEqual(one, other);
+  } catch {
+    return false;
+  }
 }
 
 function isMeant({ metadata }: KubernetesObject, { uid }: WantedVm): boolean {

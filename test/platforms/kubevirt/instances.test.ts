@@ -20,10 +20,15 @@ let cache: ScriptedCache<KubevirtInstance>;
 let instances: Instances;
 /** Answers the open list. */
 let answer: (list: ObjectList) => void;
+/** How often a change was reported. */
+let changes: number;
 beforeEach(() => {
+  changes = 0;
   cache = new ScriptedCache();
   const list = (): Promise<ObjectList> => new Promise((resolve) => (answer = resolve));
-  instances = new Instances({ list } as unknown as ApiServer, cache.cache, () => undefined);
+  instances = new Instances({ list } as unknown as ApiServer, cache.cache, () => {
+    changes += 1;
+  });
 });
 afterEach(() => instances.close());
 
@@ -46,4 +51,33 @@ test('KUBEVIRT-8: an event from before an answer does not bring an instance back
   cache.remove(key);
   cache.put(key, trimInstance(running('second', 21)));
   expect(instances.get(key)?.metadata.uid).toBe('second');
+});
+
+test('KUBEVIRT-8: what a restored server says counts, when it is asked', async () => {
+  const before = instances.look(vm);
+  answer(listOf(20, running('first', 10)));
+  await before;
+  const after = instances.look(vm);
+  answer(listOf(8));
+  expect(await after).toBeUndefined();
+});
+
+test('KUBEVIRT-8: what the cache has after a minute counts, and is reported', async () => {
+  jest.useFakeTimers({ doNotFake: ['performance', 'Date', 'nextTick'] });
+  try {
+    const looking = instances.look(vm);
+    answer(listOf(20, running('first', 10)));
+    await looking;
+    cache.put(key, trimInstance(running('restored', 7)));
+    expect(instances.get(key)?.metadata.uid).toBe('first');
+    cache.live = false;
+    jest.advanceTimersByTime(60_000);
+    expect(instances.get(key)?.metadata.uid).toBe('first');
+    cache.live = true;
+    jest.advanceTimersByTime(60_000);
+    expect(instances.get(key)?.metadata.uid).toBe('restored');
+    expect(changes).toBe(2);
+  } finally {
+    jest.useRealTimers();
+  }
 });

@@ -89,3 +89,68 @@ test('NEWEST-2: what the server says when it is asked after that counts', async 
   answer(version('old', 2));
   expect(await reading).toEqual(version('old', 2));
 });
+
+test('NEWEST-3: a server that was restored is believed at once when it is asked', async () => {
+  cache.put(key, version('db', 9));
+  const reading = vms.fetch(wanted('db'));
+  answer(version('db', 4));
+  expect(await reading).toEqual(version('db', 4));
+  expect(vms.newest(key)).toEqual(version('db', 4));
+  cache.put(key, version('db', 4));
+  cache.put(key, version('db', 5));
+  expect(reported).toEqual(['db@9', 'db@4', 'db@4', 'db@5']);
+});
+
+test('NEWEST-3: an answer that the watch has overtaken during the call is no sign of a restored server', async () => {
+  cache.put(key, version('db', 3));
+  const reading = vms.fetch(wanted('db'));
+  cache.put(key, version('db', 9));
+  answer(version('db', 4));
+  expect(await reading).toEqual(version('db', 9));
+});
+
+test('NEWEST-3: what the cache has as well is not kept beside it', async () => {
+  cache.put(key, version('db', 9));
+  const reading = vms.fetch(wanted('db'));
+  answer(version('db', 9));
+  expect(await reading).toEqual(version('db', 9));
+  cache.put(key, version('db', 4));
+  expect(reported).toEqual(['db@9', 'db@9', 'db@4']);
+});
+
+describe('NEWEST-3: a version that the watch never brings', () => {
+  beforeEach(() => void jest.useFakeTimers({ doNotFake: ['performance', 'Date', 'nextTick'] }));
+  afterEach(() => void jest.useRealTimers());
+
+  const write = async (): Promise<void> => {
+    const writing = vms.write(wanted('db'), {});
+    answer(version('db', 9));
+    await writing;
+  };
+
+  test('yields after a minute to the one that a restored server has', async () => {
+    cache.put(key, version('db', 4));
+    await write();
+    cache.put(key, version('db', 3));
+    expect(reported).toEqual(['db@4', 'db@9']);
+    jest.advanceTimersByTime(60_000);
+    expect(reported).toEqual(['db@4', 'db@9', 'db@3']);
+  });
+
+  test('is deleted after a minute where a restored server has no such VM', async () => {
+    await write();
+    jest.advanceTimersByTime(60_000);
+    expect(reported).toEqual(['db@9', 'db deleted']);
+    expect(vms.newest(key)).toBeUndefined();
+  });
+
+  test('stays for as long as the watch is broken', async () => {
+    await write();
+    cache.live = false;
+    jest.advanceTimersByTime(600_000);
+    expect(vms.newest(key)).toEqual(version('db', 9));
+    cache.live = true;
+    jest.advanceTimersByTime(60_000);
+    expect(reported).toEqual(['db@9', 'db deleted']);
+  });
+});

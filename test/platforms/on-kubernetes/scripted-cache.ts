@@ -3,13 +3,18 @@ import { emptyCache, type CacheChange, type ResourceCache, RESOURCES } from '../
 
 /** See the module. It is live from the start. */
 export class ScriptedCache<T> {
+  live = true;
   readonly #objects = new Map<string, T>();
   readonly #listeners = new Set<(change: CacheChange<T>) => void>();
 
   /** What reads of it. */
   get cache(): ResourceCache<T> {
+    const isLive = (): boolean => this.live;
     return {
       ...emptyCache<T>(RESOURCES.virtualMachines),
+      get live() {
+        return isLive();
+      },
       get: (key) => this.#objects.get(key),
       entries: () => this.#objects.entries(),
       onChange: (listener) => {

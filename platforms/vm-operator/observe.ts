@@ -147,12 +147,13 @@ function standingOf(vm: VirtualMachineObject, operation: RecordedOperation, fact
 function waiting(
   vm: VirtualMachineObject,
   operation: RecordedOperation,
-  { warning, patience, now }: Circumstances,
+  { warning, patience, now, at }: Circumstances,
 ): Standing {
-  if (!warning || warning.last + CLOCKS < operation.since) {
+  // The clock of the process that wrote it may be ahead.
+  if (!warning || warning.last + CLOCKS < Math.min(operation.since, at)) {
     return exists(vm) ? { phase: 'InProgress' } : { phase: 'InProgress', hold: notCreated(vm) };
   }
-  const failsAt = Math.max(Math.min(warning.first, now), operation.at) + patience;
+  const failsAt = Math.max(Math.min(warning.first, now), Math.min(operation.at, at)) + patience;
   const message = `VM Operator: ${warning.message}`;
   if (now < failsAt) return { phase: 'InProgress', hold: message, reviewAt: failsAt };
   return { phase: 'Failed', failure: { class: classifyWarning(warning.message), message } };

@@ -4,7 +4,7 @@ import { timerDelay, type CacheChange, type VirtualMachineObject } from '../../k
 import type { VirtualMachineState, WatchSink } from '../platform';
 import { vmKey, type NewestObjects, type VmListener } from '../on-kubernetes';
 import { observe } from './observe';
-import type { Warning } from './warnings';
+import { notAhead, type Warning } from './warnings';
 
 /** The newest versions of the VMs. */
 export type NewestVirtualMachines = NewestObjects<VirtualMachineObject>;
@@ -52,12 +52,13 @@ export class VmReports implements VmListener {
       if (this.#warnings.get(previous.vm.uid)?.event === key) this.#warnings.delete(previous.vm.uid);
       return;
     }
-    const { uid } = object.vm;
+    const warning = notAhead(object, this.#vms().now());
+    const { uid } = warning.vm;
     const known = this.#warnings.get(uid);
-    if (known && known.event !== key && known.last > object.last) return;
-    const first = Math.min(object.first, known?.first ?? Infinity);
-    this.#warnings.set(uid, { ...object, first, event: key });
-    this.changed(vmKey(object.vm));
+    if (known && known.event !== key && known.last > warning.last) return;
+    const first = Math.min(warning.first, known?.first ?? Infinity);
+    this.#warnings.set(uid, { ...warning, first, event: key });
+    this.changed(vmKey(warning.vm));
   }
 
   close(): void {

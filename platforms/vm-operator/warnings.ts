@@ -9,7 +9,7 @@ import type { VirtualMachineRef } from '../../contract';
 /** Selects the Warning events of VirtualMachines. */
 export const WARNINGS_OF_MACHINES = 'type=Warning,regarding.kind=VirtualMachine';
 
-/** What is kept of a Warning event. Times are milliseconds since the epoch, by the clock of VM Operator. */
+/** What is kept of a Warning event. Times are milliseconds since the epoch, by the clock of VM Operator; {@link notAhead} bounds them. */
 export interface Warning {
   vm: VirtualMachineRef;
   /** When it was first seen. */
@@ -48,6 +48,14 @@ export function warningOf(object: KubernetesObject): Warning | undefined {
   if (times.length === 0) return undefined;
   const message = note.replace(COMBINED, '');
   return { vm: { namespace, name, uid }, first: Math.min(...times), last: Math.max(...times), message };
+}
+
+/**
+ * A warning by a clock that may be ahead of ours: it was not said after it arrived. Otherwise one from before an operation would count against it.
+ */
+export function notAhead(warning: Warning, arrived: number): Warning {
+  const { first, last } = warning;
+  return { ...warning, first: Math.min(first, arrived), last: Math.min(last, arrived) };
 }
 
 /** Reasons with which VM Operator says that a pass of its loop failed. */

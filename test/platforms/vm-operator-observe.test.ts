@@ -111,7 +111,7 @@ test.each<[string, Written, Parameters<typeof operation>[1], object]>([
   [
     'a warning from before',
     { askedAt: 5 },
-    { ...seconds(60), warnedAt: 0 },
+    { ...seconds(60), at: NOW + 5_000, warnedAt: 0 },
     { ...base, phase: 'InProgress' },
   ],
   [
@@ -130,6 +130,12 @@ test.each<[string, Written, Parameters<typeof operation>[1], object]>([
     'asked again: VM Operator repeats a warning rarely, so the one since it was first asked counts',
     { askedAt: 20, record: { since: at(0) } },
     { ...seconds(30), warnedAt: 2 },
+    { ...base, phase: 'Failed', failure: { class: 'Transient', message: 'VM Operator: the host is gone' } },
+  ],
+  [
+    'warned of, and asked for by a process whose clock is ahead',
+    { askedAt: 3_600 },
+    { ...seconds(12), warnedAt: 2 },
     { ...base, phase: 'Failed', failure: { class: 'Transient', message: 'VM Operator: the host is gone' } },
   ],
   [

@@ -37,7 +37,7 @@ export class WatchStream {
 
   /** Lines of one turn of the event loop are written together. */
   #write(line: WatchLine): void {
-    this.#lines.push(`${JSON.stringify(line)}\n`);
+    this.#lines.push(`${lineOf(line)}\n`);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => this.#flush());
@@ -50,4 +50,9 @@ export class WatchStream {
     if (response.writableLength > BACKLOG) response.destroy();
     else response.write(this.#lines.splice(0).join(''));
   }
+}
+
+/** JSON on one line, also for `readline` of Node.js 24 and newer, which ends lines at U+2028 and U+2029 too. */
+function lineOf(line: WatchLine): string {
+  return JSON.stringify(line).replace(/[\u2028\u2029]/g, (found) => `\\u${found.charCodeAt(0).toString(16)}`);
 }

@@ -81,6 +81,19 @@ describe.each(Object.entries(STORES))('%s', (_name, make) => {
     await second.close();
   });
 
+  test('what separates lines outside of JSON is part of a text', async () => {
+    const store = await (await make())();
+    const reason = 'one\u2028two\u2029three\rfour\u0085five';
+    await store.append(
+      eventsOf('a').map((event) => (event.kind === 'CommandReceived' ? { ...event, reason } : event)),
+      0,
+    );
+    const entries = await allOf(store);
+    expect(entries[1]?.event).toMatchObject({ reason });
+    await expectWhole(entries, verifier);
+    await store.close();
+  });
+
   test('RECORD-7: what another process has appended already is refused', async () => {
     const store = await (await make())();
     expect(await store.execution('a-1')).toBeUndefined();

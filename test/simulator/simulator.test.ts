@@ -83,6 +83,14 @@ test('a VM is placed, powered on, becomes ready, is suspended and powered off; t
     ]);
   }));
 
+test('what separates lines outside of JSON is part of a text of the watch', () =>
+  bench({}, async ({ platform, observer }) => {
+    const name = 'db\u2028\u2029';
+    await platform.place([placement(name)], { caller: 'test' });
+    await platform.power(power(name, 'PoweredOn', { id: 'on' }));
+    expect((await observer.until(vm(name), isOn, AbortSignal.timeout(30_000))).vm.name).toBe(name);
+  }));
+
 test('MACHINE-4: a clock that is set back does not hold up what is in progress', () =>
   bench({}, async ({ platform, observer }) => {
     await platform.place([placement('db')], { caller: 'test' });

@@ -65,6 +65,8 @@ export interface ServerOptions {
   ports?: { port?: number | undefined; uiPort?: number | undefined };
   /** Name of each search attribute and its type. */
   searchAttributes: Readonly<Record<string, string>>;
+  /** Ends a server that has not started yet. */
+  signal: AbortSignal;
   /** Called with the pid of each server process, before anything else happens to it. */
   onSpawn(server: Ports & { pid: number }): void;
   /** Called when the server died and is restarted (TEMPORAL-SERVER-1). */
@@ -85,7 +87,7 @@ interface Launch extends Ports {
 /**
  * Starts the server and waits until it listens; its services follow within a second.
  *
- * @throws CliError with the end of its log if it does not start.
+ * @throws CliError with the end of its log if it does not start; the signal's reason once that aborts.
  */
 export async function startTemporalServer(options: ServerOptions): Promise<TemporalServer> {
   const { folder } = options;
@@ -94,11 +96,13 @@ export async function startTemporalServer(options: ServerOptions): Promise<Tempo
     uiPort: await freePort(options.ports?.uiPort ?? PREFERRED.uiPort),
   };
   let launched = launch(options, ports);
-  if (!(await listens(launched, folder))) {
+  if (!(await listens(launched, options))) {
+    options.signal.throwIfAborted();
     // Another process may have taken a port after it was found free. The server does not always say so: it may also crash.
     ports = { port: await freePort(0), uiPort: await freePort(0) };
     launched = launch(options, ports);
-    await listens(launched, folder);
+    await listens(launched, options);
+    options.signal.throwIfAborted();
   }
   if (hasExited(launched.child)) throw didNotStart(folder);
   return new TemporalServer(options, launched);
@@ -226,12 +230,15 @@ function serverArguments({ folder, searchAttributes }: ServerOptions, { port, ui
   ];
 }
 
-/** Waits until the process says that it listens on its port; false if it exits first, or says nothing in time. */
-async function listens(launched: Launch, folder: DataFolder): Promise<boolean> {
+/** Waits until the process says that it listens on its port; false if it exits first, says nothing in time, or is not to go on. */
+async function listens(
+  launched: Launch,
+  { folder, signal }: Pick<ServerOptions, 'folder' | 'signal'>,
+): Promise<boolean> {
   const { child, port } = launched;
   // The port alone tells nothing: another process may have opened it.
   const saysSo = new RegExp(`Server:\\s+\\S+:${port}\\s`);
-  for (const until = Date.now() + START_TIMEOUT; Date.now() < until;) {
+  for (const until = Date.now() + START_TIMEOUT; Date.now() < until && !signal.aborted;) {
     if (hasExited(child)) return false;
     if (saysSo.test(logOf(launched, folder)) && (await acceptsConnections(port))) return true;
     await sleep(LOOK_INTERVAL);

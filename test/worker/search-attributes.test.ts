@@ -26,6 +26,7 @@ beforeAll(async () => {
     ports: { port: 0, uiPort: 0 },
     // One of ours is there with a type that is not ours.
     searchAttributes: { VmGroupPhase: 'Int' },
+    signal: new AbortController().signal,
     onSpawn: () => undefined,
     onRestart: () => undefined,
     onLost: () => undefined,

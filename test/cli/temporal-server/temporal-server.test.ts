@@ -31,6 +31,7 @@ function options(): ServerOptions {
     folder,
     ports: { port: 0, uiPort: 0 },
     searchAttributes: SEARCH_ATTRIBUTE_TYPES,
+    signal: new AbortController().signal,
     onSpawn: (server) => spawned.push(server),
     onRestart: (message) => restarts.push(message),
     onLost: (message) => lost.push(message),
@@ -226,6 +227,7 @@ test('TEMPORAL-SERVER-5: a process that ends while its server starts ends that t
       cli: ${JSON.stringify(silent())},
       folder: dataFolder(${JSON.stringify(dir)}),
       searchAttributes: {},
+      signal: new AbortController().signal,
       onRestart: nothing,
       onLost: nothing,
       onSpawn: ({ pid }) => {
@@ -243,6 +245,19 @@ test('TEMPORAL-SERVER-5: a process that ends while its server starts ends that t
   expect(await once(child, 'close')).toEqual([3, null]);
   expect(pid).toBeGreaterThan(0);
   await until(() => !isRunning(pid));
+});
+
+test('TEMPORAL-SERVER-5: a server whose start is broken off is ended, and no other one is started', async () => {
+  const stopped = new AbortController();
+  const pids: number[] = [];
+  const onSpawn = ({ pid }: { pid: number }): void => {
+    pids.push(pid);
+    stopped.abort(new Error('not any more'));
+  };
+  const starting = startTemporalServer({ ...options(), cli: silent(), signal: stopped.signal, onSpawn });
+  await expect(starting).rejects.toThrow('not any more');
+  expect(pids).toHaveLength(1);
+  expect(isRunning(pids[0] ?? 0)).toBe(false);
 });
 
 test('a tool that is no server ends in an error with the end of its log', async () => {

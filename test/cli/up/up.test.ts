@@ -1,7 +1,8 @@
 /** `vmgroup up` and the commands around it, as processes, on a real Temporal server. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { dataFolder, readRecord, writeRecord, type UpRecord } from '../../../cli/data-folder';
@@ -39,8 +40,11 @@ function manifests(name: string, delay: string, faults = '[]'): string {
   return file;
 }
 
-function begin(args: string[]): ChildProcess & { lines: string[]; errors: string[] } {
-  const child = start(args, { cwd: dir });
+function begin(
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): ChildProcess & { lines: string[]; errors: string[] } {
+  const child = start(args, { cwd: dir, env });
   const [lines, errors]: [string[], string[]] = [[], []];
   child.stdout.on('data', (chunk: Buffer) => lines.push(...chunk.toString().split('\n').filter(Boolean)));
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
@@ -151,6 +155,43 @@ test('UP-2: if the simulated platform does not start, up fails and leaves nothin
   simulator.kill('SIGTERM');
   await once(simulator, 'exit');
 }, 60_000);
+
+describe('UP-5: Ctrl-C while up starts', () => {
+  test('ends a server that has not said yet that it listens', async () => {
+    const tool = path.join(dir, 'silent-server');
+    writeFileSync(
+      tool,
+      '#!/bin/sh\nif [ "$1" = --version ]; then echo temporal version 1.9.1; exit; fi\nexec sleep 600\n',
+      { mode: 0o755 },
+    );
+    const up = begin(
+      ['up', manifests('silent', '100ms'), '--data', 'silent', '--exit-when-converged', '-o', 'json'],
+      { VMGROUP_TEMPORAL_CLI: tool },
+    );
+    await until(() => serverPid('silent') > 0);
+    up.kill('SIGINT');
+    expect(await once(up, 'close')).toEqual([130, null]);
+    expect(up.errors).toEqual([]);
+    const reasons = up.lines.map((line) => (JSON.parse(line) as { reason: string }).reason);
+    expect(reasons).toEqual(['Notice', 'Stopped']);
+    expect(isRunning(serverPid('silent'))).toBe(false);
+    expect(existsSync(dataFolder(path.join(dir, 'silent')).lock)).toBe(false);
+  }, 120_000);
+
+  test('does not wait for a server that does not answer', async () => {
+    const mute = createServer().listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    const address = `127.0.0.1:${(mute.address() as AddressInfo).port}`;
+    const up = begin(['up', manifests('mute', '100ms'), '--data', 'mute', '--temporal', address]);
+    await once(mute, 'connection');
+    up.kill('SIGINT');
+    expect(await once(up, 'close')).toEqual([0, null]);
+    mute.close();
+    expect(up.errors).toEqual([]);
+    expect(up.lines.at(-1)).toContain('stopped; vmgroup up continues');
+    expect(existsSync(dataFolder(path.join(dir, 'mute')).lock)).toBe(false);
+  }, 60_000);
+});
 
 test('UP-4: an up whose folder is taken over says so, stops everything, and ends with 1', async () => {
   const up = begin(['up', manifests('lost', '10m'), '--data', 'lost', '-o', 'json']);

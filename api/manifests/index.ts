@@ -9,3 +9,4 @@ export {
   type ManifestFile,
   type ParsedManifests,
 } from './manifests';
+export { readOneDocument } from './yaml';

@@ -9,12 +9,13 @@ import {
   Composer,
   type CST,
   type Document,
+  type ErrorCode,
   isAlias,
   isCollection,
   isMap,
   isScalar,
   isSeq,
-  type LineCounter,
+  LineCounter,
   type Node,
   type Pair,
   Parser,
@@ -28,8 +29,11 @@ const MAX_NODES = 1_000_000;
 /** Levels of nesting. Manifests have about ten. */
 const MAX_DEPTH = 100;
 
-/** Errors of a text after which nothing more of it is read, and of a document that are reported. */
+/** Errors of a text after which nothing more of it is read, and problems of a document that are kept. */
 const MAX_ERRORS = 100;
+
+/** Code of the error of a text that is nested too deeply for the stack. */
+const TOO_LARGE: ErrorCode = 'RESOURCE_EXHAUSTION';
 
 /** Something wrong with the text itself. */
 export interface TextProblem {
@@ -68,6 +72,13 @@ export function* readDocuments(text: string, lines: LineCounter): Generator<Text
   if (cutAt !== undefined) yield cutOff(cutAt);
 }
 
+/** The content of a text of one document, null for an empty one; undefined where it is no YAML, or more than one document. */
+export function readOneDocument(text: string): unknown {
+  const [first, second] = readDocuments(text, new LineCounter());
+  if (second !== undefined || (first && first.problems.length > 0)) return undefined;
+  return first?.value ?? null;
+}
+
 /** Stands for what was not read, which may hold anything. */
 function cutOff(offset: number): TextDocument {
   const message = `more than ${MAX_ERRORS} errors: nothing is read from here on`;
@@ -88,6 +99,7 @@ export function* composeDocuments(
     prettyErrors: false,
     logLevel: 'silent',
   });
+  limitErrors(composer);
   const parser = new Parser(lines?.addNewLine);
   yield* composer.compose(untilTooManyErrors(parser.parse(text), onCut), true, text.length);
 }
@@ -104,11 +116,27 @@ function* untilTooManyErrors(
   }
 }
 
+/** What a composer calls for each error and warning, and the errors of the document that it is at. Its types keep both to themselves. */
+interface Reporting {
+  errors: readonly unknown[];
+  onError: (source: unknown, code: unknown, message: unknown, warning?: boolean) => void;
+}
+
+/** An error takes a trace of the stack, which costs more than the text that it is about. Nobody reads the warnings. */
+function limitErrors(composer: Composer): void {
+  const reporting = composer as unknown as Reporting;
+  const { onError } = reporting;
+  reporting.onError = (source, code, message, warning = false) => {
+    if (warning) return;
+    if (reporting.errors.length < MAX_ERRORS || code === TOO_LARGE) onError(source, code, message);
+  };
+}
+
 function readDocument(document: Document.Parsed, budget: Budget): TextDocument {
   const root: Node | null = document.contents;
   const start = root?.range?.[0] ?? document.range[0];
   const problems = syntaxProblems(document);
-  if (document.errors.some(({ code }) => code === 'RESOURCE_EXHAUSTION')) {
+  if (document.errors.some(({ code }) => code === TOO_LARGE)) {
     const message = tooDeep();
     return { value: undefined, problems: [{ offset: start, path: [], message }], offsetOf: () => start };
   }
@@ -125,7 +153,7 @@ function readDocument(document: Document.Parsed, budget: Budget): TextDocument {
 }
 
 function syntaxProblems(document: Document.Parsed): TextProblem[] {
-  return document.errors.slice(0, MAX_ERRORS).map(({ pos, message }) => ({
+  return document.errors.map(({ pos, message }) => ({
     offset: pos[0],
     path: [],
     message: `not valid YAML: ${message}`,
@@ -186,7 +214,8 @@ function linkMap(map: YAMLMap, linking: Linking, path: Path, depth: number): voi
 }
 
 function report(linking: Linking, node: Node, path: Path, message: string): void {
-  linking.problems.push({ offset: node.range?.[0] ?? 0, path, message });
+  if (linking.problems.length < MAX_ERRORS)
+    linking.problems.push({ offset: node.range?.[0] ?? 0, path, message });
 }
 
 /** The text of a key; `undefined` where it is a list, a mapping or an alias. */

@@ -1,6 +1,6 @@
 /** Folders that hold input of kustomize or Helm: which objects they describe is known only once they are rendered. */
 import { resolve } from 'node:path';
-import { parse } from 'yaml';
+import { readOneDocument } from '../../api';
 import { isWithin } from './within';
 
 /** Names that kustomize gives its own file. None of them is a manifest. */
@@ -29,12 +29,8 @@ const INCLUDE_FIELDS = ['resources', 'bases', 'components'];
 
 /** Reads a kustomization in a folder below `root`. One that cannot be read is not plain. */
 export function readKustomization(root: string, folder: string, text: string): Kustomization {
-  let content: unknown;
-  try {
-    content = parse(text, { logLevel: 'silent', maxAliasCount: 100 });
-  } catch {
-    return { folder, plain: false, includes: [] };
-  }
+  const content = readOneDocument(text);
+  if (content === undefined) return { folder, plain: false, includes: [] };
   if (typeof content !== 'object' || content === null) return { folder, plain: true, includes: [] };
   const fields = new Map(Object.entries(content));
   const includes = INCLUDE_FIELDS.flatMap((field) => listOf(fields.get(field)));

@@ -1,5 +1,6 @@
 /** The text of manifests: what is no YAML, what is too much, and what YAML can do. */
 import { formatProblem, MAX_DOCUMENTS, MAX_FILE_SIZE, parseManifests, type Problem } from '../../api';
+import { composeDocuments } from '../../api/manifests/yaml';
 import { documents, group, parse, problemsOf, vm } from './support';
 
 describe('text that is wrong', () => {
@@ -113,8 +114,22 @@ describe('text that is too much', () => {
     expect(object).toBeUndefined();
   });
 
-  test('YAML-2: of a document with thousands of errors a hundred are reported', () => {
-    expect(problemsOf('"\\q"\n'.repeat(1_000)).length).toBeLessThan(110);
+  test.each([
+    ['documents that are not separated', '"\\q"\n'.repeat(1_000)],
+    ['escapes', `a: "${'\\q'.repeat(1_000)}"\n`],
+    ['anchors of one node', `a: ${'&a '.repeat(1_000)}1\n`],
+    ['commas', `[${','.repeat(1_000)}]`],
+    ['aliases without an anchor', `[${'*a,'.repeat(1_000)}]`],
+    ['duplicate keys', `{${'a: 1,'.repeat(1_000)}}`],
+  ])('YAML-2: of a document with a thousand errors a hundred are reported: %s', (_, text) => {
+    const bad = problemsOf(text);
+    expect(bad.length).toBeGreaterThanOrEqual(100);
+    expect(bad.length).toBeLessThan(110);
+  });
+
+  test('YAML-2: errors beyond the hundredth of a document are not even made; the next document has its own', () => {
+    const documents = composeDocuments(`a: "${'\\q'.repeat(1_000)}"\n---\nb: "\\q"\n`);
+    expect([...documents].map(({ errors }) => errors.length)).toEqual([100, 1]);
   });
 
   test('a great many unknown fields are all reported', () => {

@@ -417,6 +417,14 @@ describe('input of kustomize and Helm', () => {
     expect(messages()).toEqual([]);
   });
 
+  test('YAML-2: a kustomization that is no YAML has one problem, whatever its size', async () => {
+    await put('kustomization.yaml', `a: "${'\\q'.repeat(400_000)}"\n`);
+    await put('app.yaml', group('PoweredOn'));
+    await begin();
+    expect(groups()).toEqual({});
+    expect(messages()).toEqual([expect.stringMatching(/^input of kustomize, which is not read/)]);
+  });
+
   test('what was in force stays so when a folder becomes a chart', async () => {
     await put('app/group.yaml', group('PoweredOn'));
     await begin();

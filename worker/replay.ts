@@ -1,11 +1,9 @@
-/**
- * Replays recorded histories against the workflow code of this build.
- *
- * The SDK reports no error for an open history whose last workflow task fails on replay; it only logs it. Such a log line counts as a
- * difference here.
- */
+/** Replays recorded histories against the workflow code of this build. */
+import { historyFromJSON } from '@temporalio/common/lib/proto-utils';
+import type { temporal } from '@temporalio/proto';
 import { Worker } from '@temporalio/worker';
 import { pino } from 'pino';
+import { withLastTask } from './last-task';
 import { installRuntime } from './runtime';
 import { workflowSource, type WorkflowSource } from './workflow-source';
 
@@ -25,39 +23,19 @@ export interface ReplayResult {
   difference?: string;
 }
 
-/** What the log says of failed tasks. The SDK's runtime writes to the logger of the first call for as long as the process runs. */
-const failedTasks: string[] = [];
-
 /** Replays each history, in order; `workflows` where the code is not that of this build. */
 export async function replayHistories(
   histories: RecordedHistory[],
   workflows: WorkflowSource = workflowSource(),
 ): Promise<ReplayResult[]> {
-  installRuntime(
-    pino(
-      { level: 'warn' },
-      { write: (line) => void (isFailedTask(line) && failedTasks.push(messageIn(line))) },
-    ),
-  );
+  // What fails is in the results.
+  installRuntime(pino({ level: 'silent' }));
   const results: ReplayResult[] = [];
   for (const { name, workflowId, history } of histories) {
-    failedTasks.length = 0;
-    const difference = (await replayOne(workflows, workflowId, history)) ?? failedTasks[0];
+    const difference = await replayOne(workflows, workflowId, history);
     results.push({ name, ...(difference !== undefined && { difference }) });
   }
   return results;
-}
-
-function isFailedTask(line: string): boolean {
-  return /failing workflow task|nondeterminism/i.test(line);
-}
-
-function messageIn(line: string): string {
-  const { msg, error, failure } = JSON.parse(line) as { msg: string; error?: unknown; failure?: unknown };
-  const detail = error ?? failure;
-  return detail === undefined
-    ? msg
-    : `${msg} ${typeof detail === 'string' ? detail : JSON.stringify(detail)}`;
 }
 
 async function replayOne(
@@ -66,9 +44,15 @@ async function replayOne(
   history: unknown,
 ): Promise<string | undefined> {
   try {
-    await Worker.runReplayHistory(workflows, history, workflowId);
+    await Worker.runReplayHistory(workflows, withLastTask(read(history)), workflowId);
     return undefined;
   } catch (error: unknown) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** A history as the SDK's types have it. */
+function read(history: unknown): temporal.api.history.v1.IHistory {
+  const [first] = (history as { events: { eventId: unknown }[] }).events;
+  return typeof first?.eventId === 'string' ? historyFromJSON(history) : (history as ReturnType<typeof read>);
 }

@@ -1,0 +1,67 @@
+/** Replay of histories that end before their last workflow task was completed: those of wedged runs, among others. */
+import type { WorkflowBundle } from '@temporalio/worker';
+import { replayHistories } from '../../worker';
+import { bundleWorkflows } from '../support/workflow-bundle';
+
+interface Event {
+  eventId: string;
+  eventTime: string;
+  eventType: string;
+  [attributes: string]: unknown;
+}
+
+const RUN_ID = '02c75f2a-8a78-4ca6-8224-c1e2a5eb44f2';
+
+function event(eventId: number, type: string, attributes: Record<string, unknown>): Event {
+  const field = `${type.toLowerCase().replace(/_(.)/g, (_all, letter: string) => letter.toUpperCase())}EventAttributes`;
+  const eventTime = '2026-11-23T19:00:30.25Z';
+  return { eventId: String(eventId), eventTime, eventType: `EVENT_TYPE_${type}`, [field]: attributes };
+}
+
+const FIRST_TASK = [
+  event(2, 'WORKFLOW_TASK_SCHEDULED', {}),
+  event(3, 'WORKFLOW_TASK_STARTED', { scheduledEventId: '2' }),
+];
+const FAILED = event(4, 'WORKFLOW_TASK_FAILED', { scheduledEventId: '2', startedEventId: '3' });
+const TASKS: [string, Event[]][] = [
+  ['that is scheduled', FIRST_TASK.slice(0, 1)],
+  ['that is started', FIRST_TASK],
+  ['that has failed', [...FIRST_TASK, FAILED]],
+  ['that follows on a failed one', [...FIRST_TASK, FAILED, event(5, 'WORKFLOW_TASK_SCHEDULED', {})]],
+  ['of a run that was terminated', [...FIRST_TASK, FAILED, event(5, 'WORKFLOW_EXECUTION_TERMINATED', {})]],
+  ['of a run that was terminated before it', [event(2, 'WORKFLOW_EXECUTION_TERMINATED', {})]],
+];
+
+function history(workflow: string, tasks: readonly Event[]): { events: Event[] } {
+  const started = {
+    workflowType: { name: workflow },
+    taskQueue: { name: 'q' },
+    originalExecutionRunId: RUN_ID,
+  };
+  return {
+    events: [
+      event(1, 'WORKFLOW_EXECUTION_STARTED', { ...started, attempt: 1, workflowTaskTimeout: '5s' }),
+      ...tasks,
+    ],
+  };
+}
+
+let bundle: WorkflowBundle;
+
+beforeAll(async () => {
+  bundle = await bundleWorkflows(require.resolve('./replayed/workflows'));
+});
+
+describe.each(TASKS)('the last workflow task, one %s', (_title, tasks) => {
+  it.each([
+    ['fails', /a field is missing/],
+    ['waits', undefined],
+  ])('counts with the code of the build: %s', async (name, difference) => {
+    const results = await replayHistories([{ name, workflowId: 'w', history: history(name, tasks) }], {
+      workflowBundle: bundle,
+    });
+    expect(results).toHaveLength(1);
+    if (difference) expect(results[0]?.difference).toMatch(difference);
+    else expect(results[0]).toEqual({ name });
+  });
+});

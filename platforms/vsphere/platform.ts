@@ -160,7 +160,8 @@ export class VspherePlatform implements Platform {
     options: PlaceOptions,
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
-    return this.#placing(`places of ${requests.length} VMs`, signal, () =>
+    const known = requests.flatMap(({ vm, optional }) => (optional ? [] : [vm]));
+    return this.#placing(`places of ${requests.length} VMs`, known, signal, () =>
       this.#places.place(requests, options, signal),
     );
   }
@@ -170,7 +171,8 @@ export class VspherePlatform implements Platform {
     options: Pick<PlaceOptions, 'seed' | 'beside'>,
     signal?: AbortSignal,
   ): Promise<PlacementAnswer> {
-    return this.#placing(`places of ${requests.length} VMs`, signal, () =>
+    const known = requests.flatMap(({ vm, optional }) => (optional ? [] : [vm]));
+    return this.#placing(`places of ${requests.length} VMs`, known, signal, () =>
       this.#places.preview(requests, options, signal),
     );
   }
@@ -180,18 +182,23 @@ export class VspherePlatform implements Platform {
     options: ReleaseOptions,
     signal?: AbortSignal,
   ): Promise<VirtualMachineRef[]> {
-    return this.#placing(`places of ${vms.length} VMs`, signal, () =>
+    return this.#placing(`places of ${vms.length} VMs`, [], signal, () =>
       this.#places.release(vms, options, signal),
     );
   }
 
   async forget(caller: string, signal?: AbortSignal): Promise<void> {
-    return this.#placing(`rules for ${caller}`, signal, () => this.#places.forget(caller, signal));
+    return this.#placing(`rules for ${caller}`, [], signal, () => this.#places.forget(caller, signal));
   }
 
-  async #placing<T>(what: string, signal: AbortSignal | undefined, step: () => Promise<T>): Promise<T> {
+  async #placing<T>(
+    what: string,
+    vms: readonly VirtualMachineRef[],
+    signal: AbortSignal | undefined,
+    step: () => Promise<T>,
+  ): Promise<T> {
     signal?.throwIfAborted();
-    await this.#reading.ready(signal, () => this.#observations.synced);
+    await this.#reading.known(vms, signal);
     return orAborted(step(), signal).catch((error: unknown) => {
       throw platformError(error, what);
     });

@@ -32,10 +32,22 @@ export class Reading {
   /** The VM that a manifest means, which is followed from now on; undefined: there is none. @throws PlatformError as {@link ready} */
   async find(vm: VirtualMachineRef, signal: AbortSignal | undefined): Promise<VmFacts | undefined> {
     const { observations } = this.#options;
-    await this.ready(signal, () => observations.synced);
+    await this.known([vm], signal);
     const found = observations.bindings.vmOf(vm);
     if (found && !observations.bindings.tracks(vm)) observations.track([vm]);
     return found;
+  }
+
+  /**
+   * Resolves once it is known which VMs manifests mean. PLATFORM-3: that there is none says only an inventory to which changes arrive.
+   *
+   * @throws PlatformError as {@link ready}
+   */
+  async known(vms: readonly VirtualMachineRef[], signal: AbortSignal | undefined): Promise<void> {
+    const { observations } = this.#options;
+    await this.ready(signal, () => observations.synced);
+    const isMissing = vms.some((vm) => 'missing' in observations.bindings.resolve(vm));
+    if (isMissing) await this.ready(signal, () => observations.live);
   }
 
   /** The VM of an id as it is now; undefined: it is gone. @throws PlatformError where it cannot be read */

@@ -83,7 +83,7 @@ export class Operation extends WaitingOperation implements OwnStanding {
       let facts: VmFacts | undefined = await this.#settled(fresh, previous);
       while (facts && facts.power !== this.record.to && this.#calls < MAX_CALLS) {
         this.#calls += 1;
-        facts = await this.#step(facts);
+        facts = facts.power === undefined ? await this.#known() : await this.#step(facts);
       }
       if (!facts) throw new PlatformError('Permanent', `VM ${this.name()} is gone from vSphere`);
       if (facts.power === this.record.to) this.reached = true;
@@ -125,6 +125,12 @@ export class Operation extends WaitingOperation implements OwnStanding {
     }
     this.wait(undefined);
     return this.facts();
+  }
+
+  /** PLATFORM-3: the VM once its power state is known again: its host was lost, and it may have changed meanwhile. */
+  #known(): Promise<VmFacts | undefined> {
+    this.accept();
+    return this.within(PEOPLE, ({ power }) => power !== undefined).then((facts) => facts ?? this.facts());
   }
 
   /** One call, and what comes of it: the VM as it is then; undefined once it is gone. */

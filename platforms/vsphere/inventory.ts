@@ -1,4 +1,9 @@
-/** The objects of a server as its stream reports them: VMs, what they stand in, and their paths. No I/O. */
+/**
+ * The objects of a server as its stream reports them: VMs, what they stand in, and their paths. No I/O.
+ *
+ * VSPHERE-10: a server that cannot read the files of a VM has no configuration of it, and so says nothing of what identifies it. What it said last
+ *     stands, so that the VM is still found.
+ */
 import type { ObjectUpdate } from './stream';
 import { drsLevel, factsOf, type Properties, type VmFacts } from './facts';
 import { managedObject, type ManagedObject, type XmlElement } from './soap';
@@ -9,6 +14,9 @@ interface Known {
   /** Of a VM, until its properties change. */
   facts?: VmFacts;
 }
+
+/** Paths of what identifies a VM in its configuration. */
+const LASTING = ['config.instanceUuid', 'config.template'];
 
 /** Most objects between a VM and the root. */
 const MAX_DEPTH = 64;
@@ -44,12 +52,14 @@ export class Inventory {
       this.#known.delete(object.id);
       return vm;
     }
-    const before = kind === 'enter' ? undefined : this.#known.get(object.id);
-    const properties = before?.properties ?? new Map<string, XmlElement>();
+    const known = this.#known.get(object.id)?.properties;
+    const lasting = LASTING.map((path) => [path, known?.get(path)] as const);
+    const properties = (kind === 'enter' ? undefined : known) ?? new Map<string, XmlElement>();
     for (const [path, value] of changes) {
       if (value) properties.set(path, value);
       else properties.delete(path);
     }
+    for (const [path, value] of lasting) if (value && !properties.has(path)) properties.set(path, value);
     this.#known.set(object.id, { object, properties });
     return vm;
   }

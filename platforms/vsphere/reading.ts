@@ -7,7 +7,7 @@ import { platformError } from './faults';
 import type { Observations } from './observations';
 import type { Homes } from './placing';
 import type { Reader } from './reader';
-import { unknownState } from './replies';
+import { refuseUnread, unknownState } from './replies';
 
 /** Milliseconds in which the inventory is read for the first time. */
 const OPENING = 60_000;
@@ -46,8 +46,11 @@ export class Reading {
   async known(vms: readonly VirtualMachineRef[], signal: AbortSignal | undefined): Promise<void> {
     const { observations } = this.#options;
     await this.ready(signal, () => observations.synced);
-    const isMissing = vms.some((vm) => 'missing' in observations.bindings.resolve(vm));
-    if (isMissing) await this.ready(signal, () => observations.live);
+    const missing = (): VirtualMachineRef[] =>
+      vms.filter((vm) => 'missing' in observations.bindings.resolve(vm));
+    if (missing().length === 0) return;
+    await this.ready(signal, () => observations.live);
+    for (const vm of missing()) refuseUnread(vm, observations.inventory);
   }
 
   /** The VM of an id as it is now; undefined: it is gone. @throws PlatformError where it cannot be read */

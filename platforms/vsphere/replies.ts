@@ -69,6 +69,18 @@ export function unknownState(vm: VirtualMachineRef, { connection }: VmFacts): Pl
   );
 }
 
+/** PLATFORM-3: a VM that is named by its UUID may be one of which the server never said its own. @throws PlatformError if there is such a VM */
+export function refuseUnread({ namespace, name, locator }: VirtualMachineRef, inventory: Inventory): void {
+  if (!locator?.startsWith('uuid:')) return;
+  for (const { id, uuid, power, connection } of inventory.vms()) {
+    if (uuid !== '' || power !== undefined) continue;
+    throw new PlatformError(
+      'Transient',
+      `VM ${namespace}/${name} may be ${inventory.path(id)}, whose UUID is not known since vSphere cannot read its configuration (connection state ${connection}): bring back its storage or host, or take it out of the inventory`,
+    );
+  }
+}
+
 /** The VM that asks what is answered. @throws PlatformError `Permanent` where it does not, or has no such choice */
 export function askingFor(vm: VirtualMachineRef, facts: VmFacts | undefined, answer: Answer): VmFacts {
   const { question } = facts ?? {};

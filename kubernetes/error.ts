@@ -59,9 +59,17 @@ export class KubernetesError extends Error {
     return this.code === 410;
   }
 
-  /** The user has no right to do this. */
+  /** The user has no right to do this, or somebody else refuses it: see {@link isRightMissing}. */
   get isForbidden(): boolean {
     return this.code === 403 || this.code === 401;
+  }
+
+  /**
+   * The user lacks a right, in the words of https://kubernetes.io/docs/reference/access-authn-authz/authorization/. Webhooks, policies, quotas and
+   * namespaces that are being deleted refuse with the same code.
+   */
+  get isRightMissing(): boolean {
+    return this.code === 403 && /\bcannot \S+ (resource|path)\b/.test(this.message);
   }
 }
 

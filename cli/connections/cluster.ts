@@ -126,7 +126,9 @@ function explained(api: ApiServer, call: ClusterCall, error: unknown): unknown {
       [OTHER_CLUSTER],
       options,
     );
-  if (error.isForbidden) return forbidden(call, options);
+  // Admission and quotas refuse writes with the same code, and say why.
+  const isWrite = verb === 'create' || verb === 'patch';
+  if (isWrite ? error.isRightMissing : error.isForbidden) return forbidden(call, options);
   if (error.reason === lazy.kubernetes().NOT_SERVED)
     return new CliError(
       `${api.address}: ${error.message}`,

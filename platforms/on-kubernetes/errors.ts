@@ -14,8 +14,7 @@ export function platformError(error: unknown, verb: OperatorVerb, resource: stri
   if (code === 429 || (code === 503 && retryAfter !== undefined)) {
     return new PlatformError('Throttled', message, retryAfter, { cause: error });
   }
-  // Admission webhooks say 403 too where they give no code of their own.
-  if (code === 403 && !message.includes('denied the request')) {
+  if (error.isRightMissing) {
     return failure('Permanent', `${message}; let the worker's role ${verb} ${resource}`, error);
   }
   if (code === 401) return failure('Transient', `${message}; ${RENEW}`, error);

@@ -4,9 +4,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
 import type * as Connections from '../../../cli/connections';
-import { connectCluster } from '../../../cli/connections';
+import { callCluster, connectCluster } from '../../../cli/connections';
 import { CliError } from '../../../cli/errors';
 import { watchedNamespaces, withCluster, type ClusterOptions } from '../../../cli/options';
+import { KubernetesError, RESOURCES, type ApiServer } from '../../../kubernetes';
 import { clientLoadError } from '../../../kubernetes/client-node';
 
 const packageFile = path.join(__dirname, '../../../package.json');
@@ -154,4 +155,18 @@ test('an invalid name of a namespace is refused', () => {
   expect(() => options('--watch-namespaces', 'prod,Not_One')).toThrow(
     /"Not_One" is not a valid name of a namespace/,
   );
+});
+
+test.each([
+  ['a missing right', 'User "me" cannot patch resource "virtualmachinegroups"', /^you may not patch /],
+  ['a webhook', 'admission webhook "w" denied the request: not on Fridays', /not on Fridays$/],
+  ['a namespace', 'unable to create new content because it is being terminated', /is being terminated$/],
+])('a write that %s keeps from being done is explained by what refused it', async (_what, said, expected) => {
+  const call = {
+    verb: 'patch',
+    resource: RESOURCES.virtualMachineGroups,
+    namespace: 'prod',
+  } as const;
+  const refuse = (): Promise<never> => Promise.reject(new KubernetesError(said, 403, 'Forbidden'));
+  await expect(callCluster({} as ApiServer, call, refuse)).rejects.toThrow(expected);
 });

@@ -1,6 +1,5 @@
 /** The change by which an object is stamped at admission. Pure but for the key. */
-import { isDeepStrictEqual } from 'node:util';
-import { own, type AdmissionRequest, type JsonPatchOperation } from '../../api';
+import { canonicalText, own, type AdmissionRequest, type JsonPatchOperation } from '../../api';
 import { STAMP_ANNOTATIONS, type StampedObject, type Stamps } from './stamps';
 
 /** What is stamped. */
@@ -33,7 +32,7 @@ export function stampPatch(
   const old = operation === 'UPDATE' ? asObject(request.oldObject) : undefined;
   const spec = patched(object.spec, before);
   const { name, generateName } = object.metadata;
-  if (old && isDeepStrictEqual(spec, old.spec)) return annotate(object, stampOf(old));
+  if (old && canonicalText(spec) === canonicalText(old.spec)) return annotate(object, stampOf(old));
   const subject: StampedObject = {
     ...{ kind, namespace, name, generateName },
     generation: (old?.metadata.generation ?? 0) + 1,

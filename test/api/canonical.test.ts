@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { canonicalJson } from '../../api';
+import { canonicalJson, canonicalText } from '../../api';
 import { propertyRuns } from '../support/property-runs';
 
 test('the example of RFC 8785', () => {
@@ -24,6 +24,20 @@ test('it is JSON of the same value, whatever the order of keys', () => {
     { numRuns: propertyRuns(300) },
   );
   expect(canonicalJson({ b: 1, 10: 2, a: undefined, 9: [] })).toBe('{"10":2,"9":[],"b":1}');
+});
+
+test('the order of keys does not matter, that of items does', () => {
+  expect(canonicalText({ b: [2, 1], 10: null, a: { d: 'x', c: true } })).toBe(
+    '[["10",null],["a",[["c",true],["d","x"]]],["b",[2,1]]]',
+  );
+  expect(canonicalText([undefined, Number.NaN])).toBe('[null,null]');
+});
+
+test('CANONICAL-1: a value may be nested hundreds of thousands of levels deep', () => {
+  const levels = 200_000;
+  const text = `${'{"a":['.repeat(levels)}1${']}'.repeat(levels)}`;
+  expect(canonicalJson(JSON.parse(text)) === text).toBe(true);
+  expect(canonicalText(JSON.parse(text))).toHaveLength(`[["a",[]]]`.length * levels + 1);
 });
 
 test.each([undefined, Number.NaN, Infinity])('%p has no form', (value) => {

@@ -61,6 +61,18 @@ test('what changes no spec keeps the stamp, whatever the request says', () => {
   ]);
 });
 
+test('CANONICAL-1: a spec may be nested as deeply as JSON can be', () => {
+  const deep = (last: number): object =>
+    JSON.parse(`{"x":${'['.repeat(100_000)}${last}${']'.repeat(100_000)}}`) as object;
+  expect(patchOf('UPDATE', group(deep(1)), group(deep(1)))).toEqual([]);
+  expect(patchOf('UPDATE', group(deep(2)), group(deep(1)))).toHaveLength(1);
+
+  const command = { ...subject, kind: 'OperatorCommand', generation: 1 };
+  const annotations = stamps.make({ ...command, spec: deep(1) }, 'alice', NOW);
+  expect(stamps.read({ ...command, spec: deep(1) }, annotations)?.user).toBe('alice');
+  expect(stamps.read({ ...command, spec: deep(2) }, annotations)).toBeUndefined();
+});
+
 test('a sync time that admission keeps is no change of the spec', () => {
   const annotations = stamps.make({ ...subject, generation: 1 }, 'anna', NOW);
   const time = { ...on, nextForcePowerStateSyncTime: '2026-11-29T00:00:00Z' };

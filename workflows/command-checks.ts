@@ -16,7 +16,7 @@ export function refusalOf(
   const malformed = formProblem(command);
   if (malformed !== undefined) return malformed;
   if (!run) return 'the run has no plan yet; try again in a moment';
-  if (run.ending) return `the run is ending: ${run.ending.message}`;
+  if (run.ending && !(verb === 'abort' && isFailing(run))) return `the run is ending: ${run.ending.message}`;
   switch (verb) {
     case 'pause':
     case 'resume':
@@ -34,6 +34,11 @@ export function refusalOf(
         ? memberRefusal(run, verb, command.member)
         : 'member is missing: name a VM, or Kind/name';
   }
+}
+
+/** Whether a run is to end once what is open has ended, which may take hours: only `abort` ends that at once. */
+export function isFailing({ ending }: Run): boolean {
+  return ending !== undefined && ending.release !== true;
 }
 
 /** What is wrong with the argument of a command, whatever the run: it may be any JSON. */

@@ -9,7 +9,7 @@ import { released } from '../../workflows/placing';
 import { begin, receivePlan } from '../../workflows/plans';
 import { withdrawn, type Run } from '../../workflows/state';
 import { group, MINUTE, plan, SECOND, seen, status, tier, vm } from './plans';
-import { waves, World } from './world';
+import { waves, World, type Fate } from './world';
 
 function threeTiers(more: Partial<PlanTier>[] = []): PlanTier[] {
   return [
@@ -1134,6 +1134,21 @@ describe('operator commands', () => {
       outcome: 'Cancelled',
       message: 'Aborted by alice: test; no place is kept for app-1, app-2, web-1, web-2',
     });
+  });
+
+  it('abort ends a run at once that has failed and waits for an open operation; other commands are refused', () => {
+    const fate = (id: string): Fate =>
+      id.endsWith('slow') ? { takes: 60 * MINUTE } : { failsAfter: SECOND, class: 'Permanent' };
+    const world = new World(fate).send(plan([tier([vm('slow'), vm('bad')], { whenParked: 'Fail' })]));
+    world.pass(world.now + 2 * SECOND);
+    expect(world.run?.ending).toMatchObject({ outcome: 'Failed' });
+    expect(world.say('retryMember')).toMatch(/^the run is ending: bad is parked/);
+    expect(world.say('abort')).toBeUndefined();
+    expect(world.cancelled).toEqual(['power-on/slow']);
+    expect(world.outcome).toMatchObject({ outcome: 'Cancelled', message: 'Aborted by alice: test' });
+    expect(world.outcome?.exceptions).toContainEqual(
+      expect.objectContaining({ member: 'bad', reason: 'Parked' }),
+    );
   });
 
   it('retryMember while an operation is failing starts it afresh', () => {

@@ -21,9 +21,11 @@ import {
 } from '../../contract';
 import { groupHasEnded, notifying } from '../nested-runs';
 import { attemptReported, pauseReported } from '../operations';
-import { refusalOf } from '../command-checks';
+import { CHANGES } from '../changes';
+import { isFailing, refusalOf } from '../command-checks';
 import { parse, type Inputs } from '../schemas';
 import type { CurrentRun } from './current-run';
+import { uses } from './uses';
 
 /** What each verb does, for the picker in the UI. */
 const DESCRIPTIONS: Record<OperatorVerb, string> = {
@@ -80,6 +82,8 @@ export function handleSignals(current: CurrentRun, effects: MessageEffects): voi
     // One that does not apply here is no error.
     // An answer is for the run that it is sent to, and no caller waits for a failure here.
     if (command.verb === 'answer' || !current.run) return;
+    const isLate = command.verb === 'abort' && isFailing(current.run);
+    if (isLate && !uses(CHANGES.failingAborted)) return;
     if (refusalOf(current.run, command.verb, command) === undefined) void effects.obey(command.verb, command);
   });
   on(

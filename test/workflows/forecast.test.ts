@@ -45,6 +45,16 @@ describe('forecast', () => {
     ]);
   });
 
+  it('tells a VM from a nested group of the same name', () => {
+    const inner = plan([tier([vm('n')])], { name: 'db', uid: 'uid-db' });
+    const told = forecast(plan([tier([vm('db')]), tier([group(inner)])]), 0).steps;
+    const ofShop = told.filter((step) => step.group === 'shop' && step.member === 'db');
+    expect(ofShop.map((step) => [step.tier, step.why])).toEqual([
+      [0, 'first tier'],
+      [1, 'tier 1 done'],
+    ]);
+  });
+
   it('leaves out what is there already', () => {
     expect(steps(plan([tier([seen('a', 'PoweredOn')]), tier([seen('b', 'PoweredOff')])]))).toEqual([
       [0, 'PowerOn', 'b'],

@@ -150,7 +150,10 @@ function begun(
   // A forecast is never ended from outside, and no nested run takes longer than an activity waits for it.
   if (work.activity === 'release' || work.activity === 'findEndedGroups') return 0;
   const name = work.activity === 'powerGroup' ? work.input.plan.name : work.input.vm.name;
-  const tier = plan.tiers.findIndex(({ members }) => members.some((member) => member.name === name));
+  const kind = work.activity === 'powerGroup' ? 'VirtualMachineGroup' : 'VirtualMachine';
+  const tier = plan.tiers.findIndex(({ members }) =>
+    members.some((member) => member.name === name && member.kind === kind),
+  );
   result.steps.push({
     ...{ at, group: plan.name, tier, action: ACTIONS[powerStateOf(plan)], member: name },
     why: whyNow(run, tier),

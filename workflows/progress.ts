@@ -245,8 +245,8 @@ export function detailsOf(run: Run, outcome?: RunOutcome): string {
     '| tier | member | phase | power | waits for | last error |',
     '| ---: | --- | --- | --- | --- | --- |',
   ];
-  const open =
-    members.length <= ROWS ? members : members.filter(({ key }) => own(run.members, key)?.phase !== 'Done');
+  const undone = members.filter(({ key }) => own(run.members, key)?.phase !== 'Done');
+  const open = members.length <= ROWS ? members : undone;
   // Room for the last line.
   let room = BUDGET.details - byteLength(lines.join('\n')) - 200;
   let shown = 0;
@@ -258,7 +258,7 @@ export function detailsOf(run: Run, outcome?: RunOutcome): string {
     shown += 1;
   }
   if (shown < members.length) {
-    const done = members.length - open.length;
+    const done = members.length - undone.length;
     lines.push('', `${done} of ${members.length} members done; ${open.length - shown} more not shown.`);
   }
   return lines.join('\n');

@@ -14,7 +14,8 @@ import { carried, unpacked, type CarriedRun } from '../../workflows/carried-run'
 import { BUDGET, fitParked } from '../../workflows/size';
 import { end, membersOf, type Run } from '../../workflows/state';
 import { propertyRuns } from '../support/property-runs';
-import { group, plan, seen, tier, vm } from './plans';
+import { group, MINUTE, plan, SECOND, seen, tier, vm } from './plans';
+import { World } from './world';
 import { LONG, longName, NOW, troubled, troubles, VMS, type Trouble } from './troubled';
 
 /** All of them, unless property tests are scaled down. */
@@ -56,6 +57,15 @@ describe('G2: 2,000 VMs with names of 253 characters and errors of 4 KB', () => 
       { numRuns: propertyRuns(5) },
     );
   }, 300_000);
+
+  it('the details count the members that are done, also where rows do not fit', () => {
+    const members = Array.from({ length: 60 }, (_, at) => vm(longName(at)));
+    const world = new World((id) => ({ takes: Number(/\d+/.exec(id)) < 20 ? SECOND : 60 * MINUTE }));
+    world.send(plan([tier(members)])).pass(world.now + 2 * SECOND);
+    const open = Object.keys(world.run!.members).filter((key) => world.run!.members[key]?.operation);
+    const run = troubles.paused(troubles.failing(world.run!, open), open);
+    expect(detailsOf(run)).toMatch(/\n20 of 60 members done; \d+ more not shown\.$/);
+  });
 
   it('one workflow task schedules no more than a message of Temporal can hold', () => {
     const members = Array.from({ length: VMS }, (_, at) => seen(longName(at), 'PoweredOff', NOW));

@@ -71,9 +71,9 @@ export class Observer {
     return this.#platform.track !== undefined;
   }
 
-  /** See {@link Platform.track}. */
+  /** See {@link Platform.track}. These are all VMs that manifests mean. */
   track(vms: readonly VirtualMachineRef[]): void {
-    this.#platform.track?.(vms);
+    this.#platform.track?.(vms, true);
   }
 
   /** When the last event came, milliseconds since the epoch; undefined before the first. */

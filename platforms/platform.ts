@@ -145,8 +145,10 @@ export interface Platform {
   /**
    * Tells the platform which VMs manifests mean, where it cannot know that itself: its watch reports no others. Adds to the VMs of
    * earlier calls; a VM replaces one of the same namespace and name. A watch that is open reports each of them.
+   *
+   * @param all Manifests mean no other VMs any more: those of earlier calls are forgotten.
    */
-  track?(vms: readonly VirtualMachineRef[]): void;
+  track?(vms: readonly VirtualMachineRef[], all?: boolean): void;
   /**
    * Answers a question of the platform about a VM, with the key of one of its choices. May be repeated.
    *

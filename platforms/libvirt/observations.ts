@@ -64,8 +64,8 @@ export class Observations implements HostListener {
     return this.#audience.addSink(sink);
   }
 
-  track(refs: readonly VirtualMachineRef[]): void {
-    this.#audience.track(refs);
+  track(refs: readonly VirtualMachineRef[], all = false): void {
+    this.#audience.track(refs, all);
     if (this.#synced) this.#audience.rebind();
   }
 

@@ -64,8 +64,8 @@ export class LibvirtPlatform implements Platform {
     await relay(observations, sink, signal, (reason) => transient(reason, 'the watch of libvirt'));
   }
 
-  track(vms: readonly VirtualMachineRef[]): void {
-    this.#observations.track(vms);
+  track(vms: readonly VirtualMachineRef[], all = false): void {
+    this.#observations.track(vms, all);
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {

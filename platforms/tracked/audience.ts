@@ -108,9 +108,9 @@ export class Audience<T extends FoundVm> implements Relayed {
 
   // ---- Manifests --------------------------------------------------------------------------------------------------------------------
 
-  /** Adds manifests. They are bound by the next {@link rebind}. */
-  track(refs: readonly VirtualMachineRef[]): void {
-    for (const ref of this.bindings.track(refs)) {
+  /** Adds manifests; `all`: there are no others. They are bound by the next {@link rebind}. */
+  track(refs: readonly VirtualMachineRef[], all = false): void {
+    for (const ref of this.bindings.track(refs, all)) {
       const bound = this.#bound.get(virtualMachineKey(ref));
       if (bound) this.#unbind(virtualMachineKey(ref), bound);
     }

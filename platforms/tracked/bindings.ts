@@ -2,6 +2,7 @@
  * Which VM of a platform each manifest means, where the platform does not know manifests.
  *
  * BINDING-1: a VM is bound to one manifest at most, and a manifest to one VM: what is ambiguous is refused, with its candidates.
+ * BINDING-2: a process that knows all manifests leaves the VM of one that is gone to another one.
  */
 import { distance } from 'fastest-levenshtein';
 import type { VirtualMachineRef } from '../../contract';
@@ -48,9 +49,9 @@ export class Bindings<T extends FoundVm> {
     this.#inventory = inventory;
   }
 
-  /** Adds manifests; one of the same namespace and name is replaced, and returned. */
-  track(refs: readonly VirtualMachineRef[]): VirtualMachineRef[] {
-    const replaced: VirtualMachineRef[] = [];
+  /** Adds manifests; one of the same namespace and name is replaced, and returned. `all`: so is each that is not among them. */
+  track(refs: readonly VirtualMachineRef[], all = false): VirtualMachineRef[] {
+    const replaced = all ? this.#forgetOthers(refs) : [];
     for (const ref of refs) {
       const key = virtualMachineKey(ref);
       const before = this.#tracked.get(key);
@@ -59,6 +60,13 @@ export class Bindings<T extends FoundVm> {
       this.#tracked.set(key, ref);
     }
     return replaced;
+  }
+
+  #forgetOthers(refs: readonly VirtualMachineRef[]): VirtualMachineRef[] {
+    const keys = new Set(refs.map(virtualMachineKey));
+    const others = [...this.#tracked].filter(([key]) => !keys.has(key));
+    for (const [key] of others) this.#tracked.delete(key);
+    return others.map(([, ref]) => ref);
   }
 
   /** Whether a manifest of that namespace and name is tracked. */
@@ -104,7 +112,7 @@ export class Bindings<T extends FoundVm> {
     const key = this.#holders.get(vm.id);
     if (key === undefined || key === virtualMachineKey(ref)) return { vm };
     return {
-      ambiguous: `${this.#inventory.path(vm.id)} is the VM of the manifest ${key} already: ${NAME_IT}`,
+      ambiguous: `${this.#inventory.path(vm.id)} is the VM of the manifest ${key} already: ${NAME_IT}, or restart this process if that manifest is gone`,
     };
   }
 

@@ -133,8 +133,8 @@ export class VspherePlatform implements Platform {
     );
   }
 
-  track(vms: readonly VirtualMachineRef[]): void {
-    this.#observations.track(vms);
+  track(vms: readonly VirtualMachineRef[], all = false): void {
+    this.#observations.track(vms, all);
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {

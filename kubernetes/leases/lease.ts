@@ -4,6 +4,8 @@
  * LEASE-1: clocks of two machines are not compared. The lease of another process is over once it has not changed for its duration, by our own
  *     clock.
  * LEASE-2: a lease is good from the moment at which the call began that wrote it, however late the answer comes.
+ * LEASE-3: a lease that somebody deletes is not over: its holder believes in it until its next renewal, so a process that has seen it held waits as if
+ *     it were still there.
  */
 import type { ApiServer } from '../api-server';
 import type { KubernetesObject } from '../object';
@@ -58,7 +60,8 @@ export class Lease {
     const begun = moment();
     const lease = await this.#read(signal);
     if (lease) this.#note(lease, begun);
-    if (lease && !this.#isFree(lease, begun)) return undefined;
+    const last = lease ?? this.#last;
+    if (last && !this.#isFree(last, begun)) return undefined;
     await this.#write(lease, begun);
     return begun;
   }

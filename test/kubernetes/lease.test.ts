@@ -2,6 +2,7 @@
 import { Lease } from '../../kubernetes/leases/lease';
 import { connectKubernetes, leaseLocks, RESOURCES, type ApiServer } from '../../kubernetes';
 import { startCluster, type TestCluster } from '../support/kubernetes';
+import { until } from '../support/until';
 
 let cluster: TestCluster;
 let api: ApiServer;
@@ -60,4 +61,25 @@ test('a lease that is deleted between the reading and the writing is acquired al
   await leaseOf('raced', 'one').acquire();
   const raced = { api: deleting, namespace: 'default', name: 'raced', identity: 'one' };
   expect(await new Lease({ ...raced, seconds: 15, timeout: 5_000 }).acquire()).toBeDefined();
+});
+
+test('LEASE-3: a lease that is deleted while a process holds it is not acquired before it would have been over', async () => {
+  const holder = leaseOf('removed', 'one');
+  const other = leaseOf('removed', 'two');
+  await holder.acquire();
+  expect(await other.acquire()).toBeUndefined();
+  await api.delete(RESOURCES.leases, { namespace: 'default', name: 'removed' });
+  expect(await other.acquire()).toBeUndefined();
+  expect(await holder.acquire()).toBeDefined();
+  expect(await other.acquire()).toBeUndefined();
+});
+
+test('LEASE-3: a lease that was deleted is acquired once it would have been over', async () => {
+  const brief = (identity: string): Lease =>
+    new Lease({ api, namespace: 'default', name: 'brief', identity, seconds: 1, timeout: 5_000 });
+  await brief('one').acquire();
+  const other = brief('two');
+  expect(await other.acquire()).toBeUndefined();
+  await api.delete(RESOURCES.leases, { namespace: 'default', name: 'brief' });
+  await until(async () => (await other.acquire()) !== undefined);
 });

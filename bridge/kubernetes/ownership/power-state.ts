@@ -11,12 +11,19 @@ import { FIELD_MANAGER } from '../field-manager';
 const MOST_CORRECTIONS = 3;
 const CORRECTION_WINDOW = 600_000;
 
+/** The corrections of one group. What failed, or changed nothing because the watch is behind, was none. */
+interface Corrections {
+  /** When they were made, by the clock of running time. */
+  at: number[];
+  /** Resource version that the last one made. */
+  version?: string | undefined;
+}
+
 /** Writes the power state of nested groups. */
 export class NestedPowerStates {
   readonly #api: ApiServer;
   readonly #onGivenUp: (group: ObjectName, message: string) => void;
-  /** When each group was corrected, milliseconds since the epoch. */
-  readonly #corrections = new Map<ObjectKey, number[]>();
+  readonly #corrections = new Map<ObjectKey, Corrections>();
 
   /** `onGivenUp` is called when a group is left alone. */
   constructor(api: ApiServer, onGivenUp: (group: ObjectName, message: string) => void) {
@@ -32,16 +39,20 @@ export class NestedPowerStates {
   async set(group: Group, powerState: PowerState): Promise<void> {
     if (group.powerState === powerState) return;
     const key = objectKey(group);
-    const recent = (this.#corrections.get(key) ?? []).filter((at) => Date.now() - at < CORRECTION_WINDOW);
-    this.#corrections.set(key, recent);
-    if (recent.length >= MOST_CORRECTIONS) {
+    const now = performance.now();
+    const before = this.#corrections.get(key);
+    const at = (before?.at ?? []).filter((time) => now - time < CORRECTION_WINDOW);
+    if (at.length >= MOST_CORRECTIONS) {
       return this.#onGivenUp(group, contested(group.powerState, powerState));
     }
-    recent.push(Date.now());
     try {
       // Another group may have its name by now: that one is left alone.
       const patch = { metadata: { uid: group.uid }, spec: { powerState } };
-      await this.#api.merge(RESOURCES.virtualMachineGroups, group, patch, { fieldManager: FIELD_MANAGER });
+      const options = { fieldManager: FIELD_MANAGER };
+      const { metadata } = await this.#api.merge(RESOURCES.virtualMachineGroups, group, patch, options);
+      const version = metadata.resourceVersion;
+      const isNew = version === undefined || version !== before?.version;
+      this.#corrections.set(key, { at: isNew ? [...at, now] : at, version });
     } catch (error: unknown) {
       if (!(error instanceof KubernetesError && (error.isNotFound || error.isOtherObject))) throw error;
     }

@@ -59,6 +59,15 @@ const SILENCE = 30_000;
 /** Names that no object has: with one of them a path would lead elsewhere. */
 const NO_NAMES: ReadonlySet<string> = new Set(['', '.', '..']);
 
+/** Milliseconds between two times that credentials are given up: a plugin may be slow, or ask a person. */
+const FORGET_PAUSE = 10_000;
+
+/** What client-node's authenticators keep: credentials of plugins, and the content of a token file. */
+interface Authenticator {
+  tokenCache?: object;
+  token?: string | null;
+}
+
 /** What authenticates a call. */
 interface Credentials {
   headers: Record<string, string>;
@@ -69,6 +78,8 @@ interface Credentials {
  * A connection. Calls reject with a {@link KubernetesError}.
  *
  * CONNECTION-1: a call ends in its time, also where a plugin that provides credentials does not answer. No plugin is started while one runs.
+ * CONNECTION-2: credentials that the API server refuses are not kept: after a 401 a plugin or a file is asked again, whatever it said about how long
+ *     they are good.
  */
 export class Connection {
   /** `https://host:port`. */
@@ -79,6 +90,8 @@ export class Connection {
   #pool: { dispatcher: Dispatcher; certificates: string } | undefined;
   /** Credentials that are being asked for. */
   #asked: Promise<Credentials> | undefined;
+  /** When credentials were last given up, by the clock of running time. */
+  #forgotAt = -Infinity;
 
   /** @throws Error when the configuration names no API server. */
   constructor(config: KubeConfig) {
@@ -101,7 +114,7 @@ export class Connection {
       const response = await this.#send(request, limit.signal);
       const text = await response.body.text();
       const { httpStatusCode: code, headers } = response;
-      if (code < 200 || code > 299) throw answerError(what, code, text, headers['retry-after']);
+      if (code < 200 || code > 299) throw this.#refusal(what, code, text, headers);
       if (request.answer === 'Ignored') return undefined;
       if (isForeign(headers)) throw foreignError(what, code, headers, text);
       return JSON.parse(text);
@@ -121,7 +134,7 @@ export class Connection {
       const parameters = { watch: true, allowWatchBookmarks: true, ...query };
       const response = await this.#send({ method: HttpMethod.GET, path, query: parameters }, limit.signal);
       const { httpStatusCode: code, headers, body } = response;
-      if (code !== 200) throw answerError(what, code, await body.text(), headers['retry-after']);
+      if (code !== 200) throw this.#refusal(what, code, await body.text(), headers);
       if (isForeign(headers)) throw foreignError(what, code, headers, await body.text());
       opened = true;
       limit.restart(SILENCE);
@@ -160,6 +173,23 @@ export class Connection {
     for (const [name, value] of Object.entries(headers)) context.setHeaderParam(name, value);
     if (dispatcher) context.setDispatcher(dispatcher);
     return this.#http.send(context).toPromise();
+  }
+
+  #refusal(what: string, code: number, text: string, headers: Record<string, string>): KubernetesError {
+    if (code === 401) this.#forgetCredentials();
+    return answerError(what, code, text, headers['retry-after']);
+  }
+
+  /** CONNECTION-2. */
+  #forgetCredentials(): void {
+    const now = performance.now();
+    if (now - this.#forgotAt < FORGET_PAUSE) return;
+    this.#forgotAt = now;
+    const { authenticators } = this.#config as unknown as { authenticators: Authenticator[] };
+    for (const each of authenticators) {
+      if (each.tokenCache) each.tokenCache = {};
+      if (each.token !== undefined) each.token = null;
+    }
   }
 
   /** CONNECTION-1. */

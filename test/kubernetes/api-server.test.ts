@@ -17,8 +17,13 @@ let server: Server;
 /** What every call is answered with. */
 let answer: { status: number; type: string; body: string };
 
+/** The only `Authorization` that is accepted; absent: any. */
+let accepted: string | undefined;
+
 beforeAll(async () => {
-  server = createServer((_request, response) => {
+  server = createServer(({ headers }, response) => {
+    if (accepted !== undefined && headers.authorization !== accepted)
+      return void response.writeHead(401).end();
     response.writeHead(answer.status, { 'content-type': answer.type }).end(answer.body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -98,6 +103,48 @@ describe('a page of a proxy with the code 200', () => {
     );
     await expect(watch).rejects.toThrow(says);
     expect(opened).toBe(false);
+  });
+});
+
+describe('CONNECTION-2: after a 401', () => {
+  beforeEach(() => (answer = { status: 200, type: 'application/json', body: '{"metadata":{"name":"app"}}' }));
+  afterEach(() => (accepted = undefined));
+  const token = path.join(dir, 'token');
+  const write = (secret: string): void => writeFileSync(token, secret);
+
+  test.each<[string, () => object]>([
+    [
+      'a plugin is asked again, whose token was revoked before its time',
+      () =>
+        userOf(
+          `printf '{"kind":"ExecCredential","status":{"expirationTimestamp":"2999-01-01T00:00:00Z","token":"%s"}}' "$(cat ${token})"`,
+        ),
+    ],
+    [
+      'a token file is read again',
+      () => ({ 'auth-provider': { name: 'file', config: { tokenFile: token } } }),
+    ],
+  ])('%s', async (_what, user) => {
+    write('old');
+    accepted = 'Bearer old';
+    const api = connect(user());
+    const get = (): Promise<unknown> => api.get(RESOURCES.virtualMachineGroups, key);
+    expect(await get()).toBeDefined();
+    write('new');
+    accepted = 'Bearer new';
+    await expect(get()).rejects.toMatchObject({ code: 401 });
+    expect(await get()).toBeDefined();
+  });
+
+  test('a plugin is not asked at every call', async () => {
+    const asked = path.join(dir, 'asked-again');
+    accepted = 'Bearer good';
+    const api = connect(
+      userOf(`echo asked >> ${asked}; echo '{"kind":"ExecCredential","status":{"token":"bad"}}'`),
+    );
+    for (let call = 0; call < 5; call += 1)
+      await expect(api.get(RESOURCES.virtualMachineGroups, key)).rejects.toMatchObject({ code: 401 });
+    expect(readFileSync(asked, 'utf8')).toBe('asked\nasked\n');
   });
 });
 

@@ -15,6 +15,9 @@ export const CLEAN_UP_TYPE = 'virtualMachineGroupCleanUp';
 /** Temporal's list filter for the runs of all groups. */
 export const RUNS_QUERY = `WorkflowType STARTS_WITH "${WORKFLOW_TYPE}"`;
 
+/** Temporal's list filter for open executions: `ExecutionStatus = 'Running'` leaves out those that are paused in Temporal. */
+export const OPEN_QUERY = 'CloseTime IS NULL';
+
 /** A text as Temporal's list filters quote it. */
 export function quotedText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;

@@ -5,7 +5,7 @@
 import type { Client } from '@temporalio/client';
 import pMap from 'p-map';
 import type { Logger } from 'pino';
-import { quotedText, RUNS_QUERY } from '../contract';
+import { OPEN_QUERY, quotedText, RUNS_QUERY } from '../contract';
 
 /** Most runs that are looked at; the server offers the tasks of all others to any worker after a few seconds. */
 const MOST_RUNS = 2_000;
@@ -25,7 +25,7 @@ export async function offerRunsToAnyWorker(
   taskQueue: string,
   logger: Logger,
 ): Promise<void> {
-  const query = `${RUNS_QUERY} AND ExecutionStatus = 'Running' AND TaskQueue = ${quotedText(taskQueue)}`;
+  const query = `${RUNS_QUERY} AND ${OPEN_QUERY} AND TaskQueue = ${quotedText(taskQueue)}`;
   try {
     const runs = await openRuns(client, query);
     const reset = ({ workflowId, runId }: { workflowId: string; runId: string }): Promise<unknown> =>

@@ -54,7 +54,8 @@ export async function checkRuns(client: Client, temporalFlags: string): Promise<
 }
 
 async function openRuns(client: Client): Promise<WorkflowExecutionInfo[]> {
-  const query = `${lazy.contract().RUNS_QUERY} AND ExecutionStatus = 'Running'`;
+  const { OPEN_QUERY, RUNS_QUERY } = lazy.contract();
+  const query = `${RUNS_QUERY} AND ${OPEN_QUERY}`;
   const runs: WorkflowExecutionInfo[] = [];
   for await (const run of client.workflow.list({ query, pageSize: MOST_RUNS })) {
     runs.push(run);

@@ -57,14 +57,14 @@ function hasNested({ plan }: RunTimeline): boolean {
 
 /** Runs of other groups of the tree during a run. */
 function duringQuery({ run, startedAt, endedAt }: RunTimeline): string {
-  const { quotedText: quoted, searchAttributeKeys: keys } = lazy.contract();
+  const { OPEN_QUERY, quotedText: quoted, searchAttributeKeys: keys } = lazy.contract();
   const time = (at: number): string => `'${new Date(at).toISOString()}'`;
   return [
     `${keys.namespace.name} = ${quoted(run.namespace)}`,
     `${keys.root.name} = ${quoted(run.root)}`,
     `WorkflowId != ${quoted(run.workflowId)}`,
     `StartTime <= ${time(endedAt ?? Date.now())}`,
-    `(CloseTime >= ${time(startedAt)} OR ExecutionStatus = 'Running')`,
+    `(CloseTime >= ${time(startedAt)} OR ${OPEN_QUERY})`,
   ].join(' AND ');
 }
 

@@ -32,19 +32,14 @@ export interface RunFilter {
 
 /** Temporal's list filter for these runs. Names have the characters that Kubernetes allows, so none ends a quoted text. */
 function runsQuery({ group, root, since, stuck }: RunFilter): string {
-  const { RUNS_QUERY, workflowId, searchAttributeKeys: keys } = lazy.contract();
+  const { OPEN_QUERY, RUNS_QUERY, workflowId, searchAttributeKeys: keys } = lazy.contract();
   return [
     RUNS_QUERY,
     ...(group ? [`WorkflowId = '${workflowId(group.namespace, group.name)}'`] : []),
     ...(root ? [`${keys.namespace.name} = '${root.namespace}'`, `${keys.root.name} = '${root.name}'`] : []),
-    ...(since === undefined
-      ? []
-      : [`(ExecutionStatus = 'Running' OR CloseTime >= '${new Date(since).toISOString()}')`]),
+    ...(since === undefined ? [] : [`(${OPEN_QUERY} OR CloseTime >= '${new Date(since).toISOString()}')`]),
     ...(stuck
-      ? [
-          `ExecutionStatus = 'Running'`,
-          `(${keys.parked.name} IS NOT NULL OR ${keys.phase.name} IN ('Waiting', 'Paused'))`,
-        ]
+      ? [OPEN_QUERY, `(${keys.parked.name} IS NOT NULL OR ${keys.phase.name} IN ('Waiting', 'Paused'))`]
       : []),
   ].join(' AND ');
 }

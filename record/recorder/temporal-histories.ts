@@ -3,7 +3,7 @@ import { status as grpcStatus } from '@grpc/grpc-js';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { temporal } from '@temporalio/proto';
-import { RUNS_QUERY } from '../../contract';
+import { OPEN_QUERY, RUNS_QUERY } from '../../contract';
 import { activityOptions, type ActivityOptions, type Described } from './server-facts';
 import type { ExecutionName } from '../derive';
 
@@ -24,7 +24,7 @@ export interface FoundExecution {
 
 /** The calls. Each rejects if the server does not answer within {@link CALL_TIMEOUT}; a list takes one call a page. */
 export interface TemporalHistories {
-  /** All executions of groups that are running, or that were closed since a time. Without a time, paused ones are listed as closed too. */
+  /** All executions of groups that are open, or that were closed since a time. Without a time, paused ones are listed as closed too. */
   open(): AsyncIterable<ListedExecution>;
   closedSince(at: number | undefined): AsyncIterable<ListedExecution>;
   /** Undefined: the server does not have it any more. */
@@ -76,7 +76,7 @@ export function temporalHistories(
     }
   }
   return {
-    open: () => listed(`${RUNS_QUERY} AND ExecutionStatus = 'Running'`),
+    open: () => listed(`${RUNS_QUERY} AND ${OPEN_QUERY}`),
     closedSince: (at) => {
       const since = at === undefined ? '' : ` AND CloseTime >= '${new Date(at).toISOString()}'`;
       return listed(`${RUNS_QUERY} AND ExecutionStatus != 'Running'${since}`);

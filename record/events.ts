@@ -314,7 +314,7 @@ export type HistoryFact =
 /** What the server showed of an open execution, and keeps in no history. */
 export type ServerFact = ActivityOptionsChanged;
 
-/** The recorder saw the execution for the first time, before its end. */
+/** The recorder saw the execution for the first time, before its end, or has recorded the one that it continues. */
 export interface ExecutionSeen {
   kind: 'ExecutionSeen';
 }

@@ -41,12 +41,17 @@ export class ClosedExecutions {
   async record(execution: ExecutionName, run?: RunRef, depth = 0): Promise<RecordResult> {
     const known = await this.#context.store.execution(execution.runId);
     if (known && known.state !== 'Seen') return 'Known';
-    const json = await this.#context.temporal.history(execution);
+    // Kept by a recorder that was killed before it had appended the events: Temporal may have deleted it since.
+    const kept = await this.#context.store.history(execution.runId);
+    const json = kept ?? (await this.#context.temporal.history(execution));
     const first = json === undefined ? undefined : tryDeriveEvents(this.#context, json, execution);
     if (json === undefined || !first) return this.#recordGap(execution, json === undefined, run);
     if (first.before !== undefined && depth < LONGEST_CHAIN)
       await this.record({ workflowId: execution.workflowId, runId: first.before }, first.run, depth + 1);
     const before = first.before === undefined ? undefined : await this.#context.store.execution(first.before);
+    // Recording the one before has noted this one.
+    const noted = await this.#context.store.execution(execution.runId);
+    if (noted && noted.state !== 'Seen') return 'Known';
     const history: unknown = JSON.parse(json);
     const derived = deriveEvents(history, execution, { inherits: before?.state === 'Recorded' });
     const found = await this.#context.temporal.describe(execution);
@@ -56,10 +61,18 @@ export class ClosedExecutions {
       status: found?.status ?? 'UNKNOWN',
       history: historyMark(history),
     });
-    const appended = await this.#context.store.append([...derived.events, recorded], known?.entries ?? 0);
+    if (derived.next !== undefined) await this.#noteNext(execution, derived.next, derived.run);
+    const appended = await this.#context.store.append([...derived.events, recorded], noted?.entries ?? 0);
     if (!appended) return 'Known';
     this.#context.logger.info({ ...execution, entries: appended.length }, 'recorded an execution');
     return 'Recorded';
+  }
+
+  /** Notes the execution that continues a run, unless it is known, so that it is missed if Temporal never lists it (RECORDER-3). */
+  async #noteNext({ workflowId }: ExecutionName, runId: string, run: RunRef): Promise<void> {
+    if (await this.#context.store.execution(runId)) return;
+    const seen = recorderEvent(this.#context, run, { workflowId, runId }, { kind: 'ExecutionSeen' });
+    await this.#context.store.append([seen], 0);
   }
 
   /** RECORDER-3, of one run. */

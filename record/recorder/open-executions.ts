@@ -17,23 +17,31 @@ export class OpenExecutions {
     this.#context = context;
   }
 
-  /** Notes the open executions that are new, and changes of options of those that are known. Returns the run ids of all. */
-  async note(): Promise<Set<string>> {
+  /**
+   * Notes the open executions that are new, and changes of options of those that are known. Returns the run ids of all, and the error that
+   * has kept it from noting the rest.
+   */
+  async note(): Promise<{ open: Set<string>; failure?: Error | undefined }> {
     const open = new Set<string>();
-    let [seen, watched] = [0, 0];
+    const noted = { seen: 0, watched: 0 };
+    let failure: Error | undefined;
     for await (const execution of this.#context.temporal.open()) {
       open.add(execution.runId);
-      const known = await this.#context.store.execution(execution.runId);
-      if (!known && seen < MOST_SEEN) {
-        seen += 1;
-        await this.#see(execution);
-      } else if (known?.state === 'Seen' && watched < MOST_WATCHED) {
-        watched += 1;
-        await this.#watch(execution, known.entries);
-      }
+      if (!failure) failure = await this.#noteOne(execution, noted).then(() => undefined, asError);
     }
     for (const runId of this.#options.keys()) if (!open.has(runId)) this.#options.delete(runId);
-    return open;
+    return { open, failure };
+  }
+
+  async #noteOne(execution: ListedExecution, noted: { seen: number; watched: number }): Promise<void> {
+    const known = await this.#context.store.execution(execution.runId);
+    if (!known && noted.seen < MOST_SEEN) {
+      noted.seen += 1;
+      await this.#see(execution);
+    } else if (known?.state === 'Seen' && noted.watched < MOST_WATCHED) {
+      noted.watched += 1;
+      await this.#watch(execution, known.entries);
+    }
   }
 
   async #see(execution: ListedExecution): Promise<void> {
@@ -71,4 +79,8 @@ export class OpenExecutions {
       return undefined;
     }
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

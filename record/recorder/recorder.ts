@@ -10,9 +10,12 @@
  *     installation. A crash at the end of that pass, or a second recorder at the same moment, may repeat it.
  * RECORDER-4: a pass has bounds: {@link MOST_EXECUTIONS} are recorded, one after the other. The next pass takes the rest.
  * RECORDER-5: a history that cannot be decoded, because a key is missing or a payload is forged, holds up its own run alone. It leaves no gap, since
- *     the key may be added: the pass records the others, rejects, and is tried again.
+ *     the key may be added: the pass records the others, rejects, and is tried again. A closed execution that fails otherwise ends the pass,
+ *     as the server or the store may be away; in the next pass it comes after all others.
+ * RECORDER-6: a clock that is set back hides no execution: the next pass looks at everything.
  */
 import { ClosedExecutions, type RecordResult } from './closed-executions';
+import type { ExecutionName } from '../derive';
 import { OpenExecutions } from './open-executions';
 import type { RecorderContext } from './context';
 import { UndecodedHistoryError } from './temporal-histories';
@@ -35,6 +38,12 @@ export interface PassReport {
   more: boolean;
 }
 
+/** An execution that the record may lack. */
+interface Missing {
+  execution: ExecutionName;
+  record: () => Promise<RecordResult>;
+}
+
 /** See the head of this file. */
 export class Recorder {
   readonly #context: RecorderContext;
@@ -42,6 +51,8 @@ export class Recorder {
   readonly #closed: ClosedExecutions;
   /** Undefined: everything is to be looked at. */
   #lookedAt: { full: number; last: number } | undefined;
+  /** Run ids of the executions that have ended a pass (RECORDER-5). */
+  readonly #failed = new Set<string>();
 
   constructor({ now = Date.now, ...context }: RecorderOptions) {
     this.#context = { ...context, now };
@@ -50,33 +61,48 @@ export class Recorder {
   }
 
   /**
-   * Records what is missing. Rejects if Temporal or the store does not answer, and at its end if a history cannot be decoded; what was recorded
-   * until then stays.
+   * Records what is missing. Rejects if Temporal or the store does not answer, and at its end if an open execution cannot be noted or a history
+   * cannot be decoded; what was recorded until then stays.
    */
   async pass(signal?: AbortSignal): Promise<PassReport> {
     const began = this.#context.now();
     const report: PassReport = { recorded: 0, gaps: 0, more: false };
     const undecoded: UndecodedHistoryError[] = [];
-    const open = await this.#open.note();
-    const isFull = !this.#lookedAt || began - this.#lookedAt.full >= FULL_LOOK;
+    const { open, failure } = await this.#open.note();
+    const isFull = this.#needsFullLook(began);
     const since = isFull ? undefined : (this.#lookedAt?.last ?? began) - LATE;
-    for (const execution of await this.#closed.missing(since)) {
-      if (signal?.aborted || report.recorded + report.gaps >= MOST_EXECUTIONS) {
-        report.more = true;
-        return report;
-      }
-      this.#count(report, await orUndecoded(this.#closed.record(execution), undecoded));
+    for (const { execution, record } of await this.#missing(since, open)) {
+      if (signal?.aborted || report.recorded + report.gaps >= MOST_EXECUTIONS)
+        return { ...report, more: true };
+      this.#failed.add(execution.runId);
+      this.#count(report, await orUndecoded(record(), undecoded));
+      this.#failed.delete(execution.runId);
     }
-    for (const execution of await this.#context.store.seen()) {
-      if (open.has(execution.runId)) continue;
-      if (signal?.aborted) return { ...report, more: true };
-      this.#count(report, await orUndecoded(this.#closed.recordIfClosed(execution), undecoded));
-    }
+    if (failure) throw failure;
     if (undecoded[0]) throw undecoded[0];
     report.gaps += await this.#noteAbsence(began);
     this.#lookedAt = { full: isFull ? began : (this.#lookedAt?.full ?? began), last: began };
     await this.#context.store.setCompleteAt(began);
     return report;
+  }
+
+  /** RECORDER-6. */
+  #needsFullLook(now: number): boolean {
+    const looked = this.#lookedAt;
+    return !looked || now < looked.last || now - looked.full >= FULL_LOOK;
+  }
+
+  /** What is to be recorded: closed executions that Temporal lists, and those that were seen and are not listed as open. */
+  async #missing(since: number | undefined, open: ReadonlySet<string>): Promise<Missing[]> {
+    const closed = await this.#closed.missing(since);
+    const listed = new Set([...open, ...closed.map(({ runId }) => runId)]);
+    const seen = (await this.#context.store.seen()).filter(({ runId }) => !listed.has(runId));
+    const missing = [
+      ...closed.map((execution) => ({ execution, record: () => this.#closed.record(execution) })),
+      ...seen.map((execution) => ({ execution, record: () => this.#closed.recordIfClosed(execution) })),
+    ];
+    const hasFailed = ({ execution }: Missing): number => Number(this.#failed.has(execution.runId));
+    return missing.sort((a, b) => hasFailed(a) - hasFailed(b));
   }
 
   #count(report: PassReport, result: RecordResult | 'Undecoded'): void {

@@ -32,6 +32,8 @@ interface FakeExecution {
   closedAt?: number;
   /** Absent: the server does not have it any more. */
   history?: object;
+  /** Its history does not arrive in time. */
+  isSlow?: true;
 }
 
 /** A server that can be away. */
@@ -42,7 +44,7 @@ class FakeTemporal implements TemporalHistories {
 
   open(): ReturnType<TemporalHistories['open']> {
     if (this.isAway) throw new Error('visibility is away');
-    return this.#listed(({ status }) => status === 'RUNNING');
+    return this.#listed(({ status }) => status === 'RUNNING' || status === 'PAUSED');
   }
 
   /** As the query on a real server: those that are not running, a paused one too unless a time is given. */
@@ -59,7 +61,9 @@ class FakeTemporal implements TemporalHistories {
   }
 
   async history({ runId }: { runId: string }): Promise<string | undefined> {
-    return JSON.stringify(this.#find(runId)?.history);
+    const found = this.#find(runId);
+    if (found?.isSlow) throw new Error(`${runId}: deadline exceeded`);
+    return JSON.stringify(found?.history);
   }
 
   async retention(): Promise<number> {
@@ -174,4 +178,89 @@ test('RECORDER-1: a run that is paused in Temporal is open, and is recorded once
   expect(await recorderOf(temporal).pass()).toMatchObject({ recorded: 1 });
   expect((await kinds()).slice(1)).toEqual(expect.arrayContaining(['RunTerminated', 'ExecutionRecorded']));
   expect((await allOf(store)).at(-1)?.event).toMatchObject({ status: 'TERMINATED' });
+});
+
+/** The executions whose end is on record, or is known to be lost. */
+async function ended(kind: 'ExecutionRecorded' | 'RunGap'): Promise<string[]> {
+  const entries = await allOf(store, { kinds: [kind] });
+  return entries.flatMap(({ event: recorded }) => ('run' in recorded ? [recorded.execution] : []));
+}
+
+const closed = (runId: string, closedAt: number, ...events: Parameters<typeof history>): FakeExecution => ({
+  ...{ runId, status: 'COMPLETED', closedAt },
+  history: history(...events, event('WORKFLOW_EXECUTION_COMPLETED', {})),
+});
+
+test('RECORDER-5: executions whose histories do not arrive hold up no other one', async () => {
+  const temporal = new FakeTemporal();
+  const lost: FakeExecution = { runId: 'lost', status: 'RUNNING', history: history() };
+  temporal.executions = [lost];
+  const recorder = recorderOf(temporal);
+  await recorder.pass();
+  delete lost.history;
+  lost.status = 'COMPLETED';
+  temporal.executions.push(
+    { ...closed('slow-1', START), isSlow: true },
+    { ...closed('slow-2', START + 1), isSlow: true },
+    { runId: 'slow-3', status: 'RUNNING', history: history(), isSlow: true },
+    closed('quick', START + 2),
+  );
+  for (let passes = 0; passes < 4; passes += 1) {
+    await expect(recorder.pass()).rejects.toThrow('deadline exceeded');
+    now += 15_000;
+  }
+  expect(await ended('ExecutionRecorded')).toEqual(['quick']);
+  expect(await ended('RunGap')).toEqual(['lost']);
+  for (const execution of temporal.executions) delete execution.isSlow;
+  await recorder.pass();
+  expect(await ended('ExecutionRecorded')).toEqual(['quick', 'slow-1', 'slow-2']);
+});
+
+test('RECORDER-6: after the clock was set back, what ended meanwhile is recorded', async () => {
+  const temporal = new FakeTemporal();
+  const recorder = recorderOf(temporal);
+  now = START + DAY;
+  await recorder.pass();
+  now = START + 60_000;
+  temporal.executions = [closed('short', START + 30_000)];
+  await recorder.pass();
+  expect(await ended('ExecutionRecorded')).toEqual(['short']);
+});
+
+test('RECORD-8: of a recorder that was killed after it had kept a history, the next one needs no history from Temporal', async () => {
+  const temporal = new FakeTemporal();
+  const run = closed('run-1', START);
+  await store.keepHistory('run-1', JSON.stringify(run.history));
+  temporal.executions = [{ ...run, isSlow: true }];
+  await recorderOf(temporal).pass();
+  expect(await ended('ExecutionRecorded')).toEqual(['run-1']);
+});
+
+test('RECORDER-3: an execution that continues a run and is gone before it was seen leaves a gap', async () => {
+  const temporal = new FakeTemporal();
+  const next = event('WORKFLOW_EXECUTION_CONTINUED_AS_NEW', { newExecutionRunId: 'run-2' });
+  temporal.executions = [
+    { runId: 'run-1', status: 'CONTINUED_AS_NEW', closedAt: START, history: history(next) },
+  ];
+  const recorder = recorderOf(temporal);
+  for (let passes = 0; passes < 2; passes += 1) await recorder.pass();
+  expect(await ended('RunGap')).toEqual(['run-2']);
+  const gap = (await allOf(store, { kinds: ['RunGap'] }))[0]?.event;
+  expect(gap).toMatchObject({ run: { runId: 'run-1', group: 'app' } });
+});
+
+test('RECORDER-2: a run of two executions is on record once, whichever was listed', async () => {
+  const temporal = new FakeTemporal();
+  const next = event('WORKFLOW_EXECUTION_CONTINUED_AS_NEW', { newExecutionRunId: 'run-2' });
+  const second = closed('run-2', START + 1);
+  Object.assign((second.history as ReturnType<typeof history>).events[0]?.['theEventAttributes'] as object, {
+    continuedExecutionRunId: 'run-1',
+  });
+  // Visibility lists the first one late.
+  temporal.executions = [{ runId: 'run-1', status: 'CONTINUED_AS_NEW', history: history(next) }, second];
+  const recorder = recorderOf(temporal);
+  expect(await recorder.pass()).toMatchObject({ recorded: 1, gaps: 0 });
+  await recorder.pass();
+  expect(await ended('ExecutionRecorded')).toEqual(['run-1', 'run-2']);
+  expect(await store.seen()).toEqual([]);
 });

@@ -38,6 +38,7 @@ export {
 export {
   openFileReader,
   openFileStore,
+  openPostgresReader,
   openPostgresStore,
   RecordError,
   type EntryFilter,

@@ -30,9 +30,9 @@ export function keptRecord({ record, data }: RecordPlace, keepsState: boolean): 
  */
 export async function openReader(place: RecordPlace): Promise<RecordReader> {
   const where = named(place);
-  const { openFileReader, openPostgresStore } = lazy.record();
+  const { openFileReader, openPostgresReader } = lazy.record();
   return isDatabase(where)
-    ? opened(where, () => openPostgresStore(where))
+    ? opened(where, () => openPostgresReader(where))
     : opened(where, () => openFileReader(where));
 }
 

@@ -8,6 +8,7 @@ import { signerOf, verifierOf } from '../../record/chain';
 import {
   openFileReader,
   openFileStore,
+  openPostgresReader,
   openPostgresStore,
   RecordError,
   type RecordStore,
@@ -133,6 +134,8 @@ describe.each(Object.entries(STORES))('%s', (_name, make) => {
     await store.keepHistory('a-1', json);
     await store.keepHistory('a-1', '{}');
     expect(await store.completeAt()).toBeUndefined();
+    await store.setCompleteAt(1_895_460_463_000);
+    // The clock was set back.
     await store.setCompleteAt(1_795_460_463_000);
     await store.close();
     const again = await open();
@@ -159,6 +162,25 @@ test('FILES-1, RECORD-8: a line that was cut off at any byte is removed, and the
   }
   const again = await openFileStore(folder);
   await again.append(eventsOf('b'), 0);
+  await expectWhole(await allOf(again));
+  await again.close();
+});
+
+test('FILES-2: after a file was replaced by an older copy, what it lacks is appended again, in a whole chain', async () => {
+  const folder = newFolder();
+  const file = path.join(folder, 'entries-00000001.jsonl');
+  const store = await openFileStore(folder);
+  await store.append(eventsOf('a'), 0);
+  const older = readFileSync(file);
+  await store.append(eventsOf('b'), 0);
+  writeFileSync(file, older);
+  // The caller thinks that the record knows all of it.
+  expect(await store.append(eventsOf('b'), 3)).toBeUndefined();
+  expect(await store.execution('b-1')).toBeUndefined();
+  await store.append(eventsOf('b'), 0);
+  await store.close();
+  const again = await openFileStore(folder);
+  expect(await allOf(again)).toHaveLength(6);
   await expectWhole(await allOf(again));
   await again.close();
 });
@@ -236,6 +258,23 @@ test('RECORD-6, RECORD-7: PostgreSQL refuses to change an entry, and many proces
     await expect(client.query(change)).rejects.toThrow('append-only');
   await client.end();
   for (const each of stores) await each.close();
+});
+
+test('a record in PostgreSQL is read without a right to write, as on a standby, and without creating one', async () => {
+  const url = await postgres.database('record_read');
+  await expect(openPostgresReader(url)).rejects.toThrow(/record_read has no record/);
+  const store = await openPostgresStore(url);
+  await store.append(eventsOf('a'), 0);
+  await store.keepHistory('a-1', '{"events":[]}');
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query('ALTER DATABASE record_read SET default_transaction_read_only = on');
+  await client.end();
+  const reader = await openPostgresReader(url);
+  expect(await reader.installation()).toBe(await store.installation());
+  await expectWhole(await allOf(reader));
+  expect(await reader.history('a-1')).toBe('{"events":[]}');
+  for (const each of [reader, store]) await each.close();
 });
 
 test('a database that does not answer is an error with its reason', async () => {

@@ -3,6 +3,7 @@
  *
  * FILES-1: a line that was cut off by a crash is the end of the last file, and is removed before the next one is written. Damage anywhere else
  *     is an error: nothing is appended after it.
+ * FILES-2: nothing is appended to files that are not as this process has left them, such as older copies, before they are read again.
  */
 import { createReadStream } from 'node:fs';
 import { open, readdir, stat, truncate } from 'node:fs/promises';
@@ -108,6 +109,12 @@ export async function appendEntries(folder: string, entries: readonly RecordEntr
     await file.close();
   }
   if (isFull) await syncFolder(folder);
+}
+
+/** Name and size of the last file; empty: there is none. */
+export async function endOfEntries(folder: string): Promise<string> {
+  const last = (await entryFiles(folder)).at(-1);
+  return last === undefined ? '' : `${last} ${(await stat(last)).size}`;
 }
 
 async function syncFolder(folder: string): Promise<void> {

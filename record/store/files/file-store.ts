@@ -25,7 +25,7 @@ import {
   type RecordReader,
   type RecordStore,
 } from '../store';
-import { appendEntries, readEntries, repair } from './entry-files';
+import { appendEntries, endOfEntries, readEntries, repair } from './entry-files';
 
 /** Bytes that a history may take once it is unpacked. */
 const HISTORY_BYTES = 2 ** 29 - 1;
@@ -133,6 +133,8 @@ class FileStore extends FileReader implements RecordStore {
   readonly #runs = new Map<string, Head>();
   #head = EMPTY;
   #installation = '';
+  /** Where the files ended after the last read or append (FILES-2). */
+  #end = '';
   /** One write at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   /** An append has failed: what is on disk is read again before the next one. */
@@ -221,6 +223,7 @@ class FileStore extends FileReader implements RecordStore {
   async #write(entries: RecordEntry[]): Promise<RecordEntry[]> {
     this.#isUnsure = true;
     await appendEntries(this.folder, entries);
+    this.#end = await endOfEntries(this.folder);
     this.#isUnsure = false;
     for (const entry of entries) this.#note(entry);
     return entries;
@@ -232,7 +235,7 @@ class FileStore extends FileReader implements RecordStore {
       .then(async () => {
         if (!(await this.#lock.isHeld()))
           throw new RecordError(`another process has taken over the record in ${this.folder}`);
-        if (this.#isUnsure) await this.#load();
+        if (this.#isUnsure || (await endOfEntries(this.folder)) !== this.#end) await this.#load();
         return work();
       });
     this.#turn = next;
@@ -245,6 +248,7 @@ class FileStore extends FileReader implements RecordStore {
     this.#runs.clear();
     this.#head = EMPTY;
     for await (const entry of readEntries(this.folder)) this.#note(entry);
+    this.#end = await endOfEntries(this.folder);
     this.#isUnsure = false;
   }
 

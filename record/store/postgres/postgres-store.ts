@@ -7,58 +7,86 @@ import { Pool, type PoolClient } from 'pg';
 import { canonicalJson } from '../../../api';
 import { asEntry, EMPTY, link, type Head, type RecordEntry, type Signer } from '../../chain';
 import type { RecorderGap, RunEvent } from '../../events';
-import { RecordError, stateAfter, type EntryFilter, type KnownExecution, type RecordStore } from '../store';
+import {
+  RecordError,
+  stateAfter,
+  type EntryFilter,
+  type KnownExecution,
+  type RecordReader,
+  type RecordStore,
+} from '../store';
 import { APPEND_LOCK, migrate } from './migrations';
 import { conditions } from './query';
 
 /** Entries that are read at a time. */
 const PAGE = 500;
-/** Milliseconds that a connection and a statement may take. */
+/** Milliseconds that a connection and a statement may take, and after which a server that is gone without a word is given up. */
 const CONNECT_TIMEOUT = 10_000;
 const STATEMENT_TIMEOUT = 60_000;
+const ANSWER_TIMEOUT = 70_000;
 /** Bytes that a history may take once it is unpacked. */
 const HISTORY_BYTES = 2 ** 29 - 1;
 
 /**
- * Connects, and brings the tables up to date.
+ * Connects to read, which takes no right to write: a standby does.
  *
  * @param url `postgres://...`; what it lacks comes from PostgreSQL's own variables, such as `PGPASSWORD` and `PGPASSFILE`.
+ * @throws RecordError if the database does not answer or refuses, or has no record.
+ */
+export async function openPostgresReader(url: string): Promise<RecordReader> {
+  return opened(new PostgresReader(connect(url)));
+}
+
+/**
+ * Connects, and brings the tables up to date.
+ *
+ * @param url as for {@link openPostgresReader}.
  * @throws RecordError if the database does not answer or refuses.
  */
 export async function openPostgresStore(url: string, signer?: Signer): Promise<RecordStore> {
+  return opened(new PostgresStore(connect(url), signer));
+}
+
+function connect(url: string): Pool {
   const pool = new Pool({
     ...(url !== 'postgres:' && { connectionString: url }),
     max: 4,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     statement_timeout: STATEMENT_TIMEOUT,
+    query_timeout: ANSWER_TIMEOUT,
     application_name: 'vmgroup record',
   });
   // An idle connection that breaks is replaced by the next call.
   pool.on('error', () => undefined);
-  const store = new PostgresStore(pool, signer);
+  return pool;
+}
+
+async function opened<T extends PostgresReader>(reader: T): Promise<T> {
   try {
-    await store.open();
-    return store;
+    await reader.open();
+    return reader;
   } catch (error: unknown) {
-    await pool.end().catch(() => undefined);
+    await reader.close().catch(() => undefined);
     const why = error instanceof Error ? error.message : String(error);
     throw new RecordError(`failed to open the record in PostgreSQL: ${why}`, { cause: error });
   }
 }
 
-class PostgresStore implements RecordStore {
-  readonly #pool: Pool;
-  readonly #signer: Signer | undefined;
+class PostgresReader implements RecordReader {
+  protected readonly pool: Pool;
   #installation = '';
 
-  constructor(pool: Pool, signer: Signer | undefined) {
-    this.#pool = pool;
-    this.#signer = signer;
+  constructor(pool: Pool) {
+    this.pool = pool;
   }
 
   async open(): Promise<void> {
-    await this.#transaction(migrate);
-    const { rows } = await this.#pool.query<{ id: string }>('SELECT id FROM vmgroup_record.installation');
+    const { rows: found } = await this.pool.query<{ database: string; table: string | null }>(
+      "SELECT current_database() AS database, to_regclass('vmgroup_record.installation')::text AS table",
+    );
+    if (found[0]?.table === null)
+      throw new RecordError(`the database ${found[0].database} has no record: none was written yet`);
+    const { rows } = await this.pool.query<{ id: string }>('SELECT id FROM vmgroup_record.installation');
     this.#installation = rows[0]?.id ?? '';
   }
 
@@ -66,14 +94,10 @@ class PostgresStore implements RecordStore {
     return this.#installation;
   }
 
-  async head(): Promise<Head> {
-    return headOf(this.#pool);
-  }
-
   async *entries(filter: EntryFilter = {}): AsyncIterable<RecordEntry> {
     const { where, values } = conditions(filter);
     for (let after = 0; ;) {
-      const { rows } = await this.#pool.query<{ number: string; entry: string }>(
+      const { rows } = await this.pool.query<{ number: string; entry: string }>(
         `SELECT number, entry FROM vmgroup_record.entries WHERE number > $1${where} ORDER BY number LIMIT ${PAGE}`,
         [after, ...values],
       );
@@ -87,30 +111,52 @@ class PostgresStore implements RecordStore {
     }
   }
 
+  async history(execution: string): Promise<string | undefined> {
+    const { rows } = await this.pool.query<{ json: Buffer }>(
+      'SELECT json FROM vmgroup_record.histories WHERE run_id = $1',
+      [execution],
+    );
+    return rows[0] && gunzipSync(rows[0].json, { maxOutputLength: HISTORY_BYTES }).toString();
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+}
+
+class PostgresStore extends PostgresReader implements RecordStore {
+  readonly #signer: Signer | undefined;
+
+  constructor(pool: Pool, signer: Signer | undefined) {
+    super(pool);
+    this.#signer = signer;
+  }
+
+  override async open(): Promise<void> {
+    await this.#transaction(migrate);
+    await super.open();
+  }
+
+  async head(): Promise<Head> {
+    return headOf(this.pool);
+  }
+
   async execution(runId: string): Promise<KnownExecution | undefined> {
-    return executionOf(this.#pool, runId);
+    return executionOf(this.pool, runId);
   }
 
   async seen(): Promise<{ runId: string; workflowId: string }[]> {
-    const { rows } = await this.#pool.query<{ runId: string; workflowId: string }>(
+    const { rows } = await this.pool.query<{ runId: string; workflowId: string }>(
       `SELECT run_id AS "runId", workflow_id AS "workflowId" FROM vmgroup_record.executions WHERE state = 'Seen'`,
     );
     return rows;
   }
 
   async keepHistory(execution: string, json: string): Promise<void> {
-    await this.#pool.query(
+    await this.pool.query(
       'INSERT INTO vmgroup_record.histories (run_id, json) VALUES ($1, $2) ON CONFLICT DO NOTHING',
       [execution, gzipSync(json)],
     );
-  }
-
-  async history(execution: string): Promise<string | undefined> {
-    const { rows } = await this.#pool.query<{ json: Buffer }>(
-      'SELECT json FROM vmgroup_record.histories WHERE run_id = $1',
-      [execution],
-    );
-    return rows[0] && gunzipSync(rows[0].json, { maxOutputLength: HISTORY_BYTES }).toString();
   }
 
   async append(events: readonly RunEvent[], known: number): Promise<RecordEntry[] | undefined> {
@@ -121,7 +167,11 @@ class PostgresStore implements RecordStore {
       const before = await executionOf(client, first.execution);
       if ((before?.entries ?? 0) !== known) return undefined;
       const [head, runHead] = [await headOf(client), await runHeadOf(client, first.run.runId)];
-      const entries = await link(events, { installation: this.#installation, head, runHead }, this.#signer);
+      const entries = await link(
+        events,
+        { installation: await this.installation(), head, runHead },
+        this.#signer,
+      );
       await insert(client, entries);
       const state = events.reduce((now, event) => stateAfter(event, now), before?.state ?? 'Seen');
       await client.query(
@@ -136,7 +186,7 @@ class PostgresStore implements RecordStore {
   appendGap(event: RecorderGap): Promise<RecordEntry> {
     return this.#transaction(async (client) => {
       await client.query('SELECT pg_advisory_xact_lock($1)', [APPEND_LOCK]);
-      const ends = { installation: this.#installation, head: await headOf(client) };
+      const ends = { installation: await this.installation(), head: await headOf(client) };
       const entries = await link([event], ends, this.#signer);
       await insert(client, entries);
       return entries[0] as RecordEntry;
@@ -144,24 +194,20 @@ class PostgresStore implements RecordStore {
   }
 
   async completeAt(): Promise<number | undefined> {
-    const { rows } = await this.#pool.query<{ at: string }>('SELECT at FROM vmgroup_record.complete');
+    const { rows } = await this.pool.query<{ at: string }>('SELECT at FROM vmgroup_record.complete');
     return rows[0] && Number(rows[0].at);
   }
 
   async setCompleteAt(at: number): Promise<void> {
-    await this.#pool.query(
+    await this.pool.query(
       `INSERT INTO vmgroup_record.complete (at) VALUES ($1)
-       ON CONFLICT (single) DO UPDATE SET at = greatest(vmgroup_record.complete.at, excluded.at)`,
+       ON CONFLICT (single) DO UPDATE SET at = excluded.at`,
       [Math.floor(at)],
     );
   }
 
-  async close(): Promise<void> {
-    await this.#pool.end();
-  }
-
   async #transaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
+    const client = await this.pool.connect();
     let broken: Error | undefined;
     // Without a listener a connection that breaks now would end the process; the query under way rejects in any case.
     const onError = (error: Error): void => {
@@ -174,9 +220,8 @@ class PostgresStore implements RecordStore {
       await client.query('COMMIT');
       return result;
     } catch (error: unknown) {
-      await client.query('ROLLBACK').catch((failure: unknown) => {
-        broken = failure instanceof Error ? failure : new Error(String(failure));
-      });
+      // The server rolls back once the connection is closed; it may be one that no longer answers.
+      broken ??= error instanceof Error ? error : new Error(String(error));
       throw error;
     } finally {
       client.off('error', onError);

@@ -65,7 +65,10 @@ export function exceptionRows(
     const outcome = outcomeRows(timeline, members);
     const named = new Set(outcome.map(({ member }) => member));
     const retried = members.filter(({ item }) => !named.has(item.name)).flatMap(retriedRow);
-    return [...outcome, ...retried, ...overrides(timeline)].map((row) => ({ group, ...row }));
+    return [...outcome, ...retried, ...overrides(timeline), ...gapRows(timeline)].map((row) => ({
+      group,
+      ...row,
+    }));
   });
 }
 
@@ -113,6 +116,13 @@ function retriedRow({ item, failures, row }: ReportedMember): Row[] {
       message: `${trouble}, then ${item.word}${last === undefined ? '' : `; last error: ${last}`}`,
     },
   ];
+}
+
+/** What the record lacks of a run may hold exceptions. */
+function gapRows({ events }: RunTimeline): Row[] {
+  return events.flatMap((event): Row[] =>
+    event.kind === 'RunGap' ? [{ mark: 'Missing', what: 'not known', message: event.reason }] : [],
+  );
 }
 
 /** Commands that changed what the run would have done of no single member. */

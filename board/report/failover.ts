@@ -66,7 +66,7 @@ export function chosenRun(
   );
 }
 
-/** The runs that a failover is compared with: the last one and the last rehearsal before it that wanted the same and had something to do. */
+/** The runs that a failover is compared with: the last one and the last rehearsal before it that wanted the same, had something to do and is known whole. */
 export function runsBefore(
   top: RunTimeline,
   timelines: readonly RunTimeline[],
@@ -78,6 +78,7 @@ export function runsBefore(
         other.run.runId !== top.run.runId &&
         other.startedAt < top.startedAt &&
         !other.clearsUp &&
+        other.missing.length === 0 &&
         desiredOf(other) === desiredOf(top) &&
         other.operations.size > 0,
     )

@@ -64,7 +64,7 @@ function reported(
     member: key,
     tier: index,
     item: { ...nameOf(key), ...shown },
-    row: rowOf(key, shown, operations, gate, timeline.endedAt),
+    row: rowOf(timeline, key, shown, operations, gate),
     gate: gateWord(gate, desired),
     failures: operations.reduce((sum, { failures }) => sum + failures.length, 0),
     ...(last && timesOf(last, shown.mark === 'Done')),
@@ -78,7 +78,7 @@ function leftMember(timeline: RunTimeline, member: MemberKey): ReportedMember {
     member,
     tier: timeline.tiers.get(member) ?? 0,
     item: { ...nameOf(member), ...shown },
-    row: rowOf(member, shown, operations, undefined, timeline.endedAt),
+    row: rowOf(timeline, member, shown, operations),
     gate: '',
     failures: operations.reduce((sum, { failures }) => sum + failures.length, 0),
   };
@@ -88,19 +88,31 @@ type Stand = Pick<MemberItem, 'mark' | 'word' | 'detail' | 'error'>;
 
 function standOf(
   timeline: RunTimeline,
-  { kind, name, link }: RecordedMember,
+  member: RecordedMember,
   operations: readonly Operation[],
   exception: Pick<RunException, 'reason' | 'message'> | undefined,
 ): Stand {
   if (exception) return { ...exceptionMark(exception), detail: exception.message };
-  if (link !== 'Linked') return { mark: 'Missing', word: 'missing' };
+  if (member.link !== 'Linked') return { mark: 'Missing', word: 'missing' };
   const desired = desiredOf(timeline);
   const last = operations.at(-1);
-  const isDone = { mark: 'Done', word: stateWord(desired) } as const;
-  if (last?.end === 'Done' && last.powerState === desired) return isDone;
+  if (last?.end === 'Done' && last.powerState === desired) return { mark: 'Done', word: stateWord(desired) };
   if (last?.end === 'GaveUp')
     return { mark: 'Parked', word: 'parked', ...(last.why !== undefined && { error: last.why }) };
+  if (timeline.endIsMissing)
+    return { mark: 'Missing', word: 'not known: the record lacks the end of the run' };
   if (last?.end === 'Open') return { mark: 'Working', word: 'in progress' };
+  return standWithoutOperation(timeline, member, last);
+}
+
+/** Where a member stands that the run has brought nowhere. */
+function standWithoutOperation(
+  timeline: RunTimeline,
+  { kind, name }: RecordedMember,
+  last: Operation | undefined,
+): Stand {
+  const desired = desiredOf(timeline);
+  const isDone = { mark: 'Done', word: stateWord(desired) } as const;
   if (timeline.outcome?.outcome === 'Converged') return isDone;
   const observed = kind === 'VirtualMachine' ? timeline.observed.get(name)?.powerState : undefined;
   if (observed !== undefined && observed === desired) return isDone;
@@ -120,14 +132,15 @@ function timesOf(
 }
 
 function rowOf(
+  { endedAt, missing }: RunTimeline,
   member: MemberKey,
   { mark, word, detail, error }: Stand,
   operations: readonly Operation[],
-  gate: string | undefined,
-  endedAt: number | undefined,
+  gate?: string,
 ): ChartRow {
-  const note =
-    mark === 'Done' ? untouchedText(operations) : [word, error ?? detail].filter(Boolean).join(': ');
+  const isKnown = missing.length === 0 || operations.length > 0;
+  const done = isKnown ? untouchedText(operations) : 'not on record';
+  const note = mark === 'Done' ? done : [word, error ?? detail].filter(Boolean).join(': ');
   return {
     name: shortName(member),
     ...(shortName(member) !== member && { isGroup: true as const }),

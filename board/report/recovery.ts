@@ -25,10 +25,11 @@ function vmsOf({ runs }: Failover): ReportedVm[] {
   return [...vms.values()];
 }
 
-/** Milliseconds until every VM was where it should be; undefined: not every one is, or the failover did not end so. */
+/** Milliseconds until every VM was where it should be; undefined: not every one is, the failover did not end so, or a part of it is missing. */
 export function tookOf(failover: Failover): number | undefined {
-  const { top } = failover;
+  const { top, runs } = failover;
   if (top.outcome?.outcome !== 'Converged') return undefined;
+  if (runs.some(({ timeline }) => timeline.missing.length > 0)) return undefined;
   const vms = vmsOf(failover);
   if (vms.some(({ member }) => member.item.mark !== 'Done')) return undefined;
   return Math.max(0, ...vms.map(({ member }) => (member.reached ?? top.startedAt) - top.startedAt));
@@ -85,6 +86,7 @@ function vmTarget(
   const rto = own ?? top.plan?.policy.targets?.rto;
   if (rto === undefined) return undefined;
   const { startedAt, endedAt } = own === undefined ? top : timeline;
+  if (reached === undefined && (top.missing.length > 0 || timeline.missing.length > 0)) return undefined;
   const took = item.mark === 'Done' ? (reached ?? startedAt) - startedAt : undefined;
   return targetOf(rto, { took, elapsed: endedAt === undefined ? now - startedAt : undefined });
 }
@@ -122,7 +124,8 @@ export function comparison(failover: Failover, other: Failover, name: string): C
 }
 
 /** How a run ended, in the words of the product. */
-export function endWord({ outcome, hardEnd, endedAt }: RunTimeline): string {
+export function endWord({ outcome, hardEnd, endedAt, endIsMissing }: RunTimeline): string {
+  if (endIsMissing) return 'its end is missing';
   if (outcome) return outcome.outcome;
   if (hardEnd) return hardEnd.kind.replace(/^Run/, '');
   return endedAt === undefined ? 'open' : 'ended without a readable outcome';

@@ -2,7 +2,8 @@
  * The page of a report: what one failover did, from its events on record. Pure.
  *
  * REPORT-1: recovery counts until each VM has met its gate, not until it was powered on; a failover in which one has not is not recovered.
- * REPORT-2: the report states what is not known: gaps of the record, runs without an outcome, runs that are open.
+ * REPORT-2: the report states what is not known: executions that are missing, runs without an outcome, runs that are open.
+ *     No time is given that what is missing could change.
  */
 import { countsOf } from '../page/counts';
 import type { GroupItem, Mark, Page, ReportPart, Target, TreeItem } from '../page/page';
@@ -83,7 +84,7 @@ function treeItem({ failover, now }: ReportInput, runs: readonly MemberedRun[]):
     sentence: reportSentence(top, counts, { took, target, now }),
     ...(top.plan?.test && { isTest: true as const }),
     counts,
-    startedAt: top.startedAt,
+    ...(!top.endIsMissing && { startedAt: top.startedAt }),
     ...(top.endedAt !== undefined && { endedAt: top.endedAt }),
     ...(target && { target }),
     groups,
@@ -92,29 +93,38 @@ function treeItem({ failover, now }: ReportInput, runs: readonly MemberedRun[]):
 
 /** From the start of the failover to the end of its last run. */
 function frameOf({ top, runs }: Failover, now: number): ChartFrame {
-  const ends = runs.map(({ timeline }) => timeline.endedAt ?? now);
+  const ends = runs.map(
+    ({ timeline }) => timeline.endedAt ?? (timeline.endIsMissing ? lastTime(timeline) : now),
+  );
   return {
     from: Math.min(...runs.map(({ timeline }) => timeline.startedAt), top.startedAt),
     to: Math.max(...ends),
   };
 }
 
+/** When the last event came that the history of a run has. */
+function lastTime({ startedAt, events }: RunTimeline): number {
+  const times = events.flatMap(({ source, time }) => (source.from === 'History' ? [Date.parse(time)] : []));
+  return times.reduce((last, time) => Math.max(last, time), startedAt);
+}
+
 function groupItem({ timeline, depth, members }: MemberedRun, frame: ChartFrame): GroupItem {
-  const { run, startedAt, endedAt, outcome, plan } = timeline;
+  const { run, startedAt, endedAt, endIsMissing, outcome, plan } = timeline;
   return {
     name: `${run.namespace}/${run.group}`,
     depth,
     mark: endMark(timeline),
     phase: endWord(timeline),
     message: outcome?.message ?? timeline.hardEnd?.reason ?? '',
-    startedAt,
+    ...(!endIsMissing && { startedAt }),
     ...(endedAt !== undefined && { endedAt }),
     warnings: plan ? [] : ['The record lacks the plan of this run: its tiers are not known.'],
     tiers: reportTiers(timeline, members, frame),
   };
 }
 
-function endMark({ outcome, endedAt }: RunTimeline): Mark {
+function endMark({ outcome, endedAt, endIsMissing }: RunTimeline): Mark {
+  if (endIsMissing) return 'Missing';
   if (endedAt === undefined) return 'Working';
   if (outcome?.outcome === 'Converged') return 'Done';
   return outcome?.outcome === 'ConvergedWithExceptions' || outcome?.outcome === 'Superseded'
@@ -126,17 +136,24 @@ function endMark({ outcome, endedAt }: RunTimeline): Mark {
 function runTarget(top: RunTimeline, took: number | undefined, now: number): Target | undefined {
   const rto = top.plan?.policy.targets?.rto;
   if (rto === undefined || desiredOf(top) !== 'PoweredOn') return undefined;
+  if (took === undefined && top.missing.length > 0) return undefined;
   return targetOf(rto, { took, elapsed: top.endedAt === undefined ? now - top.startedAt : undefined });
 }
 
 /** REPORT-2. */
 function gapsIn({ runs }: Failover): string[] {
-  return runs.flatMap(({ timeline: { run, events, endedAt, outcome } }) => {
+  return runs.flatMap(({ timeline: { run, events, endedAt, endIsMissing, missing, outcome } }) => {
     const group = `${run.namespace}/${run.group}`;
-    const gaps = events.flatMap((event) =>
-      event.kind === 'RunGap' ? [`${group}: the record lacks ${event.execution}: ${event.reason}`] : [],
+    const reasons = new Map(
+      events.flatMap((event) => (event.kind === 'RunGap' ? [[event.execution, event.reason] as const] : [])),
     );
-    if (endedAt === undefined && gaps.length === 0)
+    const gaps = missing.map((execution) => {
+      const reason = reasons.get(execution);
+      return reason === undefined
+        ? `${group}: ${execution}, the execution of the run before those in here, is missing.`
+        : `${group}: the record lacks ${execution}: ${reason}`;
+    });
+    if (endedAt === undefined && !endIsMissing)
       return [`${group}: the run is open, so its end is not in here.`];
     if (endedAt !== undefined && !outcome) gaps.push(`${group}: the run has no outcome.`);
     return gaps;

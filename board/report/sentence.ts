@@ -17,6 +17,10 @@ export function reportSentence(
   const all = counts.Done === total;
   const done = all ? `All ${total} VMs` : `${counts.Done} of ${total} VMs`;
   const goal = target === undefined ? '' : `${target.verdict === 'Met' ? ', ' : '; '}${targetText(target)}`;
+  if (run.endIsMissing)
+    return total === 0
+      ? 'What became of the run is not known: the record lacks it.'
+      : `${done} were ${state} as far as the record goes: how the run ended is not known.`;
   if (run.endedAt === undefined)
     return `${done} are ${state} so far, ${durationText(now - run.startedAt)} after the start${goal}.`;
   if (took !== undefined) return `${done} were ${state} after ${durationText(took)}${goal}.`;

@@ -58,16 +58,18 @@ function tierTarget(
 ): Target | undefined {
   const rto = timeline.plan?.tiers[index]?.targets?.rto;
   if (rto === undefined || desiredOf(timeline) !== 'PoweredOn') return undefined;
-  return targetOf(rto, timesFor(timeline, members, now));
+  const times = timesFor(timeline, members, now);
+  return times.took === undefined && timeline.missing.length > 0 ? undefined : targetOf(rto, times);
 }
 
 /** How long it took until all of these members were where they should be, and since when they are waited for. */
 function timesFor(
-  { startedAt, endedAt }: RunTimeline,
+  { startedAt, endedAt, missing }: RunTimeline,
   members: readonly ReportedMember[],
   now: number,
 ): { took: number | undefined; elapsed: number | undefined } {
-  const isUp = members.every(({ item }) => item.mark === 'Done');
+  const isKnown = (member: ReportedMember): boolean => missing.length === 0 || member.reached !== undefined;
+  const isUp = members.every((member) => member.item.mark === 'Done' && isKnown(member));
   const reached = members.map((member) => (member.reached ?? startedAt) - startedAt);
   return {
     took: isUp ? Math.max(0, ...reached) : undefined,

@@ -41,6 +41,10 @@ export interface RunTimeline {
   endedAt?: number;
   outcome?: RecordedOutcome;
   hardEnd?: HardEnd;
+  /** Executions of which nothing is known but that they were: what they did, and when, is missing. */
+  missing: readonly string[];
+  /** It is not open: the execution that ended it is missing. */
+  endIsMissing?: true;
   /** It only cleared up after a run that was ended from outside. */
   clearsUp?: true;
   /** Tier of each member that any plan of the run had. */
@@ -127,12 +131,16 @@ class TimelineBuilder {
 
   timeline(first: RunEvent, events: readonly RunEvent[]): RunTimeline {
     const endedAt = this.#endedAt;
+    const missing = missingExecutions(events);
     for (const [member, observed] of Object.entries(this.#outcome?.observed ?? {}))
       this.#observed.set(member, observed);
     return {
       run: first.run,
       ...(this.#plan && { plan: this.#plan }),
-      startedAt: Date.parse(first.time),
+      // A run that continues has its begin in its outcome too.
+      startedAt: Math.min(Date.parse(first.time), this.#outcome?.startedAt ?? Infinity),
+      missing,
+      ...(endedAt === undefined && missing.length > 0 && isOver(events) && { endIsMissing: true as const }),
       ...(endedAt !== undefined && { endedAt }),
       ...(this.#outcome && { outcome: this.#outcome }),
       ...(this.#hardEnd && { hardEnd: this.#hardEnd }),
@@ -151,6 +159,32 @@ class TimelineBuilder {
     for (const [tier, { members }] of plan.tiers.entries())
       for (const member of members) this.#tiers.set(memberKey(member), tier);
   }
+}
+
+/** Executions that are lost or were not read, those before the first one that was read included. */
+function missingExecutions(events: readonly RunEvent[]): string[] {
+  const known = new Set(
+    events.flatMap(({ source, execution }) => (source.from === 'History' ? [execution] : [])),
+  );
+  const named = events.flatMap((event) => {
+    if (event.kind === 'RunGap') return [event.execution];
+    return event.kind === 'ExecutionStarted' && event.continuedFrom !== undefined
+      ? [event.continuedFrom]
+      : [];
+  });
+  return [...new Set(named)].filter((execution) => !known.has(execution));
+}
+
+/** Whether no execution is open: each one that the record names has ended, or is lost. */
+function isOver(events: readonly RunEvent[]): boolean {
+  const ended = new Set(
+    events.flatMap(({ kind, execution }) =>
+      kind === 'RunGap' || kind === 'ExecutionRecorded' ? [execution] : [],
+    ),
+  );
+  return events.every(
+    (event) => ended.has(event.execution) && (event.kind !== 'ContinuedAsNew' || ended.has(event.next)),
+  );
 }
 
 function hardEndOf({ kind, actor, reason }: HardEnd): HardEnd {

@@ -86,16 +86,28 @@ async function fromRecord(name: RunName, options: RecordOptions): Promise<Events
   }
 }
 
-/** Of a run in several sources the first one that knows its end counts, otherwise the last one. */
-function gathered(sources: readonly (readonly [name: string, runs: EventsByRun])[]): GatheredRuns {
+/** Of a run in several sources the first one that knows its end counts. What that one lacks of a run is read from the next. */
+export function gathered(sources: readonly (readonly [name: string, runs: EventsByRun])[]): GatheredRuns {
+  const { timelineOf } = lazy.board();
   const runs = new Map<string, { timeline: RunTimeline; from: string }>();
   for (const [from, events] of sources)
     for (const [runId, own] of events) {
-      if (runs.get(runId)?.timeline.endedAt !== undefined) continue;
-      runs.set(runId, { timeline: lazy.board().timelineOf(own), from });
+      const before = runs.get(runId);
+      if (before?.timeline.endedAt !== undefined) continue;
+      const recorded = before?.timeline.events.filter(({ source }) => source.from === 'History') ?? [];
+      runs.set(runId, {
+        timeline: timelineOf([...(before?.timeline.events ?? []), ...lackedBy(recorded, own)]),
+        from: before && recorded.length > 0 ? `${before.from} and ${from}` : from,
+      });
     }
   return {
     timelines: [...runs.values()].map(({ timeline }) => timeline),
     sourceOf: (runId) => runs.get(runId)?.from ?? '',
   };
+}
+
+/** The events of executions that the record lacks: Temporal may have deleted those that are on record. */
+function lackedBy(recorded: readonly RunEvent[], events: readonly RunEvent[]): RunEvent[] {
+  const known = new Set(recorded.map(({ execution }) => execution));
+  return events.filter(({ execution }) => !known.has(execution));
 }

@@ -163,6 +163,84 @@ test('an open run says where it stands, and that its end is missing (REPORT-2)',
   expect(page.trees[0]?.groups[0]?.tiers[1]?.members[0]).toMatchObject({ mark: 'Waiting', word: 'waiting' });
 });
 
+describe('a run with executions that are missing (REPORT-2)', () => {
+  const begun = (): RunScript =>
+    new RunScript('shop').begin(planOf('shop', [['a', 'b'], ['c']], { rto: 60_000 })).power('a', 1, 5, 10);
+  const lost = 'Temporal does not have its history any more: it was deleted, or its retention is over';
+  const recorder = (
+    script: RunScript,
+    second: number,
+    ...facts: Parameters<RunScript['at']>[1][]
+  ): RunScript => {
+    script.at(second, ...facts);
+    for (const event of script.events.slice(-facts.length)) event.source = { from: 'Recorder' };
+    return script;
+  };
+
+  test('one that was seen and is lost is not open, and no time is given for it', () => {
+    const script = recorder(new RunScript('shop'), DAY, { kind: 'ExecutionSeen' });
+    const page = report(recorder(script, 9 * DAY, { kind: 'RunGap', reason: lost }).events);
+    expect(page.trees[0]).toMatchObject({
+      sentence: 'What became of the run is not known: the record lacks it.',
+      mark: 'Missing',
+    });
+    expect(page.trees[0]).not.toHaveProperty('startedAt');
+    expect(part(page).gaps).toEqual([`prod/shop: the record lacks shop-run-0: ${lost}`]);
+    expect(part(page).exceptions).toEqual([
+      { group: 'prod/shop', mark: 'Missing', what: 'not known', message: lost },
+    ]);
+    const shown = reportDocument(page);
+    expect(shown).not.toMatch(/so far|Elapsed|nothing was parked/);
+  });
+
+  test('one whose last execution is lost says how far the record goes', () => {
+    const script = begun().at(20, { kind: 'ContinuedAsNew', next: 'shop-2' });
+    const recorded = {
+      kind: 'ExecutionRecorded',
+      status: 'CONTINUED_AS_NEW',
+      history: { events: 9, sha256: '' },
+    } as const;
+    recorder(script, 30, recorded);
+    const page = report(recorder(script.execution('shop-2'), DAY, { kind: 'RunGap', reason: lost }).events);
+    expect(page.trees[0]?.sentence).toBe(
+      '1 of 3 VMs were up as far as the record goes: how the run ended is not known.',
+    );
+    expect(page.trees[0]?.groups[0]?.tiers[0]?.members.map(({ mark }) => mark)).toEqual(['Done', 'Missing']);
+    expect(page.trees[0]?.groups[0]?.tiers[0]?.chart?.to).toBe(START + 20_000);
+    expect(page.trees[0]).not.toHaveProperty('target');
+    expect(part(page).recovery.map(({ name, target }) => [name, target?.verdict])).toEqual([
+      ['a', 'Met'],
+      ['b', undefined],
+      ['c', undefined],
+    ]);
+  });
+
+  test('one whose first execution is missing counts from its begin, and gives no time that it may have to change', () => {
+    const plan = planOf('shop', [['a', 'b']], { rto: 60_000 });
+    const whole = new RunScript('shop').begin(plan).power('a', 1, 5, 10).power('b', 50, 80, 90).end(100);
+    const rest = whole.sorted().filter(({ time }) => Date.parse(time) >= START + 50_000);
+    const first = {
+      ...(whole.events[0] as RunEvent),
+      ...{ time: new Date(START + 40_000).toISOString(), continuedFrom: 'shop-0' },
+    } as RunEvent;
+    const planned = { ...(whole.events[1] as RunEvent), time: first.time };
+    const page = report([first, planned, ...rest], smallRun(-DAY));
+    expect(page.trees[0]).toMatchObject({
+      startedAt: START,
+      sentence: 'All 2 VMs were up when the run converged after 1 min 40 s.',
+    });
+    expect(page.trees[0]).not.toHaveProperty('target');
+    expect(part(page).gaps).toEqual([
+      'prod/shop: shop-0, the execution of the run before those in here, is missing.',
+    ]);
+    expect(part(page).recovery.map(({ name, reached, target }) => [name, reached, target?.verdict])).toEqual([
+      ['a', undefined, undefined],
+      ['b', 90_000, 'Missed'],
+    ]);
+    expect(report(smallRun(), [first, planned, ...rest]).report?.comparisons).toEqual([]);
+  });
+});
+
 test('an operation that continues in a further execution is one operation', () => {
   const script = new RunScript('shop').begin(planOf('shop', [['a']]));
   script.power('a', 1, 30, 40);

@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { gatherRuns } from '../../../cli/report/gather';
+import { gathered, gatherRuns } from '../../../cli/report/gather';
 import { openFileStore } from '../../../record/store';
+import { planOf, RunScript } from '../../board/report-fixtures';
 import { eventsOf } from '../../record/record-fixtures';
 
 test('G8: without Temporal the record is read, and a note says that the last run may be missing', async () => {
@@ -22,4 +23,23 @@ test('G8: without Temporal the record is read, and a note says that the last run
   );
   noted.mockRestore();
   rmSync(dir, { recursive: true, force: true });
+});
+
+test('G8: of an open run the record has what Temporal has deleted, and Temporal has the rest', () => {
+  const first = new RunScript('shop').begin(planOf('shop', [['a', 'b']])).power('a', 1, 5, 10);
+  first.at(20, { kind: 'ContinuedAsNew', next: 'shop-2' });
+  const last = first.events.length;
+  first
+    .execution('shop-2')
+    .at(20, { kind: 'ExecutionStarted', workflow: '', continuedFrom: first.run.runId });
+  first.power('b', 30, 40, 50);
+  const { runId } = first.run;
+  const { timelines, sourceOf } = gathered([
+    ['the record', new Map([[runId, first.events.slice(0, last)]])],
+    ['Temporal', new Map([[runId, first.events.slice(last)]])],
+  ]);
+  expect(timelines.map(({ operations, missing }) => [[...operations.keys()], missing])).toEqual([
+    [['a', 'b'], []],
+  ]);
+  expect(sourceOf(runId)).toBe('the record and Temporal');
 });

@@ -150,8 +150,8 @@ function spaced(kind: string): string {
 
 const COLUMNS = ['number', 'time', 'namespace', 'group', 'run', 'kind', 'member', 'who', 'what', 'detail'];
 
-/** Entries as CSV (RFC 4180), with a heading. */
-export function eventsAsCsv(entries: readonly RecordEntry[]): string {
+/** Entries as CSV (RFC 4180), with a heading unless they follow others. */
+export function eventsAsCsv(entries: readonly RecordEntry[], { follows = false } = {}): string {
   const rows = entries.map(({ chain, event }) => {
     const run = 'run' in event ? event.run : undefined;
     const member = 'member' in event ? event.member : undefined;
@@ -169,7 +169,7 @@ export function eventsAsCsv(entries: readonly RecordEntry[]): string {
       detail,
     ];
   });
-  return [COLUMNS, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('');
+  return [...(follows ? [] : [COLUMNS]), ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('');
 }
 
 /** A cell. One that a spreadsheet would take for a formula is marked as text. */

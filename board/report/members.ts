@@ -100,7 +100,7 @@ function standOf(
   if (last?.end === 'GaveUp')
     return { mark: 'Parked', word: 'parked', ...(last.why !== undefined && { error: last.why }) };
   if (timeline.endIsMissing)
-    return { mark: 'Missing', word: 'not known: the record lacks the end of the run' };
+    return { mark: 'Missing', word: 'not known', detail: 'the record lacks the end of the run' };
   if (last?.end === 'Open') return { mark: 'Working', word: 'in progress' };
   return standWithoutOperation(timeline, member, last);
 }

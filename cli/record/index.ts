@@ -50,7 +50,7 @@ export function registerRecord(program: Command): void {
     .argument('<file>', 'the bundle')
     .option(
       '--key <file>',
-      'public Ed25519 key, PEM, of those who signed it (default: signatures are not checked)',
+      'public Ed25519 keys, PEM, of those who signed it (default: signatures are not checked)',
     )
     .action((file: string, options: Verifying.VerifyOptions) => verifying().verifyFile(file, options));
 }

@@ -99,8 +99,14 @@ function historyFault({ entries, histories, isOpen }: BundledRun, at: string): F
   return undefined;
 }
 
+/** Whether the entries have an execution, or say that it is lost: that it was seen is not enough. */
 function knows(entries: readonly RecordEntry[], execution: string): boolean {
-  return entries.some(({ event }) => 'execution' in event && event.execution === execution);
+  return entries.some(
+    ({ event }) =>
+      'execution' in event &&
+      event.execution === execution &&
+      (event.source.from === 'History' || event.kind === 'RunGap'),
+  );
 }
 
 function eventsFault(

@@ -1,7 +1,7 @@
 /**
  * Signatures: JWS (RFC 7515) with Ed25519, by `jose`.
  *
- * SIGN-1: a signature is accepted only if it was made by the key that the caller names; the key that a signature names itself proves nothing.
+ * SIGN-1: a signature is accepted only if it was made by a key that the caller names; the key that a signature names itself proves nothing.
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { CompactSign, compactVerify } from 'jose';
@@ -15,8 +15,9 @@ export interface Signer {
 
 /** Checks a JWS. */
 export interface Verifier {
+  /** Fingerprints of its keys: `A or B`. */
   keyId: string;
-  /** The signed text; undefined: this key did not sign it. */
+  /** The signed text; undefined: none of its keys signed it. */
   open(jws: string): Promise<string | undefined>;
 }
 
@@ -43,25 +44,37 @@ export function signerOf(pem: string): Signer {
   };
 }
 
+/** One key of a file in PEM. */
+const PEM_BLOCK = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g;
+
 /**
  * A verifier.
  *
- * @param pem public Ed25519 key, SPKI in PEM. The private key does as well.
- * @throws SigningKeyError if it is none.
+ * @param pem public Ed25519 keys, SPKI in PEM, one after the other: a record goes on with another key after its key was replaced. Private keys do
+ *     as well.
+ * @throws SigningKeyError if one is none.
  */
 export function verifierOf(pem: string): Verifier {
-  const key = parsed(() => createPublicKey(pem), 'public');
+  const keys = (pem.match(PEM_BLOCK) ?? [pem]).map((block) => parsed(() => createPublicKey(block), 'public'));
   return {
-    keyId: fingerprint(key),
+    keyId: keys.map(fingerprint).join(' or '),
     open: async (jws) => {
-      try {
-        const { payload } = await compactVerify(jws, key, { algorithms: ['EdDSA'] });
-        return new TextDecoder().decode(payload);
-      } catch {
-        return undefined;
+      for (const key of keys) {
+        const text = await openWith(key, jws);
+        if (text !== undefined) return text;
       }
+      return undefined;
     },
   };
+}
+
+async function openWith(key: KeyObject, jws: string): Promise<string | undefined> {
+  try {
+    const { payload } = await compactVerify(jws, key, { algorithms: ['EdDSA'] });
+    return new TextDecoder().decode(payload);
+  } catch {
+    return undefined;
+  }
 }
 
 function parsed(make: () => KeyObject, kind: string): KeyObject {

@@ -19,6 +19,7 @@ import { EMPTY, hashOf, historyMark, link } from '../../record/chain';
 import { digestOf } from '../../record/bundle/bundle';
 import { replayHistories } from '../../worker';
 import { workflowBundle } from '../support/workflow-bundle';
+import { event, history as recordedHistory } from './histories';
 import { keys } from './record-fixtures';
 
 const own = keys();
@@ -79,6 +80,41 @@ test('a run that is not on record yet is exported in a chain of its own', async 
   const lines = eventsAsCsv(run.entries).split('\r\n');
   expect(lines).toHaveLength(run.entries.length + 2);
   expect(lines[1]).toContain(',ExecutionStarted,');
+});
+
+test('SIGN-1: a bundle of runs from before and after the key was replaced verifies with both keys, and with no single one', async () => {
+  const mixed = await makeBundle(bundle.runs, AT, signerOf(foreign.privateKey));
+  const both = verifierOf(`${own.publicKey}\n${foreign.publicKey}`);
+  expect(await verifyBundle(mixed, { verifier: both, replay })).toBeUndefined();
+  expect(both.keyId.split(' or ')).toHaveLength(2);
+  for (const { publicKey } of [own, foreign, keys()])
+    expect((await verifyBundle(mixed, { verifier: verifierOf(publicKey), replay }))?.why).toMatch(
+      /not (signed|made) by the key/,
+    );
+});
+
+test('VERIFY-2: an execution that continues the run is missing if no more of it is there than that it was seen', async () => {
+  const history = recordedHistory(
+    event('WORKFLOW_EXECUTION_CONTINUED_AS_NEW', { newExecutionRunId: 'run-2' }),
+  );
+  const derived = deriveEvents(history, { workflowId: 'vmgroup/prod/app', runId: 'run-1' });
+  const noted = { run: derived.run, time: AT, source: { from: 'Recorder' } } as const;
+  const seen: RunEvent = { kind: 'ExecutionSeen', execution: 'run-2', ...noted };
+  const recorded: RunEvent = {
+    ...{ kind: 'ExecutionRecorded', status: 'CONTINUED_AS_NEW', history: historyMark(history) },
+    ...{ execution: 'run-1', ...noted },
+  };
+  const gap: RunEvent = { kind: 'RunGap', reason: 'gone', execution: 'run-2', ...noted };
+  const faultOf = async (...after: RunEvent[]): Promise<string | undefined> => {
+    const ends = { installation: 'here', head: EMPTY, runHead: EMPTY };
+    const entries = await link([seen, ...derived.events, recorded, ...after], ends, signer);
+    const histories = [{ execution: 'run-1', workflowId: 'vmgroup/prod/app', history }];
+    const made = await makeBundle([{ run: derived.run, onRecord: true, entries, histories }], AT, signer);
+    const same: Replay = async (all) => all.map(() => undefined);
+    return (await verifyBundle(made, { verifier, replay: same }))?.why;
+  };
+  expect(await faultOf()).toBe('the execution run-2, which continues the run, is missing');
+  expect(await faultOf(gap)).toBeUndefined();
 });
 
 type Tamper = (bundle: Bundle) => void | Promise<void>;

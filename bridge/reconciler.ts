@@ -104,9 +104,11 @@ export class Reconciler {
   }
 
   async #remove(key: ObjectKey): Promise<void> {
-    const { desired, executor, views } = this.#options;
+    const { desired, executor, observer, views } = this.#options;
     const group = splitKey(key);
-    if (await executor.release(group, () => desired.exists(key))) views.remove(group);
+    if (!(await executor.release(group, () => desired.exists(key)))) return;
+    views.remove(group);
+    if (!observer.isRunning(group)) desired.settle(key);
   }
 }
 

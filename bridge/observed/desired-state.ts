@@ -11,6 +11,8 @@ export class DesiredState {
   readonly #listsAllGroups: boolean;
   /** Revision of each group that was reported; undefined if only the group is remembered. */
   readonly #known = new Map<ObjectKey, string | undefined>();
+  /** Groups that were deleted, until what became of their runs is known. */
+  readonly #gone = new Set<ObjectKey>();
   #state: SourceState | undefined;
   #problemsOf: ReadonlyMap<ObjectKey, Problem[]> = new Map();
 
@@ -32,6 +34,8 @@ export class DesiredState {
       const group = next.index.groups.get(key);
       if (group) known.set(key, group.revision);
       else known.delete(key);
+      if (group || next.unusable?.has(key)) this.#gone.delete(key);
+      else this.#gone.add(key);
     }
     if (next.problems !== this.problems) {
       happened.push(...problemEvents(this.problems, next.problems));
@@ -87,6 +91,16 @@ export class DesiredState {
       ...(this.#state?.leaving ?? []),
       ...this.#goneGroups(),
     ];
+  }
+
+  /** Groups that were deleted and whose runs may be open. */
+  get gone(): ReadonlySet<ObjectKey> {
+    return this.#gone;
+  }
+
+  /** A group that was deleted has no open run. */
+  settle(key: ObjectKey): void {
+    this.#gone.delete(key);
   }
 
   /** Groups that do not exist and that members still name: such a group may have an open run that was never withdrawn. */

@@ -1,9 +1,9 @@
 /** Gathers what is known of a tree of groups, as one moment's facts for a pass. */
-import type { Group, VirtualMachine } from '../../api';
-import { objectKey, type ManifestIndex, type ObjectKey } from '../manifests';
+import { own, type Group, type ObjectName, type VirtualMachine } from '../../api';
+import { objectKey, splitKey, type ManifestIndex, type ObjectKey } from '../manifests';
 import type { GroupFacts, GroupsFacts, MachineFacts, TreeFacts } from '../pass';
 import { resolveTiers } from '../plans';
-import type { GroupRuns } from '../runs';
+import type { GroupRuns, RunState } from '../runs';
 import type { GroupView } from '../status';
 import type { DesiredState } from './desired-state';
 import type { GroupMemory } from './group-memory';
@@ -38,12 +38,26 @@ export class TreeObserver {
       }
     }
     const { placesAhead } = this.#options;
-    return { index, tree, placesAhead, groups, machines, now: Date.now() };
+    const mayLosePlace = this.#mayLosePlace(tree[0]?.namespace);
+    return { index, tree, placesAhead, groups, machines, mayLosePlace, now: Date.now() };
+  }
+
+  /** Whether an open run of a group is known. */
+  isRunning(group: ObjectName): boolean {
+    return this.#options.runs.get(group)?.phase === 'Open';
   }
 
   /** What is known of the groups of a tree now. */
   groups(index: ManifestIndex, tree: readonly Group[]): GroupsFacts {
     return new Map(tree.map((group) => [objectKey(group), this.#group(index, group)]));
+  }
+
+  /** Tells of each VM of a namespace, by name, whether the run of a deleted group may still give its place back. */
+  #mayLosePlace(namespace: string | undefined): (name: string) => boolean {
+    const { desired, runs } = this.#options;
+    const owners = [...desired.gone].map(splitKey).filter((group) => group.namespace === namespace);
+    const claims = owners.map((group) => claimsOf(runs.get(group)));
+    return (name) => claims.some((isClaimed) => isClaimed(name));
   }
 
   #group(index: ManifestIndex, group: Group): GroupFacts {
@@ -83,4 +97,12 @@ export class TreeObserver {
       ...(vms.probesItself(vm) && { probesItself: true as const }),
     };
   }
+}
+
+/** Tells of each VM, by name, whether a run may give its place back. One that is not known yet may be open. */
+function claimsOf(run: RunState | undefined): (name: string) => boolean {
+  if (run && run.phase !== 'Open') return () => false;
+  const { placements, placement, shortened } = run?.progress ?? {};
+  if (!placements || shortened || placement?.phase === 'InProgress') return () => true;
+  return (name) => own(placements, name) !== undefined;
 }

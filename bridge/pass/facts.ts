@@ -55,6 +55,8 @@ export interface TreeFacts {
   placesAhead: boolean;
   groups: GroupsFacts;
   machines: ReadonlyMap<ObjectKey, MachineFacts>;
+  /** Whether the run of a deleted group may still give back the place of a VM, by its name. */
+  mayLosePlace: (name: string) => boolean;
   /** Milliseconds since the epoch. */
   now: number;
 }

@@ -84,11 +84,15 @@ function decide(facts: TreeFacts, driver: Group, known: GroupFacts, plan: Plan):
   });
 }
 
-function worldOf({ groups, machines, placesAhead }: TreeFacts, driver: GroupFacts | undefined): World {
+function worldOf(
+  { groups, machines, mayLosePlace, placesAhead }: TreeFacts,
+  driver: GroupFacts | undefined,
+): World {
   return {
     observe: (vm) => machines.get(objectKey(vm))?.status,
     reportedAfter: (vm) => machines.get(objectKey(vm))?.reportedAfter,
     platformOf: (vm) => machines.get(objectKey(vm))?.platform,
+    mayLosePlace: ({ name }) => mayLosePlace(name),
     probesItself: (vm) => machines.get(objectKey(vm))?.probesItself ?? false,
     isWatchBehind: (group) => (groups.get(objectKey(group))?.watchBehindFor ?? 0) > 0,
     isRunning: (group) => lastRun(groups, group).phase === 'Open',

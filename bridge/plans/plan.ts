@@ -176,7 +176,7 @@ function machineFields(
   { above: [driver] }: Inherited,
 ): Partial<PlanMember> {
   const released = driver && world.isWatchBehind?.(driver) ? world.released?.(driver) : undefined;
-  const observed = sinceRelease(world.observe?.(vm), vm, released);
+  const observed = withLastingPlace(world, vm, released);
   const reportedAfter = world.reportedAfter?.(vm);
   const requests = requestsOf(index, vm);
   const platform = world.platformOf?.(vm);
@@ -191,13 +191,19 @@ function machineFields(
   };
 }
 
-/** Without a place that the driver's last run gave back: the watch may still report it. */
-function sinceRelease(
-  observed: VirtualMachineStatus | undefined,
-  { name }: VirtualMachine,
+/**
+ * What was observed of a VM. Without a place that the driver's last run gave back, as the watch may still report it, or that another run may
+ * still give back (RESOLVE-5).
+ */
+function withLastingPlace(
+  world: World,
+  vm: VirtualMachine,
   released: readonly string[] | undefined,
 ): VirtualMachineStatus | undefined {
-  if (!observed?.placement || !released?.includes(name)) return observed;
+  const observed = world.observe?.(vm);
+  if (!observed?.placement) return observed;
+  const isPromise = observed.powerState !== 'PoweredOn' && world.mayLosePlace?.(vm) === true;
+  if (!isPromise && !released?.includes(vm.name)) return observed;
   const { placement: _released, ...rest } = observed;
   return rest;
 }

@@ -8,6 +8,8 @@ export interface World {
   observe?: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
   /** See `reportedAfter` of a plan's member. */
   reportedAfter?: (vm: VirtualMachine) => number | undefined;
+  /** Whether the run of a deleted group may still give the place of a VM back. */
+  mayLosePlace?: (vm: VirtualMachine) => boolean;
   /** Name of the platform that a VM is on; undefined: the default one. */
   platformOf?: (vm: VirtualMachine) => string | undefined;
   /** Whether the platform of a VM asks its readiness probe itself, and reports the VM as ready or not. */

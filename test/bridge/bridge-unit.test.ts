@@ -206,6 +206,45 @@ describe('RECONCILE-7: what an open run goes by is what it says', () => {
   });
 });
 
+describe('RESOLVE-5: a place that the run of a deleted group may still give back', () => {
+  const placement = { zoneID: 'zone-a' };
+  const observed = { a: seen('PoweredOff', { placement }), b: seen('PoweredOn', { placement }) };
+  const named = (name: string, powerState: 'PoweredOn' | 'PoweredOff' = 'PoweredOn'): Manifests =>
+    manifests({
+      groups: [group(name, [tier(['a', 'b'])], { powerState, revision: `${name}@${powerState}` })],
+      virtualMachines: [vm('a', name), vm('b', name)],
+    });
+  const placed = (): string[] =>
+    last().plan.tiers.flatMap((each) =>
+      each.members.flatMap((member) => (member.observed?.placement ? member.name : [])),
+    );
+
+  test.each<[string, Partial<Progress> | undefined, string[]]>([
+    ['it has asked for it', { placements: { a: { ...placement, uid: 'vm-a' } } }, ['b']],
+    ['it asks for places', { placement: { phase: 'InProgress' } }, ['b']],
+    ['it says no more what it has asked for', { shortened: true }, ['b']],
+    ['it has not said yet what it has asked for', undefined, ['b']],
+    ['it has asked for others', { placements: { c: { ...placement, uid: 'vm-c' } } }, ['a', 'b']],
+  ])('does not count in the plan of another group: %s', async (_, progress, counting) => {
+    const { want, bridge } = await start(named('app'), { observed });
+    expect(placed()).toEqual(['a', 'b']);
+    if (progress) await answers(goingBy(last(), progress));
+    want(named('shop'));
+    await pass(3_000);
+    expect(last().plan.name).toBe('shop');
+    expect(placed()).toEqual(counting);
+
+    // The fake server has one run for all groups: it is that of either.
+    server.close('COMPLETED', outcome(last().plan));
+    await pass(3_000);
+    server.runs = [];
+    bridge.refresh();
+    want(named('shop', 'PoweredOff'));
+    await pass(3_000);
+    expect([last().plan.powerState, placed()]).toEqual(['PoweredOff', ['a', 'b']]);
+  });
+});
+
 describe('only the bridge that leads', () => {
   test('looks at runs and sends; one that takes over begins with what the status remembers', async () => {
     let leads = false;

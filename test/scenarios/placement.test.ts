@@ -135,6 +135,23 @@ it('an aborted run gives back the room that it has not used, and the group that 
   expect(await running.outcome(ns, 'shop', endedAt)).toMatchObject({ outcome: 'Converged', operations: 2 });
 });
 
+it('RESOLVE-5: a group that is renamed in the middle of its power-on goes on under its new name', async () => {
+  const namespace = 'placement-renamed';
+  const named = (name: string, delay: string): string =>
+    groupWithVms({
+      ...{ namespace, name, powerState: 'PoweredOn' },
+      tiers: [{ members: ['a'], delay }, { members: ['b'] }],
+    });
+  const started = await startSystem(temporal, { 'web.yaml': named('before', '10m') });
+  system = started;
+  await started.until(
+    async () => effects(await started.journal(), namespace).includes('PoweredOn a') || undefined,
+    'the first tier',
+  );
+  system.write('web.yaml', named('after', '1s'));
+  expect(await system.outcome(namespace, 'after')).toMatchObject({ outcome: 'Converged', exceptions: [] });
+});
+
 it('a platform that is away when a run is aborted holds its end up for seconds, and the outcome says what is not known', async () => {
   const ns = 'placement-away';
   const tiers = [{ members: ['db'], delay: '1h' }, { members: ['app'] }];

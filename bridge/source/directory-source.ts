@@ -16,7 +16,6 @@ import { loadLastValid, mergeReading, NO_MANIFESTS, saveLastValid, type LastVali
 import { manifestReader, type ReadingLimits } from './manifest-files';
 import { ManifestParser } from './manifest-parser';
 import type { Source, SourceState } from './source';
-import { isWithin } from './within';
 
 /** What {@link directorySource} needs. Times are milliseconds. */
 export interface DirectorySourceOptions {
@@ -122,8 +121,7 @@ class DirectorySource implements Source {
     // A file that was written to a new folder before the folder was watched is found by one more reading.
     if (!this.#stopped && (await this.#watch.set(found.folders))) this.#changed();
     const at = Date.now();
-    found.unreadable.push(...emptied(found.empty, this.#lastValid));
-    const parsed = this.#parser.parse(found, this.#lastValid.manifests);
+    const parsed = this.#parser.parse(found, this.#lastValid);
     const merged = mergeReading(this.#lastValid, { ...parsed, at }, this.#missingSince, this.#settle);
     this.#lastValid = merged.lastValid;
     this.#missingSince = merged.missingSince;
@@ -180,16 +178,6 @@ class DirectorySource implements Source {
         if (this.#changedAt === undefined) this.#schedule(this.#isMissingAny() ? this.#settle : this.#reread);
       });
   }
-}
-
-/** LAST-VALID-3. Folders that held something before, as folders whose content is unknown. */
-function emptied(empty: readonly string[], { files }: LastValid): { path: string; message: string }[] {
-  const message =
-    'it is empty, as when a volume is not mounted; what was read there before stays in force (to delete it, leave any file in the folder)';
-  const held = Object.values(files).filter((file) => file !== '');
-  return empty
-    .filter((folder) => held.some((file) => isWithin(folder, file)))
-    .map((path) => ({ path, message }));
 }
 
 function errorText(error: unknown): string {

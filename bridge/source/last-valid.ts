@@ -3,8 +3,9 @@
  *
  * LAST-VALID-1: an edit that makes an object invalid leaves its last valid form in force, also across a restart.
  * LAST-VALID-2: a missing object counts as deleted only once it has been missing for a while: editors and `git checkout` remove a file for a
- *     moment, and a writer can be half way through.
- * LAST-VALID-3: a folder without any entry deletes nothing: it may be the mount point of a volume that is not mounted.
+ *     moment, and a writer can be half way through. While its file grows, that while has not begun.
+ * LAST-VALID-3: a folder without any entry deletes nothing, nor does a link that leads nowhere, or a root that is gone with its folder: they may be
+ *     on a volume that is not mounted. Nor does a file without any text: the command whose output it is to hold may have failed, or still run.
  * LAST-VALID-4: a reading that the limit of files, folders or documents cuts short deletes nothing, nor does one during which links were
  *     replaced until the limit of readings: a missing object may be in what was not read.
  */
@@ -62,6 +63,8 @@ export interface Reading {
   files: Record<string, string>;
   /** Files and folders whose content is unknown. */
   unreadable: string[];
+  /** Files to whose text something was added since the reading before. */
+  growing: string[];
   /** Whether no limit kept anything from being read (LAST-VALID-4). */
   isComplete: boolean;
   /** Milliseconds since the epoch. */
@@ -83,6 +86,7 @@ export function mergeReading(
   settle: number,
 ): Merged {
   const kept = keepers(reading);
+  const growing = new Set(reading.growing);
   const present = new Set(idsOf(reading.manifests));
   const missingSince: Record<string, number> = {};
   const files: Record<string, string> = {};
@@ -92,7 +96,7 @@ export function mergeReading(
     if (present.has(id)) return false;
     const file = own(before.files, id) ?? '';
     if (!kept(id, file)) {
-      const since = own(missingBefore, id) ?? reading.at;
+      const since = (growing.has(file) ? undefined : own(missingBefore, id)) ?? reading.at;
       if (reading.at - since >= settle) return false;
       missingSince[id] = since;
     }

@@ -4,9 +4,10 @@
  * All links are read as of one moment: if one is replaced during the reading, as git-sync does with all of its files at once, everything is
  * read again. If that happens three times in a row, it is a problem, and nothing is deleted.
  */
-import { readdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import type { Problem } from '../../api';
+import { isMissing } from '../../files/atomic-file';
 import type { WatchedFolder } from './folder-watch';
 import { LinkReader } from './links';
 import { lookAt, readWhole, type CachedFile, type ManifestFile } from './manifest-file';
@@ -38,13 +39,23 @@ export interface ManifestFiles {
   unreadable: { path: string; message: string }[];
   /** Folders that are not read, because their content must be rendered first. */
   unrendered: Unrendered[];
-  /** Roots that are folders without any entry. */
-  empty: string[];
+  /** Paths at which nothing is, as when a volume is not mounted or a write has failed: LAST-VALID-3, for what they held before. */
+  vacant: { path: string; message: string }[];
   /** Whether no limit kept anything from being read. */
   isComplete: boolean;
   /** Folders in which a change of what was found would show. */
   folders: WatchedFolder[];
 }
+
+/** Why nothing that a vacant path held counts as deleted, and how to delete it. */
+const VACANT = {
+  root: 'it is empty, as when a volume is not mounted (to delete all that it held, leave any file in it)',
+  folder:
+    'it is empty, as when a volume is not mounted (to delete all that it held, remove it, or leave any file in it)',
+  link: 'it is a link that leads nowhere, as when a volume is not mounted (to delete all that it held, remove it)',
+  file: 'it is gone, and its folder is gone or empty, as when a volume is not mounted (to delete all that it held, leave any file in the folder)',
+  text: 'it is empty, as when a command that was to write it has failed or has not finished (to delete all that it held, remove it)',
+};
 
 /** Whether a path below `root` is read: a manifest by its ending, no part of it hidden, not below one of `ignore`. */
 function isRead(root: string, path: string, ignore: string[], isFile: boolean): boolean {
@@ -109,7 +120,7 @@ class FolderWalk {
   readonly next = new Map<string, CachedFile>();
   readonly #found: ManifestFile[] = [];
   readonly #unreadable: ManifestFiles['unreadable'] = [];
-  readonly #empty: string[] = [];
+  readonly #vacant: ManifestFiles['vacant'] = [];
   readonly #watched: WatchedFolder[] = [];
   readonly #kustomizations: Kustomization[] = [];
   readonly #charts: string[] = [];
@@ -139,7 +150,7 @@ class FolderWalk {
       files: this.#found.filter(({ path }) => !isCovered(path)),
       unreadable: this.#unreadable,
       unrendered,
-      empty: this.#empty,
+      vacant: this.#vacant,
       isComplete: this.#cut.files.size + this.#cut.folders.size === 0,
       folders: this.#watched,
     };
@@ -179,7 +190,14 @@ class FolderWalk {
       else this.#cut.files.add(root);
     } else if (path === root && folders.has(root)) {
       throw new Error('the folder is gone');
-    }
+    } else if (identity === '') await this.#visitMissing(root, path);
+  }
+
+  /** Nothing is where a path leads. */
+  async #visitMissing(root: string, path: string): Promise<void> {
+    if (await isLink(path)) this.#vacant.push({ path, message: VACANT.link });
+    else if (path === root && (await isVacantFolder(dirname(path))))
+      this.#vacant.push({ path, message: VACANT.file });
   }
 
   async #visitFolder(root: string, path: string, above: readonly string[]): Promise<void> {
@@ -190,7 +208,8 @@ class FolderWalk {
     this.#folders += 1;
     this.#watched.push({ folder: path });
     const entries = await readdir(path, { withFileTypes: true });
-    if (entries.length === 0 && path === root) this.#empty.push(root);
+    if (entries.length === 0)
+      this.#vacant.push({ path, message: path === root ? VACANT.root : VACANT.folder });
     if (entries.some(({ name }) => name === CHART_FILE)) {
       this.#charts.push(path);
       return;
@@ -217,12 +236,32 @@ class FolderWalk {
     const file = await readWhole(path, this.#shared.cache.get(path));
     if (!file) return;
     this.next.set(path, file);
+    if (file.text.trim() === '') this.#vacant.push({ path, message: VACANT.text });
     this.#found.push({ path, text: file.text, changedAt: file.changedAt });
   }
 }
 
+/** Whether anything is at a path to which no file answers: then it is a link. */
+async function isLink(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function isVacantFolder(path: string): Promise<boolean> {
+  const entries = await readdir(path).catch((error: unknown) => {
+    if (isMissing(error)) return [];
+    throw error;
+  });
+  return entries.length === 0;
+}
+
 /** What could not be read, as problems. */
-export function readingProblems({ unreadable, unrendered }: ManifestFiles): Problem[] {
+export function readingProblems({
+  unreadable,
+  unrendered,
+}: Pick<ManifestFiles, 'unreadable' | 'unrendered'>): Problem[] {
   const problemOf = (path: string, message: string): Problem => ({
     ...{ severity: 'Error', file: path, line: 1, column: 1, path: '', message },
   });

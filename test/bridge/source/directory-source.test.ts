@@ -1,11 +1,14 @@
 import { EventEmitter } from 'node:events';
 import fs from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { MAX_DOCUMENTS } from '../../../api';
 import { directorySource, type DirectorySourceOptions, type Source, type SourceState } from '../../../bridge';
+import { NO_MANIFESTS } from '../../../bridge/source/last-valid';
 import { LinkReader } from '../../../bridge/source/links';
+import type { ManifestFiles } from '../../../bridge/source/manifest-files';
+import { ManifestParser } from '../../../bridge/source/manifest-parser';
 import { until } from '../../support/until';
 
 let folder: string;
@@ -167,7 +170,7 @@ test('LAST-VALID-3: a folder that is empty deletes nothing, also at a start; a f
   await put('app.yaml', group('PoweredOn'));
   await begin();
   await unlink(join(folder, 'manifests', 'app.yaml'));
-  await until(() => messages().some((message) => message.includes('as where a volume is not mounted')));
+  await until(() => messages().some((message) => message.includes('as when a volume is not mounted')));
   await new Promise((over) => setTimeout(over, 600));
   expect(groups()).toEqual({ app: 'PoweredOn' });
   await sources.at(-1)?.stop();
@@ -180,6 +183,115 @@ test('LAST-VALID-3: a folder that is empty deletes nothing, also at a start; a f
   await put('README', 'No groups any more.');
   await until(() => Object.keys(groups()).length === 0);
   expect(messages()).toEqual([]);
+});
+
+describe('LAST-VALID-3: what may be on a volume that is not mounted, or half written, deletes nothing', () => {
+  const settled = (): Promise<void> => new Promise((over) => setTimeout(over, 700));
+  const kept = async (word: RegExp): Promise<void> => {
+    await until(() => messages().some((message) => word.test(message)));
+    await settled();
+    expect(Object.keys(groups()).sort()).toEqual(['app', 'other']);
+    await sources.at(-1)?.stop();
+    await begin();
+    expect(Object.keys(groups()).sort()).toEqual(['app', 'other']);
+    expect(messages()).toEqual([expect.stringMatching(word)]);
+  };
+  beforeEach(async () => put('other.yaml', group('PoweredOn', 'other')));
+
+  test('a folder below the root that is empty; removed, it deletes what it held', async () => {
+    await put('site/app.yaml', group('PoweredOn'));
+    await begin();
+    await unlink(join(folder, 'manifests/site/app.yaml'));
+    await kept(/^cannot be read: it is empty, as when a volume/);
+    await rm(join(folder, 'manifests/site'), { recursive: true });
+    await until(() => !('app' in groups()));
+    expect(messages()).toEqual([]);
+  });
+
+  test('a folder whose files are all in another one now is no problem', async () => {
+    await put('site/app.yaml', group('PoweredOn'));
+    await put('else/keep.yaml', '# here');
+    await begin();
+    await rename(join(folder, 'manifests/site/app.yaml'), join(folder, 'manifests/else/app.yaml'));
+    await settled();
+    await put('new.yaml', group('PoweredOn', 'new'));
+    await until(() => 'new' in groups());
+    expect(states.flatMap(({ problems }) => problems)).toEqual([]);
+  });
+
+  test('a link that leads nowhere; removed, it deletes what it led to', async () => {
+    await mkdir(join(folder, 'volume/site'), { recursive: true });
+    await writeFile(join(folder, 'volume/site/app.yaml'), group('PoweredOn'));
+    await symlink(join(folder, 'volume/site'), join(folder, 'manifests/site'));
+    await symlink(join(folder, 'nowhere'), join(folder, 'manifests/never.yaml'));
+    await begin({ reread: 100 });
+    expect(messages()).toEqual([]);
+    await rename(join(folder, 'volume'), join(folder, 'away'));
+    await kept(/^cannot be read: it is a link that leads nowhere/);
+    await unlink(join(folder, 'manifests/site'));
+    await until(() => !('app' in groups()));
+  });
+
+  test.each(['gone', 'empty'])('a single file whose folder is %s', async (how) => {
+    await mkdir(join(folder, 'volume'));
+    await writeFile(join(folder, 'volume/app.yaml'), group('PoweredOn'));
+    await begin({ reread: 100, paths: [join(folder, 'manifests'), join(folder, 'volume/app.yaml')] });
+    await rename(join(folder, 'volume'), join(folder, 'away'));
+    if (how === 'empty') await mkdir(join(folder, 'volume'));
+    await until(() => messages().some((message) => message.includes('its folder is gone or empty')));
+    await settled();
+    expect(Object.keys(groups()).sort()).toEqual(['app', 'other']);
+  });
+
+  test('a single file that is deleted is deleted', async () => {
+    await put('app.yaml', group('PoweredOn'));
+    const paths = ['app.yaml', 'other.yaml'].map((file) => join(folder, 'manifests', file));
+    await begin({ reread: 100, paths });
+    await unlink(join(folder, 'manifests/app.yaml'));
+    await until(() => !('app' in groups()));
+  });
+
+  test('a file without text, as while a command writes it; removed, it deletes what it held', async () => {
+    await put('app.yaml', group('PoweredOn'));
+    await begin();
+    await writeFile(join(folder, 'manifests/app.yaml'), '');
+    await kept(/^cannot be read: it is empty, as when a command/);
+    await unlink(join(folder, 'manifests/app.yaml'));
+    await until(() => !('app' in groups()));
+  });
+
+  test('LAST-VALID-2: a file that is written bit by bit', async () => {
+    const text = [group('PoweredOn', 'first'), group('PoweredOn')].join('---\n');
+    await put('all.yaml', text);
+    await begin();
+    const path = join(folder, 'manifests/all.yaml');
+    await writeFile(path, group('PoweredOff', 'first'));
+    for (let line = 0; line < 12; line += 1) {
+      await new Promise((over) => setTimeout(over, 100));
+      await appendFile(path, '# a line\n');
+    }
+    expect(states.every(({ index }) => index.groups.size === 3)).toBe(true);
+    await until(() => !('app' in groups()));
+  });
+});
+
+test('nothing is parsed again if neither a file nor the last valid form has changed', () => {
+  const file = { path: 'app.yaml', text: group('PoweredOn'), changedAt: 1 };
+  const found = (over: Partial<typeof file> = {}): ManifestFiles => ({
+    files: [{ ...file, ...over }],
+    ...{ unreadable: [], unrendered: [], vacant: [], folders: [], isComplete: true },
+  });
+  const parser = new ManifestParser();
+  const { manifests } = parser.parse(found(), { manifests: NO_MANIFESTS, files: {} });
+  const inForce = { manifests, files: {} };
+  const again = parser.parse(found(), inForce).manifests;
+  expect(parser.parse(found(), structuredClone(inForce)).manifests).toBe(again);
+  expect(parser.parse(found({ changedAt: 2 }), inForce).manifests.groups[0]?.generation).toBe(2);
+  const { problems } = parser.parse(found({ text: group(undefined) }), inForce);
+  expect(problems).toMatchObject([{ severity: 'Error', path: 'spec.powerState' }]);
+  expect(
+    parser.parse(found({ text: group(undefined) }), { manifests: NO_MANIFESTS, files: {} }).problems,
+  ).toEqual([]);
 });
 
 test('a folder that is empty from the beginning is no problem', async () => {
@@ -225,7 +337,7 @@ describe('LAST-VALID-4: what a limit keeps from being read', () => {
       { severity: 'Error', file: join(folder, 'manifests'), message: tooMany('3 manifest files') },
     ]);
 
-    await unlink(join(folder, 'manifests', last));
+    await rm(join(folder, 'manifests', last.replace(/\/.*/, '')), { recursive: true });
     await begin({ limits });
     expect([groups(), messages()]).toEqual([{}, []]);
   });

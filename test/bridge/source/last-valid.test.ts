@@ -22,6 +22,7 @@ function reading(over: Partial<Reading>): Reading {
     problems: [],
     files: {},
     unreadable: [],
+    growing: [],
     isComplete: true,
     at: 5_000,
     ...over,
@@ -39,6 +40,13 @@ test.each<[string, Reading, Record<string, number>, string[], string[]]>([
   ['LAST-VALID-2: missing for the first time: it stays and waits', reading({}), {}, [APP, A], [APP, A]],
   ['LAST-VALID-2: missing long enough: deleted', reading({}), waited, [], []],
   ['LAST-VALID-2: missing, not long enough', reading({}), { [APP]: 4_500, [A]: 0 }, [APP], [APP]],
+  [
+    'LAST-VALID-2: missing long enough, and its file grows: it waits from now on',
+    reading({ growing: ['/m/app.yaml'] }),
+    waited,
+    [APP],
+    [APP],
+  ],
   [
     'LAST-VALID-1: an object with an error stays',
     reading({

@@ -4,6 +4,7 @@
  * Temporal answers OK when an attribute is added that exists with another type, and changes nothing. So the types are compared afterwards: a
  * wrong type would otherwise be noticed only when workflow starts are refused.
  */
+import { status as grpcStatus } from '@grpc/grpc-js';
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { own } from '../api';
@@ -40,21 +41,37 @@ export async function checkSearchAttributes(
 /**
  * Adds the search attributes that are missing in a namespace.
  *
- * @throws SearchAttributeError when one exists with another type, or is still missing after it was added.
+ * @throws SearchAttributeError when one exists with another type, when the server refuses to add one, or when it is still missing afterwards.
  */
 export async function registerSearchAttributes(client: Client, target: AttributesTarget): Promise<void> {
   const { namespace } = target;
   const before = await checkSearchAttributes(client, namespace);
-  if (before.missing.length > 0) {
-    await client.connection.operatorService.addSearchAttributes({
-      namespace,
-      searchAttributes: Object.fromEntries(
-        before.missing.map((name) => [name, typeNumber(own(SEARCH_ATTRIBUTE_TYPES, name) ?? 'Keyword')]),
-      ),
-    });
-  }
+  const refusal = before.missing.length > 0 ? await add(client, namespace, before.missing) : undefined;
   const after = before.missing.length > 0 ? await checkSearchAttributes(client, namespace) : before;
-  if (after.missing.length + after.wrongType.length > 0) throw new SearchAttributeError(target, after);
+  if (after.missing.length + after.wrongType.length > 0)
+    throw new SearchAttributeError(target, after, refusal);
+}
+
+/** Codes of answers that another attempt would get too. */
+const REFUSALS: ReadonlySet<unknown> = new Set([
+  grpcStatus.INVALID_ARGUMENT,
+  grpcStatus.FAILED_PRECONDITION,
+  grpcStatus.PERMISSION_DENIED,
+  grpcStatus.UNIMPLEMENTED,
+]);
+
+/** Adds search attributes. @returns why the server refuses that; undefined: it does not. */
+async function add(client: Client, namespace: string, names: readonly string[]): Promise<string | undefined> {
+  const searchAttributes = Object.fromEntries(
+    names.map((name) => [name, typeNumber(own(SEARCH_ATTRIBUTE_TYPES, name) ?? 'Keyword')]),
+  );
+  try {
+    await client.connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+    return undefined;
+  } catch (error: unknown) {
+    if (error instanceof Error && 'code' in error && REFUSALS.has(error.code)) return error.message;
+    throw error;
+  }
 }
 
 /** Thrown when the search attributes of a namespace cannot be corrected automatically. */
@@ -68,11 +85,14 @@ export class SearchAttributeError extends Error {
   constructor(
     target: AttributesTarget,
     readonly problems: SearchAttributeProblems,
+    /** Why the server does not add those that are missing, in its words. */
+    refusal?: string,
   ) {
     const { namespace } = target;
     const wrong = problems.wrongType.map(({ name, wanted, found }) => `${name} is ${found}, not ${wanted}`);
     const missing = problems.missing.map((name) => `${name} is missing`);
-    const problem = `search attributes of the Temporal namespace ${namespace}: ${[...wrong, ...missing].join('; ')}`;
+    const refused = refusal === undefined ? [] : [`Temporal refuses to add them: ${refusal}`];
+    const problem = `search attributes of the Temporal namespace ${namespace}: ${[...wrong, ...missing, ...refused].join('; ')}`;
     const what = cure(target, problems);
     super(`${problem}. ${what}`);
     this.problem = problem;

@@ -1,3 +1,4 @@
+import { msToTs } from '@temporalio/common/lib/time';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -8,6 +9,7 @@ import {
   checkSearchAttributes,
   connectClient,
   registerSearchAttributes,
+  SearchAttributeError,
   type TemporalClient,
   type TemporalTarget,
 } from '../../worker';
@@ -61,6 +63,31 @@ test('missing ones are added; one of a wrong type is an error with the commands 
   await registerSearchAttributes(client, target);
   expect(await checkSearchAttributes(client, 'default')).toEqual({ missing: [], wrongType: [] });
   await registerSearchAttributes(client, target);
+});
+
+test('one that the server refuses to add is an error with its words, which no further attempt changes', async () => {
+  const { client } = temporal;
+  const namespace = 'full';
+  await client.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: msToTs('1 day'),
+  });
+  const names = Array.from({ length: 10 }, (_, index) => `Other${index}`);
+  await until(
+    () =>
+      client.connection.operatorService
+        .addSearchAttributes({
+          namespace,
+          searchAttributes: Object.fromEntries(names.map((name) => [name, 2])),
+        })
+        .catch(() => undefined),
+    'the attributes of others',
+  );
+  const registering = registerSearchAttributes(client, { ...target, namespace });
+  await expect(registering).rejects.toBeInstanceOf(SearchAttributeError);
+  await expect(registering).rejects.toThrow(
+    /VmGroupPhase is missing.*Temporal refuses to add them: .*cannot have more than 10 search attribute.*An administrator of Temporal runs: /,
+  );
 });
 
 test('a server that does not answer is named', async () => {

@@ -23,13 +23,13 @@ import { classify, NEXT_STEP, RESET, WORKER_LOST, type Failure } from './failure
 
 /** Milliseconds between two heartbeats; Temporal sends only some of them. */
 const HEARTBEAT_INTERVAL = 1_000;
-/** Milliseconds that telling the run of a failed attempt may take. */
+/** Milliseconds within which a failed attempt is reported to the run. */
 const TELL_TIMEOUT = 3_000;
 /** Longest pause before the next attempt, milliseconds: a wait that has no end costs some 100 attempts a day. */
 const LONGEST_PAUSE = 15 * 60_000;
 /** Bytes of what an attempt says it waits for. */
 const WAIT_BYTES = 500;
-/** Failed attempts that are kept, the last ones: a wait for room may go on for days. */
+/** The last failed attempts are kept, this many: a wait for room may go on for days. */
 const KEPT = 50;
 
 /** What {@link inAttempts} needs besides the work. */

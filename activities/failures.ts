@@ -29,7 +29,7 @@ export const NEXT_STEP: Readonly<Record<FailureClass, NextStep>> = {
 /** Class of an attempt that ended with its worker: on record, and not counted against the budget. */
 export const WORKER_LOST = 'WorkerLost';
 
-/** Class of the mark that an operator's reset leaves among the attempts: those before it count no more. */
+/** Class of the mark that an operator's reset leaves among the attempts: those before it no longer count. */
 export const RESET = 'Reset';
 
 /** A failed attempt, sorted. */

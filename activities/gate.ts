@@ -74,7 +74,7 @@ export async function reachGate(
   throw gateTimeout(input, (observer.get(input.vm) ?? state).status);
 }
 
-/** GATE-2. The VM is watched meanwhile: one that goes off, or that a newer operation has taken over, is asked no more. */
+/** GATE-2. The VM is watched meanwhile: one that goes off, or that a newer operation has taken over, is no longer asked. */
 async function probe(
   { platform, observer, prober = new Prober() }: GateDependencies,
   input: PowerInput,

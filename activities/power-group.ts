@@ -143,7 +143,7 @@ async function outcomeOrWaiting(
   }
 }
 
-/** What is left of a time that began at `since`, milliseconds; another machine's clock may have said when that was. */
+/** The rest of a time that began at `since`, milliseconds; another machine's clock may have said when that was. */
 function leftOf(time: number, since = Date.now()): number {
   return Math.min(time, Math.max(0, since + time - Date.now()));
 }
@@ -170,7 +170,7 @@ async function outcomeBy(
 /**
  * The event that ended an execution; undefined if it is open at a time.
  *
- * The client's own wait for a result does not fit: once it has tried a call again, no signal ends it any more, and in the last second of a deadline the
+ * The client's own wait for a result does not fit: once it has retried a call, no signal ends it, and in the last second of a deadline the
  * server answers at once, so that it calls hundreds of times.
  */
 async function endBy(

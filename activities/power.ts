@@ -75,7 +75,7 @@ function nextProgress(progress: PowerProgress, after: FailureClass | 'Reset'): P
   return after === 'OperationTimeout' || after === 'Reset' ? usedUp(progress) : progress;
 }
 
-/** The operation that was asked for, if any, will bring nothing more. */
+/** The operation that was requested, if any, will have no further effect. */
 function usedUp(progress: PowerProgress): PowerProgress {
   if (progress.askedAt !== undefined) return nextRound(progress);
   const { round, asked, answered } = progress;
@@ -109,7 +109,7 @@ async function reachPowerState(
       run.note({ ...run.progress, askedAt: Date.now() });
     return { state };
   }
-  // Its id is used up: it has failed, or its effect was undone behind our back.
+  // Its id is used up: it has failed, or another client undid its effect.
   if (own?.phase === 'Failed' || own?.phase === 'Done') run.note(nextRound(run.progress));
   if (own?.phase === 'InProgress' && state) {
     if (run.progress.askedAt === undefined) run.note({ ...run.progress, askedAt: Date.now() });

@@ -25,7 +25,7 @@ export interface Probe {
   guestHeartbeat?: { thresholdStatus: 'yellow' | 'green' };
   /** What the guest must have set, all of it; the platform reports it. */
   guestInfo?: GuestInfoProbe[];
-  /** Milliseconds from the begin of one try to that of the next. */
+  /** Milliseconds from the start of one try to that of the next. */
   period: number;
   /** Longest time of one try, milliseconds. */
   timeout: number;
@@ -166,7 +166,7 @@ export interface VirtualMachine extends ObjectMeta {
   powerOffMode?: PowerMode;
   suspendMode?: PowerMode;
   affinity: AffinityTerm[];
-  /** What VM Operator's condition `Ready` of the VM goes by. */
+  /** What VM Operator's condition `Ready` of the VM is based on. */
   readinessProbe?: Probe;
   /** Zone the VM is pinned to by the label `topology.kubernetes.io/zone`. */
   zone?: string;
@@ -224,7 +224,7 @@ export type DriftAction = 'Enforce' | 'Report';
 /** What deleting a group does to its members. */
 export type DeletionPolicy = 'Orphan' | 'Cascade';
 
-/** What a tier or a member waits for otherwise than the rest. */
+/** The gate of a tier or a member, where it differs from the rest. */
 export interface GatePolicy {
   gate?: Gate;
   /** Milliseconds. */
@@ -240,12 +240,12 @@ export interface QuestionPolicy {
   answer: string;
 }
 
-/** What one VM waits for otherwise than its tier. */
+/** The gate of one VM, where it differs from that of its tier. */
 export interface MemberPolicy extends GatePolicy {
   name: string;
 }
 
-/** What one tier does otherwise than the rest. */
+/** The settings of one tier that differ from the rest. */
 export interface TierPolicy extends GatePolicy {
   /** Index into `bootOrder`, from 0. */
   tier: number;

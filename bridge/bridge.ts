@@ -3,8 +3,8 @@
  * parts: what is observed (`observed/`) goes into a pure pass (`pass/`), and what that decides is carried out (`execute/`).
  *
  * BRIDGE-1: two bridges at once do no harm. Only the leader looks at runs and sends, and everything that is sent may be sent twice: a run
- *     takes the same plan only once, and a group has at most one open run. One that takes over acts once it has read what the leader before
- *     has kept.
+ *     takes the same plan only once, and a group has at most one open run. One that takes over acts once it has read what the previous
+ *     leader kept.
  * BRIDGE-2: a restart loses nothing. Desired state is in the source, the state of VMs in the observations, runs in Temporal. What was sent is
  *     kept with the status, and losing it costs one more message.
  * BRIDGE-3: an invalid edit changes nothing but the problems that are shown.

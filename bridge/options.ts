@@ -45,14 +45,14 @@ export interface Bridge {
   views(): GroupView[];
   /** What is wrong with the manifests now. */
   problems(): readonly Problem[];
-  /** Looks at every group again: this process leads, or does not any more. */
+  /** Reconciles every group again: this process leads, or no longer does. */
   refresh(): void;
   /**
    * Asks for a run of a group whether one is needed or not: members that were parked or left alone are tried again. Resolves once the run of
    * its driver was sent the plan; rejects if that cannot be: the group does not exist or has no driver, or this process does not lead.
    */
   ask(request: RunRequest): Promise<void>;
-  /** Trees of groups that wait to be looked at, are looked at, and are to be looked at later. */
+  /** Trees of groups that are queued, being reconciled, and due later. */
   queue(): { waiting: number; working: number; later: number };
   /** Stops watching, following and writing; runs go on. */
   stop(): Promise<void>;

@@ -42,7 +42,7 @@ export class Reconciler {
     this.#options = options;
   }
 
-  /** Looks at the tree of a topmost group, or at a group that does not exist any more. Rejects with the first of its errors. */
+  /** Reconciles the tree of a topmost group, or a group that no longer exists. Rejects with the first of its errors. */
   async reconcile(key: ObjectKey): Promise<void> {
     const { desired, mayAct, again } = this.#options;
     if (!mayAct()) return;

@@ -172,7 +172,7 @@ export class RunningBridge implements Bridge {
     }
   }
 
-  /** Reads what this or another bridge has kept with the status: what this process knew before it led is stale (BRIDGE-1). */
+  /** Reads what this or another bridge kept with the status: what this process knew before it led is stale (BRIDGE-1). */
   async #remember(): Promise<void> {
     const { views, memory } = this.#with;
     for (const { metadata, sent } of await views.load()) if (sent) memory.keepSent(objectKey(metadata), sent);

@@ -1,18 +1,18 @@
-/** When which tree is looked at. */
+/** When each tree is reconciled. */
 import type { ObjectName } from '../api';
 import { WorkQueue } from '../kubernetes';
 import { objectKey, splitKey, type ObjectKey } from './manifests';
 
-/** Milliseconds for which changes of one tree are gathered before it is looked at, at least. */
+/** Milliseconds for which changes of one tree are gathered before it is reconciled, at least. */
 const GATHER = 50;
 /** While a large tree changes all the time, the bridge works on it one part in this many of the time. */
 const SHARE = 5;
-/** Trees that are looked at at once, at most. */
+/** Most trees that are reconciled at once. */
 const TREES = 200;
 
 /** What {@link TreeQueue} needs. */
 export interface TreeQueueOptions {
-  /** Whether enough is known to look at trees. */
+  /** Whether enough is known to reconcile trees. */
   isOpen: () => boolean;
   /** The topmost group of a group's tree. */
   topOf: (group: ObjectName) => ObjectName;
@@ -33,7 +33,7 @@ export class TreeQueue {
     this.#queue = new WorkQueue({ concurrency: TREES, work: options.work, onError: options.onError });
   }
 
-  /** Something about a group changed: its tree is looked at after so many milliseconds, by default when the changes were gathered. */
+  /** Something about a group changed: its tree is reconciled after so many milliseconds, by default once the changes are gathered. */
   touch(group: ObjectName, delay = Math.max(GATHER, SHARE * this.#lastPass)): void {
     const { isOpen, topOf } = this.#options;
     if (isOpen()) this.#queue.add(objectKey(topOf(group)), delay);
@@ -43,7 +43,7 @@ export class TreeQueue {
     for (const key of new Set(keys)) this.touch(splitKey(key), 0);
   }
 
-  /** Trees that are due and wait, are looked at, and are due later. */
+  /** Trees that are queued, being reconciled, and due later. */
   get depth(): WorkQueue['depth'] {
     return this.#queue.depth;
   }

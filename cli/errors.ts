@@ -22,7 +22,7 @@ export class CliError extends Error {
 
   constructor(
     message: string,
-    /** What to do about it: each step is printed on a line of its own. */
+    /** What to do about it, one step per line. */
     readonly nextSteps: string[] = [],
     options?: ErrorOptions & { exitCode?: number },
   ) {

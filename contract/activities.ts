@@ -181,7 +181,7 @@ export interface ReleaseInput {
 export interface ReleaseResult {
   /** That of the input. */
   operation: string;
-  /** The VMs that have no place any more. */
+  /** The VMs that no longer have a place. */
   free: VirtualMachineRef[];
 }
 
@@ -191,7 +191,7 @@ export type ConfirmInput =
   | { activity: 'powerGroup'; input: PowerGroupInput }
   | { activity: 'place'; input: PlaceInput };
 
-/** What everybody may read from the heartbeat of an activity; the rest of it is between its attempts. */
+/** What others may read from the heartbeat of an activity; the rest is for its next attempts. */
 export interface HeartbeatDetails {
   /** What the attempt waits for, in words. */
   waitsFor?: string;

@@ -41,7 +41,7 @@ export interface RunPlacement extends Placement {
   note?: string;
 }
 
-/** Begin and end, milliseconds since the epoch. */
+/** Start and end, milliseconds since the epoch. */
 export type Span = [began: number, ended: number];
 
 /** Result of the workflow. */

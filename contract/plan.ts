@@ -107,7 +107,7 @@ export interface PlanMember {
   /** `NotFound`: the object does not exist yet. `NotMember`: it names no group, or another one. Only `Linked` members are touched. */
   link: 'Linked' | 'NotFound' | 'NotMember';
   optional?: true;
-  /** What the policy says for this VM otherwise than for its tier. */
+  /** What the policy says for this VM, where it differs from its tier. */
   gate?: Gate;
   gateTimeout?: number;
   probe?: Probe;

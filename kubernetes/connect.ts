@@ -58,7 +58,7 @@ function withLimit(spawn: Spawn): Spawn {
       timeout: PLUGIN_LIMIT,
       killSignal: 'SIGKILL',
     });
-    // What it has started itself may live on, and with it the other ends of these.
+    // Processes that it started may live on and hold the other ends of these.
     plugin.on('exit', (_code, signal) => {
       if (signal) for (const output of [plugin.stdout, plugin.stderr]) output?.destroy();
     });

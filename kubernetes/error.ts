@@ -40,7 +40,7 @@ export class KubernetesError extends Error {
 
   /** The server has no such path, for one because it does not serve this version of the resource. */
   get isUnknownPath(): boolean {
-    // It says so without a `Status`; of an object that does not exist it says the reason.
+    // It answers without a `Status`; for an object that does not exist it gives the reason.
     return this.code === 404 && this.reason === '';
   }
 

@@ -327,7 +327,7 @@ export interface ExecutionRecorded {
   history: { events: number; sha256: string };
 }
 
-/** The history of an execution is gone: what is missing cannot be recorded any more. */
+/** The history of an execution is gone: what is missing can no longer be recorded. */
 export interface RunGap {
   kind: 'RunGap';
   reason: string;

@@ -82,7 +82,7 @@ export function placesUnconfirmed(run: Run, activityId: string): Run {
   return { ...run, placement: { attempts: [], done, ...(held && { held }), confirms: true } };
 }
 
-/** The run after the platform refused for good to place its VMs. */
+/** The run after the platform refused to place its VMs (`Permanent`). */
 export function placementFailed(run: Run, activityId: string, failure: OperationFailure): Run {
   if (run.placement.activityId !== activityId) return run;
   const { attempts, done, held, outranked = 0 } = run.placement;

@@ -11,7 +11,7 @@ export interface StructuralSchema {
   [keyword: string]: unknown;
 }
 
-/** What zod makes of a schema. */
+/** The JSON Schema that zod makes. */
 interface JsonSchema {
   type?: string | string[];
   properties?: Record<string, JsonSchema>;

@@ -250,7 +250,7 @@ function readObject(value: unknown, at: FoundObject['at'], file: ManifestFile): 
 /** Fields of manifests, one of which each has. */
 const LOOKS_LIKE_MANIFEST = ['kind', 'metadata', 'spec'];
 
-/** Whether a value is something else than a manifest, or a list of them: values of a chart, a package.json, patches. */
+/** Whether a value is neither a manifest nor a list of them: values of a chart, a package.json, patches. */
 function isForeign(value: unknown): boolean {
   if (Array.isArray(value)) return value.every(isForeign);
   return isMapping(value) && !LOOKS_LIKE_MANIFEST.some((field) => Object.hasOwn(value, field));

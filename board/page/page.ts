@@ -159,7 +159,7 @@ export interface ChartRow {
   failures: { at: number; text: string }[];
   /** What its end waits for beyond the power state; absent: nothing. */
   gate?: string;
-  /** Why it is not where it should be, or that it was there before the run. */
+  /** Why it is not where it should be, or that it was in its state before the run. */
   note?: string;
 }
 
@@ -197,7 +197,7 @@ export interface RecoveryRow {
   lastTest?: number;
 }
 
-/** Something in a report that did not go by itself. */
+/** Something in a report that did not go as planned. */
 export interface ExceptionRow {
   group: string;
   member?: string;
@@ -216,7 +216,7 @@ export interface Comparison {
   outcome: string;
   /** Until everything was where it should be; absent: it was not. */
   took?: number;
-  /** This one took longer (positive) or shorter; absent: one of them did not get there. */
+  /** This one took longer (positive) or shorter; absent: one of them did not recover. */
   difference?: number;
   /** VMs that took longer or shorter, the largest difference first. */
   movers: { name: string; took: number; before: number }[];

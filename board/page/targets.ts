@@ -7,6 +7,6 @@ export function targetOf(
   { took, elapsed }: { took?: number | undefined; elapsed?: number | undefined },
 ): Target {
   if (took !== undefined) return { rto, took, verdict: took <= rto ? 'Met' : 'Missed' };
-  // What has ended without everything being up does not meet it any more.
+  // A run that ended without everything being up has missed it.
   return { rto, verdict: elapsed !== undefined && elapsed <= rto ? 'Open' : 'Missed' };
 }

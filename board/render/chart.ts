@@ -150,7 +150,7 @@ function box(kind: string, from: number, to: number, { top, height }: { top: num
   />`;
 }
 
-/** A member that is not where it should be ends with a diamond, one that was there before the run has a dot at its start. */
+/** A member that did not meet its gate ends with a diamond; one that was in its state before the run has a dot at its start. */
 function endMark({ mark, spans }: ChartRow, x: X, y: number, r: number): Html | '' {
   const last = spans.at(-1);
   if (mark === 'Done')

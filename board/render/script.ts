@@ -44,7 +44,7 @@ export const SCRIPT = `
         if (old) old.outerHTML = html;
       }
     }));
-    // A browser gives up for good when the answer is an error, as while the board restarts.
+    // A browser does not try again when the answer is an error, as while the board restarts.
     source.addEventListener('error', () => {
       if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
     });

@@ -1,4 +1,4 @@
-/** Who did what, and what did not go by itself. Pure. */
+/** Who did what, and what did not go as planned. Pure. */
 import { eventLine, type RunEvent } from '../../record';
 import { exceptionMark } from '../page/members';
 import type { ActionItem, ExceptionRow } from '../page/page';

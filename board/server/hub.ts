@@ -1,5 +1,5 @@
 /**
- * The one look at the groups that all viewers share.
+ * Reads the groups once for all viewers.
  *
  * HUB-1: groups are read once for all viewers, however many there are, and not at all without viewers.
  * HUB-2: a viewer is sent what changed since what it has. One that is too slow is disconnected, and asks again.
@@ -36,9 +36,9 @@ export interface Shown {
 
 /** Milliseconds. */
 const INTERVAL = 1_000;
-/** A viewer that hears nothing for 15 s takes the connection for lost. */
+/** A viewer that receives nothing for 15 s shows the connection as lost. */
 const BEAT = 5_000;
-/** A read that takes longer is taken for failed. */
+/** A read that takes longer counts as failed. */
 const READ_TIMEOUT = 10_000;
 
 /** Reads, renders and sends while there is a viewer. */

@@ -3,7 +3,7 @@ import { readOperatorCommand, type OperatorCommandSpec } from '../../api';
 import { isBeingDeleted, type KubernetesObject } from '../../kubernetes';
 import type { Stamps } from '../stamps';
 
-/** What became of a command. */
+/** State of a command. */
 export interface CommandStatus {
   phase: 'Pending' | 'Sending' | 'Done' | 'Refused' | 'Failed';
   message?: string;

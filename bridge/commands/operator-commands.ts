@@ -38,7 +38,7 @@ const CONCURRENCY = 10;
 const MOST_FINISHED = 500;
 /** Milliseconds between two looks at a command that waits. */
 const PAUSE = 2_000;
-/** Executions in a row that may close before one accepts a command; then it is looked at again later. */
+/** Executions in a row that may close before one accepts a command; then it is retried later. */
 const MOST_RUNS = 5;
 
 const FIELD_MANAGER = 'vmgroup-bridge-commands';

@@ -24,7 +24,7 @@ export function viewEvents(before: GroupView | undefined, after: GroupView): Hap
   return events;
 }
 
-/** Another controller powers the members, or does so no more. */
+/** Another controller powers the members, or no longer does. */
 function contestEvents(object: EventObject, before: GroupView | undefined, after: GroupView): Happening[] {
   const [was, is] = [before?.phase === 'Contested', after.phase === 'Contested'];
   if (was === is) return [];

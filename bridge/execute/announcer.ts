@@ -29,7 +29,7 @@ export function announcer(
 
 const BRIDGE: EventObject = { kind: 'Bridge', namespace: '', name: 'bridge' };
 
-/** Temporal answers again, or does not answer any more. */
+/** Temporal answers again, or no longer answers. */
 export function reachability(reachable: boolean, error: unknown): Happening {
   return reachable
     ? { type: 'Normal', reason: 'TemporalReachable', object: BRIDGE, message: 'Temporal answers again' }

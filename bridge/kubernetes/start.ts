@@ -87,7 +87,7 @@ export async function startKubernetesBridge(options: KubernetesBridgeOptions): P
   };
 }
 
-/** What is lost if a right is missing. */
+/** The message about each missing right. */
 const LOST = {
   leases: 'no access to Leases: this process leads without one, so run only one bridge',
   commands: 'no access to OperatorCommands: none is carried out',

@@ -83,7 +83,7 @@ export class DesiredState {
     return found ? topOf(this.index, found) : group;
   }
 
-  /** Every group that has to be looked at when nothing is known about it, also deleted ones. */
+  /** Every group that has to be reconciled when nothing is known about it, also deleted ones. */
   keys(): ObjectKey[] {
     return [
       ...this.index.groups.keys(),

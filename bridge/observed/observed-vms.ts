@@ -2,7 +2,7 @@
  * What is known of each VM: what the platform reports, or what the group's last run saw if the watch is behind.
  *
  * SEEN-1: the later of the two counts, by the platform's own versions. Where it has none, the watch counts once it has reported the VM after
- *     the bridge learned what the run saw. No clock of another process is looked at.
+ *     the bridge learned what the run saw. No clock of another process is used.
  * SEEN-2: what a run saw counts for a while after the bridge learned of it. By then the watch has reported it, so what the platform says
  *     now is true, also if its versions went back.
  * SEEN-3: of a VM that is not on the platform it counts only if the bridge followed the run to its end, and nothing was reported of the VM
@@ -44,7 +44,7 @@ export interface ObservedVm {
   reportedAfter?: number;
 }
 
-/** What is known of VMs. Keeps nothing of VMs and runs that do not exist any more. */
+/** What is known of VMs. Keeps nothing of VMs and runs that no longer exist. */
 export class ObservedVms {
   readonly #observations: Observations;
   /** When the watch reported each VM last, by this process's own clock. */

@@ -108,7 +108,7 @@ function lastOutcome(groups: TreeFacts['groups'], group: Group): RunOutcome | un
   return run.phase === 'Closed' ? run.outcome : undefined;
 }
 
-/** Milliseconds until the tree has to be looked at again although nothing changes; undefined: never. */
+/** Milliseconds until the tree has to be reconciled again although nothing changes; undefined: never. */
 export function returnIn({ groups }: TreeFacts, { drivers }: TreeSteps): number | undefined {
   const waits = drivers.map(({ decision, sendIn }) => (decision?.send ? sendIn : 0));
   const retries = drivers.map(({ decision }) => decision?.refused?.retryIn ?? 0);

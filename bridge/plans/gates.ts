@@ -45,7 +45,7 @@ export function plannedTierGate({
 }
 
 /**
- * What one VM waits for otherwise than its tier.
+ * The gate of one VM, where it differs from that of its tier.
  *
  * @param own What the policy says of the VM in particular.
  * @param probesItself Whether the platform of the VM asks its readiness probe.

@@ -31,7 +31,7 @@ export interface GroupRuns {
    * it resolves to undefined.
    */
   cleanUp(input: CleanUp): Promise<string | undefined>;
-  /** Notifies an open run that its group was deleted or has no power state any more (RUNS-3). */
+  /** Notifies an open run that its group was deleted or no longer has a power state (RUNS-3). */
   withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Notifies an open run of each activity that was paused or unpaused since the last notice (RUNS-4). */
   reportPauses(group: ObjectName): Promise<void>;

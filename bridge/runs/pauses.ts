@@ -2,7 +2,7 @@
 import type { PausedBy, PauseReport, Progress } from '../../contract';
 import type { RunHealth } from '../../insight';
 
-/** What was reported last, by activity id; null: not paused any more. */
+/** What was reported last, by activity id; null: no longer paused. */
 export type ReportedPauses = ReadonlyMap<string, PausedBy | null>;
 
 /** The reports that the run was not sent yet: of pauses that began, and of those that it knows and that are over. */

@@ -42,7 +42,7 @@ export interface RunFollower {
   /** Call it after each message that was sent to the run. */
   sent(): void;
   stop(): void;
-  /** Resolves once no call is under way any more. */
+  /** Resolves once no call is under way. */
   readonly done: Promise<void>;
 }
 

@@ -41,7 +41,7 @@ export type RunState =
       closedAs: string;
       /** It only cleared up after a run that was ended from outside. */
       isCleanUp?: true;
-      /** Absent if there is an outcome, or if Temporal does not know any more. */
+      /** Absent if there is an outcome, or if Temporal no longer knows. */
       ended?: RunEnding;
     };
 

@@ -114,7 +114,7 @@ class ServerRuns implements TemporalRuns {
       return runEvents(await abortable(signal, EVENTS_TIMEOUT, read));
     } catch (error: unknown) {
       if (isStatus(error, grpcStatus.NOT_FOUND)) return undefined;
-      // The place to go on from is not valid any more.
+      // The place to continue from is no longer valid.
       if (from && isStatus(error, grpcStatus.INVALID_ARGUMENT))
         return { count: 1, changed: true, troubled: false };
       if (error instanceof NoAnswer && !signal.aborted) {

@@ -66,7 +66,7 @@ export interface TemporalRuns {
   send(message: PlanMessage): Promise<string>;
   /** Starts a run that clears up after one that was ended; resolves to its id, or to undefined if a run is open. */
   cleanUp(input: CleanUp): Promise<string | undefined>;
-  /** Tells the open run that its group was deleted or has no power state any more. */
+  /** Tells the open run that its group was deleted or no longer has a power state. */
   withdraw(group: ObjectName, reason: string): Promise<void>;
   /** Tells the open run that one of its activities was paused or unpaused. */
   reportPause(group: ObjectName, report: PauseReport): Promise<void>;

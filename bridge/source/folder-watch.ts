@@ -21,7 +21,7 @@ type Names = Set<string> | 'all';
 
 interface Watched {
   watcher: FSWatcher;
-  /** Device, inode and birth of the folder: one that is made anew may get the inode of the one that was deleted. */
+  /** Device, inode and birth of the folder: a recreated one may get the inode of the deleted one. */
   identity: string;
   names: Names;
 }

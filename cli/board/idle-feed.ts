@@ -3,12 +3,12 @@ import type { GroupView } from '../../bridge';
 import { followViews } from '../groups';
 import type { GroupOptions } from '../options';
 
-/** Milliseconds without a question after which nothing is followed any more. */
+/** Milliseconds without a request after which nothing is followed. */
 const IDLE = 15_000;
 
 type Feed = Awaited<ReturnType<typeof followViews>>;
 
-/** Follows all groups of the options from the first question on, and stops when no client has asked for a while. */
+/** Follows all groups of the options from the first request on, and stops when there was none for a while. */
 export class IdleFeed {
   readonly #options: GroupOptions;
   readonly #note: (message: string) => void;
@@ -31,7 +31,7 @@ export class IdleFeed {
     try {
       return await (await feed).views();
     } catch (error: unknown) {
-      // The next question tries again.
+      // The next request tries again.
       if (this.#feed === feed) this.#feed = undefined;
       throw error;
     }

@@ -50,7 +50,7 @@ export async function readFolder(paths: string[], options: RunningOptions): Prom
   };
 }
 
-/** The manifests that the process goes by: of an object that is not valid now, its last valid form. */
+/** The manifests in force for the process: of an object that is not valid now, its last valid form. */
 async function inForce(folder: DataFolder, { manifests: paths }: UpRecord): Promise<Manifests> {
   const { manifests, files } = await loadLastValid(folder.lastValid);
   if (Object.keys(files).length > 0) return manifests;

@@ -146,7 +146,7 @@ function resourceOf({ resource }: Permission): Resource {
   return lazy.kubernetes().RESOURCES[resource];
 }
 
-/** Asks the API server (https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access); anybody may. */
+/** Asks the API server (https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access), which every user may. */
 async function isAllowed(
   api: ApiServer,
   { permission, verb, namespace = '' }: AccessQuestion,

@@ -58,7 +58,7 @@ interface Drawn {
   left: number;
 }
 
-/** Draws groups until there is no room for more: of thousands, those that nobody sees would take the time of many redraws. */
+/** Draws groups until there is no room for more: of thousands, those that are not visible would take the time of many redraws. */
 function drawnUpTo<T>(room: number, items: readonly T[], draw: (item: T) => string[]): Drawn {
   const lines: string[] = [];
   for (const [at, item] of items.entries()) {

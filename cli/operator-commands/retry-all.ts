@@ -80,7 +80,7 @@ export async function retryAll(options: RetryAllOptions): Promise<void> {
 /**
  * The parked members of all open runs, or of those of one tree.
  *
- * @throws CliError if there are too many runs or members: none of them is left out without a word.
+ * @throws CliError if there are too many runs or members: none of them is left out silently.
  */
 export async function parkedMembers(client: Client, root: ObjectName | undefined): Promise<Parked[]> {
   const rows = await listRuns(client, { stuck: true, ...(root && { root }) }, MOST_RUNS + 1);

@@ -53,11 +53,11 @@ export function watchOutput(onLost: (why: string) => void): void {
     isLost = true;
     onLost(message);
   });
-  // Nothing is left to say it on.
+  // There is no stream left to report it on.
   process.stderr.on('error', () => undefined);
 }
 
-/** Calls `stop` where a command that goes on until it is stopped has nobody to show anything to (OUTPUT-2). */
+/** Calls `stop` once the output of a command that runs until it is stopped has no reader (OUTPUT-2). */
 export function whenUnread(stop: () => void): void {
   process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
     if (code === NO_READER || !isWorkAtStake) stop();

@@ -4,7 +4,7 @@ import { CliError } from '../errors';
 
 const VERB: Record<PowerState, string> = { PoweredOn: 'on', PoweredOff: 'off', Suspended: 'suspend' };
 
-/** What outranks a group, and how it is got rid of. */
+/** What outranks a group, and how to remove it. */
 export interface Outranking {
   /** The topmost group above with a power state. */
   above: { name: string; powerState?: string | undefined };

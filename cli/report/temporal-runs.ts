@@ -76,7 +76,7 @@ class HistoryReader {
     this.#client = client;
   }
 
-  /** The first whole millisecond after the begin of an execution, ISO 8601; undefined: Temporal does not have it. */
+  /** The first whole millisecond after the start of an execution, ISO 8601; undefined: Temporal does not have it. */
   async startOf({ workflowId, runId }: Required<RunName>): Promise<string | undefined> {
     const { WorkflowNotFoundError } = lazy.temporalClient();
     try {

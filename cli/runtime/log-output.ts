@@ -112,7 +112,7 @@ class LogOutput implements DestinationStream {
     }
   }
 
-  /** The system carries a write that has begun out. */
+  /** The system completes a write that has begun. */
   #writeLast(): void {
     if (this.#state === 'Writing') this.#chunk = Buffer.alloc(0);
     for (let writes = 0; writes < LAST_WRITES && this.#takeChunk().length > 0; writes += 1) {

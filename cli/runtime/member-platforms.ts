@@ -42,7 +42,7 @@ export async function memberPlatforms(
   }
 }
 
-/** The Platform objects among files that may have changed since a process read them: what is not valid any more is left out. */
+/** The Platform objects among files that may have changed since a process read them: what is no longer valid is left out. */
 async function platformsIn(files: readonly string[]): Promise<PlatformObject[]> {
   if (files.length === 0) return [];
   return readManifests([...files]).then(

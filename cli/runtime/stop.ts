@@ -26,7 +26,7 @@ export async function closeAll(
 }
 
 /**
- * Aborts at the first signal, with its name as the reason, and where the process shows what happens to nobody any more (OUTPUT-2). The second
+ * Aborts at the first signal, with its name as the reason, and once the output of the process has no reader (OUTPUT-2). The second
  * signal ends the process.
  */
 export function stopSignal(): AbortSignal {

@@ -29,7 +29,7 @@ const REPEAT_AFTER = 60_000;
 /**
  * Runs the simulated platform until Ctrl-C.
  *
- * @throws CliError if the inventory is invalid, no API server is configured, the simulator does not start, or its journal cannot be written any more.
+ * @throws CliError if the inventory is invalid, no API server is configured, the simulator does not start, or its journal can no longer be written.
  */
 export async function runSimulator(paths: string[], options: SimulatorRunOptions): Promise<void> {
   const inventory =

@@ -29,7 +29,7 @@ export interface Session {
   record: UpRecord;
   logger: Logger;
   display: Display;
-  /** Aborts when the process has to stop; with an error if nobody has asked for that. */
+  /** Aborts when the process has to stop; with an error if no user asked for that. */
   signal: AbortSignal;
   /** Stops the process, which ends with exit code 1 (UP-4). */
   fail: (why: string) => void;

@@ -100,7 +100,7 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
 }
 
 /**
- * Whether these are the manifests that the data folder goes by. Then the last valid form of a group stays in force.
+ * Whether these are the manifests of the last process on the data folder. Then the last valid form of a group stays in force.
  * Other manifests without a group are a mistake, and would delete all groups.
  */
 function isRestart(paths: string[], folder: DataFolder, last: UpRecord | undefined): boolean {
@@ -127,7 +127,7 @@ function fileLogger(folder: DataFolder): Logger {
   return logger;
 }
 
-/** Why the process stops although nobody has asked it to (UP-4); undefined: it does not. */
+/** Why the process stops although no user asked it to (UP-4); undefined: it does not. */
 function faultOf({ reason }: AbortSignal): string | undefined {
   return reason instanceof Error ? reason.message : undefined;
 }

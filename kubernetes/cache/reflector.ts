@@ -62,7 +62,7 @@ export class Reflector {
   #present = false;
   /** Since when the server says nothing but that it no longer has it, by the clock of running time. */
   #absentSince: number | undefined;
-  /** The last watch was of use: an event came, even if only a bookmark, or it was open for a while. */
+  /** The last watch was useful: an event arrived, even if only a bookmark, or it was open for a while. */
   #worked = false;
   /** The last watch was opened. */
   #opened = false;
@@ -131,7 +131,7 @@ export class Reflector {
     try {
       return (await api.read('/version', { signal })) !== undefined;
     } catch (error: unknown) {
-      // Nobody else refuses with a reason.
+      // Only an API server refuses with a reason.
       return error instanceof KubernetesError && error.reason === 'Forbidden';
     }
   }

@@ -21,7 +21,7 @@ export interface LeaseLockOptions {
   api: ApiServer;
   /** Name of the Lease in each namespace. */
   name: string;
-  /** Names this process to people; need not be unique. */
+  /** Name of this process, for people; need not be unique. */
   identity: string;
 }
 

@@ -148,7 +148,7 @@ export class RoomLeft {
       if (zone !== -1) needs[zone]! += need;
     }
     for (let spot = 0; spot < network.spots; spot++) {
-      // Room that no VM can come to any more is lost.
+      // Room that no VM can use any longer is lost.
       const room = Math.min(Math.max(0, free[spot]!), reach[spot]!);
       rooms[network.zoneOf[spot]!]! += room;
       rooms[all]! += room;

@@ -2,7 +2,7 @@
 import { ZONE_LABEL } from '../../api';
 import { withoutLastApplied, type KubernetesObject, type ObjectCondition } from '../../kubernetes';
 
-/** What keeps a VM running, or not. */
+/** The run strategy of a VM. */
 export type RunStrategy = 'Always' | 'Halted' | 'Manual' | 'RerunOnFailure' | 'Once' | 'WaitAsReceiver';
 
 /** A request that waits in the status of a VM until KubeVirt has carried it out. */

@@ -41,7 +41,7 @@ export interface PursuitsOptions {
   changed: (key: string) => void;
 }
 
-/** Milliseconds before another look after a refusal; doubles with each further one. A change of the VM is looked at sooner. */
+/** Milliseconds before another try after a refusal; doubles with each further one. A change of the VM brings it forward. */
 const PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
 

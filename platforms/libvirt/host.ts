@@ -26,7 +26,7 @@ export interface HostListener {
   domain(host: Host, uuid: string, facts: DomainFacts | undefined): void;
   /** All domains have been reported. */
   listed(host: Host): void;
-  /** Changes arrive no more. `retryIn`: milliseconds. */
+  /** Changes no longer arrive. `retryIn`: milliseconds. */
   broken(host: Host, error: unknown, retryIn: number): void;
 }
 

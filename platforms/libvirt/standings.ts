@@ -42,7 +42,7 @@ export class Standings {
     return this.#overdue.get(vm)?.due === true;
   }
 
-  /** Takes in a change of a VM. */
+  /** Notes a change of a VM. */
   noticed(machine: Machine): void {
     this.operations.get(machine.uuid)?.noticed(machine);
     const record = this.recordOf(machine);

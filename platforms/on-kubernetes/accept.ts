@@ -43,7 +43,7 @@ export interface Acceptance {
   at: number;
   /** Where the VM is brought to. */
   powerState: PowerState;
-  /** It was on its way there already, or is still being turned round, by the operation before. */
+  /** The operation before had it on its way there already, or is still reversing it. */
   continues: boolean;
   turnedRound: boolean;
 }

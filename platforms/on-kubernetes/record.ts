@@ -15,7 +15,7 @@ export interface RecordedOperation {
   caller: string;
   /** When it was asked for. */
   at: number;
-  /** When this power state was first asked for, through all operations that came to nothing or that the same VM is still turned round by. */
+  /** When this power state was first asked for, through all operations that had no effect or that are still being reversed. */
   since: number;
   /** The VM was on its way elsewhere, and in this power state still. */
   turnedRound: boolean;

@@ -96,7 +96,7 @@ function journalLine(text: string, address: string): JournalLine {
     const line: unknown = JSON.parse(text);
     if (typeof line === 'object' && line !== null && 'n' in line) return line as JournalLine;
   } catch {
-    // The same error as for other things that are no line.
+    // The same error as for everything else that is not a line.
   }
   const message = `GET ${address}/v1/journal: an answer that is no journal; is the simulated platform running?`;
   throw new PlatformError('Transient', message);

@@ -34,7 +34,7 @@ export class Caller {
    * Makes one call and returns its answer; undefined if there is no such VM.
    *
    * @throws PlatformError with the class of the refusal; `Transient` where the platform cannot be reached, breaks the connection off or
-   *   does not answer in time, where something else than the platform answers, and where `signal` aborts.
+   *   does not answer in time, where something other than the platform answers, and where `signal` aborts.
    */
   async json(call: Call): Promise<unknown> {
     const signal = limited(this.callTimeout, call.signal);

@@ -57,7 +57,7 @@ export interface PowerCall {
   effectAfter?: number;
   /** With `Accepted` and `PoweredOn`: time from the effect until the VM is ready. */
   readyAfter?: number;
-  /** Id of the operation that was in progress and has no effect any more. */
+  /** Id of the operation that was in progress and no longer has an effect. */
   replaces?: string;
   class?: FailureClass;
   message?: string;

@@ -72,7 +72,7 @@ function courseOf(
   const isThere = powerStateOf(vm) === powerState;
   const desired = desiredStateOf(vm);
   const isSame = desired === powerState && recorded?.powerState === powerState;
-  // It was turned round by the operation before, and only the time since then tells whether that is over.
+  // The operation before reversed it, and only the time since then shows whether that is over.
   const staysTurned = isThere && isSame && recorded.turnedRound;
   return {
     continues: isSame && (!isThere || staysTurned),

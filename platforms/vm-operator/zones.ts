@@ -7,7 +7,7 @@ import { own, parseQuantity } from '../../api';
 import type { KubernetesObject } from '../../kubernetes';
 import type { PlacementZone } from '../../placement';
 
-/** A `Zone` with all that the namespace may have in it; undefined where nothing may be placed there any more. */
+/** A `Zone` with all that the namespace may have in it; undefined where nothing may be placed there. */
 export function zoneOf(zone: KubernetesObject): PlacementZone | undefined {
   const { metadata } = zone;
   const { managedVMs, memory } = (zone.spec ?? {}) as ZoneSpec;

@@ -45,7 +45,7 @@ export class Evidence {
     this.#cases.set(vm, { operation, timer, open: false, tasks: new Map() });
   }
 
-  /** The VM has no such operation any more. */
+  /** The VM no longer has such an operation. */
   finished(vm: string): void {
     const known = this.#cases.get(vm);
     if (!known) return;

@@ -1,4 +1,4 @@
-/** A VM that the server does not have any more under the id that the stream last said. */
+/** A VM that the server no longer has under the id that the stream last named. */
 import { limited } from '../../api/limited-signal';
 import type { VirtualMachineRef } from '../../contract';
 import { PlatformError, virtualMachineKey } from '../platform';

@@ -26,7 +26,7 @@ export type Replay = (histories: readonly BundledHistory[]) => Promise<(string |
 
 /** What is verified with. */
 export interface VerifyOptions {
-  /** Absent: signatures are not checked, so anybody may have made the bundle. */
+  /** Absent: signatures are not checked, so anyone may have made the bundle. */
   verifier?: Verifier;
   replay: Replay;
 }

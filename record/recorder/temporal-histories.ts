@@ -27,10 +27,10 @@ export interface TemporalHistories {
   /** All executions of groups that are open, or that were closed since a time. Without a time, paused ones are listed as closed too. */
   open(): AsyncIterable<ListedExecution>;
   closedSince(at: number | undefined): AsyncIterable<ListedExecution>;
-  /** Undefined: the server does not have it any more. */
+  /** Undefined: the server no longer has it. */
   describe(execution: ExecutionName): Promise<FoundExecution | undefined>;
   /**
-   * In the JSON form of Temporal's tools; undefined: the server does not have it any more. Rejects with {@link UndecodedHistoryError} if the
+   * In the JSON form of Temporal's tools; undefined: the server no longer has it. Rejects with {@link UndecodedHistoryError} if the
    * server has it, but it cannot be decoded.
    */
   history(execution: ExecutionName): Promise<string | undefined>;

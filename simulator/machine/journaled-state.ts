@@ -41,7 +41,7 @@ export class JournaledState {
   }
 
   /**
-   * Opens the state whose journal is at `path`. `onBroken` is called when the journal cannot be written any more.
+   * Opens the state whose journal is at `path`. `onBroken` is called when the journal can no longer be written.
    *
    * @throws Error when the journal is damaged.
    */

@@ -62,7 +62,7 @@ export class Machine {
    * Opens the platform whose journal is at `path`.
    *
    * @param inventory Replaces that of the journal; undefined: that stays in force, and a new platform gets the default one.
-   * @param onBroken Called when the journal cannot be written any more.
+   * @param onBroken Called when the journal can no longer be written.
    * @throws Error when the journal is damaged.
    */
   static async open(

@@ -19,7 +19,7 @@ export interface SimulatorOptions {
   port?: number;
   /** Finds places; absent: the solver, in a thread. */
   solve?: Solve;
-  /** Called once when the journal cannot be written any more, or belongs to another process: every change is refused afterwards. */
+  /** Called once when the journal can no longer be written, or belongs to another process: every change is refused afterwards. */
   onBroken?: (error: Error) => void;
 }
 

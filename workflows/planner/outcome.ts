@@ -113,7 +113,7 @@ function makeOutcome(run: Run, type: RunOutcome['outcome'], message: string, now
   return fitOutcome(result);
 }
 
-/** What the run saw of its VMs last; of those that have no place any more it says nothing. */
+/** What the run saw of its VMs last; of those that no longer have a place it says nothing. */
 function observedBy({ members }: Run, free: readonly string[]): RunOutcome['observed'] {
   const observed: RunOutcome['observed'] = {};
   for (const [key, state] of Object.entries(members)) {

@@ -72,7 +72,7 @@ function isDone(run: Run, stage: Stage): boolean {
   });
 }
 
-/** Whether a tier holds nothing up any more. */
+/** Whether a tier no longer holds anything up. */
 function tierDone(run: Run, tier: PlanTier): boolean {
   const counted = tier.members.filter((member) => countsAsDone(run, tier, member));
   if (run.plan.powerState === 'PoweredOn' && tier.quorum !== undefined && counted.length >= tier.quorum)

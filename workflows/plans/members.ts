@@ -28,7 +28,7 @@ export function sameDesire(one: Plan, other: Plan): boolean {
 
 /** What a plan changes for every member. */
 export interface PlanChange {
-  /** The desired power state is new: no member counts as converged any more. */
+  /** The desired power state is new: no member counts as converged. */
   fresh: boolean;
   /** A person has acted: parked members and those left alone are tried again. */
   forgive: boolean;

@@ -6,7 +6,7 @@ import { kubernetesSource } from '../source';
 import { companionOwnership } from './ownership';
 import { SummaryStore } from './summary-store';
 
-/** Groups on top of each other that are looked at. */
+/** Levels of nested groups that are read. */
 const MOST_LEVELS = 100;
 
 /** Makes the parts. `startsByItself`: whether VM Operator powers a VM on by itself once it has created it. */

@@ -2,7 +2,7 @@
  * Removes owner references to groups that are gone, before the garbage collector takes them for a reason to delete the VMs.
  *
  * OWN-6: a member outlives a group that went without us: its finalizer was removed by hand, or an older owner reference came late. The policy
- *     of such a group is not known any more, so its members are kept, as `Orphan` does.
+ *     of such a group is no longer known, so its members are kept, as `Orphan` does.
  * OWN-7: a group that was seen with the policy `Cascade` leaves its references to the garbage collector.
  * OWN-8: a reference is removed only after the API server has answered that the group that it names is not there, or has another uid.
  * OWN-9: a reference that cannot be looked into or removed keeps none of the others from being removed.

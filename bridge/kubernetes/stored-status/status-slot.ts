@@ -18,7 +18,7 @@ export interface WantedStatus {
 /** A write that failed and is retried after a pause. */
 export interface FailedWrite {
   retryIn: number;
-  /** Worth a log line: not for a group that is gone, nor for a refusal that was reported before. */
+  /** Whether to log it: not for a group that is gone, nor for a refusal that was logged before. */
   isNews: boolean;
 }
 

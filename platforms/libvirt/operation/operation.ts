@@ -1,7 +1,7 @@
 /**
  * One power operation of this process on one VM, from its record to its effect.
  *
- * LIBVIRT-12: the record is on the VM, and was read back, before its power is touched; nothing is touched any more once a newer operation has
+ * LIBVIRT-12: the record is on the VM, and was read back, before its power is touched; nothing more is touched once a newer operation has
  *     taken over.
  * LIBVIRT-14: a VM is started on one host only: every other host that has it, or may have it, must say first that it does not run there.
  */

@@ -3,7 +3,7 @@
  *
  * VSPHERE-5: see recorder.ts. The record of an older operation that was written over it in the same instant is found, even where the stream
  *     shows no change: it may be the same text as before.
- * VSPHERE-6: the record is on the VM before its power is touched, and nothing is touched any more once a newer operation has taken over.
+ * VSPHERE-6: the record is on the VM before its power is touched, and nothing more is touched once a newer operation has taken over.
  * VSPHERE-9: a VM is registered on the host that was chosen for it before it is powered on there.
  */
 import { PlatformError, type FailureClass, type PowerRequest } from '../../platform';

@@ -47,7 +47,7 @@ export class WaitingOperation extends TrackedOperation {
     return answer;
   }
 
-  /** Shows what it waits for; undefined: for nothing any more. */
+  /** Shows what it waits for; undefined: no longer for anything. */
   wait(hold: string | undefined): void {
     if (hold === undefined) delete this.hold;
     else this.hold = hold;

@@ -1,4 +1,4 @@
-/** Keeps the rules of DRS that are ours in step with the groups that they are for. */
+/** Keeps our rules of DRS consistent with the groups that they are for. */
 import { limited } from '../../../api/limited-signal';
 import { PlatformError } from '../../platform';
 import { readProperties } from '../stream';

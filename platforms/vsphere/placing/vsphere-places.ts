@@ -149,7 +149,7 @@ export class VspherePlaces {
     return vms.filter(({ uid }) => free.has(uid));
   }
 
-  /** Removes the rules of DRS for a caller, also where none are made any more. @throws VimFault, TransportError */
+  /** Removes the rules of DRS for a caller, also where none are made now. @throws VimFault, TransportError */
   forget(caller: string, signal: AbortSignal | undefined): Promise<void> {
     return this.#rules.forget(caller, signal);
   }

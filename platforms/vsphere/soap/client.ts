@@ -143,7 +143,7 @@ export class SoapClient {
     throw new VimFault({ type: 'NotSupported', message, keys: [], detail: undefined }, property);
   }
 
-  /** Tells that the server has ended the session, where that shows otherwise than by a fault. */
+  /** Reports that the server has ended the session, where something other than a fault shows it. */
   sessionEnded(session: number): void {
     this.#forget(session);
   }

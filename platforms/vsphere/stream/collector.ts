@@ -98,7 +98,7 @@ export class Collector {
     return { updates, more: textOf(set, 'truncated') === 'true' };
   }
 
-  /** Follows tasks and no longer follows others. Resolves with those of `add` that the server does not have any more. */
+  /** Follows tasks and no longer follows others. Resolves with those of `add` that the server no longer has. */
   async follow(
     add: readonly ManagedObject[],
     remove: readonly ManagedObject[],

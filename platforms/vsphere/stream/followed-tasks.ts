@@ -3,7 +3,7 @@ import type { Collector, ObjectUpdate } from './collector';
 import { taskOf, type TaskFacts } from '../facts';
 import { localizedFault, VimFault, type ManagedObject } from '../soap';
 
-/** How a task ended; undefined: the server does not have it any more. */
+/** How a task ended; undefined: the server no longer has it. */
 export type TaskEnd = TaskFacts | undefined;
 
 /** Milliseconds until a call that was lost is made again. */
@@ -12,7 +12,7 @@ const PAUSE = 100;
 interface Followed {
   task: ManagedObject;
   seen: TaskFacts | undefined;
-  /** Called with each change, and undefined once the server does not have the task any more. */
+  /** Called with each change, and undefined once the server no longer has the task. */
   watchers: Set<(task: TaskFacts | undefined) => void>;
 }
 

@@ -36,7 +36,7 @@ export const PRIVILEGES: readonly Privilege[] = [
   },
   {
     ...{ id: 'Resource.ColdMigrate', at: 'VMs', reason: 'start VMs on the host that was chosen for them' },
-    ...{ only: 'vCenter', lost: 'VMs whose chosen host is another one than theirs do not start' },
+    ...{ only: 'vCenter', lost: 'VMs do not start on a chosen host other than their own' },
   },
   {
     ...{ id: 'Host.Inventory.EditCluster', at: 'Root', reason: 'give DRS rules' },

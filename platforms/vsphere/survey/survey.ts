@@ -27,7 +27,7 @@ export interface MissingPrivilege {
 
 /** Milliseconds for one step. */
 const STEP = 120_000;
-/** VMs whose privileges are asked for: rights come from folders, so more say no more. */
+/** VMs whose privileges are asked for: rights come from folders, so more VMs would add nothing. */
 const MAX_VMS = 500;
 
 /** One server, seen in one session. */

@@ -12,7 +12,6 @@ export type { BridgeLogger } from './execute';
 export {
   FIELD_MANAGER,
   joinedSource,
-  LEASE_NAME,
   otherController,
   startKubernetesBridge,
   viewOfObject,

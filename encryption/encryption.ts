@@ -5,7 +5,7 @@ import { KeyFolder } from './keys';
 import { PayloadCipher } from './payload-cipher';
 
 /** The variable that names the folder of keys. */
-export const KEYS_VARIABLE = 'VMGROUP_ENCRYPTION_KEYS';
+const KEYS_VARIABLE = 'VMGROUP_ENCRYPTION_KEYS';
 
 /** The codec of the keys in a folder. @throws EncryptionKeyError if the folder cannot be read. */
 export function payloadCodec(folder: string): PayloadCodec {

@@ -1,7 +1,6 @@
 /** Desired state, status and ownership as objects of a cluster. */
 export { otherController, type OtherController } from './other-controller';
 export {
-  LEASE_NAME,
   startKubernetesBridge,
   type KubernetesBridge,
   type KubernetesBridgeOptions,

@@ -72,7 +72,7 @@ export interface KubernetesFigures {
 }
 
 /** Name of the Lease. */
-export const LEASE_NAME = 'vmgroup-bridge';
+const LEASE_NAME = 'vmgroup-bridge';
 
 /** Starts a bridge. Waits for an API server that does not answer; resolves once everything was listed. */
 export async function startKubernetesBridge(options: KubernetesBridgeOptions): Promise<KubernetesBridge> {

@@ -4,4 +4,4 @@ export { VspherePlatform, type VsphereOptions } from './platform';
 export { readInventory, vmsWithTag, type VsphereInventory } from './orders';
 export type { RecordPlace } from './recorder';
 export { TransportError, VimFault, type Credentials, type Trust } from './soap';
-export { PRIVILEGES, privilegesFor, Survey, type MissingPrivilege, type Privilege } from './survey';
+export { privilegesFor, Survey, type MissingPrivilege } from './survey';

@@ -1,3 +1,3 @@
 /** What `vmgroup doctor` learns of a server. */
-export { PRIVILEGES, privilegesFor, type Privilege } from './privileges';
+export { privilegesFor } from './privileges';
 export { Survey, type MissingPrivilege } from './survey';

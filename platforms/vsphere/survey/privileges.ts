@@ -21,7 +21,7 @@ export interface Privilege {
 }
 
 /** PRIVILEGE-1. */
-export const PRIVILEGES: readonly Privilege[] = [
+const PRIVILEGES: readonly Privilege[] = [
   { id: 'System.View', at: 'Root', reason: 'see the inventory' },
   { id: 'System.Read', at: 'VMs', reason: 'read the state of VMs' },
   { id: 'VirtualMachine.Interact.PowerOn', at: 'VMs', reason: 'power on' },

@@ -136,7 +136,7 @@ export interface ActivityFailed extends OfActivity {
   outrankedBy?: { caller: string; sequence: number };
 }
 
-/** The run let go of an activity, or that took effect. */
+/** The run cancelled an activity, or the cancellation took effect. */
 export interface ActivityCancelled extends OfActivity {
   kind: 'ActivityCancelRequested' | 'ActivityCancelled';
 }

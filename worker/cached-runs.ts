@@ -7,7 +7,7 @@ import pMap from 'p-map';
 import type { Logger } from 'pino';
 import { OPEN_QUERY, quotedText, RUNS_QUERY } from '../contract';
 
-/** Most runs that are looked at; the server offers the tasks of all others to any worker after a few seconds. */
+/** Most runs that are listed; the server offers the tasks of all others to any worker after a few seconds. */
 const MOST_RUNS = 2_000;
 
 /** Requests under way at a time. */

@@ -78,7 +78,7 @@ function lastProgress(open: Map<string, Progress>, key: string, run: GroupView['
   return last;
 }
 
-/** Shows the trees of groups that a bridge has to look at, read at each scrape. */
+/** Shows the trees of groups that a bridge has to reconcile, read at each scrape. */
 export function showQueue(registry: Registry, read: () => ReturnType<Bridge['queue']>): void {
   new Gauge({
     name: 'vmgroup_bridge_queue_trees',

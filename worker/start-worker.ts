@@ -39,7 +39,7 @@ export interface StartWorkerOptions {
   logger: Logger;
   /** `host:port` for the SDK's metrics; absent: none. */
   metricsAddress?: string;
-  /** Counts what activities come to; absent: nothing does. */
+  /** Counts how activities end; absent: nothing does. */
   interceptors?: WorkerInterceptors;
   /** Milliseconds that an activity waits for a nested group's run before its caller waits without it; for tests. */
   groupWait?: number;
@@ -68,7 +68,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
 }
 
 /**
- * Starts a worker of the activities of one platform, which may sit where only that platform can be reached. After a failure it may be called
+ * Starts a worker of the activities of one platform, which may run where only that platform can be reached. After a failure it may be called
  * again.
  *
  * @param name Name of the platform, as VMs name it.

@@ -34,7 +34,7 @@ import {
   type Run,
 } from './state';
 
-/** What an operation came to. */
+/** How an operation ended. */
 export type OperationResult =
   | { kind: 'VirtualMachine'; status: VirtualMachineStatus; acted: boolean }
   | { kind: 'VirtualMachineGroup'; outcome: RunOutcome };

@@ -1,5 +1,5 @@
 /**
- * What the end of an activity comes to. A person may complete or fail any activity by hand, with any result: only a result that names its
+ * What the end of an activity means. A person may complete or fail any activity by hand, with any result: only a result that names its
  * own operation counts (OPERATIONS-1). Pure.
  */
 import type { Attempt, MemberKey, PlacementResult, VirtualMachineRef } from '../contract';

@@ -1,4 +1,4 @@
-/** What a history says of the execution itself: its begin, its end, and what was done to it in Temporal. Pure. */
+/** What a history says of the execution itself: its start, its end, and what was done to it in Temporal. Pure. */
 import { own } from '../../api/own';
 import { searchAttributeKeys } from '../../contract';
 import type {

@@ -8,7 +8,7 @@ import type { ListedExecution } from './temporal-histories';
 /** Executions of one run, one after the other, that are followed back. */
 const LONGEST_CHAIN = 1_000;
 
-/** What became of an execution; `Known`: it was on record, or is still open. */
+/** How an execution was handled; `Known`: it was on record, or is still open. */
 export type RecordResult = 'Recorded' | 'Gap' | 'Known';
 
 /** The closed executions that Temporal lists or that were seen. */

@@ -24,7 +24,7 @@ import { UndecodedHistoryError } from './temporal-histories';
 const MOST_EXECUTIONS = 1_000;
 /** Visibility may list an execution that much later than it was closed, milliseconds. */
 const LATE = 10 * 60_000;
-/** Milliseconds between two looks at everything that Temporal lists. */
+/** Milliseconds between two comparisons with everything that Temporal lists. */
 const FULL_LOOK = 60 * 60_000;
 
 /** What {@link Recorder} works with; `now` is the clock unless it is given. */
@@ -49,7 +49,7 @@ export class Recorder {
   readonly #context: RecorderContext;
   readonly #open: OpenExecutions;
   readonly #closed: ClosedExecutions;
-  /** Undefined: everything is to be looked at. */
+  /** Undefined: everything is to be compared. */
   #lookedAt: { full: number; last: number } | undefined;
   /** Run ids of the executions that have ended a pass (RECORDER-5). */
   readonly #failed = new Set<string>();
@@ -135,7 +135,7 @@ export class Recorder {
   }
 }
 
-/** What became of an execution; an error of a history that cannot be decoded is added to `undecoded` (RECORDER-5). */
+/** How an execution was handled; an error of a history that cannot be decoded is added to `undecoded` (RECORDER-5). */
 async function orUndecoded(
   recording: Promise<RecordResult>,
   undecoded: UndecodedHistoryError[],

@@ -304,8 +304,8 @@ test('objects admitted while the webhook was away can be repaired and deleted', 
     '{"metadata":{"finalizers":null}}',
   ]);
   await look();
-  const mended = await apply(group('a', { ...lists('x', 'w'), powerState: 'PoweredOn' }));
-  expect(mended).toMatchObject({ stderr: '', code: 0 });
+  const fixed = await apply(group('a', { ...lists('x', 'w'), powerState: 'PoweredOn' }));
+  expect(fixed).toMatchObject({ stderr: '', code: 0 });
 });
 
 test('a new certificate of the same authority is no interruption', async () => {

@@ -142,7 +142,7 @@ const onePowered = (powerState: 'PoweredOn' | 'PoweredOff', generation = 1): Man
     virtualMachines: members,
   });
 
-describe('RECONCILE-7: what an open run goes by is what it says', () => {
+describe('RECONCILE-7: the plan of an open run is the one that it names', () => {
   test('a plan that the run has lost, as by a reset, is sent again', async () => {
     const { bridge } = await start(onePowered('PoweredOn'));
     expect(server.sent).toHaveLength(1);
@@ -374,14 +374,14 @@ test('an operator who asks is answered when the bridge stops before it could sen
   await failed;
 });
 
-describe('a request that cannot be sent any more is refused', () => {
+describe('a request that can no longer be sent is refused', () => {
   const ended = (asking: Promise<void>): Promise<string> =>
     asking.then(
       () => 'sent',
       (error: Error) => error.message,
     );
 
-  test('as the group has no power state any more; it is not sent once the group has one again', async () => {
+  test('as the group no longer has a power state; it is not sent once the group has one again', async () => {
     const { bridge, want } = await start(onePowered('PoweredOn'), { observed: { a: seen('PoweredOn') } });
     server.down = true;
     const asked = ended(bridge.ask(request));

@@ -117,7 +117,7 @@ export const ALERT_CASES: AlertCase[] = [
     fires: ['VmgroupAVmIsParked'],
   },
   {
-    name: 'a VM that was parked and is not any more',
+    name: 'a VM that was parked and no longer is',
     series: { [events('MemberParked')]: '0x20 1x20', [parked()]: '_x21 1x4 stale' },
     fires: [],
   },

@@ -366,7 +366,7 @@ describe('messages of a conflict', () => {
   });
 });
 
-test('PLACE-5: a share of a preferred anti-affinity may give way to an even load, a whole rule does not', () => {
+test('PLACE-5: a share of a preferred anti-affinity may yield to an even load, a whole rule does not', () => {
   const db = { app: 'db' };
   const all = (count: number): string => {
     const apart = term('AntiAffinity', ZONE, db, 'Preferred');

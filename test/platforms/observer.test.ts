@@ -67,7 +67,7 @@ test('OBSERVER-1: a watch that ends, fails or throws is opened again', () =>
     expect(observer.get(vm('a'))?.status.powerState).toBe('PoweredOn');
   }));
 
-test('OBSERVER-2: a VM that is not listed any more counts as deleted, a VM of a new uid as another one', () =>
+test('OBSERVER-2: a VM that is no longer listed counts as deleted, a VM of a new uid as another one', () =>
   withObserver(async (platform, observer) => {
     const events: string[] = [];
     observer.onChange((event) => events.push(`${event.type} ${event.vm.name} ${event.vm.uid}`));

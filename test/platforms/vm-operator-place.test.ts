@@ -127,7 +127,7 @@ test('where nothing is to be held, the power state stays what it is; asked to ho
   });
 });
 
-test('what an operation has asked to be on is not held off any more; what exists keeps its place and is not written', async () => {
+test('what an operation has asked to be on is no longer held off; what exists keeps its place and is not written', async () => {
   await zone('zone-a');
   const [fresh, there] = [
     await desk.manifest('fresh'),

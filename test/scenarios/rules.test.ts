@@ -322,7 +322,7 @@ describe('changes of the manifests', () => {
     expect(history.events?.filter((event) => event.activityTaskScheduledEventAttributes)).toHaveLength(2);
   });
 
-  it('a deleted group ends its run as Superseded and touches no VM any more', async () => {
+  it('a deleted group ends its run as Superseded and touches no further VM', async () => {
     const ns = space();
     system = await startSystem(temporal, { 'app.yaml': threeTiers(ns, 'PoweredOn', '60s') });
     await system.until(

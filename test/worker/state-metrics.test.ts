@@ -76,7 +76,7 @@ test('problems of manifests by severity, for as long as they last', async () => 
   expect(await bridge.page()).toEqual(NO_PROBLEMS);
 });
 
-test('METRICS-5: of two bridges one shows states, and one that does not lead any more shows none', async () => {
+test('METRICS-5: of two bridges one shows states, and one that no longer leads shows none', async () => {
   const [one, other] = [new Bridge(), new Bridge()];
   for (const bridge of [one, other]) Object.assign(bridge, { views: [parked], problems: [ERROR] });
   other.isLeading = false;

@@ -34,11 +34,12 @@ const DESCRIPTIONS: Record<OperatorVerb, string> = {
   retryMember:
     'Tries a parked or failing member again with a fresh budget; without member: all of them, and placement. {member?, actor?, reason}',
   skipMember: 'Leaves a member out of this run. {member, actor?, reason}',
-  markReady: 'Counts a member as ready on your word. {member, actor?, reason}',
+  markReady: 'Counts a member as ready without observing it. {member, actor?, reason}',
   answer:
     'Answers a question of the platform about a VM with one of its choices. {member, choice, actor?, reason}',
   skipDelay: 'Ends the delay that is running. {actor?, reason}',
-  abort: 'Ends the run; nothing starts until the desired state changes or a person asks. {actor?, reason}',
+  abort:
+    'Ends the run; nothing starts until the desired state changes or an operator requests a run. {actor?, reason}',
 };
 
 /** What a run does with messages that do more than change its state. */

@@ -22,7 +22,7 @@ export function allEnded(run: Run, starts: readonly Start[], now: number): Run {
   return operationsEnded(next, ends, usesAll);
 }
 
-/** What an operation comes to; undefined for what is none. */
+/** The end of an operation; undefined for anything else. */
 function resultOf(start: Start, now: number): OperationResult | undefined {
   const work = workOf(start);
   switch (work.activity) {

@@ -148,7 +148,7 @@ function asksForSync({ forceSync, powerState }: Plan, done: string | undefined):
   return forceSync !== undefined && forceSync !== done && powerState !== 'Unchanged';
 }
 
-/** Whether a person asks. A force sync that was received before is not put on record again. */
+/** Whether an operator asks. A force sync that was received before is not put on record again. */
 function isAsked({ cause, actor }: PlanMessage, forced: boolean): boolean {
   return cause === 'Asked' || (forced && actor !== undefined);
 }

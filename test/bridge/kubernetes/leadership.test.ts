@@ -1,5 +1,5 @@
 /**
- * What a bridge writes while the lease comes and goes, and while it is refused, on a real API server: LEADER-1, OWN-1, STORE-2 and
+ * What a bridge writes while the lease is acquired and lost, and while it is refused, on a real API server: LEADER-1, OWN-1, STORE-2 and
  * STORE-3 of the status.
  *
  * Guarantees: G5.

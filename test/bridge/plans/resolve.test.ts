@@ -55,7 +55,7 @@ describe('membership (RESOLVE-2, RESOLVE-3)', () => {
   });
 });
 
-test('a place that the last run has just given back counts no more, in nested groups too', () => {
+test('a place that the last run has just given back no longer counts, in nested groups too', () => {
   const from = manifests({
     groups: [group('app', [tier(['a', 'g:child'])], on), group('child', [tier(['b'])], { groupName: 'app' })],
     virtualMachines: [vm('a', 'app'), vm('b', 'child')],

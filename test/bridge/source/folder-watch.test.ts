@@ -1,4 +1,4 @@
-/** What is watched of a folder that is made anew, and what is said of one that cannot be watched. */
+/** What is watched of a folder that is recreated, and what is reported of one that cannot be watched. */
 import fs from 'node:fs';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ afterEach(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-test('a folder that was deleted and made anew is watched anew, also where it gets the same inode', async () => {
+test('a folder that was deleted and recreated is watched again, also where it gets the same inode', async () => {
   const folder = join(root, 'app');
   await mkdir(folder);
   expect(await watch.set([{ folder }])).toBe(true);

@@ -2,7 +2,7 @@
 import { followViews } from '../../../cli/groups';
 import { refuse, say, startStubApiServer } from '../stub-api-server';
 
-test('who may read a group and not list groups learns it, instead of waiting without a word', async () => {
+test('a user who may read a group but not list groups is told so, instead of waiting silently', async () => {
   const server = await startStubApiServer(({ url = '' }, response) => {
     if (!/virtualmachinegroups\/shop/.test(url)) return refuse(response, 403, 'Forbidden');
     say(response, 200, { metadata: { namespace: 'prod', name: 'shop', uid: 'u' }, spec: {} });

@@ -42,7 +42,7 @@ test('OUTPUT-2: output that a disk has no room for is an error', async () => {
   expect(stderr).toMatch(/^error: failed to write to standard output: ENOSPC[^\n]*\n$/);
 });
 
-test('OUTPUT-2: a command that runs until it is stopped ends once nobody reads it', async () => {
+test('OUTPUT-2: a command that runs until it is stopped ends once its output has no reader', async () => {
   const status = path.join(dir, 'data/status/prod');
   mkdirSync(status, { recursive: true });
   const write = (phase: string): void =>

@@ -31,6 +31,8 @@ export const CHANGES = {
   replacedForgotten: 'replaced-vms-are-forgotten',
   /** A paused run does not end while VMs wait for a place. */
   pausedPlaces: 'paused-runs-wait-for-places',
+  /** A changed desired state, a force sync or a request brings back a VM whose drift the policy leaves alone. */
+  driftForgiven: 'drift-is-forgiven',
   /** The `abort` of a parent ends a run that has failed and waits for the end of what is open. */
   failingAborted: 'failing-runs-are-aborted',
   /** What an operator command sends after a cancellation of the workflow still gets out: relays to nested groups, and answers. */

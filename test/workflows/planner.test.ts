@@ -993,6 +993,41 @@ describe('drift', () => {
     });
   });
 
+  describe.each([
+    ['Report', 'Drifted'],
+    ['Enforce', 'DriftLimit'],
+  ] as const)('%s: a VM that is left alone while the run is open is brought back', (action, reason) => {
+    const policy = { ...plan([]).policy, drift: { action, maxCorrections: 0, window: 10 * MINUTE } };
+    const planned = (a: PlanMember, more: Partial<Plan> = {}): Plan =>
+      plan([tier([a]), tier([vm('b', { link: 'NotFound' })])], { policy, ...more });
+
+    function leftAlone(): World {
+      const world = new World().send(planned(vm('a')));
+      world.pass();
+      world.states['a'] = 'PoweredOff';
+      world.send(planned(seen('a', 'PoweredOff', world.now + 1, { drifted: true })), { cause: 'Drift' });
+      expect(world.run?.members['a']?.leftAlone?.reason).toBe(reason);
+      return world;
+    }
+
+    it.each([
+      ['by a changed desired state', { generation: 2, revision: 'r2' }, 'SpecChanged'],
+      ['by a force sync', { forceSync: 'now@2' }, 'ForceSync'],
+      ['if a person asks', {}, 'Asked'],
+    ] as const)('%s', (_title, more, cause) => {
+      const world = leftAlone();
+      world.send(planned(seen('a', 'PoweredOff', world.now + 1), more), { cause });
+      expect(world.openIds).toEqual(['power-on/a/2']);
+    });
+
+    it('not by a plan for another member', () => {
+      const world = leftAlone();
+      const plans = planned(seen('a', 'PoweredOff', world.now + 1));
+      world.send({ ...plans, tiers: [...plans.tiers, tier([vm('c')])] }, { cause: 'MembersChanged' });
+      expect(world.openIds).not.toContain('power-on/a/2');
+    });
+  });
+
   it('Report: leaves the VM alone', () => {
     const reported = drifted(0);
     reported.policy = { ...reported.policy, drift: { ...reported.policy.drift, action: 'Report' } };

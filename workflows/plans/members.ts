@@ -56,7 +56,7 @@ export function withMembers(run: Run, before: Plan, now: number, change: PlanCha
     if (run.plan.powerState === 'Unchanged' && member.link === 'Linked') leaveAsIs(state, now);
     if (change.forced) state.forced = true;
     if (member.recovered) delete state.parked;
-    if (change.forgive) forgive(state);
+    if (change.forgive) forgive(state, change.uses);
     else if (member.setAside && !known && state.reachedAt === undefined) {
       state.leftAlone = { ...member.setAside, at: now };
     }
@@ -103,9 +103,11 @@ function leaveAsIs(state: MemberState, now: number): void {
   delete state.drifted;
 }
 
-function forgive(state: MemberState): void {
+/** The VM is brought back whatever the policy says of drift. */
+function forgive(state: MemberState, uses: Uses): void {
   delete state.parked;
   delete state.leftAlone;
+  if (state.drifted && uses(CHANGES.driftForgiven)) delete state.drifted;
 }
 
 /** The state of a member at the beginning of a new desired power state. What was observed stays; PLANS-2. */

@@ -86,15 +86,37 @@ export class Recorder {
    * Writes a record.
    *
    * @param vm as it was read for the decision.
-   * @throws VimFault `ConcurrentAccess` where the VM has changed since; TransportError where it is not known whether it was written.
+   * @throws VimFault `ConcurrentAccess` where the VM has changed since, or other records may count than were read; TransportError where it is not known whether it was written.
    */
   async write(vm: VmFacts, text: string, signal?: AbortSignal): Promise<void> {
     const object: ManagedObject = { type: 'VirtualMachine', id: vm.id };
     if (this.#chosen === 'ExtraConfig') return this.#reconfigure(object, vm.changeVersion, text, signal);
-    const key = (await this.#findKey(signal)) ?? (await this.#defineKey(signal));
+    const known = await this.#findKey(signal);
+    try {
+      await this.#setField(object, known ?? (await this.#defineKey(signal)), text, signal);
+    } catch (error: unknown) {
+      const invalid = error instanceof VimFault && error.fault.type === 'InvalidArgument';
+      if (known === undefined || !invalid || !(await this.#isRemoved(known, signal))) throw error;
+      const message = `the custom attribute ${this.#name} was removed`;
+      throw new VimFault({ ...error.fault, type: 'ConcurrentAccess', message }, 'SetField');
+    }
+  }
+
+  async #setField(
+    entity: ManagedObject,
+    key: string,
+    text: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const manager = await this.#client.manager('customFieldsManager', { signal });
-    const parameters = [reference('entity', object), element('key', key), element('value', text)];
+    const parameters = [reference('entity', entity), element('key', key), element('value', text)];
     await this.#client.call(manager, 'SetField', parameters, { signal });
+  }
+
+  /** Whether an administrator removed our attribute: what other processes have recorded since is under another key. */
+  async #isRemoved(key: string, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#key === key) this.#key = undefined;
+    return (await this.#findKey(signal)) !== key;
   }
 
   async #reconfigure(

@@ -6,6 +6,8 @@
 import { Observer, type GuestReport, type PowerRequest, type VirtualMachineState } from '../../../platforms';
 import type { VirtualMachineRef } from '../../../contract';
 import { VspherePlatform, type Scope } from '../../../platforms/vsphere';
+import { childrenOf, element, SoapClient, textOf } from '../../../platforms/vsphere/soap';
+import { readProperties } from '../../../platforms/vsphere/stream';
 import { startVcenter, type TestVcenter } from '../../support/vsphere';
 import { until } from '../../support/until';
 
@@ -376,6 +378,38 @@ describe('VSPHERE-5: an older operation of another process is written over the r
         await Promise.all([one, other].map((process) => process.until(isDone)));
         expect(((await vcenter.calls()).counts.SetField ?? 0) - before).toBeLessThanOrEqual(2);
       }),
+    );
+  });
+});
+
+test('VSPHERE-5: operations go on after an administrator has removed the custom attributes', async () => {
+  const vm = await newVm();
+  await withProcess([vm], async (first) => {
+    await powerOn(vm, first);
+    const [address, trust] = [vcenter.address, { ca: vcenter.authority.certificate }];
+    const credentials = async (): Promise<{ user: string; password: string }> => vcenter;
+    const administrator = new SoapClient({ address, trust, credentials });
+    const manager = await administrator.manager('customFieldsManager');
+    const found = await readProperties(administrator, [manager], ['field']);
+    for (const field of childrenOf(found.get(manager.id)?.get('field'), 'CustomFieldDef'))
+      await administrator.call(manager, 'RemoveCustomFieldDef', [element('key', textOf(field, 'key') ?? '')]);
+    await administrator.close();
+    const off = request(vm, 'PoweredOff', { mode: 'Hard' });
+    // Another process is the first to notice.
+    await withProcess([vm], async (second) => {
+      await second.platform.power(off);
+      await second.until(isDone);
+    });
+    const older = {
+      ...off,
+      operation: { ...off.operation, id: 'older', sequence: off.operation.sequence - 1 },
+    };
+    await expect(first.platform.power({ ...older, powerState: 'PoweredOn' })).rejects.toMatchObject({
+      failureClass: 'Superseded',
+    });
+    await first.platform.power(request(vm, 'PoweredOn'));
+    await first.until(
+      ({ status, operation }) => status.powerState === 'PoweredOn' && operation?.phase === 'Done',
     );
   });
 });

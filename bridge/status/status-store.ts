@@ -142,9 +142,24 @@ async function listFolder(folder: string): Promise<string[]> {
 
 async function readView(path: string): Promise<GroupView | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as GroupView;
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    return isView(value) ? value : undefined;
   } catch (error: unknown) {
     if (isMissing(error) || error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** Whether a value has what every view has: a file may have been cut, or written by hand. */
+function isView(value: unknown): value is GroupView {
+  const { metadata, spec, status, phase, message } = mapping(value);
+  const { namespace, name, uid } = mapping(metadata);
+  const { members, conditions } = mapping(status);
+  const areTexts = [namespace, name, uid, phase, message].every((each) => typeof each === 'string');
+  const hasSpec = typeof spec === 'object' && spec !== null;
+  return areTexts && hasSpec && Array.isArray(members) && Array.isArray(conditions);
+}
+
+function mapping(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -89,6 +89,17 @@ describe('fileStatusStore', () => {
     expect(await readViews(folder)).toEqual([]);
   });
 
+  test.each(['{}', '[]', 'null', '{"metadata":{"namespace":"prod","name":"a"}}', '{"status":{"members":7}}'])(
+    'a file that is no view holds none: %s',
+    async (text) => {
+      const store = fileStatusStore(folder);
+      store.save(view('b'));
+      await store.flush();
+      await writeFile(join(folder, 'prod', 'a.json'), text);
+      expect(await readViews(folder)).toEqual([view('b')]);
+    },
+  );
+
   test('a failed write is reported', async () => {
     const errors: unknown[] = [];
     await writeFile(join(folder, 'prod'), 'a file where a folder should be');

@@ -2,7 +2,7 @@
 import { ASKED_FOR_ANNOTATION, COMPANION, type ObjectName } from '../../api';
 import type { ApiServer, KubernetesObject } from '../../kubernetes';
 import { callCluster, connectCluster, FIELD_MANAGER } from '../connections';
-import { CliError } from '../errors';
+import { CliError, messageOf } from '../errors';
 import * as lazy from '../lazy';
 import { clusterFlags, type SourceOptions } from '../options';
 import { firstNames } from '../output';
@@ -46,12 +46,26 @@ export async function requestRunOf(
   const written: string[] = [];
   // The driver last: its run then knows of all of them.
   for (const each of new Set([...tree.leftBehind(driver), ...tree.chainTo(driver, object)])) {
-    written.push(`${namespace}/${each.metadata.name} (${await forceSync(api, each, requester)})`);
+    const field = await forceSync(api, each, requester).catch((error: unknown) => {
+      throw halfAsked(error, `${namespace}/${each.metadata.name}`, written);
+    });
+    written.push(`${namespace}/${each.metadata.name} (${field})`);
   }
   const root = `${namespace}/${driver.metadata.name}`;
   return (
     `asked for a new run of ${root}: wrote spec.nextForcePowerStateSyncTime of ${firstNames(written)}; ` +
     `follow it with vmgroup watch ${root}${clusterFlags(requester)}`
+  );
+}
+
+/** The error of a request that was refused after others were made: those stand. */
+function halfAsked(error: unknown, name: string, written: readonly string[]): unknown {
+  if (written.length === 0) return error;
+  const { nextSteps, exitCode } = error instanceof CliError ? error : new CliError('');
+  return new CliError(
+    `${name} was not asked for a new run: ${messageOf(error)}; asked already: ${firstNames(written)}`,
+    [...nextSteps, 'then repeat the command: it asks all of them again'],
+    { cause: error, exitCode },
   );
 }
 

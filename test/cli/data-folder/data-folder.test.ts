@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {
@@ -11,6 +11,7 @@ import {
   writeRecord,
   type UpRecord,
 } from '../../../cli/data-folder';
+import type { CliError } from '../../../cli/errors';
 import { endProcess, isRunning } from '../../../cli/temporal-server/processes';
 import { startedAt } from '../../../files';
 
@@ -41,6 +42,24 @@ describe('DATA-1: one process per data folder', () => {
     await (
       await lockFolder(folder, 'serve', unused)
     )();
+  });
+
+  test('the lock in a copy of a folder is told from one of its own', async () => {
+    const [folder, copy] = [freshFolder(), freshFolder()];
+    const free = await lockFolder(folder, 'up', unused);
+    cpSync(folder.dir, copy.dir, { recursive: true });
+    const refused = await lockFolder(copy, 'up', unused).catch((error: unknown) => error);
+    const { message, nextSteps } = refused as CliError;
+    expect(message).toBe(
+      `${copy.dir} has the lock of vmgroup up (pid ${process.pid}), which works on ${folder.dir}`,
+    );
+    expect(nextSteps[0]).toBe(`if it is a copy of that folder: rm ${copy.lock}`);
+    expect(nextSteps.join()).not.toContain('kill');
+    rmSync(copy.lock);
+    await (
+      await lockFolder(copy, 'up', unused)
+    )();
+    await free();
   });
 
   test('a lock of an earlier version holds while its process runs', async () => {

@@ -27,7 +27,7 @@ export const CHANGES = {
   cancelledContinue: 'cancelled-runs-continue',
   /** The end of a nested run counts also if its notification comes before the activity has returned `waiting`. */
   endsKept: 'early-ends-are-kept',
-  /** Of a VM that was deleted, or replaced by another one of its name, nothing that was observed counts. */
+  /** Of a VM that was deleted, or replaced by another one of its name, neither what was observed nor its place counts. */
   replacedForgotten: 'replaced-vms-are-forgotten',
   /** A paused run does not end while VMs wait for a place. */
   pausedPlaces: 'paused-runs-wait-for-places',

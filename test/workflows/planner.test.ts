@@ -722,12 +722,13 @@ describe('members that come and go', () => {
     }
 
     it.each([
-      ['at once', []],
-      ['after a while', [missing]],
-    ])('%s: is placed and powered on, and the next tier waits for it', (_title, between) => {
+      ['at once', [], 'uid-2'],
+      ['after a while', [missing], 'uid-2'],
+      ['after a while, with the same uid', [missing], 'uid-a'],
+    ])('%s: is placed and powered on, and the next tier waits for it', (_title, between, uid) => {
       const world = inDelay();
       for (const member of between) world.send(plan(tiers(member)), { cause: 'MembersChanged' });
-      world.send(plan(tiers(vm('a', { uid: 'uid-2' }))), { cause: 'MembersChanged' });
+      world.send(plan(tiers(vm('a', { uid }))), { cause: 'MembersChanged' });
       expect(world.openIds).toEqual(['place/shop/2']);
       world.pass();
       expect(world.states).toMatchObject({ a: 'PoweredOn', b: 'PoweredOn' });

@@ -4,7 +4,8 @@
  * PLANS-2: after a change of the desired power state a member counts as converged only if that was observed after its last operation ended.
  * PLANS-3: an open operation whose mode, gate, limits or VM the plan has changed is replaced by one with the new settings.
  * PLANS-6: of two observations without versions the plan's counts if the platform reported it after the run said what it knows now.
- * PLANS-7: what was observed of a VM says nothing of another one that has its name, and counts no more once the VM was deleted.
+ * PLANS-7: what was observed of a VM says nothing of another one that has its name. Once the VM was deleted, neither that nor its place counts:
+ *     a folder gives the next VM of the name the same uid.
  */
 import { isLater } from '../../api/later';
 import { own } from '../../api/own';
@@ -188,9 +189,14 @@ function readGroup(
 }
 
 /** A member that is not linked is not operated; PLANS-7. */
-function leave(run: Run, state: MemberState, { link }: PlanMember, uses: Uses): MemberState {
+function leave(run: Run, state: MemberState, { kind, name, link }: PlanMember, uses: Uses): MemberState {
   if (state.operation) drop(run, state);
   delete state.reachedAt;
-  if (link === 'NotFound' && state.observed && uses(CHANGES.replacedForgotten)) delete state.observed;
+  if (kind !== 'VirtualMachine' || link !== 'NotFound') return state;
+  const isKnown = (state.observed ?? own(run.placements, name)) !== undefined;
+  if (!isKnown || !uses(CHANGES.replacedForgotten)) return state;
+  delete state.observed;
+  const { [name]: _gone, ...placements } = run.placements;
+  run.placements = placements;
   return state;
 }

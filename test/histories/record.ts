@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
-import { workflowId } from '../../contract';
+import { groupEnded, workflowId, type MemberPhase } from '../../contract';
 import { HeldCancellations } from '../support/held-cancellations';
 import { groupManifest, groupWithVms, policyManifest, vmManifest, type GroupShape } from '../support/manifests';
 import { effects, startSystem, type System } from '../support/system';
@@ -82,6 +82,54 @@ const CASES: Case[] = [
       await first(system, ns);
       system.write('rest.yaml', ['app-1', 'web-1'].map((name) => vmManifest(ns, name, 'app')).join('---\n'));
       await system.outcome(ns, 'app');
+    },
+  },
+  {
+    name: 'member-recreated',
+    files: (ns) => ({
+      'app.yaml': groupManifest({ namespace: ns, ...SHAPE, tiers: WAITING }),
+      'db-1.yaml': vmManifest(ns, 'db-1', 'app'),
+      'rest.yaml': ['db-2', 'app-1'].map((name) => vmManifest(ns, name, 'app')).join('---\n'),
+    }),
+    then: async (system, ns) => {
+      await inDelay(system, ns);
+      system.remove('db-1.yaml');
+      await system.console.delete({ namespace: ns, name: 'db-1' });
+      await phaseOf(system, ns, 'Missing');
+      system.write('db-1.yaml', vmManifest(ns, 'db-1', 'app'));
+      await phaseOf(system, ns, 'Done');
+      await skipDelay(system, ns);
+    },
+  },
+  {
+    name: 'drift-forced',
+    files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', { drift: { action: 'Report' } }), 'app.yaml': app(ns, { tiers: WAITING }) }),
+    then: async (system, ns) => {
+      await inDelay(system, ns);
+      await system.console.power({ namespace: ns, name: 'db-1' }, 'PoweredOff');
+      await phaseOf(system, ns, 'LeftAlone');
+      system.write('app.yaml', app(ns, { tiers: WAITING, more: { nextForcePowerStateSyncTime: 'now' } }));
+      await phaseOf(system, ns, 'Done');
+      await skipDelay(system, ns);
+    },
+  },
+  {
+    name: 'nested-parent-told-early',
+    group: 'parent',
+    files: nestedParked,
+    groupWait: 5_000,
+    then: async (system, ns) => {
+      await system.console.setFaults([{ type: 'TransientError', vm: `${ns}/in-2` }]);
+      await system.until(() => (system.view(ns, 'inner')?.run?.progress?.members[1]?.phase === 'Parked' ? true : undefined), 'a parked member');
+      const { runId } = await system.handle(ns, 'inner').describe();
+      await system.handle(ns, 'parent').signal(groupEnded, { member: 'VirtualMachineGroup/inner', runId });
+      await system.console.setFaults([]);
+      await system.until(async () => {
+        const { raw } = await system.handle(ns, 'parent').describe();
+        return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'awaitGroup') ? true : undefined;
+      }, 'the parent to read the outcome');
+      await system.say(ns, 'inner', 'retryMember', 'in-2');
+      await system.outcome(ns, 'parent');
     },
   },
   {
@@ -197,6 +245,18 @@ const CASES: Case[] = [
     },
   },
 ];
+
+const inDelay = (system: System, ns: string): Promise<unknown> =>
+  system.until(() => (system.view(ns, 'app')?.run?.progress?.tiers[1]?.phase === 'Delay' ? true : undefined), 'the delay');
+
+const phaseOf = (system: System, ns: string, phase: MemberPhase): Promise<unknown> =>
+  system.until(() => (system.view(ns, 'app')?.run?.progress?.members[0]?.phase === phase ? true : undefined), `db-1 to be ${phase}`);
+
+async function skipDelay(system: System, ns: string): Promise<void> {
+  await inDelay(system, ns);
+  await system.say(ns, 'app', 'skipDelay');
+  await system.outcome(ns, 'app');
+}
 
 function nested(ns: string, ...added: string[]): Record<string, string> {
   return {

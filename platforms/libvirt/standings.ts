@@ -1,4 +1,5 @@
 /** What counts for each VM besides its facts: the last operation of this process, and the newest one on record. */
+import { LONGEST_TIMER } from '../../api/limited-signal';
 import { outranks, readRecord, type OperationRecord } from '../tracked';
 import type { Machine } from './machines';
 import type { OwnStanding } from './observe';
@@ -73,10 +74,13 @@ export class Standings {
   #await({ id, guest }: OperationRecord, { uuid }: Machine): void {
     if (this.#overdue.get(uuid)?.operation === id) return;
     this.#settle(uuid);
-    const timer = setTimeout(() => {
-      entry.due = true;
-      this.#changed(uuid);
-    }, GRACE + guest);
+    const timer = setTimeout(
+      () => {
+        entry.due = true;
+        this.#changed(uuid);
+      },
+      Math.min(GRACE + guest, LONGEST_TIMER),
+    );
     timer.unref();
     const entry = { operation: id, timer, due: false };
     this.#overdue.set(uuid, entry);

@@ -1,4 +1,5 @@
 /** Whether something works on VMs whose operation another process carries out, or one that is gone. */
+import { LONGEST_TIMER } from '../../api/limited-signal';
 import type { OtherStanding } from './observe';
 import type { Stream } from './stream';
 
@@ -36,11 +37,14 @@ export class Evidence {
       return;
     }
     this.finished(vm);
-    const timer = setTimeout(() => {
-      const due = this.#cases.get(vm);
-      if (due) due.open = true;
-      this.#changed(vm);
-    }, GRACE + guest);
+    const timer = setTimeout(
+      () => {
+        const due = this.#cases.get(vm);
+        if (due) due.open = true;
+        this.#changed(vm);
+      },
+      Math.min(GRACE + guest, LONGEST_TIMER),
+    );
     timer.unref();
     this.#cases.set(vm, { operation, timer, open: false, tasks: new Map() });
   }

@@ -4,7 +4,7 @@
  * Guarantees: G2.
  */
 import { once, EventEmitter, getEventListeners } from 'node:events';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { limited } from '../../api/limited-signal';
@@ -74,3 +74,12 @@ test('a limit aborts with its other signal, also with one that has aborted, and 
     expect(limit.reason).toEqual(new Error('no longer leads'));
   expect(getEventListeners(leading.signal, 'abort')).toEqual([]);
 });
+
+test.each([2 ** 31, 30 * 86_400_000, 2 ** 32, 1e15])(
+  'a limit of %d ms is not over at once',
+  async (milliseconds) => {
+    const signal = limited(milliseconds, never.signal);
+    await setTimeout(SOON);
+    expect(signal.aborted).toBe(false);
+  },
+);

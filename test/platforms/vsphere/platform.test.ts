@@ -151,6 +151,20 @@ test('without VMware Tools TrySoft forces the VM off, and Soft says why it does 
   });
 });
 
+test('TrySoft gives a guest more time than a timer takes, and does not force it at once', async () => {
+  const vm = await newVm();
+  await vcenter.behave(vm.name, { deaf: true });
+  await withProcess([vm], async (process) => {
+    await powerOn(vm, process);
+    const guestShutdownTimeout = 30 * 86_400_000;
+    await process.platform.power(request(vm, 'PoweredOff', { mode: 'TrySoft', guestShutdownTimeout }));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { journal } = await vcenter.calls();
+    const methods = journal.filter((call) => call.vm === vm.name).map(({ method }) => method);
+    expect(methods.filter((method) => method !== 'SetField')).toEqual(['PowerOnVM_Task', 'ShutdownGuest']);
+  });
+});
+
 test('another task on the VM is waited for, and named', async () => {
   const vm = await newVm();
   await vcenter.behave(vm.name, { never: true });

@@ -23,7 +23,7 @@ export interface DirectorySourceOptions {
   paths: string[];
   /** File that keeps the last valid form of every object; absent: a restart forgets them. */
   lastValidFile?: string;
-  /** Folders below `paths` that hold no manifests, such as the data of the product. */
+  /** Folders that hold no manifests, such as the data of the product, but for those of `paths` that are in them. */
   ignore?: string[];
   /** Default: 10,000 manifest files in 10,000 folders. */
   limits?: ReadingLimits;

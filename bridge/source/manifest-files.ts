@@ -11,6 +11,7 @@ import { isMissing } from '../../files/atomic-file';
 import type { WatchedFolder } from './folder-watch';
 import { LinkReader } from './links';
 import { lookAt, readWhole, type CachedFile, type ManifestFile } from './manifest-file';
+import { manifestEntries } from './own-data';
 import {
   CHART_FILE,
   KUSTOMIZATION_FILES,
@@ -57,9 +58,9 @@ const VACANT = {
   text: 'it is empty, as when a command that was to write it has failed or has not finished (to delete all that it held, remove it)',
 };
 
-/** Whether a path below `root` is read: a manifest by its ending, no part of it hidden, not below one of `ignore`. */
+/** Whether a path below `root` is read: a manifest by its ending, no part of it hidden, not below one of `ignore` that `root` is not in. */
 function isRead(root: string, path: string, ignore: string[], isFile: boolean): boolean {
-  if (ignore.some((folder) => isWithin(folder, path))) return false;
+  if (ignore.some((folder) => isWithin(folder, path) && !isWithin(folder, root))) return false;
   const below = relative(root, path);
   if (below === '') return true;
   if (below.split(sep).some((part) => part.startsWith('.') || part === 'node_modules')) return false;
@@ -69,7 +70,7 @@ function isRead(root: string, path: string, ignore: string[], isFile: boolean): 
 /** At most this many readings in a row while links are being replaced. */
 const MAX_READINGS = 3;
 
-/** Makes a reader of manifest files that reads unchanged files only once. `ignore` names folders that are left out. */
+/** Makes a reader of manifest files that reads unchanged files only once. `ignore` names folders that are left out, unless one of the paths is in them. */
 export function manifestReader(
   paths: string[],
   ignore: string[] = [],
@@ -214,7 +215,7 @@ class FolderWalk {
       this.#charts.push(path);
       return;
     }
-    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    for (const entry of manifestEntries(entries, path === root).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const below = join(path, entry.name);
       await this.#attempt(below, async () => {
         if (KUSTOMIZATION_FILES.includes(entry.name)) return this.#visitKustomization(root, path, below);

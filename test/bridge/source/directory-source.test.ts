@@ -592,3 +592,25 @@ test('a path that is not there is refused; a data folder below is left out', asy
   expect(now().problems).toEqual([]);
   expect(groups()).toEqual({ app: 'PoweredOn' });
 });
+
+test.each([
+  ['the folder of the manifests', 'manifests', false],
+  ['above it', '.', false],
+  ['below it', 'manifests/data', true],
+])('manifests are read, and data is not, where the data folder is %s', async (_, place, isBelow) => {
+  await put('app.yaml', group('PoweredOn'));
+  const data = join(folder, place);
+  await mkdir(join(data, 'status/prod'), { recursive: true });
+  const view = {
+    kind: 'VirtualMachineGroup',
+    apiVersion: 'vmoperator.vmware.com/v1alpha6',
+    phase: 'Pending',
+  };
+  await writeFile(join(data, 'status/prod/app.json'), JSON.stringify(view));
+  for (const file of ['up.json', 'last-valid.json']) await writeFile(join(data, file), '{}');
+  for (const ignore of isBelow ? [[], [data]] : [[data]]) {
+    await begin({ ignore });
+    expect([groups(), messages()]).toEqual([{ app: 'PoweredOn' }, []]);
+    await sources.at(-1)?.stop();
+  }
+});

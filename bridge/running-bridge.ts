@@ -4,6 +4,7 @@ import { errorText, type Announce, type ShownViews } from './execute';
 import { contestOf, driverOf, objectKey, type ObjectKey } from './manifests';
 import { OTHER_LEADS, type DesiredState, type GroupMemory, type ObservedVms } from './observed';
 import type { Bridge, BridgeOptions, Readiness } from './options';
+import { hasMember } from './plans';
 import type { RunRequest } from './requests';
 import type { GroupRuns } from './runs';
 import type { SourceState } from './source';
@@ -127,6 +128,8 @@ export class RunningBridge implements Bridge {
     if (!isLeader()) throw new Error(OTHER_LEADS);
     const group = desired.group(objectKey(request));
     if (!group) throw new Error(`There is no group ${namespace}/${name}.`);
+    if (request.member !== undefined && !hasMember(desired.index, group, request.member))
+      throw new Error(`${request.member} is not a member of ${namespace}/${name}.`);
     const driver = driverOf(desired.index, group, placesAhead);
     const contest = contestOf(desired.index, group);
     if (contest !== undefined) throw new Error(`${contest}.`);

@@ -153,11 +153,17 @@ export class OperatorCommands {
 
   async #askForRun(
     command: CommandObject,
-    { group, argument: { actor = '', reason, known } }: Sendable,
+    { group, argument: { actor = '', reason, known, member } }: Sendable,
     stored: CommandStatus,
   ): Promise<boolean> {
     try {
-      await this.#options.ask({ ...group, actor, reason, ...(known && { known }) });
+      await this.#options.ask({
+        ...group,
+        actor,
+        reason,
+        ...(known && { known }),
+        ...(member !== undefined && { member }),
+      });
     } catch (error: unknown) {
       // The next leader carries the command out (COMMAND-2).
       if (this.#isStopped || !this.#options.isLeader()) return false;

@@ -4,5 +4,5 @@ export { excusedMembers, isSameDesired } from './exceptions';
 export { forceSyncToken } from './force-sync';
 export { resolveQuorum } from './plan';
 export { plansOf, resolvePlan, resolveTrees } from './resolve';
-export { resolveTiers, type ResolvedMember, type ResolvedTier } from './tiers';
+export { hasMember, resolveTiers, type ResolvedMember, type ResolvedTier } from './tiers';
 export type { World } from './world';

@@ -34,6 +34,13 @@ export function resolveTiers(index: ManifestIndex, group: Group): ResolvedTier[]
   return tiers;
 }
 
+/** Whether a group has a member that a command calls `named`: its name, or `Kind/name`. */
+export function hasMember(index: ManifestIndex, group: Group, named: string): boolean {
+  return resolveTiers(index, group)
+    .flatMap(({ members }) => members)
+    .some(({ ref: { kind, name } }) => name === named || `${kind}/${name}` === named);
+}
+
 function resolveMember(index: ManifestIndex, group: Group, ref: MemberRef): ResolvedMember {
   const key = objectKey({ namespace: group.namespace, name: ref.name });
   if (ref.kind === 'VirtualMachine') {

@@ -18,8 +18,8 @@ export interface KnownActor {
   known?: true;
 }
 
-/** Asks for a run of one group. */
-export type RunRequest = z.infer<typeof schema> & KnownActor;
+/** Asks for a run of one group. `member`: the one that is to be retried, which must be a member of it. */
+export type RunRequest = z.infer<typeof schema> & KnownActor & { member?: string };
 
 /** Leaves a request for the bridge that watches `folder`. Rejects with the error of the file system. */
 export async function requestRun(folder: string, request: RunRequest): Promise<void> {
@@ -30,7 +30,7 @@ export async function requestRun(folder: string, request: RunRequest): Promise<v
 }
 
 /** A file is a claim. */
-function fileForm({ known: _known, ...request }: RunRequest): z.infer<typeof schema> {
+function fileForm({ known: _known, member: _member, ...request }: RunRequest): z.infer<typeof schema> {
   return request;
 }
 

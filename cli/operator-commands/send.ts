@@ -5,9 +5,10 @@ import type { ObjectName } from '../../api';
 import type { CommandAccepted, OperatorCommand, OperatorVerb } from '../../contract';
 import { withTemporalClient } from '../connections';
 import { CliError, messageOf } from '../errors';
+import { loadViews, memberKeyOf } from '../groups';
 import * as lazy from '../lazy';
 import { requestNewRun, type RunRequestOptions } from '../new-run';
-import { printLine } from '../output';
+import { printLine, printNote } from '../output';
 
 /** Options of each operator command. */
 export type OperatorCommandOptions = RunRequestOptions;
@@ -44,7 +45,8 @@ export async function sendToRun(
 /**
  * Sends a command to the open run of a group, and prints the answer. `retryMember` for a group without an open run requests a new one.
  *
- * @throws CliError if there is no open run, or it refuses the command or does not answer.
+ * @throws CliError if there is no open run, or it refuses the command or does not answer; for `retryMember` also if the group, or the member,
+ *   does not exist.
  */
 export async function sendCommand(
   verb: OperatorVerb,
@@ -64,11 +66,28 @@ export async function sendCommand(
       return await sendToRun(client, verb, group, command);
     } catch (error: unknown) {
       if (!(error instanceof lazy.temporalClient().WorkflowNotFoundError)) throw error;
-      if (verb === 'retryMember') return requestNewRun(group, options);
+      if (verb === 'retryMember') return retryByNewRun(group, member, options);
       throw noOpenRun(verb, group);
     }
   });
   printLine(answer);
+}
+
+/** A new run retries whatever is not in its desired state, so a name that means nothing must not start one. */
+async function retryByNewRun(
+  group: ObjectName,
+  member: string | undefined,
+  options: OperatorCommandOptions,
+): Promise<string> {
+  if (member === undefined) return requestNewRun(group, options);
+  const [view] = await loadViews(group, options, 'none');
+  if (view) memberKeyOf(view, member);
+  const answer = await requestNewRun(group, options);
+  const name = `${group.namespace}/${group.name}`;
+  printNote(
+    `note: no run of ${name} is open; the new one retries every member that is not in its desired state`,
+  );
+  return answer;
 }
 
 async function send(

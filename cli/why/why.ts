@@ -3,10 +3,9 @@ import type { ObjectName } from '../../api';
 import type { GroupView } from '../../bridge';
 import { whyGroup, whyMember, type Surroundings, type Why } from '../../insight';
 import { connectTemporal, findTarget } from '../connections';
-import { CliError } from '../errors';
-import { groupName, loadTree, staleness, terminalDrawing } from '../groups';
+import { groupName, loadTree, memberKeyOf, staleness, terminalDrawing } from '../groups';
 import * as lazy from '../lazy';
-import { firstNames, print } from '../output';
+import { print } from '../output';
 import type { WhyOptions } from './options';
 import { whyText, type Explained } from './text';
 
@@ -25,27 +24,13 @@ export async function why(group: ObjectName, member: string | undefined, options
   const idle = await idleOf(view, options);
   const around: Surroundings = { groupOf: (name) => byName.get(name), ...(idle && { idle }) };
   const found: Why[] =
-    member === undefined ? whyGroup(view, around) : [whyMember(view, keyOf(view, member), around)];
+    member === undefined ? whyGroup(view, around) : [whyMember(view, memberKeyOf(view, member), around)];
   print(
     options.output,
     { group: groupName(view), phase: view.phase, message: view.message, members: found },
     (shown: Explained) => whyText(shown, terminalDrawing()),
     { view, found, all: member === undefined },
   );
-}
-
-/** The key of a member that the command line names: `NAME`, or `KIND/NAME`. */
-function keyOf(view: GroupView, member: string): string {
-  const named = member.replace(/^VirtualMachine\//, '');
-  const keys = view.status.members.map(({ kind, name }) =>
-    kind === 'VirtualMachine' ? name : `VirtualMachineGroup/${name}`,
-  );
-  const key =
-    keys.find((each) => each === named) ?? keys.find((each) => each === `VirtualMachineGroup/${named}`);
-  if (key !== undefined) return key;
-  throw new CliError(`${member} is not a member of ${groupName(view)}`, [
-    keys.length > 0 ? `its members: ${firstNames(keys)}` : 'it has no members',
-  ]);
 }
 
 /** Why no process acts on a group: no bridge, or no worker for its open run. */

@@ -204,6 +204,14 @@ describe('RECONCILE-7: the plan of an open run is the one that it names', () => 
     await asking;
     expect(last()).toMatchObject({ cause: 'Asked', supersedes: first.digest });
   });
+
+  test('G3: a retry of what is no member starts no run', async () => {
+    const { bridge } = await start(onePowered('PoweredOn', 1_000));
+    const first = last();
+    await expect(bridge.ask({ ...request, member: 'x' })).rejects.toThrow(/^x is not a member of /);
+    await pass(1_000);
+    expect(last()).toBe(first);
+  });
 });
 
 describe('RESOLVE-5: a place that the run of a deleted group may still give back', () => {

@@ -280,9 +280,14 @@ describe('a group with a stuck VM', () => {
     expect(replayed.code).toBe(1);
     expect(replayed.stdout).toMatch(/: same\n.*changed\.json: DIFFERENT: /);
 
-    expect((await here('retry', 'prod/shop', '--reason', 'host is back')).stdout).toContain(
-      'asked for a new run of prod/shop',
+    const mistyped = await here('retry', 'prod/shop', 'wbe', '--reason', 'host is back');
+    expect(mistyped.code).toBe(1);
+    expect(mistyped.stderr).toMatch(
+      /^error: wbe is not a member of prod\/shop\n {2}→ its members: .*\bweb\b/,
     );
+    const retried = await here('retry', 'prod/shop', 'web', '--reason', 'host is back');
+    expect(retried.stdout).toContain('asked for a new run of prod/shop');
+    expect(retried.stderr).toContain('the new one retries every member that is not in its desired state');
     await until(() => up.lines.some((line) => line.includes('RunEnded: Converged:')));
     expect(accepted('stuck').filter((vm) => vm !== 'prod/web')).toEqual(['prod/db-1', 'prod/db-2']);
   }, 120_000);

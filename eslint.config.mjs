@@ -117,6 +117,12 @@ const LOST_TIMEOUT = {
     'Write limited(MILLISECONDS, SIGNAL) of api/limited-signal.ts: Node 20 collects a time-out that only AbortSignal.any knows.',
 };
 
+/** Properties of a literal that is spread are not checked against the type. */
+const SPREAD_LITERAL = {
+  selector: 'ObjectExpression > SpreadElement > ObjectExpression',
+  message: 'Write the properties themselves.',
+};
+
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', 'node_modules/', '.vmgroup/'] },
   eslint.configs.recommended,
@@ -155,7 +161,7 @@ export default tseslint.config(
     // A time limit ends also after a garbage collection.
     files: Object.keys(table).map((folder) => `${folder}/**/*.ts`),
     ignores: ['api/limited-signal.ts'],
-    rules: { 'no-restricted-syntax': ['error', LOST_TIMEOUT] },
+    rules: { 'no-restricted-syntax': ['error', LOST_TIMEOUT, SPREAD_LITERAL] },
   },
   {
     // The planner and the workflow know only the time that Temporal gives them, and no randomness.
@@ -164,6 +170,7 @@ export default tseslint.config(
       'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
       'no-restricted-syntax': [
         'error',
+        SPREAD_LITERAL,
         {
           selector:
             "NewExpression[callee.name='Map'], NewExpression[callee.name='Set'], NewExpression[callee.name='Date']",
@@ -186,6 +193,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-syntax': [
         'error',
+        SPREAD_LITERAL,
         {
           selector: "Property[key.name='numRuns']:not([value.callee.name='propertyRuns'])",
           message: 'Write propertyRuns(N) of test/support/property-runs.ts.',
@@ -208,6 +216,7 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         LOST_TIMEOUT,
+        SPREAD_LITERAL,
         {
           selector: "MemberExpression[property.name='write'][object.property.name=/^std(out|err)$/]",
           message: 'Print with cli/output/terminal.ts: what others wrote must not steer the terminal.',

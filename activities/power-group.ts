@@ -183,7 +183,10 @@ async function endBy(
   const over = sleep(Math.max(0, time - Date.now()), undefined, { signal: wait.signal });
   over.catch(() => undefined);
   const request = {
-    ...{ namespace, execution, waitNewEvent: true, historyEventFilterType: CLOSE_EVENT },
+    namespace,
+    execution,
+    waitNewEvent: true,
+    historyEventFilterType: CLOSE_EVENT,
     skipArchival: true,
   };
   const { workflowService } = client;

@@ -15,12 +15,18 @@ interface Form {
 
 /** Pairs rather than an object, in which keys that look like numbers go first. */
 const PAIRS: Form = {
-  ...{ open: '[', key: (name) => `[${JSON.stringify(name)},`, end: ']', close: ']' },
+  open: '[',
+  key: (name) => `[${JSON.stringify(name)},`,
+  end: ']',
+  close: ']',
   scalar: (value) => JSON.stringify(value) ?? 'null',
 };
 
 const RFC_8785: Form = {
-  ...{ open: '{', key: (name) => `${JSON.stringify(name)}:`, end: '', close: '}' },
+  open: '{',
+  key: (name) => `${JSON.stringify(name)}:`,
+  end: '',
+  close: '}',
   scalar: scalarJson,
 };
 

@@ -52,7 +52,9 @@ async function runLoop(options: SoapOptions, tiers: Tiers): Promise<number> {
       client,
       {
         updated: ({ object, changes }) => void ids.set(changes.get('name')?.text ?? '', object.id),
-        ...{ listed: () => resolve(), settled: ignore, broken: ignore },
+        listed: () => resolve(),
+        settled: ignore,
+        broken: ignore,
       },
       async () => undefined,
     );
@@ -130,7 +132,8 @@ async function main(): Promise<void> {
   await vcenter.delays({ PowerOnVM_Task: POWER_ON });
   const { address, user, password, authority } = vcenter;
   const options = {
-    ...{ address, trust: { ca: authority.certificate } },
+    address,
+    trust: { ca: authority.certificate },
     credentials: async () => ({ user, password }),
   };
   const temporal = await startTemporal();

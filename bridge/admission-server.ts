@@ -246,7 +246,10 @@ function reviewOf(text: string): ReviewedRequest {
     throw new HttpError(400, 'the body is not an AdmissionReview of admission.k8s.io/v1 with a request');
   const { kind: name } = mapping(type);
   return {
-    ...{ uid, operation, object, oldObject },
+    uid,
+    operation,
+    object,
+    oldObject,
     kind: REVIEWED.find((kind) => kind === name) ?? '',
     namespace: typeof namespace === 'string' ? namespace : '',
     user: userOf(mapping(userInfo)),

@@ -11,8 +11,16 @@
  * BRIDGE-4: no run starts before the source was read, all VMs were reported and the last run is known, and none twice for the same desired
  *     state.
  */
-import { groupObject, type EventObject } from './events';
-import { announcer, errorText, Executor, logFields, reachability, ShownViews } from './execute';
+import { groupObject } from './events';
+import {
+  announcer,
+  errorText,
+  Executor,
+  logFields,
+  reachability,
+  ShownViews,
+  type LogKnowledge,
+} from './execute';
 import { objectKey, splitKey } from './manifests';
 import { DesiredState, GroupMemory, ObservedVms, TreeObserver } from './observed';
 import type { Bridge, BridgeOptions } from './options';
@@ -36,13 +44,8 @@ export async function startBridgeWith(
   const { source, observations, statusStore: store, ownership, onEvent, onView, logger } = options;
   const { placesAhead = false, isLeader = () => true } = options;
   const desired = new DesiredState(source.listsAllGroups === true);
-  const fieldsOf = (object: EventObject): Record<string, string> =>
-    logFields(object, {
-      group: (name) => desired.group(objectKey(name)),
-      machine: (name) => desired.index.virtualMachines.get(objectKey(name)),
-      run: (name) => runs.get(name),
-    });
-  const announce = announcer(logger, fieldsOf, onEvent);
+  const known = knowledgeOf(desired, (name) => runs.get(name));
+  const announce = announcer(logger, (object) => logFields(object, known), onEvent);
   const memory = new GroupMemory();
   const vms = new ObservedVms(observations);
   const views = new ShownViews({ store, announce, ...(onView && { onView }) });
@@ -56,7 +59,9 @@ export async function startBridgeWith(
     },
   });
   const reconciler = new Reconciler({
-    ...{ desired, memory, views },
+    desired,
+    memory,
+    views,
     observer: new TreeObserver({ desired, memory, runs, vms, placesAhead, viewOf: (key) => views.get(key) }),
     executor: new Executor({ runs, memory, announce, ...(ownership && { ownership }) }),
     mayAct: () => !bridge.isStopped && bridge.isCurrent && isLeader(),
@@ -69,16 +74,38 @@ export async function startBridgeWith(
     work: (key) => reconciler.reconcile(key),
     onError: (key, error, retryIn) =>
       logger.warn(
-        { ...fieldsOf(groupObject(splitKey(key))), error: errorText(error), retryIn },
+        { ...logFields(groupObject(splitKey(key)), known), error: errorText(error), retryIn },
         'reconcile failed, requeued',
       ),
   });
   const bridge: RunningBridge = new RunningBridge({
-    ...{ source, observations, logger, placesAhead, isLeader },
-    ...{ announce, desired, memory, vms, views, runs, queue },
+    source,
+    observations,
+    logger,
+    placesAhead,
+    isLeader,
+    announce,
+    desired,
+    memory,
+    vms,
+    views,
+    runs,
+    queue,
   });
   await bridge.start();
-  // Plain functions: a bridge with more abilities is made by spreading.
+  return asFunctions(bridge);
+}
+
+function knowledgeOf(desired: DesiredState, run: LogKnowledge['run']): LogKnowledge {
+  return {
+    group: (name) => desired.group(objectKey(name)),
+    machine: (name) => desired.index.virtualMachines.get(objectKey(name)),
+    run,
+  };
+}
+
+/** Plain functions: a bridge with more abilities is made by spreading. */
+function asFunctions(bridge: Bridge): Bridge {
   return {
     ready: () => bridge.ready(),
     views: () => bridge.views(),

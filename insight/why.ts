@@ -150,11 +150,19 @@ function troublesOf(group: KnownGroup, { idle }: Surroundings): Hold[] {
   );
   const ready = status.conditions.find(({ type }) => type === 'Ready');
   const holds: Hold[] = ofRun.map(({ kind, message, cure }) => ({
-    ...{ kind: 'Group', group: name, text: `waits: ${message}`, reason: kind, commands: cure },
+    kind: 'Group',
+    group: name,
+    text: `waits: ${message}`,
+    reason: kind,
+    commands: cure,
   }));
   if (ready && RUN_TROUBLES.has(ready.reason))
     holds.push({
-      ...{ kind: 'Group', group: name, text: `waits: ${ready.message}`, reason: ready.reason, commands: [] },
+      kind: 'Group',
+      group: name,
+      text: `waits: ${ready.message}`,
+      reason: ready.reason,
+      commands: [],
       since: Date.parse(ready.lastTransitionTime),
     });
   if (idle) holds.push({ kind: 'Process', group: name, text: idle.text, commands: idle.commands });
@@ -173,9 +181,13 @@ function withoutProgress(group: KnownGroup, key: string, around: Surroundings): 
   if (exception) {
     const retry = NEW_RUN.has(group.phase) ? [`vmgroup retry ${name} --reason TEXT`] : [];
     const hold: Hold = {
-      ...{ kind: exception.reason === 'Parked' ? 'Parked' : 'LeftAlone', group: name, member: key },
-      ...{ text: `was left as it is by the last run: ${exception.message}`, reason: exception.reason },
-      ...{ ...since, commands: retry },
+      kind: exception.reason === 'Parked' ? 'Parked' : 'LeftAlone',
+      group: name,
+      member: key,
+      text: `was left as it is by the last run: ${exception.message}`,
+      reason: exception.reason,
+      ...since,
+      commands: retry,
     };
     return { holds: [hold, ...troublesOf(group, around)] };
   }
@@ -184,13 +196,12 @@ function withoutProgress(group: KnownGroup, key: string, around: Surroundings): 
   const nested = nestedLink(group, key, around);
   const why = [unmet?.message, group.message].filter((text) => text !== undefined && text !== '');
   const hold: Hold = {
-    ...{
-      kind: 'Group',
-      group: name,
-      member: key,
-      text: `waits: the group is ${group.phase}: ${firstFew([...new Set(why)] as string[], 1).at(0) ?? ''}`,
-    },
-    ...{ reason: group.phase, ...since },
+    kind: 'Group',
+    group: name,
+    member: key,
+    text: `waits: the group is ${group.phase}: ${firstFew([...new Set(why)] as string[], 1).at(0) ?? ''}`,
+    reason: group.phase,
+    ...since,
     commands: NEW_RUN.has(group.phase) ? [`vmgroup retry ${name} --reason TEXT`] : [],
   };
   return { holds: [hold, ...troublesOf(group, around)], ...(nested && { next: nested }) };
@@ -212,7 +223,9 @@ function parentLink(
     return undefined;
   return {
     hold: {
-      ...{ kind: 'ParentRun', group: nameOf(group), commands: [] },
+      kind: 'ParentRun',
+      group: nameOf(group),
+      commands: [],
       text: `waits for its turn in the run of ${nameOf(parent)}`,
     },
     next: { group: parent, member },

@@ -25,7 +25,10 @@ export function showExpectedEnds(
     endOf: (estimate: Estimate, view: GroupView) => Expected | undefined,
   ) =>
     new Gauge<Labels>({
-      ...{ name, help, labelNames: ['namespace', 'group', 'quantile'], registers: [registry] },
+      name,
+      help,
+      labelNames: ['namespace', 'group', 'quantile'],
+      registers: [registry],
       collect() {
         // METRICS-4.
         this.reset();

@@ -25,7 +25,10 @@ export function showStates(registry: Registry, read: () => KnownStates | undefin
     always: readonly string[] = [],
   ) =>
     new Gauge<L>({
-      ...{ name, help, labelNames: [label], registers: [registry] },
+      name,
+      help,
+      labelNames: [label],
+      registers: [registry],
       collect() {
         const labels = (key: string): Record<L, string> => ({ [label]: key }) as Record<L, string>;
         // METRICS-5.

@@ -135,7 +135,10 @@ function recovery(rows: readonly RecoveryRow[]): Html {
   const has = (of: 'target' | 'lastRun' | 'lastTest'): boolean => rows.some((row) => row[of] !== undefined);
   const group = new Set(rows.map((row) => row.group)).size > 1;
   const columns: Columns = {
-    ...{ group, target: has('target'), lastRun: has('lastRun'), lastTest: has('lastTest') },
+    group,
+    target: has('target'),
+    lastRun: has('lastRun'),
+    lastTest: has('lastTest'),
   };
   return section(
     'Recovery of each VM',

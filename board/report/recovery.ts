@@ -57,8 +57,13 @@ export function recoveryRows(
     const { item, asked, powered, reached, gate, failures, tier } = member;
     const target = vmTarget(failover, timeline, member, now);
     return {
-      ...{ group: `${timeline.run.namespace}/${timeline.run.group}`, name: item.name, tier },
-      ...{ mark: item.mark, word: item.word, gate, failures },
+      group: `${timeline.run.namespace}/${timeline.run.group}`,
+      name: item.name,
+      tier,
+      mark: item.mark,
+      word: item.word,
+      gate,
+      failures,
       ...(asked !== undefined && { asked: asked - start }),
       ...(powered !== undefined && { powered: powered - start }),
       ...(reached !== undefined && { reached: reached - start }),

@@ -86,7 +86,8 @@ function chartOf(
 ): TierChart {
   const due = target && startedAt + target.rto;
   return {
-    ...{ from, to },
+    from,
+    to,
     delays: delays
       .filter(({ tier }) => tier === index)
       .map((delay) => ({ from: delay.from, to: Math.min(to, delay.to ?? to) })),

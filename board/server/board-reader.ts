@@ -28,7 +28,10 @@ export function boardReader(source: BoardSource): () => Promise<Page> {
     memory.remember(groups);
     const { title, runUrl, estimateOf } = source;
     return boardPage({
-      ...{ title, now, freshness, groups },
+      title,
+      now,
+      freshness,
+      groups,
       lastProgress: (group) => memory.of(group),
       ...(runUrl && { runUrl }),
       ...(estimateOf && { estimateOf }),

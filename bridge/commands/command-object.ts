@@ -32,7 +32,9 @@ export function trimCommand(object: KubernetesObject): CommandObject | undefined
   const { name, namespace = '', uid = '', resourceVersion, generateName, annotations } = object.metadata;
   const { creationTimestamp = '' } = object.metadata;
   const metadata = {
-    ...{ name, namespace, uid },
+    name,
+    namespace,
+    uid,
     ...(resourceVersion !== undefined && { resourceVersion }),
     ...(generateName !== undefined && { generateName }),
     ...(annotations && { annotations }),
@@ -40,7 +42,8 @@ export function trimCommand(object: KubernetesObject): CommandObject | undefined
   return {
     metadata,
     spec: object.spec,
-    ...{ namespace, uid },
+    namespace,
+    uid,
     createdAt: Date.parse(creationTimestamp) || 0,
     read: readOperatorCommand(object.spec),
     manager: object.metadata.managedFields?.find(({ subresource }) => !subresource)?.manager ?? '',

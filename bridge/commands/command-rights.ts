@@ -43,7 +43,8 @@ export function commandRights(
     const review = {
       metadata: {},
       spec: {
-        ...{ user: username, groups },
+        user: username,
+        groups,
         ...(uid !== undefined && { uid }),
         ...(extra && { extra }),
         resourceAttributes: { verb, namespace, name: group, group: apiGroup, version, resource: plural },

@@ -3,4 +3,4 @@ export { announcer, reachability, type Announce, type BridgeLogger } from './ann
 export { errorText } from './error-text';
 export { CONCURRENCY, Executor } from './executor';
 export { ShownViews } from './shown-views';
-export { logFields } from './log-fields';
+export { logFields, type LogKnowledge } from './log-fields';

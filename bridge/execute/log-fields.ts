@@ -28,7 +28,8 @@ function ofGroup({ namespace, name }: ObjectName, known: LogKnowledge): Record<s
   const inForce = run?.phase === 'Open' ? run.progress?.revision : undefined;
   const revision = inForce ?? known.group({ namespace, name })?.revision;
   return {
-    ...{ namespace, group: name },
+    namespace,
+    group: name,
     ...(runId !== undefined && { runId }),
     ...(revision !== undefined && { revision }),
   };

@@ -52,7 +52,10 @@ function followCommands({
   onForbidden,
 }: ClusterCommandsOptions): ResourceCache<CommandObject> {
   return resourceCache({
-    ...{ api, resource: RESOURCES.operatorCommands, trim: trimCommand, optional: true },
+    api,
+    resource: RESOURCES.operatorCommands,
+    trim: trimCommand,
+    optional: true,
     ...(namespaces && { namespaces }),
     onBroken: (error, retryIn) =>
       logger.warn(
@@ -69,7 +72,9 @@ function carriedOut(
   { writing, client, stamps, logger, bridge, isLeader, report }: ClusterCommandsOptions,
 ): OperatorCommands {
   return new OperatorCommands({
-    ...{ api: writing, commands, runs: commandRuns(client) },
+    api: writing,
+    commands,
+    runs: commandRuns(client),
     ...(stamps && { stamps }),
     isLeader: () => bridge() !== undefined && isLeader(),
     ask: async (request) => bridge()?.ask(request),

@@ -84,7 +84,9 @@ export function controllerParts(context: PartsContext): BridgeParts {
   });
   new ContestedStatus(objects.groups, isLeader, (group, message) => warn('StatusContested', group, message));
   return {
-    ...{ source, statusStore, ownership },
+    source,
+    statusStore,
+    ownership,
     start: () => dangling.start(),
     lead: () => {
       statusStore.lead();

@@ -128,7 +128,14 @@ class ClusterBridge {
     const { client, taskQueue, observations, placesAhead = false, logger, onView } = this.#options;
     const { source, statusStore, ownership } = this.#parts;
     this.#bridge = await startBridge({
-      ...{ source, client, taskQueue, observations, statusStore, placesAhead, ownership, logger },
+      source,
+      client,
+      taskQueue,
+      observations,
+      statusStore,
+      placesAhead,
+      ownership,
+      logger,
       isLeader: () => this.leading(),
       onEvent: (event) => this.#report(event),
       ...(onView && { onView }),
@@ -169,7 +176,10 @@ class ClusterBridge {
   #makeCommands(writing: ApiServer): ClusterCommands {
     const { api, client, namespaces, stamps, logger } = this.#options;
     return new ClusterCommands({
-      ...{ api, writing, client, logger },
+      api,
+      writing,
+      client,
+      logger,
       ...(namespaces && { namespaces }),
       ...(stamps && { stamps }),
       bridge: () => this.#bridge,
@@ -183,7 +193,9 @@ class ClusterBridge {
   #makeObjects(): ClusterObjects {
     const { api, machines, stamps, namespaces, logger, companion, ownsMachines = true } = this.#options;
     return clusterObjects({
-      ...{ api, machines, withoutClasses: !ownsMachines },
+      api,
+      machines,
+      withoutClasses: !ownsMachines,
       ...(stamps && { stamps }),
       ...(namespaces && { namespaces }),
       onBroken: ({ plural }: Resource, error, retryIn) => {
@@ -222,7 +234,9 @@ class ClusterBridge {
   #partsContext(): PartsContext {
     const { api, namespaces, logger } = this.#options;
     return {
-      ...{ api: leaderWrites(api, () => this.#election.term), objects: this.#objects, logger },
+      api: leaderWrites(api, () => this.#election.term),
+      objects: this.#objects,
+      logger,
       ownsMachines: this.#options.ownsMachines ?? true,
       ...(namespaces && { namespaces }),
       isLeader: () => this.leading(),

@@ -264,7 +264,12 @@ export function readingProblems({
   unrendered,
 }: Pick<ManifestFiles, 'unreadable' | 'unrendered'>): Problem[] {
   const problemOf = (path: string, message: string): Problem => ({
-    ...{ severity: 'Error', file: path, line: 1, column: 1, path: '', message },
+    severity: 'Error',
+    file: path,
+    line: 1,
+    column: 1,
+    path: '',
+    message,
   });
   return [
     ...unreadable.map(({ path, message }) => problemOf(path, `cannot be read: ${message}`)),

@@ -34,7 +34,10 @@ export function stampPatch(
   const { name, generateName } = object.metadata;
   if (old && canonicalText(spec) === canonicalText(old.spec)) return annotate(object, stampOf(old));
   const subject: StampedObject = {
-    ...{ kind, namespace, name, generateName },
+    kind,
+    namespace,
+    name,
+    generateName,
     generation: (old?.metadata.generation ?? 0) + 1,
     ...(kind === 'OperatorCommand' && { spec }),
   };

@@ -24,7 +24,11 @@ export function runOfView(view: GroupView | undefined): RunState {
   if (!run || run.endedAt === undefined) return { phase: 'None' };
   const { runId, startedAt, endedAt, closedAs = 'COMPLETED', outcome, ended } = run;
   return {
-    ...{ phase: 'Closed', runId, startedAt, endedAt, closedAs },
+    phase: 'Closed',
+    runId,
+    startedAt,
+    endedAt,
+    closedAs,
     ...(outcome && { outcome }),
     ...(ended && { ended }),
   };

@@ -35,7 +35,9 @@ export async function runCodec(options: CodecOptions): Promise<void> {
     .then(() =>
       startCodecServer({
         codec: payloadCodec(keys),
-        ...{ port, host, origins },
+        port,
+        host,
+        origins,
         ...(token !== undefined && { token }),
         onError: (error) => logger.error({ err: error }, 'failed to answer a request'),
       }),

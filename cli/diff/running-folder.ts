@@ -44,7 +44,11 @@ export async function readFolder(paths: string[], options: RunningOptions): Prom
   const states = await describedStates(overlaid(before, after).virtualMachines, names.after);
   const seen = detailed(viewedVms(views), simulated.seen);
   return {
-    ...{ before, after, names, views, placesAhead: false },
+    before,
+    after,
+    names,
+    views,
+    placesAhead: false,
     observe: observedBy(states, ({ namespace, name }) => own(seen, `${namespace}/${name}`)),
     place: placerOfType(names.after?.typeOf({ namespace: '' })) ?? simulated.place,
   };

@@ -143,7 +143,8 @@ export const COMPANION_PERMISSIONS: readonly LosablePermission[] = [
       { verbs: ['delete'], reason: 'remove those that are done' },
     ] as const
   ).map((right): LosablePermission => ({
-    ...{ resource: 'operatorCommands', ...right },
+    resource: 'operatorCommands',
+    ...right,
     lost: 'operator commands that are objects are not carried out; vmgroup can send them to Temporal',
   })),
   {
@@ -196,7 +197,9 @@ export const KUBEVIRT_PERMISSIONS: readonly LosablePermission[] = [
     reason: 'stop VMs of runStrategy Manual, and give guests their time',
   },
   ...(['pause', 'unpause'] as const).map((subresource): LosablePermission => ({
-    ...{ resource: 'kubevirtInstanceActions', subresource, verbs: ['update'] },
+    resource: 'kubevirtInstanceActions',
+    subresource,
+    verbs: ['update'],
     reason: 'the power state Suspended',
     lost: 'VMs cannot be suspended, nor powered on after a user has paused them',
   })),

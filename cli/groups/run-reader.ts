@@ -76,7 +76,9 @@ export class RunReader {
     };
     try {
       const run = await readRun(client, view, {
-        ...{ noAnswer, pollers: this.#pollers, temporalFlags: this.#temporalFlags },
+        noAnswer,
+        pollers: this.#pollers,
+        temporalFlags: this.#temporalFlags,
       });
       this.#known.set(groupName(view), { status: statusText(view), ...(run && { run }) });
     } catch (error: unknown) {

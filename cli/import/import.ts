@@ -53,7 +53,9 @@ export async function importOf<T extends PlatformSettings['type']>(
   const { inventory, selected } = await read(platform.settings);
   const { name: pattern } = options;
   const imported = manifestsFrom(inventory, {
-    ...{ platform: platform.name, namespace: options.into, group: options.group },
+    platform: platform.name,
+    namespace: options.into,
+    group: options.group,
     selected: (vm) => selected(vm) && (pattern === undefined || fits(vm.name, pattern)),
   });
   if (imported.vms === 0)

@@ -24,7 +24,7 @@ export async function importKubevirt(options: KubevirtImportOptions): Promise<vo
   if (options.platforms === undefined && options.platform === undefined) {
     const { kubeconfig, context } = options;
     const settings = {
-      ...{ type: 'kubevirt' as const },
+      type: 'kubevirt' as const,
       ...(kubeconfig !== undefined && { kubeconfig }),
       ...(context !== undefined && { context }),
     };

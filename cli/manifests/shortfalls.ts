@@ -27,7 +27,11 @@ export function shortfallWarnings({
   return shortfallsOf(checked, names.typeOf, names.capabilitiesOf).map((shortfall) => {
     const { namespace, group: name } = shortfall;
     return {
-      ...{ file: '', line: 0, column: 0, path: '', severity: 'Warning' },
+      file: '',
+      line: 0,
+      column: 0,
+      path: '',
+      severity: 'Warning',
       message: shortfallText(shortfall),
       object: { kind: 'VirtualMachineGroup', namespace, name },
     };

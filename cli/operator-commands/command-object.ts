@@ -40,7 +40,10 @@ export async function createCommand(
   const { actor, reason } = options;
   const api = connectCluster(options);
   const spec: OperatorCommandSpec = {
-    ...{ group, command, reason, actor },
+    group,
+    command,
+    reason,
+    actor,
     ...(member !== undefined && { member }),
     ...(choice !== undefined && { choice }),
   };

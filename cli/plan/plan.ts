@@ -77,7 +77,10 @@ async function groupPlan(
   const { forecast: forecastOf, progressAtStart } = lazy.workflows();
   const { places, givenUp: _none, ...forecast } = forecastOf(plan, 0);
   return {
-    ...{ group: `${plan.namespace}/${plan.name}`, powerState: plan.powerState, from, forecast },
+    group: `${plan.namespace}/${plan.name}`,
+    powerState: plan.powerState,
+    from,
+    forecast,
     ...(await preview.of(plan, places)),
     ...(past && expectedRun(past, progressAtStart(plan, 0))),
   };

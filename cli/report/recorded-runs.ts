@@ -55,7 +55,12 @@ export function addTo(headers: Map<string, RunHeader>, event: RunEvent): void {
   const at = Date.parse(event.time);
   const known = headers.get(runId);
   const header = known ?? {
-    ...{ runId, workflowId, executions: new Set<string>(), from: at, to: Infinity, isTest: false },
+    runId,
+    workflowId,
+    executions: new Set<string>(),
+    from: at,
+    to: Infinity,
+    isTest: false,
   };
   if (!known) headers.set(runId, header);
   header.executions.add(event.execution);

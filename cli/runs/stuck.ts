@@ -60,7 +60,10 @@ function stuckOf({ namespace, group, workflowId, runId }: RunRow, progress: Prog
   const { phase, message, startedAt } = progress;
   const known = {
     metadata: { namespace, name: group },
-    ...{ spec: {}, status: { members: [], conditions: [] }, phase, message },
+    spec: {},
+    status: { members: [], conditions: [] },
+    phase,
+    message,
     run: { workflowId, runId, startedAt, progress },
   };
   const members = progress.members.flatMap((each): StuckMember[] => {

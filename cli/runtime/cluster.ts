@@ -43,8 +43,10 @@ export function watchCluster(options: ClusterOptions, logger: Logger, companion 
     type: 'vm-operator',
     platform: (watchOnly = false) =>
       new (lazy.vmOperator().VmOperatorPlatform)({
-        ...{ api, machines },
-        ...{ watchOnly, companion },
+        api,
+        machines,
+        watchOnly,
+        companion,
         onForbidden: logOnce(
           logger,
           'Events may not be read: causes of failed power operations are not known',
@@ -65,16 +67,23 @@ export function watchKubevirt(options: ClusterOptions, logger: Logger, byName = 
   const { resourceCache, RESOURCES } = lazy.kubernetes();
   const { KubevirtPlatform, trimMachine } = lazy.kubevirt();
   const machines = resourceCache({
-    ...{ api, resource: RESOURCES.kubevirtMachines, trim: trimMachine },
+    api,
+    resource: RESOURCES.kubevirtMachines,
+    trim: trimMachine,
     ...(namespaces && { namespaces }),
     onBroken: logBroken(logger, 'virtualmachines.kubevirt.io'),
     onListenerError: (error) => logger.error({ err: error }, 'failed to handle a watch event'),
   });
   return {
-    ...{ api, machines, type: 'kubevirt', companion: false },
+    api,
+    machines,
+    type: 'kubevirt',
+    companion: false,
     platform: () =>
       new KubevirtPlatform({
-        ...{ api, machines, byName },
+        api,
+        machines,
+        byName,
         ...(namespaces && { namespaces }),
         onForbidden: logOnce(
           logger,

@@ -38,7 +38,16 @@ export async function serve(role: Role, paths: string[], options: ServeOptions):
     'starting',
   );
   const started = startParts({
-    ...{ role, paths, options, target, logger, signal, running, sdkMetricsAddress, health, tracing },
+    role,
+    paths,
+    options,
+    target,
+    logger,
+    signal,
+    running,
+    sdkMetricsAddress,
+    health,
+    tracing,
   });
   const exitCode = await untilEnded(started, running, logger, { signal, fault: fault.signal });
   logger.info('stopping');

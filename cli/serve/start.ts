@@ -90,7 +90,10 @@ function openAll(
   const watchOnly = role === 'bridge';
   return openPlatforms(
     {
-      ...{ byDefault, platforms, watchOnly, companion: options.mode === 'companion' },
+      byDefault,
+      platforms,
+      watchOnly,
+      companion: options.mode === 'companion',
       ...(use?.isDefaultPlatform && !use.isKubevirt && { opensDefault: 'vm-operator' as const }),
       openBuiltIn: (type) => openPlatform({ platform: type, simulator, cluster, watchOnly }, logger),
     },
@@ -123,7 +126,9 @@ async function startWorkers(
   const unknown = at?.find((name) => !platforms.others.has(name));
   if (unknown !== undefined) throw notOfAPlatform(unknown, [...platforms.others.keys()]);
   const common = {
-    ...{ target, client, logger },
+    target,
+    client,
+    logger,
     ...(sdkMetricsAddress !== undefined && { metricsAddress: sdkMetricsAddress }),
     interceptors: {
       activity: [...(countOperations(registry).activity ?? []), ...(tracing?.activity ?? [])],
@@ -174,7 +179,10 @@ async function startBridge(
     options.source === 'kubernetes' && cluster
       ? await startClusterBridge({ ...common, cluster, options, placesAhead, registry, onWaiting })
       : await startFolderBridge({
-          ...{ ...common, target, paths, folder: dataFolder(options.data) },
+          ...common,
+          target,
+          paths,
+          folder: dataFolder(options.data),
           namespaces: watchedNamespaces(options),
           ...(cluster && { cluster }),
         });

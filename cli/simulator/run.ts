@@ -75,7 +75,8 @@ function connectController(
     logger.info({ server: api.address, namespaces }, "stands in for VM Operator's VM controller");
     const { VmController } = lazy.simulator();
     const controller = new VmController({
-      ...{ api, machine },
+      api,
+      machine,
       ...(namespaces && { namespaces }),
       onError: errorLog(logger),
     });
@@ -100,11 +101,7 @@ function startGroupController({
 }): GroupController {
   logger.info("stands in for VM Operator's group controller");
   const { GroupController } = lazy.simulator();
-  return new GroupController({
-    ...{ api, machine },
-    ...(namespaces && { namespaces }),
-    onError: errorLog(logger),
-  });
+  return new GroupController({ api, machine, ...(namespaces && { namespaces }), onError: errorLog(logger) });
 }
 
 /** Logs errors of the API server. A call is retried every few seconds, and mostly fails for the same reason, which is logged once a minute. */

@@ -66,10 +66,7 @@ async function startPlatforms(
       : undefined;
   try {
     return openPlatforms(
-      {
-        ...{ byDefault, platforms, watchOnly: false },
-        openBuiltIn: (type) => simulated ?? notOnThisMachine(type),
-      },
+      { byDefault, platforms, watchOnly: false, openBuiltIn: (type) => simulated ?? notOnThisMachine(type) },
       logger,
     );
   } catch (error: unknown) {

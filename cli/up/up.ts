@@ -78,7 +78,8 @@ export async function up(paths: string[], options: UpOptions): Promise<void> {
     }),
     logger: fileLogger(folder),
     display: openDisplay(options.output),
-    ...{ signal: ended.signal, fail },
+    signal: ended.signal,
+    fail,
     closers: [unlock],
   };
   let verdict: Verdict | undefined;

@@ -99,7 +99,10 @@ class FollowedResource<T> implements ResourceCache<T> {
     this.#synced = new Promise((resolve) => (this.#markSynced = resolve));
     const { onForbidden } = options;
     const followed = {
-      ...{ api, resource, optional, signal: this.#closing.signal },
+      api,
+      resource,
+      optional,
+      signal: this.#closing.signal,
       ...(onForbidden && { onForbidden: (error: unknown) => this.#guard(() => onForbidden(error)) }),
     };
     const selector = fieldSelector === undefined ? {} : { fieldSelector };

@@ -25,7 +25,10 @@ export function courseOf(vm: KubevirtMachine, vmi: KubevirtInstance | undefined)
   const gone = vm.metadata.deletionTimestamp !== undefined;
   const stopping = exists && (gone || strategy === 'Halted' || isLeaving(vmi) || hasStopRequest(vm, vmi));
   return {
-    ...{ strategy, exists, stopping, powerState: powerStateOf(vmi) },
+    strategy,
+    exists,
+    stopping,
+    powerState: powerStateOf(vmi),
     starts: !gone && startsByItself(vm, stopping || isLeaving(vmi) ? undefined : vmi, strategy),
   };
 }

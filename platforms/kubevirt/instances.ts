@@ -73,10 +73,7 @@ export class Instances {
   ): Promise<KubevirtInstance | undefined> {
     const resource = RESOURCES.kubevirtInstances;
     const key = `${namespace}/${name}`;
-    const options = {
-      ...{ namespace, fieldSelector: `metadata.name=${name}` },
-      ...(signal && { signal }),
-    };
+    const options = { namespace, fieldSelector: `metadata.name=${name}`, ...(signal && { signal }) };
     const before = this.#looks.get(key)?.version;
     try {
       await this.#deletions.during(

@@ -91,17 +91,26 @@ export class KubevirtPlatform implements Platform {
     this.#instanceCache = followInstances(options);
     this.#nodes = followNodes(options);
     this.#reports = new Reports(() => ({
-      ...{ vms: this.#vms, instances: this.#instances, nodes: this.#nodes },
-      ...{ pursuits: this.#pursuits, names: this.#names, patience },
+      vms: this.#vms,
+      instances: this.#instances,
+      nodes: this.#nodes,
+      pursuits: this.#pursuits,
+      names: this.#names,
+      patience,
     }));
     const listener = this.#reports;
     this.#vms = new NewestObjects({
-      ...{ api, cache: machines, listener },
-      ...{ resource: RESOURCES.kubevirtMachines, trim: trimMachine },
+      api,
+      cache: machines,
+      listener,
+      resource: RESOURCES.kubevirtMachines,
+      trim: trimMachine,
     });
     this.#instances = new Instances(api, this.#instanceCache, (key) => listener.changed(key));
     this.#pursuits = new Pursuits({
-      ...{ api, vms: this.#vms, instances: this.#instances },
+      api,
+      vms: this.#vms,
+      instances: this.#instances,
       changed: (key) => listener.again(key),
     });
     this.#nodes.onChange(({ key: node }) => {
@@ -264,7 +273,9 @@ export class KubevirtPlatform implements Platform {
 
 function followInstances({ api, namespaces, onBroken }: KubevirtOptions): ResourceCache<KubevirtInstance> {
   return resourceCache({
-    ...{ api, resource: RESOURCES.kubevirtInstances, trim: trimInstance },
+    api,
+    resource: RESOURCES.kubevirtInstances,
+    trim: trimInstance,
     ...(namespaces && { namespaces }),
     ...(onBroken && { onBroken }),
   });
@@ -276,7 +287,10 @@ function followNodes({
   onForbidden = () => undefined,
 }: KubevirtOptions): ResourceCache<KubevirtNode> {
   return resourceCache({
-    ...{ api, resource: RESOURCES.nodes, trim: trimNode, onForbidden },
+    api,
+    resource: RESOURCES.nodes,
+    trim: trimNode,
+    onForbidden,
     ...(onBroken && { onBroken }),
   });
 }

@@ -48,7 +48,9 @@ export function replyToPower(
   }
   const { recorded } = verdict;
   const record = recordOf(request, {
-    ...{ recorded, at, powerState },
+    recorded,
+    at,
+    powerState,
     continues: recorded?.powerState === powerState && course.powerState !== powerState,
     turnedRound: false,
   });

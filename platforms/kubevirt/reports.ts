@@ -90,7 +90,8 @@ export class Reports implements VmListener {
     const idle = this.#idle.get(key);
     const now = vms.now();
     const observation = observe(object, vmi, {
-      ...{ now, patience },
+      now,
+      patience,
       at: this.#changedAt.get(key) ?? vms.arrivedAt(object),
       version: highest(object.metadata.resourceVersion, instances.versionOf(key)),
       ...(nodeName !== undefined && { node: nodeOf(nodeName, nodes) }),

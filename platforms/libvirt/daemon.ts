@@ -24,10 +24,27 @@ export interface HostSize {
 const MAX_DOMAINS = 16_384;
 const AUTH = { none: 0, sasl: 1, polkit: 2 } as const;
 const CALLS = {
-  ...{ open: 1, version: 4, nodeInfo: 6, xml: 14, lookupByUuid: 24, resume: 28, suspend: 34 },
-  ...{ authList: 66, authPolkit: 70, libVersion: 157, save: 182, hasSaved: 183, dropSaved: 184 },
-  ...{ start: 196, state: 212, destroy: 234, shutdown: 258 },
-  ...{ setMetadata: 264, getMetadata: 265, list: 273, registerEvent: 316 },
+  open: 1,
+  version: 4,
+  nodeInfo: 6,
+  xml: 14,
+  lookupByUuid: 24,
+  resume: 28,
+  suspend: 34,
+  authList: 66,
+  authPolkit: 70,
+  libVersion: 157,
+  save: 182,
+  hasSaved: 183,
+  dropSaved: 184,
+  start: 196,
+  state: 212,
+  destroy: 234,
+  shutdown: 258,
+  setMetadata: 264,
+  getMetadata: 265,
+  list: 273,
+  registerEvent: 316,
 } as const;
 /** Lifecycle, reboot, agent, metadata. */
 const EVENTS = [0, 1, 18, 23];

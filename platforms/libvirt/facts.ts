@@ -76,7 +76,11 @@ export function factsOf({
   const running = state !== STATE.off && state !== STATE.crashed;
   const paused = state === STATE.paused ? PAUSED.get(reason) : undefined;
   return {
-    ...{ domain, running, saved, transient, ...sizeOf(xml) },
+    domain,
+    running,
+    saved,
+    transient,
+    ...sizeOf(xml),
     power: powerOf(state, paused !== undefined, saved),
     ...(paused !== undefined && { paused }),
     agent: running ? agentOf(xml) : xml.includes(AGENT) ? 'Disconnected' : 'None',

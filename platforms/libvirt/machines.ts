@@ -36,7 +36,11 @@ export function machineOf(on: readonly OnHost[]): Machine {
   const places = on.flatMap(({ facts }) => readPlace(facts.place, uuid) ?? []);
   const trouble = troubleOf(running, at);
   return {
-    ...{ id: uuid, name, uuid, on, at },
+    id: uuid,
+    name,
+    uuid,
+    on,
+    at,
     power: at ? at.facts.power : on.some(({ facts }) => facts.power === undefined) ? undefined : 'PoweredOff',
     place: places.reduce<PlaceRecord | undefined>(
       (newest, each) => (newest && newest.at >= each.at ? newest : each),

@@ -23,7 +23,9 @@ export function candidateOf({ request, vm }: Asked<Machine>, hosts: Iterable<str
 /** The hosts, for the solver. */
 export function hostsOf(sizes: ReadonlyMap<string, HostSize>): PlacementHost[] {
   return [...sizes].map(([name, { memory, cpus }]) => ({
-    ...{ name, zone: name, memory },
+    name,
+    zone: name,
+    memory,
     cpus: cpus * VCPUS_OF_A_CPU,
   }));
 }

@@ -159,7 +159,10 @@ export class LibvirtPlatform implements Platform {
     const is = fresh.power ?? this.#observations.lastPower(fresh.uuid);
     const next = new Operation(this.#fleet, fresh.uuid, request, {
       ...operation,
-      ...{ to: targetOf(powerState, is), caller, at: Date.now(), guest: softly ? guestShutdownTimeout : 0 },
+      to: targetOf(powerState, is),
+      caller,
+      at: Date.now(),
+      guest: softly ? guestShutdownTimeout : 0,
       earlier: earlierIds(newest, operation.sequence),
     });
     own?.end();

@@ -93,9 +93,5 @@ export class Standings {
 }
 
 function standingOf({ record, seen, active, reached, failure, hold }: Operation): OwnStanding {
-  return {
-    ...{ record, seen, active, reached },
-    ...(failure && { failure }),
-    ...(hold !== undefined && { hold }),
-  };
+  return { record, seen, active, reached, ...(failure && { failure }), ...(hold !== undefined && { hold }) };
 }

@@ -53,7 +53,10 @@ export function recordOf({ operation, caller }: PowerRequest, acceptance: Accept
   const { recorded, at, powerState, continues, turnedRound } = acceptance;
   return {
     ...operation,
-    ...{ powerState, caller, at, turnedRound },
+    powerState,
+    caller,
+    at,
+    turnedRound,
     since: continues && recorded ? recorded.since : at,
     earlier: recorded?.sequence === operation.sequence ? earlierIds(recorded) : [],
   };

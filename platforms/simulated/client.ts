@@ -95,7 +95,8 @@ export class SimulatedPlatform implements Platform {
     signal?: AbortSignal,
   ): Promise<PlacementResult[]> {
     const body = {
-      ...{ requests, caller },
+      requests,
+      caller,
       ...(sequence !== undefined && { sequence }),
       ...(beside && { beside }),
       ...(seed !== undefined && { seed }),

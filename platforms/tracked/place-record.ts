@@ -71,7 +71,13 @@ export function writePlace(
   uuid: string,
 ): string {
   const text = JSON.stringify({
-    ...{ vm: uuid, host, by: caller, seq: sequence, tentative, after, at },
+    vm: uuid,
+    host,
+    by: caller,
+    seq: sequence,
+    tentative,
+    after,
+    at,
     ...(hosts.length > 0 && { on: hosts }),
     ...(released && { released: { by: released.caller, seq: released.sequence } }),
   });

@@ -78,7 +78,12 @@ function toPlace({ request, away, home, zone, cpus, memory }: Candidate): Placem
   const { namespace, name, uid } = vm;
   const stays = home !== undefined && !affinity.some(({ strength }) => strength === 'Preferred');
   return {
-    ...{ namespace, name, uid, labels, cpus, memory },
+    namespace,
+    name,
+    uid,
+    labels,
+    cpus,
+    memory,
     affinity: [
       ...affinity,
       ...[...away].map(([host, why]) => ofHost('AntiAffinity', namespace, host, why)),
@@ -92,7 +97,9 @@ function toPlace({ request, away, home, zone, cpus, memory }: Candidate): Placem
 /** Away from a host, or with it if that can be. */
 function ofHost(effect: AffinityTerm['effect'], namespace: string, host: string, path: string): AffinityTerm {
   return {
-    ...{ effect, path, topologyKey: 'kubernetes.io/hostname' },
+    effect,
+    path,
+    topologyKey: 'kubernetes.io/hostname',
     strength: effect === 'Affinity' ? 'Preferred' : 'Required',
     selector: { matchLabels: { [STANDS_FOR]: `${namespace}/${host}` }, matchExpressions: [] },
   };
@@ -115,8 +122,12 @@ function placedOf({ standing, beside, idOf }: World, placing: ReadonlySet<string
 function standIns(namespaces: ReadonlySet<string>, hosts: readonly PlacementHost[]): PlacedVm[] {
   return hosts.flatMap(({ name, zone }) =>
     [...namespaces].map((namespace) => ({
-      ...{ namespace, name: `${STAND_IN}/${name}`, uid: `${STAND_IN}/${namespace}/${name}` },
-      ...{ cpus: 0, memory: 0, affinity: [] },
+      namespace,
+      name: `${STAND_IN}/${name}`,
+      uid: `${STAND_IN}/${namespace}/${name}`,
+      cpus: 0,
+      memory: 0,
+      affinity: [],
       labels: { [STANDS_FOR]: `${namespace}/${name}` },
       placement: { zoneID: zone, node: name },
     })),

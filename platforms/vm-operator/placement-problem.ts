@@ -34,7 +34,10 @@ export function problemOf(
 ): PlacementProblem {
   return {
     vms: fresh.map(({ object, request: { vm, memory, zone, optional }, seen = seenByRules(object) }) => ({
-      ...{ ...vm, ...seen, cpus: 0, memory },
+      ...vm,
+      ...seen,
+      cpus: 0,
+      memory,
       ...(zone !== undefined && { zone }),
       ...(optional && { optional }),
     })),
@@ -59,9 +62,7 @@ function placedVms(objects: readonly VirtualMachineObject[], sizes: ReadonlyMap<
       const { namespace = '', name, uid = '' } = object.metadata;
       const placement = placeOf(object);
       const memory = sizes.get(object.spec.className ?? '') ?? 0;
-      return placement
-        ? [{ ...{ namespace, name, uid, ...seenByRules(object), cpus: 0, memory, placement } }]
-        : [];
+      return placement ? [{ namespace, name, uid, ...seenByRules(object), cpus: 0, memory, placement }] : [];
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }

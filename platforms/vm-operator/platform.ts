@@ -87,8 +87,11 @@ export class VmOperatorPlatform implements Platform {
     this.#machines = machines;
     this.#reports = new VmReports(() => this.#vms, patience);
     this.#vms = new NewestObjects({
-      ...{ api, cache: machines, listener: this.#reports },
-      ...{ resource: RESOURCES.virtualMachines, trim: trimVirtualMachine },
+      api,
+      cache: machines,
+      listener: this.#reports,
+      resource: RESOURCES.virtualMachines,
+      trim: trimVirtualMachine,
     });
     const identity = `${hostname()}_${process.pid}`;
     const locks = leaseLocks({ api, name: PLACEMENT_LEASE, identity });

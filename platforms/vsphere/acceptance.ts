@@ -99,10 +99,15 @@ export class Acceptance {
     const { operation, powerState, caller, mode, guestShutdownTimeout } = request;
     const softly = powerState !== 'PoweredOn' && mode !== 'Hard';
     const next = new Operation(ground, {
-      ...{ vm: fresh.id, request, before: recorder.textOf(fresh) },
+      vm: fresh.id,
+      request,
+      before: recorder.textOf(fresh),
       record: {
         ...operation,
-        ...{ to: targetOf(powerState, is), caller, at: Date.now(), guest: softly ? guestShutdownTimeout : 0 },
+        to: targetOf(powerState, is),
+        caller,
+        at: Date.now(),
+        guest: softly ? guestShutdownTimeout : 0,
         earlier: earlierIds(newest, operation.sequence),
       },
     });

@@ -63,7 +63,6 @@ export class VspherePlatform implements Platform {
   readonly #placeRecorder: Recorder;
   readonly #observations: Observations;
   readonly #stream: Stream;
-  readonly #ground: Ground;
   readonly #reading: Reading;
   readonly #acceptance: Acceptance;
   readonly #homes: Homes;
@@ -77,28 +76,56 @@ export class VspherePlatform implements Platform {
     this.#recorder = new Recorder(this.#client, RECORD_ATTRIBUTE, stream, records);
     this.#placeRecorder = new Recorder(this.#client, PLACE_ATTRIBUTE, stream, records);
     this.#observations = new Observations({
-      ...{ scope, stream, watchOnly, recorder: this.#recorder, placeRecorder: this.#placeRecorder },
+      scope,
+      stream,
+      watchOnly,
+      recorder: this.#recorder,
+      placeRecorder: this.#placeRecorder,
       homes: () => this.#homes,
       onOverwritten: (operation, facts) => void writeAgain(this.#recorder, operation, facts),
       onBroken: options.onBroken ?? (() => undefined),
     });
     const { inventory, bindings } = this.#observations;
     const homes = (this.#homes = new Homes({
-      ...{ inventory, overrideDrs, drsRules, recorder: this.#placeRecorder },
+      inventory,
+      overrideDrs,
+      drsRules,
+      recorder: this.#placeRecorder,
       operationOf: (facts) => this.#observations.standings.recordOf(facts),
     }));
     const reader = new Reader(this.#client, [this.#recorder, this.#placeRecorder]);
-    this.#reading = new Reading({
-      ...{ host: this.#client.host, observations: this.#observations, homes, reader },
-    });
+    this.#reading = new Reading({ host: this.#client.host, observations: this.#observations, homes, reader });
     this.#places = new VspherePlaces({
-      ...{ client: this.#client, stream, solve: options.solve ?? solveInThread, bindings, inventory, homes },
-      ...{ recorder: this.#placeRecorder, drsRules },
+      client: this.#client,
+      stream,
+      solve: options.solve ?? solveInThread,
+      bindings,
+      inventory,
+      homes,
+      recorder: this.#placeRecorder,
+      drsRules,
       fetch: (ids, signal) => this.#reading.fetchTold(ids, signal),
       changed: (vm) => this.#observations.tell(vm),
     });
-    this.#ground = {
-      ...{ client: this.#client, stream },
+    this.#acceptance = new Acceptance({
+      ground: this.#groundOf(homes, reader, overrideDrs),
+      observations: this.#observations,
+      reading: this.#reading,
+      recorder: this.#recorder,
+      onPowerOff: (id) => this.#places.poweredOff(id),
+    });
+    this.#stream = new Stream(this.#client, this.#observations, async () => {
+      await this.#recorder.prepare();
+      await this.#placeRecorder.prepare();
+    });
+  }
+
+  /** What operations stand on. */
+  #groundOf(homes: Homes, reader: Reader, overrideDrs: boolean): Ground {
+    const { inventory } = this.#observations;
+    return {
+      client: this.#client,
+      stream: () => this.#stream,
       facts: (vm) => inventory.vm(vm),
       until: (vm, met, signal) => this.#observations.until(vm, met, signal),
       changed: (vm) => this.#observations.tell(vm),
@@ -113,15 +140,6 @@ export class VspherePlatform implements Platform {
         return datacenter && { datacenter, override: overrideDrs };
       },
     };
-    this.#acceptance = new Acceptance({
-      ...{ ground: this.#ground, observations: this.#observations, reading: this.#reading },
-      recorder: this.#recorder,
-      onPowerOff: (id) => this.#places.poweredOff(id),
-    });
-    this.#stream = new Stream(this.#client, this.#observations, async () => {
-      await this.#recorder.prepare();
-      await this.#placeRecorder.prepare();
-    });
   }
 
   async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {

@@ -54,7 +54,9 @@ export async function makeBundle(
 /** The digest: SHA-256 of the canonical JSON of time, runs, the hash of each entry and of each history. */
 export function digestOf({ format, exportedAt, runs }: Omit<Bundle, 'digest' | 'signature'>): string {
   const content = runs.map(({ run, onRecord, isOpen, entries, histories }) => ({
-    ...{ run, onRecord, isOpen },
+    run,
+    onRecord,
+    isOpen,
     entries: entries.map(({ hash }) => hash),
     histories: histories.map(({ execution, history }) => ({ execution, ...historyMark(history) })),
   }));

@@ -29,7 +29,8 @@ async function historiesOf(reader: RecordReader, entries: readonly RecordEntry[]
     if (json === undefined) continue;
     const { workflowId } = event.run;
     histories.push({
-      ...{ execution: event.execution, workflowId },
+      execution: event.execution,
+      workflowId,
       history: JSON.parse(json) as BundledHistory['history'],
     });
   }
@@ -70,7 +71,10 @@ export async function unrecordedRun(
     undefined,
   );
   return {
-    ...{ run, onRecord: false, entries, histories: [...histories] },
+    run,
+    onRecord: false,
+    entries,
+    histories: [...histories],
     ...(isOpenRun && { isOpen: true as const }),
   };
 }

@@ -109,7 +109,9 @@ export function temporalHistories(
 
 function listedOf({ workflowId, runId, startTime, closeTime }: WorkflowExecutionInfo): ListedExecution {
   return {
-    ...{ workflowId, runId, startedAt: startTime.getTime() },
+    workflowId,
+    runId,
+    startedAt: startTime.getTime(),
     ...(closeTime && { closedAt: closeTime.getTime() }),
   };
 }

@@ -50,7 +50,11 @@ export function consoleChange(
   const { readyTime, seed } = state.inventory.behavior;
   const readyAfter = drawTime(readyTime, seed, keyOf(record.vm), at, 'console');
   return {
-    ...{ type: 'effect', at, ...journalName(record.vm), effect: powerState, from: record.powerState },
+    type: 'effect',
+    at,
+    ...journalName(record.vm),
+    effect: powerState,
+    from: record.powerState,
     caller: CONSOLE,
     ...(powerState === 'PoweredOn' && { readyAfter }),
   };

@@ -69,7 +69,10 @@ function placeCall(
     isNews(state, each) ? [{ ...journalName(each.vm), ...seenByRules(each) }] : [],
   );
   return {
-    ...{ type: 'place', at, caller, vms },
+    type: 'place',
+    at,
+    caller,
+    vms,
     ...(sequence !== undefined && { sequence }),
     ...(news.length > 0 && { beside: news }),
   };

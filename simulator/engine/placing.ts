@@ -14,7 +14,13 @@ export function placementVm({
   optional,
 }: PlacementRequest): PlacementVm {
   return {
-    ...{ namespace, name, uid: `${namespace}/${name}`, labels, cpus, memory, affinity },
+    namespace,
+    name,
+    uid: `${namespace}/${name}`,
+    labels,
+    cpus,
+    memory,
+    affinity,
     ...(zone !== undefined && { zone }),
     ...(optional && { optional }),
   };

@@ -19,9 +19,14 @@ export function answerPower(state: EngineState, request: EnginePowerRequest, at:
   const ledger = ledgerOf(state, vm);
   const record = find(state, vm);
   const call = {
-    ...{ type: 'call' as const, at, ...journalName(vm), operation: powerState },
+    type: 'call' as const,
+    at,
+    ...journalName(vm),
+    operation: powerState,
     ...(mode && { mode }),
-    ...{ operationId: operation.id, sequence: operation.sequence, caller },
+    operationId: operation.id,
+    sequence: operation.sequence,
+    caller,
     ...(requestId !== undefined && { requestId }),
     ...(record && { from: record.powerState }),
   };

@@ -25,11 +25,7 @@ export function findPlaces(
   });
   const asked = new Set(vms.map(({ object }) => object.uid));
   const placed = machine.list().flatMap(({ state: { vm, status }, cpus, memory, labels, affinity }) => {
-    const seen = placementVm({
-      ...{ vm, cpus, memory },
-      ...(labels && { labels }),
-      ...(affinity && { affinity }),
-    });
+    const seen = placementVm({ vm, cpus, memory, ...(labels && { labels }), ...(affinity && { affinity }) });
     return status.placement && !asked.has(seen.uid) ? [{ ...seen, placement: status.placement }] : [];
   });
   const answer = solvePlacement(

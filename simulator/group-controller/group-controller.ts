@@ -82,12 +82,16 @@ export class GroupController {
       pause: (failures) => Math.min(FIRST_RETRY * 2 ** Math.min(failures, 20), LONGEST_RETRY),
     });
     this.#groups = resourceCache({
-      ...{ ...common, resource: RESOURCES.virtualMachineGroups, optional: true },
+      ...common,
+      resource: RESOURCES.virtualMachineGroups,
+      optional: true,
       trim: (object) => object,
     });
     this.#machines = virtualMachineCache(common);
     this.#classes = resourceCache({
-      ...{ ...common, resource: RESOURCES.virtualMachineClasses, optional: true },
+      ...common,
+      resource: RESOURCES.virtualMachineClasses,
+      optional: true,
       trim: sizeOf,
     });
     this.#groups.onChange(({ key, object, previous }) => this.#onGroup(key, object, previous));

@@ -69,7 +69,11 @@ export function readGroup(object: KubernetesObject, parse: (text: string) => num
   const { members = [], conditions = [], lastUpdatedPowerStateTime } = (object.status ?? {}) as WrittenStatus;
   const { name, namespace = '', uid = '' } = object.metadata;
   return {
-    ...{ object, name, namespace, uid, conditions },
+    object,
+    name,
+    namespace,
+    uid,
+    conditions,
     spec: {
       ...spec,
       bootOrder: bootOrder.map((each) => ({

@@ -68,10 +68,7 @@ export class KubevirtController {
     this.#options = options;
     const follow = { api, onListenerError: (error: unknown) => onError(error, 'a listener') };
     this.#machines = resourceCache({ ...follow, resource: RESOURCES.kubevirtMachines, trim: trimMachine });
-    this.#instances = resourceCache({
-      ...{ ...follow, resource: RESOURCES.kubevirtInstances },
-      trim: trimInstance,
-    });
+    this.#instances = resourceCache({ ...follow, resource: RESOURCES.kubevirtInstances, trim: trimInstance });
     this.#nodes = resourceCache({ ...follow, resource: RESOURCES.nodes, trim: trimNode });
     this.#queue = new WorkQueue({
       concurrency: CONCURRENCY,
@@ -147,7 +144,9 @@ export class KubevirtController {
     const ready = [...this.#nodes.entries()].filter(([, node]) => node.ready).map(([name]) => name);
     const { nodeName } = vmi?.status ?? {};
     return {
-      ...{ vm, vmi, now },
+      vm,
+      vmi,
+      now,
       since: this.#sinceOf(vmi, now),
       nodeLost: nodeName !== undefined && this.#nodes.get(nodeName)?.ready === false,
       node: ready[vm.metadata.name.length % Math.max(ready.length, 1)] ?? NO_NODE,
@@ -232,7 +231,9 @@ function newInstance({ metadata, spec }: KubevirtMachine): KubernetesObject {
   const { namespace = '', name, uid = '' } = metadata;
   return {
     metadata: {
-      ...{ namespace, name, finalizers: [FINALIZER] },
+      namespace,
+      name,
+      finalizers: [FINALIZER],
       ownerReferences: [
         { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachine', name, uid, controller: true },
       ],

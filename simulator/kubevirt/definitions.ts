@@ -22,7 +22,9 @@ function definition(
     kind: 'CustomResourceDefinition',
     metadata: { name: `${plural}.${group}` },
     spec: {
-      ...{ group, scope: 'Namespaced', names: { plural, kind, singular: kind.toLowerCase(), shortNames } },
+      group,
+      scope: 'Namespaced',
+      names: { plural, kind, singular: kind.toLowerCase(), shortNames },
       versions: [{ name: version, served: true, storage: true, schema, ...more }],
     },
   };

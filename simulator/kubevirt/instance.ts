@@ -131,5 +131,5 @@ export function condition(
   message = '',
 ): ObjectCondition {
   const lastTransitionTime = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
-  return { ...{ type, status, lastTransitionTime, reason, message }, lastProbeTime: null } as ObjectCondition;
+  return { type, status, lastTransitionTime, reason, message, lastProbeTime: null } as ObjectCondition;
 }

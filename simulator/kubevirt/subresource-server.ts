@@ -54,7 +54,10 @@ async function close(server: Server): Promise<void> {
 async function register(api: ApiServer, port: number): Promise<void> {
   const service = { group: '', version: 'v1', plural: 'services', kind: 'Service', namespaced: true };
   const apiService = {
-    ...{ group: 'apiregistration.k8s.io', version: 'v1', plural: 'apiservices', kind: 'APIService' },
+    group: 'apiregistration.k8s.io',
+    version: 'v1',
+    plural: 'apiservices',
+    kind: 'APIService',
     namespaced: false,
   };
   const options = { fieldManager: SIMULATOR_FIELD_MANAGER };
@@ -71,8 +74,11 @@ async function register(api: ApiServer, port: number): Promise<void> {
     {
       metadata: { name: `v1.${GROUP}` },
       spec: {
-        ...{ group: GROUP, version: 'v1', insecureSkipTLSVerify: true },
-        ...{ groupPriorityMinimum: 1_000, versionPriority: 15 },
+        group: GROUP,
+        version: 'v1',
+        insecureSkipTLSVerify: true,
+        groupPriorityMinimum: 1_000,
+        versionPriority: 15,
         service: { namespace: 'default', name: 'virt-api', port },
       },
     },
@@ -141,13 +147,17 @@ function noteDeed(controller: KubevirtController, action: SubresourceAction, vm:
 /** Without these answers the APIService stays unavailable. */
 const DISCOVERY: Record<string, object | undefined> = {
   [ROOT]: {
-    ...{ kind: 'APIGroup', apiVersion: 'v1', name: GROUP },
+    kind: 'APIGroup',
+    apiVersion: 'v1',
+    name: GROUP,
     versions: [{ groupVersion: `${GROUP}/v1`, version: 'v1' }],
     preferredVersion: { groupVersion: `${GROUP}/v1`, version: 'v1' },
   },
   [`${ROOT}/v1/version`]: { gitVersion: 'v0.0.0-stand-in', gitTreeState: 'clean', platform: 'linux/amd64' },
   [`${ROOT}/v1`]: {
-    ...{ kind: 'APIResourceList', apiVersion: 'v1', groupVersion: `${GROUP}/v1` },
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: `${GROUP}/v1`,
     resources: [
       ...['start', 'stop', 'restart'].map((action) => resource('virtualmachines', action)),
       ...['pause', 'unpause'].map((action) => resource('virtualmachineinstances', action)),

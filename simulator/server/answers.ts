@@ -66,7 +66,8 @@ export function sendError(response: ServerResponse, error: unknown): void {
   if (error instanceof PlatformError) {
     const { failureClass, retryAfter, recorded } = error;
     const refusal: Refusal['error'] = {
-      ...{ class: failureClass, message },
+      class: failureClass,
+      message,
       ...(retryAfter !== undefined && { retryAfter }),
       ...(recorded && { recorded }),
     };

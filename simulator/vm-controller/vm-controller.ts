@@ -89,13 +89,17 @@ export class VmController {
       onError: (error) => onError(error, 'events'),
     });
     this.#reconciler = new VmReconciler({
-      ...{ api, machine, guestPatience },
+      api,
+      machine,
+      guestPatience,
       group: (key) => this.#groups.get(key),
       size: (key) => this.#classes.get(key),
       onFailure: (object, failure) => this.#writeEvent(object, failure),
     });
     this.#zones = new ZonePublisher({
-      ...{ api, fieldManager: SIMULATOR_FIELD_MANAGER, inventory: () => machine.inventory },
+      api,
+      fieldManager: SIMULATOR_FIELD_MANAGER,
+      inventory: () => machine.inventory,
       ...(namespaces && { namespaces }),
       isUsed: (namespace) => this.#objectsIn.has(namespace),
       onError: (error, namespace) => onError(error, `zones of namespace ${namespace}`),
@@ -236,11 +240,15 @@ function cachesOf(
     machines: virtualMachineCache(about('virtualmachines')),
     groups: resourceCache<GroupMembers>({
       ...about('virtualmachinegroups'),
-      ...{ resource: RESOURCES.virtualMachineGroups, trim: membersOfGroup, optional: true },
+      resource: RESOURCES.virtualMachineGroups,
+      trim: membersOfGroup,
+      optional: true,
     }),
     classes: resourceCache<Size>({
       ...about('virtualmachineclasses'),
-      ...{ resource: RESOURCES.virtualMachineClasses, trim: sizeOf, optional: true },
+      resource: RESOURCES.virtualMachineClasses,
+      trim: sizeOf,
+      optional: true,
     }),
   };
 }

@@ -155,7 +155,9 @@ export class VmReconciler {
     const sequence = machine.acceptedOperations(vm);
     const id = `${vm.uid}:${object.metadata.generation ?? 0}:${sequence}`;
     const { lost } = await machine.power({
-      ...{ vm, operation: { id, sequence }, guestShutdownTimeout: guestPatience },
+      vm,
+      operation: { id, sequence },
+      guestShutdownTimeout: guestPatience,
       ...request,
     });
     if (lost) throw new PlatformError('Transient', 'simulated fault: the answer of the host was lost');

@@ -53,7 +53,9 @@ export class ZonePublisher {
     const { api, namespaces, isUsed, fieldManager, onError } = options;
     this.#options = options;
     this.#zones = resourceCache<SeenZone>({
-      ...{ api, resource: RESOURCES.zones, optional: true },
+      api,
+      resource: RESOURCES.zones,
+      optional: true,
       ...(namespaces && { namespaces }),
       trim: ({ metadata, spec }) => ({
         isOurs: metadata.managedFields?.some(({ manager }) => manager === fieldManager) ?? false,

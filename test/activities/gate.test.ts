@@ -141,7 +141,8 @@ test('the platform is asked what the guest reports about itself', () =>
       await platform.place([placement('db'), placement('web')], { caller: 'test' });
       const guestInfo = [{ key: 'role', value: '^prim' }];
       const asked: Partial<PowerInput> = {
-        ...{ gate: 'Probe', probe: { guestInfo, period: 100, timeout: 500, successThreshold: 1 } },
+        gate: 'Probe',
+        probe: { guestInfo, period: 100, timeout: 500, successThreshold: 1 },
       };
       const db = await attempt(activities.powerOn, powerInput('db', asked));
       expect(db.result?.probed).toBe('guest info: as expected');

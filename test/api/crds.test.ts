@@ -164,7 +164,11 @@ test.each(SPECS)(
     const api = connectKubernetes({ kubeconfig: cluster.kubeconfig() });
     const versions = ['v1alpha2', 'v1alpha3', 'v1alpha4', 'v1alpha5', 'v1alpha6'];
     const resourceIn = (version: string): Resource => ({
-      ...{ group: 'vmoperator.vmware.com', version, plural, kind, namespaced: true },
+      group: 'vmoperator.vmware.com',
+      version,
+      plural,
+      kind,
+      namespaced: true,
     });
     for (const [index, version] of versions.entries()) {
       const name = `trip-${index}`;
@@ -399,8 +403,10 @@ test('a group of 10,000 members fits, in one tier and in as many', async () => {
     ['long', members.map((member) => ({ members: [member], delay: '1s' }))],
   ] as const) {
     const input = JSON.stringify({
-      ...{ apiVersion: 'vmoperator.vmware.com/v1alpha6', kind: group },
-      ...{ metadata: { name, namespace: 'default' }, spec: { bootOrder } },
+      apiVersion: 'vmoperator.vmware.com/v1alpha6',
+      kind: group,
+      metadata: { name, namespace: 'default' },
+      spec: { bootOrder },
     });
     expect(await cluster.kubectl(['create', '-f', '-'], { input })).toMatchObject({ stderr: '', code: 0 });
   }
@@ -411,7 +417,11 @@ test('status is written apart from spec, and keeps further fields of a run', asy
     manifest(group, 'shown', { powerState: 'PoweredOn', bootOrder: [{ members: [{ name: 'a' }] }] }),
   );
   const condition = (type: string, status: string, reason: string) => ({
-    ...{ type, status, reason, message: 'm', observedGeneration: 1 },
+    type,
+    status,
+    reason,
+    message: 'm',
+    observedGeneration: 1,
     lastTransitionTime: '2026-01-01T00:00:00Z',
   });
   const status = {
@@ -421,14 +431,19 @@ test('status is written apart from spec, and keeps further fields of a run', asy
     readyMembers: '0/1',
     members: [
       {
-        ...{ name: 'a', kind: vm, uid: 'u', powerState: 'PoweredOff' },
+        name: 'a',
+        kind: vm,
+        uid: 'u',
+        powerState: 'PoweredOff',
         placement: { zoneID: 'z', node: 'n', pool: 'p', datastores: [{ name: 'd', id: 'i', diskKey: 2000 }] },
         conditions: [condition('GroupLinked', 'True', 'MemberLinked')],
       },
     ],
     lastUpdatedPowerStateTime: '2026-01-01T00:00:00Z',
     run: {
-      ...{ workflowId: 'vmgroup/default/shown', runId: 'r', startTime: '2026-01-01T00:00:00Z' },
+      workflowId: 'vmgroup/default/shown',
+      runId: 'r',
+      startTime: '2026-01-01T00:00:00Z',
       exceptions: [{ member: 'VirtualMachine/a', reason: 'Parked', message: 'm', attempts: 5 }],
       extra: { deep: [1] },
     },
@@ -446,8 +461,10 @@ test('status is written apart from spec, and keeps further fields of a run', asy
     ],
     {
       input: JSON.stringify({
-        ...{ apiVersion: 'vmoperator.vmware.com/v1alpha6', kind: group },
-        ...{ metadata: { name: 'shown', namespace: 'default' }, status },
+        apiVersion: 'vmoperator.vmware.com/v1alpha6',
+        kind: group,
+        metadata: { name: 'shown', namespace: 'default' },
+        status,
       }),
     },
   );

@@ -46,11 +46,18 @@ describe('probes', () => {
     );
     expect(spec?.probe).toEqual({
       httpGet: {
-        ...{ port: 8443, host: 'shop.example', scheme: 'HTTPS', path: '/health?full=1', expectedStatus: 204 },
+        port: 8443,
+        host: 'shop.example',
+        scheme: 'HTTPS',
+        path: '/health?full=1',
+        expectedStatus: 204,
         headers: [{ name: 'Host', value: 'shop' }],
         tls: { caFile: '/etc/ca.pem', serverName: 'shop.internal' },
       },
-      ...{ period: 2_000, timeout: 500, successThreshold: 2, failureThreshold: 30 },
+      period: 2_000,
+      timeout: 500,
+      successThreshold: 2,
+      failureThreshold: 30,
     });
     expect(spec?.tiers).toEqual([
       { tier: 1, gate: 'Probe', probe: { tcpSocket: { port: 22, host: '2001:db8::1' }, ...DEFAULTS } },

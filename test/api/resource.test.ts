@@ -88,7 +88,9 @@ test('unknown fields are nested as deeply as an API server takes them, and stay 
   const nested = '['.repeat(9_000) + ']'.repeat(9_000);
   const rules = `{"powerState":"PoweredOff","later":${nested},"affinity":{"vmAffinity":{"later":${nested}},"later":1}}`;
   const sent = {
-    ...{ apiVersion: group.apiVersion, kind: 'VirtualMachine', metadata: { name: 'db', namespace: 'prod' } },
+    apiVersion: group.apiVersion,
+    kind: 'VirtualMachine',
+    metadata: { name: 'db', namespace: 'prod' },
     spec: JSON.parse(rules) as Record<string, unknown>,
   };
   expect(wordsOf(sent)).toEqual([

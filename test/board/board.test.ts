@@ -85,7 +85,10 @@ describe('the page', () => {
 
   test('a nested group without a status yet is not shown as up (BOARD-1)', () => {
     const condition = (type: string, status: string) => ({
-      ...{ type, status, reason: 'Pending', message: 'VirtualMachineGroup "erp" has no status yet' },
+      type,
+      status,
+      reason: 'Pending',
+      message: 'VirtualMachineGroup "erp" has no status yet',
       lastTransitionTime: new Date(NOW).toISOString(),
     });
     const conditions = [condition('GroupLinked', 'True'), condition('Ready', 'Unknown')];

@@ -181,13 +181,19 @@ describe.each([
 
   test('is not wider than a phone, and prints on A4 without anything cut off', async () => {
     await page.send('Emulation.setDeviceMetricsOverride', {
-      ...{ width: 390, height: 844, deviceScaleFactor: 1, mobile: true },
+      width: 390,
+      height: 844,
+      deviceScaleFactor: 1,
+      mobile: true,
     });
     await page.open(file());
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
     // The width of A4 without the margins, at 96 pixels an inch.
     await page.send('Emulation.setDeviceMetricsOverride', {
-      ...{ width: 703, height: 1_032, deviceScaleFactor: 1, mobile: false },
+      width: 703,
+      height: 1_032,
+      deviceScaleFactor: 1,
+      mobile: false,
     });
     await page.send('Emulation.setEmulatedMedia', { media: 'print' });
     const wide = await page.evaluate<string[]>(

@@ -65,10 +65,22 @@ export function runningGroup(
     return { tier, phase, done, total: own.length };
   });
   const progress: Progress = {
-    ...{ namespace: 'prod', name, revision: 'r', generation: 1, lineage: 'u', root: name },
-    ...{ powerState: 'PoweredOn', phase: 'PoweringOn', message: '3 members in progress.' },
-    ...{ startedAt: NOW - 754_000, rto: 1_800_000, tiers, members },
-    ...{ placement: { phase: 'Done' }, placements: {}, words: [] },
+    namespace: 'prod',
+    name,
+    revision: 'r',
+    generation: 1,
+    lineage: 'u',
+    root: name,
+    powerState: 'PoweredOn',
+    phase: 'PoweringOn',
+    message: '3 members in progress.',
+    startedAt: NOW - 754_000,
+    rto: 1_800_000,
+    tiers,
+    members,
+    placement: { phase: 'Done' },
+    placements: {},
+    words: [],
     ...over,
   };
   return {

@@ -36,7 +36,9 @@ export class RunScript {
     for (const fact of facts)
       this.events.push({
         ...fact,
-        ...{ run: this.run, execution: this.#execution, time },
+        run: this.run,
+        execution: this.#execution,
+        time,
         source: { from: 'History', eventId: this.events.length + 1 },
       });
     return this;
@@ -56,24 +58,27 @@ export class RunScript {
     const activityId = sequence === 1 ? `power-on/${vm}` : `power-on/${vm}#${sequence}`;
     this.at(asked, {
       kind: 'ActivityScheduled',
-      ...{ activityId, member: vm },
+      activityId,
+      member: vm,
       task: {
-        ...{
-          type: 'Power',
-          powerState: 'PoweredOn',
-          vm,
-          uid: vm,
-          sequence,
-          gate: 'Ready',
-          gateTimeout: 600_000,
-        },
+        type: 'Power',
+        powerState: 'PoweredOn',
+        vm,
+        uid: vm,
+        sequence,
+        gate: 'Ready',
+        gateTimeout: 600_000,
         operation: `${activityId}@${sequence}`,
       },
     });
     if (gaveUp !== '')
       return this.at(ready, {
         kind: 'ActivityFailed',
-        ...{ activityId, member: vm, class: 'OperationTimeout', message: gaveUp, attempts: 5 },
+        activityId,
+        member: vm,
+        class: 'OperationTimeout',
+        message: gaveUp,
+        attempts: 5,
       });
     const observed = {
       powerState: 'PoweredOn',
@@ -83,7 +88,8 @@ export class RunScript {
     } as const;
     return this.at(ready, {
       kind: 'ActivityCompleted',
-      ...{ activityId, member: vm },
+      activityId,
+      member: vm,
       result: { type: 'Power', acted: true, observed },
     });
   }
@@ -93,7 +99,12 @@ export class RunScript {
     const at = this.time(second);
     return this.at(second, {
       kind: 'AttemptFailed',
-      ...{ activityId, member: vm, attempt: 1, class: 'Transient', message, at },
+      activityId,
+      member: vm,
+      attempt: 1,
+      class: 'Transient',
+      message,
+      at,
     });
   }
 
@@ -121,8 +132,16 @@ export class RunScript {
     return this.at(second, {
       kind: 'RunCompleted',
       outcome: {
-        ...{ outcome: type, message: 'done', revision: 'r', generation: 1, powerState: 'PoweredOn' },
-        ...{ startedAt: this.time(0), endedAt: this.time(second), operations: 1, exceptions, observed: {} },
+        outcome: type,
+        message: 'done',
+        revision: 'r',
+        generation: 1,
+        powerState: 'PoweredOn',
+        startedAt: this.time(0),
+        endedAt: this.time(second),
+        operations: 1,
+        exceptions,
+        observed: {},
         placements: {},
       },
     });
@@ -138,8 +157,13 @@ function planned(plan: RecordedPlan): Fact {
   const { revision, generation, powerState } = plan;
   return {
     kind: 'PlanReceived',
-    ...{ cause: 'Asked', revision, generation, powerState, plan },
-    ...{ actor: { name: 'anna', known: false }, reason: 'site A is gone' },
+    cause: 'Asked',
+    revision,
+    generation,
+    powerState,
+    plan,
+    actor: { name: 'anna', known: false },
+    reason: 'site A is gone',
   };
 }
 
@@ -150,15 +174,24 @@ export function planOf(
   { rto, tierRto, test }: { rto?: number; tierRto?: number[]; test?: true } = {},
 ): RecordedPlan {
   return {
-    ...{ name, revision: 'r', generation: 1, powerState: 'PoweredOn', ...(test && { test }) },
+    name,
+    revision: 'r',
+    generation: 1,
+    powerState: 'PoweredOn',
+    ...(test && { test }),
     tiers: tiers.map((members, index) => ({
-      ...{ powerOnDelay: index === 0 ? 0 : 30_000, powerOffDelay: 0, gate: 'Ready', gateTimeout: 600_000 },
+      powerOnDelay: index === 0 ? 0 : 30_000,
+      powerOffDelay: 0,
+      gate: 'Ready',
+      gateTimeout: 600_000,
       whenParked: 'Continue',
       ...(tierRto?.[index] !== undefined && { targets: { rto: tierRto[index] } }),
       members: members.map(memberOf),
     })),
     policy: {
-      ...{ operationTimeout: 300_000, maxConcurrentOperations: 50, guestShutdownTimeout: 300_000 },
+      operationTimeout: 300_000,
+      maxConcurrentOperations: 50,
+      guestShutdownTimeout: 300_000,
       retry: { maximumAttempts: 5, initialInterval: 1_000, maximumInterval: 60_000 },
       drift: { action: 'Enforce', maxCorrections: 3, window: 600_000 },
       ...(rto !== undefined && { targets: { rto } }),
@@ -187,12 +220,10 @@ export function smallRun(shift = 0, { slower = 0, test }: { slower?: number; tes
     .power('app-3', 91 + d, 0, 200 + d, { gaveUp: 'PoweredOn was not observed within 5m' })
     .at(260 + d, {
       kind: 'CommandReceived',
-      ...{
-        verb: 'retryMember',
-        member: 'app-3',
-        actor: { name: 'ben', known: false },
-        reason: 'host esx-07 is back',
-      },
+      verb: 'retryMember',
+      member: 'app-3',
+      actor: { name: 'ben', known: false },
+      reason: 'host esx-07 is back',
     })
     .power('app-3', 261 + d, 280 + d, 300 + d, { sequence: 2 })
     .delay(3, 3, 300 + d, 330 + d)

@@ -89,7 +89,9 @@ describe('a failover that got there', () => {
       ['load-balancer', 352_500, 600_000, 'Met'],
     ]);
     expect(report(smallRun(0, { slower: 1 })).trees[0]?.groups[0]?.tiers[0]?.target).toEqual({
-      ...{ rto: 61_000, took: 62_000, verdict: 'Missed' },
+      rto: 61_000,
+      took: 62_000,
+      verdict: 'Missed',
     });
   });
 
@@ -221,7 +223,8 @@ describe('a run with executions that are missing (REPORT-2)', () => {
     const rest = whole.sorted().filter(({ time }) => Date.parse(time) >= START + 50_000);
     const first = {
       ...(whole.events[0] as RunEvent),
-      ...{ time: new Date(START + 40_000).toISOString(), continuedFrom: 'shop-0' },
+      time: new Date(START + 40_000).toISOString(),
+      continuedFrom: 'shop-0',
     } as RunEvent;
     const planned = { ...(whole.events[1] as RunEvent), time: first.time };
     const page = report([first, planned, ...rest], smallRun(-DAY));

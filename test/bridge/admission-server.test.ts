@@ -31,7 +31,9 @@ beforeAll(async () => {
   authority = createAuthority(dir);
   authority.issue(certificateFile, keyFile);
   server = await startAdmissionServer({
-    ...{ port: 0, certificateFile, keyFile },
+    port: 0,
+    certificateFile,
+    keyFile,
     known: (namespace) => known(namespace),
     onReview: ({ path, kind, outcome, milliseconds }) => {
       expect(milliseconds).toBeGreaterThanOrEqual(0);

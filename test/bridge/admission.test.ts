@@ -39,7 +39,8 @@ beforeEach(async () => {
 
 async function startWebhook(port = 0): Promise<void> {
   webhook = await startAdmissionServer({
-    ...{ port, ...files },
+    port,
+    ...files,
     known: () => known,
     onReview: ({ path, kind, outcome }) => reviews.push(`${path} ${kind} ${outcome}`),
     onError: (error) => reviews.push(String(error)),
@@ -49,7 +50,10 @@ async function startWebhook(port = 0): Promise<void> {
 function registration(type: 'Mutating' | 'Validating'): string {
   const verb = type === 'Mutating' ? 'mutate' : 'validate';
   const rule = (apiGroups: string[], resources: string[]) => ({
-    ...{ apiGroups, apiVersions: ['*'], operations: ['CREATE', 'UPDATE', 'DELETE'], resources },
+    apiGroups,
+    apiVersions: ['*'],
+    operations: ['CREATE', 'UPDATE', 'DELETE'],
+    resources,
     scope: 'Namespaced',
   });
   return stringify({
@@ -58,8 +62,11 @@ function registration(type: 'Mutating' | 'Validating'): string {
     metadata: { name: 'vmgroup' },
     webhooks: [
       {
-        ...{ name: `${verb}.vmgroup.dev`, admissionReviewVersions: ['v1'], sideEffects: 'None' },
-        ...{ failurePolicy: 'Fail', timeoutSeconds: 5 },
+        name: `${verb}.vmgroup.dev`,
+        admissionReviewVersions: ['v1'],
+        sideEffects: 'None',
+        failurePolicy: 'Fail',
+        timeoutSeconds: 5,
         clientConfig: {
           url: `https://${webhook.address}/${verb}`,
           caBundle: Buffer.from(authority.certificate).toString('base64'),

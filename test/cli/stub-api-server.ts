@@ -24,7 +24,9 @@ export async function startStubApiServer(answer: Answer): Promise<StubApiServer>
   writeFileSync(
     kubeconfig,
     JSON.stringify({
-      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'it' },
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'it',
       clusters: [
         { name: 'it', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } },
       ],

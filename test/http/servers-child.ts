@@ -12,7 +12,9 @@ async function main(folder: string): Promise<void> {
   createAuthority(folder).issue(certificateFile, keyFile);
   const health = await startHealth({ port: 0, notReady: () => undefined });
   const webhook = await startAdmissionServer({
-    ...{ port: 0, certificateFile, keyFile },
+    port: 0,
+    certificateFile,
+    keyFile,
     known: () => ({
       groups: [],
       virtualMachines: [],
@@ -25,7 +27,8 @@ async function main(folder: string): Promise<void> {
   });
   const simulator = await startSimulator({ dataDir: path.join(folder, 'simulator') });
   const board = await startBoard({
-    ...{ port: 0, read: boardReader({ title: 'board', groups: async () => [] }) },
+    port: 0,
+    read: boardReader({ title: 'board', groups: async () => [] }),
     onError: (error) => process.send?.({ error: `board: ${String(error)}` }),
   });
   const port = (address: string): number => Number(/:(\d+)\/?$/.exec(address)?.[1]);

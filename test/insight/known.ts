@@ -14,7 +14,8 @@ export function knownGroup(world: World, over: Partial<KnownGroup> = {}): KnownG
     const isMet = run.members[key]?.phase === 'Done' && run.members[key]?.word === undefined;
     const state = world.states[member.name];
     return {
-      ...{ name: member.name, kind: member.kind },
+      name: member.name,
+      kind: member.kind,
       ...(state !== undefined && { powerState: state }),
       conditions: [condition('PowerStateSynced', isMet, `${key} is ${state}`)],
     };
@@ -23,7 +24,8 @@ export function knownGroup(world: World, over: Partial<KnownGroup> = {}): KnownG
     metadata: { namespace, name },
     spec: { ...(powerState !== 'Unchanged' && { powerState }) },
     status: { members, conditions: [] },
-    ...{ phase: progress.phase, message: progress.message },
+    phase: progress.phase,
+    message: progress.message,
     run: { workflowId: `vmgroup/${namespace}/${name}`, runId: 'run', startedAt: run.startedAt, progress },
     ...over,
   };

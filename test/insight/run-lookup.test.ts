@@ -21,7 +21,10 @@ const members = Array.from({ length: SIZE }, (_, index) =>
   memberAt(`vm-${index}`, index, index === 0 ? 'InProgress' : 'Pending', index),
 );
 const tiers = members.map(({ tier }): TierProgress => ({
-  ...{ tier, phase: tier === 0 ? 'Running' : 'Pending', done: 0, total: 1 },
+  tier,
+  phase: tier === 0 ? 'Running' : 'Pending',
+  done: 0,
+  total: 1,
   ...(tier > 0 && { after: tier - 1 }),
 }));
 

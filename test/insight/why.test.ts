@@ -75,7 +75,10 @@ describe('WHY-1: the chain ends with what holds the member', () => {
       .report('power-on/a', 1);
     const [hold] = whyMember(knownGroup(run), 'a', alone).chain;
     expect(hold).toMatchObject({
-      ...{ kind: 'Retry', attempts: 1, until: run.now + 2_000, nextRetryAt: run.now + 2_000 },
+      kind: 'Retry',
+      attempts: 1,
+      until: run.now + 2_000,
+      nextRetryAt: run.now + 2_000,
       lastError: { class: 'Transient', message: 'no answer' },
     });
     expect(hold?.commands[0]).toBe('vmgroup retry production/shop a --reason TEXT');
@@ -88,7 +91,8 @@ describe('WHY-1: the chain ends with what holds the member', () => {
     expect(links(chain)).toEqual(['Tier shop e', 'Parked shop b']);
     expect(chain[0]?.text).toBe('waits for tier 1 of 3 to be done: b, c are not');
     expect(chain[1]).toMatchObject({
-      ...{ text: 'is parked after 0 attempts', attempts: 0 },
+      text: 'is parked after 0 attempts',
+      attempts: 0,
       lastError: { class: 'Permanent', message: 'power-on/b failed' },
       commands: [
         'vmgroup retry production/shop b --reason TEXT',
@@ -134,11 +138,9 @@ describe('WHY-1: the chain ends with what holds the member', () => {
     run.pass(1_100_000);
     const { chain } = whyMember(knownGroup(run), 'b', alone);
     expect(chain.at(-1)).toMatchObject({
-      ...{
-        kind: 'Paused',
-        since: at,
-        text: 'waits for an operator to resume the run, paused by alice: test',
-      },
+      kind: 'Paused',
+      since: at,
+      text: 'waits for an operator to resume the run, paused by alice: test',
       commands: ['vmgroup resume production/shop --reason TEXT'],
     });
   });
@@ -163,7 +165,8 @@ describe('WHY-1: the chain ends with what holds the member', () => {
     const { activityId = '' } = run.run?.placement ?? {};
     run.report(activityId, 1);
     expect(whyMember(knownGroup(run), 'a', alone).chain[0]).toMatchObject({
-      ...{ kind: 'Placement', text: 'waits for placement: attempt 1: Transient: no answer' },
+      kind: 'Placement',
+      text: 'waits for placement: attempt 1: Transient: no answer',
       commands: ['vmgroup retry production/shop --reason TEXT'],
     });
   });
@@ -193,7 +196,9 @@ describe('groups above and below', () => {
     const later = plan([tier([off('first')]), tier([group(inner)])]);
     const above = knownGroup(world({ 'power-on/first': parks }).send(later).pass(1_100_000));
     const idle = knownGroup(world({ 'power-on/x': never }).send(inner), {
-      ...{ spec: { groupName: 'shop' }, phase: 'Pending', message: '1 of 1 members not ready' },
+      spec: { groupName: 'shop' },
+      phase: 'Pending',
+      message: '1 of 1 members not ready',
     });
     const { run: _none, ...below } = idle;
     expect(links(whyMember(below, 'x', around(above, below)).chain)).toEqual([
@@ -259,7 +264,11 @@ describe('WHY-2: a trouble of the whole run ends the chain', () => {
   it('more paused activities than a chain has links', () => {
     const known = knownGroup(run());
     const paused = Array.from({ length: 3 * LONGEST_CHAIN }, (_, number) => ({
-      ...{ activityId: `power-on/gone-${number}`, activityType: 'powerOn', at: 0, by: 'bob', reason: '' },
+      activityId: `power-on/gone-${number}`,
+      activityType: 'powerOn',
+      at: 0,
+      by: 'bob',
+      reason: '',
     }));
     const { chain } = whyMember({ ...known, run: { ...(known.run as Run), health: { paused } } }, 'b', alone);
     expect(links(chain).slice(0, 3)).toEqual(['Tier shop b', 'Parked shop a', 'Group shop']);
@@ -303,7 +312,9 @@ describe('without an open run', () => {
     expect(ended.outcome?.outcome).toBe('ConvergedWithExceptions');
     expect(whyMember(closed, 'a', alone).chain).toMatchObject([
       {
-        ...{ kind: 'Parked', reason: 'Parked', commands: ['vmgroup retry production/shop --reason TEXT'] },
+        kind: 'Parked',
+        reason: 'Parked',
+        commands: ['vmgroup retry production/shop --reason TEXT'],
         text: 'was left as it is by the last run: Permanent: power-on/a failed',
       },
     ]);

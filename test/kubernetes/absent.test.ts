@@ -31,7 +31,9 @@ beforeAll(async () => {
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const named = { cluster: 'c', user: 'u' };
   const config = {
-    ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'x' },
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'x',
     clusters: [{ name: 'c', cluster: { server: address, 'insecure-skip-tls-verify': true } }],
     users: [{ name: 'u', user: { token: 't' } }],
     contexts: [{ name: 'x', context: named }],

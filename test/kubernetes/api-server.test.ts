@@ -38,7 +38,9 @@ function connect(user: object = {}): ApiServer {
   const { port } = server.address() as AddressInfo;
   const kubeconfig = path.join(dir, 'kubeconfig.yaml');
   const config = {
-    ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'test' },
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
     clusters: [
       { name: 'test', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } },
     ],

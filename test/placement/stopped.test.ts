@@ -61,7 +61,8 @@ test('the journal of the simulated platform, and its answer for each VM that is 
   withFolder(async (dataDir) => {
     const clock: Pick<PlacementProblem, 'safetyStop'> = {};
     const simulator = await startSimulator({
-      ...{ dataDir, inventory: inventory() },
+      dataDir,
+      inventory: inventory(),
       solve: (asked) => Promise.resolve(solvePlacement({ ...asked, ...clock })),
     });
     const platform = new SimulatedPlatform(simulator.address);

@@ -10,7 +10,9 @@ const inventory: FoundVm[] = [
   { id: 'vm-2', name: 'web', uuid: UUID.replace('1', '2') },
 ];
 const ref = (name: string, locator?: VirtualMachineRef['locator']): VirtualMachineRef => ({
-  ...{ namespace: 'prod', name, uid: `uid-${name}` },
+  namespace: 'prod',
+  name,
+  uid: `uid-${name}`,
   ...(locator !== undefined && { locator }),
 });
 

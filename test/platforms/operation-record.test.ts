@@ -13,8 +13,13 @@ import { propertyRuns } from '../support/property-runs';
 
 const UUID = '6f1c9f3e-0000-4000-8000-000000000001';
 const record: OperationRecord = {
-  ...{ id: 'run/db/1', sequence: 7, to: 'PoweredOn', caller: 'vmgroup/prod/shop', at: 1_700_000_000_000 },
-  ...{ guest: 0, earlier: [] },
+  id: 'run/db/1',
+  sequence: 7,
+  to: 'PoweredOn',
+  caller: 'vmgroup/prod/shop',
+  at: 1_700_000_000_000,
+  guest: 0,
+  earlier: [],
 };
 
 test('a record is read as it was written', () => {

@@ -10,8 +10,11 @@ import { plan, seen, tier, vm } from '../workflows/plans';
 const heard = { period: 500, timeout: 1_000, successThreshold: 1 };
 const probe = { tcpSocket: { port: 1 }, ...heard };
 const rule = (topologyKey: 'kubernetes.io/hostname' | 'topology.kubernetes.io/zone') => ({
-  ...{ effect: 'AntiAffinity' as const, strength: 'Required' as const, topologyKey },
-  ...{ selector: { matchLabels: { app: 'web' }, matchExpressions: [] }, path: '' },
+  effect: 'AntiAffinity' as const,
+  strength: 'Required' as const,
+  topologyKey,
+  selector: { matchLabels: { app: 'web' }, matchExpressions: [] },
+  path: '',
 });
 
 function texts(of: ReturnType<typeof plan>, type: PlatformType | 'unknown' = 'simulated'): string[] {

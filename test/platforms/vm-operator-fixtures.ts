@@ -186,25 +186,24 @@ export class Desk {
   /** Says a warning as VM Operator does. */
   async warn(vm: VirtualMachineRef, note: string, reason = 'UpdateFailure'): Promise<void> {
     const { namespace, name, uid } = vm;
-    await this.api.create(RESOURCES.events, {
+    const event = {
       metadata: { name: `${name}.${Math.random().toString(36).slice(2)}`, namespace },
-      ...{
-        type: 'Warning',
-        reason,
-        note,
-        action: reason,
-        eventTime: new Date().toISOString().replace('Z', '000Z'),
-        reportingController: 'vmware-system-vmop/virtualmachine',
-        reportingInstance: 'vmop-0',
-        regarding: {
-          apiVersion: 'vmoperator.vmware.com/v1alpha6',
-          kind: 'VirtualMachine',
-          namespace,
-          name,
-          uid,
-        },
+      type: 'Warning',
+      reason,
+      note,
+      action: reason,
+      eventTime: new Date().toISOString().replace('Z', '000Z'),
+      reportingController: 'vmware-system-vmop/virtualmachine',
+      reportingInstance: 'vmop-0',
+      regarding: {
+        apiVersion: 'vmoperator.vmware.com/v1alpha6',
+        kind: 'VirtualMachine',
+        namespace,
+        name,
+        uid,
       },
-    });
+    };
+    await this.api.create(RESOURCES.events, event);
   }
 }
 

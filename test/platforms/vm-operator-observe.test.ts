@@ -26,12 +26,20 @@ interface Written {
 function vm(written: Written = {}): VirtualMachineObject {
   const { desired = 'PoweredOn', is = 'PoweredOff', askedAt = 0, record, annotations } = written;
   const operation = {
-    ...{ uid: 'u', id: 'op', sequence: 1, powerState: 'PoweredOn', caller: 'c', at: at(askedAt) },
+    uid: 'u',
+    id: 'op',
+    sequence: 1,
+    powerState: 'PoweredOn',
+    caller: 'c',
+    at: at(askedAt),
     ...record,
   };
   return {
     metadata: {
-      ...{ namespace: 'prod', name: 'db', uid: 'u', ...written.vm },
+      namespace: 'prod',
+      name: 'db',
+      uid: 'u',
+      ...written.vm,
       annotations: { 'vmgroup.dev/operation': JSON.stringify(operation), ...annotations },
     },
     spec: { powerState: desired, ...written.spec },
@@ -49,7 +57,10 @@ function operation(written: Written, over: Partial<Circumstances> & { warnedAt?:
     message: 'the host is gone',
   };
   const seen = observe(vm(written), {
-    ...{ at: NOW, now: NOW, patience: 10_000, ...circumstances },
+    at: NOW,
+    now: NOW,
+    patience: 10_000,
+    ...circumstances,
     ...(warnedAt !== undefined && { warning }),
   });
   return {
@@ -168,7 +179,9 @@ test.each<[string, Written, Parameters<typeof operation>[1], object]>([
   [
     'suspended, and to be shut down softly',
     {
-      ...{ desired: 'PoweredOff', is: 'Suspended', record: { powerState: 'PoweredOff' } },
+      desired: 'PoweredOff',
+      is: 'Suspended',
+      record: { powerState: 'PoweredOff' },
       spec: { powerOffMode: 'Soft' },
     },
     {},
@@ -240,7 +253,9 @@ test('events of both kinds are read; what says nothing of power is not', () => {
   const regarding = { namespace: 'prod', name: 'db', uid: 'u' };
   const event = {
     metadata: { name: 'e', creationTimestamp: at(1) },
-    ...{ regarding, reason: 'UpdateFailure', note: 'the host is gone' },
+    regarding,
+    reason: 'UpdateFailure',
+    note: 'the host is gone',
   };
   const read = { vm: regarding, message: 'the host is gone' };
   expect(warningOf({ ...event, eventTime: at(1), series: { lastObservedTime: at(9) } } as never)).toEqual({

@@ -21,7 +21,9 @@ function vm({ recorded, pin, status = {} }: Written): VirtualMachineObject {
   const place = JSON.stringify({ uid: 'u', zoneID: recorded, caller: 'vmgroup/prod/shop', sequence: 1 });
   return {
     metadata: {
-      ...{ namespace: 'prod', name: 'db', uid: 'u' },
+      namespace: 'prod',
+      name: 'db',
+      uid: 'u',
       ...(pin !== undefined && { labels: { 'topology.kubernetes.io/zone': pin } }),
       annotations: { 'vmgroup.dev/placement': place },
     },

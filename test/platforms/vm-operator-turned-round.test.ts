@@ -55,7 +55,10 @@ afterEach(async () => {
 
 async function powerOn(id = 'op'): Promise<string | undefined> {
   const { operation } = await platform.power({
-    ...{ vm, powerState: 'PoweredOn', guestShutdownTimeout: 1_000, caller: 'vmgroup/prod/shop' },
+    vm,
+    powerState: 'PoweredOn',
+    guestShutdownTimeout: 1_000,
+    caller: 'vmgroup/prod/shop',
     operation: { id, sequence: 1 },
   });
   return operation?.phase;

@@ -78,7 +78,9 @@ class FakeTemporal implements TemporalHistories {
   async *#listed(isWanted: (execution: FakeExecution) => boolean): ReturnType<TemporalHistories['open']> {
     for (const { runId, closedAt } of this.executions.filter(isWanted))
       yield {
-        ...{ workflowId: 'vmgroup/prod/app', runId, startedAt: START },
+        workflowId: 'vmgroup/prod/app',
+        runId,
+        startedAt: START,
         ...(closedAt !== undefined && { closedAt }),
       };
   }
@@ -187,7 +189,9 @@ async function ended(kind: 'ExecutionRecorded' | 'RunGap'): Promise<string[]> {
 }
 
 const closed = (runId: string, closedAt: number, ...events: Parameters<typeof history>): FakeExecution => ({
-  ...{ runId, status: 'COMPLETED', closedAt },
+  runId,
+  status: 'COMPLETED',
+  closedAt,
   history: history(...events, event('WORKFLOW_EXECUTION_COMPLETED', {})),
 });
 

@@ -49,8 +49,13 @@ async function bundleOf(files: string[]): Promise<Bundle> {
   const events = histories.flatMap(({ execution, workflowId, history }): RunEvent[] => {
     const derived = deriveEvents(history, { workflowId, runId: execution });
     const recorded: RunEvent = {
-      ...{ kind: 'ExecutionRecorded', status: 'COMPLETED', history: historyMark(history) },
-      ...{ run: derived.run, execution, time: AT, source: { from: 'Recorder' } },
+      kind: 'ExecutionRecorded',
+      status: 'COMPLETED',
+      history: historyMark(history),
+      run: derived.run,
+      execution,
+      time: AT,
+      source: { from: 'Recorder' },
     };
     return [...derived.events, recorded];
   });
@@ -101,8 +106,11 @@ test('VERIFY-2: an execution that continues the run is missing if no more of it 
   const noted = { run: derived.run, time: AT, source: { from: 'Recorder' } } as const;
   const seen: RunEvent = { kind: 'ExecutionSeen', execution: 'run-2', ...noted };
   const recorded: RunEvent = {
-    ...{ kind: 'ExecutionRecorded', status: 'CONTINUED_AS_NEW', history: historyMark(history) },
-    ...{ execution: 'run-1', ...noted },
+    kind: 'ExecutionRecorded',
+    status: 'CONTINUED_AS_NEW',
+    history: historyMark(history),
+    execution: 'run-1',
+    ...noted,
   };
   const gap: RunEvent = { kind: 'RunGap', reason: 'gone', execution: 'run-2', ...noted };
   const faultOf = async (...after: RunEvent[]): Promise<string | undefined> => {

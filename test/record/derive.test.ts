@@ -89,7 +89,9 @@ test('an amended plan says what it changes', () => {
 
 test('a plan names who changed the desired state, and an amendment only if that is a change of its own', () => {
   const policy = {
-    ...{ operationTimeout: 1, maxConcurrentOperations: 1, guestShutdownTimeout: 1 },
+    operationTimeout: 1,
+    maxConcurrentOperations: 1,
+    guestShutdownTimeout: 1,
     retry: { maximumAttempts: 1, initialInterval: 1, maximumInterval: 1 },
     drift: { action: 'Enforce', maxCorrections: 1, window: 1 },
   };
@@ -140,13 +142,11 @@ test('RECORD-2: an attempt that was reported twice is on record once', () => {
   const attempt = { attempt: 1, at: 5, class: 'Transient', message: 'busy' };
   const vm = { namespace: 'prod', name: 'db', uid: 'u' };
   const input = {
-    ...{
-      vm,
-      operation: { id: 'o', sequence: 1 },
-      powerState: 'PoweredOn',
-      gate: 'PoweredOn',
-      gateTimeout: 1,
-    },
+    vm,
+    operation: { id: 'o', sequence: 1 },
+    powerState: 'PoweredOn',
+    gate: 'PoweredOn',
+    gateTimeout: 1,
     earlier: [{ ...attempt, at: 1 }],
   };
   const status = { powerState: 'PoweredOn', at: 9 };

@@ -160,7 +160,9 @@ async function endedRuns(count: number, name: string): Promise<void> {
   const one = async (index: number): Promise<void> => {
     const workflowId = `vmgroup/test/${name}-${index}`;
     const handle = await temporal.client.workflow.start('virtualMachineGroup', {
-      ...{ workflowId, taskQueue: 'nobody', args: [{ namespace: 'test', name: `${name}-${index}` }] },
+      workflowId,
+      taskQueue: 'nobody',
+      args: [{ namespace: 'test', name: `${name}-${index}` }],
     });
     await handle.terminate('over');
   };

@@ -57,8 +57,12 @@ describe.each(Object.entries(STORES))('%s', (_name, make) => {
     await first.append(eventsOf('b'), 0);
     await first.append(eventsOf('a').slice(1), 1);
     await first.appendGap({
-      ...{ kind: 'RecorderGap', time: '2026-01-02T00:00:00.000Z', source: { from: 'Recorder' } },
-      ...{ since: '2026-01-01T00:00:00.000Z', until: '2026-01-02T00:00:00.000Z', reason: 'away' },
+      kind: 'RecorderGap',
+      time: '2026-01-02T00:00:00.000Z',
+      source: { from: 'Recorder' },
+      since: '2026-01-01T00:00:00.000Z',
+      until: '2026-01-02T00:00:00.000Z',
+      reason: 'away',
     });
     const installation = await first.installation();
     await first.close();
@@ -218,8 +222,12 @@ test('RECORD-7: a process whose folder was taken over writes nothing more', asyn
   await holder.append(eventsOf('b'), 0);
   await holder.setCompleteAt(2_000);
   const gap: RecorderGap = {
-    ...{ kind: 'RecorderGap', time: '2026-01-02T00:00:00.000Z', source: { from: 'Recorder' } },
-    ...{ since: '2026-01-01T00:00:00.000Z', until: '2026-01-02T00:00:00.000Z', reason: 'away' },
+    kind: 'RecorderGap',
+    time: '2026-01-02T00:00:00.000Z',
+    source: { from: 'Recorder' },
+    since: '2026-01-01T00:00:00.000Z',
+    until: '2026-01-02T00:00:00.000Z',
+    reason: 'away',
   };
   for (const write of [
     () => former.append(eventsOf('c'), 0),

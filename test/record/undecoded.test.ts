@@ -41,24 +41,30 @@ interface FakeRun {
 
 function historyOf(runId: string, { isOpen, payload }: FakeRun): temporal.api.history.v1.IHistory {
   const ended = {
-    ...{ eventId: 3, eventTime: { seconds: SECOND + 2 } },
+    eventId: 3,
+    eventTime: { seconds: SECOND + 2 },
     eventType: EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
     workflowExecutionTerminatedEventAttributes: { identity: 'anna' },
   };
   return temporal.api.history.v1.History.fromObject({
     events: [
       {
-        ...{ eventId: 1, eventTime: { seconds: SECOND } },
+        eventId: 1,
+        eventTime: { seconds: SECOND },
         eventType: EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
         workflowExecutionStartedEventAttributes: {
-          ...{ workflowType: { name: 'virtualMachineGroup' }, firstExecutionRunId: runId },
+          workflowType: { name: 'virtualMachineGroup' },
+          firstExecutionRunId: runId,
         },
       },
       {
-        ...{ eventId: 2, eventTime: { seconds: SECOND + 1 } },
+        eventId: 2,
+        eventTime: { seconds: SECOND + 1 },
         eventType: EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
         workflowExecutionSignaledEventAttributes: {
-          ...{ signalName: 'note', identity: 'anna', input: { payloads: [payload] } },
+          signalName: 'note',
+          identity: 'anna',
+          input: { payloads: [payload] },
         },
       },
       ...(isOpen ? [] : [ended]),
@@ -73,7 +79,9 @@ function clientOf(runs: Map<string, FakeRun>): Client {
     for (const [index, [runId, { listed }]] of [...runs].entries())
       if (listed === wanted)
         yield {
-          ...{ workflowId: `vmgroup/prod/${runId}`, runId, startTime: new Date(0) },
+          workflowId: `vmgroup/prod/${runId}`,
+          runId,
+          startTime: new Date(0),
           ...(listed === 'Closed' && { closeTime: new Date(index) }),
         };
   }

@@ -95,7 +95,9 @@ test('list, count, reset, unpause and cancel reach every run of a failover', asy
     ['stores', 'power-off/db'],
   ])
     await temporal.client.workflowService.pauseActivity({
-      ...{ namespace: 'default', identity: 'bob', id },
+      namespace: 'default',
+      identity: 'bob',
+      id,
       execution: { workflowId: system.handle(NS, group).workflowId },
     });
   await bothAre(({ paused }) => paused?.by === 'bob', 'the pauses');

@@ -21,7 +21,10 @@ const boards: Command[] = [];
 /** With a delay the run stays open for that long, and nothing happens. */
 const manifest = (powerState: string, delay = '0s'): string =>
   groupWithVms({
-    ...{ namespace: NS, name: 'app', powerState, more: { powerOffMode: 'Hard' } },
+    namespace: NS,
+    name: 'app',
+    powerState,
+    more: { powerOffMode: 'Hard' },
     tiers: [{ members: ['db'], delay }, { members: ['web'] }],
   });
 

@@ -404,7 +404,8 @@ test('operator commands are objects here too, once their definition and the righ
   await system.kubectl(
     ['apply', '-f', '-'],
     stringify({
-      ...{ apiVersion: 'vmgroup.dev/v1alpha1', kind: 'OperatorCommand' },
+      apiVersion: 'vmgroup.dev/v1alpha1',
+      kind: 'OperatorCommand',
       metadata: { namespace: NAMESPACE, name: 'now' },
       spec: {
         group: 'commanded',

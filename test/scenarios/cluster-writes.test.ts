@@ -43,7 +43,9 @@ afterAll(async () => {
 const groupText = (name: string): string => {
   const names = vmsOf(name);
   return groupManifest({
-    ...{ namespace: 'many', name, powerState: 'PoweredOff' },
+    namespace: 'many',
+    name,
+    powerState: 'PoweredOff',
     tiers: [{ members: names.slice(0, 5) }, { members: names.slice(5) }],
   });
 };

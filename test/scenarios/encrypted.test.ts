@@ -101,7 +101,9 @@ test('a run over mTLS, in the history of which nothing of the VMs can be read wi
     temporal as TestTemporal,
     {
       'app.yaml': groupWithVms({
-        ...{ namespace: 'secret', name: 'app', powerState: 'PoweredOn' },
+        namespace: 'secret',
+        name: 'app',
+        powerState: 'PoweredOn',
         tiers: [{ members: ['db-vm'], delay: '1s' }, { members: ['web-vm'] }],
       }),
     },
@@ -140,7 +142,9 @@ test("Temporal's command line reads the run through the codec server, and a new 
   running.write(
     'app.yaml',
     groupWithVms({
-      ...{ namespace: 'secret', name: 'app', powerState: 'PoweredOff' },
+      namespace: 'secret',
+      name: 'app',
+      powerState: 'PoweredOff',
       tiers: [{ members: ['db-vm'] }, { members: ['web-vm'] }],
     }),
   );

@@ -171,7 +171,9 @@ together('G3: payloads that are no JSON fail no workflow task', async () => {
   });
   for (const each of [payload('json/plain', '{'), payload('text/strange', 'x'), { data: Buffer.from('x') }])
     await workflowService.signalWorkflowExecution({
-      ...{ namespace: options.namespace, signalName: applyPlan.name, requestId: randomUUID() },
+      namespace: options.namespace,
+      signalName: applyPlan.name,
+      requestId: randomUUID(),
       workflowExecution: { workflowId: handle.workflowId },
       input: { payloads: [each] },
     });

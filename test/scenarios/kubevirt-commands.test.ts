@@ -165,7 +165,8 @@ describe('groups of the cluster', () => {
       writeFileSync(
         file,
         stringify({
-          ...{ apiVersion: 'vmoperator.vmware.com/v1alpha5', kind: 'VirtualMachineGroup' },
+          apiVersion: 'vmoperator.vmware.com/v1alpha5',
+          kind: 'VirtualMachineGroup',
           metadata: { namespace: 'prod', name: 'shop' },
           spec: { powerState, bootOrder },
         }),
@@ -185,7 +186,8 @@ describe('groups of the cluster', () => {
     await kubevirt.merge(vm, { spec: { runStrategy: 'Halted' } });
     await until(async () => !(await kubevirt.instance(vm)), 'front.end to be off');
     expect(await diff()).toMatchObject({
-      ...{ touched: ['front.end'], kept: ['db'] },
+      touched: ['front.end'],
+      kept: ['db'],
       placement: { type: 'LeftToPlatform' },
     });
   });
@@ -304,7 +306,8 @@ describe('doctor', () => {
 test('a person who writes a run strategy by hand drives no VM, and neither do we or KubeVirt', () => {
   const written = (manager: string, operation: string, fields: object): KubernetesObject => ({
     metadata: {
-      ...{ namespace: 'prod', name: manager },
+      namespace: 'prod',
+      name: manager,
       managedFields: [{ manager, operation, fieldsV1: { 'f:spec': fields } }],
     },
   });

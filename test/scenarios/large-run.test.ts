@@ -38,7 +38,11 @@ beforeAll(async () => {
   const { address, client } = temporal;
   worker = await startWorker({
     target: { address, namespace: 'default', connectionOptions: { address } },
-    ...{ taskQueue: TASK_QUEUE, platform, observer, client, logger: pino({ level: 'silent' }) },
+    taskQueue: TASK_QUEUE,
+    platform,
+    observer,
+    client,
+    logger: pino({ level: 'silent' }),
     workflows: { workflowsPath: require.resolve('../support/workflows') },
   });
 });

@@ -35,7 +35,11 @@ const domain = (
   uuid: string,
   over: object = {},
 ): SurveyedHost['survey']['domains'][number] => ({
-  ...{ name, uuid, agent: 'Connected', running: false, autostart: false },
+  name,
+  uuid,
+  agent: 'Connected',
+  running: false,
+  autostart: false,
   ...over,
 });
 
@@ -155,7 +159,8 @@ else
       expect(await run('power', 'on', 'default/web', '--path', 'out')).toMatchObject({ code: 0 });
       const up = await run('up', 'out', 'platform.yaml', '--platform', 'rack', '--exit-when-converged');
       expect({ code: up.code, said: up.code === 0 ? '' : up.stdout + up.stderr }).toEqual({
-        ...{ code: 0, said: '' },
+        code: 0,
+        said: '',
       });
       expect(libvirt.qemu('web.1')).toBeDefined();
       const again = await importing(...words);
@@ -172,9 +177,11 @@ else
       expect(await run(...up)).toMatchObject({ code: 0 });
       const uuid = (await libvirt.virsh('domuuid', 'db')).trim();
       const db = {
-        ...{ apiVersion: 'vmoperator.vmware.com/v1alpha5', kind: 'VirtualMachine' },
+        apiVersion: 'vmoperator.vmware.com/v1alpha5',
+        kind: 'VirtualMachine',
         metadata: {
-          ...{ name: 'db', namespace: 'default' },
+          name: 'db',
+          namespace: 'default',
           annotations: { 'vmgroup.dev/platform-vm': `uuid:${uuid}` },
         },
         spec: { groupName: 'web' },

@@ -121,8 +121,14 @@ test('lines of the SDK in our terms', () => {
     taskQueue: 'q',
   };
   expect(runLogFields({ ...sdk, workflowRunId: 'r-1' })).toEqual({
-    ...{ temporalNamespace: 'default', namespace: 'prod', group: 'app', member: 'db', runId: 'r-1' },
-    ...{ workflowId: 'vmgroup/prod/app', activityId: 'power-on/db', taskQueue: 'q' },
+    temporalNamespace: 'default',
+    namespace: 'prod',
+    group: 'app',
+    member: 'db',
+    runId: 'r-1',
+    workflowId: 'vmgroup/prod/app',
+    activityId: 'power-on/db',
+    taskQueue: 'q',
   });
   expect(runLogFields({ namespace: 'default', workflowId: 'of-another-product' })).toEqual({
     temporalNamespace: 'default',

@@ -139,7 +139,9 @@ it('RESOLVE-5: a group that is renamed in the middle of its power-on goes on und
   const namespace = 'placement-renamed';
   const named = (name: string, delay: string): string =>
     groupWithVms({
-      ...{ namespace, name, powerState: 'PoweredOn' },
+      namespace,
+      name,
+      powerState: 'PoweredOn',
       tiers: [{ members: ['a'], delay }, { members: ['b'] }],
     });
   const started = await startSystem(temporal, { 'web.yaml': named('before', '10m') });
@@ -187,9 +189,12 @@ it('100 groups of 5 VMs that may not share a host start at the same moment on 20
   const ns = 'placement-burst';
   const groups = Array.from({ length: 100 }, (_, index) => `group-${index}`);
   const hosts = Array.from({ length: 20 }, (_, index) => ({
-    ...{ name: `host-${index}`, zone: `zone-${'abc'[index % 3]}`, pool: 'pool-a' },
+    name: `host-${index}`,
+    zone: `zone-${'abc'[index % 3]}`,
+    pool: 'pool-a',
     // Without the rules the large one would get several VMs of a group. With them it takes 100 of the 500, and the others have room for 456.
-    ...{ cpus: index === 0 ? 220 : 24, memory: 500 * 2 ** 32 },
+    cpus: index === 0 ? 220 : 24,
+    memory: 500 * 2 ** 32,
   }));
   const membersOf = (group: string): string[] => ['a', 'b', 'c', 'd', 'e'].map((name) => `${group}-${name}`);
   const machine = (group: string, name: string): string => {
@@ -200,7 +205,8 @@ it('100 groups of 5 VMs that may not share a host start at the same moment on 20
       kind: 'VirtualMachine',
       metadata: { name, namespace: ns, labels: matchLabels },
       spec: {
-        ...{ groupName: group, className: 'one' },
+        groupName: group,
+        className: 'one',
         affinity: { vmAntiAffinity: { requiredDuringSchedulingPreferredDuringExecution: [term] } },
       },
     });

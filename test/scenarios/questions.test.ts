@@ -70,7 +70,11 @@ describe('questions of the platform', () => {
       const outcome = await system.outcome('asked', 'app');
       expect(outcome).toMatchObject({ outcome: 'Converged', exceptions: [] });
       expect(outcome.words.at(-1)).toMatchObject({
-        ...{ verb: 'answer', member: 'db', choice: 'moved', actor: 'alice', reason: 'moved it yesterday' },
+        verb: 'answer',
+        member: 'db',
+        choice: 'moved',
+        actor: 'alice',
+        reason: 'moved it yesterday',
       });
       expect(accepted(await system.journal(), 'asked')).toEqual(['PoweredOn db']);
     },

@@ -23,7 +23,8 @@ beforeAll(async () => {
   await vcenter.create({ name: 'Alone 1', folder: 'shop/old' });
   await vcenter.vapp({ name: 'shop', entities: [] });
   await vcenter.vapp({
-    ...{ name: 'apps', parent: 'shop' },
+    name: 'apps',
+    parent: 'shop',
     entities: ['app-1', 'app-2'].map((vm) => ({ vm, startOrder: 1, stopAction: 'powerOff' })),
   });
   const guest = { stopAction: 'guestShutdown', stopDelay: 90 };

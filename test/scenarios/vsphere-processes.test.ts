@@ -172,7 +172,9 @@ test('diff asks vCenter for VMs that join, and for the places of those that have
   const group = (...members: string[]): string =>
     [
       groupManifest({
-        ...{ namespace: 'changed', name: 'shop', powerState: 'PoweredOn' },
+        namespace: 'changed',
+        name: 'shop',
+        powerState: 'PoweredOn',
         tiers: [{ members: [there], delay: '1s' }, { members: members.slice(1) }].filter(
           ({ members: { length } }) => length > 0,
         ),

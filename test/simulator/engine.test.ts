@@ -299,7 +299,8 @@ test('PLATFORM-4: only room that is promised still is released, by who asked las
             const before = promised.get(each.vm);
             if (each.sticky && (!before || (sequence ?? Infinity) < (before.sequence ?? 0))) continue;
             promised.set(each.vm, {
-              ...{ uid: each.uid, caller: entry.caller },
+              uid: each.uid,
+              caller: entry.caller,
               ...(sequence !== undefined && { sequence }),
             });
           }

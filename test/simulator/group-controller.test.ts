@@ -45,7 +45,10 @@ async function onStage(
   const stage = new Upstream(cluster.api, namespace, folder);
   await stage.start();
   const controller = new GroupController({
-    ...{ api: cluster.api, namespaces: [namespace], machine: stage.simulator.machine, ...options },
+    api: cluster.api,
+    namespaces: [namespace],
+    machine: stage.simulator.machine,
+    ...options,
     onError: (error, about) => stage.refusals.push(`${about}: ${String(error)}`),
   });
   try {

@@ -8,7 +8,9 @@ import { inventory, withFolder } from './fixtures';
 
 /** Odd line ends within a text are no ends of a line. */
 const entry = (at: number): JournalEntry => ({
-  ...{ type: 'inventory', at, caller: `\u2028 \u2029 \r ${'x'.repeat(at % 7)} é` },
+  type: 'inventory',
+  at,
+  caller: `\u2028 \u2029 \r ${'x'.repeat(at % 7)} é`,
   inventory: inventory(),
 });
 

@@ -260,7 +260,8 @@ test('PLATFORM-4: released room is reported, others get it, a late call is refus
       expect(await platform.place([placement('off', { cpus: 0 })], { ...mine, sequence: 3 })).toHaveLength(1);
       const released = (await desk.journal()).find(({ type }) => type === 'release');
       expect(released).toMatchObject({
-        ...{ caller: mine.caller, sequence: 2 },
+        caller: mine.caller,
+        sequence: 2,
         vms: [{ answer: 'Kept' }, { answer: 'Released' }, { answer: 'NoPlace' }],
       });
     });

@@ -40,7 +40,9 @@ export class Stage {
     await this.api.create(NAMESPACES, { metadata: { name: this.namespace } }).catch(() => undefined);
     this.#simulator = await startSimulator({ dataDir: this.folder, inventory: inventory(), ...options });
     this.#controller = new VmController({
-      ...{ api: this.api, namespaces: [this.namespace], machine: this.#simulator.machine },
+      api: this.api,
+      namespaces: [this.namespace],
+      machine: this.#simulator.machine,
       onError: (error, about) => this.errors.push(`${about}: ${String(error)}`),
       ...(options.guestPatience !== undefined && { guestPatience: options.guestPatience }),
     });

@@ -31,7 +31,9 @@ beforeAll(async () => {
   await apply(
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     {
-      ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'simulator' } },
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRole',
+      metadata: { name: 'simulator' },
       rules: rules(),
     },
     {

@@ -25,7 +25,10 @@ interface Over {
 function object({ spec = {}, metadata = {} }: Over = {}): VirtualMachineObject {
   return {
     metadata: {
-      ...{ namespace: 'prod', name: 'db', uid: 'uid-1', finalizers: [FINALIZER] },
+      namespace: 'prod',
+      name: 'db',
+      uid: 'uid-1',
+      finalizers: [FINALIZER],
       ...metadata,
       annotations: { ...BOOTED, ...metadata.annotations },
     },
@@ -36,22 +39,27 @@ function object({ spec = {}, metadata = {} }: Over = {}): VirtualMachineObject {
 
 function machine(powerState: PowerState, over: Partial<VmRecord> = {}): VmRecord {
   return {
-    ...{
-      vm: { namespace: 'prod', name: 'db', uid: 'uid-1' },
-      cpus: 1,
-      memory: 1,
-      powerState,
-      since: 0,
-      ready: false,
-    },
-    ...{ placement: { zoneID: 'zone-a', node: 'host-1' }, placedBy: 'vm-controller', ...over },
+    vm: { namespace: 'prod', name: 'db', uid: 'uid-1' },
+    cpus: 1,
+    memory: 1,
+    powerState,
+    since: 0,
+    ready: false,
+    placement: { zoneID: 'zone-a', node: 'host-1' },
+    placedBy: 'vm-controller',
+    ...over,
   };
 }
 
 function facts(over: Partial<VmFacts> = {}): VmFacts {
   return {
-    ...{ object: object(), group: undefined, size: { cpus: 1, memory: 1 }, machine: undefined },
-    ...{ now: NOW, guestPatience: PATIENCE, ...over },
+    object: object(),
+    group: undefined,
+    size: { cpus: 1, memory: 1 },
+    machine: undefined,
+    now: NOW,
+    guestPatience: PATIENCE,
+    ...over,
   };
 }
 
@@ -335,7 +343,9 @@ test('the first power-on is marked once, the finalizer is there before anything 
 test('an object that is being deleted: the VM is deleted, and its status is not written', () => {
   const leaving = object({ metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } });
   expect(reactionTo(facts({ object: leaving, machine: machine('PoweredOn') }))).toEqual({
-    ...{ actions: [{ type: 'delete' }], status: undefined, settled: true },
+    actions: [{ type: 'delete' }],
+    status: undefined,
+    settled: true,
   });
 });
 
@@ -346,7 +356,8 @@ test('a paused VM is not created; a missing class is reported', () => {
   const classless = { object: object({ spec: { className: 'big' } }), size: undefined };
   expect(acts(classless)).toEqual([]);
   expect(reactionTo(facts(classless)).failure).toEqual({
-    ...{ reason: 'CreateFailure', message: 'there is no VirtualMachineClass "big" that can be read' },
+    reason: 'CreateFailure',
+    message: 'there is no VirtualMachineClass "big" that can be read',
   });
 });
 

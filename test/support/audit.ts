@@ -39,7 +39,10 @@ export function objectRequests(dir: string): ObjectRequest[] {
     const { resource = '', subresource, namespace = '', name } = objectRef ?? {};
     if (name === undefined) return [];
     return {
-      ...{ verb, namespace, name, code: responseStatus?.code ?? 0 },
+      verb,
+      namespace,
+      name,
+      code: responseStatus?.code ?? 0,
       resource: subresource === undefined ? resource : `${resource}/${subresource}`,
       fieldManager: new URL(requestURI, 'http://server').searchParams.get('fieldManager') ?? '',
     };

@@ -16,8 +16,13 @@ export function bundledProgram(source: string): string {
   const draft = `${file}.${process.pid}`;
   mkdirSync(CACHE, { recursive: true });
   buildSync({
-    ...{ entryPoints: [source], outfile: draft, bundle: true, packages: 'external' },
-    ...{ platform: 'node', format: 'cjs', logLevel: 'error' },
+    entryPoints: [source],
+    outfile: draft,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'cjs',
+    logLevel: 'error',
   });
   renameSync(draft, file);
   return file;

@@ -147,7 +147,10 @@ export async function startCluster({
     ]);
     // Ready, and with the namespaces that every cluster has.
     await untilItAnswers(apiServer, {
-      ...{ dir, port, token: tokens.admin, paths: ['/readyz', '/api/v1/namespaces/default'] },
+      dir,
+      port,
+      token: tokens.admin,
+      paths: ['/readyz', '/api/v1/namespaces/default'],
       parts: ['etcd', 'kube-apiserver'],
     });
   }
@@ -176,7 +179,10 @@ export async function startCluster({
     ]);
     controllers.push(controllerManager);
     await untilItAnswers(controllerManager, {
-      ...{ dir, port: securePort, token: tokens.admin, paths: ['/healthz'] },
+      dir,
+      port: securePort,
+      token: tokens.admin,
+      paths: ['/healthz'],
       parts: ['kube-controller-manager'],
     });
   }
@@ -327,7 +333,10 @@ async function untilItAnswers(child: ChildProcess, { dir, port, token, paths, pa
   async function answersAll(): Promise<boolean> {
     for (const where of paths) {
       const answer = await call(httpsRequest, {
-        ...{ host: '127.0.0.1', port, path: where, rejectUnauthorized: false },
+        host: '127.0.0.1',
+        port,
+        path: where,
+        rejectUnauthorized: false,
         headers: { authorization: `Bearer ${token}` },
       }).catch(() => undefined);
       if (answer?.status !== 200) return false;

@@ -200,7 +200,10 @@ export class Kubevirt {
       key: readFileSync(key, 'utf8'),
     });
     const apiServices = {
-      ...{ group: 'apiregistration.k8s.io', version: 'v1', plural: 'apiservices', kind: 'APIService' },
+      group: 'apiregistration.k8s.io',
+      version: 'v1',
+      plural: 'apiservices',
+      kind: 'APIService',
       namespaced: false,
     };
     await until(

@@ -14,7 +14,9 @@ import { install, isExecutable, run } from '../../cli/temporal-server/program-ca
 const LIBVIRT = { libvirtd: 'libvirt-daemon-system', virsh: 'libvirt-clients' };
 const QEMU = { 'qemu-system-x86_64': 'qemu-system-x86', 'qemu-img': 'qemu-utils' };
 const SSH = {
-  ...{ sshd: 'openssh-server', ssh: 'openssh-client', 'ssh-keygen': 'openssh-client' },
+  sshd: 'openssh-server',
+  ssh: 'openssh-client',
+  'ssh-keygen': 'openssh-client',
   'virt-ssh-helper': 'libvirt-daemon',
 };
 const SCRIPT = path.join(__dirname, '../../examples/libvirt/guest.sh');

@@ -110,13 +110,11 @@ export async function startLibvirt({
   const env = {
     PATH: process.env.PATH,
     LC_ALL: 'C',
-    ...{
-      HOME: dir,
-      XDG_RUNTIME_DIR: runtime,
-      XDG_CONFIG_HOME: config,
-      XDG_CACHE_HOME: cache,
-      XDG_DATA_HOME: data,
-    },
+    HOME: dir,
+    XDG_RUNTIME_DIR: runtime,
+    XDG_CONFIG_HOME: config,
+    XDG_CACHE_HOME: cache,
+    XDG_DATA_HOME: data,
   };
   const as = { env, ...owner };
   let child: ChildProcess | undefined;
@@ -184,7 +182,13 @@ export async function startLibvirt({
 
   await start();
   return {
-    ...{ dir, socket, env, virsh, virshTest, kill, qemu },
+    dir,
+    socket,
+    env,
+    virsh,
+    virshTest,
+    kill,
+    qemu,
     define: async (name, options = {}) => {
       const file = path.join(dir, 'domain.xml');
       writeFileSync(file, domainXml(name, dir, options));

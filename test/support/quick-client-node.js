@@ -27,7 +27,11 @@ function clientNodeBundle() {
   const draft = `${file}.${process.pid}`;
   esbuild.buildSync({
     stdin: { contents: USED, resolveDir: client },
-    ...{ outfile: draft, bundle: true, packages: 'external', platform: 'node', format: 'cjs' },
+    outfile: draft,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'cjs',
     logLevel: 'error',
   });
   fs.renameSync(draft, file);

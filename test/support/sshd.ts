@@ -78,7 +78,10 @@ export async function startSshd(runtime: string): Promise<TestSshd> {
     );
   settings('key', 'known');
   return {
-    ...{ bin, settings, otherKey: 'other', host: `${userInfo().username}@127.0.0.1` },
+    bin,
+    settings,
+    otherKey: 'other',
+    host: `${userInfo().username}@127.0.0.1`,
     stop: async () => {
       const ended = once(child, 'exit');
       child.kill('SIGTERM');

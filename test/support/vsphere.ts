@@ -230,7 +230,11 @@ export async function startVcenter(options: VcenterOptions = {}): Promise<TestVc
   const vms = (): Promise<VcenterVm[]> => ask('/vms', {});
   await start();
   return {
-    ...{ address, user: 'vmgroup', password: 'secret', authority, vms },
+    address,
+    user: 'vmgroup',
+    password: 'secret',
+    authority,
+    vms,
     tls: { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') },
     behave: (vm, behaviour) => ask('/behave', { vm, ...behaviour }),
     faults: (faults) => ask('/faults', faults),

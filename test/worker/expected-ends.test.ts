@@ -14,7 +14,10 @@ const PLAN = plan([tier([off('a')]), tier([off('b')], { powerOnDelay: MINUTE })]
 
 /** A past of ten runs, of which nine took `a` 10 s, and one 40 s. */
 const PAST: PastRun[] = Array.from({ length: 10 }, (_, at) => ({
-  ...{ runId: `${at}`, powerState: 'PoweredOn', startedAt: 0, endedAt: 2 * MINUTE },
+  runId: `${at}`,
+  powerState: 'PoweredOn',
+  startedAt: 0,
+  endedAt: 2 * MINUTE,
   spans: { a: [0, (at < 8 ? 10 : 40) * SECOND], b: [0, 5 * SECOND] },
 }));
 

@@ -137,7 +137,10 @@ test('runs that do not continue are shown by reason, also those that wait for th
   const waiting = { ...open, status: { ...open.status, conditions: [{ ...condition, ...times }] } };
   const caches = {};
   showFigures(registry, () => ({
-    ...{ ready: true, leading: true, statusWrites: 0, caches },
+    ready: true,
+    leading: true,
+    statusWrites: 0,
+    caches,
     stuckRuns: stuckRuns([waiting, open]),
   }));
   expect(await value(registry, 'vmgroup_runs_stuck')).toContain(

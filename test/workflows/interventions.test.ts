@@ -227,15 +227,20 @@ describe('clocks and other plans', () => {
     const { run } = nextSteps(begin({ plan: parent, cause: 'SpecChanged' }, NOW), NOW);
     const placedRun = nextSteps({ ...run, placements: { a: { zoneID: 'z' } } }, NOW).run;
     const outcome = {
-      ...{ outcome: 'Converged' as const, message: '', revision: child.revision, generation: 1 },
-      ...{
-        lineage: child.lineage,
-        powerState: 'PoweredOff' as const,
-        startedAt: NOW,
-        endedAt: NOW,
-        operations: 1,
-      },
-      ...{ exceptions: [], observed: {}, placements: {}, corrections: {}, words: [] },
+      outcome: 'Converged' as const,
+      message: '',
+      revision: child.revision,
+      generation: 1,
+      lineage: child.lineage,
+      powerState: 'PoweredOff' as const,
+      startedAt: NOW,
+      endedAt: NOW,
+      operations: 1,
+      exceptions: [],
+      observed: {},
+      placements: {},
+      corrections: {},
+      words: [],
     };
     const end = {
       activityId: 'power-on/VirtualMachineGroup/child',

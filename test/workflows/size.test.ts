@@ -80,7 +80,9 @@ describe('G2: 2,000 VMs with names of 253 characters and errors of 4 KB', () => 
     const value = 'v'.repeat(820);
     const probe = {
       httpGet: { port: 1, scheme: 'HTTP' as const, path: '/', headers: [{ name: 'x', value }] },
-      ...{ period: 500, timeout: 1_000, successThreshold: 1 },
+      period: 500,
+      timeout: 1_000,
+      successThreshold: 1,
     };
     expect(jsonLength(probe)).toBeGreaterThan(920);
     const questions = Array.from({ length: 4 }, () => ({ kind: 'k'.repeat(64), answer: 'a'.repeat(60) }));

@@ -141,7 +141,10 @@ function begun(
     result.places.push(work.input);
     const names = work.input.requests.map(({ vm }) => vm.name);
     result.steps.push({
-      ...{ at, group: plan.name, tier: -1, action: 'Place' },
+      at,
+      group: plan.name,
+      tier: -1,
+      action: 'Place',
       why: `all VMs together, before the first power-on: ${names.join(', ')}`,
       ...mark,
     });
@@ -155,7 +158,11 @@ function begun(
     members.some((member) => member.name === name && member.kind === kind),
   );
   result.steps.push({
-    ...{ at, group: plan.name, tier, action: ACTIONS[powerStateOf(plan)], member: name },
+    at,
+    group: plan.name,
+    tier,
+    action: ACTIONS[powerStateOf(plan)],
+    member: name,
     why: whyNow(run, tier),
     ...mark,
   });

@@ -31,7 +31,11 @@ export function seenRun(resolved: Plan, progress: Progress, now: number): Run {
   }
   return {
     ...run,
-    ...{ startedAt, planAt: startedAt, members, placements, paused: phase === 'Paused' },
+    startedAt,
+    planAt: startedAt,
+    members,
+    placements,
+    paused: phase === 'Paused',
     stages: seenStages(run.stages, progress),
     placedByParent: plan.powerState === 'PoweredOn' && placement.phase === 'NotNeeded',
     placement: {

@@ -35,7 +35,10 @@ export function companionParts(
     return false;
   };
   const ownership = companionOwnership({
-    ...{ objects, isLeader, isManaged, startsByItself },
+    objects,
+    isLeader,
+    isManaged,
+    startsByItself,
     onEarlyStart: (vm: ObjectName, message) =>
       report({
         type: 'Warning',

@@ -36,12 +36,14 @@ export function summaryText({ metadata, spec, phase, message, status, run }: Gro
   const summary: Summary = {
     uid: metadata.uid,
     ...(spec.powerState && { powerState: spec.powerState }),
-    ...{ phase, message: fitText(message, MESSAGE_BYTES) },
+    phase,
+    message: fitText(message, MESSAGE_BYTES),
     readyMembers: `${ready.length}/${status.members.length}`,
     observedGeneration: status.observedGeneration,
     ...(run && {
       run: {
-        ...{ runId: run.runId, startTime: rfc3339(run.startedAt) },
+        runId: run.runId,
+        startTime: rfc3339(run.startedAt),
         ...(endedAt !== undefined && { endTime: rfc3339(endedAt) }),
         ...(ended !== undefined && { outcome: ended }),
       },

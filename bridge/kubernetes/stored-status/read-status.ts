@@ -44,8 +44,12 @@ const rememberedForm = z.looseObject({
   closedAs: z.string().optional(),
   outcome: z
     .looseObject({
-      ...{ revision: z.string(), generation: z.number(), lineage: z.string(), powerState: z.string() },
-      ...{ startedAt: time, endedAt: time },
+      revision: z.string(),
+      generation: z.number(),
+      lineage: z.string(),
+      powerState: z.string(),
+      startedAt: time,
+      endedAt: time,
       planDigest: z.string().optional(),
       forceSync: z.string().optional(),
       operations: z.number().optional(),
@@ -57,7 +61,10 @@ const rememberedForm = z.looseObject({
 });
 
 const sentForm = z.looseObject({
-  ...{ digest: z.string(), revision: z.string(), lineage: z.string(), powerState: z.string() },
+  digest: z.string(),
+  revision: z.string(),
+  lineage: z.string(),
+  powerState: z.string(),
   forceSync: z.string(),
   drift: z.record(z.string(), z.union([z.string(), z.number()])),
   wants: z.string().optional(),
@@ -107,7 +114,10 @@ function readRun(run: Record<string, unknown>): StoredRun {
   // READ-2.
   const isWhole = remembered && (remembered.outcome === undefined || hasOutcome);
   return {
-    ...{ workflowId, runId, startTime, message: textOf(run['message']) },
+    workflowId,
+    runId,
+    startTime,
+    message: textOf(run['message']),
     ...(hasOutcome && { outcome: textOf(run['outcome']) }),
     exceptions: listOf(exceptionForm, run['exceptions']),
     memory: { ...(isWhole && { run: remembered }), ...kept },

@@ -99,7 +99,8 @@ export class RpcClient {
       };
       const done = (): void => signal?.removeEventListener('abort', abort);
       const call: Call = {
-        ...{ procedure, body },
+        procedure,
+        body,
         resolve: (reply) => (done(), resolve(reply)),
         reject: (error) => (done(), reject(error)),
       };

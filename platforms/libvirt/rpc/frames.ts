@@ -80,7 +80,11 @@ function read(bytes: Buffer): Frame {
   const number = (index: number): number => bytes.readUInt32BE(index * 4);
   if (number(2) !== 1) throw new XdrError(`version ${number(2)} of libvirt's RPC is not known`);
   return {
-    ...{ program: number(1), procedure: number(3), type: number(4), serial: number(5), status: number(6) },
+    program: number(1),
+    procedure: number(3),
+    type: number(4),
+    serial: number(5),
+    status: number(6),
     body: bytes.subarray(HEADER),
   };
 }

@@ -68,7 +68,9 @@ async function listed(client: SoapClient, signal: AbortSignal): Promise<Inventor
 function existingVm(vm: VmFacts, inventory: Inventory): ExistingVm {
   const path = inventory.path(vm.id);
   return {
-    ...{ id: vm.id, name: vm.name, path },
+    id: vm.id,
+    name: vm.name,
+    path,
     locator: vm.uuid === '' ? `path:${path}` : `uuid:${vm.uuid}`,
     ...(vm.power && { powerState: vm.power }),
   };
@@ -92,7 +94,9 @@ async function readOrders(
   const entities = await read('VirtualApp', 'vAppConfig.entityConfig');
   const autostart = await read('HostSystem', 'config.autoStart');
   const vapps = named('VirtualApp').map(({ id, name }) => ({
-    ...{ id, name, entities: entities.get(id)?.get('vAppConfig.entityConfig') },
+    id,
+    name,
+    entities: entities.get(id)?.get('vAppConfig.entityConfig'),
   }));
   const clusters = [...inventory.objects('ClusterComputeResource')];
   return [

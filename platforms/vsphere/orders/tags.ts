@@ -16,12 +16,15 @@ interface Dialect {
 
 const DIALECTS: readonly Dialect[] = [
   {
-    ...{ session: '/api/session', tagging: '/api/cis/tagging', action: '?action=' },
+    session: '/api/session',
+    tagging: '/api/cis/tagging',
+    action: '?action=',
     id: encodeURIComponent,
     value: (answer) => answer,
   },
   {
-    ...{ session: '/rest/com/vmware/cis/session', tagging: '/rest/com/vmware/cis/tagging' },
+    session: '/rest/com/vmware/cis/session',
+    tagging: '/rest/com/vmware/cis/tagging',
     action: '?~action=',
     id: (id) => `id:${encodeURIComponent(id)}`,
     value: (answer) => (answer as { value?: unknown } | null)?.value,
@@ -131,7 +134,11 @@ class Tags {
     const headers = { [HEADER]: this.#token, 'content-type': 'application/json' };
     const whole = `${this.#dialect.tagging}/${path}`;
     const { status, body } = await this.#transport.send({
-      ...{ method, headers, path: whole, body: method === 'POST' ? '{}' : '', timeout: TIMEOUT },
+      method,
+      headers,
+      path: whole,
+      body: method === 'POST' ? '{}' : '',
+      timeout: TIMEOUT,
     });
     if (status >= 300) throw new Error(`${host} answered ${method} ${whole} with HTTP status ${status}`);
     return this.#dialect.value(parse(body, host));

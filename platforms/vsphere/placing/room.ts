@@ -73,7 +73,9 @@ function sizeOf({ name, cluster }: InventoryHost, properties: Properties | undef
   const number = (path: string): number => Number(properties?.get(path)?.text ?? 0);
   const used = number('summary.quickStats.overallMemoryUsage') * MEBIBYTE;
   return {
-    ...{ name, zone: cluster, cpus: number('summary.hardware.numCpuThreads') * VCPUS_OF_A_CPU },
+    name,
+    zone: cluster,
+    cpus: number('summary.hardware.numCpuThreads') * VCPUS_OF_A_CPU,
     memory: Math.max(0, number('summary.hardware.memorySize') - used),
   };
 }

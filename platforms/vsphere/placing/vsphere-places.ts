@@ -116,7 +116,11 @@ export class VspherePlaces {
     );
     const left = by.Drs.flatMap(({ vm, affinity = [] }): RuleOutcome[] =>
       affinity.map(({ effect, strength, topologyKey, path }) => ({
-        ...{ vm, effect, strength, topologyKey, path },
+        vm,
+        effect,
+        strength,
+        topologyKey,
+        path,
         outcome: 'LeftToPlatform',
       })),
     );

@@ -20,7 +20,9 @@ export function certificateOf(address: string): Promise<Certificate> {
   const { hostname, port, host } = new URL(address);
   return new Promise((resolve, reject) => {
     const socket = connect({
-      ...{ host: hostname, port: Number(port || 443), timeout: HANDSHAKE },
+      host: hostname,
+      port: Number(port || 443),
+      timeout: HANDSHAKE,
       // It is only looked at.
       rejectUnauthorized: false,
     });
@@ -34,7 +36,8 @@ export function certificateOf(address: string): Promise<Certificate> {
       const { fingerprint256, issuer, valid_to: validTo } = socket.getPeerCertificate();
       socket.destroy();
       resolve({
-        ...{ thumbprint: fingerprint256 ?? '', validTo: validTo ?? '' },
+        thumbprint: fingerprint256 ?? '',
+        validTo: validTo ?? '',
         issuer: String(issuer?.CN ?? issuer?.O ?? 'unknown'),
       });
     });

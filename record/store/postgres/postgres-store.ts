@@ -261,9 +261,16 @@ async function insert(client: PoolClient, entries: readonly RecordEntry[]): Prom
     const { chain, runChain, event, hash } = entry;
     const run = 'run' in event ? event.run : undefined;
     return {
-      ...{ number: chain.number, hash, previous: chain.previous, kind: event.kind, time: event.time },
-      ...{ first_run_id: column(run?.runId), workflow_id: column(run?.workflowId) },
-      ...{ namespace: column(run?.namespace), root: column(run?.root), run_number: runChain?.number },
+      number: chain.number,
+      hash,
+      previous: chain.previous,
+      kind: event.kind,
+      time: event.time,
+      first_run_id: column(run?.runId),
+      workflow_id: column(run?.workflowId),
+      namespace: column(run?.namespace),
+      root: column(run?.root),
+      run_number: runChain?.number,
       execution: 'execution' in event ? event.execution : undefined,
       entry: canonicalJson(entry),
     };

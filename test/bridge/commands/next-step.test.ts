@@ -16,8 +16,12 @@ const retry = { group: 'app', command: 'retry', reason: 'INC-1', actor: 'anna' }
 
 function object(spec: object, status?: object, annotations: Record<string, string> = {}): CommandObject {
   const metadata = {
-    ...{ name: 'retry-x', generateName: 'retry-', namespace: 'prod', uid: 'u-1' },
-    ...{ creationTimestamp: CREATED, annotations },
+    name: 'retry-x',
+    generateName: 'retry-',
+    namespace: 'prod',
+    uid: 'u-1',
+    creationTimestamp: CREATED,
+    annotations,
     managedFields: [{ manager: 'kubectl-create' }],
   };
   const trimmed = trimCommand({ metadata, spec, ...(status && { status }) });

@@ -15,29 +15,61 @@ import { propertyRuns } from '../../support/property-runs';
 const metadata = { namespace: 'prod', name: 'app', uid: 'u', generation: 1 };
 const TIME = '2026-01-01T00:00:00Z';
 const condition = {
-  ...{ type: 'Ready', status: 'False', reason: 'NotSynced', message: 'm' },
-  ...{ lastTransitionTime: TIME, observedGeneration: 1 },
+  type: 'Ready',
+  status: 'False',
+  reason: 'NotSynced',
+  message: 'm',
+  lastTransitionTime: TIME,
+  observedGeneration: 1,
 };
 const member = { name: 'a', kind: 'VirtualMachine', powerState: 'PoweredOn', conditions: [condition] };
 const sent = {
-  ...{ digest: 'd', wants: 'w', revision: 'r', lineage: 'l', powerState: 'PoweredOn', forceSync: '' },
-  ...{ drift: { a: 1 }, recovered: ['a'], runId: 'run-1' },
+  digest: 'd',
+  wants: 'w',
+  revision: 'r',
+  lineage: 'l',
+  powerState: 'PoweredOn',
+  forceSync: '',
+  drift: { a: 1 },
+  recovered: ['a'],
+  runId: 'run-1',
 };
 const remembered = {
-  ...{ startedAt: 1_000, endedAt: 2_000, closedAs: 'COMPLETED' },
+  startedAt: 1_000,
+  endedAt: 2_000,
+  closedAs: 'COMPLETED',
   outcome: {
-    ...{ revision: 'r', generation: 1, lineage: 'l', powerState: 'PoweredOn', startedAt: 1_000 },
-    ...{ endedAt: 2_000, operations: 1, corrections: { a: [1] }, released: ['a'], spans: { a: [1, 2] } },
+    revision: 'r',
+    generation: 1,
+    lineage: 'l',
+    powerState: 'PoweredOn',
+    startedAt: 1_000,
+    endedAt: 2_000,
+    operations: 1,
+    corrections: { a: [1] },
+    released: ['a'],
+    spans: { a: [1, 2] },
   },
 };
 const run = {
-  ...{ workflowId: 'w', runId: 'run-1', startTime: TIME, endTime: TIME },
-  ...{ outcome: 'Cancelled', message: 'm', exceptions: [{ member: 'a', reason: 'Parked', message: 'm' }] },
+  workflowId: 'w',
+  runId: 'run-1',
+  startTime: TIME,
+  endTime: TIME,
+  outcome: 'Cancelled',
+  message: 'm',
+  exceptions: [{ member: 'a', reason: 'Parked', message: 'm' }],
   memory: { run: remembered, sent },
 };
 const status = {
-  ...{ phase: 'Cancelled', message: 'm', readyMembers: '0/1', observedGeneration: 1 },
-  ...{ members: [member], conditions: [condition], lastUpdatedPowerStateTime: TIME, run },
+  phase: 'Cancelled',
+  message: 'm',
+  readyMembers: '0/1',
+  observedGeneration: 1,
+  members: [member],
+  conditions: [condition],
+  lastUpdatedPowerStateTime: TIME,
+  run,
 };
 
 const viewOf = (of: unknown): GroupView | undefined => viewOfObject({ metadata, status: of });

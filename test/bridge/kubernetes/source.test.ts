@@ -54,7 +54,10 @@ const group = (name: string, spec: object, uid = name, generation = 1): GroupObj
 test('SOURCE-3: an invalid object that is created, deleted or recreated changes the findings of those that name it', async () => {
   const groups = memory<GroupObject>();
   const source = kubernetesSource({
-    ...{ groups, machines: memory(), classes: memory(), policies: memory() },
+    groups,
+    machines: memory(),
+    classes: memory(),
+    policies: memory(),
     stop: async () => undefined,
   });
   let state: SourceState | undefined;
@@ -88,7 +91,10 @@ test('SOURCE-3: an invalid object that is created, deleted or recreated changes 
 test('a field that a cache adds to a group is not an unknown field of it', async () => {
   const groups = memory<GroupObject>();
   const source = kubernetesSource({
-    ...{ groups, machines: memory(), classes: memory(), policies: memory() },
+    groups,
+    machines: memory(),
+    classes: memory(),
+    policies: memory(),
     stop: async () => undefined,
   });
   let state: SourceState | undefined;
@@ -104,7 +110,9 @@ test('a field that a cache adds to a group is not an unknown field of it', async
 
 test('SOURCE-4: a watch that could never be opened is trouble, also where everything was listed', async () => {
   const source = kubernetesSource({
-    ...{ groups: memory<GroupObject>(), machines: memory(), classes: memory() },
+    groups: memory<GroupObject>(),
+    machines: memory(),
+    classes: memory(),
     policies: { ...memory(), live: false, error: new Error('watches are forbidden') },
     stop: async () => undefined,
   });

@@ -187,8 +187,12 @@ function members(count: number, length: number): MemberStatus[] {
     kind: 'VirtualMachine' as const,
     conditions: [
       {
-        ...{ type: 'PowerStateSynced' as const, status: 'False' as const, reason: 'NotSynced' },
-        ...{ message: 'e'.repeat(length), lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1 },
+        type: 'PowerStateSynced' as const,
+        status: 'False' as const,
+        reason: 'NotSynced',
+        message: 'e'.repeat(length),
+        lastTransitionTime: '2026-01-01T00:00:00Z',
+        observedGeneration: 1,
       },
     ],
   }));

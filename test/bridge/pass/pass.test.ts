@@ -44,7 +44,11 @@ function factsOf(of: Record<string, Partial<GroupFacts>> = {}): TreeFacts {
     },
   ]);
   return {
-    ...{ index, tree, placesAhead: false, mayLosePlace: () => false, now: 1_000 },
+    index,
+    tree,
+    placesAhead: false,
+    mayLosePlace: () => false,
+    now: 1_000,
     groups: new Map(groups),
     machines: new Map([[`${NS}/a`, { status: seen('PoweredOff'), isNews: true }]]),
   };

@@ -125,7 +125,9 @@ test('RECONCILE-8: a plan that Temporal would refuse for its size is not sent, a
   const plan = planOf({});
   const [first] = plan.tiers;
   const members = Array.from({ length: 8_000 }, (_, at) => ({
-    ...{ kind: 'VirtualMachine' as const, name: `vm-${at}`.padEnd(200, 'm'), uid: `uid-${at}` },
+    kind: 'VirtualMachine' as const,
+    name: `vm-${at}`.padEnd(200, 'm'),
+    uid: `uid-${at}`,
     link: 'Linked' as const,
   }));
   const decision = chooseSend({ ...plan, tiers: first ? [{ ...first, members }] : [] }, knowing(NONE));

@@ -13,7 +13,8 @@ function run(...activities: [state: number, taskQueue: string, paused?: boolean]
   return {
     executionConfig: { taskQueue: { name: 'q' } },
     pendingActivities: activities.map(([state, name, paused = false]) => ({
-      ...{ state, paused },
+      state,
+      paused,
       activityOptions: { taskQueue: { name } },
     })),
   };

@@ -6,7 +6,11 @@ import { plan, seen, tier } from '../../workflows/plans';
 test('what an attempt waits for is shown with its member, while that is in progress and not paused', () => {
   const of = plan([tier([seen('a', 'PoweredOff'), seen('b', 'PoweredOff'), seen('c', 'PoweredOff')])]);
   const member = (name: string, more: Partial<MemberProgress>): MemberProgress => ({
-    ...{ member: name, tier: 0, phase: 'InProgress', since: 1, activityId: `power-on/${name}` },
+    member: name,
+    tier: 0,
+    phase: 'InProgress',
+    since: 1,
+    activityId: `power-on/${name}`,
     ...more,
   });
   const paused = { at: 1, by: 'ann', reason: '' };

@@ -279,7 +279,11 @@ test('nothing is parsed again if neither a file nor the last valid form has chan
   const file = { path: 'app.yaml', text: group('PoweredOn'), changedAt: 1 };
   const found = (over: Partial<typeof file> = {}): ManifestFiles => ({
     files: [{ ...file, ...over }],
-    ...{ unreadable: [], unrendered: [], vacant: [], folders: [], isComplete: true },
+    unreadable: [],
+    unrendered: [],
+    vacant: [],
+    folders: [],
+    isComplete: true,
   });
   const parser = new ManifestParser();
   const { manifests } = parser.parse(found(), { manifests: NO_MANIFESTS, files: {} });

@@ -17,12 +17,14 @@ const NS = 'prod';
 let installation: Installation;
 
 const app = (tiers: GroupShape['tiers']): string =>
-  groupWithVms({ ...{ namespace: NS, name: 'app', powerState: 'PoweredOn' }, tiers });
+  groupWithVms({ namespace: NS, name: 'app', powerState: 'PoweredOn', tiers });
 const BEFORE = app([{ members: ['db'] }, { members: ['web-1'] }]);
 /** One more VM in each tier, and a delay between them. */
 const AFTER = app([{ members: ['db', 'db-2'], delay: '2s' }, { members: ['web-1', 'web-2'] }]);
 const OTHER = groupWithVms({
-  ...{ namespace: NS, name: 'other', powerState: 'PoweredOn' },
+  namespace: NS,
+  name: 'other',
+  powerState: 'PoweredOn',
   tiers: [{ members: ['one'] }],
 });
 
@@ -107,7 +109,9 @@ test('groups by name, with the changed manifests named apart', async () => {
 test('an open run: what it continues, what it gives up, and what it takes from the change', async () => {
   const slow = (...first: string[]): string =>
     groupWithVms({
-      ...{ namespace: NS, name: 'slow', powerState: 'PoweredOn' },
+      namespace: NS,
+      name: 'slow',
+      powerState: 'PoweredOn',
       tiers: [{ members: first, delay: '1s' }, { members: ['s-3'] }],
     });
   const shown = async (...args: string[]): Promise<ShownDiff | undefined> => {
@@ -128,7 +132,10 @@ test('an open run: what it continues, what it gives up, and what it takes from t
     return each?.kept.includes('s-2') && each;
   }, 's-2 to be on');
   expect(found).toMatchObject({
-    ...{ change: 'Changed', left: ['s-1'], touched: ['s-3'], kept: ['s-2'] },
+    change: 'Changed',
+    left: ['s-1'],
+    touched: ['s-3'],
+    kept: ['s-2'],
     givenUp: [{ group: 'slow', action: 'PowerOn', member: 's-1' }],
   });
   expect((await diff('prod/slow', '-f', file)).stdout).toContain('  cancelled: PowerOn s-1\n');

@@ -60,7 +60,10 @@ test('what is due without the change is marked, and a change of settings touches
   ]);
   const settings = running({ policy: { ...running().policy, maxConcurrentOperations: 3 } });
   expect(groupDiff(running(), settings, NOW)).toMatchObject({
-    ...{ change: 'Changed', steps: [], touched: [], untouched: 2 },
+    change: 'Changed',
+    steps: [],
+    touched: [],
+    untouched: 2,
     changes: ['policy: maxConcurrentOperations: 50 to 3'],
   });
 });
@@ -71,9 +74,7 @@ test('nothing is no change, whatever was observed meanwhile', () => {
       tier([seen('db', 'PoweredOn', 99)]),
       tier([seen('web', 'PoweredOn', 99)], { powerOnDelay: 30 * SECOND }),
     ],
-    {
-      ...{ revision: 'another', generation: 7 },
-    },
+    { revision: 'another', generation: 7 },
   );
   expect(groupDiff(running(), after, NOW)).toMatchObject({
     change: 'Unchanged',
@@ -88,7 +89,9 @@ test('groups that come and go, and VMs that leave', () => {
     touched: ['db'],
   });
   expect(groupDiff(running(), undefined, NOW)).toMatchObject({
-    ...{ change: 'Deleted', steps: [], left: ['db', 'web'] },
+    change: 'Deleted',
+    steps: [],
+    left: ['db', 'web'],
     changes: ['the group goes, and its VMs stay as they are (deletion: Orphan)'],
   });
   const without = plan([tier([seen('db', 'PoweredOn')])]);
@@ -136,8 +139,20 @@ function openRun(
 
 function progressBefore({ namespace, name, revision, generation, lineage, root }: Plan): Progress {
   return {
-    ...{ namespace, name, revision, generation, lineage, root, powerState: 'PoweredOn' },
-    ...{ phase: 'PoweringOn', message: '', startedAt: 0, tiers: [], members: [], words: [], placements: {} },
+    namespace,
+    name,
+    revision,
+    generation,
+    lineage,
+    root,
+    powerState: 'PoweredOn',
+    phase: 'PoweringOn',
+    message: '',
+    startedAt: 0,
+    tiers: [],
+    members: [],
+    words: [],
+    placements: {},
     placement: { phase: 'Done' },
   };
 }

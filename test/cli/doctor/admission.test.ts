@@ -26,7 +26,8 @@ test.each([
   ],
 ])('a group without a stamp, with %s, was not seen by our webhook', async (_what, group) => {
   expect(await judged(() => group)).toMatchObject({
-    ...{ check: 'admission', result: 'problem' },
+    check: 'admission',
+    result: 'problem',
     message: 'the webhooks are installed, but were not called or did not answer',
   });
 });
@@ -34,7 +35,8 @@ test.each([
 test('a group with a stamp was', async () => {
   const annotations = { 'vmgroup.dev/changed-by': 'me' };
   expect(await judged(() => ({ metadata: { ...metadata, annotations }, spec: {} }))).toMatchObject({
-    ...{ result: 'ok', message: 'the webhooks are installed and answer' },
+    result: 'ok',
+    message: 'the webhooks are installed and answer',
   });
 });
 

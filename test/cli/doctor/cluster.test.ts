@@ -38,7 +38,9 @@ beforeAll(async () => {
   writeFileSync(
     kubeconfig,
     JSON.stringify({
-      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'test' },
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'test',
       clusters: [{ name: 'test', cluster: { server: address, 'insecure-skip-tls-verify': true } }],
       users: [{ name: 'test', user: { token: 'x' } }],
       contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
@@ -54,12 +56,14 @@ afterAll(() => {
 test('DOCTOR-1: what was found before the API server failed is listed', async () => {
   const [first, ...found] = await checkCluster({ kubeconfig, for: 'bridge' });
   expect(first).toMatchObject({
-    ...{ check: 'api server', result: 'problem' },
+    check: 'api server',
+    result: 'problem',
     message: expect.stringContaining('etcd is gone') as string,
   });
   expect(found).toContainEqual(
     expect.objectContaining({
-      ...{ check: 'rights of the bridge', result: 'problem' },
+      check: 'rights of the bridge',
+      result: 'problem',
       message: expect.stringContaining('cannot create events in events.k8s.io') as string,
     }),
   );

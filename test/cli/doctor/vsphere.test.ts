@@ -29,8 +29,12 @@ afterAll(async () => {
 
 function settings(over: Partial<VsphereSettings> = {}): VsphereSettings {
   return {
-    ...{ type: 'vsphere', address: vcenter.address, caFile: file('ca.pem') },
-    ...{ userFile: file('user'), passwordFile: file('password'), folder: '/DC0/vm/{namespace}' },
+    type: 'vsphere',
+    address: vcenter.address,
+    caFile: file('ca.pem'),
+    userFile: file('user'),
+    passwordFile: file('password'),
+    folder: '/DC0/vm/{namespace}',
     ...over,
   };
 }
@@ -141,8 +145,10 @@ test('what else orders VMs, and a DRS that leaves places to people, are notes', 
 test('the platforms of a file are chosen by name or type', async () => {
   const written = file('platforms.yaml');
   const block = JSON.stringify({
-    ...{ address: vcenter.address, caFile: file('ca.pem') },
-    ...{ userFile: file('user'), passwordFile: file('password') },
+    address: vcenter.address,
+    caFile: file('ca.pem'),
+    userFile: file('user'),
+    passwordFile: file('password'),
   });
   const platform = (name: string, spec: string): string =>
     `apiVersion: vmgroup.dev/v1alpha1\nkind: Platform\nmetadata: {name: ${name}}\nspec: ${spec}\n`;

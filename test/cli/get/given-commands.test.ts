@@ -4,7 +4,10 @@ import type { RecordedCommand } from '../../../contract';
 
 const AT = Date.parse('2026-11-29T06:29:45Z');
 const command = (over: Partial<RecordedCommand> = {}): RecordedCommand => ({
-  ...{ verb: 'pause', actor: 'anna', reason: 'INC-1', at: AT },
+  verb: 'pause',
+  actor: 'anna',
+  reason: 'INC-1',
+  at: AT,
   ...over,
 });
 

@@ -7,7 +7,10 @@ import { plan, SECOND, seen, tier } from '../../workflows/plans';
 import { World } from '../../workflows/world';
 
 const PAST: PastRun = {
-  ...{ runId: 'past', powerState: 'PoweredOn', startedAt: 0, endedAt: 9 * SECOND },
+  runId: 'past',
+  powerState: 'PoweredOn',
+  startedAt: 0,
+  endedAt: 9 * SECOND,
   spans: { a: [0, 5 * SECOND] },
 };
 

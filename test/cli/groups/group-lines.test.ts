@@ -26,9 +26,21 @@ function view(over: Partial<GroupView> = {}): GroupView {
 
 function running(members: MemberProgress[], tiers: Progress['tiers']): GroupView {
   const progress: Progress = {
-    ...{ namespace: 'prod', name: 'shop', revision: 'r', generation: 1, lineage: 'u', root: 'shop' },
-    ...{ powerState: 'PoweredOn', phase: 'PoweringOn', message: '', startedAt: NOW - 90_000 },
-    ...{ tiers, members, placement: { phase: 'Done' }, placements: {}, words: [] },
+    namespace: 'prod',
+    name: 'shop',
+    revision: 'r',
+    generation: 1,
+    lineage: 'u',
+    root: 'shop',
+    powerState: 'PoweredOn',
+    phase: 'PoweringOn',
+    message: '',
+    startedAt: NOW - 90_000,
+    tiers,
+    members,
+    placement: { phase: 'Done' },
+    placements: {},
+    words: [],
   };
   return view({ run: { workflowId: 'vmgroup/prod/shop', runId: 'run', startedAt: NOW - 90_000, progress } });
 }
@@ -131,8 +143,12 @@ test('no line is wider than the terminal', () => {
 
 test('without a run: members as they are', () => {
   const condition = (status: Condition['status'], reason: Condition['reason'], message: string) => ({
-    ...{ type: 'PowerStateSynced' as const, status, reason, message },
-    ...{ lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1 },
+    type: 'PowerStateSynced' as const,
+    status,
+    reason,
+    message,
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+    observedGeneration: 1,
   });
   const rested = view({
     phase: 'ConvergedWithExceptions',

@@ -10,12 +10,18 @@ import { propertyRuns } from '../../support/property-runs';
 const uuid = (text: string): `uuid:${string}` =>
   `uuid:00000000-0000-4000-8000-${Buffer.from(text).toString('hex').padStart(12, '0').slice(-12)}`;
 const vm = (name: string, over: Partial<ExistingVm> = {}): ExistingVm => ({
-  ...{ id: `id-${name}`, name, path: `/DC/vm/${name}`, locator: uuid(name) },
+  id: `id-${name}`,
+  name,
+  path: `/DC/vm/${name}`,
+  locator: uuid(name),
   ...over,
 });
 const of = (...names: string[]): { vm: string }[] => names.map((name) => ({ vm: `id-${name}` }));
 const order = (over: Partial<ExistingOrder>): ExistingOrder => ({
-  ...{ what: 'vApp', name: 'shop', tiers: [], notes: [] },
+  what: 'vApp',
+  name: 'shop',
+  tiers: [],
+  notes: [],
   ...over,
 });
 
@@ -60,7 +66,10 @@ test('an order becomes tiers with delays, gates, and the reverse walk of a power
   });
   expect(groups[0]?.policyName).toBe(policies[0]?.name);
   expect(virtualMachines.find(({ name }) => name === 'db')).toMatchObject({
-    ...{ platform: 'dc', locator: uuid('db'), groupName: 'shop', powerOffMode: 'TrySoft' },
+    platform: 'dc',
+    locator: uuid('db'),
+    groupName: 'shop',
+    powerOffMode: 'TrySoft',
   });
 });
 

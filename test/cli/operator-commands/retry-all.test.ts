@@ -4,7 +4,10 @@ import { parkedMembers } from '../../../cli/operator-commands/retry-all';
 
 test('more runs than one command looks into are an error, and none of them is left out', async () => {
   const run = {
-    ...{ workflowId: 'vmgroup/prod/app', runId: 'r', status: { name: 'RUNNING' }, startTime: new Date(0) },
+    workflowId: 'vmgroup/prod/app',
+    runId: 'r',
+    status: { name: 'RUNNING' },
+    startTime: new Date(0),
     typedSearchAttributes: { get: () => undefined },
   } as unknown as WorkflowExecutionInfo;
   async function* list(): AsyncGenerator<WorkflowExecutionInfo> {

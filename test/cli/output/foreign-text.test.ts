@@ -69,35 +69,59 @@ const hostile = fc
 /** A group whose every free text, and the names in it, are `text`. */
 function groupOf(text: string): GroupView {
   const condition = (type: Condition['type']): Condition => ({
-    ...{ type, status: 'False', reason: text as Condition['reason'], message: text },
-    ...{ lastTransitionTime: text, observedGeneration: 1 },
+    type,
+    status: 'False',
+    reason: text as Condition['reason'],
+    message: text,
+    lastTransitionTime: text,
+    observedGeneration: 1,
   });
   const lastError = { class: 'Permanent', message: text, at: NOW } as const;
   const at = (phase: MemberProgress['phase'], more: Partial<MemberProgress> = {}): MemberProgress => ({
-    ...{ member: `${phase}${text}`, tier: 0, phase, since: NOW, waitsFor: text, lastError, ...more },
+    member: `${phase}${text}`,
+    tier: 0,
+    phase,
+    since: NOW,
+    waitsFor: text,
+    lastError,
+    ...more,
   });
   const progress: Progress = {
-    ...{ namespace: 'prod', name: 'shop', revision: 'r', generation: 1, lineage: 'u', root: 'shop' },
-    ...{ powerState: 'PoweredOn', phase: 'Waiting', message: text, startedAt: NOW },
+    namespace: 'prod',
+    name: 'shop',
+    revision: 'r',
+    generation: 1,
+    lineage: 'u',
+    root: 'shop',
+    powerState: 'PoweredOn',
+    phase: 'Waiting',
+    message: text,
+    startedAt: NOW,
     tiers: [{ tier: 0, phase: 'Running', done: 0, total: 4 }],
     members: [at('Parked'), at('InProgress', { attempt: 2 }), at('Queued'), at('Missing')],
-    ...{ placement: { phase: 'Done' }, placements: {} },
+    placement: { phase: 'Done' },
+    placements: {},
     words: [{ verb: 'pause', at: NOW, actor: text, reason: text, member: text }],
     ignored: [{ at: NOW, what: text, why: text }],
   };
   return {
-    ...{ apiVersion: 'vmoperator.vmware.com/v1alpha6', kind: 'VirtualMachineGroup' },
+    apiVersion: 'vmoperator.vmware.com/v1alpha6',
+    kind: 'VirtualMachineGroup',
     metadata: { ...GROUP, uid: 'u', generation: 1 },
     spec: { powerState: 'PoweredOn', groupName: text },
     status: {
       observedGeneration: 1,
       members: progress.members.map(({ member: name }) => ({
-        ...{ name, kind: 'VirtualMachine', powerState: 'PoweredOff' },
-        ...{ placement: { zoneID: text, node: text }, conditions: [condition('PowerStateSynced')] },
+        name,
+        kind: 'VirtualMachine',
+        powerState: 'PoweredOff',
+        placement: { zoneID: text, node: text },
+        conditions: [condition('PowerStateSynced')],
       })),
       conditions: [condition('Ready')],
     },
-    ...{ phase: 'Waiting', message: text },
+    phase: 'Waiting',
+    message: text,
     run: { workflowId: text, runId: text, startedAt: NOW, progress },
     problems: [{ severity: 'Error', file: text, path: text, line: 1, column: 1, message: text }],
   };
@@ -129,8 +153,10 @@ function writeFolder(text: string, view: GroupView): void {
   write('manifests/a.yaml', valid);
   write('with-problems/a.yaml', valid);
   write('with-problems/b.json', {
-    ...{ apiVersion: 'vmoperator.vmware.com/v1alpha5', kind: 'VirtualMachineGroup' },
-    ...{ metadata: { name: text }, spec: { [text]: text, powerState: text } },
+    apiVersion: 'vmoperator.vmware.com/v1alpha5',
+    kind: 'VirtualMachineGroup',
+    metadata: { name: text },
+    spec: { [text]: text, powerState: text },
   });
 }
 

@@ -49,14 +49,13 @@ test('OUTPUT-2: a command that runs until it is stopped ends once its output has
     writeFileSync(
       path.join(status, 'shop.json'),
       JSON.stringify({
-        ...{ apiVersion: 'vmoperator.vmware.com/v1alpha6', kind: 'VirtualMachineGroup' },
+        apiVersion: 'vmoperator.vmware.com/v1alpha6',
+        kind: 'VirtualMachineGroup',
         metadata: { namespace: 'prod', name: 'shop', uid: 'u', generation: 1 },
-        ...{
-          spec: {},
-          status: { observedGeneration: 1, members: [], conditions: [] },
-          phase,
-          message: phase,
-        },
+        spec: {},
+        status: { observedGeneration: 1, members: [], conditions: [] },
+        phase,
+        message: phase,
       }),
     );
   write('Contested');

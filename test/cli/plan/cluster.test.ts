@@ -19,7 +19,9 @@ let system: ClusterSystem;
 /** `plan` in the table "Who may do what" of the how-to; with zones, or without. */
 function role(name: string, zones: boolean): string {
   const lists = (group: string, ...resources: string[]): object => ({
-    ...{ apiGroups: [group], resources, verbs: ['list'] },
+    apiGroups: [group],
+    resources,
+    verbs: ['list'],
   });
   return stringify({
     apiVersion: 'rbac.authorization.k8s.io/v1',

@@ -18,7 +18,10 @@ const PLAN = plan([
 function past(seconds: Record<string, number>): PastRun {
   const spans = Object.entries(seconds).map(([name, took]) => [name, [0, took * SECOND]] as const);
   return {
-    ...{ runId: 'r', powerState: 'PoweredOn', startedAt: 0, endedAt: 3 * MINUTE },
+    runId: 'r',
+    powerState: 'PoweredOn',
+    startedAt: 0,
+    endedAt: 3 * MINUTE,
     spans: Object.fromEntries(spans) as PastRun['spans'],
   };
 }
@@ -28,7 +31,10 @@ const expected = (runs: PastRun[], of: Plan = PLAN) => expectedRun(runs, progres
 function text(runs: PastRun[], of: Plan = PLAN): string {
   const { places: _places, ...steps } = forecast(of, 0);
   const shown: GroupPlan = {
-    ...{ group: 'prod/shop', powerState: 'PoweredOn', from: 'PoweredOff', forecast: steps },
+    group: 'prod/shop',
+    powerState: 'PoweredOn',
+    from: 'PoweredOff',
+    forecast: steps,
     ...expected(runs, of),
   };
   return planTable(shown);

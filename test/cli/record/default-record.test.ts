@@ -110,7 +110,10 @@ test('deploy/record: a PostgreSQL by its own variables; histories may be encrypt
   await postgres.database('vmgroup');
   const env = {
     VMGROUP_RECORD: 'postgres:',
-    ...{ PGHOST: hostname, PGPORT: port, PGUSER: username, PGDATABASE: 'vmgroup' },
+    PGHOST: hostname,
+    PGPORT: port,
+    PGUSER: username,
+    PGDATABASE: 'vmgroup',
     VMGROUP_ENCRYPTION_KEYS: keys,
   };
   await serveOne('sealed', [], env, async () => hasEnded(await recorded([], env), 'sealed'));
@@ -124,7 +127,10 @@ test('a database that is away keeps no process from its work, and is used once i
   const { hostname, port, username } = new URL(postgres.url);
   const env = {
     VMGROUP_RECORD: 'postgres:',
-    ...{ PGHOST: hostname, PGPORT: port, PGUSER: username, PGDATABASE: 'later' },
+    PGHOST: hostname,
+    PGPORT: port,
+    PGUSER: username,
+    PGDATABASE: 'later',
   };
   let isMade = false;
   await serveOne('later', [], env, async () => {

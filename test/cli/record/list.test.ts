@@ -22,7 +22,9 @@ async function written(output: RecordListOptions['output'], group?: string): Pro
   const spy = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
   try {
     await listRecord(group === undefined ? undefined : { namespace: 'prod', name: group }, {
-      ...{ data: 'none', record: folder, output },
+      data: 'none',
+      record: folder,
+      output,
     });
     return spy.mock.calls.map(([text]) => String(text));
   } finally {

@@ -25,7 +25,9 @@ beforeAll(async () => {
   temporal = await startTemporal();
   system = await startSystem(temporal, {
     'app.yaml': groupWithVms({
-      ...{ namespace: 'prod', name: 'app', powerState: 'PoweredOn' },
+      namespace: 'prod',
+      name: 'app',
+      powerState: 'PoweredOn',
       tiers: [{ members: ['db'] }, { members: ['web'] }],
     }),
   });

@@ -27,13 +27,18 @@ let [temporal, system]: [TestTemporal, System] = [] as never;
 /** The site: a nested group, then a VM of its own. */
 function site(powerState: string, annotations: Record<string, string> = {}): string {
   return groupWithVms({
-    ...{ namespace: NS, name: 'site', powerState, annotations },
+    namespace: NS,
+    name: 'site',
+    powerState,
+    annotations,
     tiers: [{ members: ['group:shop'] }, { members: ['front'] }],
     more: { powerOffMode: 'Hard' },
   });
 }
 const SHOP = groupWithVms({
-  ...{ namespace: NS, name: 'shop', groupName: 'site' },
+  namespace: NS,
+  name: 'shop',
+  groupName: 'site',
   tiers: [{ members: ['db'], delay: '1s' }, { members: ['app'] }],
 });
 const POLICY = policyManifest(NS, 'default', {

@@ -19,7 +19,9 @@ beforeAll(async () => {
   for (const name of ['paused', 'open']) {
     const workflowId = `vmgroup/test/${name}`;
     await temporal.client.workflow.start('virtualMachineGroup', {
-      ...{ workflowId, taskQueue: 'nobody', args: [{ namespace: 'test', name }] },
+      workflowId,
+      taskQueue: 'nobody',
+      args: [{ namespace: 'test', name }],
       typedSearchAttributes: [{ key: searchAttributeKeys.parked, value: ['db'] }],
     });
     if (name === 'open') continue;

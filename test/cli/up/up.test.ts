@@ -200,7 +200,9 @@ test('UP-4: an up whose folder is taken over says so, stops everything, and ends
   rmSync(dataFolder(path.join(dir, 'lost')).lock);
   expect(await once(up, 'exit')).toEqual([1, null]);
   expect(JSON.parse(up.lines.at(-1) ?? '')).toMatchObject({
-    ...{ reason: 'Stopped', type: 'Warning', exitCode: 1 },
+    reason: 'Stopped',
+    type: 'Warning',
+    exitCode: 1,
     message: expect.stringContaining('another process has taken over the data folder') as string,
   });
   expect(isRunning(server)).toBe(false);
@@ -414,7 +416,8 @@ test('serve and simulator as processes of their own, with health pages; a second
   await until(async () => (await page('metrics')).text.includes('vmgroup_events_total'));
   expect((await page('nowhere')).status).toBe(404);
   expect(recordIn('served')).toMatchObject({
-    ...{ command: 'bridge', simulator: { address } },
+    command: 'bridge',
+    simulator: { address },
     platform: { name: 'simulated', files: [] },
   });
 

@@ -43,8 +43,10 @@ const POLICY = {
     matchConstraints: {
       resourceRules: [
         {
-          ...{ apiGroups: ['kubevirt.io'], apiVersions: ['*'] },
-          ...{ operations: ['UPDATE'], resources: ['virtualmachines'] },
+          apiGroups: ['kubevirt.io'],
+          apiVersions: ['*'],
+          operations: ['UPDATE'],
+          resources: ['virtualmachines'],
         },
       ],
     },
@@ -65,7 +67,9 @@ const BINDING = {
 /** The user `nobody` may read VMs, but not change them. */
 const READER = [
   {
-    ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'reader' } },
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name: 'reader' },
     rules: [
       {
         apiGroups: ['kubevirt.io'],
@@ -75,11 +79,9 @@ const READER = [
     ],
   },
   {
-    ...{
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRoleBinding',
-      metadata: { name: 'reader' },
-    },
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'reader' },
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reader' },
     subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'nobody' }],
   },
@@ -289,7 +291,11 @@ class KubevirtUnderTest implements PlatformUnderTest {
   #forgery(written: (record: object) => string): (vm: VirtualMachineRef) => Promise<void> {
     return async (vm) => {
       const record = {
-        ...{ uid: vm.uid, id: 'x', sequence: 1, powerState: 'PoweredOff', caller: 'x' },
+        uid: vm.uid,
+        id: 'x',
+        sequence: 1,
+        powerState: 'PoweredOff',
+        caller: 'x',
         at: '2026-01-01T00:00:00Z',
       };
       await this.#part.annotate(vm, { [OPERATION]: written(record) });

@@ -139,7 +139,8 @@ class LibvirtUnderTest implements PlatformUnderTest {
   slow = async (vms: readonly VirtualMachineRef[]): Promise<void> => {
     for (const vm of vms)
       await this.#part.define(vm.name, {
-        ...{ uuid: uuidOf(vm), guest: 'button' },
+        uuid: uuidOf(vm),
+        guest: 'button',
         emulator: path.join(this.#part.dir, 'guest/slow'),
       });
   };

@@ -28,7 +28,8 @@ export class OpenPlatforms {
     platform.track(vms);
     this.#open.add(platform);
     return {
-      ...{ platform, line },
+      platform,
+      line,
       close: async () => {
         this.#open.delete(platform);
         await platform.close();

@@ -59,7 +59,11 @@ export function noLine(): Line {
     throw new Error('this process reaches the part directly');
   };
   return {
-    ...{ cut: none, silence: none, lag: none, loseNextAnswer: none, connections: none },
+    cut: none,
+    silence: none,
+    lag: none,
+    loseNextAnswer: none,
+    connections: none,
     restore: () => undefined,
     close: () => Promise.resolve(),
   };

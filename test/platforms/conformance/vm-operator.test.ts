@@ -52,8 +52,10 @@ const POLICY = {
     matchConstraints: {
       resourceRules: [
         {
-          ...{ apiGroups: ['vmoperator.vmware.com'], apiVersions: ['*'] },
-          ...{ operations: ['UPDATE'], resources: ['virtualmachines'] },
+          apiGroups: ['vmoperator.vmware.com'],
+          apiVersions: ['*'],
+          operations: ['UPDATE'],
+          resources: ['virtualmachines'],
         },
       ],
     },
@@ -69,7 +71,9 @@ const POLICY = {
 /** The user `nobody` may read VMs, but not change them. */
 const READER = [
   {
-    ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'reader' } },
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name: 'reader' },
     rules: [
       {
         apiGroups: ['vmoperator.vmware.com'],
@@ -79,11 +83,9 @@ const READER = [
     ],
   },
   {
-    ...{
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRoleBinding',
-      metadata: { name: 'reader' },
-    },
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'reader' },
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reader' },
     subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'nobody' }],
   },

@@ -13,7 +13,8 @@ function running(uid: string, resourceVersion: number): KubernetesObject {
 }
 
 const listOf = (resourceVersion: number, ...items: KubernetesObject[]): ObjectList => ({
-  ...{ metadata: { resourceVersion: String(resourceVersion) }, items },
+  metadata: { resourceVersion: String(resourceVersion) },
+  items,
 });
 
 let cache: ScriptedCache<KubevirtInstance>;

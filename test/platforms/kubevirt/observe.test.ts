@@ -27,7 +27,9 @@ function operation(
   const record = { uid: 'u', id: 'op', sequence: 1, powerState: to, caller: 'c', at: '2026-03-01T11:00:00Z' };
   const vm = trimMachine({
     metadata: {
-      ...{ ...name, uid: 'u', resourceVersion: '1' },
+      ...name,
+      uid: 'u',
+      resourceVersion: '1',
       annotations: { 'vmgroup.dev/operation': JSON.stringify(record) },
       ...(isDeleted && { deletionTimestamp: '2026-03-01T11:30:00Z' }),
     },

@@ -37,7 +37,9 @@ beforeEach(() => {
   const record = { uid: 'u', id: 'op', sequence: 1, powerState: 'PoweredOff', caller: 'c', vmi: 'i' };
   const machine: KubernetesObject = {
     metadata: {
-      ...{ ...name, uid: 'u', resourceVersion: '1' },
+      ...name,
+      uid: 'u',
+      resourceVersion: '1',
       annotations: { 'vmgroup.dev/operation': JSON.stringify(record) },
     },
     spec: { runStrategy: 'Manual' },
@@ -63,8 +65,11 @@ beforeEach(() => {
   } as unknown as ApiServer;
   const listener = { changed: () => undefined, deleted: () => undefined };
   const vms = new NewestObjects({
-    ...{ api, cache: machines.cache, listener },
-    ...{ resource: RESOURCES.kubevirtMachines, trim: trimMachine },
+    api,
+    cache: machines.cache,
+    listener,
+    resource: RESOURCES.kubevirtMachines,
+    trim: trimMachine,
   });
   const looks = new Instances(api, instances.cache, () => undefined);
   pursuits = new Pursuits({ api, vms, instances: looks, changed: () => undefined });
@@ -111,7 +116,8 @@ test('KUBEVIRT-11: an operation whose first action fails has failed with the wor
   refuse = () => new KubernetesError('PUT /x: the API server answered 503: no endpoints', 503, '');
   await expect(pursuits.take(key, 'op')).rejects.toThrow('no endpoints');
   expect(pursuits.of(key, 'op')?.failure).toMatchObject({
-    ...{ class: 'Transient', message: expect.stringContaining('no endpoints') as unknown },
+    class: 'Transient',
+    message: expect.stringContaining('no endpoints') as unknown,
   });
   refuse = () => undefined;
   await pursuits.take(key, 'op');

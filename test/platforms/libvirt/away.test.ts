@@ -47,7 +47,10 @@ else {
   const newRef = (): VirtualMachineRef & { uuid: string } => {
     const uuid = randomUUID();
     return {
-      ...{ namespace: 'prod', name: `vm-${uuid.slice(0, 8)}`, uid: `uid-${uuid}`, uuid },
+      namespace: 'prod',
+      name: `vm-${uuid.slice(0, 8)}`,
+      uid: `uid-${uuid}`,
+      uuid,
       locator: `uuid:${uuid}`,
     };
   };

@@ -25,7 +25,8 @@ else {
   const open: LibvirtPlatform[] = [];
 
   const host = (name: string, uri: string): HostOptions => ({
-    ...{ name, uri },
+    name,
+    uri,
     transport: { type: 'Socket', paths: [libvirt.socket] },
   });
 
@@ -89,7 +90,8 @@ else {
       const calls = processes.map((platform, index) =>
         outcome(
           platform.place([request(refs[index] as VirtualMachineRef)], {
-            ...{ caller: `vmgroup/prod/g${index}`, sequence: 1 },
+            caller: `vmgroup/prod/g${index}`,
+            sequence: 1,
           }),
         ),
       );

@@ -23,7 +23,8 @@ let sequence = 100;
 
 const ref = (name: string): VirtualMachineRef => ({ namespace: 'prod', name, uid: `uid-${name}` });
 const here = (name: string, uri = 'qemu:///session'): HostOptions => ({
-  ...{ name, uri },
+  name,
+  uri,
   transport: { type: 'Socket', paths: [libvirt.socket] },
 });
 

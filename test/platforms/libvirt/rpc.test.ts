@@ -151,7 +151,12 @@ test.each([
 
 test('LIBVIRT-2: messages are read from pieces of every size', () => {
   const frames = [text('a'), none, text('b'.repeat(5_000))].map((body, serial) => ({
-    ...{ program: REMOTE, procedure: 7, type: 1, serial, status: 0, body },
+    program: REMOTE,
+    procedure: 7,
+    type: 1,
+    serial,
+    status: 0,
+    body,
   }));
   const bytes = Buffer.concat(frames.map(writeFrame));
   fc.assert(

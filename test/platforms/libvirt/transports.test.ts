@@ -41,8 +41,11 @@ async function powerOnAndOff(name: string, transport: Transport): Promise<void> 
     observer.until(vm, holds, AbortSignal.timeout(LIMIT));
   const ask = (powerState: 'PoweredOn' | 'PoweredOff', sequence: number): Promise<VirtualMachineState> =>
     platform.power({
-      ...{ vm, powerState, operation: { id: `${name}-${sequence}`, sequence } },
-      ...{ guestShutdownTimeout: 30_000, caller: 'vmgroup/prod/far' },
+      vm,
+      powerState,
+      operation: { id: `${name}-${sequence}`, sequence },
+      guestShutdownTimeout: 30_000,
+      caller: 'vmgroup/prod/far',
     });
   try {
     platform.track([vm]);
@@ -94,8 +97,12 @@ else {
         ],
       });
       tls = {
-        ...{ type: 'Tls', host: '127.0.0.1', port, caFile: file('ca.crt') },
-        ...{ certFile: file('client.crt'), keyFile: file('client.key') },
+        type: 'Tls',
+        host: '127.0.0.1',
+        port,
+        caFile: file('ca.crt'),
+        certFile: file('client.crt'),
+        keyFile: file('client.key'),
       };
     });
     afterAll(async () => {

@@ -10,7 +10,9 @@ import { ScriptedCache } from './scripted-cache';
 
 const key = 'prod/db';
 const wanted = (uid: string): { namespace: string; name: string; uid: string } => ({
-  ...{ namespace: 'prod', name: 'db', uid },
+  namespace: 'prod',
+  name: 'db',
+  uid,
 });
 
 /** A version of the VM `prod/db`. */
@@ -30,8 +32,10 @@ beforeEach(() => {
   cache = new ScriptedCache();
   const call = (): Promise<KubernetesObject> => new Promise((resolve) => (answer = resolve));
   vms = new NewestObjects({
-    ...{ api: { get: call, merge: call } as unknown as ApiServer, cache: cache.cache },
-    ...{ resource: RESOURCES.virtualMachines, trim: (object: KubernetesObject) => object },
+    api: { get: call, merge: call } as unknown as ApiServer,
+    cache: cache.cache,
+    resource: RESOURCES.virtualMachines,
+    trim: (object: KubernetesObject) => object,
     listener: {
       changed: () => {
         const { uid, resourceVersion } = vms.newest(key)?.metadata ?? {};

@@ -15,7 +15,13 @@ import { until } from '../../support/until';
 const TASK = { type: 'Task', id: 'task-9' };
 const XML = { length: 10_000, tags: 99, depth: 9 };
 const record: OperationRecord = {
-  ...{ id: 'op-2', sequence: 2, to: 'PoweredOn', caller: 'vmgroup/prod/shop', at: 0, guest: 0, earlier: [] },
+  id: 'op-2',
+  sequence: 2,
+  to: 'PoweredOn',
+  caller: 'vmgroup/prod/shop',
+  at: 0,
+  guest: 0,
+  earlier: [],
 };
 const previous: OperationRecord = { ...record, id: 'op-1', sequence: 1, to: 'Suspended' };
 const vm = { id: 'vm-1', name: 'db', power: 'PoweredOn', recentTasks: [TASK.id] } as unknown as VmFacts;
@@ -45,12 +51,18 @@ let operation: Operation;
 beforeEach(() => {
   tasks = new CountedTasks(new AbortController().signal);
   const ground: Partial<Ground> = {
-    ...{ stream: () => tasks as unknown as ReturnType<Ground['stream']>, facts: () => vm },
-    ...{ changed: () => undefined, verify: () => false, until: async () => vm },
+    stream: () => tasks as unknown as ReturnType<Ground['stream']>,
+    facts: () => vm,
+    changed: () => undefined,
+    verify: () => false,
+    until: async () => vm,
   };
   const request: PowerRequest = {
-    ...{ vm: { namespace: 'prod', name: 'db', uid: 'uid' }, operation: { id: 'op-2', sequence: 2 } },
-    ...{ powerState: 'PoweredOn', guestShutdownTimeout: 0, caller: record.caller },
+    vm: { namespace: 'prod', name: 'db', uid: 'uid' },
+    operation: { id: 'op-2', sequence: 2 },
+    powerState: 'PoweredOn',
+    guestShutdownTimeout: 0,
+    caller: record.caller,
   };
   operation = new Operation(ground as Ground, { vm: vm.id, request, record, before: undefined });
 });

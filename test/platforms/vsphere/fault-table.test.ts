@@ -43,7 +43,8 @@ beforeAll(async () => {
   }
   const { address, user, password, authority } = vcenter;
   platform = new VspherePlatform({
-    ...{ address, trust: { ca: authority.certificate } },
+    address,
+    trust: { ca: authority.certificate },
     credentials: async () => ({ user, password }),
   });
   platform.track(TABLE.map(([name]) => ({ namespace: 'prod', name, uid: name })));

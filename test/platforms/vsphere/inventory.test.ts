@@ -23,7 +23,8 @@ const update = (
   values: Record<string, string | undefined>,
   id = 'vm-1',
 ): ObjectUpdate => ({
-  ...{ kind, object: { type: 'VirtualMachine', id } },
+  kind,
+  object: { type: 'VirtualMachine', id },
   changes: new Map(
     Object.entries(values).map(([path, text]) => [
       path,
@@ -32,11 +33,15 @@ const update = (
   ),
 });
 const THERE = {
-  ...{ name: 'db-01', 'config.instanceUuid': UUID, 'config.template': 'false' },
-  ...{ 'runtime.powerState': 'poweredOn', 'runtime.connectionState': 'connected' },
+  name: 'db-01',
+  'config.instanceUuid': UUID,
+  'config.template': 'false',
+  'runtime.powerState': 'poweredOn',
+  'runtime.connectionState': 'connected',
 };
 const LOST = {
-  ...{ 'config.instanceUuid': undefined, 'config.template': undefined },
+  'config.instanceUuid': undefined,
+  'config.template': undefined,
   'runtime.connectionState': 'inaccessible',
 };
 
@@ -51,12 +56,19 @@ beforeEach(() => {
   const options = { stream, recorder, placeRecorder: recorder, watchOnly: true };
   const homes = (): Homes => all;
   observations = new Observations({
-    ...{ ...options, scope: {}, homes },
-    ...{ onBroken: () => undefined, onOverwritten: () => undefined },
+    ...options,
+    scope: {},
+    homes,
+    onBroken: () => undefined,
+    onOverwritten: () => undefined,
   });
   const { inventory } = observations;
   const all = new Homes({
-    ...{ inventory, recorder, operationOf: () => undefined, overrideDrs: false, drsRules: false },
+    inventory,
+    recorder,
+    operationOf: () => undefined,
+    overrideDrs: false,
+    drsRules: false,
   });
   const reader = { read: async () => new Map() } as unknown as Reader;
   reading = new Reading({ host: 'vcenter', observations, homes: all, reader });

@@ -20,13 +20,16 @@ beforeAll(async () => {
   vcenter = await startVcenter();
   await vcenter.drs('off');
   proxy = await startHttpFaultProxy({
-    ...{ target: vcenter.address.replace(/\/sdk$/, ''), readBodies: true, tls: vcenter.tls },
+    target: vcenter.address.replace(/\/sdk$/, ''),
+    readBodies: true,
+    tls: vcenter.tls,
     describe: (_message, body) => ({ resource: '', watch: body.includes('<WaitForUpdatesEx') }),
   });
 });
 beforeEach(async () => {
   platform = new VspherePlatform({
-    ...{ address: `${proxy.address}/sdk`, trust: { ca: vcenter.authority.certificate } },
+    address: `${proxy.address}/sdk`,
+    trust: { ca: vcenter.authority.certificate },
     credentials: async () => ({ user: vcenter.user, password: vcenter.password }),
   });
   observer = new Observer(platform);

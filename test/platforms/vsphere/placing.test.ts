@@ -39,7 +39,9 @@ async function withProcess(
 ): Promise<void> {
   const { address, user, password, authority } = vcenter;
   const platform = new VspherePlatform({
-    ...{ address, trust: { ca: authority.certificate }, ...options },
+    address,
+    trust: { ca: authority.certificate },
+    ...options,
     credentials: async () => ({ user, password }),
   });
   const observer = new Observer(platform);
@@ -79,8 +81,12 @@ function asks(vm: VirtualMachineRef, app?: string, affinity: AffinityTerm[] = []
 
 function rule(effect: AffinityTerm['effect'], app: string, over: Partial<AffinityTerm> = {}): AffinityTerm {
   return {
-    ...{ effect, strength: 'Required', topologyKey: 'kubernetes.io/hostname', path: `spec.affinity.${app}` },
-    ...{ selector: { matchLabels: { app }, matchExpressions: [] }, ...over },
+    effect,
+    strength: 'Required',
+    topologyKey: 'kubernetes.io/hostname',
+    path: `spec.affinity.${app}`,
+    selector: { matchLabels: { app }, matchExpressions: [] },
+    ...over,
   };
 }
 

@@ -35,7 +35,9 @@ async function withProcess(
 ): Promise<void> {
   const { address, user, password, authority } = vcenter;
   const platform = new VspherePlatform({
-    ...{ address, scope, trust: { ca: authority.certificate } },
+    address,
+    scope,
+    trust: { ca: authority.certificate },
     credentials: async () => ({ user, password }),
   });
   platform.track(vms);
@@ -43,7 +45,8 @@ async function withProcess(
   await observer.synced();
   try {
     await run({
-      ...{ platform, observer },
+      platform,
+      observer,
       until: (holds, vm = vms[0]) => {
         if (!vm) throw new Error('no VM');
         return observer.until(vm, holds, AbortSignal.timeout(30_000));
@@ -443,7 +446,10 @@ test('VSPHERE-3: a running operation costs a handful of calls, and nothing is po
       .map((method) => [method, (after[method] ?? 0) - (before[method] ?? 0)] as const)
       .filter(([, count]) => count > 0);
     expect(Object.fromEntries(made)).toEqual({
-      ...{ RetrievePropertiesEx: 1, SetField: 1, PowerOffVM_Task: 1, ModifyListView: 1 },
+      RetrievePropertiesEx: 1,
+      SetField: 1,
+      PowerOffVM_Task: 1,
+      ModifyListView: 1,
     });
   });
 });

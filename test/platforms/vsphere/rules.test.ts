@@ -8,7 +8,10 @@ const CALLER = 'vmgroup/prod/shop';
 
 function term(effect: AffinityTerm['effect'], app: string): AffinityTerm {
   return {
-    ...{ effect, strength: 'Required', topologyKey: 'kubernetes.io/hostname', path: `${effect}.${app}` },
+    effect,
+    strength: 'Required',
+    topologyKey: 'kubernetes.io/hostname',
+    path: `${effect}.${app}`,
     selector: { matchLabels: { app }, matchExpressions: [] },
   };
 }

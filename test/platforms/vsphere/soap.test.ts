@@ -369,7 +369,8 @@ describe('SOAP-2: a server that accepts connections and never answers the TLS ha
   test('a client asks again after a time-out', async () => {
     const { host } = transport;
     const client = new SoapClient({
-      ...{ address: `https://${host}/sdk`, timeout: 100 },
+      address: `https://${host}/sdk`,
+      timeout: 100,
       credentials: async () => ({ user: 'u', password: 'p' }),
     });
     for (let look = 0; look < 2; look += 1)

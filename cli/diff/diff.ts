@@ -47,13 +47,11 @@ type Plans = Map<string, Plan>;
 function plansOf({ observe, placesAhead, names, ...running }: Running, when: When): Plans {
   const manifests = running[when];
   const platforms = names[when];
-  const plans = lazy
-    .plans()
-    .resolveTrees(manifests, {
-      observe,
-      placesAhead,
-      ...(platforms && { platformOf: platforms.of, probesItself: platforms.probesItself }),
-    });
+  const plans = lazy.plans().resolveTrees(manifests, {
+    observe,
+    placesAhead,
+    ...(platforms && { platformOf: platforms.of, probesItself: platforms.probesItself }),
+  });
   return new Map(plans.map((plan) => [`${plan.namespace}/${plan.name}`, plan]));
 }
 

@@ -6,7 +6,8 @@
  *     ended or timed out, or an operator has reset the activity.
  * POWER-3: a state is reported only if the platform showed it after it had accepted the operation.
  * POWER-4: an older operation yields to a newer one (`Superseded`).
- * POWER-5: a VM that the platform does not have is off, also where it was deleted during the operation. It cannot be powered on.
+ * POWER-5: a VM that the platform does not have is off, also where it was deleted during the operation. It cannot be powered on. One that was
+ *     replaced during the operation, as by being registered again, is not gone: the next attempt works with it.
  */
 import type { Context } from '@temporalio/activity';
 import { isLaterHere, type PowerMode, type PowerState } from '../api';
@@ -20,7 +21,7 @@ import {
   type Platform,
   type VirtualMachineState,
 } from '../platforms';
-import type { PowerInput, PowerResult } from '../contract';
+import type { PowerInput, PowerResult, VirtualMachineRef } from '../contract';
 import { inAttempts, type AttemptRun } from './attempts';
 import { reachGate, type GateDependencies } from './gate';
 import { Questions } from './questions';
@@ -196,7 +197,7 @@ async function waitForState(
   );
 }
 
-/** POWER-5. The platform itself confirms that the VM is gone. */
+/** POWER-5. The observer reports a VM that was replaced as deleted; the platform itself says whether it is gone. */
 async function unlessDeleted<T>(
   waiting: Promise<T>,
   platform: Platform,
@@ -206,10 +207,18 @@ async function unlessDeleted<T>(
   try {
     return await waiting;
   } catch (error: unknown) {
-    if (!(error instanceof DeletedMeanwhileError) || powerState === 'PoweredOn') throw error;
-    if (await platform.read(vm, run.signal)) throw error;
+    if (!(error instanceof DeletedMeanwhileError)) throw error;
+    if (await platform.read(vm, run.signal)) throw replaced(vm);
+    if (powerState === 'PoweredOn') throw error;
     return 'Deleted';
   }
+}
+
+function replaced(vm: VirtualMachineRef): PlatformError {
+  return new PlatformError(
+    'Transient',
+    `VM ${virtualMachineKey(vm)} was replaced on the platform while an operation waited for it; the next attempt is for the one that is there now`,
+  );
 }
 
 /**

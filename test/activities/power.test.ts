@@ -348,6 +348,32 @@ test('a VM that is deleted meanwhile is a permanent failure', () =>
     );
   }));
 
+test.each(['PoweredOn', 'PoweredOff'] as const)(
+  'POWER-5: %s: a VM that is replaced meanwhile is a failure of this attempt alone',
+  (powerState) =>
+    bench(
+      withFaults({ type: 'Stuck', operation: powerState }),
+      async ({ activities, platform, observer, desk }) => {
+        await platform.place([placement('db')], { caller: 'test' });
+        if (powerState === 'PoweredOff') await attempt(activities.powerOn, powerInput('db'));
+        let replaced: Promise<unknown> | undefined;
+        const read = platform.read.bind(platform);
+        jest.spyOn(platform, 'read').mockImplementation(async (...asked) => {
+          await replaced;
+          return read(...asked);
+        });
+        void until(() => observer.get(vm('db'))?.operation?.phase === 'InProgress').then(() => {
+          replaced = desk.delete(vm('db')).then(() => platform.place([placement('db')], { caller: 'test' }));
+        });
+        const run = powerState === 'PoweredOn' ? activities.powerOn : activities.powerOff;
+        const operation = { id: 'change', sequence: 1_000 };
+        const { error } = await attempt(run, powerInput('db', { powerState, operation }));
+        expect(error).toMatchObject({ type: 'Transient', nonRetryable: false });
+        expect(error?.message).toContain('VM prod/db was replaced on the platform');
+      },
+    ),
+);
+
 test.each(['PoweredOff', 'Suspended'] as const)(
   'POWER-5: %s: a VM that is deleted meanwhile is off',
   (powerState) =>

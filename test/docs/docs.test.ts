@@ -304,6 +304,7 @@ describe('D3: links', () => {
 const WORDS_OF_KUBERNETES = [
   'Duplicate value',
   'Unsupported value',
+  'denied the request',
   'duplicate entries for key',
   'failed calling webhook',
   'metadata.annotations: Too long',

@@ -84,6 +84,7 @@ export class Reconciler {
     for (const step of steps.drivers) await attempts.make(() => executor.cleanUp(step));
     await attempts.make(() => executor.reportEnds(facts));
     await attempts.make(() => executor.mark(facts, steps));
+    for (const group of tree) if (!observer.isRunning(group)) this.#options.desired.settle(objectKey(group));
     const delay = returnIn(facts, steps);
     const [top] = tree;
     if (top && delay !== undefined) this.#options.again(top, delay);

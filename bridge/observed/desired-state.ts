@@ -1,7 +1,7 @@
 /** The desired state as the source reported it last. */
 import type { Group, ObjectName, Problem } from '../../api';
 import { manifestEvents, problemEvents, type Happening } from '../events';
-import { emptyIndex, objectKey, topOf, type ManifestIndex, type ObjectKey } from '../manifests';
+import { driverOf, emptyIndex, objectKey, topOf, type ManifestIndex, type ObjectKey } from '../manifests';
 import type { SourceState, UnusableGroup } from '../source';
 
 const NOTHING = emptyIndex();
@@ -11,8 +11,8 @@ export class DesiredState {
   readonly #listsAllGroups: boolean;
   /** Revision of each group that was reported; undefined if only the group is remembered. */
   readonly #known = new Map<ObjectKey, string | undefined>();
-  /** Groups that were deleted, until what became of their runs is known. */
-  readonly #gone = new Set<ObjectKey>();
+  /** Groups that were deleted or have lost a VM, until what became of their runs is known. */
+  readonly #former = new Set<ObjectKey>();
   #state: SourceState | undefined;
   #problemsOf: ReadonlyMap<ObjectKey, Problem[]> = new Map();
 
@@ -34,8 +34,9 @@ export class DesiredState {
       const group = next.index.groups.get(key);
       if (group) known.set(key, group.revision);
       else known.delete(key);
-      if (group || next.unusable?.has(key)) this.#gone.delete(key);
-      else this.#gone.add(key);
+      const exists = group !== undefined || next.unusable?.has(key) === true;
+      if (!exists) this.#former.add(key);
+      else if (hasLostVm(this.index, next.index, key)) this.#former.add(driverKey(this.index, key));
     }
     if (next.problems !== this.problems) {
       happened.push(...problemEvents(this.problems, next.problems));
@@ -93,14 +94,14 @@ export class DesiredState {
     ];
   }
 
-  /** Groups that were deleted and whose runs may be open. */
-  get gone(): ReadonlySet<ObjectKey> {
-    return this.#gone;
+  /** Groups whose runs may be open, and may hold places of VMs that are no members any more. */
+  get formerOwners(): ReadonlySet<ObjectKey> {
+    return this.#former;
   }
 
-  /** A group that was deleted has no open run. */
+  /** A group has no open run. */
   settle(key: ObjectKey): void {
-    this.#gone.delete(key);
+    this.#former.delete(key);
   }
 
   /** Groups that do not exist and that members still name: such a group may have an open run that was never withdrawn. */
@@ -119,4 +120,17 @@ function problemsByGroup(problems: readonly Problem[]): Map<ObjectKey, Problem[]
     found.set(key, [...(found.get(key) ?? []), problem]);
   }
   return found;
+}
+
+/** Whether a VM has left a group. */
+function hasLostVm(before: ManifestIndex, now: ManifestIndex, key: ObjectKey): boolean {
+  const had = before.childMachines.get(key) ?? [];
+  return had.some((vm) => now.virtualMachines.get(objectKey(vm))?.groupName !== vm.groupName);
+}
+
+/** The group whose run places the VMs of a group. */
+function driverKey(index: ManifestIndex, key: ObjectKey): ObjectKey {
+  const group = index.groups.get(key);
+  const driver = group && driverOf(index, group);
+  return driver ? objectKey(driver) : key;
 }

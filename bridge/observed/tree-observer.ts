@@ -38,7 +38,7 @@ export class TreeObserver {
       }
     }
     const { placesAhead } = this.#options;
-    const mayLosePlace = this.#mayLosePlace(tree[0]?.namespace);
+    const mayLosePlace = this.#mayLosePlace(tree);
     return { index, tree, placesAhead, groups, machines, mayLosePlace, now: Date.now() };
   }
 
@@ -52,10 +52,14 @@ export class TreeObserver {
     return new Map(tree.map((group) => [objectKey(group), this.#group(index, group)]));
   }
 
-  /** Tells of each VM of a namespace, by name, whether the run of a deleted group may still give its place back. */
-  #mayLosePlace(namespace: string | undefined): (name: string) => boolean {
+  /** Tells of each VM of a namespace, by name, whether the run of a group that it has left may still give its place back. */
+  #mayLosePlace(tree: readonly Group[]): (name: string) => boolean {
     const { desired, runs } = this.#options;
-    const owners = [...desired.gone].map(splitKey).filter((group) => group.namespace === namespace);
+    const own = new Set(tree.map(objectKey));
+    const owners = [...desired.formerOwners]
+      .filter((key) => !own.has(key))
+      .map(splitKey)
+      .filter(({ namespace }) => namespace === tree[0]?.namespace);
     const claims = owners.map((group) => claimsOf(runs.get(group)));
     return (name) => claims.some((isClaimed) => isClaimed(name));
   }

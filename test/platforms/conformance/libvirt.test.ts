@@ -47,12 +47,6 @@ class LibvirtUnderTest implements PlatformUnderTest {
 
   async start(): Promise<void> {
     this.#started = await startLibvirt();
-    const wrapper = path.join(this.#part.dir, 'guest/slow');
-    writeFileSync(
-      wrapper,
-      '#!/bin/sh\ncase "$*" in *-name*) sleep 0.7;; esac\nexec qemu-system-x86_64 "$@"\n',
-    );
-    chmodSync(wrapper, 0o755);
   }
 
   async stop(): Promise<void> {
@@ -98,8 +92,8 @@ class LibvirtUnderTest implements PlatformUnderTest {
     const uuid = uuidOf(vm);
     for (const which of ['virsh', 'virshTest'] as const) {
       const virsh = (...args: string[]): Promise<string> => this.#part[which](...args);
-      await virsh('undefine', '--managed-save', uuid).catch(() => undefined);
       await virsh('destroy', uuid).catch(() => undefined);
+      await virsh('undefine', '--managed-save', uuid).catch(() => undefined);
     }
     rmSync(this.#part.logFile(vm.name), { force: true });
   }
@@ -136,13 +130,14 @@ class LibvirtUnderTest implements PlatformUnderTest {
 
   readonly oddNames = ['constructor', '__proto__', 'toString', 'a'.repeat(80), '0', 'ü', '名前', 'a b'];
 
-  slow = async (vms: readonly VirtualMachineRef[]): Promise<void> => {
-    for (const vm of vms)
-      await this.#part.define(vm.name, {
-        uuid: uuidOf(vm),
-        guest: 'button',
-        emulator: path.join(this.#part.dir, 'guest/slow'),
-      });
+  slow = async (vms: readonly VirtualMachineRef[], seconds = 0.7): Promise<void> => {
+    const emulator = path.join(this.#part.dir, `guest/slow-${seconds}`);
+    writeFileSync(
+      emulator,
+      `#!/bin/sh\ncase "$*" in *-name*) sleep ${seconds};; esac\nexec qemu-system-x86_64 "$@"\n`,
+    );
+    chmodSync(emulator, 0o755);
+    for (const vm of vms) await this.#part.define(vm.name, { uuid: uuidOf(vm), guest: 'button', emulator });
   };
 
   /** Its guest becomes one that is deaf when it starts the next time. */

@@ -101,8 +101,8 @@ export interface PlatformUnderTest {
   /** Uncommon names that the platform allows: the longest one, and words of the language. */
   oddNames: readonly string[];
 
-  /** From now on power operations on these VMs take about half a second. */
-  slow: Possible<(vms: readonly VirtualMachineRef[]) => Promise<void>>;
+  /** From now on power operations on these VMs take about half a second, or `seconds` where the part can say so. */
+  slow: Possible<(vms: readonly VirtualMachineRef[], seconds?: number) => Promise<void>>;
   /** Why the part passes no request to shut down on to guests; absent: it does where the platform declares it. */
   soft?: LeftOut;
   /** From now on the guest of the VM ignores requests to shut down. */

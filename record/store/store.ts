@@ -10,6 +10,9 @@
 import type { Head, RecordEntry } from '../chain';
 import type { EventKind, RecordEvent, RecorderGap, RunEvent } from '../events';
 
+/** Bytes that a history may take once it is unpacked. */
+export const HISTORY_BYTES = 2 ** 29 - 1;
+
 /** What the record knows of one execution. */
 export interface KnownExecution {
   /** Entries about it. */

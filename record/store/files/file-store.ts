@@ -17,6 +17,7 @@ import { readIfThere, writeAtomically } from '../../../files/atomic-file';
 import { EMPTY, link, type Head, type RecordEntry, type Signer } from '../../chain';
 import type { RecorderGap, RunEvent } from '../../events';
 import {
+  HISTORY_BYTES,
   isWanted,
   RecordError,
   stateAfter,
@@ -26,9 +27,6 @@ import {
   type RecordStore,
 } from '../store';
 import { appendEntries, endOfEntries, readEntries, repair } from './entry-files';
-
-/** Bytes that a history may take once it is unpacked. */
-const HISTORY_BYTES = 2 ** 29 - 1;
 
 /**
  * Opens a record to read it.

@@ -8,6 +8,7 @@ import { canonicalJson } from '../../../api';
 import { asEntry, EMPTY, link, type Head, type RecordEntry, type Signer } from '../../chain';
 import type { RecorderGap, RunEvent } from '../../events';
 import {
+  HISTORY_BYTES,
   RecordError,
   stateAfter,
   type EntryFilter,
@@ -24,8 +25,6 @@ const PAGE = 500;
 const CONNECT_TIMEOUT = 10_000;
 const STATEMENT_TIMEOUT = 60_000;
 const ANSWER_TIMEOUT = 70_000;
-/** Bytes that a history may take once it is unpacked. */
-const HISTORY_BYTES = 2 ** 29 - 1;
 
 /**
  * Connects to read, which takes no right to write: a standby does.

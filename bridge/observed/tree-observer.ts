@@ -55,9 +55,9 @@ export class TreeObserver {
   /** Tells of each VM of a namespace, by name, whether the run of a group that it has left may still give its place back. */
   #mayLosePlace(tree: readonly Group[]): (name: string) => boolean {
     const { desired, runs } = this.#options;
-    const own = new Set(tree.map(objectKey));
+    const ofTree = new Set(tree.map(objectKey));
     const owners = [...desired.formerOwners]
-      .filter((key) => !own.has(key))
+      .filter((key) => !ofTree.has(key))
       .map(splitKey)
       .filter(({ namespace }) => namespace === tree[0]?.namespace);
     const claims = owners.map((group) => claimsOf(runs.get(group)));

@@ -55,7 +55,7 @@ export interface TreeFacts {
   placesAhead: boolean;
   groups: GroupsFacts;
   machines: ReadonlyMap<ObjectKey, MachineFacts>;
-  /** Whether the run of a deleted group may still give back the place of a VM, by its name. */
+  /** Whether the run of a group that the VM has left may still give back its place, by the VM's name. */
   mayLosePlace: (name: string) => boolean;
   /** Milliseconds since the epoch. */
   now: number;

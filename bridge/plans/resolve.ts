@@ -6,7 +6,7 @@
  * RESOLVE-3: a member that names the group and is not listed is powered after the last tier.
  * RESOLVE-4: on a platform that creates VMs only once they are placed, a tree without a driver is driven by its topmost group, which leaves
  *     power alone and leaves out the groups below it that have a power state: they are drivers of their own.
- * RESOLVE-5: a place that the run of a deleted group may still give back does not count: whoever asks for it again keeps it.
+ * RESOLVE-5: a place that the run of a group which the VM has left may still give back does not count: whoever asks for it again keeps it.
  */
 import type { Group, Manifests } from '../../api';
 import type { Plan } from '../../contract';

@@ -8,7 +8,7 @@ export interface World {
   observe?: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
   /** See `reportedAfter` of a plan's member. */
   reportedAfter?: (vm: VirtualMachine) => number | undefined;
-  /** Whether the run of a deleted group may still give the place of a VM back. */
+  /** Whether the run of a group that the VM has left may still give its place back. */
   mayLosePlace?: (vm: VirtualMachine) => boolean;
   /** Name of the platform that a VM is on; undefined: the default one. */
   platformOf?: (vm: VirtualMachine) => string | undefined;

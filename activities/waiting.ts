@@ -1,5 +1,6 @@
 /** Waits for a VM on the shared watch, with a limit that survives the worker. */
 import { AsyncResource } from 'node:async_hooks';
+import { timerDelay } from '../api/limited-signal';
 import type { Observer, Platform, VirtualMachineState } from '../platforms';
 import type { VirtualMachineRef } from '../contract';
 
@@ -7,8 +8,6 @@ import type { VirtualMachineRef } from '../contract';
 const GRACE = 2_000;
 /** Milliseconds between two notes of how long was waited. */
 const NOTE_INTERVAL = 1_000;
-/** Longest delay that a Node timer takes, milliseconds: a longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** How long to wait, and how much of that is over. Milliseconds. */
 export interface Patience {
@@ -60,7 +59,7 @@ function after(milliseconds: number, done: () => void): () => void {
   let left = milliseconds;
   let timer: NodeJS.Timeout;
   const arm = (): void => {
-    const part = Math.min(left, LONGEST_TIMER);
+    const part = timerDelay(left);
     left -= part;
     timer = setTimeout(() => (left > 0 ? arm() : done()), part);
   };

@@ -1,6 +1,7 @@
 /** Asks a guest again and again until its probe has succeeded. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Probe } from '../../api';
+import { timerDelay } from '../../api/limited-signal';
 import { asksGuestAddress } from '../../platforms';
 import type { ProbeAnswer } from './answers';
 import type { Guest, Prober } from './prober';
@@ -16,9 +17,6 @@ export interface ProbeWait {
   onAnswer: (text: string) => void;
   signal: AbortSignal;
 }
-
-/** Milliseconds; Node's timers take no longer ones. */
-const LONGEST_PAUSE = 2 ** 31 - 1;
 
 const NO_ADDRESS = "the platform does not report the guest's address";
 
@@ -47,6 +45,6 @@ export async function untilProbed(
     failed = answer.ok || !asks ? 0 : failed + 1;
     if (succeeded >= successThreshold || failed >= failureThreshold) return answer;
     const pause = period - (performance.now() - began);
-    await sleep(Math.min(Math.max(0, pause), LONGEST_PAUSE), undefined, { signal });
+    await sleep(timerDelay(pause), undefined, { signal });
   }
 }

@@ -16,7 +16,7 @@ export {
 } from './platform';
 export { forgetGroup, openPlatforms, readPlatforms, type RunningPlatforms } from './platforms';
 export { recordedPlatform } from './recorded-platform';
-export { closeAll, stopSignal, unlessStopped, untilStopped, type Closer } from './stop';
+export { closeAll, stopSignal, untilStopped, type Closer } from './stop';
 export { hostOptions } from './libvirt';
 export { vsphereConnection } from './vsphere';
 export type { WebhookOptions } from './webhook';

@@ -41,20 +41,6 @@ export function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Ends as `work` does, or rejects with the reason of `signal` as soon as that aborts: what is left of the work ends with the process. */
-export async function unlessStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const ended = new AbortController();
-  const stopped = untilStopped(AbortSignal.any([signal, ended.signal])).then(() => {
-    signal.throwIfAborted();
-    return work;
-  });
-  try {
-    return await Promise.race([work, stopped]);
-  } finally {
-    ended.abort();
-  }
-}
-
 /** Resolves when `signal` aborts. */
 export function untilStopped(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

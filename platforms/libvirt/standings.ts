@@ -1,5 +1,5 @@
 /** What counts for each VM besides its facts: the last operation of this process, and the newest one on record. */
-import { LONGEST_TIMER } from '../../api/limited-signal';
+import { timerDelay } from '../../api/limited-signal';
 import { outranks, readRecord, type OperationRecord } from '../tracked';
 import type { Machine } from './machines';
 import type { OwnStanding } from './observe';
@@ -79,7 +79,7 @@ export class Standings {
         entry.due = true;
         this.#changed(uuid);
       },
-      Math.min(GRACE + guest, LONGEST_TIMER),
+      timerDelay(GRACE + guest),
     );
     timer.unref();
     const entry = { operation: id, timer, due: false };

@@ -1,5 +1,5 @@
 /** Whether something works on VMs whose operation another process carries out, or one that is gone. */
-import { LONGEST_TIMER } from '../../api/limited-signal';
+import { timerDelay } from '../../api/limited-signal';
 import type { OtherStanding } from './observe';
 import type { Stream } from './stream';
 
@@ -43,7 +43,7 @@ export class Evidence {
         if (due) due.open = true;
         this.#changed(vm);
       },
-      Math.min(GRACE + guest, LONGEST_TIMER),
+      timerDelay(GRACE + guest),
     );
     timer.unref();
     this.#cases.set(vm, { operation, timer, open: false, tasks: new Map() });

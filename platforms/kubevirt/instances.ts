@@ -6,7 +6,7 @@
  *     NEWEST-3).
  */
 import { isLower, RESOURCES, type ApiServer, type ResourceCache } from '../../kubernetes';
-import { Deletions, platformError, resourceName } from '../on-kubernetes';
+import { AnswersAhead, Deletions, platformError, resourceName } from '../on-kubernetes';
 import { trimInstance, type KubevirtInstance } from './objects';
 
 /** What the server said. */
@@ -14,28 +14,27 @@ interface Look {
   /** Resource version of the answer. */
   version: string;
   vmi: KubevirtInstance | undefined;
-  /** Ends it. */
-  end: NodeJS.Timeout;
 }
-
-/** Milliseconds for which an answer counts: after that the cache has it, or the server was restored to an older state. */
-const LONGEST_LAG = 60_000;
 
 /** Follows a cache until `close`. */
 export class Instances {
   readonly #api: ApiServer;
   readonly #cache: ResourceCache<KubevirtInstance>;
-  readonly #looks = new Map<string, Look>();
+  readonly #looks: AnswersAhead<Look>;
   /** From which version on there was no instance, by key. */
   readonly #absent = new Map<string, string>();
   readonly #deletions = new Deletions();
-  readonly #changed: (key: string) => void;
   readonly #unsubscribe: () => void;
 
   constructor(api: ApiServer, cache: ResourceCache<KubevirtInstance>, changed: (key: string) => void) {
     this.#api = api;
     this.#cache = cache;
-    this.#changed = changed;
+    this.#looks = new AnswersAhead({
+      isLive: () => cache.live,
+      expired: (key, { vmi }) => {
+        if (!isSame(vmi, cache.get(key))) changed(key);
+      },
+    });
     this.#unsubscribe = cache.onChange(({ key, object, previous }) => {
       if (!object) this.#gone(key, previous);
       changed(key);
@@ -44,7 +43,7 @@ export class Instances {
 
   close(): void {
     this.#unsubscribe();
-    for (const key of [...this.#looks.keys()]) this.#end(key);
+    this.#looks.close();
   }
 
   /** The instance of a VM; undefined: it has none. */
@@ -53,7 +52,7 @@ export class Instances {
     const look = this.#looks.get(key);
     if (!look) return cached;
     if (!cached || !isLower(look.version, cached.metadata.resourceVersion)) return look.vmi;
-    this.#end(key);
+    this.#looks.delete(key);
     return cached;
   }
 
@@ -80,7 +79,7 @@ export class Instances {
         () => this.#api.list(resource, options),
         ({ items: [object], metadata: { resourceVersion = '' } }, isGone) => {
           // A server that was not restored never answers with less than it has said before the call.
-          if (isLower(resourceVersion, before)) this.#end(key);
+          if (isLower(resourceVersion, before)) this.#looks.delete(key);
           if (!object || !isGone(object)) this.#looked(key, resourceVersion, object && trimInstance(object));
         },
       );
@@ -92,44 +91,27 @@ export class Instances {
 
   /** Its VM is gone. */
   forget(key: string): void {
-    this.#end(key);
+    this.#looks.delete(key);
     this.#absent.delete(key);
   }
 
   #looked(key: string, version: string, vmi: KubevirtInstance | undefined): void {
     const known = this.#looks.get(key);
-    if (!known || isLower(known.version, version)) {
-      this.#end(key);
-      this.#looks.set(key, { version, vmi, end: this.#expiry(key) });
-    }
+    if (!known || isLower(known.version, version)) this.#looks.set(key, { version, vmi });
     if (!vmi) this.#absent.set(key, version);
-  }
-
-  /** What is known of an instance while the watch is broken stays until that is open again. */
-  #expiry(key: string): NodeJS.Timeout {
-    const expire = (): void => {
-      const look = this.#looks.get(key);
-      if (!look) return;
-      if (!this.#cache.live) return void look.end.refresh();
-      this.#looks.delete(key);
-      const { uid, resourceVersion } = this.#cache.get(key)?.metadata ?? {};
-      const isSame = uid === look.vmi?.metadata.uid && resourceVersion === look.vmi?.metadata.resourceVersion;
-      if (!isSame) this.#changed(key);
-    };
-    return setTimeout(expire, LONGEST_LAG).unref();
-  }
-
-  #end(key: string): void {
-    clearTimeout(this.#looks.get(key)?.end);
-    this.#looks.delete(key);
   }
 
   #gone(key: string, instance: KubevirtInstance): void {
     const { uid, resourceVersion = '' } = instance.metadata;
     this.#deletions.note(instance);
     const look = this.#looks.get(key);
-    if (look?.vmi?.metadata.uid === uid) this.#end(key);
+    if (look?.vmi?.metadata.uid === uid) this.#looks.delete(key);
     // The deletion itself has a greater version than the last change.
     if (/^\d+$/.test(resourceVersion)) this.#absent.set(key, String(BigInt(resourceVersion) + 1n));
   }
+}
+
+function isSame(one: KubevirtInstance | undefined, other: KubevirtInstance | undefined): boolean {
+  const [a, b] = [one?.metadata, other?.metadata];
+  return a?.uid === b?.uid && a?.resourceVersion === b?.resourceVersion;
 }

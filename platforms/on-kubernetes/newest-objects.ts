@@ -21,14 +21,9 @@ import {
   type ResourceCache,
 } from '../../kubernetes';
 import { PlatformError } from '../platform';
+import { AnswersAhead } from './answers-ahead';
 import { Deletions } from './deletions';
 import { platformError } from './errors';
-
-/** A version that the cache does not have yet, and what ends it. */
-interface Ahead<T> {
-  object: T;
-  end: NodeJS.Timeout;
-}
 
 /** Receives changes. `key`: `namespace/name`. */
 export interface VmListener {
@@ -65,15 +60,14 @@ export function resourceName({ plural, group }: Resource, subresource?: string):
 const FIELD_MANAGER = 'vmgroup-worker';
 /** Attempts to write before the call fails: the VM's own controller writes a few times while a VM changes. */
 export const WRITES = 6;
-/** Milliseconds for which our own version counts (NEWEST-3): after that the cache has it, or the server was restored to an older state. */
-const LONGEST_LAG = 60_000;
 
 /** Follows a cache until `close`. */
 export class NewestObjects<T extends KubernetesObject> {
   readonly #options: NewestOptions<T>;
   readonly #cache: ResourceCache<T>;
   readonly #listener: VmListener;
-  readonly #ahead = new Map<string, Ahead<T>>();
+  /** Versions that the cache does not have yet. */
+  readonly #ahead: AnswersAhead<T>;
   /** When each version of an object arrived. */
   readonly #arrivals = new WeakMap<T, number>();
   readonly #deletions = new Deletions();
@@ -84,12 +78,16 @@ export class NewestObjects<T extends KubernetesObject> {
     this.#options = options;
     this.#cache = options.cache;
     this.#listener = options.listener;
+    this.#ahead = new AnswersAhead({
+      isLive: () => this.#cache.live,
+      expired: (key, object) => this.#expired(key, object),
+    });
     this.#unsubscribe = options.cache.onChange((change) => this.#arrived(change));
   }
 
   close(): void {
     this.#unsubscribe();
-    for (const key of [...this.#ahead.keys()]) this.#caughtUp(key);
+    this.#ahead.close();
   }
 
   /** Milliseconds since the epoch, by the {@link SteadyClock} of all that is said of these VMs. */
@@ -104,7 +102,7 @@ export class NewestObjects<T extends KubernetesObject> {
   }
 
   newest(key: string): T | undefined {
-    return this.#ahead.get(key)?.object ?? this.#cache.get(key);
+    return this.#ahead.get(key) ?? this.#cache.get(key);
   }
 
   /** When a version arrived. One that the cache had from the start arrived by the last contact with the server. */
@@ -210,40 +208,28 @@ export class NewestObjects<T extends KubernetesObject> {
     const isRestored = before !== undefined && isBefore(object, before);
     if (known && isBefore(object, known) && !isRestored) return known;
     if (isGone(object)) return undefined;
-    this.#caughtUp(key);
+    this.#ahead.delete(key);
     const cached = this.#cache.get(key);
     const newest = cached && isSame(cached, object) ? cached : object;
-    if (newest !== cached) this.#ahead.set(key, { object, end: this.#expiry(key) });
+    if (newest !== cached) this.#ahead.set(key, object);
     this.#arrivals.set(newest, this.now());
     this.#listener.changed(key);
     return newest;
   }
 
-  /** NEWEST-3. What is known of a VM while the watch is broken stays until that is open again. */
-  #expiry(key: string): NodeJS.Timeout {
-    const expire = (): void => {
-      const ahead = this.#ahead.get(key);
-      if (!ahead) return;
-      if (!this.#cache.live) return void ahead.end.refresh();
-      this.#ahead.delete(key);
-      if (this.#cache.get(key)) this.#listener.changed(key);
-      else this.#listener.deleted(key, refOf(ahead.object));
-    };
-    return setTimeout(expire, LONGEST_LAG).unref();
-  }
-
-  #caughtUp(key: string): void {
-    clearTimeout(this.#ahead.get(key)?.end);
-    this.#ahead.delete(key);
+  /** NEWEST-3. */
+  #expired(key: string, object: T): void {
+    if (this.#cache.get(key)) this.#listener.changed(key);
+    else this.#listener.deleted(key, refOf(object));
   }
 
   #arrived(change: CacheChange<T>): void {
     const { key, object } = change;
-    const ahead = this.#ahead.get(key)?.object;
+    const ahead = this.#ahead.get(key);
     if (object) {
       this.#arrivals.set(object, this.now());
       if (ahead && isBefore(object, ahead)) return;
-      this.#caughtUp(key);
+      this.#ahead.delete(key);
       this.#listener.changed(key);
       return;
     }
@@ -251,7 +237,7 @@ export class NewestObjects<T extends KubernetesObject> {
     this.#deletions.note(previous);
     // Another VM of the same name may be known already.
     if (ahead && ahead.metadata.uid !== previous.metadata.uid) return;
-    this.#caughtUp(key);
+    this.#ahead.delete(key);
     this.#listener.deleted(key, refOf(previous));
   }
 }

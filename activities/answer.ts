@@ -4,16 +4,14 @@
  * ANSWER-1: an attempt that takes over from a lost one knows which question that one has answered, and answers no other.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import * as v from 'valibot';
 import type { AnswerInput, AnswerResult } from '../contract';
 import { PlatformError, questionText, virtualMachineKey, type Platform } from '../platforms';
 import { classify, NEXT_STEP } from './failures';
 import type { ActivityDependencies } from './power';
 
-/** Heartbeat details. */
-interface Memory {
-  /** Id of the question that was answered, or was about to be. */
-  question: string;
-}
+/** Heartbeat details. `question`: id of the one that was answered, or was about to be. */
+const memory = v.object({ question: v.string() });
 
 /**
  * The activity `answer`.
@@ -31,11 +29,14 @@ export async function answer({ platform }: ActivityDependencies, input: AnswerIn
 
 async function give(platform: Platform, { vm, choice }: AnswerInput): Promise<string> {
   const context = Context.current();
-  const before = context.info.heartbeatDetails as Memory | undefined | null;
+  const details: unknown = context.info.heartbeatDetails;
   const name = virtualMachineKey(vm);
   const question = (await platform.read(vm, context.cancellationSignal))?.question;
   // Its answer, or that of another person, may have ended the question.
-  if (before && before.question !== question?.id)
+  const before = details ? v.safeParse(memory, details) : undefined;
+  if (before && !before.success)
+    return `Whether an earlier attempt has answered a question about ${name} is not known: its heartbeat cannot be read. Answer again if the platform still asks.`;
+  if (before && before.output.question !== question?.id)
     return `The platform no longer asks the question about ${name}; whether the answer ${choice} of an earlier attempt arrived is not known.`;
   if (!question || !platform.answer)
     throw new PlatformError('Permanent', `the platform asks nothing about ${name}`);
@@ -47,7 +48,7 @@ async function give(platform: Platform, { vm, choice }: AnswerInput): Promise<st
       'Permanent',
       `${choice} is none of the choices for ${name}: ${questionText(question)}`,
     );
-  context.heartbeat({ question: question.id } satisfies Memory);
+  context.heartbeat({ question: question.id } satisfies v.InferOutput<typeof memory>);
   await platform.answer(vm, { question: question.id, choice: chosen.key }, context.cancellationSignal);
   return `Answered ${chosen.key} (${chosen.label}) to the question about ${name}: ${question.text}`;
 }

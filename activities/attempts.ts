@@ -10,16 +10,12 @@
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import type * as v from 'valibot';
 import { fitText } from '../api/text';
 import type { FailureClass } from '../platforms';
-import {
-  attemptFailed,
-  type Attempt,
-  type GiveUpDetails,
-  type HeartbeatDetails,
-  type RetryBudget,
-} from '../contract';
+import { attemptFailed, type Attempt, type GiveUpDetails, type RetryBudget } from '../contract';
 import { classify, NEXT_STEP, RESET, WORKER_LOST, type Failure } from './failures';
+import { KEPT, readMemory, type Memory } from './heartbeat';
 
 /** Milliseconds between two heartbeats; Temporal sends only some of them. */
 const HEARTBEAT_INTERVAL = 1_000;
@@ -29,8 +25,6 @@ const TELL_TIMEOUT = 3_000;
 const LONGEST_PAUSE = 15 * 60_000;
 /** Bytes of what an attempt says it waits for. */
 const WAIT_BYTES = 500;
-/** The last failed attempts are kept, this many: a wait for room may go on for days. */
-const KEPT = 50;
 
 /** What {@link inAttempts} needs besides the work. */
 export interface AttemptOptions<P> {
@@ -43,6 +37,8 @@ export interface AttemptOptions<P> {
   endless?: readonly FailureClass[];
   /** Progress of the first attempt. */
   first: P;
+  /** What the progress of an attempt looks like. */
+  progress: v.GenericSchema<unknown, P>;
   /** Progress of the next attempt after a failure of this class, or after an operator's reset. */
   next?: (progress: P, after: FailureClass | 'Reset') => P;
   client?: Client | undefined;
@@ -62,18 +58,6 @@ export interface AttemptRun<P> {
   waitFor(text: string | undefined): void;
 }
 
-/** Heartbeat details. */
-interface Memory<P> extends HeartbeatDetails {
-  /** Temporal's number of the attempt that wrote this. */
-  attempt: number;
-  /** How that attempt ended; absent: it had not. */
-  ended?: 'Failed' | 'Cancelled' | 'Reset';
-  failures: Attempt[];
-  /** Failures that count against the budget. */
-  spent: number;
-  progress: P;
-}
-
 /**
  * Does `work` as one attempt.
  *
@@ -87,7 +71,7 @@ export async function inAttempts<P extends object, R>(
 ): Promise<R> {
   const context = Context.current();
   const began = Date.now();
-  const memory = recall(options, context.info);
+  const memory = recall(options, context);
   const reset = memory.failures.at(-1);
   if (reset?.class === RESET && reset.at >= began) await tell(options, context, reset);
   const beat = (): void => context.heartbeat({ ...memory });
@@ -125,9 +109,11 @@ export async function inAttempts<P extends object, R>(
 }
 
 /** What this attempt begins with. */
-function recall<P>(options: AttemptOptions<P>, info: Context['info']): Memory<P> {
-  const { earlier = [], first, next } = options;
-  const last = info.heartbeatDetails as Memory<P> | undefined | null;
+function recall<P>(options: AttemptOptions<P>, { info, log }: Context): Memory<P> {
+  const { earlier = [], first, next, purpose } = options;
+  const last = readMemory(info.heartbeatDetails, options.progress);
+  if (!last && info.heartbeatDetails)
+    log.warn('ignored the heartbeat of the last attempt, which cannot be read', { purpose });
   if (!last) {
     return withLost(
       { attempt: info.attempt, failures: earlier, spent: countable(earlier), progress: first },

@@ -1,6 +1,7 @@
 /** Places the VMs of a tree together: all required ones or none. A VM that has its place keeps it, so an attempt can be repeated. */
 import { Context } from '@temporalio/activity';
 import { inAttempts } from './attempts';
+import { noProgress } from './heartbeat';
 import type { ActivityDependencies } from './power';
 import type { PlaceInput, PlaceResult } from '../contract';
 
@@ -18,8 +19,11 @@ export function place(
   const purpose = `place ${requests.length} VM${requests.length === 1 ? '' : 's'}`;
   const endless = ['NoCapacity', 'Transient', 'Throttled'] as const;
   platform.track?.(requests.map(({ vm }) => vm));
-  return inAttempts({ purpose, retry, endless, earlier, first: {}, client }, async (run) => ({
-    operation,
-    results: await platform.place(requests, options, run.signal),
-  }));
+  return inAttempts(
+    { purpose, retry, endless, earlier, first: {}, progress: noProgress, client },
+    async (run) => ({
+      operation,
+      results: await platform.place(requests, options, run.signal),
+    }),
+  );
 }

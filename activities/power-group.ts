@@ -18,6 +18,7 @@ import {
   type Client,
 } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
+import * as v from 'valibot';
 import { PlatformError } from '../platforms';
 import {
   applyPlan,
@@ -35,6 +36,7 @@ import {
 import { inAttempts, type AttemptRun } from './attempts';
 import { isRunOpen } from './ended-groups';
 import { classify } from './failures';
+import { milliseconds } from './heartbeat';
 import type { ActivityDependencies } from './power';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -48,6 +50,12 @@ interface PowerGroupProgress {
   /** When it was, milliseconds since the epoch. */
   askedAt?: number;
 }
+
+/** {@link PowerGroupProgress} as it is read from a heartbeat. */
+const groupProgress: v.GenericSchema<unknown, PowerGroupProgress> = v.object({
+  runId: v.exactOptional(v.pipe(v.string(), v.maxLength(100))),
+  askedAt: v.exactOptional(milliseconds),
+});
 
 /** Milliseconds between two tries to reach the server while a run is waited for. */
 const SERVER_PAUSE = 1_000;
@@ -72,6 +80,7 @@ export async function powerGroup(
       retry,
       earlier,
       first: runId === undefined ? {} : { runId },
+      progress: groupProgress,
       // Every failure but a lost connection, which is waited out, is the end of the run that was asked.
       next: () => ({}),
       client: given,

@@ -1,8 +1,13 @@
 /** What the attempts of one power operation have in common. */
+import * as v from 'valibot';
 import { PlatformError, virtualMachineKey, type VirtualMachineState } from '../platforms';
 import type { AnsweredQuestion, PowerInput } from '../contract';
 import type { AttemptRun } from './attempts';
+import { milliseconds } from './heartbeat';
 import type { Patience } from './waiting';
+
+/** Answers that are kept on record, the last ones. */
+export const KEPT_ANSWERS = 20;
 
 /** What an attempt hands to the next. */
 export interface PowerProgress {
@@ -19,6 +24,25 @@ export interface PowerProgress {
   /** Questions of the platform that were answered, the last ones. */
   answered?: AnsweredQuestion[];
 }
+
+const text = v.pipe(v.string(), v.maxLength(10_000));
+
+/** {@link PowerProgress} as it is read from a heartbeat. */
+export const powerProgress: v.GenericSchema<unknown, PowerProgress> = v.object({
+  round: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(Number.MAX_SAFE_INTEGER)),
+  askedAt: v.exactOptional(milliseconds),
+  asked: v.exactOptional(v.literal(true)),
+  reachedAt: v.exactOptional(milliseconds),
+  waited: v.exactOptional(
+    v.object({ operation: v.exactOptional(milliseconds), gate: v.exactOptional(milliseconds) }),
+  ),
+  answered: v.exactOptional(
+    v.pipe(
+      v.array(v.object({ id: text, kind: text, choice: text, at: milliseconds })),
+      v.maxLength(KEPT_ANSWERS),
+    ),
+  ),
+});
 
 /** How long is waited for what, and where it is noted. */
 export function patienceOf(

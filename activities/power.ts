@@ -25,7 +25,7 @@ import type { PowerInput, PowerResult, VirtualMachineRef } from '../contract';
 import { inAttempts, type AttemptRun } from './attempts';
 import { reachGate, type GateDependencies } from './gate';
 import { Questions } from './questions';
-import { patienceOf, refuseSuperseded, seconds, type PowerProgress } from './power-progress';
+import { patienceOf, powerProgress, refuseSuperseded, seconds, type PowerProgress } from './power-progress';
 import { waitFor } from './waiting';
 
 /** What the activities work with. */
@@ -50,6 +50,7 @@ export function power(dependencies: ActivityDependencies, input: PowerInput): Pr
       retry: input.retry,
       earlier: input.earlier,
       first: { round: 1 },
+      progress: powerProgress,
       next: nextProgress,
       client: dependencies.client,
     },

@@ -9,13 +9,11 @@ import type { AnsweredQuestion, PowerInput } from '../contract';
 import { questionText, type Platform, type Question, type VirtualMachineState } from '../platforms';
 import type { AttemptRun } from './attempts';
 import { classify, NEXT_STEP } from './failures';
-import type { PowerProgress } from './power-progress';
+import { KEPT_ANSWERS, type PowerProgress } from './power-progress';
 
 /** Tries to give one answer, and milliseconds between them. */
 const TRIES = 5;
 const PAUSE = 1_000;
-/** Answers that are kept on record, the last ones. */
-const KEPT = 20;
 
 /** Watches over the questions of one attempt. */
 export class Questions {
@@ -72,6 +70,6 @@ export class Questions {
 
   #note(answered: AnsweredQuestion): void {
     const { progress } = this.#run;
-    this.#run.note({ ...progress, answered: [...(progress.answered ?? []), answered].slice(-KEPT) });
+    this.#run.note({ ...progress, answered: [...(progress.answered ?? []), answered].slice(-KEPT_ANSWERS) });
   }
 }

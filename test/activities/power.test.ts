@@ -170,6 +170,24 @@ test('ATTEMPT-1: lost workers burn no budget, however many', () =>
     ]);
   }));
 
+test.each<[string, unknown]>([
+  ['text', 'hello'],
+  ['a list', []],
+  ['an empty object', {}],
+  ['failures that are none', { attempt: 1, failures: 'none', spent: 0, progress: { round: 1 } }],
+  ['a failure without a class', { attempt: 1, failures: [{}], spent: 0, progress: { round: 1 } }],
+  ['too many failures', { attempt: 1, failures: Array(10_000).fill({}), spent: 0, progress: { round: 1 } }],
+  ['a budget that is no number', { attempt: 1, failures: [], spent: null, progress: { round: 1 } }],
+  ['progress of another activity', { attempt: 1, failures: [], spent: 0, progress: {} }],
+])('ATTEMPT-5: a heartbeat that holds %s counts as none', (_, details) =>
+  bench(inventory(), async ({ activities, platform, desk }) => {
+    await platform.place([placement('db')], { caller: 'test' });
+    const { result } = await attempt(activities.powerOn, powerInput('db'), 2, details);
+    expect(result).toMatchObject({ acted: true, failures: [{ class: 'WorkerLost', attempt: 1 }] });
+    expect(story(await desk.journal(), 'db')).toEqual(['run/db Accepted', 'run/db => PoweredOn']);
+  }),
+);
+
 test.each(['kept', 'cleared'])(
   'ATTEMPT-2: a reset gives a fresh budget and a fresh operation, heartbeat details %s',
   (details) =>

@@ -95,6 +95,21 @@ test('QUESTION-1: all others are shown, and an operator answers', () =>
     expect(await answers(parts)).toEqual(['copied Accepted']);
   }));
 
+test.each([['text'], [[]], [{}], [{ question: null }]])(
+  'ANSWER-1: after a heartbeat that holds %j no question is answered, as that may have happened',
+  (details) =>
+    asking(async (parts) => {
+      const working = attempt(parts.activities.powerOn, input());
+      await until(async () => (await parts.platform.read(vm('db')))?.question !== undefined);
+      expect((await answerAs(parts, 'moved', details)).message).toBe(
+        'Whether an earlier attempt has answered a question about prod/db is not known: its heartbeat cannot be read. Answer again if the platform still asks.',
+      );
+      expect(await answers(parts)).toEqual([]);
+      await answerAs(parts, 'moved');
+      await working;
+    }),
+);
+
 test('without an answer the member is parked at once with the question, as another operation would only meet it again', () =>
   asking(async (parts) => {
     const { error } = await attempt(parts.activities.powerOn, input({ operationTimeout: 300 }));

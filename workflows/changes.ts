@@ -37,6 +37,8 @@ export const CHANGES = {
   failingAborted: 'failing-runs-are-aborted',
   /** What an operator command sends after a cancellation of the workflow still gets out: relays to nested groups, and answers. */
   commandsShielded: 'commands-outlast-cancellations',
+  /** A member that joins may be one that left in the middle of its operation: it is operated before what was observed of it counts. */
+  joiningChecked: 'joining-members-are-checked',
 } as const;
 
 /** Id of one change, as the history has it. */

@@ -184,6 +184,8 @@ export interface Run {
   operations: number;
   /** Activities to be cancelled, because their operations were given up. */
   dropped: string[];
+  /** A member has left while it was unknown what its operation does. */
+  leftUncertain?: true;
   /** The last messages and results that could not be parsed. */
   ignored?: IgnoredInput[];
   /** Set while operations wait for the end of a nested run without an activity. */

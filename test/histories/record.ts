@@ -102,6 +102,31 @@ const CASES: Case[] = [
     },
   },
   {
+    name: 'member-returns',
+    files: (ns) => ({ 'db-1.yaml': vmManifest(ns, 'db-1', 'app'), 'db-2.yaml': vmManifest(ns, 'db-2', 'app') }),
+    then: async (system, ns) => {
+      const write = (powerState: string, ...members: string[]): void =>
+        system.write('app.yaml', groupManifest({ namespace: ns, name: 'app', powerState, tiers: [{ members, powerOffDelay: '60s' }] }));
+      const delayed = (count: number): Promise<unknown> =>
+        system.until(() => {
+          const { tiers = [], members = [] } = system.view(ns, 'app')?.run?.progress ?? {};
+          return tiers[0]?.phase === 'Delay' && members.length === count ? true : undefined;
+        }, `the delay with ${count} members`);
+      await system.console.setFaults([{ type: 'Stuck', vm: `${ns}/db-1`, times: 1 }]);
+      write('PoweredOn', 'db-1', 'db-2');
+      await system.until(async () => effects(await system.journal(), ns).includes('PoweredOn db-2'), 'db-2 to be on');
+      system.remove('db-1.yaml');
+      await phaseOf(system, ns, 'Missing');
+      write('PoweredOff', 'db-2');
+      await delayed(1);
+      system.write('db-1.yaml', vmManifest(ns, 'db-1', 'app'));
+      write('PoweredOff', 'db-1', 'db-2');
+      await delayed(2);
+      await system.say(ns, 'app', 'skipDelay');
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
     name: 'drift-forced',
     files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', { drift: { action: 'Report' } }), 'app.yaml': app(ns, { tiers: WAITING }) }),
     then: async (system, ns) => {

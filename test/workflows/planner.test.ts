@@ -1,6 +1,7 @@
 /** The planner's rules, one table or case a rule. */
 import type { VirtualMachineStatus } from '../../api';
 import type { Plan, PlanMember, PlanTier, PowerInput } from '../../contract';
+import { carried, unpacked } from '../../workflows/carried-run';
 import { CHANGES } from '../../workflows/changes';
 import { cleaningUp } from '../../workflows/clean-up';
 import { progressOf } from '../../workflows/progress';
@@ -758,6 +759,43 @@ describe('members that come and go', () => {
     world.send(plan([tier([vm('b')])], { revision: 'r2', generation: 2 }));
     expect(world.cancelled).toEqual(['power-on/a']);
     expect(world.pass().outcome).toMatchObject({ outcome: 'Converged', message: '1 of 1 members PoweredOn' });
+  });
+});
+
+describe('PLANS-8: a member that left while it was being powered on, and comes back once the group is to be off', () => {
+  const off = { powerState: 'PoweredOff' } as const;
+
+  /** `a` has left, and what its operation does is unknown. */
+  function afterLeaving(): World {
+    const world = new World(() => ({ takes: 60_000 })).send(plan([tier([vm('a'), vm('b')])]));
+    world.pass(world.now + 1000);
+    return world.send(plan([tier([vm('b')])], { ...off, revision: 'r2', generation: 2 }));
+  }
+  const back = plan([tier([seen('a', 'PoweredOff'), vm('b')])], { ...off, revision: 'r3', generation: 3 });
+
+  it('is fenced off, though it was seen off', () => {
+    const world = afterLeaving();
+    world.send(back);
+    expect(world.openIds).toContain('power-off/a');
+    expect(world.fenced).toContain('power-off/a');
+    expect(world.pass().outcome).toMatchObject({
+      outcome: 'Converged',
+      message: '2 of 2 members PoweredOff',
+    });
+  });
+
+  it('also after the run has continued as new', () => {
+    const world = afterLeaving();
+    const run = unpacked(carried(world.run!)!);
+    const { members } = receivePlan(run, { plan: back, cause: 'SpecChanged' }, world.now);
+    expect(members['a']).toMatchObject({ uncertain: true });
+    expect(members['a']?.reachedAt).toBeUndefined();
+  });
+
+  it('counts as off in a run of an older build', () => {
+    const world = afterLeaving();
+    const { members } = receivePlan(world.run!, { plan: back, cause: 'SpecChanged' }, world.now, () => false);
+    expect(members['a']?.reachedAt).toBeDefined();
   });
 });
 

@@ -39,6 +39,7 @@ it('there is a history of every kind of run', () => {
       'turned-round',
       'member-joins',
       'member-recreated',
+      'member-returns',
       'drift-forced',
       'words',
       'aborted',

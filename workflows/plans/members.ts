@@ -6,6 +6,8 @@
  * PLANS-6: of two observations without versions the plan's counts if the platform reported it after the run said what it knows now.
  * PLANS-7: what was observed of a VM says nothing of another one that has its name. Once the VM was deleted, neither that nor its place counts:
  *     a folder gives the next VM of the name the same uid.
+ * PLANS-8: once a member has left while it was unknown what its operation does, members that join are operated before what was observed of them
+ *     counts: they may be that one.
  */
 import { isLater } from '../../api/later';
 import { own } from '../../api/own';
@@ -47,7 +49,7 @@ export function withMembers(run: Run, before: Plan, now: number, change: PlanCha
     const { key, member } = placed;
     const was = own(earlier, key);
     const known = knownOf(next, own(run.members, key), was, member, now, change.uses);
-    const old = known ?? { phase: 'Pending', since: now };
+    const old = known ?? joining(next, now, change.uses);
     const held = old.operation !== undefined || old.parked !== undefined;
     const changed = held && was !== undefined && isChanged(before, was, run.plan, placed);
     const state =
@@ -63,10 +65,24 @@ export function withMembers(run: Run, before: Plan, now: number, change: PlanCha
     }
     next.members[key] = state;
   }
-  for (const [key, old] of Object.entries(run.members)) {
-    if (!own(next.members, key) && old.operation) next.dropped.push(old.operation.activityId);
-  }
+  letGo(next, run.members);
   return next;
+}
+
+/** Gives up the operations of members that have left; PLANS-8. */
+function letGo(run: Run, before: Run['members']): void {
+  for (const [key, { operation, uncertain }] of Object.entries(before)) {
+    if (own(run.members, key)) continue;
+    if (operation) run.dropped.push(operation.activityId);
+    if (operation ?? uncertain) run.leftUncertain = true;
+  }
+}
+
+/** The state of a member that was not there before; PLANS-8. */
+function joining(run: Run, now: number, uses: Uses): MemberState {
+  const state: MemberState = { phase: 'Pending', since: now };
+  if (run.leftUncertain && uses(CHANGES.joiningChecked)) state.uncertain = true;
+  return state;
 }
 
 /** Whether the plan has changed the settings with which a member is operated. */

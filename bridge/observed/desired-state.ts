@@ -128,9 +128,9 @@ function hasLostVm(before: ManifestIndex, now: ManifestIndex, key: ObjectKey): b
   return had.some((vm) => now.virtualMachines.get(objectKey(vm))?.groupName !== vm.groupName);
 }
 
-/** The group whose run places the VMs of a group. */
+/** The group whose run places the VMs of a group, if only some platforms place VMs ahead of their power state too. */
 function driverKey(index: ManifestIndex, key: ObjectKey): ObjectKey {
   const group = index.groups.get(key);
-  const driver = group && driverOf(index, group);
+  const driver = group && driverOf(index, group, true);
   return driver ? objectKey(driver) : key;
 }

@@ -10,6 +10,7 @@
  * readers of the objects check the rules too, and find such objects.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { fieldsOf } from './unknown';
 import type { ReadObject } from './kinds';
 import type { Manifests } from './model';
 import { checkRules, neighboursOf } from './rules';
@@ -99,9 +100,7 @@ function isBeingDeleted(object: unknown): boolean {
 
 /** A field of a value that need not be a mapping. */
 function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null
-    ? own(value as Record<string, unknown>, name)
-    : undefined;
+  return own(fieldsOf(value), name);
 }
 
 /** A problem as text for users. */

@@ -14,6 +14,7 @@ import { readFileSync } from 'node:fs';
 import {
   type AdmissionRequest,
   type AdmissionVerdict,
+  fieldsOf,
   type JsonPatchOperation,
   type Manifests,
   patchAdmission,
@@ -240,11 +241,11 @@ function reviewOf(text: string): ReviewedRequest {
   } catch {
     throw new HttpError(400, 'the body is not JSON');
   }
-  const { apiVersion, kind, request } = mapping(review);
-  const { uid, namespace, operation, object, oldObject, userInfo, kind: type } = mapping(request);
+  const { apiVersion, kind, request } = fieldsOf(review);
+  const { uid, namespace, operation, object, oldObject, userInfo, kind: type } = fieldsOf(request);
   if (apiVersion !== 'admission.k8s.io/v1' || kind !== 'AdmissionReview' || typeof uid !== 'string')
     throw new HttpError(400, 'the body is not an AdmissionReview of admission.k8s.io/v1 with a request');
-  const { kind: name } = mapping(type);
+  const { kind: name } = fieldsOf(type);
   return {
     uid,
     operation,
@@ -252,7 +253,7 @@ function reviewOf(text: string): ReviewedRequest {
     oldObject,
     kind: REVIEWED.find((kind) => kind === name) ?? '',
     namespace: typeof namespace === 'string' ? namespace : '',
-    user: userOf(mapping(userInfo)),
+    user: userOf(fieldsOf(userInfo)),
   };
 }
 
@@ -261,10 +262,6 @@ function userOf({ username, uid, groups, extra }: Record<string, unknown>): Admi
     username: typeof username === 'string' ? username : '',
     ...(typeof uid === 'string' && { uid }),
     groups: Array.isArray(groups) ? groups.filter((group) => typeof group === 'string') : [],
-    ...(extra !== undefined && { extra: mapping(extra) as Record<string, string[]> }),
+    ...(extra !== undefined && { extra: fieldsOf(extra) as Record<string, string[]> }),
   };
-}
-
-function mapping(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

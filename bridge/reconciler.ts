@@ -3,8 +3,9 @@
  * what is shown. What fails does not keep the rest from being done.
  */
 import pMap from 'p-map';
+import { asError } from '../api/unknown';
 import type { Group, ObjectName } from '../api';
-import { CONCURRENCY, errorText, type Executor, type ShownViews } from './execute';
+import { CONCURRENCY, type Executor, type ShownViews } from './execute';
 import {
   contestOf,
   objectKey,
@@ -142,7 +143,7 @@ class Attempts {
   /** @throws the first error. */
   end(): void {
     const [first] = this.#errors;
-    if (first !== undefined) throw first instanceof Error ? first : new Error(errorText(first));
+    if (first !== undefined) throw asError(first);
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * OBSERVER-3: an event wakes the waiters for that VM, and no others.
  */
+import { asError } from '../api/unknown';
 import type { VirtualMachineRef } from '../contract';
 import { PlatformError, virtualMachineKey, type VirtualMachineState } from './platform';
 
@@ -78,8 +79,4 @@ export class Waiters {
     waiters?.delete(waiter);
     if (waiters?.size === 0) this.#waiters.delete(key);
   }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

@@ -48,8 +48,3 @@ export function reportDuplicates<T>(
     else report(index, key, pathOf(before));
   });
 }
-
-/** Whether a value is a mapping, and not a list. */
-export function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -1,6 +1,6 @@
 /** The kinds: one schema and one conversion into the internal form each, and which of them a value is of. */
 export { ZONE_LABEL } from './affinity';
-export { isMapping, present } from './convert';
+export { present } from './convert';
 export {
   itemKind,
   nameObject,

@@ -1,7 +1,8 @@
 /** VirtualMachine: the fields that groups need. All others are kept as they are. */
 import { z } from 'zod';
 import { affinitySchema, convertAffinity, ZONE_LABEL } from './affinity';
-import { isMapping, nonEmpty, present, type Convert, type Report } from './convert';
+import { isMapping } from '../unknown';
+import { nonEmpty, present, type Convert, type Report } from './convert';
 import { isName, looseMetadata, optionalName } from './fields';
 import { LONGEST_PLATFORM_NAME } from './platform';
 import { readinessProbeSchema, toReadinessProbe } from './readiness-probe';

@@ -16,7 +16,8 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
-import { isMapping, nameObject } from '../kinds';
+import { nameObject } from '../kinds';
+import { isMapping } from '../unknown';
 import { withTypeOf } from './lists';
 import type { PowerState } from '../model';
 import { refKey } from '../problem';

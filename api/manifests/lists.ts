@@ -1,5 +1,6 @@
 /** Lists of objects: `List`, and typed lists such as `VirtualMachineGroupList`. */
-import { isMapping, itemKind } from '../kinds';
+import { itemKind } from '../kinds';
+import { isMapping } from '../unknown';
 
 /** A `List`, as `kubectl get -o yaml` writes it, or a list of one of our kinds, as an API server answers. */
 export function isList(value: unknown): value is Record<string, unknown> {

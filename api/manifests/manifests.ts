@@ -7,7 +7,8 @@
  * MANIFESTS-4: an object that is neither read nor invalid is counted by its kind, or a warning.
  */
 import { LineCounter } from 'yaml';
-import { isMapping, nameObject, type ObjectFinding, type ReadObject, recognize } from '../kinds';
+import { isMapping } from '../unknown';
+import { nameObject, type ObjectFinding, type ReadObject, recognize } from '../kinds';
 import { isList, withTypeOf } from './lists';
 import type { Manifests } from '../model';
 import {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { fieldsOf } from '../../api/unknown';
 import type { ObjectName } from '../../api';
 import { isMissing, writeAtomically } from '../../files/atomic-file';
 import { doublingPause, WorkQueue } from '../../kubernetes';
@@ -152,14 +153,10 @@ async function readView(path: string): Promise<GroupView | undefined> {
 
 /** Whether a value has what every view has: a file may have been cut, or written by hand. */
 function isView(value: unknown): value is GroupView {
-  const { metadata, spec, status, phase, message } = mapping(value);
-  const { namespace, name, uid } = mapping(metadata);
-  const { members, conditions } = mapping(status);
+  const { metadata, spec, status, phase, message } = fieldsOf(value);
+  const { namespace, name, uid } = fieldsOf(metadata);
+  const { members, conditions } = fieldsOf(status);
   const areTexts = [namespace, name, uid, phase, message].every((each) => typeof each === 'string');
   const hasSpec = typeof spec === 'object' && spec !== null;
   return areTexts && hasSpec && Array.isArray(members) && Array.isArray(conditions);
-}
-
-function mapping(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -8,6 +8,7 @@
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import PQueue from 'p-queue';
+import { asError } from '../../api/unknown';
 import type { PlacementAnswer, PlacementProblem } from '../problem';
 
 /** Solves a problem. Rejects with the reason of `signal` once it aborts. */
@@ -96,8 +97,4 @@ function startThread(): Worker {
   return extension === '.ts'
     ? new Worker(file, { execArgv: ['--require', require.resolve('tsx/cjs')] })
     : new Worker(file);
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

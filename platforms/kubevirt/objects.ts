@@ -1,5 +1,5 @@
 /** VirtualMachines and VirtualMachineInstances of kubevirt.io/v1: the fields that are read. */
-import { ZONE_LABEL } from '../../api';
+import { fieldsOf, ZONE_LABEL } from '../../api';
 import { withoutLastApplied, type KubernetesObject, type ObjectCondition } from '../../kubernetes';
 
 /** The run strategy of a VM. */
@@ -147,7 +147,7 @@ function instanceSpec(value: unknown): InstanceSpec {
 }
 
 function mapping<T extends object>(value: unknown): Partial<T> {
-  return typeof value === 'object' && value !== null ? value : {};
+  return fieldsOf(value) as Partial<T>;
 }
 
 function list<T>(value: unknown): T[] {

@@ -1,4 +1,5 @@
 /** The first reading of a platform, which calls wait for. */
+import { asError } from '../../api/unknown';
 import type { Relayed } from './relay';
 
 /** What is waited for. */
@@ -20,7 +21,7 @@ export async function untilOpen({ observations, is, limit, late, signal }: Openi
     const timer = setTimeout(() => reject(new Error(late)), limit);
     const abort = (): void => reject(signal?.reason as Error);
     const stopListening = observations.onLive((broken) => {
-      if (broken) reject(errorOf(broken.reason));
+      if (broken) reject(asError(broken.reason));
       else if (is()) resolve();
     });
     stop = () => {
@@ -32,8 +33,4 @@ export async function untilOpen({ observations, is, limit, late, signal }: Openi
     if (signal?.aborted) abort();
   });
   await opened.finally(stop);
-}
-
-function errorOf(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

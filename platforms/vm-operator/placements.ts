@@ -5,6 +5,7 @@
  *     from the API server, not from its cache. A process that lost the lock meanwhile, because it was paused, takes back what it wrote; if it
  *     dies before that, the next attempt of the call does.
  */
+import { asError } from '../../api/unknown';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import {
   listObjects,
@@ -205,10 +206,6 @@ function candidate(
 async function areHeld(locks: readonly HeldLock[]): Promise<boolean> {
   const held = await Promise.all(locks.map((lock) => lock.isHeld()));
   return !held.includes(false);
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 function lockLost(written: number): PlatformError {

@@ -4,6 +4,7 @@
  * RECORD-2: a failed attempt is on record once, whether the activity reported it by a signal, with its result, or both; and not again by an
  *     activity that takes over from an earlier execution.
  */
+import { fieldsOf } from '../../api/unknown';
 import type { MemberKey } from '../../contract';
 import type {
   ActivityCancelled,
@@ -18,7 +19,7 @@ import type {
 } from '../events';
 import { read, shortText, type Allowed, type ReadAttempt } from './allowed';
 import { platformOf, readResult, readTask } from './activity-values';
-import { enumName, fieldsOf, payloadValues, textOf, type Fields, type HistoryEvent } from './history';
+import { enumName, payloadValues, textOf, type Fields, type HistoryEvent } from './history';
 
 interface KnownActivity {
   activityId: string;

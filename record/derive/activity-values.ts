@@ -1,9 +1,10 @@
 /** Inputs and results of activities, as the record has them. Pure. */
+import { fieldsOf } from '../../api/unknown';
 import { own } from '../../api/own';
 import { memberKey, platformTaskQueue, type MemberKey } from '../../contract';
 import type { ActivityResult, ActivityTask, RecordedPlace } from '../facts';
 import { read, shortText, type Allowed, type ReadAttempt } from './allowed';
-import { fieldsOf, textOf } from './history';
+import { textOf } from './history';
 
 /** An input, as read. */
 export interface ReadTask {

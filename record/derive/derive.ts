@@ -6,10 +6,11 @@
  * RECORD-4: nothing is invented. Each derived event names the event of the history that it comes from.
  * RECORD-5: an execution that a reset has made repeats events of the one before; with `inherits` those are not on record again.
  */
+import { fieldsOf } from '../../api/unknown';
 import { own } from '../../api/own';
 import type { HistoryFact, RunEvent, RunRef } from '../events';
 import { ActivityFacts } from './activity-facts';
-import { fieldsOf, readHistory, textOf, type HistoryEvent } from './history';
+import { readHistory, textOf, type HistoryEvent } from './history';
 import { DelayFacts, lifecycleFacts, runOf, type ExecutionName } from './lifecycle-facts';
 import { MessageFacts } from './message-facts';
 import { PlanFacts } from './plan-facts';

@@ -1,5 +1,7 @@
 /** Reads a history in the JSON form of Temporal's own tools. A history may come from a file, so nothing of it is trusted. Pure. */
 
+import { fieldsOf } from '../../api';
+
 /** Fields of unknown types. */
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -50,11 +52,6 @@ function readEvent(raw: unknown, expected: number): HistoryEvent {
     attributes: fieldsOf(attributes),
     ...(typeof summary === 'string' && { summary }),
   };
-}
-
-/** A value as fields; none if it is no object. */
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 /** A value as text; empty if it is none. */

@@ -1,4 +1,5 @@
 /** What a history says of the execution itself: its start, its end, and what was done to it in Temporal. Pure. */
+import { fieldsOf } from '../../api/unknown';
 import { own } from '../../api/own';
 import { searchAttributeKeys } from '../../contract';
 import type {
@@ -17,15 +18,7 @@ import type {
 import type { Actor } from '../facts';
 import { failureClass } from './activity-facts';
 import { read, shortText } from './allowed';
-import {
-  enumName,
-  fieldsOf,
-  milliseconds,
-  payloadValues,
-  textOf,
-  type Fields,
-  type HistoryEvent,
-} from './history';
+import { enumName, milliseconds, payloadValues, textOf, type Fields, type HistoryEvent } from './history';
 
 /** Which execution a history is of. */
 export interface ExecutionName {

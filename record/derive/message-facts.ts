@@ -1,9 +1,10 @@
 /** What a history says of signals and Updates of one execution, incoming and outgoing. */
+import { fieldsOf } from '../../api/unknown';
 import { isCommandUpdate, OPERATOR_VERBS, UNNAMED_ACTOR, type OperatorVerb } from '../../contract';
 import type { CommandAnswered, CommandReceived, HistoryFact, SignalReceived, SignalSent } from '../events';
 import { unreadSignal, type ActivityFacts } from './activity-facts';
 import { read, shortText } from './allowed';
-import { fieldsOf, payloadValues, textOf, type HistoryEvent } from './history';
+import { payloadValues, textOf, type HistoryEvent } from './history';
 import type { PlanFacts } from './plan-facts';
 
 /** The messages of one execution. */

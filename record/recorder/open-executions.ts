@@ -1,4 +1,5 @@
 /** The part of the recorder that looks at open executions: what is seen is missed when it is gone (RECORDER-3). */
+import { asError } from '../../api/unknown';
 import type { Derived, ExecutionName } from '../derive';
 import { recorderEvent, tryDeriveEvents, type RecorderContext } from './context';
 import { changedOptions, type ActivityOptions } from './server-facts';
@@ -79,8 +80,4 @@ export class OpenExecutions {
       return undefined;
     }
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { own } from '../../api';
+import { fieldsOf, own } from '../../api';
 import { KubernetesError, RESOURCES, type ApiServer } from '../../kubernetes';
 import { trimInstance, trimMachine, type KubevirtMachine } from '../../platforms/kubevirt';
 import { SIMULATOR_FIELD_MANAGER } from '../vm-controller';
@@ -175,8 +175,7 @@ async function bodyOf(request: IncomingMessage): Promise<{ gracePeriod?: unknown
     text += chunk.toString();
     if (text.length > MAX_BODY) throw new Error('the body is too large');
   }
-  const value: unknown = text.trim() === '' ? {} : JSON.parse(text);
-  return typeof value === 'object' && value !== null ? value : {};
+  return fieldsOf(text.trim() === '' ? {} : JSON.parse(text));
 }
 
 /** The `Status` of an API server. */

@@ -1,4 +1,5 @@
 /** The engine's state with its journal: entries are applied, written, and only then reported. */
+import { asError } from '../../api/unknown';
 import type { VirtualMachineRef } from '../../contract';
 import { SteadyClock } from '../../kubernetes';
 import { PlatformError, type VirtualMachineState } from '../../platforms';
@@ -99,7 +100,7 @@ export class JournaledState {
     try {
       await Promise.all(written);
     } catch (error: unknown) {
-      this.#onBroken(error instanceof Error ? error : new Error(String(error)));
+      this.#onBroken(asError(error));
       throw error;
     }
     if (entries.some(({ type }) => type === 'inventory'))

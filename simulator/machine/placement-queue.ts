@@ -1,4 +1,5 @@
 /** Calls for placement, one after another: MACHINE-3. */
+import { asError } from '../../api/unknown';
 import type { PlacementRequest } from '../../contract';
 import type { Solve } from '../../placement';
 import { PlatformError } from '../../platforms';
@@ -60,7 +61,7 @@ export class PlacementQueue {
       if (reply.type === 'Answered') return reply.call;
       const answer = await this.#solve(reply.problem, ended).catch((error: unknown) => {
         ended.throwIfAborted();
-        return error instanceof Error ? error : new Error(String(error));
+        return asError(error);
       });
       if (state.placementVersion === placementVersion) return reply.conclude(answer, this.#state.now());
     }

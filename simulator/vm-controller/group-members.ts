@@ -1,4 +1,5 @@
 /** What the controller reads of a VirtualMachineGroup. */
+import { fieldsOf } from '../../api/unknown';
 import type { Placement } from '../../api';
 import type { KubernetesObject, VirtualMachineObject } from '../../kubernetes';
 import { CONDITION } from './status';
@@ -22,13 +23,13 @@ export interface MemberStatus {
 
 /** Reads a group. What is malformed counts as absent. */
 export function membersOfGroup(object: KubernetesObject): GroupMembers {
-  const members = list(record(object.status)['members'])
-    .map(record)
+  const members = list(fieldsOf(object.status)['members'])
+    .map(fieldsOf)
     .filter(isMachine)
     .map((member) => [member.name, memberStatus(member)] as const);
-  const listed = list(record(object.spec)['bootOrder']).flatMap((tier) =>
-    list(record(tier)['members'])
-      .map(record)
+  const listed = list(fieldsOf(object.spec)['bootOrder']).flatMap((tier) =>
+    list(fieldsOf(tier)['members'])
+      .map(fieldsOf)
       .filter(isMachine)
       .map(({ name }) => name),
   );
@@ -43,8 +44,8 @@ function isMachine(member: Record<string, unknown>): member is Named {
 }
 
 function memberStatus(member: Record<string, unknown>): MemberStatus {
-  const { zoneID, node } = record(member['placement']) as Partial<Placement>;
-  const conditions = list(member['conditions']).map(record);
+  const { zoneID, node } = fieldsOf(member['placement']) as Partial<Placement>;
+  const conditions = list(member['conditions']).map(fieldsOf);
   const holds = (type: string): boolean =>
     conditions.some((condition) => condition['type'] === type && condition['status'] === 'True');
   return {
@@ -61,10 +62,6 @@ export function isWokenBy(member: MemberStatus, { status }: VirtualMachineObject
   const holds = (type: string): boolean =>
     status.conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
   return member.linked && !(holds(CONDITION.groupLinked) && holds(CONDITION.placementReady));
-}
-
-function record(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 function list(value: unknown): unknown[] {

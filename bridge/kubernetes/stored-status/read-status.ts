@@ -6,6 +6,7 @@
  * READ-2: of a run that has ended, either all that decides about the next run is read, or the run counts as unknown.
  */
 import { z } from 'zod';
+import { fieldsOf } from '../../../api/unknown';
 import type { MemberStatus } from '../../status';
 import { withinLevels } from './depth';
 import type { StoredCondition, StoredRun, StoredStatus } from './shape';
@@ -122,10 +123,6 @@ function readRun(run: Record<string, unknown>): StoredRun {
     exceptions: listOf(exceptionForm, run['exceptions']),
     memory: { ...(isWhole && { run: remembered }), ...kept },
   };
-}
-
-function fieldsOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
 }
 
 function textOf(value: unknown): string {

@@ -4,7 +4,7 @@
  */
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Pool, type PoolClient } from 'pg';
-import { canonicalJson } from '../../../api';
+import { asError, canonicalJson } from '../../../api';
 import { asEntry, EMPTY, link, type Head, type RecordEntry, type Signer } from '../../chain';
 import type { RecorderGap, RunEvent } from '../../events';
 import {
@@ -220,7 +220,7 @@ class PostgresStore extends PostgresReader implements RecordStore {
       return result;
     } catch (error: unknown) {
       // The server rolls back once the connection is closed; it may be one that no longer answers.
-      broken ??= error instanceof Error ? error : new Error(String(error));
+      broken ??= asError(error);
       throw error;
     } finally {
       client.off('error', onError);

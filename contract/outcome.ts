@@ -41,6 +41,12 @@ export interface RunPlacement extends Placement {
   note?: string;
 }
 
+/** A VM as a run saw it last. */
+export interface SeenMember extends VirtualMachineStatus {
+  /** Of the VM that was seen: another one of the same name was not. Absent in runs of older builds. */
+  uid?: string;
+}
+
 /** Start and end, milliseconds since the epoch. */
 export type Span = [began: number, ended: number];
 
@@ -62,7 +68,7 @@ export interface RunOutcome {
   operations: number;
   exceptions: RunException[];
   /** Last observed state of each VM member. */
-  observed: Record<MemberKey, VirtualMachineStatus>;
+  observed: Record<MemberKey, SeenMember>;
   /** Every VM of the tree that this run has placed, by name. */
   placements: Record<MemberKey, RunPlacement>;
   /** Names of the VMs of the tree that have no place since the run was ended: what was promised to them was given back. */

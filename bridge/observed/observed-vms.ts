@@ -49,7 +49,7 @@ export class ObservedVms {
   readonly #observations: Observations;
   /** When the watch reported each VM last, by this process's own clock. */
   readonly #reportedAt = new Map<ObjectKey, number>();
-  /** Uids of the VMs that a run reported by name, at the first look: another VM of the same name is not the one that it saw. */
+  /** Uids of the VMs that a run of an older build reported by name, at the first look: another VM of the same name is not the one that it saw. */
   readonly #uids = new WeakMap<RunOutcome, Map<string, string>>();
   readonly #now: () => number;
 
@@ -117,8 +117,9 @@ export class ObservedVms {
     const isNews = isLaterVersion ?? this.#isReportedSince(vm, run.learnedAt);
     const asReported = { ...(status && { status }), isNews };
     if (!reported || this.watchBehindFor(run) === 0) return asReported;
-    const isOfRun = this.#uidOf(vm, outcome) === vm.uid && (status !== undefined || run.witnessed === true);
-    return isOfRun && !isNews ? { status: reported, isNews: false } : asReported;
+    const { uid = this.#uidOf(vm, outcome), ...seen } = reported;
+    const isOfRun = uid === vm.uid && (status !== undefined || run.witnessed === true);
+    return isOfRun && !isNews ? { status: seen, isNews: false } : asReported;
   }
 
   #uidOf({ name, uid }: VirtualMachine, outcome: RunOutcome): string {

@@ -43,7 +43,7 @@ function unmetBelow(plan: Plan, facts: DriverFacts, prefix: string, unchanged: b
     if (needsPlace(plan, member, facts)) return [{ path, member: key, seen: 0, drifted: false }];
     if (isInState(plan.powerState, member.observed)) return [];
     if (isUnderway(plan, tier, member, facts)) return [];
-    const drifted = unchanged || wasInState(plan, last, key);
+    const drifted = unchanged || wasInState(plan, last, member);
     const { observed } = member;
     const seen = observed?.version ?? observed?.at ?? 0;
     return [{ path, member: key, seen, ...(observed && { observed }), drifted }];
@@ -81,9 +81,8 @@ function isUnderway(plan: Plan, tier: PlanTier, member: PlanMember, facts: Drive
 }
 
 /** Whether the last run of the same desired state saw the VM in it. */
-function wasInState(plan: Plan, last: RunOutcome | undefined, key: MemberKey): boolean {
-  const seen = own(last?.observed, key);
-  return (
-    last !== undefined && seen !== undefined && isSameDesired(plan, last) && isInState(plan.powerState, seen)
-  );
+function wasInState(plan: Plan, last: RunOutcome | undefined, member: PlanMember): boolean {
+  const seen = own(last?.observed, memberKey(member));
+  if (!last || !seen || (seen.uid !== undefined && seen.uid !== member.uid)) return false;
+  return isSameDesired(plan, last) && isInState(plan.powerState, seen);
 }

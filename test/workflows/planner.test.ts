@@ -128,6 +128,7 @@ describe('a run that clears up after one that was terminated', () => {
     const world = cleaning(plan([tier([seen('a', 'PoweredOn')])], { powerState: 'PoweredOff' }));
     expect(world.released).toEqual([]);
     expect(world.outcome).toMatchObject({ outcome: 'Cancelled', message: 'Terminated by anna@host' });
+    expect(world.outcome?.observed).toMatchObject({ a: { powerState: 'PoweredOn', uid: 'uid-a' } });
     expect(Object.keys(world.outcome?.observed ?? {})).toEqual(['a']);
   });
 

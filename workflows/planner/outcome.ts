@@ -114,10 +114,12 @@ function makeOutcome(run: Run, type: RunOutcome['outcome'], message: string, now
 }
 
 /** What the run saw of its VMs last; of those that no longer have a place it says nothing. */
-function observedBy({ members }: Run, free: readonly string[]): RunOutcome['observed'] {
+function observedBy({ plan, members }: Run, free: readonly string[]): RunOutcome['observed'] {
   const observed: RunOutcome['observed'] = {};
-  for (const [key, state] of Object.entries(members)) {
-    if (state.observed && !state.uncertain && !free.includes(key)) observed[key] = state.observed;
+  for (const { key, member } of membersOf(plan)) {
+    const state = own(members, key);
+    if (!state?.observed || state.uncertain || free.includes(key)) continue;
+    observed[key] = { ...state.observed, ...(member.uid !== undefined && { uid: member.uid }) };
   }
   return observed;
 }

@@ -333,6 +333,24 @@ describe('no run is open', () => {
       'MembersChanged',
     ],
     [
+      'RECONCILE-4: so does one that has replaced the VM that the run saw',
+      reporting,
+      knowing(
+        closed(
+          outcome(reporting, { observed: { ...observedOn, b: { ...seen('PoweredOn'), uid: 'vm-b-1' } } }),
+        ),
+      ),
+      'MembersChanged',
+    ],
+    [
+      'RECONCILE-4: not the VM that the run saw',
+      reporting,
+      knowing(
+        closed(outcome(reporting, { observed: { ...observedOn, b: { ...seen('PoweredOn'), uid: 'vm-b' } } })),
+      ),
+      undefined,
+    ],
+    [
       'RECONCILE-4: a changed desired state too',
       reporting,
       knowing(closed(outcome(reporting, { revision: 'old' }))),

@@ -2,6 +2,7 @@
 import { own } from '../api/own';
 import { byteLength } from '../api/text';
 import { workflowId, type MemberKey, type OperatorCommand, type OperatorVerb, type Plan } from '../contract';
+import { waitsForPlace } from './planner';
 import { membersOf, type MemberState, type Run } from './state';
 
 /** Longest reason or actor that is accepted, in bytes: commands stay in the history and in the state of the run. */
@@ -99,7 +100,10 @@ function memberRefusal(
     return canRetry(state) || isAwaited(state)
       ? undefined
       : `${key} is ${state.phase}: there is nothing to retry`;
-  return state.reachedAt === undefined ? undefined : `${key} has reached its gate already`;
+  if (state.reachedAt === undefined) return undefined;
+  // Of a group that is off, or leaves power alone, a VM without room may hold up the places of all.
+  if (verb === 'skipMember' && waitsForPlace(run, key)) return undefined;
+  return `${key} has reached its gate already`;
 }
 
 /** Whether a member is parked, left alone, set aside by an operator, or failing. */

@@ -93,6 +93,23 @@ describe('places', () => {
     expect(asked).toEqual([['db', 'report'], ['db']]);
   });
 
+  it.each(['PoweredOff', 'Unchanged'] as const)(
+    'a VM that waits for room in a group that is to be %s can be skipped, and the others are placed',
+    (powerState) => {
+      const world = new World();
+      world.send(plan([tier([vm('db'), vm('report'), vm('old')])], { powerState, placesAhead: true }));
+      expect(world.openIds).toEqual(['place/shop']);
+      expect(world.say('markReady', 'report')).toBe('report has reached its gate already');
+      expect(world.say('skipMember', 'report')).toBeUndefined();
+      world.pass();
+      expect(Object.keys(world.outcome?.placements ?? {})).toEqual(['db', 'old']);
+      expect(world.outcome).toMatchObject({
+        outcome: 'ConvergedWithExceptions',
+        exceptions: [{ member: 'report', reason: 'Skipped' }],
+      });
+    },
+  );
+
   it('an optional member without room holds nothing up, and a retry asks for it again', () => {
     const world = new World();
     world.full = ['report'];

@@ -3,6 +3,7 @@ import { own } from '../../api/own';
 import {
   machineRef,
   machinesOf,
+  memberKey,
   workflowId,
   type MemberKey,
   type Neighbour,
@@ -11,7 +12,7 @@ import {
   type Plan,
   type PlanMember,
 } from '../../contract';
-import { CHANGES, type Uses } from '../changes';
+import { CHANGES, usesAll, type Uses } from '../changes';
 import { claimed, withPlaces } from '../placing';
 import { membersOf, type Claims, type Run } from '../state';
 import { needsOperation } from './members';
@@ -111,6 +112,13 @@ function unplaced(run: Run, plan: Plan, uses: Uses): Unplaced[] {
       found.push({ member, plan });
   }
   return found;
+}
+
+/** Whether a VM of the run's own group waits for its place. */
+export function waitsForPlace(run: Run, key: MemberKey): boolean {
+  if (!places(run)) return false;
+  const waiting = unplaced(run, run.plan, usesAll);
+  return waiting.some(({ plan, member }) => plan === run.plan && memberKey(member) === key);
 }
 
 function needsPlace(run: Run, plan: Plan, key: MemberKey, member: PlanMember, uses: Uses): boolean {

@@ -120,8 +120,10 @@ export interface PlanMember {
   locator?: VmLocator;
   /** The resources that a VM requests (`memory` in bytes), the zone that it is pinned to, and the properties that rules use. */
   requests?: { cpus: number; memory: number; zone?: string } & SeenByRules;
-  /** The last observation of a VM; absent: it was never seen on the platform, so it is off. */
+  /** The last observation of a VM; absent: the platform does not have it, so it is off, unless it is `unseen`. */
   observed?: VirtualMachineStatus;
+  /** Set by the bridge where it is not known whether the platform has the VM: it could not be read yet, or cannot tell. No power state counts. */
+  unseen?: true;
   /**
    * Set by the bridge where `observed` has no version, and the platform reported it after the bridge heard from the run that this member has been in
    * its phase since this time: `since` of {@link MemberProgress}. The run takes `observed` for newer than its own only if that is still so.
@@ -196,6 +198,11 @@ export function isInState(desired: DesiredPowerState, observed: VirtualMachineSt
   if (desired === 'Unchanged') return true;
   const state = observedState(observed);
   return state === desired || (desired === 'Suspended' && state === 'PoweredOff');
+}
+
+/** Whether a member that is a VM is known to be in that power state. */
+export function isSeenIn(desired: DesiredPowerState, { observed, unseen }: PlanMember): boolean {
+  return desired === 'Unchanged' || (!unseen && isInState(desired, observed));
 }
 
 /** The condition of a VM that a gate requires, apart from `Ready`. */
@@ -294,6 +301,7 @@ function standsOf({ tiers }: Plan): unknown[] {
 /** Fields of a plan that describe the present moment, not the desired state. */
 const MOMENTARY = [
   'observed',
+  'unseen',
   'reportedAfter',
   'convergedAt',
   'corrections',

@@ -8,6 +8,8 @@ import { questionText } from './question';
 /** The last observed state of each VM, as the bridge reads it. */
 export interface PlatformObservations {
   get(vm: VirtualMachine): VirtualMachineStatus | undefined;
+  /** Whether it is known if the platform has the VM. */
+  isKnown(vm: VirtualMachine): boolean;
   /** Why the VM's operation takes no effect for now. */
   holdOf(vm: VirtualMachine): string | undefined;
   /** Name of the platform that a VM is on; undefined: the default one. */
@@ -17,6 +19,7 @@ export interface PlatformObservations {
   /** Names the VMs of all manifests to the platforms that cannot know them. */
   track(vms: Iterable<VirtualMachine>): void;
   onChange(listener: (vm: VirtualMachineRef) => void): () => void;
+  /** Resolves once every platform has reported its VMs, or is not waited for. */
   synced(): Promise<void>;
 }
 
@@ -43,6 +46,7 @@ export function observationsOf({ byDefault, others = NO_OTHERS, names }: Observe
   };
   return {
     get: (vm) => observerOf(vm)?.get(vm)?.status,
+    isKnown: (vm) => observerOf(vm)?.isKnown(machineRef(vm.namespace, vm)) ?? false,
     holdOf: (vm) => {
       const observer = observerOf(vm);
       if (!observer) return unknownPlatform(platformOf(vm) ?? '', [...others.keys()]);
@@ -65,7 +69,7 @@ export function observationsOf({ byDefault, others = NO_OTHERS, names }: Observe
       const stops = all.map((observer) => observer.onChange(({ vm }) => listener(vm)));
       return () => stops.forEach((stop) => stop());
     },
-    synced: async () => void (await Promise.all(all.map((observer) => observer.synced()))),
+    synced: async () => void (await Promise.all(all.map((observer) => observer.tried()))),
   };
 }
 

@@ -3,6 +3,7 @@
  *
  * OBSERVER-1: a watch that ends, throws or breaks is opened again, for as long as the observer is not closed.
  * OBSERVER-2: a VM that the new watch no longer lists counts as deleted.
+ * OBSERVER-4: a VM that was not reported is known not to exist once a watch has reported all VMs, unless the platform may have it all the same.
  */
 import type { Capabilities } from './capabilities';
 import {
@@ -26,10 +27,14 @@ export type VirtualMachineEvent =
 export interface ObserverOptions {
   /** Told of each broken watch, and of the milliseconds until the next one is opened. */
   onBroken?: (error: unknown, retryIn: number) => void;
+  /** Milliseconds in which all VMs are to be reported for the first time; absent: {@link FIRST_LOOK}. */
+  firstLook?: number;
   /** Told when a listener threw. */
   onListenerError?: (error: unknown) => void;
 }
 
+/** Milliseconds after which a platform that has not reported its VMs is not waited for: it may be away for hours. */
+const FIRST_LOOK = 20_000;
 /** Milliseconds before the first try to open a broken watch again; doubles with each further one, with jitter. */
 const FIRST_PAUSE = 100;
 /** Milliseconds; short enough that a platform that comes back is seen within seconds. */
@@ -46,6 +51,8 @@ export class Observer {
   readonly #running: Promise<void>;
   #markSynced: () => void = () => undefined;
   readonly #synced = new Promise<void>((resolve) => (this.#markSynced = resolve));
+  readonly #tried: Promise<void>;
+  #isRead = false;
   #live = false;
   #watch = 0;
   #lastEventAt: number | undefined;
@@ -53,6 +60,7 @@ export class Observer {
   constructor(platform: Platform, options: ObserverOptions = {}) {
     this.#platform = platform;
     this.#options = options;
+    this.#tried = Promise.race([this.#synced, sleep(options.firstLook ?? FIRST_LOOK, this.#closing.signal)]);
     this.#running = this.#run();
   }
 
@@ -101,6 +109,16 @@ export class Observer {
   /** Resolves once every VM of the platform has been reported for the first time; at `close()` too. */
   synced(): Promise<void> {
     return this.#synced;
+  }
+
+  /** Resolves once every VM has been reported, or that has taken {@link FIRST_LOOK}; at `close()` too. */
+  tried(): Promise<void> {
+    return this.#tried;
+  }
+
+  /** Whether a VM that {@link get} does not find does not exist. Not before every VM was reported, nor while the platform cannot tell. */
+  isKnown(vm: VirtualMachineRef): boolean {
+    return this.get(vm) !== undefined || (this.#isRead && this.#platform.mayHave?.(vm) !== true);
   }
 
   /**
@@ -168,6 +186,7 @@ export class Observer {
         for (const [key, state] of this.#states) if (!listed.has(key)) this.#deleted(state.vm);
         listed.clear();
         this.#live = true;
+        this.#isRead = true;
         this.#lastEventAt = Date.now();
         onSynced();
         this.#markSynced();

@@ -142,6 +142,8 @@ export interface Platform {
    * @param caller as in {@link PlaceOptions}.
    */
   forget?(caller: string, signal?: AbortSignal): Promise<void>;
+  /** Whether the platform may have a VM that it has not reported, as it cannot tell for now. Absent: it never has. */
+  mayHave?(vm: VirtualMachineRef): boolean;
   /**
    * Tells the platform which VMs manifests mean, where it cannot know that itself: its watch reports no others. Adds to the VMs of
    * earlier calls; a VM replaces one of the same namespace and name. A watch that is open reports each of them.

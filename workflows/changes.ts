@@ -39,6 +39,8 @@ export const CHANGES = {
   commandsShielded: 'commands-outlast-cancellations',
   /** A member that joins may be one that left in the middle of its operation: it is operated before what was observed of it counts. */
   joiningChecked: 'joining-members-are-checked',
+  /** A VM of which the platform could not say whether it has it is operated: it does not count as off. */
+  unseenOperated: 'unseen-vms-are-operated',
 } as const;
 
 /** Id of one change, as the history has it. */

@@ -148,6 +148,7 @@ function member(depth: number): v.GenericSchema {
       v.looseObject({ cpus: v.number(), memory: v.number(), zone: v.exactOptional(label), ...seenByRules }),
     ),
     observed: v.exactOptional(status),
+    unseen: v.exactOptional(v.literal(true)),
     reportedAfter: v.exactOptional(moment),
     drifted: v.exactOptional(v.literal(true)),
     recovered: v.exactOptional(v.literal(true)),

@@ -7,6 +7,7 @@
  *     now is true, also if its versions went back.
  * SEEN-3: of a VM that is not on the platform it counts only if the bridge followed the run to its end, and nothing was reported of the VM
  *     since: it may have been deleted.
+ * SEEN-4: a VM is unseen while its platform cannot tell whether it has it. What the last run saw of it counts.
  */
 import { isLater, own, type ObjectName, type VirtualMachine, type VirtualMachineStatus } from '../../api';
 import type { RunOutcome } from '../../contract';
@@ -15,8 +16,10 @@ import type { HeardMember, RunState } from '../runs';
 
 /** The watch of the platform. */
 export interface Observations {
-  /** What was last observed; undefined: the platform does not have the VM. */
+  /** What was last observed; undefined: the platform does not have the VM, if it is known. */
   get(vm: VirtualMachine): VirtualMachineStatus | undefined;
+  /** Whether it is known if the platform has the VM: it was read, and can tell. Absent: always. */
+  isKnown?(vm: VirtualMachine): boolean;
   /** What keeps the VM's open operation from taking effect, if the platform tells. */
   holdOf?(vm: VirtualMachine): string | undefined;
   /** Name of the platform that the VM is on; undefined: the default one. */
@@ -27,7 +30,7 @@ export interface Observations {
   track?(vms: Iterable<VirtualMachine>): void;
   /** Calls back with each VM that changed; returns how to stop that. */
   onChange(listener: (vm: ObjectName) => void): () => void;
-  /** Resolves once every VM of the platform was reported. */
+  /** Resolves once every platform has reported its VMs, or is not waited for. */
   synced(): Promise<void>;
 }
 
@@ -36,8 +39,10 @@ export const WATCH_LAG = 30_000;
 
 /** What is known of one VM. */
 export interface ObservedVm {
-  /** Absent: it is not on the platform. */
+  /** Absent: it is not on the platform, unless it is unseen. */
   status?: VirtualMachineStatus;
+  /** SEEN-4. */
+  isUnseen?: true;
   /** The platform reported it after the bridge learned what its group's last run says of it. */
   isNews: boolean;
   /** See `reportedAfter` of a plan's member. */
@@ -89,9 +94,19 @@ export class ObservedVms {
   /** What is known of a VM, whose group's last run is this one. */
   observe(vm: VirtualMachine, run: RunState | undefined): ObservedVm {
     const status = this.#observations.get(vm);
+    if (!status && this.#observations.isKnown?.(vm) === false) return this.#besideAbsentPlatform(vm, run);
     if (run?.phase === 'Open') return this.#besideOpen(vm, status, run.heard?.get(vm.name));
     if (run?.phase === 'Closed' && run.outcome) return this.#besideClosed(vm, status, run, run.outcome);
     return { ...(status && { status }), isNews: true };
+  }
+
+  /** SEEN-4. */
+  #besideAbsentPlatform(vm: VirtualMachine, run: RunState | undefined): ObservedVm {
+    const outcome = run?.phase === 'Closed' ? run.outcome : undefined;
+    const reported = own(outcome?.observed, vm.name);
+    if (!outcome || !reported) return { isUnseen: true, isNews: false };
+    const { uid = this.#uidOf(vm, outcome), ...seen } = reported;
+    return uid === vm.uid ? { status: seen, isNews: false } : { isUnseen: true, isNews: false };
   }
 
   #besideOpen(

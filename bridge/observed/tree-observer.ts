@@ -89,11 +89,12 @@ export class TreeObserver {
     const { runs, vms } = this.#options;
     const run =
       vm.groupName === undefined ? undefined : runs.get({ namespace: vm.namespace, name: vm.groupName });
-    const { status, isNews, reportedAfter } = vms.observe(vm, run);
+    const { status, isUnseen, isNews, reportedAfter } = vms.observe(vm, run);
     const hold = vms.holdOf(vm);
     const platform = vms.platformOf(vm);
     return {
       ...(status && { status }),
+      ...(isUnseen && { isUnseen }),
       isNews,
       ...(reportedAfter !== undefined && { reportedAfter }),
       ...(hold !== undefined && { hold }),

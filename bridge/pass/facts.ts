@@ -30,8 +30,10 @@ export interface GroupFacts {
 
 /** What is known of one VM. */
 export interface MachineFacts {
-  /** Absent: it was never seen on the platform. */
+  /** Absent: it is not on the platform, unless it is unseen. */
   status?: VirtualMachineStatus;
+  /** Whether the platform has it is not known. */
+  isUnseen?: true;
   /** The platform reported it after the bridge learned what its group's last run says of it. */
   isNews: boolean;
   /** See `reportedAfter` of a plan's member. */

@@ -90,6 +90,7 @@ function worldOf(
 ): World {
   return {
     observe: (vm) => machines.get(objectKey(vm))?.status,
+    isUnseen: (vm) => machines.get(objectKey(vm))?.isUnseen ?? false,
     reportedAfter: (vm) => machines.get(objectKey(vm))?.reportedAfter,
     platformOf: (vm) => machines.get(objectKey(vm))?.platform,
     mayLosePlace: ({ name }) => mayLosePlace(name),
@@ -109,14 +110,22 @@ function lastOutcome(groups: TreeFacts['groups'], group: Group): RunOutcome | un
 }
 
 /** Milliseconds until the tree has to be reconciled again although nothing changes; undefined: never. */
-export function returnIn({ groups }: TreeFacts, { drivers }: TreeSteps): number | undefined {
+export function returnIn({ groups, machines }: TreeFacts, { drivers }: TreeSteps): number | undefined {
   const waits = drivers.map(({ decision, sendIn }) => (decision?.send ? sendIn : 0));
   const retries = drivers.map(({ decision }) => decision?.refused?.retryIn ?? 0);
   const watches = [...groups.values()].map(({ watchBehindFor }) => watchBehindFor);
-  const times = [...waits, ...[...watches, ...retries].map((time) => (time > 0 ? time + MARGIN : 0))];
+  const unseen = [...machines.values()].some(({ isUnseen }) => isUnseen) ? [UNSEEN_PAUSE] : [];
+  const times = [
+    ...waits,
+    ...unseen,
+    ...[...watches, ...retries].map((time) => (time > 0 ? time + MARGIN : 0)),
+  ];
   const least = Math.min(...times.filter((time) => time > 0));
   return least < Infinity ? least : undefined;
 }
+
+/** Milliseconds after which it is asked again whether a platform has its VMs: one that comes back reports only those that it has. */
+const UNSEEN_PAUSE = 5_000;
 
 /** Milliseconds after the end of a pause at which it is over by any clock. */
 const MARGIN = 50;

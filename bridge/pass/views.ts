@@ -52,6 +52,7 @@ function viewOf(
     tiers,
     ...(plan && { plan }),
     observe: (vm) => machines.get(objectKey(vm))?.status,
+    isUnseen: (vm) => machines.get(objectKey(vm))?.isUnseen ?? false,
     holdOf: (vm) => machines.get(objectKey(vm))?.hold,
     run: lastRun(groups, group),
     ...(driverRun && { driverRun }),

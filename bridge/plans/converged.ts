@@ -1,7 +1,7 @@
 /** Since when the VMs below a group have been in their desired state. Pure. */
 import {
   gateOf,
-  isInState,
+  isSeenIn,
   meetsGate,
   memberKey,
   type Plan,
@@ -32,7 +32,7 @@ export function convergedSince(plan: Plan, outcome: RunOutcome | undefined): num
 function memberConvergedAt(plan: Plan, tier: PlanTier, member: PlanMember): number | undefined {
   if (member.link === 'NotFound') return undefined;
   if (member.kind === 'VirtualMachineGroup') return member.convergedAt;
-  if (!isInState(plan.powerState, member.observed)) return undefined;
+  if (!isSeenIn(plan.powerState, member)) return undefined;
   if (plan.powerState === 'PoweredOn' && !meetsGate(gateOf(tier, member), member.observed)) return undefined;
   return member.observed?.since ?? member.observed?.at ?? 0;
 }

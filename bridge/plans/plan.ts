@@ -187,6 +187,7 @@ function machineFields(
     ...(vm.locator !== undefined && { locator: vm.locator }),
     ...(requests && { requests }),
     ...(observed && { observed }),
+    ...(!observed && world.isUnseen?.(vm) && { unseen: true as const }),
     ...(reportedAfter !== undefined && { reportedAfter }),
   };
 }

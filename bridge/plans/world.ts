@@ -4,8 +4,10 @@ import type { RunOutcome } from '../../contract';
 
 /** What is known besides the manifests. Every field may be left out: then nothing was observed and nothing ever ran. */
 export interface World {
-  /** What was last observed of a VM; undefined: it was never seen on the platform. */
+  /** What was last observed of a VM; undefined: the platform does not have it, unless it is unseen. */
   observe?: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+  /** Whether it is not known if the platform has a VM. */
+  isUnseen?: (vm: VirtualMachine) => boolean;
   /** See `reportedAfter` of a plan's member. */
   reportedAfter?: (vm: VirtualMachine) => number | undefined;
   /** Whether the run of a group that the VM has left may still give its place back. */

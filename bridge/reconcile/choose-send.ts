@@ -14,6 +14,8 @@
  * RECONCILE-8: a plan that is too large for Temporal is not sent, and the status says what to do.
  * RECONCILE-9: a driver's run that was ended from outside, without an outcome, is followed by one that gives its promised places back and puts
  *     on record who ended it, once no run of the tree is open. That one is not followed by another.
+ * RECONCILE-10: a VM whose platform cannot be read counts as left by the last run of the same desired state. Under another one a run starts for it,
+ *     whatever that is: its operations say what the platform has.
  */
 import { jsonLength } from '../../api';
 import type { Plan } from '../../contract';

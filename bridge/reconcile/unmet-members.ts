@@ -3,6 +3,7 @@ import { own } from '../../api';
 import {
   gateOf,
   isInState,
+  isSeenIn,
   memberKey,
   type MemberKey,
   type Plan,
@@ -40,8 +41,10 @@ function unmetBelow(plan: Plan, facts: DriverFacts, prefix: string, unchanged: b
     if (excused.has(key)) return [];
     if (member.plan) return unmetInGroup(member.plan, key, facts, path, unchanged);
     if (member.kind !== 'VirtualMachine') return [];
+    // RECONCILE-10.
+    if (member.unseen && (unchanged || wasInState(plan, last, member))) return [];
     if (needsPlace(plan, member, facts)) return [{ path, member: key, seen: 0, drifted: false }];
-    if (isInState(plan.powerState, member.observed)) return [];
+    if (isSeenIn(plan.powerState, member)) return [];
     if (isUnderway(plan, tier, member, facts)) return [];
     const drifted = unchanged || wasInState(plan, last, member);
     const { observed } = member;

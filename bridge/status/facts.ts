@@ -25,6 +25,8 @@ export interface StatusInput {
   /** The plan in force, as its driver has it; absent if the group has no driver. */
   plan?: Plan;
   observe: (vm: VirtualMachine) => VirtualMachineStatus | undefined;
+  /** Whether it is not known if the platform has a VM. */
+  isUnseen?: (vm: VirtualMachine) => boolean;
   /** What keeps a VM's open operation from taking effect. */
   holdOf?: (vm: VirtualMachine) => string | undefined;
   run: RunState;

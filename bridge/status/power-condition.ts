@@ -13,6 +13,8 @@ import { condition, type UnstampedCondition } from './conditions';
 import { withCure, type StatusFacts } from './facts';
 import type { Condition, ConditionReason } from './view';
 
+const UNSEEN = 'its power state is not known as its platform cannot be read';
+
 /** The condition of a VM under a plan that wants a power state. */
 export function powerCondition(
   facts: StatusFacts,
@@ -21,9 +23,10 @@ export function powerCondition(
   vm: VirtualMachine,
 ): UnstampedCondition {
   const observed = facts.observe(vm);
+  const isUnseen = !observed && facts.isUnseen?.(vm) === true;
   const state = observedState(observed);
-  if (isInState(plan.powerState, observed)) return metCondition(state === plan.powerState);
-  const mismatch = `${state}, the group wants ${plan.powerState}`;
+  if (!isUnseen && isInState(plan.powerState, observed)) return metCondition(state === plan.powerState);
+  const mismatch = `${isUnseen ? UNSEEN : state}, the group wants ${plan.powerState}`;
   const progress = facts.progress.get(key);
   if (progress) {
     const paused = facts.pausedActivities.get(progress.activityId ?? '');
@@ -33,6 +36,7 @@ export function powerCondition(
   const exception = facts.exceptions.get(key);
   if (exception) return exceptionCondition(mismatch, exception);
   if (facts.moving) return unmet('Pending', mismatch);
+  if (isUnseen) return condition('PowerStateSynced', 'Unknown', 'NotSynced', mismatch);
   return unmet('NotSynced', mismatch, facts.decision?.why);
 }
 

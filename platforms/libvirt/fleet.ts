@@ -104,9 +104,14 @@ export class Fleet implements Ground {
     );
   }
 
+  /** Hosts that cannot be asked. */
+  get away(): Host[] {
+    return [...this.#hosts.values()].filter(({ live }) => !live);
+  }
+
   /** PLATFORM-3: a VM that no host shows may be on one that cannot be asked. @throws PlatformError where there is such a host */
   refuseUnseen(vm: VirtualMachineRef): void {
-    const away = [...this.#hosts.values()].filter(({ live }) => !live);
+    const { away } = this;
     if (away.length === 0) return;
     const names = away.map(({ name }) => name);
     const { error } = away[0] as Host;

@@ -69,6 +69,10 @@ export class LibvirtPlatform implements Platform {
     this.#observations.track(vms, all);
   }
 
+  mayHave(vm: VirtualMachineRef): boolean {
+    return !('missing' in this.#observations.bindings.resolve(vm)) || this.#fleet.away.length > 0;
+  }
+
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {
     const bound = await this.#find(vm, signal);
     const machine = bound && (await this.#fetchFor(vm, bound.uuid, signal));

@@ -31,7 +31,7 @@ import { Reading } from './reading';
 import { Recorder, type RecordPlace } from './recorder';
 import { untilGone } from './leaving';
 import { Homes, VspherePlaces } from './placing';
-import { absent, askingFor } from './replies';
+import { absent, askingFor, unreadFor } from './replies';
 import type { Scope } from './scope';
 import { element, orAborted, SoapClient, type SoapOptions } from './soap';
 import { Stream } from './stream';
@@ -153,6 +153,11 @@ export class VspherePlatform implements Platform {
 
   track(vms: readonly VirtualMachineRef[], all = false): void {
     this.#observations.track(vms, all);
+  }
+
+  mayHave(vm: VirtualMachineRef): boolean {
+    const { bindings, inventory } = this.#observations;
+    return !('missing' in bindings.resolve(vm)) || unreadFor(vm, inventory) !== undefined;
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {

@@ -70,15 +70,20 @@ export function unknownState(vm: VirtualMachineRef, { connection }: VmFacts): Pl
 }
 
 /** PLATFORM-3: a VM that is named by its UUID may be one of which the server never said its own. @throws PlatformError if there is such a VM */
-export function refuseUnread({ namespace, name, locator }: VirtualMachineRef, inventory: Inventory): void {
-  if (!locator?.startsWith('uuid:')) return;
-  for (const { id, uuid, power, connection } of inventory.vms()) {
-    if (uuid !== '' || power !== undefined) continue;
-    throw new PlatformError(
-      'Transient',
-      `VM ${namespace}/${name} may be ${inventory.path(id)}, whose UUID is not known since vSphere cannot read its configuration (connection state ${connection}): bring back its storage or host, or take it out of the inventory`,
-    );
-  }
+export function refuseUnread(vm: VirtualMachineRef, inventory: Inventory): void {
+  const unread = unreadFor(vm, inventory);
+  if (!unread) return;
+  throw new PlatformError(
+    'Transient',
+    `VM ${virtualMachineKey(vm)} may be ${inventory.path(unread.id)}, whose UUID is not known since vSphere cannot read its configuration (connection state ${unread.connection}): bring back its storage or host, or take it out of the inventory`,
+  );
+}
+
+/** A VM that may be the one that a manifest names by its UUID, as the server never said its own. */
+export function unreadFor({ locator }: VirtualMachineRef, inventory: Inventory): VmFacts | undefined {
+  if (!locator?.startsWith('uuid:')) return undefined;
+  for (const vm of inventory.vms()) if (vm.uuid === '' && vm.power === undefined) return vm;
+  return undefined;
 }
 
 /** The VM that asks what is answered. @throws PlatformError `Permanent` where it does not, or has no such choice */

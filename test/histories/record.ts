@@ -127,6 +127,18 @@ const CASES: Case[] = [
     },
   },
   {
+    name: 'unseen-vm',
+    files: (ns) => ({
+      'app.yaml': groupManifest({ namespace: ns, name: 'app', powerState: 'PoweredOff', tiers: [{ members: ['db-1'] }] }),
+      'db-1.yaml': vmManifest(ns, 'db-1', 'app').replace('metadata:', 'metadata:\n  annotations: {vmgroup.dev/platform: nowhere}'),
+    }),
+    then: async (system, ns) => {
+      await phaseOf(system, ns, 'InProgress');
+      system.write('db-1.yaml', vmManifest(ns, 'db-1', 'app'));
+      await system.outcome(ns, 'app');
+    },
+  },
+  {
     name: 'drift-forced',
     files: (ns) => ({ 'policy.yaml': policyManifest(ns, 'default', { drift: { action: 'Report' } }), 'app.yaml': app(ns, { tiers: WAITING }) }),
     then: async (system, ns) => {

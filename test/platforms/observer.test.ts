@@ -25,6 +25,9 @@ class ScriptedPlatform implements Platform {
   power = (): Promise<never> => Promise.reject(new Error('not asked here'));
   place = (): Promise<never> => Promise.reject(new Error('not asked here'));
   release = (): Promise<never> => Promise.reject(new Error('not asked here'));
+  /** Names of VMs that it may have. */
+  readonly unclear = new Set<string>();
+  mayHave = ({ name }: { name: string }): boolean => this.unclear.has(name);
   close = (): Promise<void> => Promise.resolve();
 
   async sink(index: number): Promise<WatchSink> {
@@ -50,6 +53,31 @@ async function withObserver(
     await observer.close();
   }
 }
+
+test('OBSERVER-4: what is not reported does not exist only once the platform was read, and where it can tell', () =>
+  withObserver(async (platform, observer) => {
+    const sink = await platform.sink(0);
+    sink.changed(state('a', 'PoweredOn'));
+    expect([observer.isKnown(vm('a')), observer.isKnown(vm('b'))]).toEqual([true, false]);
+    sink.synced();
+    expect([observer.isKnown(vm('a')), observer.isKnown(vm('b'))]).toEqual([true, true]);
+    platform.unclear.add('b').add('a');
+    expect([observer.isKnown(vm('a')), observer.isKnown(vm('b'))]).toEqual([true, false]);
+    platform.unclear.clear();
+    platform.watches[0]?.fail(new Error('broken'));
+    await platform.sink(1);
+    // As before the watch broke.
+    expect(observer.isKnown(vm('b'))).toBe(true);
+  }));
+
+test('OBSERVER-4: a platform that does not report its VMs is not waited for', async () => {
+  const observer = new Observer(new ScriptedPlatform(), { firstLook: 50 });
+  let isSynced = false;
+  void observer.synced().then(() => (isSynced = true));
+  await observer.tried();
+  expect([isSynced, observer.isKnown(vm('a'))]).toEqual([false, false]);
+  await observer.close();
+});
 
 test('OBSERVER-1: a watch that ends, fails or throws is opened again', () =>
   withObserver(async (platform, observer) => {

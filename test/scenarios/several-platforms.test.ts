@@ -9,9 +9,13 @@ import { stringify } from 'yaml';
 import { editPowerState } from '../../api';
 import { checkRuns } from '../../cli/doctor/runs';
 import { EXAMPLES } from '../support/examples';
-import { classManifest, groupManifest, policyManifest } from '../support/manifests';
+import type { VirtualMachineRef } from '../../contract';
+import { SimulatedPlatform } from '../../platforms/simulated';
+import { classManifest, groupManifest, groupWithVms, policyManifest } from '../support/manifests';
 import { effects, startSystem, times, type System } from '../support/system';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy';
 import { startTemporal, type TestTemporal } from '../support/temporal';
+import { until } from '../support/until';
 
 jest.setTimeout(180_000);
 
@@ -110,6 +114,87 @@ it('nothing starts on one platform while the other has no room, and an abort giv
   expect(outcome.released?.sort()).toEqual(['db', 'web-1', 'web-2']);
   expect(effects(await system.journal(), ns)).toEqual([]);
 });
+
+it('G8: started while one site is away: groups of the other are powered, and nothing is claimed of VMs that cannot be seen', async () => {
+  const ns = 'site-away';
+  const meta = { namespace: ns, name: 'far', uid: 'uid-far' };
+  let proxy: TcpProxy | undefined;
+  const reachSite = async (address: string): Promise<string> => {
+    await powerOn(address, meta);
+    proxy = await startTcpProxy(new URL(address).host);
+    proxy.cut();
+    return `http://${proxy.address}`;
+  };
+  system = await startSystem(
+    temporal,
+    {
+      'policy.yaml': policyManifest(ns, 'default', {
+        retry: { initialInterval: '1s', maximumInterval: '1s' },
+      }),
+      'near.yaml': groupWithVms({
+        namespace: ns,
+        name: 'near',
+        powerState: 'PoweredOn',
+        tiers: [{ members: ['db'] }],
+      }),
+      'app.yaml': groupManifest({
+        namespace: ns,
+        name: 'app',
+        powerState: 'PoweredOff',
+        tiers: [{ members: ['far'] }],
+      }),
+      'far.yaml': stringify({
+        apiVersion: 'vmoperator.vmware.com/v1alpha5',
+        kind: 'VirtualMachine',
+        metadata: { ...meta, annotations: { 'vmgroup.dev/platform': 'west' } },
+        spec: { groupName: 'app' },
+      }),
+    },
+    {},
+    { sites: { west: {} }, reachSite },
+  );
+  try {
+    expect(await system.outcome(ns, 'near')).toMatchObject({ outcome: 'Converged' });
+    await system.sites['west']?.startWorker();
+    const parked = await system.until(
+      () => system?.view(ns, 'app')?.run?.progress?.members.find(({ phase }) => phase === 'Parked'),
+      'far to be parked',
+    );
+    expect(parked.lastError).toMatchObject({ class: 'Transient' });
+    const status = system.view(ns, 'app')?.status;
+    expect(status?.members[0]).not.toHaveProperty('powerState');
+    expect(status?.members[0]?.conditions.find(({ type }) => type === 'PowerStateSynced')).toMatchObject({
+      status: 'False',
+      reason: 'PowerOperationFailed',
+    });
+    expect(status?.conditions.find(({ type }) => type === 'Ready')?.status).toBe('False');
+
+    proxy?.restore();
+    await system.until(
+      () => system?.view(ns, 'app')?.status.members[0]?.powerState === 'PoweredOn',
+      'far to be seen',
+    );
+    await system.say(ns, 'app', 'retryMember', 'far');
+    expect(await system.outcome(ns, 'app')).toMatchObject({ outcome: 'Converged' });
+    expect(system.view(ns, 'app')?.status.members[0]?.powerState).toBe('PoweredOff');
+  } finally {
+    await proxy?.close();
+  }
+});
+
+/** Creates a VM on a simulated platform that is on. */
+async function powerOn(address: string, vm: VirtualMachineRef): Promise<void> {
+  const platform = new SimulatedPlatform(address);
+  try {
+    const caller = 'test';
+    await platform.place([{ vm, cpus: 1, memory: 1 }], { caller });
+    const operation = { id: 'test', sequence: 1 };
+    await platform.power({ vm, operation, powerState: 'PoweredOn', guestShutdownTimeout: 0, caller });
+    await until(async () => (await platform.read(vm))?.status.powerState === 'PoweredOn');
+  } finally {
+    await platform.close();
+  }
+}
 
 it('a tier waits for the worker of its platform, and says so if the platform is unknown', async () => {
   const ns = 'no-worker';

@@ -80,6 +80,8 @@ interface SystemOptions {
   guests?: SimulatedGuest[];
   /** What differs from the default in the inventory of each platform besides the default one. Their workers are not started. */
   sites?: Record<string, Partial<SimulatedInventory>>;
+  /** Another way to the platform of each site, from its address; default: straight. */
+  reachSite?: (address: string) => Promise<string>;
   /** Another way to the Temporal server; default: straight. */
   reach?: Pick<StartWorkerOptions, 'target' | 'client'>;
   /** Another way to the default platform, from its address; default: straight. */
@@ -92,7 +94,15 @@ export async function startSystem(
   temporal: TestTemporal,
   files: Record<string, string>,
   behavior: Behavior = {},
-  { groupWait, guests, sites: siteInventories = {}, reach, reachPlatform, onView }: SystemOptions = {},
+  {
+    groupWait,
+    guests,
+    sites: siteInventories = {},
+    reach,
+    reachPlatform,
+    reachSite,
+    onView,
+  }: SystemOptions = {},
 ): Promise<System> {
   const { client, target } = reach ?? {
     client: temporal.client,
@@ -135,7 +145,11 @@ export async function startSystem(
     ...(groupWait !== undefined && { groupWait }),
   });
   const simulators = await startSimulators(siteInventories, path.join(dir, 'sites'), logger);
-  const described = simulators.map(({ name, platform: { address } }) => describedPlatform(name, address));
+  const described = await Promise.all(
+    simulators.map(async ({ name, platform: { address } }) =>
+      describedPlatform(name, reachSite ? await reachSite(address) : address),
+    ),
+  );
   const platforms = openPlatforms(
     { byDefault: 'simulated', platforms: described, openBuiltIn: () => platform, watchOnly: false },
     logger,

@@ -763,6 +763,43 @@ describe('members that come and go', () => {
   });
 });
 
+describe('PLANS-9: a VM whose platform cannot be read', () => {
+  const unseen = { unseen: true } as const;
+
+  it.each(['PoweredOff', 'Suspended'] as const)(
+    'does not count as off: a run to %s operates it',
+    (powerState) => {
+      const world = new World().send(plan([tier([vm('a', unseen), vm('b')])], { powerState }));
+      world.pass();
+      expect(world.asked.map(({ member }) => member)).toEqual(['a']);
+      expect(world.outcome).toMatchObject({ outcome: 'Converged', message: `2 of 2 members ${powerState}` });
+    },
+  );
+
+  it('is left alone where power is', () => {
+    const world = new World().send(plan([tier([vm('a', unseen)])], { powerState: 'Unchanged' }));
+    expect(world.outcome).toMatchObject({ outcome: 'Converged', operations: 0 });
+  });
+
+  it('has not left its state if it was seen there before by the run', () => {
+    const tiers = (a: PlanMember): PlanTier[] => [tier([a]), tier([vm('b')], { powerOnDelay: MINUTE })];
+    const world = new World().send(plan(tiers(vm('a'))));
+    world.pass(world.now + 5 * SECOND);
+    world.send(plan(tiers(vm('a', unseen))), { cause: 'MembersChanged' });
+    expect(world.run?.members['a']).toMatchObject({ phase: 'Done' });
+    expect(world.run?.members['a']).not.toHaveProperty('drifted');
+  });
+
+  it('counts as off in a run of an older build', () => {
+    const off = plan([tier([vm('a', unseen)])], { powerState: 'PoweredOff' });
+    const on = begin({ plan: plan([tier([vm('a')])]), cause: 'SpecChanged' }, 1_000);
+    const turned = receivePlan(on, { plan: off, cause: 'SpecChanged' }, 2_000, () => false);
+    expect(turned.members['a']?.reachedAt).toBeDefined();
+    const begun = begin({ plan: off, cause: 'SpecChanged' }, 1_000, () => false);
+    expect(begun.members['a']?.reachedAt).toBeDefined();
+  });
+});
+
 describe('PLANS-8: a member that left while it was being powered on, and comes back once the group is to be off', () => {
   const off = { powerState: 'PoweredOff' } as const;
 

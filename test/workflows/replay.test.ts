@@ -40,6 +40,7 @@ it('there is a history of every kind of run', () => {
       'member-joins',
       'member-recreated',
       'member-returns',
+      'unseen-vm',
       'drift-forced',
       'words',
       'aborted',

@@ -61,7 +61,7 @@ export class CurrentRun {
   receive(message: PlanMessage): void {
     const now = Date.now();
     if (this.#run) return this.set(receivePlan(this.#run, message, now, uses));
-    const foreign = this.begin(message.plan, () => begin(message, now));
+    const foreign = this.begin(message.plan, () => begin(message, now, uses));
     if (foreign !== undefined) this.ignore(applyPlan.name, foreign);
   }
 

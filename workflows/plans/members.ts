@@ -6,6 +6,7 @@
  * PLANS-6: of two observations without versions the plan's counts if the platform reported it after the run said what it knows now.
  * PLANS-7: what was observed of a VM says nothing of another one that has its name. Once the VM was deleted, neither that nor its place counts:
  *     a folder gives the next VM of the name the same uid.
+ * PLANS-9: a VM that neither the bridge nor the run has seen counts as off only if the platform was read and does not have it.
  * PLANS-8: once a member has left while it was unknown what its operation does, members that join are operated before what was observed of them
  *     counts: they may be that one.
  */
@@ -155,6 +156,7 @@ function readVm(
   }
   if (state.operation) return state;
   if (member.observed && isNews(member, old, change.uses)) state.observed = member.observed;
+  if (isUnseen(member, state, run.plan) && change.uses(CHANGES.unseenOperated)) return state;
   const there = isInState(run.plan.powerState, state.observed);
   if (!there) {
     if (member.drifted || state.reachedAt !== undefined) state.drifted = true;
@@ -167,6 +169,11 @@ function readVm(
     state.reachedAt = reachedSince(state.observed, now);
   }
   return state;
+}
+
+/** PLANS-9. */
+function isUnseen({ unseen }: PlanMember, { observed }: MemberState, { powerState }: Plan): boolean {
+  return unseen === true && !observed && powerState !== 'Unchanged';
 }
 
 /** Whether what a plan says of a VM is newer than what the run knows. */

@@ -35,7 +35,7 @@ export function whyForeign({ namespace, name }: Plan, id: string): string | unde
 }
 
 /** A run that begins with this message. */
-export function begin(message: PlanMessage, now: number): Run {
+export function begin(message: PlanMessage, now: number, uses: Uses = usesAll): Run {
   const { plan } = message;
   const run: Run = {
     startedAt: now,
@@ -59,7 +59,7 @@ export function begin(message: PlanMessage, now: number): Run {
   };
   const forced = asksForSync(plan, plan.syncedAs);
   if (isAsked(message, forced)) run.words = [askedCommand(message, now)];
-  return withMembers(run, plan, now, { fresh: true, forgive: forced, forced, uses: usesAll });
+  return withMembers(run, plan, now, { fresh: true, forgive: forced, forced, uses });
 }
 
 /** The run after a plan message; PLANS-1, PLANS-5. */

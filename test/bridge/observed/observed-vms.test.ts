@@ -3,7 +3,7 @@ import type { VirtualMachineStatus } from '../../../api';
 import type { RunState } from '../../../bridge';
 import { ObservedVms, WATCH_LAG } from '../../../bridge/observed/observed-vms';
 import { resolveTrees } from '../../../bridge';
-import type { Plan } from '../../../contract';
+import type { Plan, SeenMember } from '../../../contract';
 import { group, manifests, outcome, seen, tier, vm } from '../fixtures';
 
 const a = vm('a', 'app');
@@ -27,7 +27,7 @@ beforeEach(() => {
 });
 
 /** A run that has just ended, and saw the VM so. */
-function ended(reported: VirtualMachineStatus, over: Partial<RunState & { phase: 'Closed' }> = {}): RunState {
+function ended(reported: SeenMember, over: Partial<RunState & { phase: 'Closed' }> = {}): RunState {
   return {
     phase: 'Closed',
     runId: 'r1',
@@ -40,6 +40,44 @@ function ended(reported: VirtualMachineStatus, over: Partial<RunState & { phase:
     ...over,
   };
 }
+
+describe('SEEN-4: while the platform cannot tell whether it has the VM', () => {
+  beforeEach(() => {
+    vms = new ObservedVms(
+      {
+        get: () => onPlatform,
+        isKnown: () => onPlatform !== undefined,
+        onChange: () => () => undefined,
+        synced: async () => undefined,
+      },
+      () => now,
+    );
+  });
+
+  test('it is unseen before its group ever ran, and while a run is open', () => {
+    const open: RunState = { phase: 'Open', runId: 'r1', startedAt: 10 };
+    for (const run of [undefined, { phase: 'None' } as const, open])
+      expect(vms.observe(a, run)).toEqual({ isUnseen: true, isNews: false });
+  });
+
+  test('what the last run saw of it counts, however long ago, also after a restart', () => {
+    const reported = { ...seen('PoweredOn', at('7', DAY)), uid: 'vm-a' };
+    const { witnessed: _witnessed, ...run } = ended(reported) as RunState & { phase: 'Closed' };
+    now += 1_000 * WATCH_LAG;
+    expect(vms.observe(a, run)).toEqual({ status: seen('PoweredOn', at('7', DAY)), isNews: false });
+  });
+
+  test('what it saw of another VM of that name does not', () => {
+    const run = ended({ ...seen('PoweredOn', at('7', DAY)), uid: 'another' });
+    expect(vms.observe(a, run)).toEqual({ isUnseen: true, isNews: false });
+  });
+
+  test('once it is reported, that counts', () => {
+    onPlatform = seen('PoweredOff', at('8', 2_000));
+    const run = ended({ ...seen('PoweredOn', at('7', DAY)), uid: 'vm-a' });
+    expect(vms.observe(a, run).status).toMatchObject({ powerState: 'PoweredOff' });
+  });
+});
 
 describe('SEEN-1: the later observation counts, regardless of clocks', () => {
   test('a change after the run is seen while the clock of the worker is a day ahead', () => {

@@ -23,8 +23,12 @@ const base = manifests({
 const ALL_ON = { a: 'PoweredOn', b: 'PoweredOn' } as const;
 const B_OFF = { a: 'PoweredOn', b: seen('PoweredOff', { at: 200 }) } as const;
 
-function planOf(states: Parameters<typeof observing>[0], from = base): Plan {
-  const plan = resolveTrees(from, { observe: observing(states) }).find((each) => each.name === 'app');
+/** `unseen`: names of VMs whose platform cannot be read. */
+function planOf(states: Parameters<typeof observing>[0], from = base, ...unseen: string[]): Plan {
+  const isUnseen = ({ name }: { name: string }): boolean => unseen.includes(name);
+  const plan = resolveTrees(from, { observe: observing(states), isUnseen }).find(
+    ({ name }) => name === 'app',
+  );
   if (!plan) throw new Error('no plan');
   return plan;
 }
@@ -61,6 +65,55 @@ function sentOf(plan: Plan, over: Partial<SentPlan> = {}): SentPlan {
 const cause = (decision: SendDecision) => decision.send?.cause;
 const NONE: RunState = { phase: 'None' };
 const observedOn = { a: seen('PoweredOn'), b: seen('PoweredOn') };
+
+describe('RECONCILE-10: while the platform of a VM cannot be read', () => {
+  const off = { ...base, groups: [group('app', [tier(['a', 'b'])], { powerState: 'PoweredOff' })] };
+  const plan = planOf({ a: 'PoweredOff' }, off, 'b');
+
+  test('a run starts that is to power it off', () => {
+    const { send } = chooseSend(plan, knowing(NONE));
+    expect(send?.cause).toBe('SpecChanged');
+    expect(send?.plan.tiers[0]?.members).toMatchObject([{ name: 'a' }, { name: 'b', unseen: true }]);
+    expect(send?.plan.tiers[0]?.members[0]).not.toHaveProperty('unseen');
+  });
+
+  test.each<[string, RunState, Partial<DriverFacts>]>([
+    [
+      'it saw it there',
+      closed(outcome(plan, { observed: { b: { ...seen('PoweredOff'), uid: 'vm-b' } } })),
+      {},
+    ],
+    ['it has converged', closed(outcome(plan)), { sent: sentOf(plan) }],
+  ])('none starts where the last run left it so: %s', (_, run, facts) => {
+    expect(chooseSend(plan, knowing(run, facts))).toMatchObject({ unmet: [] });
+    expect(chooseSend(plan, knowing(run, facts)).send).toBeUndefined();
+  });
+
+  test('one starts where the last run saw another VM of that name, or in another state', () => {
+    for (const last of [
+      { ...seen('PoweredOff'), uid: 'vm-b-1' },
+      { ...seen('PoweredOn'), uid: 'vm-b' },
+    ]) {
+      const run = closed(outcome(plan, { observed: { b: last } }));
+      expect(cause(chooseSend(plan, knowing(run)))).toBe('MembersChanged');
+    }
+  });
+
+  test('a VM that is parked is not tried again as if it had been seen there', () => {
+    const members = [{ member: 'b', phase: 'Parked' as const, tier: 0, since: 1 }];
+    const run: RunState = {
+      phase: 'Open',
+      runId: 'r1',
+      startedAt: 10,
+      progress: progressOf(plan, { members }),
+    };
+    expect(chooseSend(plan, knowing(run, { sent: sentOf(plan) })).send).toBeUndefined();
+  });
+
+  test('it is the same desired state as while the VM is seen', () => {
+    expect(planDigest(plan)).toBe(planDigest(planOf({ a: 'PoweredOff', b: 'PoweredOff' }, off)));
+  });
+});
 
 describe('RECONCILE-9: a run that was ended from outside', () => {
   const plan = planOf(B_OFF);

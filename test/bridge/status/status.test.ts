@@ -21,6 +21,8 @@ const T0 = Date.parse('2026-01-01T00:00:00.500Z');
 
 interface Case {
   from?: Manifests;
+  /** The platform of all VMs cannot be read. */
+  unseen?: true;
   states?: Parameters<typeof observing>[0];
   run?: (plan: Plan) => RunState;
   previous?: GroupView;
@@ -39,9 +41,10 @@ const base = manifests({
 function view(of: Case = {}): GroupView {
   const index = indexManifests(of.from ?? base);
   const observe = observing(of.states ?? {});
+  const isUnseen = (): boolean => of.unseen === true;
   const target = index.groups.get(`${NS}/${of.name ?? 'app'}`) as Group;
   const plan = [...index.groups.values()]
-    .flatMap((each) => plansOf(resolvePlan(index, each, { observe })))
+    .flatMap((each) => plansOf(resolvePlan(index, each, { observe, isUnseen })))
     .find((each) => each.name === target.name);
   const run = of.run && plan ? of.run(plan) : ({ phase: 'None' } as const);
   return groupView({
@@ -49,6 +52,7 @@ function view(of: Case = {}): GroupView {
     tiers: resolveTiers(index, target),
     ...(plan && { plan }),
     observe,
+    isUnseen,
     run,
     moving: of.moving ?? run.phase === 'Open',
     ...(of.decision && {
@@ -121,6 +125,7 @@ describe('GroupLinked of members', () => {
 
 describe('PowerStateSynced (STATUS-1, STATUS-2)', () => {
   const is = 'PoweredOff, the group wants PoweredOn';
+  const off = { ...base, groups: [group('app', [tier(['a'])], { powerState: 'PoweredOff' as const })] };
   const suspended = { ...base, groups: [group('app', [tier(['a'])], { powerState: 'Suspended' as const })] };
   const table: [string, Case, string | undefined][] = [
     [
@@ -177,6 +182,16 @@ describe('PowerStateSynced (STATUS-1, STATUS-2)', () => {
       'a run of an older desired state',
       { run: open({ phase: 'Done' }, { revision: 'old' }) },
       `False Pending: ${is}`,
+    ],
+    [
+      'its platform cannot be read',
+      { from: off, unseen: true },
+      'Unknown NotSynced: its power state is not known as its platform cannot be read, the group wants PoweredOff',
+    ],
+    [
+      'its platform cannot be read, and a run tries',
+      { from: off, unseen: true, run: open({ phase: 'InProgress' }) },
+      'False Pending: its power state is not known as its platform cannot be read, the group wants PoweredOff',
     ],
     ['no power state', { from: { ...base, groups: [group('app', [tier(['a'])])] } }, undefined],
   ];

@@ -92,8 +92,10 @@ else {
     expect(await outcome(platform.read(vm))).toMatchObject(unknown);
     const place = platform.place([{ vm, cpus: 1, memory: 1 }], { caller: 'vmgroup/prod/web', sequence: 1 });
     expect(await outcome(place)).toMatchObject(unknown);
+    expect([platform.mayHave(vm), platform.mayHave(newRef())]).toEqual([true, true]);
     line.restore();
     await reads(platform, vm);
+    expect(platform.mayHave(newRef())).toBe(false);
     expect(await platform.read(vm)).toMatchObject({ status: { powerState: 'PoweredOn' } });
   });
 

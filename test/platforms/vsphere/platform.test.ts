@@ -314,6 +314,7 @@ test('BINDING-1: a name that fits several VMs, or none, is refused with candidat
       /ambiguous: .*\/DC0\/vm\/one\/double \(uuid:.*\/DC0\/vm\/two\/double \(uuid:/,
     );
     expect(await platform.read(typo)).toBeUndefined();
+    expect([platform.mayHave(vm), platform.mayHave(typo)]).toEqual([true, false]);
     await expect(platform.power(request(typo, 'PoweredOn'))).rejects.toThrow(
       /there is no VM named doubel; there is \/DC0\/vm\/one\/double/,
     );

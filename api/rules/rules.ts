@@ -5,7 +5,7 @@
  *     on a cycle, and both groups that list the same member.
  */
 import type { Group, Manifests, MemberRef, VirtualMachine } from '../model';
-import { didYouMean, POLICY_ANNOTATION, type ReadObject } from '../kinds';
+import { didYouMean, LOCATOR_ANNOTATION, POLICY_ANNOTATION, type ReadObject } from '../kinds';
 import { cyclesOf, depthsOf, graphOf, MAX_GROUP_DEPTH } from './group-graph';
 import { formatPath, type Finding, type Locate, type ObjectRef, type Path, refKey } from '../problem';
 
@@ -54,8 +54,8 @@ function seenByRules(read: ReadObject | undefined): unknown {
       return [read.kind, namespace, name, uid, groupName, policyName, powerState !== undefined, members];
     }
     case 'VirtualMachine': {
-      const { namespace, name, groupName, affinity } = read.object;
-      return [read.kind, namespace, name, groupName, affinity.length > 0];
+      const { namespace, name, groupName, affinity, platform, locator } = read.object;
+      return [read.kind, namespace, name, groupName, affinity.length > 0, platform, locator];
     }
     default:
       return [read.kind, read.object.namespace, read.object.name];
@@ -216,7 +216,41 @@ function references(manifests: Manifests, invalid: readonly ObjectRef[]): Findin
       name: group.policyName,
     }),
   );
-  return [...parents, ...policies, ...notLinked(manifests), ...notListed(manifests)];
+  return [
+    ...parents,
+    ...policies,
+    ...notLinked(manifests),
+    ...notListed(manifests),
+    ...sameMachine(manifests.virtualMachines),
+  ];
+}
+
+/** VMs that name the same VM of a platform: the platform refuses all but one of them. */
+function sameMachine(virtualMachines: readonly VirtualMachine[]): Finding[] {
+  const meaning = new Map<string, VirtualMachine[]>();
+  for (const vm of virtualMachines) {
+    if (vm.locator === undefined) continue;
+    const key = `${vm.platform ?? ''} ${plainLocator(vm.locator)}`;
+    meaning.set(key, [...(meaning.get(key) ?? []), vm]);
+  }
+  return [...meaning.values()].flatMap((vms) =>
+    vms.length < 2 ? [] : vms.map((vm, index) => meansSame(vm, vms[index === 0 ? 1 : 0] as VirtualMachine)),
+  );
+}
+
+function plainLocator(locator: string): string {
+  return locator.startsWith('uuid:')
+    ? locator.toLowerCase().replaceAll('-', '')
+    : locator.replace(/^path:\/+/, 'path:');
+}
+
+function meansSame(vm: VirtualMachine, other: VirtualMachine): Finding {
+  const message = `VirtualMachine ${other.namespace}/${other.name} means ${vm.locator} too: a VM can be that of one manifest only`;
+  const path = ['metadata', 'annotations', LOCATOR_ANNOTATION];
+  return finding(vmRef(vm), path, message, {
+    severity: 'Warning',
+    key: `same VM as ${other.namespace}/${other.name}`,
+  });
 }
 
 /** Names of all objects, including invalid ones, by kind and namespace. */

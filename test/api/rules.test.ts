@@ -213,6 +213,31 @@ describe('references', () => {
     expect(parse(text).manifests.groups[0]?.policyName).toBe('carefull');
   });
 
+  test('two VMs that mean the same VM of a platform', () => {
+    const meaning = (name: string, locator: string, platform = 'west'): string =>
+      vm(name).replace(
+        `metadata: {name: ${name}}\n`,
+        `metadata:\n  name: ${name}\n  annotations:\n    vmgroup.dev/platform: ${platform}\n    vmgroup.dev/platform-vm: ${locator}\n`,
+      );
+    const uuid = '4f8b2c1a-9d3e-4b7a-8c6d-1e2f3a4b5c6d';
+    const text = documents(
+      meaning('a', `uuid:${uuid}`),
+      meaning('b', `uuid:${uuid.toUpperCase()}`),
+      meaning('c', `uuid:${uuid}`, 'east'),
+      meaning('d', 'path:/DC0/vm/x'),
+      meaning('e', 'path:DC0/vm/x'),
+    );
+    const at = (line: number, other: string, locator: string): string =>
+      `${line}:30: metadata.annotations[vmgroup.dev/platform-vm]: warning: VirtualMachine default/${other} means ${locator} too: a VM can be that of one manifest only`;
+    expectProblems(text, [
+      at(7, 'b', `uuid:${uuid}`),
+      at(15, 'a', `uuid:${uuid.toUpperCase()}`),
+      at(31, 'e', 'path:/DC0/vm/x'),
+      at(39, 'd', 'path:DC0/vm/x'),
+    ]);
+    expect(parse(text).manifests.virtualMachines).toHaveLength(5);
+  });
+
   test('affinity without groupName: the VM is left out', () => {
     const rule = '[{topologyKey: kubernetes.io/hostname, labelSelector: {}}]';
     const text = vm('a', `affinity: {vmAffinity: {requiredDuringSchedulingIgnoredDuringExecution: ${rule}}}`);
@@ -346,6 +371,7 @@ test('an edit that does not matter to the rules leaves their findings unchanged'
     groupName: maybe(name),
     className: maybe(name),
     affinity: fc.constantFrom([], [RULE]),
+    locator: maybe(fc.constantFrom('path:/x' as const, 'path:x' as const)),
     powerState: maybe(fc.constant('PoweredOn' as const)),
   });
   const object = fc.oneof(

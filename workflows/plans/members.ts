@@ -6,9 +6,9 @@
  * PLANS-6: of two observations without versions the plan's counts if the platform reported it after the run said what it knows now.
  * PLANS-7: what was observed of a VM says nothing of another one that has its name. Once the VM was deleted, neither that nor its place counts:
  *     a folder gives the next VM of the name the same uid.
- * PLANS-9: a VM that neither the bridge nor the run has seen counts as off only if the platform was read and does not have it.
  * PLANS-8: once a member has left while it was unknown what its operation does, members that join are operated before what was observed of them
  *     counts: they may be that one.
+ * PLANS-9: a VM that neither the bridge nor the run has seen counts as off only if the platform was read and does not have it.
  */
 import { isLater } from '../../api/later';
 import { own } from '../../api/own';

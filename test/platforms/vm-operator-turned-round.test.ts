@@ -18,7 +18,7 @@ let cache: ScriptedCache<VirtualMachineObject>;
 let phase: () => string | undefined;
 
 beforeEach(async () => {
-  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  jest.useFakeTimers();
   cache = new ScriptedCache();
   // It is on, and on its way off.
   cache.put(key, {

@@ -119,7 +119,7 @@ test.each([
 );
 
 test('KUBEVIRT-6: nodes that cannot be listed are waited for once, and for a limited time', async () => {
-  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  jest.useFakeTimers();
   const never = (signal?: AbortSignal): Promise<never> =>
     new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))));
   try {

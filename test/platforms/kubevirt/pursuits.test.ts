@@ -100,7 +100,7 @@ test('KUBEVIRT-10: what KubeVirt refuses again and again is shown in its words',
 });
 
 test('KUBEVIRT-10: what KubeVirt refuses for hours is asked for a few times a minute', async () => {
-  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  jest.useFakeTimers();
   try {
     refuse = () => new KubernetesError('VMI is being migrated', 409, 'Conflict');
     await pursuits.take(key, 'op');

@@ -84,7 +84,7 @@ function silent(): Duplex {
 describe('LIBVIRT-5: silence of the daemon', () => {
   let client: RpcClient;
   beforeEach(() => {
-    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    jest.useFakeTimers();
     client = new RpcClient(silent());
   });
   afterEach(() => client.close());

@@ -70,7 +70,7 @@ export class LibvirtPlatform implements Platform {
   }
 
   mayHave(vm: VirtualMachineRef): boolean {
-    return !('missing' in this.#observations.bindings.resolve(vm)) || this.#fleet.away.length > 0;
+    return !this.#observations.bindings.isMissing(vm) || this.#fleet.away.length > 0;
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {

@@ -44,6 +44,8 @@ export class Bindings<T extends FoundVm> {
   readonly #tracked = new Map<string, VirtualMachineRef>();
   /** Keys of the manifests by VM, as they were last bound. */
   readonly #holders = new Map<string, string>();
+  /** The VMs by all that may name them, as of the last {@link rebind}. */
+  #byLocator = new Map<string, T[]>();
 
   constructor(inventory: Findable<T>) {
     this.#inventory = inventory;
@@ -93,11 +95,18 @@ export class Bindings<T extends FoundVm> {
   /** Binds all manifests again, after VMs were added, removed, or changed what identifies them. */
   rebind(): void {
     this.#holders.clear();
-    const byLocator = this.#index();
+    this.#byLocator = this.#index();
     for (const [key, ref] of this.#tracked) {
-      const [vm, ...others] = this.#found(ref, byLocator);
+      const [vm, ...others] = this.#found(ref, this.#byLocator);
       if (vm && others.length === 0 && !this.#holders.has(vm.id)) this.#holders.set(vm.id, key);
     }
+  }
+
+  /** Whether no VM fits a manifest, as of the last {@link rebind}: {@link resolve} looks through all VMs, and says what is like it. */
+  isMissing(ref: VirtualMachineRef): boolean {
+    const tracked = this.#tracked.get(virtualMachineKey(ref));
+    const isReplaced = tracked !== undefined && tracked.uid !== ref.uid;
+    return isReplaced || this.#found(tracked ?? ref, this.#byLocator).length === 0;
   }
 
   /** Which VM a manifest means. */

@@ -157,7 +157,7 @@ export class VspherePlatform implements Platform {
 
   mayHave(vm: VirtualMachineRef): boolean {
     const { bindings, inventory } = this.#observations;
-    return !('missing' in bindings.resolve(vm)) || unreadFor(vm, inventory) !== undefined;
+    return !bindings.isMissing(vm) || unreadFor(vm, inventory) !== undefined;
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {

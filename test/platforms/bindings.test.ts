@@ -1,7 +1,7 @@
 /** Which VM a manifest means, while manifests come, go and are renamed. */
 import type { VirtualMachineRef } from '../../contract';
 import { Observer, type Platform } from '../../platforms';
-import { Audience, relay, type FoundVm } from '../../platforms/tracked';
+import { Audience, Bindings, relay, type FoundVm } from '../../platforms/tracked';
 import { until } from '../support/until';
 
 const UUID = '50000000-0000-4000-8000-000000000001';
@@ -14,6 +14,25 @@ const ref = (name: string, locator?: VirtualMachineRef['locator']): VirtualMachi
   name,
   uid: `uid-${name}`,
   ...(locator !== undefined && { locator }),
+});
+
+test('BINDING-1: a manifest is missing its VM only where none fits, held by another manifest or not', () => {
+  const twins = [...inventory, { id: 'vm-3', name: 'db', uuid: UUID.replace('1', '3') }];
+  const bindings = new Bindings<FoundVm>({
+    vms: () => twins,
+    path: (id) => `/dc/${id}`,
+    mayMean: () => true,
+    whereOf: () => '',
+  });
+  const held = ref('held', `uuid:${UUID}`);
+  bindings.track([held]);
+  bindings.rebind();
+  const found = [held, ref('db'), ref('other', `uuid:${UUID}`), ref('x', 'path:/dc/vm-2'), ref('web')];
+  expect(found.map((each) => bindings.isMissing(each))).toEqual(found.map(() => false));
+  const missing = [ref('bd'), ref('x', 'path:/dc/vm-9'), { ...held, uid: 'another' }];
+  expect(missing.map((each) => bindings.isMissing(each))).toEqual(missing.map(() => true));
+  for (const each of missing) expect(bindings.resolve(each)).toHaveProperty('missing');
+  for (const each of found) expect(bindings.resolve(each)).not.toHaveProperty('missing');
 });
 
 test('BINDING-2: a manifest that is renamed takes its VM along, by uuid:, by path: and in its namespace', async () => {

@@ -35,7 +35,7 @@ export class TrackedNames {
     const added: string[] = [];
     const replaced: VirtualMachineRef[] = [];
     for (const ref of refs) {
-      const key = keyOrUndefined(ref);
+      const key = targetKey(ref);
       if (key === undefined) continue;
       const before = this.#refs.get(key);
       if (before?.uid === ref.uid && virtualMachineKey(before) === virtualMachineKey(ref)) continue;
@@ -52,7 +52,8 @@ export class TrackedNames {
   }
 }
 
-function keyOrUndefined(ref: VirtualMachineRef): string | undefined {
+/** Namespace and name of the VM that a manifest means, as one text; undefined where its locator names none. */
+export function targetKey(ref: VirtualMachineRef): string | undefined {
   try {
     return virtualMachineKey(targetOf(ref));
   } catch {

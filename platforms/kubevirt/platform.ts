@@ -30,7 +30,7 @@ import {
 } from '../platform';
 import { sleep } from '../sleep';
 import { Instances } from './instances';
-import { targetOf, TrackedNames } from './names';
+import { targetKey, targetOf, TrackedNames } from './names';
 import {
   trimInstance,
   trimMachine,
@@ -133,6 +133,13 @@ export class KubevirtPlatform implements Platform {
     await this.#instances.look(target, signal);
     await this.#nodesRead(signal);
     return this.#stateAs(vm, target);
+  }
+
+  /** One that another manifest means too is reported as the VM of that one alone. */
+  mayHave(vm: VirtualMachineRef): boolean {
+    if (!this.#names) return false;
+    const key = targetKey(vm);
+    return key === undefined || this.#vms.newest(key) !== undefined;
   }
 
   async power(request: PowerRequest, signal?: AbortSignal): Promise<VirtualMachineState> {

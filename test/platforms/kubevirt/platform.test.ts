@@ -285,6 +285,14 @@ test('manifests of elsewhere name VMs, by their own name or by path:', async () 
     expect((await refusalOf(named.platform.power(request(wrong, 'PoweredOn')))).message).toContain(
       'path:NAMESPACE/NAME',
     );
+    const other = { ...manifest, name: 'other', uid: 'of-another' };
+    expect(named.observer.isKnown(manifest)).toBe(true);
+    // Neither is reported, and neither is off for that.
+    expect([wrong, other].map((each) => named.observer.isKnown({ ...each, uid: 'x' }))).toEqual([
+      false,
+      false,
+    ]);
+    expect(named.observer.isKnown({ namespace: 'prod', name: 'nothing', uid: 'x' })).toBe(true);
   } finally {
     await named.close();
   }

@@ -128,7 +128,7 @@ function hasLostVm(before: ManifestIndex, now: ManifestIndex, key: ObjectKey): b
   return had.some((vm) => now.virtualMachines.get(objectKey(vm))?.groupName !== vm.groupName);
 }
 
-/** The group whose run places the VMs of a group, if only some platforms place VMs ahead of their power state too. */
+/** The group whose run places the VMs of a group. It need not have a power state: some platforms place VMs ahead of it. */
 function driverKey(index: ManifestIndex, key: ObjectKey): ObjectKey {
   const group = index.groups.get(key);
   const driver = group && driverOf(index, group, true);

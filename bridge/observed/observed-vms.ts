@@ -10,7 +10,7 @@
  * SEEN-4: a VM is unseen while its platform cannot tell whether it has it. What the last run saw of it counts.
  */
 import { isLater, own, type ObjectName, type VirtualMachine, type VirtualMachineStatus } from '../../api';
-import type { RunOutcome } from '../../contract';
+import type { RunOutcome, SeenMember } from '../../contract';
 import { objectKey, type ObjectKey } from '../manifests';
 import type { HeardMember, RunState } from '../runs';
 
@@ -104,9 +104,8 @@ export class ObservedVms {
   #besideAbsentPlatform(vm: VirtualMachine, run: RunState | undefined): ObservedVm {
     const outcome = run?.phase === 'Closed' ? run.outcome : undefined;
     const reported = own(outcome?.observed, vm.name);
-    if (!outcome || !reported) return { isUnseen: true, isNews: false };
-    const { uid = this.#uidOf(vm, outcome), ...seen } = reported;
-    return uid === vm.uid ? { status: seen, isNews: false } : { isUnseen: true, isNews: false };
+    const seen = outcome && reported && this.#seenBy(outcome, reported, vm);
+    return seen ? { status: seen, isNews: false } : { isUnseen: true, isNews: false };
   }
 
   #besideOpen(
@@ -132,9 +131,15 @@ export class ObservedVms {
     const isNews = isLaterVersion ?? this.#isReportedSince(vm, run.learnedAt);
     const asReported = { ...(status && { status }), isNews };
     if (!reported || this.watchBehindFor(run) === 0) return asReported;
+    const seen = this.#seenBy(outcome, reported, vm);
+    const mayCount = !isNews && (status !== undefined || run.witnessed === true);
+    return seen && mayCount ? { status: seen, isNews: false } : asReported;
+  }
+
+  /** What a run saw under the name of a VM, if it was that VM. */
+  #seenBy(outcome: RunOutcome, reported: SeenMember, vm: VirtualMachine): VirtualMachineStatus | undefined {
     const { uid = this.#uidOf(vm, outcome), ...seen } = reported;
-    const isOfRun = uid === vm.uid && (status !== undefined || run.witnessed === true);
-    return isOfRun && !isNews ? { status: seen, isNews: false } : asReported;
+    return uid === vm.uid ? seen : undefined;
   }
 
   #uidOf({ name, uid }: VirtualMachine, outcome: RunOutcome): string {

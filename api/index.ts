@@ -49,6 +49,6 @@ export * from './manifests';
 export { own } from './own';
 export { formatPath, formatProblem, refKey, type Finding, type ObjectRef, type Problem } from './problem';
 export { manifestsOf, problemOf, readResource } from './resource';
-export { asError, fieldsOf, isMapping } from './unknown';
 export { checkRules, sameToRules } from './rules';
 export { byteLength, firstFew, fitJson, fitList, fitText, fullName, jsonLength, listed } from './text';
+export { asError, fieldsOf, isMapping } from './unknown';

@@ -231,7 +231,9 @@ function sameMachine(virtualMachines: readonly VirtualMachine[]): Finding[] {
   for (const vm of virtualMachines) {
     if (vm.locator === undefined) continue;
     const key = `${vm.platform ?? ''} ${plainLocator(vm.locator)}`;
-    meaning.set(key, [...(meaning.get(key) ?? []), vm]);
+    const before = meaning.get(key);
+    if (before) before.push(vm);
+    else meaning.set(key, [vm]);
   }
   return [...meaning.values()].flatMap((vms) =>
     vms.length < 2 ? [] : vms.map((vm, index) => meansSame(vm, vms[index === 0 ? 1 : 0] as VirtualMachine)),

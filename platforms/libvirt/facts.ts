@@ -16,6 +16,8 @@ export interface DomainFacts {
   power: PowerState | undefined;
   /** Why it is paused although QEMU runs; absent: it is not paused. */
   paused?: string;
+  /** Its guest crashed, and QEMU keeps it as it is: it is paused for good. */
+  crashed: boolean;
   /** Whether QEMU runs. */
   running: boolean;
   /** Whether its memory is saved. */
@@ -53,13 +55,15 @@ export interface DomainAnswers {
 
 const STATE = { running: 1, blocked: 2, paused: 3, shuttingDown: 4, off: 5, crashed: 6, asleep: 7 } as const;
 
+const CRASHED = 'its guest crashed';
+
 /** `virDomainPausedReason`s of a domain that is not on its way to another state. */
 const PAUSED: ReadonlyMap<number, string> = new Map([
   [0, 'libvirt does not say why'],
   [1, 'a user paused it'],
   [5, 'I/O error: a disk of it is full or gone'],
   [6, 'a watchdog of the guest fired'],
-  [10, 'the guest crashed'],
+  [10, CRASHED],
   [13, 'its migration failed'],
 ]);
 
@@ -73,8 +77,8 @@ export function factsOf({
   xml,
   ...rest
 }: DomainAnswers): DomainFacts {
-  const running = state !== STATE.off && state !== STATE.crashed;
-  const paused = state === STATE.paused ? PAUSED.get(reason) : undefined;
+  const running = state !== STATE.off;
+  const paused = pausedBy(state, reason);
   return {
     domain,
     running,
@@ -83,6 +87,7 @@ export function factsOf({
     ...sizeOf(xml),
     power: powerOf(state, paused !== undefined, saved),
     ...(paused !== undefined && { paused }),
+    crashed: paused === CRASHED,
     agent: running ? agentOf(xml) : xml.includes(AGENT) ? 'Disconnected' : 'None',
     operation: textIn(rest.operation),
     place: textIn(rest.place),
@@ -91,10 +96,16 @@ export function factsOf({
   };
 }
 
+/** QEMU goes on beside a guest that crashed if the domain says `on_crash` `preserve`; without QEMU a domain is off, whatever the guest did. */
+function pausedBy(state: number, reason: number): string | undefined {
+  if (state === STATE.crashed) return CRASHED;
+  return state === STATE.paused ? PAUSED.get(reason) : undefined;
+}
+
 function powerOf(state: number, paused: boolean, saved: boolean): PowerState | undefined {
-  if (state === STATE.off || state === STATE.crashed) return saved ? 'Suspended' : 'PoweredOff';
-  if (state !== STATE.paused) return state === 0 ? undefined : 'PoweredOn';
-  return paused ? 'Suspended' : undefined;
+  if (state === STATE.off) return saved ? 'Suspended' : 'PoweredOff';
+  if (paused) return 'Suspended';
+  return state === 0 || state === STATE.paused ? undefined : 'PoweredOn';
 }
 
 const AGENT = 'org.qemu.guest_agent.0';

@@ -26,8 +26,11 @@ import { until } from './until';
 /** What a domain is made of. */
 export interface DomainOptions {
   uuid?: string;
-  /** `linux`: a kernel with an agent, up in some seconds. `button`: a boot sector that obeys the power button. `deaf`: neither. */
-  guest?: 'linux' | 'button' | 'deaf';
+  /**
+   * `linux`: a kernel with an agent, up in some seconds. `button`: a boot sector that obeys the power button. `panicking`: one that crashes after some
+   * seconds, and is kept so. `deaf`: none.
+   */
+  guest?: 'linux' | 'button' | 'panicking' | 'deaf';
   /** Kernel command line of a `linux` guest. */
   mode?: 'deaf' | 'hung' | 'uptime';
   /** Path of a raw disk. */
@@ -79,6 +82,14 @@ const BUTTON = Buffer.from([
   ...[0xf4, 0xeb, 0xfd],
 ]);
 
+/** Waits for some ticks of the timer, and tells QEMU's panic device that it crashed. */
+const PANICKING = Buffer.from([
+  ...[0xfb], // sti
+  ...[0xb9, 0x24, 0x00, 0xf4, 0xe2, 0xfd], // 36 times hlt: 2 s
+  ...[0xba, 0x05, 0x05, 0xb0, 0x01, 0xee], // port 0x505 = PANICKED
+  ...[0xf4, 0xeb, 0xfd],
+]);
+
 /** How a daemon is started. */
 export interface LibvirtOptions {
   /** Lines of its configuration, with which it listens on the network too. */
@@ -104,6 +115,7 @@ export async function startLibvirt({
     copyFileSync(guest.initramfs, path.join(files, 'initramfs.gz'));
   }
   writeFileSync(path.join(files, 'button.img'), bootSector(BUTTON));
+  writeFileSync(path.join(files, 'panicking.img'), bootSector(PANICKING));
   for (const each of [dir, ...folders]) if (isRoot) chownSync(each, NOBODY, NOBODY);
   chmodSync(runtime, 0o700);
   const socket = path.join(runtime, 'libvirt/libvirt-sock');
@@ -254,6 +266,7 @@ function domainXml(
   { guest = 'button', uuid, mode, disk, emulator, network }: DomainOptions,
 ): string {
   const linux = guest === 'linux';
+  const sector = guest === 'button' || guest === 'panicking';
   const text = (value: string): string =>
     value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/'/g, '&apos;');
   const files = path.join(dir, 'guest');
@@ -261,20 +274,21 @@ function domainXml(
     <cmdline>console=ttyS0 quiet panic=-1${mode ? ` vmgroup=${mode}` : ''}</cmdline>`;
   const image = (file: string, dev: string): string =>
     `<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${text(file)}'/><target dev='${dev}' bus='virtio'/>${
-      file.endsWith('button.img') ? '<readonly/><shareable/>' : ''
+      file.startsWith(files) ? '<readonly/><shareable/>' : ''
     }</disk>`;
   return `<domain type='qemu'>
   <name>${text(name)}</name>${uuid ? `<uuid>${uuid}</uuid>` : ''}
   <memory unit='MiB'>${linux ? 96 : 8}</memory><vcpu>1</vcpu>
   <os><type arch='x86_64' machine='q35'>hvm</type>${linux ? kernel : ''}</os>
   <features><acpi/></features>
-  <on_poweroff>destroy</on_poweroff><on_crash>destroy</on_crash>
+  <on_poweroff>destroy</on_poweroff><on_crash>${guest === 'panicking' ? 'preserve' : 'destroy'}</on_crash>
   <devices>
     ${emulator ? `<emulator>${text(emulator)}</emulator>` : ''}
     ${network ? `<interface type='network'><source network='${text(network)}'/></interface>` : ''}
-    ${guest === 'button' ? image(`${files}/button.img`, 'vda') : ''}${disk ? image(disk, 'vdb') : ''}
+    ${sector ? image(`${files}/${guest}.img`, 'vda') : ''}${disk ? image(disk, 'vdb') : ''}
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
+    ${guest === 'panicking' ? `<panic model='isa'/>` : ''}
     ${linux ? `<serial type='file'><source path='${text(dir)}/${text(name)}.serial'/></serial>` : ''}
     ${linux ? `<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>` : ''}
   </devices>

@@ -146,6 +146,7 @@ export class Operation extends ReachingOperation implements OwnStanding {
       );
     }
     if (home.facts.running) {
+      if (home.facts.crashed) throw this.#crashed(home);
       if (home.facts.paused === undefined) return this.settle();
       await this.call(home, (daemon) => daemon.resume(home.facts.domain));
       return;
@@ -154,8 +155,16 @@ export class Operation extends ReachingOperation implements OwnStanding {
     await this.call(home, (daemon) => daemon.start(home.facts.domain));
   }
 
+  /** It was told to keep a guest that crashed (`on_crash` `preserve`), so that somebody can find out why. */
+  #crashed({ host, facts }: OnHost): PlatformError {
+    return new PlatformError(
+      'Permanent',
+      `VM ${this.name()} cannot go on, as its guest crashed and ${host} keeps it as it is: once you have what you need of it (virsh dump --memory-only), power it off with the mode TrySoft or Hard, or with virsh destroy ${facts.domain.uuid}, and retry`,
+    );
+  }
+
   async #powerOff(machine: Machine, at: OnHost): Promise<void> {
-    const { domain, running, paused } = at.facts;
+    const { domain, running, paused, crashed } = at.facts;
     const { mode = 'TrySoft' } = this.request;
     if (!running) {
       if (mode === 'Soft') {
@@ -169,7 +178,13 @@ export class Operation extends ReachingOperation implements OwnStanding {
       await this.call(at, () => this.ground.record(machine, this.text, 'PoweredOff', this.signal));
       return;
     }
-    if (mode !== 'Hard') {
+    if (crashed && mode === 'Soft') {
+      throw new PlatformError(
+        'Permanent',
+        `VM ${this.name()} crashed, so its guest cannot be asked to shut down: use the mode TrySoft or Hard, which discards its memory`,
+      );
+    }
+    if (mode !== 'Hard' && !crashed) {
       if (paused !== undefined) await this.call(at, (daemon) => daemon.resume(domain));
       if (await this.#askGuest(mode === 'Soft')) return;
     }

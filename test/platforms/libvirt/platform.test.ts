@@ -111,6 +111,29 @@ else
       expect(libvirt.log('stuck')).toMatch(/shutting down, reason=shutdown/);
     });
 
+    test('a guest that crashed and is kept so is neither off nor on, and goes off without being asked', async () => {
+      await define('crashing', { guest: 'panicking' });
+      await platform.power(request('crashing', 'PoweredOn'));
+      await is('crashing', 'Suspended');
+      expect((await libvirt.virsh('domstate', '--reason', 'crashing')).trim()).toBe('crashed (panicked)');
+      const qemu = libvirt.qemu('crashing');
+      expect(qemu).toBeDefined();
+      await expect(platform.power(request('crashing', 'PoweredOn'))).rejects.toMatchObject({
+        failureClass: 'Permanent',
+        message: expect.stringContaining('its guest crashed and alpha keeps it as it is') as string,
+      });
+      await expect(platform.power(request('crashing', 'PoweredOff', { mode: 'Soft' }))).rejects.toMatchObject(
+        {
+          failureClass: 'Permanent',
+        },
+      );
+      expect(libvirt.qemu('crashing')).toBe(qemu);
+      // Longer than this test may take.
+      await platform.power(request('crashing', 'PoweredOff', { guestShutdownTimeout: 3_600_000 }));
+      await is('crashing', 'PoweredOff');
+      expect(libvirt.qemu('crashing')).toBeUndefined();
+    });
+
     test('a paused VM is reported as such, and resumes only if it is wanted on', async () => {
       await define('paused', { guest: 'button' });
       await platform.power(request('paused', 'PoweredOn'));

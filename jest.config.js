@@ -7,7 +7,7 @@ function project(tier) {
   return {
     displayName: tier,
     testEnvironment: '<rootDir>/test/environment/index.js',
-    // Other code of the worker process, in the same realm, goes on while a test has its clock.
+    // Node's own streams use the queues of the process, in whose realm tests run.
     fakeTimers: { doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] },
     roots: ['<rootDir>/test'],
     testMatch: tiers[tier].map((test) => `**/${path.relative(__dirname, test)}`),

@@ -4,11 +4,12 @@
  *
  * - Our modules run once a file, as in a sandbox, so that each file has state and mocks of its own; V8 compiles them once a process.
  * - Packages run once a process. A mock replaces a package for our modules, not for other packages.
+ * - Fake timers are those of the file that asks for them. Other files may have left something running in the process.
  * - What a file changes in the realm is undone when it ends. Built-in objects such as `Array.prototype` are not watched.
  */
-const { ModernFakeTimers } = require('@jest/fake-timers');
 const { ModuleMocker } = require('jest-mock');
 const { REALM, compileForRealm } = require('./modules');
+const { TimersOfFile } = require('./timers-of-a-file');
 const { rememberRealm, rememberStacks } = require('./traces-of-a-file');
 
 compileForRealm();
@@ -25,7 +26,7 @@ module.exports = class RealmOfTheWorker {
 
   /** @param {import('@jest/environment').JestEnvironmentConfig} config */
   constructor({ projectConfig }) {
-    this.fakeTimersModern = new ModernFakeTimers({ config: projectConfig, global: globalThis });
+    this.fakeTimersModern = new TimersOfFile({ config: projectConfig, global: globalThis });
   }
 
   exportConditions() {
@@ -38,6 +39,7 @@ module.exports = class RealmOfTheWorker {
   }
 
   async setup() {
+    this.fakeTimersModern.begin();
     // By now Jest maps stack traces to sources, as it does until the process ends.
     this.#undo.unshift(rememberStacks());
   }

@@ -7,6 +7,7 @@ import type { GroupView } from '../../status';
 import { LEAST_STATUS_BYTES, STATUS_BYTES } from './fit-status';
 import { statusDigest } from './status-digest';
 import { storedStatus } from './stored-status';
+import type { UndeclaredFields } from './undeclared-fields';
 
 /** A status as it is to be written. */
 export interface WantedStatus {
@@ -37,7 +38,7 @@ const SMALLER = 0.6;
 
 /** The status of one group. */
 export class StatusSlot {
-  readonly #undeclared: Set<string>;
+  readonly #undeclared: UndeclaredFields;
   #view: GroupView;
   /** What was written last: the view, and digests of the status that was sent and of the one that the server then had. */
   #written: { view: GroupView; wanted: string; stored: string } | undefined;
@@ -52,8 +53,8 @@ export class StatusSlot {
   /** STORE-7: for one generation of the group. */
   #budget: { generation: number; bytes: number };
 
-  /** `undeclared`: fields that the server's schema does not have, of all groups (STORE-5). */
-  constructor(view: GroupView, undeclared: Set<string>) {
+  /** `undeclared`: those of all groups (STORE-5). */
+  constructor(view: GroupView, undeclared: UndeclaredFields) {
     this.#view = view;
     this.#undeclared = undeclared;
     this.#budget = { generation: view.metadata.generation, bytes: STATUS_BYTES };
@@ -124,9 +125,7 @@ export class StatusSlot {
   /** A write failed. Undefined: there is another status to write now. */
   failed(sent: WantedStatus, error: unknown, now: number): FailedWrite | undefined {
     this.forgetWritten();
-    const undeclared = undeclaredFields(error).filter((field) => Object.hasOwn(sent.status, field));
-    for (const field of undeclared) this.#undeclared.add(field);
-    if (undeclared.length > 0 || (isTooLarge(error) && this.#shrink())) return undefined;
+    if (this.#undeclared.learn(error, sent.status) || (isTooLarge(error) && this.#shrink())) return undefined;
     const message = refusalOf(error);
     if (message !== undefined && this.wanted().digest !== sent.digest) {
       // Another status came during the write.
@@ -175,16 +174,6 @@ function refusalOf(error: unknown): string | undefined {
   const isRefusal =
     isTooLarge(error) || (error instanceof KubernetesError && error.code === 422 && !error.isOtherObject);
   return isRefusal ? error.message : undefined;
-}
-
-/**
- * STORE-5: the fields of `status` that the server's schema does not have. Its answer is a bare 500 with neither reason nor details, so only
- * the message names them.
- */
-function undeclaredFields(error: unknown): string[] {
-  if (!(error instanceof KubernetesError)) return [];
-  const found = error.message.matchAll(/\.status\.(\w+)\b[^\n]*?: field not declared in schema/g);
-  return [...found].flatMap(([, field]) => (field === undefined ? [] : [field]));
 }
 
 /** STORE-7: the API server's own limit (413), or that of etcd, which it passes on as a bare 500: only the message tells. */

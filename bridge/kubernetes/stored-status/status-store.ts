@@ -7,7 +7,7 @@
  *     as soon as there is another status to write.
  * STORE-4: a group that was deleted and recreated under the same name never gets the status of the old one.
  * STORE-5: a field that the installed CustomResourceDefinition does not have (VM Operator's lacks some of ours) is left out, and the rest is
- *     written.
+ *     written. It is tried again some minutes later: the definition may have been replaced by a newer one.
  * STORE-6: the status is compared with what the server has, not with what was written. A status that another writer has changed is written
  *     again, whether that was the late write of a former leader, a person, another controller, or an etcd that was restored. A writer that
  *     keeps changing it is answered at growing intervals.
@@ -27,6 +27,7 @@ import { loadViews, type LoadViewsOptions } from './load-views';
 import { statusDigest } from './status-digest';
 import { StatusSlot } from './status-slot';
 import { viewOfObject } from './stored-status';
+import { UndeclaredFields } from './undeclared-fields';
 
 /** What {@link kubernetesStatusStore} needs. */
 export interface KubernetesStatusStoreOptions {
@@ -64,7 +65,7 @@ class ObjectStatusStore implements KubernetesStatusStore {
   readonly #slots = new Map<ObjectKey, StatusSlot>();
   readonly #queue: WorkQueue;
   /** STORE-5. */
-  readonly #undeclared = new Set<string>();
+  readonly #undeclared = new UndeclaredFields();
   #writes = 0;
 
   constructor(options: KubernetesStatusStoreOptions) {

@@ -1,4 +1,5 @@
 /** What a test file changes in its process is undone before the next file; what packages add stays with them. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { runInThisContext } from 'node:vm';
 
 const { rememberRealm } = jest.requireActual<{ rememberRealm: () => () => void }>('./traces-of-a-file');
@@ -68,6 +69,14 @@ test('what waits for the end of the process is called once', () => {
   changed(() => process.once('exit', end));
   expect(end).toHaveBeenCalledTimes(1);
   expect(process.listeners('exit')).not.toContain(end);
+});
+
+test('storages of asynchronous contexts cost nothing any more, and can be used again', () => {
+  const storage = new AsyncLocalStorage<number>();
+  storage.enterWith(1);
+  changed(() => expect(storage.getStore()).toBe(1));
+  expect(storage.getStore()).toBeUndefined();
+  expect(storage.run(2, () => storage.getStore())).toBe(2);
 });
 
 test('import() loads a package that is an ES module', async () => {

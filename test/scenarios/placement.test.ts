@@ -228,8 +228,8 @@ it('100 groups of 5 VMs that may not share a host start at the same moment on 20
   ]);
   running.write('groups.yaml', text.join('---\n'));
   for (const group of groups)
-    // All 500 VMs take more than a minute of CPU time.
-    expect(await running.outcome(ns, group, 0, 400)).toMatchObject({
+    // All 500 VMs take two minutes of CPU time, beside whatever else runs.
+    expect(await running.outcome(ns, group, 0, 800)).toMatchObject({
       outcome: 'Converged',
       operations: 5,
     });
@@ -254,7 +254,7 @@ it('100 groups of 5 VMs that may not share a host start at the same moment on 20
   for (const { name, cpus } of hosts)
     expect([...places.values()].filter((place) => place === name).length).toBeLessThanOrEqual(cpus);
   expect(places.size).toBe(500);
-}, 480_000);
+}, 900_000);
 
 it("the manual's examples: web servers on three zones, the cache on the host of an application server, those on hosts of their own", async () => {
   const folder = path.join(__dirname, '../../examples/affinity');

@@ -1,6 +1,6 @@
 /**
- * STORE-5: the fields of `status` that the installed CustomResourceDefinition does not have, of all groups. The definition may be replaced by a newer
- * one, so each is tried again after some minutes, with the next status that is written.
+ * The fields of `status` that the installed CustomResourceDefinition does not have, of all groups (STORE-5). The definition may be replaced by a
+ * newer one, so each is tried again after some minutes, with the next status that is written.
  */
 import { KubernetesError } from '../../../kubernetes';
 

@@ -163,27 +163,24 @@ export class Operation extends ReachingOperation implements OwnStanding {
     );
   }
 
+  #cannotAsk(why: string, cure: string): PlatformError {
+    return new PlatformError(
+      'Permanent',
+      `VM ${this.name()} ${why}, so its guest cannot be asked to shut down: ${cure} the mode TrySoft or Hard, which discards its memory`,
+    );
+  }
+
   async #powerOff(machine: Machine, at: OnHost): Promise<void> {
     const { domain, running, paused, crashed } = at.facts;
     const { mode = 'TrySoft' } = this.request;
     if (!running) {
-      if (mode === 'Soft') {
-        throw new PlatformError(
-          'Permanent',
-          `VM ${this.name()} is suspended, so its guest cannot be asked to shut down: power it on first, or use the mode TrySoft or Hard, which discards its memory`,
-        );
-      }
+      if (mode === 'Soft') throw this.#cannotAsk('is suspended', 'power it on first, or use');
       await this.call(at, (daemon) => daemon.dropSaved(domain));
       // libvirt sends no event for this: writing the record again causes one.
       await this.call(at, () => this.ground.record(machine, this.text, 'PoweredOff', this.signal));
       return;
     }
-    if (crashed && mode === 'Soft') {
-      throw new PlatformError(
-        'Permanent',
-        `VM ${this.name()} crashed, so its guest cannot be asked to shut down: use the mode TrySoft or Hard, which discards its memory`,
-      );
-    }
+    if (crashed && mode === 'Soft') throw this.#cannotAsk('crashed', 'use');
     if (mode !== 'Hard' && !crashed) {
       if (paused !== undefined) await this.call(at, (daemon) => daemon.resume(domain));
       if (await this.#askGuest(mode === 'Soft')) return;

@@ -122,7 +122,7 @@ test('get, describe: the status, and the progress of an open run from Temporal',
     'db to be on',
   );
   expect(await printed('get', 'groups', 'shop/app')).toMatch(
-    /^NAMESPACE +NAME +DESIRED +PHASE +READY +RUN\nshop +app +PoweredOn +\w+ +1\/2 +[\dms]+\n$/,
+    /^NAMESPACE +NAME +DESIRED +PHASE +READY +RUN\nshop +app +PoweredOn +\w+ +1\/2 +\d+[ms](\d+s)?\n$/,
   );
   expect(await printed('get', 'groups', '--watch-namespaces', 'shop')).not.toContain('early');
   const vms = await printed('get', 'vms', 'shop/app');
@@ -131,7 +131,7 @@ test('get, describe: the status, and the progress of an open run from Temporal',
 
   const described = await printed('describe', 'shop/app');
   expect(described).toMatch(/tier 1\/2 +█{10} +1\/1 +done\n +✔ db +PoweredOn\n/);
-  expect(described).toMatch(/tier 2\/2 +░{10} +0\/1 +delay, (1h|5[\dms]+) left/);
+  expect(described).toMatch(/tier 2\/2 +░{10} +0\/1 +delay, (1h|5\dm(\d+s)?) left/);
   const { run: open } = JSON.parse(await printed('describe', 'shop/app', '-o', 'json')) as GroupView;
   expect(open?.progress?.tiers.map((tier) => tier.phase)).toEqual(['Done', 'Delay']);
 

@@ -18,7 +18,7 @@ interface Look {
 
 /** Follows a cache until `close`. */
 export class Instances {
-  readonly #api: ApiServer;
+  readonly #api: Pick<ApiServer, 'list'>;
   readonly #cache: ResourceCache<KubevirtInstance>;
   readonly #looks: AnswersAhead<Look>;
   /** From which version on there was no instance, by key. */
@@ -26,7 +26,11 @@ export class Instances {
   readonly #deletions = new Deletions();
   readonly #unsubscribe: () => void;
 
-  constructor(api: ApiServer, cache: ResourceCache<KubevirtInstance>, changed: (key: string) => void) {
+  constructor(
+    api: Pick<ApiServer, 'list'>,
+    cache: ResourceCache<KubevirtInstance>,
+    changed: (key: string) => void,
+  ) {
     this.#api = api;
     this.#cache = cache;
     this.#looks = new AnswersAhead({

@@ -8,7 +8,14 @@
  * PLATFORM-4: the scheduler of the cluster places VMs; there is no room to release.
  */
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
-import { listObjects, RESOURCES, resourceCache, type ApiServer, type ResourceCache } from '../../kubernetes';
+import {
+  callsInTurn,
+  listObjects,
+  RESOURCES,
+  resourceCache,
+  type ApiServer,
+  type ResourceCache,
+} from '../../kubernetes';
 import { CAPABILITIES } from '../capabilities';
 import {
   absentState,
@@ -99,16 +106,17 @@ export class KubevirtPlatform implements Platform {
       patience,
     }));
     const listener = this.#reports;
+    const inTurn = callsInTurn(api);
     this.#vms = new NewestObjects({
-      api,
+      api: inTurn,
       cache: machines,
       listener,
       resource: RESOURCES.kubevirtMachines,
       trim: trimMachine,
     });
-    this.#instances = new Instances(api, this.#instanceCache, (key) => listener.changed(key));
+    this.#instances = new Instances(inTurn, this.#instanceCache, (key) => listener.changed(key));
     this.#pursuits = new Pursuits({
-      api,
+      api: inTurn,
       vms: this.#vms,
       instances: this.#instances,
       changed: (key) => listener.again(key),

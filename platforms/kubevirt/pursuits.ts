@@ -34,7 +34,7 @@ export interface Pursuit {
 
 /** What {@link Pursuits} works with. */
 export interface PursuitsOptions {
-  api: ApiServer;
+  api: Pick<ApiServer, 'invoke'>;
   vms: NewestObjects<KubevirtMachine>;
   instances: Instances;
   /** What this process knows of an operation has changed. */

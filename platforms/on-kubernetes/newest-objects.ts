@@ -43,7 +43,7 @@ export type WantedVm = Omit<VirtualMachineRef, 'uid'> & { uid?: string };
 
 /** What {@link NewestObjects} follows. */
 export interface NewestOptions<T> {
-  api: ApiServer;
+  api: Pick<ApiServer, 'get' | 'merge'>;
   resource: Resource;
   cache: ResourceCache<T>;
   /** What the cache keeps of an object. */

@@ -11,6 +11,7 @@
 import { hostname } from 'node:os';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import {
+  callsInTurn,
   leaseLocks,
   RESOURCES,
   resourceCache,
@@ -87,7 +88,7 @@ export class VmOperatorPlatform implements Platform {
     this.#machines = machines;
     this.#reports = new VmReports(() => this.#vms, patience);
     this.#vms = new NewestObjects({
-      api,
+      api: callsInTurn(api),
       cache: machines,
       listener: this.#reports,
       resource: RESOURCES.virtualMachines,

@@ -1,0 +1,95 @@
+/**
+ * Calls to an API server that is slow, or does not answer writes.
+ *
+ * Guarantees: G3.
+ */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import { callsInTurn, connectKubernetes, RESOURCES, type ApiServer } from '../../kubernetes';
+
+const AT_ONCE = 32;
+const key = { namespace: 'prod', name: 'app' };
+const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-calls-in-turn-'));
+let server: Server;
+let api: ApiServer;
+/** Milliseconds after which the server answers reads and writes; Infinity: never. */
+let pauses = { GET: 0, PATCH: 0 };
+/** Requests that the server has not answered, and the most of them that there have been. */
+let open = 0;
+let most = 0;
+
+beforeAll(async () => {
+  server = createServer(({ method }, response) => {
+    open += 1;
+    most = Math.max(most, open);
+    response.once('close', () => (open -= 1));
+    const pause = pauses[method as keyof typeof pauses];
+    const answer = (): unknown => response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+    if (Number.isFinite(pause)) setTimeout(answer, pause);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const kubeconfig = path.join(dir, 'kubeconfig.yaml');
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
+    clusters: [
+      { name: 'test', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } },
+    ],
+    users: [{ name: 'alice', user: {} }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'alice' } }],
+  };
+  writeFileSync(kubeconfig, stringify(config));
+  api = connectKubernetes({ kubeconfig });
+});
+beforeEach(() => (most = 0));
+afterAll(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const merges = (
+  calls: Pick<ApiServer, 'merge'>,
+  count: number,
+  options: { timeout?: number; signal?: AbortSignal },
+): Promise<unknown>[] =>
+  Array.from({ length: count }, () => calls.merge(RESOURCES.virtualMachines, key, {}, options));
+
+test('TURN-1: a slow server answers all calls; the time limit of each begins with its turn', async () => {
+  pauses = { GET: 0, PATCH: 1_200 };
+  await Promise.all(merges(callsInTurn(api), 3 * AT_ONCE, { timeout: 3_000 }));
+  expect(most).toBe(AT_ONCE);
+});
+
+test('TURN-1: a call whose signal aborts before its turn ends at once and is not made', async () => {
+  pauses = { GET: 0, PATCH: 1_000 };
+  const calls = callsInTurn(api);
+  const made = Promise.all(merges(calls, AT_ONCE, {}));
+  const controller = new AbortController();
+  const [waiting] = merges(calls, 1, { signal: controller.signal });
+  controller.abort(new Error('the attempt was cancelled'));
+  await expect(waiting).rejects.toMatchObject({
+    name: 'KubernetesError',
+    code: 0,
+    message: 'a call that waited for its turn: the attempt was cancelled',
+  });
+  await made;
+  expect(most).toBe(AT_ONCE);
+});
+
+test('TURN-2: reads go on while the server answers no write', async () => {
+  pauses = { GET: 0, PATCH: Infinity };
+  const calls = callsInTurn(api);
+  const controller = new AbortController();
+  const writes = Promise.allSettled(merges(calls, 2 * AT_ONCE, { signal: controller.signal }));
+  expect(await calls.get(RESOURCES.virtualMachines, key)).toEqual({});
+  controller.abort();
+  const ended = await writes;
+  expect(ended.map(({ status }) => status)).toEqual(ended.map(() => 'rejected'));
+});

@@ -100,7 +100,7 @@ test('a parked member: Waiting, with the cause', async () => {
 
 test('watch into a pipe tells what happens', async () => {
   await apply('watched', 'PoweredOff');
-  await system.kubectl(['-n', 'watched', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+  await system.ready('watched', 'app');
   const watching = start(['watch', 'watched/app', '-o', 'json'], { env: environment() });
   children.push(watching);
   const lines: string[] = [];

@@ -292,7 +292,7 @@ describe('next to VM Operator', () => {
       namespace,
       groupWithVms({ namespace, name: 'app', powerState: 'PoweredOn', tiers: [{ members: ['db'] }] }),
     );
-    await system.kubectl(['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+    await system.ready(namespace, 'app');
     const status = await system.status(namespace, 'app');
     expect(status?.members).toMatchObject([{ name: 'db', powerState: 'PoweredOn' }]);
     expect(Object.keys(status ?? {})).not.toContain('phase');

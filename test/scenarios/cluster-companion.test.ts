@@ -132,7 +132,7 @@ test('three tiers come on in order and go off in reverse; what VM Operator owns 
       tiers: [{ members: ['db'] }, { members: ['app-1', 'app-2'] }, { members: ['web'] }],
     }),
   );
-  await system.kubectl(['-n', NAMESPACE, 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/shop']);
+  await system.ready(NAMESPACE, 'shop');
   expect(effects(await system.journal(), NAMESPACE)).toEqual([]);
   await annotate('shop', `${POWER}=PoweredOn`, 'vmgroup.dev/power-off-delay=0s');
   await untilConverged('shop', 'PoweredOn');

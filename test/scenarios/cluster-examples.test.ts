@@ -60,7 +60,7 @@ beforeAll(async () => {
     await system.kubectl(['apply', '--server-side', '--validate=strict', ...files]);
   }
   for (const { namespace, name } of standingBy) {
-    await system.kubectl(['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=60s', `vmg/${name}`]);
+    await system.ready(namespace, name);
     standing[name] = await system.status(namespace, name);
     const patch = JSON.stringify({ spec: { powerState: 'PoweredOn' } });
     await system.kubectl(['-n', namespace, 'patch', 'vmg', name, '--type=merge', '-p', patch]);
@@ -73,11 +73,7 @@ beforeAll(async () => {
       `vmg/${name}`,
     ]);
   }
-  await Promise.all(
-    roots.map(({ namespace, name }) =>
-      system.kubectl(['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=300s', `vmg/${name}`]),
-    ),
-  );
+  await Promise.all(roots.map(({ namespace, name }) => system.ready(namespace, name, 300)));
 });
 
 afterAll(async () => {

@@ -97,7 +97,7 @@ const MOMENTS: [when: string, wait: (namespace: string) => Promise<void>][] = [
   [
     'once it has converged',
     async (namespace) => {
-      await system.kubectl(['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+      await system.ready(namespace, 'app');
       await untilOwned(namespace, VMS.length);
     },
   ],

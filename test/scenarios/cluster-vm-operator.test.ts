@@ -44,7 +44,7 @@ test('a group without a power state has its VMs placed, and leaves their power t
     vmManifest('unmanaged', 'n-2', 'nodes', { powerState: 'PoweredOff' }),
   ].join('---\n');
   await system.apply('unmanaged', text);
-  await system.kubectl(['-n', 'unmanaged', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/nodes']);
+  await system.ready('unmanaged', 'nodes');
   await system.until(
     async () => ((await powerOf('unmanaged', 'n-1')) === 'PoweredOn' ? true : undefined),
     'n-1 to be on',
@@ -214,7 +214,7 @@ test('a power-on that fails is parked with the cause from an event, holds its ti
       cause: { message: expect.stringContaining('nothing to retry') as string },
     }),
   );
-  await system.kubectl(['-n', 'stuck', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+  await system.ready('stuck', 'app');
 });
 
 test('gate Ready: the next tier waits until the VM says that it is ready', async () => {
@@ -228,7 +228,7 @@ test('gate Ready: the next tier waits until the VM says that it is ready', async
     }),
   ].join('---\n');
   await system.apply('gates', text);
-  await system.kubectl(['-n', 'gates', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/ready']);
+  await system.ready('gates', 'ready');
   const journal = await system.journal();
   const ready = journal.find(
     (line) => line.type === 'effect' && line.effect === 'Ready' && line.vm === 'gates/r-1',
@@ -271,7 +271,7 @@ test('gate Condition: the next tier waits until the condition that the policy na
       { fieldManager: 'guest', subresource: 'status' },
     );
   }
-  await system.kubectl(['-n', 'custom-gate', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/custom']);
+  await system.ready('custom-gate', 'custom');
 });
 
 test('a run waits for a paused VM by name, and continues once it is not paused', async () => {
@@ -284,7 +284,7 @@ test('a run waits for a paused VM by name, and continues once it is not paused',
     groupManifest({ namespace: 'paused', name: 'app', tiers: [{ members: ['p'] }] }),
   );
   await system.apply('paused', vmManifest('paused', 'p', 'app', { powerState: 'PoweredOff' }));
-  await system.kubectl(['-n', 'paused', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+  await system.ready('paused', 'app');
   await system.kubectl(['-n', 'paused', 'annotate', 'vm/p', 'vmoperator.vmware.com/paused=true']);
   await system.apply('paused', text);
   const held = await status(
@@ -298,6 +298,6 @@ test('a run waits for a paused VM by name, and continues once it is not paused',
     reason: 'Pending',
   });
   await system.kubectl(['-n', 'paused', 'annotate', 'vm/p', 'vmoperator.vmware.com/paused-']);
-  await system.kubectl(['-n', 'paused', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+  await system.ready('paused', 'app');
   expect(effects(await system.journal(), 'paused')).toEqual(['PoweredOn p']);
 });

@@ -63,6 +63,8 @@ export interface ClusterSystem {
   get(resource: Resource, namespace: string, name: string): Promise<KubernetesObject | undefined>;
   /** `status` of a group as the API server has it. */
   status(namespace: string, name: string): Promise<GroupStatusOnServer | undefined>;
+  /** Waits as a user does until a group is `Ready`, 60 s at most by default; if it does not become so, the error has its status. */
+  ready(namespace: string, name: string, seconds?: number): Promise<void>;
   /** {@link until}, 60 s at most. */
   until<T>(look: () => T | Promise<T>, saying: string): Promise<Exclude<T, undefined | false>>;
   stop(): Promise<void>;
@@ -182,6 +184,10 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
   }
 
   const get: ClusterSystem['get'] = (resource, namespace, name) => api.get(resource, { namespace, name });
+  const status: ClusterSystem['status'] = async (namespace, name) => {
+    const object = await get(RESOURCES.virtualMachineGroups, namespace, name);
+    return object?.status as GroupStatusOnServer | undefined;
+  };
   return {
     cluster,
     temporal,
@@ -197,9 +203,13 @@ export async function startClusterSystem(options: ClusterSystemOptions = {}): Pr
     },
     journal: () => console.journal(),
     get,
-    status: async (namespace, name) => {
-      const object = await get(RESOURCES.virtualMachineGroups, namespace, name);
-      return object?.status as GroupStatusOnServer | undefined;
+    status,
+    ready: async (namespace, name, seconds = 60) => {
+      const key = ['-n', namespace, `vmg/${name}`];
+      const ended = await cluster.kubectl(['wait', '--for=condition=Ready', `--timeout=${seconds}s`, ...key]);
+      if (ended.code === 0) return;
+      const shown = JSON.stringify(await status(namespace, name), undefined, 2);
+      throw new Error(`${namespace}/${name}: ${ended.stderr}; its status: ${shown}`);
     },
     until: (look, saying) => until(look, saying, { seconds: 60, every: 50 }),
     stop: async () => {

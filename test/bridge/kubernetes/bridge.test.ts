@@ -35,7 +35,7 @@ test('VMs are powered on in order; status, owner references, finalizer and event
     tiers: [{ members: ['db'], delay: '500ms' }, { members: ['web-1', 'web-2'] }],
   });
   await system.apply('order', text);
-  await system.kubectl(['-n', 'order', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/app']);
+  await system.ready('order', 'app');
   const on = times(await system.journal(), 'order', 'PoweredOn');
   expect(on['web-1']?.asked).toBeGreaterThanOrEqual((on['db']?.effect ?? NaN) + 450);
   expect(accepted(await system.journal(), 'order')).toHaveLength(3);

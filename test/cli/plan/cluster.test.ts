@@ -134,7 +134,7 @@ test('the places are those of the run that follows, next to VMs that have a plac
   expect(table).toMatch(/^web-1 +Kept +Required +spec\.affinity\.zoneAntiAffinity/m);
 
   const bridge = await system.startBridge();
-  await system.kubectl(['-n', 'site', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/web']);
+  await system.ready('site', 'web');
   const webPlaces = await places('site', 'web');
   for (const [name, { zoneID, pool }] of Object.entries(asPlaces(web)) as [
     string,
@@ -160,7 +160,7 @@ test('the places are those of the run that follows, next to VMs that have a plac
   expect(Object.values(jobPlaces).map(({ zoneID }) => zoneID)).not.toContain('zone-a');
   expect(await plan('site', ['--group', 'site/jobs'])).toContain('site/jobs: as observed → power unchanged');
   const next = await system.startBridge();
-  await system.kubectl(['-n', 'site', 'wait', '--for=condition=Ready', '--timeout=60s', 'vmg/jobs']);
+  await system.ready('site', 'jobs');
   const found = await places('site', 'jobs');
   expect(Object.keys(jobPlaces).sort()).toEqual(['job-1', 'job-2', 'job-3']);
   for (const [name, { zoneID }] of Object.entries(jobPlaces)) expect(found[name]).toMatchObject({ zoneID });

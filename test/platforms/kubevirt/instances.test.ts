@@ -1,5 +1,5 @@
 /** The instances of VMs of KubeVirt, with a cache and an API server that answer when the test says so. */
-import type { ApiServer, KubernetesObject, ObjectList } from '../../../kubernetes';
+import type { KubernetesObject, ObjectList } from '../../../kubernetes';
 import { Instances } from '../../../platforms/kubevirt/instances';
 import { trimInstance, type KubevirtInstance } from '../../../platforms/kubevirt/objects';
 import { ScriptedCache } from '../on-kubernetes/scripted-cache';
@@ -27,7 +27,7 @@ beforeEach(() => {
   changes = 0;
   cache = new ScriptedCache();
   const list = (): Promise<ObjectList> => new Promise((resolve) => (answer = resolve));
-  instances = new Instances({ list } as unknown as ApiServer, cache.cache, () => {
+  instances = new Instances({ list }, cache.cache, () => {
     changes += 1;
   });
 });

@@ -4,7 +4,7 @@
  *
  * Guarantees: G1.
  */
-import { RESOURCES, type ApiServer, type KubernetesObject } from '../../../kubernetes';
+import { RESOURCES, type KubernetesObject } from '../../../kubernetes';
 import { NewestObjects } from '../../../platforms/on-kubernetes';
 import { ScriptedCache } from './scripted-cache';
 
@@ -32,7 +32,7 @@ beforeEach(() => {
   cache = new ScriptedCache();
   const call = (): Promise<KubernetesObject> => new Promise((resolve) => (answer = resolve));
   vms = new NewestObjects({
-    api: { get: call, merge: call } as unknown as ApiServer,
+    api: { get: call, merge: call },
     cache: cache.cache,
     resource: RESOURCES.virtualMachines,
     trim: (object: KubernetesObject) => object,

@@ -55,6 +55,22 @@ export class Balance {
     return sum / 4;
   }
 
+  /** By how much more a second VM like this one would add to the same spot than the first, its zone not counted. */
+  spotGrowth(vm: number, spot: number): number {
+    return this.#growth(vm, ({ spotShare }) => spotShare[spot]!);
+  }
+
+  /** The same for its zone. */
+  zoneGrowth(vm: number, zone: number): number {
+    return this.#growth(vm, ({ zoneShare }) => zoneShare[zone]!);
+  }
+
+  #growth(vm: number, shareOf: (each: Resource) => number): number {
+    let sum = 0;
+    for (const each of this.#resources) sum += 2 * each.loads[vm]! ** 2 * shareOf(each) * each.scale;
+    return sum / 4;
+  }
+
   add(vm: number, spot: number): void {
     this.cost += this.added(vm, spot);
     this.#change(vm, spot, 1);

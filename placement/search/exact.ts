@@ -1,6 +1,7 @@
 /**
  * The best places of a few VMs, all of a problem or some of it, with the proof that none are better: depth first through all that keep every
- * required rule, except for what cannot be better than the best so far, and for mirror images of what was looked at.
+ * required rule, except for what cannot be better than the best so far, and for mirror images of what was looked at. VMs that are alike are bounded
+ * together: what replicas that exclude each other, or fill the same hosts, add at least is what they add if they are spread in the best way.
  */
 import { Assignment, DUST, NOWHERE } from './assignment';
 import { type Balance, HOLDS, likenessOf, MATCHES, type Network, placeOf } from '../model';
@@ -46,6 +47,8 @@ class Exhaustion {
   readonly #domains: Domains;
   readonly #end: number;
   readonly #order: Int32Array;
+  /** By VM: those of one kind are alike. */
+  readonly #kinds: Int32Array;
   /** By level: the last level before it with a VM that is alike; -1: none. */
   readonly #likeAt: Int32Array;
   /** By spot; -1: it is like no other. */
@@ -65,6 +68,7 @@ class Exhaustion {
     this.#end = Math.min(budget.limit, budget.steps + steps);
     this.#order = orderOf(network, vms);
     const like = likenessOf(network, 'Score');
+    this.#kinds = like.vms;
     const kinds = Array.from(this.#order, (vm) => like.vms[vm]!);
     this.#likeAt = Int32Array.from(kinds, (kind, level) => kinds.slice(0, level).lastIndexOf(kind));
     this.#spotKinds = like.spots;
@@ -92,7 +96,8 @@ class Exhaustion {
     }
     if (budget.steps >= this.#end || budget.isOver) return false;
     const vm = this.#order[level]!;
-    const others = this.#leastWithout(level);
+    const { all, others } = this.#least(level);
+    if (all >= best.cost - DUST) return true;
     const ways = this.#spotsOf(level).map((spot) => ({ spot, cost: others + this.#costOf(vm, spot) }));
     ways.sort((one, other) => one.cost - other.cost);
     for (const { spot, cost } of ways) {
@@ -125,18 +130,72 @@ class Exhaustion {
     return found;
   }
 
-  /** The least that all comes to without the VM of this level: what is lost already, and what each VM after it adds where it adds least. */
-  #leastWithout(level: number): number {
-    const { spots } = this.#network;
-    let sum = this.balance.cost + this.#lost();
-    for (let next = level + 1; next < this.#order.length; next++) {
-      const vm = this.#order[next]!;
-      let least = Infinity;
-      for (let spot = 0; spot < spots; spot++)
-        if (this.#domains.spots.has(vm, spot)) least = Math.min(least, this.#costOf(vm, spot));
-      sum += least;
+  /** The least that all comes to, and all but the VM of this level: what is lost already, and what VMs from this level on add at least. */
+  #least(level: number): { all: number; others: number } {
+    const now = this.balance.cost + this.#lost();
+    const least = { all: now, others: now };
+    const vm = this.#order[level]!;
+    for (const vms of this.#alikeFrom(level)) {
+      const { all, butOne } = this.#leastOf(vms);
+      least.all += all;
+      least.others += vms.includes(vm) ? butOne : all;
     }
-    return sum;
+    return least;
+  }
+
+  /** The VMs from a level on, together if they are alike and may come to the same spots: on a spot each of them adds the same. */
+  #alikeFrom(level: number): number[][] {
+    const groups: number[][] = [];
+    for (let next = level; next < this.#order.length; next++) {
+      const vm = this.#order[next]!;
+      const alike = groups.find(
+        ([first]) => this.#kinds[first!] === this.#kinds[vm] && this.#domains.spots.isSame(first!, vm),
+      );
+      if (alike) alike.push(vm);
+      else groups.push([vm]);
+    }
+    return groups;
+  }
+
+  /**
+   * The least that VMs which are alike add together, and all but one of them. On a spot, and in a zone, each next one adds more to the load than the
+   * one before, so the cheapest ways together are the best choice.
+   */
+  #leastOf(vms: readonly number[]): { all: number; butOne: number } {
+    const [network, balance, count] = [this.#network, this.balance, vms.length];
+    const vm = vms[0]!;
+    const [isAloneOnHost, isAloneInZone] = [this.#excludesItsLike(vm, 0), this.#excludesItsLike(vm, 1)];
+    const byZone = Array.from({ length: network.zones }, (): number[] => []);
+    for (let spot = 0; spot < network.spots; spot++) {
+      if (!this.#domains.spots.has(vm, spot)) continue;
+      const first = this.#costOf(vm, spot);
+      const growth = balance.spotGrowth(vm, spot);
+      const most = isAloneOnHost && !network.isHidden[spot] ? 1 : count;
+      for (let nth = 0; nth < most; nth++) byZone[network.zoneOf[spot]!]!.push(first + nth * growth);
+    }
+    const costs = byZone.flatMap((ways, zone) => {
+      const growth = balance.zoneGrowth(vm, zone);
+      const most = isAloneInZone ? 1 : count;
+      return ways
+        .sort(ascending)
+        .slice(0, most)
+        .map((cost, nth) => cost + nth * growth);
+    });
+    if (costs.length < count) return { all: Infinity, butOne: Infinity };
+    costs.sort(ascending);
+    const butOne = costs.slice(0, count - 1).reduce((sum, cost) => sum + cost, 0);
+    return { all: butOne + costs[count - 1]!, butOne };
+  }
+
+  /** Whether no two VMs like this one may share a host, or a zone. */
+  #excludesItsLike(vm: number, overZones: number): boolean {
+    const { from, bondOf, parts, isRequired, isAffinity, overZones: isOverZones } = this.#network;
+    for (let at = from[vm]!; at < from[vm + 1]!; at++) {
+      const bond = bondOf[at]!;
+      const isMutual = parts[at] === (HOLDS | MATCHES);
+      if (isMutual && isRequired[bond] && !isAffinity[bond] && isOverZones[bond] === overZones) return true;
+    }
+    return false;
   }
 
   /** What preferred rules of VMs that stand lose, whatever comes. */
@@ -189,6 +248,10 @@ class Exhaustion {
         return true;
     return false;
   }
+}
+
+function ascending(one: number, other: number): number {
+  return one - other;
 }
 
 /** The VMs with the most bonds first, then the biggest. */

@@ -36,6 +36,13 @@ export class SpotSets {
     return (this.bits[vm * this.#words + (spot >>> 5)]! & (1 << (spot & 31))) !== 0;
   }
 
+  /** Whether two VMs may still come to the same spots. */
+  isSame(one: number, other: number): boolean {
+    for (let word = 0; word < this.#words; word++)
+      if (this.bits[one * this.#words + word] !== this.bits[other * this.#words + word]) return false;
+    return true;
+  }
+
   /** Whether a VM may still come to a place of a bond. */
   canReach(vm: number, bond: number, place: number): boolean {
     if (!this.network.overZones[bond]) return this.has(vm, place);

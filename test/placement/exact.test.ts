@@ -4,9 +4,9 @@
  * Guarantees: G9.
  */
 import fc from 'fast-check';
-import { solvePlacement, type PlacementProblem } from '../../placement';
+import { solvePlacement, type PlacedVm, type PlacementProblem } from '../../placement';
 import { exactSolver } from './mip';
-import { anyProblem } from './problems';
+import { anyProblem, HOST, hosts, term, vm } from './problems';
 import { propertyRuns } from '../support/property-runs';
 
 /** Nothing placed before, and no zone without hosts. */
@@ -48,4 +48,27 @@ test('SOLVE-4: HiGHS finds no better answer for up to eight VMs', async () => {
     { numRuns: propertyRuns(300) },
   );
   expect(placed).toBeGreaterThan(propertyRuns(75));
+});
+
+test('SOLVE-4: the best hosts of replicas that exclude each other are proven in a few hundred steps', () => {
+  const named = hosts(
+    Array.from({ length: 20 }, (_, at) => `zone-a/host-${at}`),
+    24,
+  );
+  const standing: PlacedVm[] = [];
+  const vmsOn = (name: string | undefined): number =>
+    standing.filter(({ placement }) => placement.node === name).length;
+  for (let group = 0; group < 90; group += 1) {
+    const labels = { group: `${group}` };
+    const affinity = [term('AntiAffinity', HOST, labels)];
+    const vms = ['a', 'b', 'c', 'd', 'e'].map((name) => vm(`${group}-${name}`, { labels, affinity }));
+    const answer = solvePlacement({ vms, placed: standing, hosts: named, datastores: [] });
+    if (answer.type !== 'Placed') throw new Error(answer.message);
+    expect(answer.search.steps).toBeLessThan(1_000);
+    const taken = new Set(answer.placements.map(({ placement }) => placement.node));
+    expect(taken.size).toBe(5);
+    const others = named.filter(({ name }) => !taken.has(name)).map(({ name }) => vmsOn(name));
+    expect(Math.max(...[...taken].map(vmsOn))).toBeLessThanOrEqual(Math.min(...others));
+    standing.push(...vms.map((each, at) => ({ ...each, placement: answer.placements[at]!.placement })));
+  }
 });

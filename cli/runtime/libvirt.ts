@@ -17,6 +17,7 @@ export function openLibvirt({ hosts }: LibvirtSettings, logger: Logger): Platfor
   return new (lazy.libvirt().LibvirtPlatform)({
     hosts: hosts.map((host) => hostOptions(host, process.env)),
     onBroken: (error, retryIn) => logger.warn({ err: error, retryIn }, 'lost a libvirt host, retrying'),
+    onUnreadable: (vm, error) => logger.warn({ err: error, vm }, 'cannot read a VM of libvirt, trying again'),
   });
 }
 

@@ -3,14 +3,23 @@ import { listed, type PowerState } from '../../api';
 import type { VirtualMachineRef } from '../../contract';
 import type { Solve } from '../../placement';
 import { PlatformError, virtualMachineKey } from '../platform';
-import { nextAt, writePlace, type OperationRecord, type PlaceRecord, type Places } from '../tracked';
+import {
+  isNamedBy,
+  nextAt,
+  writePlace,
+  type OperationRecord,
+  type PlaceRecord,
+  type Places,
+} from '../tracked';
 import type { Daemon, HostSize } from './daemon';
 import { elementOf, NAMESPACES } from './facts';
+import { platformError } from './faults';
 import type { Ground } from './ground';
 import { Host, type HostOptions } from './host';
 import { homeOf, machineOf, type Machine, type OnHost } from './machines';
-import { Observations } from './observations';
+import { Observations, type ObservationOptions } from './observations';
 import { placesOf } from './fleet-places';
+import type { UnreadableDomain } from './unreadable';
 
 /** Hosts that a message names. */
 const SHOWN = 5;
@@ -23,12 +32,12 @@ export class Fleet implements Ground {
 
   constructor(
     hosts: readonly HostOptions[],
-    onBroken: (error: unknown, retryIn: number) => void,
+    listeners: Pick<ObservationOptions, 'onBroken' | 'onUnreadable'>,
     solve: Solve,
   ) {
     this.observations = new Observations(
       hosts.map(({ name }) => name),
-      { hosts: () => this.#hosts, onBroken },
+      { hosts: () => this.#hosts, ...listeners },
     );
     this.places = placesOf(this, solve);
     for (const options of hosts) this.#hosts.set(options.name, new Host(options, this.observations));
@@ -83,14 +92,25 @@ export class Fleet implements Ground {
     }
   }
 
-  /** Those that have it now, and those on record that cannot be asked. */
-  #hostsOf({ on, place }: Machine): string[] {
-    const away = (place?.hosts ?? []).filter((name) => this.#hosts.get(name)?.live === false);
+  /** Those that have it now, and those on record that cannot be asked about it. */
+  #hostsOf({ uuid, on, place }: Machine): string[] {
+    const away = (place?.hosts ?? []).filter((name) => {
+      const host = this.#hosts.get(name);
+      return host && (!host.live || host.unreadable.has(uuid));
+    });
     return [...new Set([...on.map(({ host }) => host), ...away])];
   }
 
   /** LIBVIRT-14: hosts that have the VM were read just now; others may have it while they are away. */
   refuseDouble(machine: Machine, host: string): void {
+    const silent = [...this.#hosts.values()].find(
+      ({ name, unreadable }) => name !== host && unreadable.has(machine.uuid),
+    );
+    if (silent)
+      throw unreadableError(
+        silent.unreadable.get(machine.uuid),
+        `VM ${machine.name} may run on ${silent.name}, and is not started on ${host} while it cannot be read there`,
+      );
     const known = machine.place?.hosts ?? [];
     const away = [...this.#hosts.values()].filter(({ name, size, live }) => {
       if (name === host || live) return false;
@@ -109,8 +129,31 @@ export class Fleet implements Ground {
     return [...this.#hosts.values()].filter(({ live }) => !live);
   }
 
-  /** PLATFORM-3: a VM that no host shows may be on one that cannot be asked. @throws PlatformError where there is such a host */
+  /** Whether a VM that no host shows may be there all the same. */
+  mayHave(vm: VirtualMachineRef): boolean {
+    return this.away.length > 0 || this.#unreadableAs(vm) !== undefined;
+  }
+
+  /** The domain that a manifest means, if that cannot be read, with its path. */
+  #unreadableAs(vm: VirtualMachineRef): { path: string; unreadable: UnreadableDomain } | undefined {
+    for (const host of this.#hosts.values()) {
+      for (const unreadable of host.unreadable.values()) {
+        const path = `/${host.name}/${unreadable.domain.name}`;
+        if (isNamedBy(vm, unreadable.domain, path)) return { path, unreadable };
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * PLATFORM-3, LIBVIRT-16: a VM that no host shows may be on one that cannot be asked, or not be readable.
+   *
+   * @throws PlatformError where that is so
+   */
   refuseUnseen(vm: VirtualMachineRef): void {
+    const hidden = this.#unreadableAs(vm);
+    if (hidden)
+      throw unreadableError(hidden.unreadable, `VM ${virtualMachineKey(vm)}: ${hidden.path} cannot be read`);
     const { away } = this;
     if (away.length === 0) return;
     const names = away.map(({ name }) => name);
@@ -122,15 +165,17 @@ export class Fleet implements Ground {
     );
   }
 
-  /** Reads a VM on all its hosts. One that runs on a host that can be reached runs there, whatever the others would say. */
+  /** Reads a VM on all its hosts. One that a host says runs there runs there, whatever the others would say. */
   async fetch(uuid: string, signal: AbortSignal | undefined): Promise<Machine | undefined> {
     const known = this.observations.machines.get(uuid)?.on ?? [];
     const read = await Promise.allSettled(known.map(({ host }) => this.#host(host).read(uuid, signal)));
     const on: OnHost[] = [];
+    const answered = new Set<string>();
     let failure: unknown;
     read.forEach((each, index) => {
       const { host, facts } = known[index] as OnHost;
       if (each.status === 'fulfilled') {
+        answered.add(host);
         this.observations.took(host, uuid, each.value);
         if (each.value) on.push({ host, facts: each.value });
       } else {
@@ -142,7 +187,7 @@ export class Fleet implements Ground {
     signal?.throwIfAborted();
     const [first] = on;
     const machine = first && machineOf(on);
-    const certain = failure === undefined || (machine?.at && this.#hosts.get(machine.at.host)?.live);
+    const certain = failure === undefined || (machine?.at && answered.has(machine.at.host));
     if (!certain) throw failure;
     return machine;
   }
@@ -184,4 +229,10 @@ export class Fleet implements Ground {
       ),
     );
   }
+}
+
+/** Rights that are missing may be given while the caller tries again. */
+function unreadableError(unreadable: UnreadableDomain | undefined, what: string): PlatformError {
+  const { message } = platformError(unreadable?.error, what);
+  return new PlatformError('Transient', message, undefined, { cause: unreadable?.error });
 }

@@ -7,9 +7,10 @@ import { setMaxListeners } from 'node:events';
 import { ChangeConnection } from './change-connection';
 import { Daemon, LIST, type Domain, type HostSize } from './daemon';
 import type { DomainFacts } from './facts';
-import { readDomain, Readings } from './readings';
+import { readDomain, Readings, tryToRead, type Reading } from './readings';
 import { ConnectionError, LibvirtError, type Transport } from './rpc';
 import { sleep } from '../sleep';
+import { UnreadableDomains, type UnreadableDomain } from './unreadable';
 
 /** How a host is reached. */
 export interface HostOptions {
@@ -24,6 +25,8 @@ export interface HostOptions {
 export interface HostListener {
   /** A domain is as read; undefined: it is gone. */
   domain(host: Host, uuid: string, facts: DomainFacts | undefined): void;
+  /** A domain that cannot be read is in {@link Host.unreadable} now, or with another reason. */
+  unreadable(host: Host, domain: UnreadableDomain): void;
   /** All domains have been reported. */
   listed(host: Host): void;
   /** Changes no longer arrive. `retryIn`: milliseconds. */
@@ -43,9 +46,10 @@ export class Host {
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   readonly #readings = new Readings((...read) => this.#read(...read));
+  readonly #unreadable = new UnreadableDomains((daemon, domain) => this.#refresh(daemon, domain));
   readonly #changes: ChangeConnection;
-  #known = new Set<string>();
-  #saved = new Set<string>();
+  readonly #known = new Set<string>();
+  #saved = new Map<string, Domain>();
   readonly #tries = new Set<() => void>();
   #pausing: AbortController | undefined;
   #daemon: Daemon | undefined;
@@ -75,10 +79,17 @@ export class Host {
     return this.#size;
   }
 
+  /** Domains that cannot be read, by UUID. */
+  get unreadable(): ReadonlyMap<string, UnreadableDomain> {
+    return this.#unreadable.all;
+  }
+
   /** Reads a domain now; undefined: the host does not have it. @throws ConnectionError, LibvirtError */
   async read(uuid: string, signal?: AbortSignal): Promise<DomainFacts | undefined> {
     const daemon = this.#daemon ?? (await this.#tryNow(signal));
-    return readDomain(daemon, uuid, signal);
+    const facts = await readDomain(daemon, uuid, signal);
+    this.#unreadable.delete(uuid);
+    return facts;
   }
 
   /** A connection for calls that change something, which may take minutes. @throws ConnectionError, LibvirtError */
@@ -142,11 +153,11 @@ export class Host {
   /** From opening to breaking. Rejects with what broke it. */
   async #life(signal: AbortSignal): Promise<never> {
     const { transport, uri } = this.#options;
-    const early = new Set<string>();
+    const early = new Map<string, Domain>();
     let listed = false;
-    const onDomain = ({ uuid }: Domain): void => {
-      if (!listed) early.add(uuid);
-      else void this.#refresh(daemon, uuid);
+    const onDomain = (domain: Domain): void => {
+      if (!listed) early.set(domain.uuid, domain);
+      else void this.#refresh(daemon, domain);
     };
     const daemon = await Daemon.open(transport, uri, onDomain, signal);
     try {
@@ -160,7 +171,8 @@ export class Host {
       this.#error = undefined;
       this.#listener.listed(this);
       this.#tried();
-      for (const uuid of early) void this.#refresh(daemon, uuid);
+      for (const domain of early.values()) void this.#refresh(daemon, domain);
+      void this.#unreadable.readAgain(daemon);
       for (;;) {
         await sleep(LOOK, life);
         life.throwIfAborted();
@@ -173,37 +185,55 @@ export class Host {
 
   async #list(daemon: Daemon, signal: AbortSignal): Promise<void> {
     const domains = await daemon.domains(LIST.all, signal);
-    const read = await Promise.all(domains.map(({ uuid }) => readDomain(daemon, uuid, signal)));
-    const found = new Set(read.flatMap((facts) => facts?.domain.uuid ?? []));
-    for (const uuid of this.#known) if (!found.has(uuid)) this.#listener.domain(this, uuid, undefined);
-    this.#known = found;
-    for (const facts of read) if (facts) this.#listener.domain(this, facts.domain.uuid, facts);
+    const read = await Promise.all(domains.map((domain) => tryToRead(daemon, domain, signal)));
+    const found = new Set(domains.map(({ uuid }) => uuid));
+    for (const uuid of this.#known) {
+      if (found.has(uuid)) continue;
+      this.#known.delete(uuid);
+      this.#listener.domain(this, uuid, undefined);
+    }
+    this.#unreadable.clear();
+    for (const reading of read) this.#took(reading);
   }
 
   async #lookForSaved(daemon: Daemon, signal: AbortSignal): Promise<void> {
-    const saved = new Set((await daemon.domains(LIST.saved, signal)).map(({ uuid }) => uuid));
-    const changed = [...saved, ...this.#saved].filter((uuid) => saved.has(uuid) !== this.#saved.has(uuid));
+    const saved = new Map((await daemon.domains(LIST.saved, signal)).map((domain) => [domain.uuid, domain]));
+    const either = [...saved.values(), ...this.#saved.values()];
+    const changed = either.filter(({ uuid }) => saved.has(uuid) !== this.#saved.has(uuid));
     this.#saved = saved;
-    for (const uuid of changed) void this.#refresh(daemon, uuid);
+    for (const domain of changed) void this.#refresh(daemon, domain);
   }
 
-  async #refresh(daemon: Daemon, uuid: string): Promise<void> {
+  async #refresh(daemon: Daemon, domain: Domain): Promise<void> {
     try {
-      await this.#readings.read(daemon, uuid);
+      await this.#readings.read(daemon, domain);
     } catch (error: unknown) {
-      // A domain that cannot be read is read with the next list.
+      // It is read with the next list.
       if (daemon === this.#daemon) daemon.close();
       this.#error = error;
     }
   }
 
   /** Reports a domain that was read. False: changes no longer arrive over this connection. */
-  #read(daemon: Daemon, uuid: string, facts: DomainFacts | undefined): boolean {
+  #read(daemon: Daemon, reading: Reading): boolean {
     if (daemon !== this.#daemon) return false;
+    this.#took(reading);
+    if ('error' in reading) void this.#unreadable.readAgain(daemon);
+    return true;
+  }
+
+  #took(reading: Reading): void {
+    const { uuid } = reading.domain;
+    if ('error' in reading) {
+      this.#known.add(uuid);
+      if (this.#unreadable.add(reading)) this.#listener.unreadable(this, reading);
+      return;
+    }
+    const { facts } = reading;
     if (facts) this.#known.add(uuid);
     else this.#known.delete(uuid);
+    this.#unreadable.delete(uuid);
     this.#listener.domain(this, uuid, facts);
-    return true;
   }
 
   #unreachable(): Error {

@@ -8,11 +8,14 @@ import type { Host, HostListener } from './host';
 import { homeOf, Machines, type Machine } from './machines';
 import { observe } from './observe';
 import { Standings } from './standings';
+import type { UnreadableDomain } from './unreadable';
 
 /** What observations work with. */
 export interface ObservationOptions {
   hosts: () => ReadonlyMap<string, Host>;
   onBroken: (error: unknown, retryIn: number) => void;
+  /** Called with the path of a VM that cannot be read, `/HOST/NAME`. */
+  onUnreadable: (path: string, error: unknown) => void;
 }
 
 /** Keeps the VMs of all hosts, and reports those that manifests mean. */
@@ -87,6 +90,11 @@ export class Observations implements HostListener {
     this.#noticed(uuid);
   }
 
+  unreadable(host: Host, { domain, error }: UnreadableDomain): void {
+    this.#options.onUnreadable(`/${host.name}/${domain.name}`, error);
+    this.#noticed(domain.uuid);
+  }
+
   listed(host: Host): void {
     this.#tried.add(host.name);
     this.#hostsChanged();
@@ -149,7 +157,10 @@ export class Observations implements HostListener {
   #unreachable(machine: Machine): string | undefined {
     const home = homeOf(machine) ?? machine.on[0];
     const host = home && this.#options.hosts().get(home.host);
-    if (!host || host.live) return undefined;
+    if (!host) return undefined;
+    const unreadable = host.unreadable.get(machine.uuid);
+    if (unreadable) return `it cannot be read on ${host.name}: ${unreadable.error.message}`;
+    if (host.live) return undefined;
     const why = host.error instanceof Error ? `: ${host.error.message}` : '';
     return `host ${host.name} cannot be reached${why}`;
   }

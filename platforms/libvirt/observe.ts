@@ -29,7 +29,7 @@ export interface Circumstances {
   own: OwnStanding | undefined;
   /** Another process has had its time to bring its operation about. */
   overdue: boolean;
-  /** Why its host cannot be reached; undefined: it can. */
+  /** Why it cannot be read now, or its host cannot be reached; undefined: it can be read. */
   unreachable: string | undefined;
   /** The last status that was reported. */
   last: VirtualMachineStatus | undefined;

@@ -38,6 +38,8 @@ export interface LibvirtOptions {
   solve?: Solve;
   /** Called each time a host is lost, with the milliseconds until it is tried again. */
   onBroken?: (error: unknown, retryIn: number) => void;
+  /** Called when a VM cannot be read, with its path: `/HOST/NAME`. */
+  onUnreadable?: (path: string, error: unknown) => void;
 }
 
 /** Milliseconds in which the hosts are read for the first time. */
@@ -52,8 +54,14 @@ export class LibvirtPlatform implements Platform {
   readonly #places: Places<Machine>;
   readonly #turns = new Turns();
 
-  constructor({ hosts, solve = solveInThread, onBroken = () => undefined }: LibvirtOptions) {
-    this.#fleet = new Fleet(hosts, onBroken, solve);
+  constructor(options: LibvirtOptions) {
+    const {
+      hosts,
+      solve = solveInThread,
+      onBroken = () => undefined,
+      onUnreadable = () => undefined,
+    } = options;
+    this.#fleet = new Fleet(hosts, { onBroken, onUnreadable }, solve);
     this.#observations = this.#fleet.observations;
     this.#places = this.#fleet.places;
   }
@@ -70,7 +78,7 @@ export class LibvirtPlatform implements Platform {
   }
 
   mayHave(vm: VirtualMachineRef): boolean {
-    return !this.#observations.bindings.isMissing(vm) || this.#fleet.away.length > 0;
+    return !this.#observations.bindings.isMissing(vm) || this.#fleet.mayHave(vm);
   }
 
   async read(vm: VirtualMachineRef, signal?: AbortSignal): Promise<VirtualMachineState | undefined> {

@@ -9,21 +9,25 @@ import { factsOf, NAMESPACES, type DomainFacts } from './facts';
 import { isGone } from './faults';
 import { LibvirtError } from './rpc';
 
+/** What came of reading a domain. `facts` undefined: it is gone; `error`: libvirt did not let us. */
+export type Reading = { domain: Domain } & ({ facts: DomainFacts | undefined } | { error: LibvirtError });
+
 /** Readings that have begun in this process. */
 let begun = 0;
 
 /** Readings of single domains. */
 export class Readings {
   readonly #under = new Map<string, { again: boolean }>();
-  readonly #tell: (daemon: Daemon, uuid: string, facts: DomainFacts | undefined) => boolean;
+  readonly #tell: (daemon: Daemon, reading: Reading) => boolean;
 
-  /** @param tell called with each reading; undefined: the domain is gone. Returns false if readings over this connection no longer count. */
-  constructor(tell: (daemon: Daemon, uuid: string, facts: DomainFacts | undefined) => boolean) {
+  /** @param tell called with each reading. Returns false if readings over this connection no longer count. */
+  constructor(tell: (daemon: Daemon, reading: Reading) => boolean) {
     this.#tell = tell;
   }
 
-  /** LIBVIRT-9. Resolves at once if the domain is being read. @throws ConnectionError, LibvirtError */
-  async read(daemon: Daemon, uuid: string): Promise<void> {
+  /** LIBVIRT-9. Resolves at once if the domain is being read. @throws ConnectionError */
+  async read(daemon: Daemon, domain: Domain): Promise<void> {
+    const { uuid } = domain;
     const under = this.#under.get(uuid);
     if (under) {
       under.again = true;
@@ -34,12 +38,25 @@ export class Readings {
     try {
       while (reading.again) {
         reading.again = false;
-        const facts = await readDomain(daemon, uuid, daemon.closed);
-        if (!this.#tell(daemon, uuid, facts)) return;
+        if (!this.#tell(daemon, await tryToRead(daemon, domain, daemon.closed))) return;
       }
     } finally {
       this.#under.delete(uuid);
     }
+  }
+}
+
+/** Reads a domain, if libvirt lets us. @throws ConnectionError */
+export async function tryToRead(
+  daemon: Daemon,
+  domain: Domain,
+  signal: AbortSignal | undefined,
+): Promise<Reading> {
+  try {
+    return { domain, facts: await readDomain(daemon, domain.uuid, signal) };
+  } catch (error: unknown) {
+    if (error instanceof LibvirtError) return { domain, error };
+    throw error;
   }
 }
 

@@ -16,6 +16,8 @@ export interface HostSurvey {
   domains: SurveyedDomain[];
   /** Names of those without a configuration. */
   transient: string[];
+  /** Those that may not be read, and what libvirt says. */
+  unreadable: { name: string; reason: string }[];
   /** Why domains may not be changed; absent: no reason is seen. */
   readOnly?: string;
 }
@@ -43,12 +45,22 @@ export async function surveyHost({ transport, uri }: HostOptions, signal: AbortS
     const persistent = await daemon.domains(LIST.persistent, signal);
     const found = persistent.sort((a, b) => (a.name < b.name ? -1 : 1)).slice(0, MOST);
     const domains: SurveyedDomain[] = [];
+    const unreadable: HostSurvey['unreadable'] = [];
     for (const domain of found) {
       const read = await readDomain(daemon, domain, signal);
-      if (read) domains.push({ ...read, autostart: autostart.has(domain.uuid) });
+      if (read && 'reason' in read) unreadable.push(read);
+      else if (read) domains.push({ ...read, autostart: autostart.has(domain.uuid) });
     }
-    const readOnly = found[0] && (await whyReadOnly(daemon, found[0], signal));
-    return { ...versions, ...size, domains, transient, ...(readOnly !== undefined && { readOnly }) };
+    const readable = found.find(({ uuid }) => domains.some((domain) => domain.uuid === uuid));
+    const readOnly = readable && (await whyReadOnly(daemon, readable, signal));
+    return {
+      ...versions,
+      ...size,
+      domains,
+      transient,
+      unreadable,
+      ...(readOnly !== undefined && { readOnly }),
+    };
   } finally {
     daemon.close();
   }
@@ -58,7 +70,7 @@ async function readDomain(
   daemon: Daemon,
   domain: Domain,
   signal: AbortSignal,
-): Promise<Omit<SurveyedDomain, 'autostart'> | undefined> {
+): Promise<Omit<SurveyedDomain, 'autostart'> | HostSurvey['unreadable'][number] | undefined> {
   try {
     const { state, reason } = await daemon.state(domain, signal);
     const xml = await daemon.xml(domain, signal);
@@ -74,6 +86,7 @@ async function readDomain(
     return { name: domain.name, uuid: domain.uuid, agent, running };
   } catch (error: unknown) {
     if (isGone(error)) return undefined;
+    if (error instanceof LibvirtError) return { name: domain.name, reason: error.message.trim() };
     throw error;
   }
 }

@@ -136,7 +136,7 @@ export class Bindings<T extends FoundVm> {
   #index(): Map<string, T[]> {
     const index = new Map<string, T[]>();
     for (const vm of this.#inventory.vms()) {
-      for (const key of [`uuid:${vm.uuid}`, `name:${vm.name}`, `path:${this.#inventory.path(vm.id)}`])
+      for (const key of keysOf(vm, this.#inventory.path(vm.id)))
         index.set(key, [...(index.get(key) ?? []), vm]);
     }
     return index;
@@ -173,6 +173,16 @@ export class Bindings<T extends FoundVm> {
     const more = vms.length > SHOWN ? [`and ${vms.length - SHOWN} more`] : [];
     return [...shown, ...more].join(', ');
   }
+}
+
+/** Whether a manifest names a VM by what identifies it. */
+export function isNamedBy(ref: VirtualMachineRef, vm: Pick<FoundVm, 'uuid' | 'name'>, path: string): boolean {
+  return keysOf(vm, path).includes(keyOf(ref));
+}
+
+/** All that a manifest may name a VM by. */
+function keysOf({ uuid, name }: Pick<FoundVm, 'uuid' | 'name'>, path: string): string[] {
+  return [`uuid:${uuid}`, `name:${name}`, `path:${path}`];
 }
 
 const NAME_IT = 'name one in the annotation vmgroup.dev/platform-vm, by uuid: or path:';

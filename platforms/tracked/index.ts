@@ -1,6 +1,6 @@
 /** VMs that exist before us on a platform that does not know manifests: which one a manifest means, and what was asked of it. */
 export { Audience } from './audience';
-export { Bindings, type Binding, type Findable, type FoundVm } from './bindings';
+export { Bindings, isNamedBy, type Binding, type Findable, type FoundVm } from './bindings';
 export {
   compareRecords,
   earlierIds,

@@ -27,6 +27,7 @@ const host = (
     memory: 2 ** 30,
     domains,
     transient: [],
+    unreadable: [],
     ...over,
   },
 });

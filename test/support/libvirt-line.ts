@@ -7,12 +7,18 @@ import type { Line } from '../platforms/conformance/line';
 
 /** `REMOTE_PROC_DOMAIN_SET_METADATA`: how we accept an operation. */
 const SET_METADATA = 264;
+/** `REMOTE_PROC_DOMAIN_GET_XML_DESC`, whose last four bytes are flags. */
+const GET_XML = 14;
+/** All flags that there could be: libvirt refuses those that it does not know. */
+const ALL_FLAGS = 0x7fffffff;
 
 /** A line, and the socket that leads to it. */
 export interface LibvirtLine extends Line {
   socket: string;
   /** Cuts each connection in the middle of the next message that comes from the daemon. */
   cutInTheMiddle(): void;
+  /** Has the daemon refuse to say what a domain is. */
+  hide(name: string): void;
 }
 
 /** Starts one. */
@@ -23,6 +29,7 @@ export async function startLibvirtLine(socket: string, target: string): Promise<
   let loseNext = false;
   const torn = new WeakSet<Socket>();
   let tearing = false;
+  let hidden: string | undefined;
 
   const server = createServer((near) => {
     if (mode === 'cut') return void near.destroy();
@@ -43,6 +50,8 @@ export async function startLibvirtLine(socket: string, target: string): Promise<
           loseNext = false;
           lost = frame.serial;
         }
+        if (hidden !== undefined && frame.procedure === GET_XML && frame.body.includes(hidden))
+          frame.body.writeInt32BE(ALL_FLAGS, frame.body.length - 4);
         far.write(writeFrame(frame));
       }
     });
@@ -68,7 +77,7 @@ export async function startLibvirtLine(socket: string, target: string): Promise<
   await once(server, 'listening');
   const cutAll = (): void => open.forEach((each) => each.destroy());
   const injure = (change: () => void): void => {
-    [mode, lag, loseNext, tearing] = ['through', 0, false, false];
+    [mode, lag, loseNext, tearing, hidden] = ['through', 0, false, false, undefined];
     change();
   };
   return {
@@ -81,6 +90,7 @@ export async function startLibvirtLine(socket: string, target: string): Promise<
     lag: (milliseconds) => injure(() => (lag = milliseconds)),
     loseNextAnswer: () => injure(() => (loseNext = true)),
     cutInTheMiddle: () => injure(() => (tearing = true)),
+    hide: (name) => injure(() => (hidden = name)),
     restore: () => {
       // What was left unanswered stays so: a silent connection ends.
       if (mode === 'silent') cutAll();

@@ -74,7 +74,7 @@ function judgeUnreached({ ssh, tls }: LibvirtHost, error: unknown): Judgement {
 
 /** The findings on one host. `guestsService`: this machine starts and stops all its VMs with itself. Pure. */
 export function judgeHost({ ssh, tls, survey }: SurveyedHost, guestsService: boolean): Judgement[] {
-  const { libvirt, hypervisor, cpus, memory, domains, transient, readOnly } = survey;
+  const { libvirt, hypervisor, cpus, memory, domains, transient, unreadable, readOnly } = survey;
   const size = `${counted(cpus, 'CPU')}, ${Math.round(memory / 2 ** 20)} MiB`;
   const judgements: Judgement[] = [
     {
@@ -88,6 +88,16 @@ export function judgeHost({ ssh, tls, survey }: SurveyedHost, guestsService: boo
       result: 'problem',
       message: `VMs may be read, not changed: ${readOnly}`,
       cure: 'give the user of this process the right to manage VMs: the group libvirt, or a rule of polkit',
+    });
+  if (unreadable.length > 0)
+    judgements.push({
+      result: 'problem',
+      message: `cannot be read: ${firstFew(
+        unreadable.map(({ name }) => name),
+        NAMES,
+      ).join(', ')}: ${unreadable[0]?.reason}`,
+      cure: 'give the user of this process the right to read and manage them: the group libvirt, or a rule of polkit',
+      facts: { unreadable: unreadable.map(({ name }) => name) },
     });
   const starting = domains.filter(({ autostart }) => autostart).map(({ name }) => name);
   if (starting.length > 0)

@@ -7,8 +7,9 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import type { PowerState } from '../../../api';
 import type { VirtualMachineRef } from '../../../contract';
-import type { PowerRequest } from '../../../platforms';
-import { LibvirtPlatform } from '../../../platforms/libvirt';
+import { judgeHost } from '../../../cli/doctor/platforms/libvirt';
+import type { PowerRequest, VirtualMachineState } from '../../../platforms';
+import { LibvirtPlatform, surveyHost } from '../../../platforms/libvirt';
 import { startLibvirt, type TestLibvirt } from '../../support/libvirt';
 import { startLibvirtLine, type LibvirtLine } from '../../support/libvirt-line';
 import { withoutTestDriver } from '../../support/libvirt-parts';
@@ -23,6 +24,8 @@ else {
   let [alpha, beta] = [undefined, undefined] as unknown as [TestLibvirt, TestLibvirt];
   let line: LibvirtLine;
   const open: LibvirtPlatform[] = [];
+  /** Paths of VMs that were told to be unreadable. */
+  const told: string[] = [];
 
   beforeAll(async () => {
     [alpha, beta] = await Promise.all([startLibvirt({ guests: false }), startLibvirt({ guests: false })]);
@@ -30,6 +33,7 @@ else {
   });
   afterEach(async () => {
     line.restore();
+    told.length = 0;
     await Promise.all(open.splice(0).map((platform) => platform.close()));
   });
   afterAll(async () => {
@@ -39,7 +43,7 @@ else {
 
   function start(): LibvirtPlatform {
     const hosts = [hostBy(alpha.socket, 'alpha', TEST_DRIVER), hostBy(line.socket, 'beta', TEST_DRIVER)];
-    const platform = new LibvirtPlatform({ hosts });
+    const platform = new LibvirtPlatform({ hosts, onUnreadable: (where) => void told.push(where) });
     open.push(platform);
     return platform;
   }
@@ -97,6 +101,109 @@ else {
     await reads(platform, vm);
     expect(platform.mayHave(newRef())).toBe(false);
     expect(await platform.read(vm)).toMatchObject({ status: { powerState: 'PoweredOn' } });
+  });
+
+  describe('LIBVIRT-16: a VM that libvirt does not let us read', () => {
+    const unreadable = {
+      failureClass: 'Transient',
+      message: expect.stringMatching(/cannot be read/) as string,
+    };
+    let vm: ReturnType<typeof newRef>;
+    let other: ReturnType<typeof newRef>;
+    beforeEach(async () => {
+      [vm, other] = [newRef(), newRef()];
+      for (const { name, uuid } of [vm, other]) {
+        await defineOnTestDriver(beta, name, uuid);
+        await beta.virshTest('start', uuid);
+      }
+    });
+
+    test('is neither off nor gone, and the others of its host are operated', async () => {
+      line.hide(vm.name);
+      const platform = start();
+      platform.track([vm, other]);
+      await reads(platform, other);
+      expect(await platform.power(request(other, 'PoweredOff'))).toMatchObject({
+        operation: { phase: expect.stringMatching(/InProgress|Done/) as string },
+      });
+      await until(async () => (await platform.read(other))?.status.powerState === 'PoweredOff', 'its end');
+      const wanted = {
+        ...unreadable,
+        message: `VM prod/${vm.name}: /beta/${vm.name} cannot be read: libvirt: `,
+      };
+      for (const call of [
+        platform.power(request(vm, 'PoweredOff')),
+        platform.power(request(vm, 'PoweredOn')),
+        platform.read(vm),
+        platform.place([{ vm, cpus: 1, memory: 1 }], { caller: 'vmgroup/prod/web', sequence: 1 }),
+      ])
+        expect(await outcome(call)).toMatchObject({
+          ...wanted,
+          message: expect.stringContaining(wanted.message) as string,
+        });
+      expect([platform.mayHave(vm), platform.mayHave(newRef())]).toEqual([true, false]);
+      expect(told).toEqual([`/beta/${vm.name}`]);
+
+      line.restore();
+      await reads(platform, vm);
+      expect(await platform.read(vm)).toMatchObject({ status: { powerState: 'PoweredOn' } });
+    });
+
+    test('keeps its state as it was last known, and says why', async () => {
+      const platform = start();
+      platform.track([vm, other]);
+      await reads(platform, vm);
+      const seen = new Map<string, VirtualMachineState>();
+      const ended = new AbortController();
+      const watch = platform.watch(
+        {
+          changed: (state) => void seen.set(state.vm.name, state),
+          deleted: ({ name }) => void seen.delete(name),
+          synced: () => undefined,
+        },
+        ended.signal,
+      );
+      await platform.power(request(vm, 'PoweredOn'));
+      line.hide(vm.name);
+      await beta.virshTest('destroy', vm.uuid);
+      await until(() => told.length > 0, 'it to be found unreadable');
+      expect(seen.get(vm.name)).toMatchObject({ status: { powerState: 'PoweredOn' } });
+      expect(await outcome(platform.read(vm))).toMatchObject({
+        message: expect.stringMatching(/libvirt: /) as string,
+      });
+      expect(await platform.read(other)).toMatchObject({ status: { powerState: 'PoweredOn' } });
+      line.restore();
+      await until(() => seen.get(vm.name)?.status.powerState === 'PoweredOff', 'its end to be seen');
+      ended.abort();
+      await watch;
+    });
+
+    test('LIBVIRT-14: is not started on another host meanwhile', async () => {
+      await defineOnTestDriver(alpha, vm.name, vm.uuid);
+      line.hide(vm.name);
+      const platform = start();
+      platform.track([vm]);
+      await reads(platform, vm);
+      expect(await outcome(platform.power(request(vm, 'PoweredOn')))).toMatchObject({
+        failureClass: 'Transient',
+        message: expect.stringMatching(
+          /may run on beta, and is not started on alpha while it cannot be read there/,
+        ) as string,
+      });
+      expect(await alpha.virshTest('domstate', vm.uuid)).toMatch(/shut off/);
+    });
+
+    test('is a problem that doctor names', async () => {
+      line.hide(vm.name);
+      const survey = await surveyHost(hostBy(line.socket, 'beta', TEST_DRIVER), AbortSignal.timeout(30_000));
+      expect(survey.unreadable).toMatchObject([
+        { name: vm.name, reason: expect.stringMatching(/unsupported flags/) as string },
+      ]);
+      expect(survey.domains.map(({ name }) => name)).toContain(other.name);
+      expect(judgeHost({ name: 'beta', survey }, false)).toContainEqual(
+        expect.objectContaining({ result: 'problem', facts: { unreadable: [vm.name] } }),
+      );
+    });
   });
 
   test('LIBVIRT-10: a domain without a configuration, as a live migration leaves it, is a VM that is on', async () => {

@@ -41,9 +41,13 @@ async function read(state: number): Promise<DomainFacts | undefined> {
 
 /** What is known of a host on which the domain is off, and the power states that it reports. */
 async function observed(): Promise<{ observations: Observations; host: Host; reported: string[] }> {
-  const host = { name: 'alpha', live: true } as Host;
+  const host = { name: 'alpha', live: true, unreadable: new Map() } as unknown as Host;
   const hosts = new Map([[host.name, host]]);
-  const observations = new Observations([host.name], { hosts: () => hosts, onBroken: () => undefined });
+  const observations = new Observations([host.name], {
+    hosts: () => hosts,
+    onBroken: () => undefined,
+    onUnreadable: () => undefined,
+  });
   observations.domain(host, domain.uuid, await read(OFF));
   observations.listed(host);
   observations.track([{ namespace: 'shop', name: 'db', uid: 'm1' }]);

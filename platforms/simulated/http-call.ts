@@ -1,5 +1,6 @@
 /** One JSON call to the simulated platform over a kept-alive connection. */
 import { Agent, request, type IncomingMessage } from 'node:http';
+import PQueue from 'p-queue';
 import { limited } from '../../api/limited-signal';
 import { PlatformError } from '../platform';
 import type { Refusal } from './protocol';
@@ -14,17 +15,16 @@ export interface Call {
   isOfVm?: true;
 }
 
+/** Calls at once. Node's server accepts one connection in each turn of its event loop: a burst of calls is answered sooner over a few. */
+const AT_ONCE = 16;
+
 /** Calls of one address, over connections that are kept. */
 export class Caller {
-  readonly #agent = new Agent({
-    keepAlive: true,
-    // Node's server accepts one connection in each turn of its event loop: a burst of calls is answered sooner over a few.
-    maxSockets: 16,
-    // Shorter than the server keeps an idle connection.
-    timeout: 30_000,
-  });
+  // Shorter than the server keeps an idle connection.
+  readonly #agent = new Agent({ keepAlive: true, timeout: 30_000 });
+  readonly #turns = new PQueue({ concurrency: AT_ONCE });
 
-  /** @param callTimeout milliseconds from the call to the end of its answer. */
+  /** @param callTimeout milliseconds from the turn of a call to the end of its answer. */
   constructor(
     readonly address: string,
     readonly callTimeout: number,
@@ -37,6 +37,15 @@ export class Caller {
    *   does not answer in time, where something other than the platform answers, and where `signal` aborts.
    */
   async json(call: Call): Promise<unknown> {
+    const { signal } = call;
+    try {
+      return await this.#turns.add(() => this.#answer(call), { ...(signal && { signal }) });
+    } catch (error: unknown) {
+      throw this.#error(call, error);
+    }
+  }
+
+  async #answer(call: Call): Promise<unknown> {
     const signal = limited(this.callTimeout, call.signal);
     try {
       return answerOf(call, await this.#text({ ...call, signal }));

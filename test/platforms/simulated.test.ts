@@ -72,3 +72,28 @@ test('a VM that the platform does not have is not there', async () => {
   expect(await platform.read(vm('db'))).toBeUndefined();
   expect(await platform.guest(vm('db'), [])).toBeUndefined();
 });
+
+test('a busy platform gets 16 calls at a time, and the time limit of each begins with its turn', async () => {
+  let [open, most] = [0, 0];
+  const busy = createServer((_request, response) => {
+    most = Math.max(most, ++open);
+    setTimeout(() => {
+      open -= 1;
+      response.writeHead(200).end(JSON.stringify({ state: {} }));
+    }, 1_000);
+  }).listen(0, '127.0.0.1');
+  await once(busy, 'listening');
+  const client = new SimulatedPlatform(`http://127.0.0.1:${(busy.address() as AddressInfo).port}`, 3_000);
+  const vms = Array.from({ length: 64 }, (_, at) => vm(`vm-${at}`));
+  expect(await Promise.all(vms.map((each) => client.read(each)))).toEqual(vms.map(() => ({})));
+  expect(most).toBe(16);
+
+  const waiting = vms.slice(0, 16).map((each) => client.read(each));
+  const controller = new AbortController();
+  const last = refusalOf(client.read(vm('last'), controller.signal));
+  controller.abort(new Error('the attempt was cancelled'));
+  expect((await last).message).toContain('the attempt was cancelled');
+  await Promise.all(waiting);
+  await client.close();
+  busy.close();
+});

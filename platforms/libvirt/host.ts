@@ -88,7 +88,9 @@ export class Host {
   async read(uuid: string, signal?: AbortSignal): Promise<DomainFacts | undefined> {
     const daemon = this.#daemon ?? (await this.#tryNow(signal));
     const facts = await readDomain(daemon, uuid, signal);
-    this.#unreadable.delete(uuid);
+    // It could not be read before, perhaps after this reading began.
+    const unreadable = this.#unreadable.all.get(uuid);
+    if (unreadable) void this.#refresh(daemon, unreadable.domain);
     return facts;
   }
 

@@ -250,8 +250,7 @@ describe('next to VM Operator', () => {
       namespace,
       groupWithVms({ namespace, name: 'app', powerState: 'PoweredOff', tiers: [{ members: ['db'] }] }),
     );
-    const key = ['-n', namespace, 'vmg/app'];
-    await system.kubectl(['wait', '--for=condition=Ready', '--timeout=60s', ...key]);
+    await system.ready(namespace, 'app');
     const word = async (): Promise<CheckResult | undefined> =>
       (await examine('admin', { watchNamespaces: [namespace] })).find(
         ({ check }) => check === 'other controllers',

@@ -4,16 +4,14 @@
  * Guarantees: G8.
  */
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { stringify } from 'yaml';
 import { connectKubernetes, RESOURCES, type ApiServer } from '../../kubernetes';
+import { startStubApiServer, type StubApiServer } from '../support/stub-api-server';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-api-server-'));
 const key = { namespace: 'prod', name: 'app' };
-let server: Server;
+let server: StubApiServer;
 /** What every call is answered with. */
 let answer: { status: number; type: string; body: string };
 
@@ -21,34 +19,20 @@ let answer: { status: number; type: string; body: string };
 let accepted: string | undefined;
 
 beforeAll(async () => {
-  server = createServer(({ headers }, response) => {
+  server = await startStubApiServer(({ headers }, response) => {
     if (accepted !== undefined && headers.authorization !== accepted)
       return void response.writeHead(401).end();
     response.writeHead(answer.status, { 'content-type': answer.type }).end(answer.body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
-afterAll(async () => {
-  await new Promise((resolve) => server.close(resolve));
+afterAll(() => {
+  server.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
 /** The server as one user. */
 function connect(user: object = {}): ApiServer {
-  const { port } = server.address() as AddressInfo;
-  const kubeconfig = path.join(dir, 'kubeconfig.yaml');
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'test',
-    clusters: [
-      { name: 'test', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } },
-    ],
-    users: [{ name: 'alice', user }],
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'alice' } }],
-  };
-  writeFileSync(kubeconfig, stringify(config));
-  return connectKubernetes({ kubeconfig });
+  return connectKubernetes({ kubeconfig: server.kubeconfigOf(user) });
 }
 
 /** A user whose credentials come from a script. */

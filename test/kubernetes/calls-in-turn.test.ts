@@ -3,18 +3,12 @@
  *
  * Guarantees: G3.
  */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { stringify } from 'yaml';
 import { callsInTurn, connectKubernetes, RESOURCES, type ApiServer } from '../../kubernetes';
+import { say, startStubApiServer, type StubApiServer } from '../support/stub-api-server';
 
 const AT_ONCE = 32;
 const key = { namespace: 'prod', name: 'app' };
-const dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-calls-in-turn-'));
-let server: Server;
+let server: StubApiServer;
 let api: ApiServer;
 /** Milliseconds after which the server answers reads and writes; Infinity: never. */
 let pauses = { GET: 0, PATCH: 0 };
@@ -23,36 +17,17 @@ let open = 0;
 let most = 0;
 
 beforeAll(async () => {
-  server = createServer(({ method }, response) => {
+  server = await startStubApiServer(({ method }, response) => {
     open += 1;
     most = Math.max(most, open);
     response.once('close', () => (open -= 1));
     const pause = pauses[method as keyof typeof pauses];
-    const answer = (): unknown => response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-    if (Number.isFinite(pause)) setTimeout(answer, pause);
+    if (Number.isFinite(pause)) setTimeout(() => say(response, 200, {}), pause);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const kubeconfig = path.join(dir, 'kubeconfig.yaml');
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'test',
-    clusters: [
-      { name: 'test', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } },
-    ],
-    users: [{ name: 'alice', user: {} }],
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'alice' } }],
-  };
-  writeFileSync(kubeconfig, stringify(config));
-  api = connectKubernetes({ kubeconfig });
+  api = connectKubernetes({ kubeconfig: server.kubeconfig });
 });
 beforeEach(() => (most = 0));
-afterAll(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-  rmSync(dir, { recursive: true, force: true });
-});
+afterAll(() => server.close());
 
 const merges = (
   calls: Pick<ApiServer, 'merge'>,

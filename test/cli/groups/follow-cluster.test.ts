@@ -1,6 +1,6 @@
 /** Groups of a cluster that are followed. */
 import { followViews } from '../../../cli/groups';
-import { refuse, say, startStubApiServer } from '../stub-api-server';
+import { refuse, say, startStubApiServer } from '../../support/stub-api-server';
 
 test('a user who may read a group but not list groups is told so, instead of waiting silently', async () => {
   const server = await startStubApiServer(({ url = '' }, response) => {

@@ -2,7 +2,13 @@
 import type { ServerResponse } from 'node:http';
 import { CliError } from '../../../cli/errors';
 import { createCommand } from '../../../cli/operator-commands/command-object';
-import { refuse, say, startStubApiServer, type Answer, type StubApiServer } from '../stub-api-server';
+import {
+  refuse,
+  say,
+  startStubApiServer,
+  type Answer,
+  type StubApiServer,
+} from '../../support/stub-api-server';
 
 let answer: Answer = () => undefined;
 let server: StubApiServer;

@@ -9,8 +9,10 @@ import path from 'node:path';
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface StubApiServer {
-  /** Path of the kubeconfig. */
+  /** Path of the kubeconfig, of a user without credentials. */
   kubeconfig: string;
+  /** Path of one for the user `alice` with these credentials. */
+  kubeconfigOf(user: object): string;
   close(): void;
 }
 
@@ -19,23 +21,29 @@ export async function startStubApiServer(answer: Answer): Promise<StubApiServer>
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const dir = mkdtempSync(path.join(os.tmpdir(), 'vmgroup-api-server-'));
-  const kubeconfig = path.join(dir, 'kubeconfig');
   const { port } = server.address() as AddressInfo;
-  writeFileSync(
-    kubeconfig,
-    JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Config',
-      'current-context': 'it',
-      clusters: [
-        { name: 'it', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } },
-      ],
-      users: [{ name: 'it', user: {} }],
-      contexts: [{ name: 'it', context: { cluster: 'it', user: 'it' } }],
-    }),
-  );
+  let written = 0;
+  const kubeconfigOf = (user: object): string => {
+    written += 1;
+    const kubeconfig = path.join(dir, `kubeconfig-${written}`);
+    writeFileSync(
+      kubeconfig,
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'it',
+        clusters: [
+          { name: 'it', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } },
+        ],
+        users: [{ name: 'alice', user }],
+        contexts: [{ name: 'it', context: { cluster: 'it', user: 'alice' } }],
+      }),
+    );
+    return kubeconfig;
+  };
   return {
-    kubeconfig,
+    kubeconfig: kubeconfigOf({}),
+    kubeconfigOf,
     close: () => {
       server.closeAllConnections();
       server.close();

@@ -1,8 +1,8 @@
 /**
- * An API server, asked and written to a few calls at a time.
+ * An API server that gets a few calls at a time.
  *
  * TURN-1: a bounded number of reads and of writes is in progress at once; the others wait in order, and the time limit of each begins with its
- *     turn. A slow server then answers all of them, if late; sent together they would time out together, and all be made again.
+ *     turn. A slow server then answers all of them in the end; sent together, they would time out together and be repeated.
  * TURN-2: writes do not hold reads up. A webhook that does not answer makes writes alone slow.
  */
 import PQueue from 'p-queue';
@@ -30,7 +30,7 @@ export function callsInTurn(api: ApiServer): Pick<ApiServer, 'get' | 'list' | 'm
 async function turn<T>(queue: PQueue, { signal }: CallOptions = {}, call: () => Promise<T>): Promise<T> {
   let begun: Promise<T> | undefined;
   try {
-    return await queue.add(() => (begun = call()), { ...(signal && { signal }) });
+    return await queue.add(() => (begun = call()), signal && { signal });
   } catch (error: unknown) {
     if (begun) return begun;
     throw noAnswerError('a call that waited for its turn', error);

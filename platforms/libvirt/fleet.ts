@@ -103,14 +103,14 @@ export class Fleet implements Ground {
 
   /** LIBVIRT-14: hosts that have the VM were read just now; others may have it while they are away. */
   refuseDouble(machine: Machine, host: string): void {
-    const silent = [...this.#hosts.values()].find(
-      ({ name, unreadable }) => name !== host && unreadable.has(machine.uuid),
-    );
-    if (silent)
-      throw unreadableError(
-        silent.unreadable.get(machine.uuid),
-        `VM ${machine.name} may run on ${silent.name}, and is not started on ${host} while it cannot be read there`,
-      );
+    for (const { name, unreadable } of this.#hosts.values()) {
+      const hidden = name === host ? undefined : unreadable.get(machine.uuid);
+      if (hidden)
+        throw unreadableError(
+          hidden,
+          `VM ${machine.name} may run on ${name}, and is not started on ${host} while it cannot be read there`,
+        );
+    }
     const known = machine.place?.hosts ?? [];
     const away = [...this.#hosts.values()].filter(({ name, size, live }) => {
       if (name === host || live) return false;
@@ -232,7 +232,7 @@ export class Fleet implements Ground {
 }
 
 /** Rights that are missing may be given while the caller tries again. */
-function unreadableError(unreadable: UnreadableDomain | undefined, what: string): PlatformError {
-  const { message } = platformError(unreadable?.error, what);
-  return new PlatformError('Transient', message, undefined, { cause: unreadable?.error });
+function unreadableError({ error }: UnreadableDomain, what: string): PlatformError {
+  const { message } = platformError(error, what);
+  return new PlatformError('Transient', message, undefined, { cause: error });
 }

@@ -51,7 +51,7 @@ export async function surveyHost({ transport, uri }: HostOptions, signal: AbortS
       if (read && 'reason' in read) unreadable.push(read);
       else if (read) domains.push({ ...read, autostart: autostart.has(domain.uuid) });
     }
-    const readable = found.find(({ uuid }) => domains.some((domain) => domain.uuid === uuid));
+    const readable = found.find(({ uuid }) => uuid === domains[0]?.uuid);
     const readOnly = readable && (await whyReadOnly(daemon, readable, signal));
     return {
       ...versions,

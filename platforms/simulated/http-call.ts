@@ -39,7 +39,7 @@ export class Caller {
   async json(call: Call): Promise<unknown> {
     const { signal } = call;
     try {
-      return await this.#turns.add(() => this.#answer(call), { ...(signal && { signal }) });
+      return await this.#turns.add(() => this.#answer(call), signal && { signal });
     } catch (error: unknown) {
       throw this.#error(call, error);
     }

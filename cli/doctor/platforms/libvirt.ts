@@ -89,15 +89,13 @@ export function judgeHost({ ssh, tls, survey }: SurveyedHost, guestsService: boo
       message: `VMs may be read, not changed: ${readOnly}`,
       cure: 'give the user of this process the right to manage VMs: the group libvirt, or a rule of polkit',
     });
-  if (unreadable.length > 0)
+  const hidden = unreadable.map(({ name }) => name);
+  if (hidden.length > 0)
     judgements.push({
       result: 'problem',
-      message: `cannot be read: ${firstFew(
-        unreadable.map(({ name }) => name),
-        NAMES,
-      ).join(', ')}: ${unreadable[0]?.reason}`,
+      message: `cannot be read: ${firstFew(hidden, NAMES).join(', ')}: ${unreadable[0]?.reason}`,
       cure: 'give the user of this process the right to read and manage them: the group libvirt, or a rule of polkit',
-      facts: { unreadable: unreadable.map(({ name }) => name) },
+      facts: { unreadable: hidden },
     });
   const starting = domains.filter(({ autostart }) => autostart).map(({ name }) => name);
   if (starting.length > 0)

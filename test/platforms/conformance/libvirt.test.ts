@@ -36,11 +36,15 @@ const NAMESPACE = 'prod';
 const FEW = 20;
 /** Calls that make VMs whose VMs are kept: no test makes more. */
 const KEPT = 6;
+/** What a slow emulator writes into the log of its VM. */
+const BEGINS = 'QEMU begins';
 
 class LibvirtUnderTest implements PlatformUnderTest {
   readonly #open = new OpenPlatforms();
   readonly #made: VirtualMachineRef[][] = [];
   readonly #bulk = new Set<string>();
+  /** UUIDs of the VMs whose QEMU says in the log that it begins. */
+  readonly #slow = new Set<string>();
   /** What a person did, by UUID. */
   readonly #changes = new Map<string, number>();
   #started: TestLibvirt | undefined;
@@ -122,7 +126,7 @@ class LibvirtUnderTest implements PlatformUnderTest {
       const on = (await this.#part.virshTest('domstate', uuid)).trim() === 'running';
       return { operations: on ? 1 : 0, effects: on ? ['PoweredOn'] : [] };
     }
-    const effects = effectsIn(this.#part.log(vm.name));
+    const effects = effectsIn(this.#part.log(vm.name), this.#slow.has(uuid) ? BEGINS : 'starting up');
     const saved = path.join(this.#part.dir, `config/libvirt/qemu/save/${vm.name}.save`);
     if (effects.at(-1) === 'Suspended' && !existsSync(saved)) effects.push('PoweredOff');
     return { operations: effects.length - (this.#changes.get(uuid) ?? 0), effects };
@@ -134,10 +138,13 @@ class LibvirtUnderTest implements PlatformUnderTest {
     const emulator = path.join(this.#part.dir, `guest/slow-${seconds}`);
     writeFileSync(
       emulator,
-      `#!/bin/sh\ncase "$*" in *-name*) sleep ${seconds};; esac\nexec qemu-system-x86_64 "$@"\n`,
+      `#!/bin/sh\ncase "$*" in *-name*) echo ': ${BEGINS}'; sleep ${seconds};; esac\nexec qemu-system-x86_64 "$@"\n`,
     );
     chmodSync(emulator, 0o755);
-    for (const vm of vms) await this.#part.define(vm.name, { uuid: uuidOf(vm), guest: 'button', emulator });
+    for (const vm of vms) {
+      await this.#part.define(vm.name, { uuid: uuidOf(vm), guest: 'button', emulator });
+      this.#slow.add(uuidOf(vm));
+    }
   };
 
   /** Its guest becomes one that is deaf when it starts the next time. */
@@ -194,13 +201,17 @@ class LibvirtUnderTest implements PlatformUnderTest {
   }
 }
 
-/** What libvirt's own log of a domain says of its power. */
-function effectsIn(log: string): PowerState[] {
+/**
+ * What libvirt's own log of a domain says of its power. `start`: what the log says of a start. A daemon may be killed after it wrote that it starts a VM
+ * and before it started QEMU: once it is up again it does not know of that start, and writes no end of it. Where it is killed, a line of the emulator
+ * counts.
+ */
+function effectsIn(log: string, start: string): PowerState[] {
   const effects: PowerState[] = [];
   for (const line of log.split('\n')) {
-    if (/: starting up /.test(line)) effects.push('PoweredOn');
+    if (line.includes(`: ${start}`)) effects.push('PoweredOn');
     const reason = /: shutting down, reason=(\w+)/.exec(line)?.[1];
-    if (reason === undefined) continue;
+    if (reason === undefined || effects.at(-1) !== 'PoweredOn') continue;
     // It did not come up: QEMU ended, or the daemon was killed meanwhile.
     if (reason === 'failed' || reason === 'daemon') effects.pop();
     else effects.push(reason === 'saved' ? 'Suspended' : 'PoweredOff');

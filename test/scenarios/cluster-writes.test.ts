@@ -17,8 +17,9 @@ import { RESOURCES, type KubernetesObject } from '../../kubernetes';
 import { auditArguments, objectRequests, type ObjectRequest } from '../support/audit';
 import { startClusterSystem, type ClusterBridge, type ClusterSystem } from '../support/cluster-system';
 import { groupManifest, vmManifest } from '../support/manifests';
+import { until } from '../support/until';
 
-jest.setTimeout(240_000);
+jest.setTimeout(600_000);
 
 const GROUPS = ['g-1', 'g-2', 'g-3', 'g-4', 'g-5', 'g-6'];
 const vmsOf = (group: string): string[] => Array.from({ length: 10 }, (_, at) => `${group}-${at}`);
@@ -73,11 +74,14 @@ const each = (keys: string[], count: number): Record<string, number> =>
 
 async function allAre(phase: string, generation: number): Promise<void> {
   for (const name of GROUPS) {
-    await system.until(async () => {
-      const status = await system.status('many', name);
-      const ready = status?.phase === phase && status.observedGeneration === generation;
-      return ready && status.readyMembers === '10/10' ? true : undefined;
-    }, `${name} to be ${phase}`);
+    let status: Awaited<ReturnType<typeof system.status>>;
+    const isSo = async (): Promise<boolean> => {
+      status = await system.status('many', name);
+      const isCurrent = status?.phase === phase && status.observedGeneration === generation;
+      return isCurrent && status?.readyMembers === '10/10';
+    };
+    const saying = `${name} to be ${phase} in generation ${generation}`;
+    await until(isSo, saying, { seconds: 180, context: () => JSON.stringify(status) });
   }
 }
 

@@ -1,6 +1,5 @@
 /** The API server's client: connection, requests, errors, Events, and caches that follow resources for as long as the process lives. */
 export { type ApiServer, type CallOptions, type ListOptions, type ObjectKeyParts } from './api-server';
-export { callsInTurn } from './calls-in-turn';
 export {
   emptyCache,
   resourceCache,

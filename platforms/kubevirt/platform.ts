@@ -8,17 +8,11 @@
  * PLATFORM-4: the scheduler of the cluster places VMs; there is no room to release.
  */
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
-import {
-  callsInTurn,
-  listObjects,
-  RESOURCES,
-  resourceCache,
-  type ApiServer,
-  type ResourceCache,
-} from '../../kubernetes';
+import { listObjects, RESOURCES, resourceCache, type ApiServer, type ResourceCache } from '../../kubernetes';
 import { CAPABILITIES } from '../capabilities';
 import {
   absentState,
+  callsInTurn,
   followed,
   NewestObjects,
   platformError,

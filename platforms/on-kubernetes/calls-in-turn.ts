@@ -1,38 +1,51 @@
 /**
- * An API server that gets a few calls at a time.
+ * Calls about VMs to an API server, a few at a time (TURN-1, TURN-2).
  *
- * TURN-1: a bounded number of reads and of writes is in progress at once; the others wait in order, and the time limit of each begins with its
- *     turn. A slow server then answers all of them in the end; sent together, they would time out together and be repeated.
- * TURN-2: writes do not hold reads up. A webhook that does not answer makes writes alone slow.
+ * CALLS-1: writes do not hold reads up. A webhook that does not answer makes writes alone slow.
  */
-import PQueue from 'p-queue';
-import type { ApiServer, CallOptions } from './api-server';
-import { noAnswerError } from './error';
+import { KubernetesError, type ApiServer, type CallOptions } from '../../kubernetes';
+import { CallTurns } from '../call-turns';
 
 /** Reads in progress at once, and writes. */
 const AT_ONCE = 32;
+/** Milliseconds that a call has from its turn on. */
+const LIMIT = 10_000;
 
 /** A server whose calls wait for their turn. */
 export function callsInTurn(api: ApiServer): Pick<ApiServer, 'get' | 'list' | 'merge' | 'invoke'> {
-  const reads = new PQueue({ concurrency: AT_ONCE });
-  const writes = new PQueue({ concurrency: AT_ONCE });
+  const reads = new CallTurns(AT_ONCE);
+  const writes = new CallTurns(AT_ONCE);
   return {
-    get: (resource, key, options) => turn(reads, options, () => api.get(resource, key, options)),
-    list: (resource, options) => turn(reads, options, () => api.list(resource, options)),
+    get: (resource, key, options) =>
+      turn(reads, `get ${resource.plural} ${key.namespace}/${key.name}`, options, (limited) =>
+        api.get(resource, key, limited),
+      ),
+    list: (resource, options) =>
+      turn(reads, `list ${resource.plural}`, options, (limited) => api.list(resource, limited)),
     merge: (resource, key, patch, options) =>
-      turn(writes, options, () => api.merge(resource, key, patch, options)),
+      turn(writes, `patch ${resource.plural} ${key.namespace}/${key.name}`, options, (limited) =>
+        api.merge(resource, key, patch, limited),
+      ),
     invoke: (resource, key, action, body, options) =>
-      turn(writes, options, () => api.invoke(resource, key, action, body, options)),
+      turn(writes, `${action} ${resource.plural} ${key.namespace}/${key.name}`, options, (limited) =>
+        api.invoke(resource, key, action, body, limited),
+      ),
   };
 }
 
-/** Makes a call in its turn. Rejects with a `KubernetesError`, also where the signal aborts before that. */
-async function turn<T>(queue: PQueue, { signal }: CallOptions = {}, call: () => Promise<T>): Promise<T> {
-  let begun: Promise<T> | undefined;
+/** Makes a call in its turn. Rejects with a `KubernetesError`, also where it gets no turn; `what` names the call then. */
+async function turn<T, Options extends CallOptions>(
+  turns: CallTurns,
+  what: string,
+  options: Options | undefined,
+  call: (options: Options & { timeout: number }) => Promise<T>,
+): Promise<T> {
+  const limited = { timeout: LIMIT, ...options } as Options & { timeout: number };
   try {
-    return await queue.add(() => (begun = call()), signal && { signal });
+    return await turns.take(() => call(limited), { limit: limited.timeout, signal: limited.signal });
   } catch (error: unknown) {
-    if (begun) return begun;
-    throw noAnswerError('a call that waited for its turn', error);
+    if (error instanceof KubernetesError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new KubernetesError(`${what}: ${message}`, 0, '', undefined, { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 /** One JSON call to the simulated platform over a kept-alive connection. */
 import { Agent, request, type IncomingMessage } from 'node:http';
-import PQueue from 'p-queue';
 import { limited } from '../../api/limited-signal';
+import { CallTurns } from '../call-turns';
 import { PlatformError } from '../platform';
 import type { Refusal } from './protocol';
 
@@ -22,7 +22,7 @@ const AT_ONCE = 16;
 export class Caller {
   // Shorter than the server keeps an idle connection.
   readonly #agent = new Agent({ keepAlive: true, timeout: 30_000 });
-  readonly #turns = new PQueue({ concurrency: AT_ONCE });
+  readonly #turns = new CallTurns(AT_ONCE);
 
   /** @param callTimeout milliseconds from the turn of a call to the end of its answer. */
   constructor(
@@ -39,7 +39,7 @@ export class Caller {
   async json(call: Call): Promise<unknown> {
     const { signal } = call;
     try {
-      return await this.#turns.add(() => this.#answer(call), signal && { signal });
+      return await this.#turns.take(() => this.#answer(call), { limit: this.callTimeout, signal });
     } catch (error: unknown) {
       throw this.#error(call, error);
     }

@@ -11,7 +11,6 @@
 import { hostname } from 'node:os';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import {
-  callsInTurn,
   leaseLocks,
   RESOURCES,
   resourceCache,
@@ -22,7 +21,7 @@ import {
 } from '../../kubernetes';
 import { solveInThread, type Solve } from '../../placement';
 import { CAPABILITIES, type Capabilities } from '../capabilities';
-import { absentState, followed, NewestObjects, type UpdateStep } from '../on-kubernetes';
+import { absentState, callsInTurn, followed, NewestObjects, type UpdateStep } from '../on-kubernetes';
 import {
   type PlaceOptions,
   type Platform,

@@ -124,7 +124,8 @@ class Tags {
       path: this.#dialect.session,
       headers,
       body: '',
-      timeout: 5_000,
+      timeout: TIMEOUT,
+      signal: AbortSignal.timeout(5_000),
     };
     await this.#transport.send(call).catch(() => undefined);
   }

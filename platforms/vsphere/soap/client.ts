@@ -152,7 +152,7 @@ export class SoapClient {
   async close(): Promise<void> {
     if (this.#cookie !== undefined) {
       const logout = this.manager('sessionManager').then((manager) =>
-        this.#exchange(manager, 'Logout', [], { timeout: 5_000 }),
+        this.#exchange(manager, 'Logout', [], { signal: AbortSignal.timeout(5_000) }),
       );
       await logout.catch(() => undefined);
     }

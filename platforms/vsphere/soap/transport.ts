@@ -3,14 +3,15 @@
  *
  * SOAP-1: nothing is sent before the server's certificate is verified: by the given authorities, or the given thumbprint, or else the system's
  *     authorities. There is no way to switch that off.
- * SOAP-2: every call has a limit of time, which holds while its connection is made too, and every answer one of bytes. A TLS handshake has a limit
- *     of its own, so that no connection outlives its call for long.
+ * SOAP-2: every call has a limit of time, which begins with its turn (TURN-1) and holds while its connection is made, and every answer one of bytes.
+ *     A TLS handshake has a limit of its own, so that no connection outlives its call for long.
  */
 import type { Duplex } from 'node:stream';
 import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { limited } from '../../../api/limited-signal';
+import { CallTurns, SilentServerError } from '../../call-turns';
 
 /** How a server is trusted. */
 export interface Trust {
@@ -63,15 +64,15 @@ export interface HttpCall {
   path?: string;
   headers: Record<string, string>;
   body: string;
-  /** Milliseconds to the end of the answer. */
+  /** Milliseconds from the turn of the call to the end of the answer. */
   timeout: number;
   signal?: AbortSignal | undefined;
 }
 
 /** Bytes of one answer: 100 VMs take less than one megabyte. */
 const MAX_ANSWER = 32 * 1024 * 1024;
-/** Connections at once; a server has a few hundred for all its clients. */
-const MAX_CONNECTIONS = 16;
+/** Calls at once, each over a connection; a server has a few hundred for all its clients. */
+const AT_ONCE = 16;
 /** Milliseconds in which a connection is made, TLS handshake included. */
 const HANDSHAKE = 30_000;
 
@@ -79,6 +80,8 @@ const HANDSHAKE = 30_000;
 export class Transport {
   readonly #url: URL;
   readonly #agent: Agent;
+  readonly #turns = new CallTurns(AT_ONCE);
+  #closed = false;
 
   /** @throws Error where the address is not HTTPS, or the thumbprint is no digest. */
   constructor(address: string, trust: Trust = {}) {
@@ -95,6 +98,16 @@ export class Transport {
 
   /** @throws TransportError */
   async send(call: HttpCall): Promise<HttpAnswer> {
+    const { timeout: limit, signal } = call;
+    try {
+      return await this.#turns.take(() => this.#answer(call), { limit, signal });
+    } catch (error: unknown) {
+      throw this.#failureOf(error, call);
+    }
+  }
+
+  async #answer(call: HttpCall): Promise<HttpAnswer> {
+    if (this.#closed) throw new TransportError('Aborted', 'the connection was closed');
     const signal = limited(call.timeout, call.signal);
     try {
       const response = await this.#request(call, signal);
@@ -110,8 +123,9 @@ export class Transport {
     }
   }
 
-  /** Closes all connections, also those that are being made. Calls in progress are rejected. */
+  /** Closes all connections, also those that are being made. Calls in progress and those that wait are rejected. */
   close(): void {
+    this.#closed = true;
     this.#agent.destroy();
   }
 
@@ -134,11 +148,14 @@ export class Transport {
     });
   }
 
-  #failureOf(error: unknown, call: HttpCall, signal: AbortSignal): TransportError {
+  /** @param signal that of the call in its turn. */
+  #failureOf(error: unknown, call: HttpCall, signal?: AbortSignal): TransportError {
     if (error instanceof TransportError) return error;
     const cause = { cause: error };
     if (call.signal?.aborted) return new TransportError('Aborted', 'the call was aborted', cause);
-    if (signal.aborted)
+    if (error instanceof SilentServerError)
+      return new TransportError('TimedOut', `${this.host}: ${error.message}`, cause);
+    if (signal?.aborted)
       return new TransportError('TimedOut', `${this.host}: no answer within ${call.timeout} ms`, cause);
     const { message = String(error), code = '' } = error as { message?: string; code?: string };
     if (isCertificateProblem(code))
@@ -179,7 +196,7 @@ class VerifyingAgent extends Agent {
 
   constructor({ ca, thumbprint }: Trust) {
     // Shorter than vCenter keeps an idle connection.
-    super({ keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: 90_000 });
+    super({ keepAlive: true, maxSockets: AT_ONCE, timeout: 90_000 });
     this.#thumbprint = thumbprint === undefined ? undefined : digestOf(thumbprint);
     this.#ca = ca;
   }

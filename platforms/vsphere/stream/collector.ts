@@ -115,7 +115,7 @@ export class Collector {
 
   /** Frees what the server keeps for it. Never rejects. */
   async close(): Promise<void> {
-    const options = { session: this.#session, timeout: 5_000 };
+    const options = { session: this.#session, signal: AbortSignal.timeout(5_000) };
     const ignore = (): undefined => undefined;
     await this.#client.call(this.#self, 'DestroyPropertyCollector', [], options).catch(ignore);
     for (const view of this.#views) await this.#client.call(view, 'DestroyView', [], options).catch(ignore);

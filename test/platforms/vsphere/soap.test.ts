@@ -268,7 +268,7 @@ describe('a server that answers oddly', () => {
   let dir: string;
   let authority: Authority;
   let server: Server;
-  let reply: { status: number; body: string; headers?: Record<string, string> } | 'silence';
+  let reply: { status: number; body: string; headers?: Record<string, string>; pause?: number } | 'silence';
   beforeAll(async () => {
     dir = mkdtempSync(path.join(tmpdir(), 'vmgroup-soap-'));
     authority = createAuthority(dir);
@@ -276,7 +276,9 @@ describe('a server that answers oddly', () => {
     authority.issue(cert, key);
     server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, (request, response) => {
       request.resume();
-      if (reply !== 'silence') response.writeHead(reply.status, reply.headers).end(reply.body);
+      if (reply === 'silence') return;
+      const { status, body, headers, pause = 0 } = reply;
+      setTimeout(() => response.writeHead(status, headers).end(body), pause);
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -287,16 +289,15 @@ describe('a server that answers oddly', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  const ask = (over: { timeout?: number; signal?: AbortSignal } = {}): Promise<unknown> => {
-    const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}/sdk`;
-    return withClient((client) => client.content(over), {
-      address,
+  const address = (): string => `https://127.0.0.1:${(server.address() as AddressInfo).port}/sdk`;
+  const ask = (over: { timeout?: number; signal?: AbortSignal } = {}): Promise<unknown> =>
+    withClient((client) => client.content(over), {
+      address: address(),
       trust: { ca: authority.certificate },
     }).then(
       () => undefined,
       (error: unknown) => error,
     );
-  };
 
   test('a proxy’s 503 is no fault of vCenter, and says how long to wait', async () => {
     reply = { status: 503, body: '<html>busy</html>', headers: { 'retry-after': '7' } };
@@ -328,6 +329,16 @@ describe('a server that answers oddly', () => {
   test('SOAP-2: an answer that stops in the middle ends at the time-out', async () => {
     reply = { status: 200, body: 'half', headers: { 'content-length': '8' } };
     expect(await ask({ timeout: 100 })).toMatchObject({ failure: 'TimedOut' });
+  });
+
+  test('SOAP-2, TURN-1: a slow server answers all calls; the time limit of each begins with its turn', async () => {
+    reply = { status: 200, body: 'late', pause: 2_000 };
+    const transport = new Transport(address(), { ca: authority.certificate });
+    const answers = await Promise.all(
+      Array.from({ length: 48 }, () => transport.send({ headers: {}, body: 'x', timeout: 5_000 })),
+    );
+    transport.close();
+    expect(answers.map(({ body }) => body)).toEqual(answers.map(() => 'late'));
   });
 });
 
@@ -380,12 +391,23 @@ describe('SOAP-2: a server that accepts connections and never answers the TLS ha
     await noConnection();
   });
 
-  test('close ends calls, and leaves no connection', async () => {
-    const failed = failureOf({});
-    await until(() => accepted === 1, 'the connection');
+  test('TURN-2: many calls at once end in the time of one', async () => {
+    const failed = await Promise.all(Array.from({ length: 100 }, () => failureOf({ timeout: 500 })));
+    expect(failed).toMatchObject(failed.map(() => ({ failure: 'TimedOut' })));
+    expect(failed.map(String).filter((error) => error.includes('waited'))).toHaveLength(84);
+    expect(accepted).toBeLessThanOrEqual(16);
+  });
+
+  test('close ends calls, also those that wait for their turn, and leaves no connection', async () => {
+    const failed = Promise.all(Array.from({ length: 20 }, () => failureOf({})));
+    await until(() => accepted === 16, 'the connections');
     transport.close();
-    expect(await failed).toMatchObject({ failure: 'Unreachable' });
+    expect(await failed).toMatchObject([
+      ...Array.from({ length: 16 }, () => ({ failure: 'Unreachable' })),
+      ...Array.from({ length: 4 }, () => ({ failure: 'Aborted' })),
+    ]);
     await noConnection();
+    expect(accepted).toBe(16);
   });
 
   test('a connection is given up after 30 s', async () => {

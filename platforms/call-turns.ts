@@ -1,0 +1,93 @@
+/**
+ * Calls to one server, a bounded number at a time.
+ *
+ * TURN-1: a bounded number of calls is in progress; the others wait in order, and the time limit of each begins with its turn. A slow server then
+ *     answers all of them in the end; sent together, they would time out together and be repeated.
+ * TURN-2: a server that is silent keeps no call waiting for long: when a call has had no answer in its time, and no other call has had one since it
+ *     began, those that have waited for half that time fail too.
+ */
+import PQueue from 'p-queue';
+
+/** Milliseconds by which a timer may fire too early. */
+const EARLY = 50;
+
+/** Thrown for a call that was not made, since the server answers none (TURN-2). */
+export class SilentServerError extends Error {
+  override readonly name = 'SilentServerError';
+  /** @param waited milliseconds. */
+  constructor(waited: number) {
+    super(`not sent: waited ${Math.round(waited / 1_000)} s for its turn while the server answered no call`);
+  }
+}
+
+/** How a call is made. */
+export interface TurnOptions {
+  /** Milliseconds that the call has from its turn on. The call itself ends in time. */
+  limit: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** A call that waits. */
+interface Waiting {
+  since: number;
+  leave: AbortController;
+}
+
+/** The turns of one server. */
+export class CallTurns {
+  readonly #queue: PQueue;
+  readonly #waiting = new Set<Waiting>();
+  /** When the server answered last, by the clock of running time. */
+  #answeredAt = -Infinity;
+
+  /** @param atOnce calls in progress, at most. */
+  constructor(atOnce: number) {
+    this.#queue = new PQueue({ concurrency: atOnce });
+  }
+
+  /**
+   * Makes a call in its turn, and resolves or rejects as it does. A call that is still waiting rejects with the reason of `signal` once that aborts.
+   *
+   * @throws SilentServerError
+   */
+  async take<T>(call: () => Promise<T>, { limit, signal }: TurnOptions): Promise<T> {
+    const place = { since: performance.now(), leave: new AbortController() };
+    const abort = (): void => place.leave.abort(signal?.reason);
+    const leave = (): void => {
+      this.#waiting.delete(place);
+      signal?.removeEventListener('abort', abort);
+    };
+    this.#waiting.add(place);
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
+    const turn = (): Promise<T> => {
+      leave();
+      return this.#made(call, limit);
+    };
+    try {
+      return await this.#queue.add(turn, { signal: place.leave.signal });
+    } finally {
+      leave();
+    }
+  }
+
+  async #made<T>(call: () => Promise<T>, limit: number): Promise<T> {
+    const begun = performance.now();
+    try {
+      const answer = await call();
+      this.#answeredAt = performance.now();
+      return answer;
+    } catch (error: unknown) {
+      const now = performance.now();
+      if (now - begun < limit - EARLY) this.#answeredAt = now;
+      else if (this.#answeredAt < begun) this.#giveUp(now - limit / 2);
+      throw error;
+    }
+  }
+
+  /** TURN-2: those that have waited since `latest`, or longer. */
+  #giveUp(latest: number): void {
+    for (const { since, leave } of this.#waiting)
+      if (since <= latest) leave.abort(new SilentServerError(performance.now() - since));
+  }
+}

@@ -1,4 +1,4 @@
-/** The last workflow task of a history that ends before the task was completed. Pure. */
+/** What a history must have to be replayed: whole events, and a last workflow task that was completed. Pure. */
 import { temporal } from '@temporalio/proto';
 
 type History = temporal.api.history.v1.IHistory;
@@ -16,7 +16,27 @@ const {
 } = EventType;
 
 const OF_TASKS: ReadonlySet<unknown> = new Set([SCHEDULED, STARTED, COMPLETED, FAILED, TIMED_OUT]);
+const AFTER_STARTED: ReadonlySet<unknown> = new Set([
+  COMPLETED,
+  FAILED,
+  TIMED_OUT,
+  TERMINATED,
+  RUN_TIMED_OUT,
+]);
 const ENDED_FROM_OUTSIDE: ReadonlySet<unknown> = new Set([TERMINATED, RUN_TIMED_OUT]);
+
+/** Why events are no history; undefined: they are one. */
+export function faultOf(events: readonly HistoryEvent[]): string | undefined {
+  if (!events[0]?.workflowExecutionStartedEventAttributes?.originalExecutionRunId)
+    return 'the history does not begin with the start of a run';
+  for (const [at, { eventId, eventType }] of events.entries()) {
+    if (Number(eventId) !== at + 1) return `event ${at + 1} of the history has the id ${String(eventId)}`;
+    const next = events[at + 1]?.eventType;
+    if (eventType === STARTED && next !== undefined && next !== null && !AFTER_STARTED.has(next))
+      return `event ${at + 2} of the history does not end the workflow task that event ${at + 1} starts`;
+  }
+  return undefined;
+}
 
 /**
  * The history with its last workflow task completed, as by a run that took no step in it. Replay reports a task that fails only if it was

@@ -3,9 +3,11 @@ import { historyFromJSON } from '@temporalio/common/lib/proto-utils';
 import type { temporal } from '@temporalio/proto';
 import { Worker } from '@temporalio/worker';
 import { pino } from 'pino';
-import { withLastTask } from './last-task';
+import { faultOf, withLastTask } from './last-task';
 import { installRuntime } from './runtime';
 import { workflowSource, type WorkflowSource } from './workflow-source';
+
+type History = temporal.api.history.v1.IHistory;
 
 /** One history to replay. */
 export interface RecordedHistory {
@@ -23,7 +25,7 @@ export interface ReplayResult {
   difference?: string;
 }
 
-/** Replays each history, in order; `workflows` where the code is not that of this build. */
+/** Replays all histories, in order; `workflows` where the code is not that of this build. */
 export async function replayHistories(
   histories: RecordedHistory[],
   workflows: WorkflowSource = workflowSource(),
@@ -31,28 +33,41 @@ export async function replayHistories(
   // What fails is in the results.
   installRuntime(pino({ level: 'silent' }));
   const results: ReplayResult[] = [];
-  for (const { name, workflowId, history } of histories) {
-    const difference = await replayOne(workflows, workflowId, history);
-    results.push({ name, ...(difference !== undefined && { difference }) });
+  const add = (error: unknown): void => {
+    const { name = '' } = histories[results.length] ?? {};
+    if (error === undefined) results.push({ name });
+    else
+      results.push({
+        name,
+        difference: error instanceof Error ? error.message : 'the replay failed without an error',
+      });
+  };
+  while (results.length < histories.length) {
+    const left = histories.slice(results.length);
+    try {
+      for await (const { error } of Worker.runReplayHistories(workflows, readAll(left))) add(error);
+    } catch (error: unknown) {
+      // A history that cannot be read has ended the worker. The next one is replayed by another.
+      add(error);
+    }
   }
   return results;
 }
 
-async function replayOne(
-  workflows: WorkflowSource,
-  workflowId: string,
-  history: unknown,
-): Promise<string | undefined> {
-  try {
-    await Worker.runReplayHistory(workflows, withLastTask(read(history)), workflowId);
-    return undefined;
-  } catch (error: unknown) {
-    return error instanceof Error ? error.message : String(error);
-  }
+/** Each history as the SDK reads it, once it is asked for. */
+function* readAll(histories: readonly RecordedHistory[]): Iterable<{ workflowId: string; history: History }> {
+  for (const { workflowId, history } of histories) yield { workflowId, history: withLastTask(read(history)) };
 }
 
-/** A history as the SDK's types have it. */
-function read(history: unknown): temporal.api.history.v1.IHistory {
+/**
+ * A history as the SDK's types have it.
+ *
+ * @throws Error where it is none. The SDK would wait for ever.
+ */
+function read(history: unknown): History {
   const [first] = (history as { events: { eventId: unknown }[] }).events;
-  return typeof first?.eventId === 'string' ? historyFromJSON(history) : (history as ReturnType<typeof read>);
+  const read = typeof first?.eventId === 'string' ? historyFromJSON(history) : (history as History);
+  const fault = faultOf(read.events ?? []);
+  if (fault !== undefined) throw new Error(fault);
+  return read;
 }

@@ -33,22 +33,18 @@ export async function replayHistories(
   // What fails is in the results.
   installRuntime(pino({ level: 'silent' }));
   const results: ReplayResult[] = [];
-  const add = (error: unknown): void => {
+  const add = (difference?: string): void => {
     const { name = '' } = histories[results.length] ?? {};
-    if (error === undefined) results.push({ name });
-    else
-      results.push({
-        name,
-        difference: error instanceof Error ? error.message : 'the replay failed without an error',
-      });
+    results.push({ name, ...(difference !== undefined && { difference }) });
   };
   while (results.length < histories.length) {
     const left = histories.slice(results.length);
     try {
-      for await (const { error } of Worker.runReplayHistories(workflows, readAll(left))) add(error);
+      for await (const { error } of Worker.runReplayHistories(workflows, readAll(left))) add(error?.message);
+      if (results.length < histories.length) add('the SDK gave no result');
     } catch (error: unknown) {
       // A history that cannot be read has ended the worker. The next one is replayed by another.
-      add(error);
+      add(error instanceof Error ? error.message : String(error));
     }
   }
   return results;

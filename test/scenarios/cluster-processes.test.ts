@@ -84,13 +84,13 @@ async function converged(namespace: string, generation: number): Promise<void> {
 const operations = async (namespace: string): Promise<string[]> =>
   accepted(await console.journal(), namespace);
 
-/** The bridge that holds the lease, by what it printed of its name. */
-async function leader(): Promise<Command> {
-  const lease = await api.get(RESOURCES.leases, { namespace: 'default', name: 'vmgroup-bridge' });
-  const { holderIdentity = '' } = (lease?.spec ?? {}) as { holderIdentity?: string };
-  const found = bridges.find((bridge) => bridge.output().includes(`"identity":"${holderIdentity}"`));
-  if (!found) throw new Error(`no bridge is ${holderIdentity}`);
-  return found;
+/** The bridge that holds the lease, by what it prints of its name once it has it. */
+function leader(): Promise<Command> {
+  return until(async () => {
+    const lease = await api.get(RESOURCES.leases, { namespace: 'default', name: 'vmgroup-bridge' });
+    const { holderIdentity = '' } = (lease?.spec ?? {}) as { holderIdentity?: string };
+    return bridges.find((bridge) => bridge.output().includes(`"identity":"${holderIdentity}"`));
+  }, 'a bridge that says that it leads');
 }
 
 test('the leader is killed in the middle of a run: the other bridge writes, and nothing is done twice', async () => {
@@ -122,10 +122,14 @@ test('a bridge that is paused while another one takes over writes nothing stale 
   // Paused with the change on its way to it.
   await api.merge(RESOURCES.virtualMachineGroups, { namespace: 'paused', name: 'app' }, patch);
   first.pause();
-  await until(async () => (await leader()) !== first, 'another leader', { seconds: 90 });
-  await converged('paused', 2);
-  const before = (await group('paused'))?.metadata.resourceVersion;
-  first.resume();
+  let before: string | undefined;
+  try {
+    await until(async () => (await leader()) !== first, 'another leader', { seconds: 90 });
+    await converged('paused', 2);
+    before = (await group('paused'))?.metadata.resourceVersion;
+  } finally {
+    first.resume();
+  }
   await sleep(5_000);
   expect((await group('paused'))?.metadata.resourceVersion).toBe(before);
   expect((await operations('paused')).slice(2).sort()).toEqual(['PoweredOff a', 'PoweredOff b']);

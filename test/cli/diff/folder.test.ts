@@ -67,7 +67,8 @@ test('the VMs that a change would touch, in their order, are those that it touch
   expect(table.stdout).toMatch(/^prod\/app: changed\n {2}joined: db-2, web-2\n/);
   expect(table.stdout).toMatch(/^zone-\S+ +\S+ +db-2 /m);
   expect(found[0]).toMatchObject({ kept: ['db', 'web-1'], placement: { type: 'Placed' } });
-  expect(table.stdout).toMatch(/^\+2s +\+2s +app +2 +PowerOn +web-2 /m);
+  // The second column is by past runs, which a busy machine makes longer.
+  expect(table.stdout).toMatch(/^\+2s +\+[2-9]s +app +2 +PowerOn +web-2 /m);
   expect(table.stdout).toMatch(/2 VMs touched; at least 2s.*\n {2}2 VMs left as they are: db, web-1\n/);
   expect(table.stdout).toMatch(/\n1 group without a change\n$/);
   expect((await diff('changed', '--group', 'prod/other')).stdout).toBe('1 group without a change\n');

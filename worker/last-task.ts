@@ -16,14 +16,8 @@ const {
 } = EventType;
 
 const OF_TASKS: ReadonlySet<unknown> = new Set([SCHEDULED, STARTED, COMPLETED, FAILED, TIMED_OUT]);
-const AFTER_STARTED: ReadonlySet<unknown> = new Set([
-  COMPLETED,
-  FAILED,
-  TIMED_OUT,
-  TERMINATED,
-  RUN_TIMED_OUT,
-]);
 const ENDED_FROM_OUTSIDE: ReadonlySet<unknown> = new Set([TERMINATED, RUN_TIMED_OUT]);
+const AFTER_STARTED: ReadonlySet<unknown> = new Set([COMPLETED, FAILED, TIMED_OUT, ...ENDED_FROM_OUTSIDE]);
 
 /** Why events are no history; undefined: they are one. */
 export function faultOf(events: readonly HistoryEvent[]): string | undefined {

@@ -34,14 +34,14 @@ export async function replayHistories(
   installRuntime(pino({ level: 'silent' }));
   const results: ReplayResult[] = [];
   const add = (difference?: string): void => {
-    const { name = '' } = histories[results.length] ?? {};
-    results.push({ name, ...(difference !== undefined && { difference }) });
+    const replayed = histories[results.length];
+    if (replayed) results.push({ name: replayed.name, ...(difference !== undefined && { difference }) });
   };
   while (results.length < histories.length) {
     const left = histories.slice(results.length);
     try {
       for await (const { error } of Worker.runReplayHistories(workflows, readAll(left))) add(error?.message);
-      if (results.length < histories.length) add('the SDK gave no result');
+      add('the SDK gave no result');
     } catch (error: unknown) {
       // A history that cannot be read has ended the worker. The next one is replayed by another.
       add(error instanceof Error ? error.message : String(error));

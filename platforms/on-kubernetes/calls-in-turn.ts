@@ -3,7 +3,13 @@
  *
  * CALLS-1: writes do not hold reads up. A webhook that does not answer makes writes alone slow.
  */
-import { KubernetesError, type ApiServer, type CallOptions } from '../../kubernetes';
+import {
+  KubernetesError,
+  type ApiServer,
+  type CallOptions,
+  type ObjectKeyParts,
+  type Resource,
+} from '../../kubernetes';
 import { CallTurns } from '../call-turns';
 
 /** Reads in progress at once, and writes. */
@@ -17,20 +23,22 @@ export function callsInTurn(api: ApiServer): Pick<ApiServer, 'get' | 'list' | 'm
   const writes = new CallTurns(AT_ONCE);
   return {
     get: (resource, key, options) =>
-      turn(reads, `get ${resource.plural} ${key.namespace}/${key.name}`, options, (limited) =>
-        api.get(resource, key, limited),
-      ),
+      turn(reads, `get ${nameOf(resource, key)}`, options, (limited) => api.get(resource, key, limited)),
     list: (resource, options) =>
       turn(reads, `list ${resource.plural}`, options, (limited) => api.list(resource, limited)),
     merge: (resource, key, patch, options) =>
-      turn(writes, `patch ${resource.plural} ${key.namespace}/${key.name}`, options, (limited) =>
+      turn(writes, `patch ${nameOf(resource, key)}`, options, (limited) =>
         api.merge(resource, key, patch, limited),
       ),
     invoke: (resource, key, action, body, options) =>
-      turn(writes, `${action} ${resource.plural} ${key.namespace}/${key.name}`, options, (limited) =>
+      turn(writes, `${action} ${nameOf(resource, key)}`, options, (limited) =>
         api.invoke(resource, key, action, body, limited),
       ),
   };
+}
+
+function nameOf({ plural }: Resource, { namespace, name }: ObjectKeyParts): string {
+  return `${plural} ${namespace}/${name}`;
 }
 
 /** Makes a call in its turn. Rejects with a `KubernetesError`, also where it gets no turn; `what` names the call then. */

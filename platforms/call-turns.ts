@@ -7,9 +7,7 @@
  *     began, those that have waited for half that time fail too.
  */
 import PQueue from 'p-queue';
-
-/** Milliseconds by which a timer may fire too early. */
-const EARLY = 50;
+import { TimeLimit } from '../api/time-limit';
 
 /** Thrown for a call that was not made, since the server answers none (TURN-2). */
 export class SilentServerError extends Error {
@@ -22,7 +20,7 @@ export class SilentServerError extends Error {
 
 /** How a call is made. */
 export interface TurnOptions {
-  /** Milliseconds that the call has from its turn on. The call itself ends in time. */
+  /** Milliseconds that the call has from its turn on (LIMIT-1). */
   limit: number;
   signal?: AbortSignal | undefined;
 }
@@ -46,11 +44,13 @@ export class CallTurns {
   }
 
   /**
-   * Makes a call in its turn, and resolves or rejects as it does. A call that is still waiting rejects with the reason of `signal` once that aborts.
+   * Makes a call in its turn, and resolves or rejects as it does: the call gets a signal that aborts once its time is over, or with `signal`. A
+   * call that is still waiting rejects with the reason of `signal` once that aborts.
    *
    * @throws SilentServerError
    */
-  async take<T>(call: () => Promise<T>, { limit, signal }: TurnOptions): Promise<T> {
+  async take<T>(call: (signal: AbortSignal) => Promise<T>, options: TurnOptions): Promise<T> {
+    const { signal } = options;
     const place = { since: performance.now(), leave: new AbortController() };
     const abort = (): void => place.leave.abort(signal?.reason);
     const leave = (): void => {
@@ -62,7 +62,7 @@ export class CallTurns {
     if (signal?.aborted) abort();
     const turn = (): Promise<T> => {
       leave();
-      return this.#made(call, limit);
+      return this.#made(call, options);
     };
     try {
       return await this.#queue.add(turn, { signal: place.leave.signal });
@@ -71,17 +71,20 @@ export class CallTurns {
     }
   }
 
-  async #made<T>(call: () => Promise<T>, limit: number): Promise<T> {
+  async #made<T>(call: (signal: AbortSignal) => Promise<T>, { limit, signal }: TurnOptions): Promise<T> {
     const begun = performance.now();
+    const time = new TimeLimit(limit, signal);
     try {
-      const answer = await call();
+      const answer = await call(time.signal);
       this.#answeredAt = performance.now();
       return answer;
     } catch (error: unknown) {
       const now = performance.now();
-      if (now - begun < limit - EARLY) this.#answeredAt = now;
-      else if (this.#answeredAt < begun) this.#giveUp(now - limit / 2);
+      if (!time.signal.aborted) this.#answeredAt = now;
+      else if (time.isOver && this.#answeredAt < begun) this.#giveUp(now - limit / 2);
       throw error;
+    } finally {
+      time.end();
     }
   }
 

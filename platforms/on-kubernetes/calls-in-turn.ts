@@ -46,11 +46,14 @@ async function turn<T, Options extends CallOptions>(
   turns: CallTurns,
   what: string,
   options: Options | undefined,
-  call: (options: Options & { timeout: number }) => Promise<T>,
+  call: (options: Options & CallOptions) => Promise<T>,
 ): Promise<T> {
-  const limited = { timeout: LIMIT, ...options } as Options & { timeout: number };
+  const { timeout: limit = LIMIT, signal: given } = options ?? {};
+  // The limit of the turn ends the call: with a second one as long, it would be left to chance which of them ends it.
+  const made = (signal: AbortSignal): Promise<T> =>
+    call({ ...(options as Options), signal, timeout: Infinity });
   try {
-    return await turns.take(() => call(limited), { limit: limited.timeout, signal: limited.signal });
+    return await turns.take(made, { limit, signal: given });
   } catch (error: unknown) {
     if (error instanceof KubernetesError) throw error;
     const message = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,5 @@
 /** One JSON call to the simulated platform over a kept-alive connection. */
 import { Agent, request, type IncomingMessage } from 'node:http';
-import { limited } from '../../api/limited-signal';
 import { CallTurns } from '../call-turns';
 import { PlatformError } from '../platform';
 import type { Refusal } from './protocol';
@@ -37,16 +36,16 @@ export class Caller {
    *   does not answer in time, where something other than the platform answers, and where `signal` aborts.
    */
   async json(call: Call): Promise<unknown> {
-    const { signal } = call;
+    const options = { limit: this.callTimeout, signal: call.signal };
     try {
-      return await this.#turns.take(() => this.#answer(call), { limit: this.callTimeout, signal });
+      return await this.#turns.take((signal) => this.#answer(call, signal), options);
     } catch (error: unknown) {
       throw this.#error(call, error);
     }
   }
 
-  async #answer(call: Call): Promise<unknown> {
-    const signal = limited(this.callTimeout, call.signal);
+  /** @param signal that of the call in its turn. */
+  async #answer(call: Call, signal: AbortSignal): Promise<unknown> {
     try {
       return answerOf(call, await this.#text({ ...call, signal }));
     } catch (error: unknown) {

@@ -3,6 +3,7 @@
  *
  * Guarantees: G3.
  */
+import { EventEmitter, once } from 'node:events';
 import { CallTurns, SilentServerError } from '../../platforms/call-turns';
 
 const LIMIT = 10_000;
@@ -17,12 +18,16 @@ interface Seen {
 }
 
 /** Asks for `count` calls; `call` makes the nth. */
-function ask(turns: CallTurns, count: number, call: (n: number) => Promise<number>): Seen {
+function ask(
+  turns: CallTurns,
+  count: number,
+  call: (n: number, signal: AbortSignal) => Promise<number>,
+): Seen {
   const seen: Seen = { begun: [], ended: [] };
   for (let n = 0; n < count; n += 1) {
-    const made = (): Promise<number> => {
+    const made = (signal: AbortSignal): Promise<number> => {
       seen.begun.push(n);
-      return call(n);
+      return call(n, signal);
     };
     turns.take(made, { limit: LIMIT }).then(
       (answer) => (seen.ended[n] = answer),
@@ -37,8 +42,11 @@ async function after<T>(milliseconds: number, outcome: () => T): Promise<T> {
   return outcome();
 }
 const fails = (): never => {
-  throw new Error('no answer');
+  throw new Error('refused');
 };
+/** A call that the server does not answer. */
+const silence = (_: number, signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
 
 test('TURN-1: a slow server answers all calls, in order and a few at a time', async () => {
   const seen = ask(new CallTurns(2), 6, (n) => after(0.9 * LIMIT, () => n));
@@ -76,9 +84,9 @@ test('TURN-1: a call in progress is left to its own signal', async () => {
 
 test('TURN-2: a silent server keeps no call waiting for long', async () => {
   const turns = new CallTurns(2);
-  const seen = ask(turns, 100, () => after(LIMIT, fails));
+  const seen = ask(turns, 100, silence);
   await jest.advanceTimersByTimeAsync(0.6 * LIMIT);
-  const late = ask(turns, 1, () => after(LIMIT, fails));
+  const late = ask(turns, 1, silence);
   await jest.advanceTimersByTimeAsync(0.4 * LIMIT);
   expect(seen.begun).toEqual([0, 1]);
   expect(seen.ended).toEqual(['Error', 'Error', ...Array.from({ length: 98 }, () => 'SilentServerError')]);
@@ -87,16 +95,35 @@ test('TURN-2: a silent server keeps no call waiting for long', async () => {
 });
 
 test('TURN-2: one call without an answer is no sign where others have one, if only a refusal', async () => {
-  const seen = ask(new CallTurns(2), 8, (n) => after(n === 0 ? LIMIT : LIMIT / 4, fails));
+  const seen = ask(new CallTurns(2), 8, (n, signal) =>
+    n === 0 ? silence(n, signal) : after(LIMIT / 4, fails),
+  );
   await jest.advanceTimersByTimeAsync(3 * LIMIT);
   expect(seen.begun).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   expect(seen.ended).toEqual(Array.from({ length: 8 }, () => 'Error'));
 });
 
+test('TURN-2: calls that their callers abort are no sign, neither of silence nor of an answer', async () => {
+  const turns = new CallTurns(1);
+  const controller = new AbortController();
+  const aborted = turns.take((signal) => once(new EventEmitter(), 'answer', { signal }), {
+    limit: 2 * LIMIT,
+    signal: controller.signal,
+  });
+  const seen = ask(turns, 3, silence);
+  await jest.advanceTimersByTimeAsync(0.9 * LIMIT);
+  controller.abort(new Error('the attempt was cancelled'));
+  await expect(aborted).rejects.toMatchObject({ cause: new Error('the attempt was cancelled') });
+  expect(seen).toEqual({ begun: [0], ended: [] });
+  await jest.advanceTimersByTimeAsync(LIMIT);
+  expect(seen.ended).toEqual(['Error', 'SilentServerError', 'SilentServerError']);
+});
+
 test('TURN-2: the server answers again: calls have their turns as before', async () => {
   const turns = new CallTurns(1);
   let isSilent = true;
-  const call = (n: number): Promise<number> => (isSilent ? after(LIMIT, fails) : after(10, () => n));
+  const call = (n: number, signal: AbortSignal): Promise<number> =>
+    isSilent ? silence(n, signal) : after(10, () => n);
   const before = ask(turns, 3, call);
   await jest.advanceTimersByTimeAsync(LIMIT);
   expect(before.ended).toEqual(['Error', 'SilentServerError', 'SilentServerError']);

@@ -10,7 +10,6 @@ import type { Duplex } from 'node:stream';
 import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { limited } from '../../../api/limited-signal';
 import { CallTurns, SilentServerError } from '../../call-turns';
 
 /** How a server is trusted. */
@@ -100,15 +99,15 @@ export class Transport {
   async send(call: HttpCall): Promise<HttpAnswer> {
     const { timeout: limit, signal } = call;
     try {
-      return await this.#turns.take(() => this.#answer(call), { limit, signal });
+      return await this.#turns.take((turn) => this.#answer(call, turn), { limit, signal });
     } catch (error: unknown) {
       throw this.#failureOf(error, call);
     }
   }
 
-  async #answer(call: HttpCall): Promise<HttpAnswer> {
+  /** @param signal that of the call in its turn. */
+  async #answer(call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
     if (this.#closed) throw new TransportError('Aborted', 'the connection was closed');
-    const signal = limited(call.timeout, call.signal);
     try {
       const response = await this.#request(call, signal);
       const retryAfter = Number(response.headers['retry-after']);

@@ -2,7 +2,7 @@
  * What affinity rules see of VMs: only the labels that a rule in the namespace selects by, since it travels in plans and stays in histories.
  * Pure.
  */
-import { own, type LabelSelector, type VirtualMachine } from '../../api';
+import { own, type VirtualMachine } from '../../api';
 import { selects } from '../../placement';
 import type { Plan, SeenByRules } from '../../contract';
 import type { ManifestIndex } from '../manifests';
@@ -31,27 +31,45 @@ export function neighboursOf(
   namespace: string,
   tree: readonly Plan[],
 ): NonNullable<Plan['beside']> {
-  const machines = index.selectedBy.get(namespace)?.machines ?? [];
+  const kinds = kindsOf(index, namespace);
+  if (kinds.length === 0) return [];
   const members = tree.flatMap(({ tiers }) => tiers.flatMap((tier) => tier.members));
   const inTree = new Set(members.flatMap(({ uid, link }) => (link === 'Linked' ? (uid ?? []) : [])));
-  const mine = machines.filter(({ uid }) => inTree.has(uid));
-  const selectors = distinct(mine.flatMap(({ affinity }) => affinity.map(({ selector }) => selector)));
-  const labels = distinct(mine.map((vm) => seenByRules(index, vm).labels ?? {}));
-  return machines
-    .filter(
-      (vm) =>
-        !inTree.has(vm.uid) &&
-        (selectors.some((selector) => selects(selector, vm.labels)) || selectsOne(vm, labels)),
+  const mine = kinds.filter(({ machines }) => machines.some(({ uid }) => inTree.has(uid)));
+  return kinds
+    .filter((kind) => mine.some((each) => hasRuleFor(each, kind) || hasRuleFor(kind, each)))
+    .flatMap(({ seen, machines }) =>
+      machines.filter(({ uid }) => !inTree.has(uid)).map(({ name, uid }) => ({ name, uid, ...seen })),
     )
-    .map((vm) => ({ name: vm.name, uid: vm.uid, ...seenByRules(index, vm) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function selectsOne({ affinity }: VirtualMachine, labels: Record<string, string>[]): boolean {
-  return affinity.some(({ selector }) => labels.some((each) => selects(selector, each)));
+/** VMs that are alike to rules, such as replicas: they are compared once. */
+interface Kind {
+  seen: SeenByRules;
+  machines: VirtualMachine[];
 }
 
-/** Replicas have the same rules and labels: each is compared once. */
-function distinct<T extends LabelSelector | Record<string, string>>(all: T[]): T[] {
-  return [...new Map(all.map((each) => [JSON.stringify(each), each])).values()];
+function hasRuleFor({ seen }: Kind, { seen: { labels = {} } }: Kind): boolean {
+  return seen.affinity?.some(({ selector }) => selects(selector, labels)) ?? false;
+}
+
+/** By the VMs of a namespace: its kinds, which each pass over a tree of it needs. */
+const known = new WeakMap<readonly VirtualMachine[], Kind[]>();
+
+function kindsOf(index: ManifestIndex, namespace: string): Kind[] {
+  const machines = index.selectedBy.get(namespace)?.machines ?? [];
+  const before = known.get(machines);
+  if (before) return before;
+  const kinds = new Map<string, Kind>();
+  for (const vm of machines) {
+    const seen = seenByRules(index, vm);
+    const key = JSON.stringify(seen);
+    const kind = kinds.get(key);
+    if (kind) kind.machines.push(vm);
+    else kinds.set(key, { seen, machines: [vm] });
+  }
+  const all = [...kinds.values()];
+  known.set(machines, all);
+  return all;
 }

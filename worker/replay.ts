@@ -23,6 +23,13 @@ export interface ReplayResult {
   name: string;
   /** What differs; absent: nothing. */
   difference?: string;
+  /** Why it is no history that can be replayed; absent: it is one. */
+  fault?: string;
+}
+
+/** Thrown for what is no history. */
+class HistoryError extends Error {
+  override readonly name = 'HistoryError';
 }
 
 /** Replays all histories, in order; `workflows` where the code is not that of this build. */
@@ -33,18 +40,20 @@ export async function replayHistories(
   // What fails is in the results.
   installRuntime(pino({ level: 'silent' }));
   const results: ReplayResult[] = [];
-  const add = (difference?: string): void => {
+  const add = (result: Omit<ReplayResult, 'name'>): void => {
     const replayed = histories[results.length];
-    if (replayed) results.push({ name: replayed.name, ...(difference !== undefined && { difference }) });
+    if (replayed) results.push({ name: replayed.name, ...result });
   };
   while (results.length < histories.length) {
     const left = histories.slice(results.length);
     try {
-      for await (const { error } of Worker.runReplayHistories(workflows, readAll(left))) add(error?.message);
-      add('the SDK gave no result');
+      for await (const { error } of Worker.runReplayHistories(workflows, readAll(left)))
+        add(error ? { difference: error.message } : {});
+      add({ difference: 'the SDK gave no result' });
     } catch (error: unknown) {
       // A history that cannot be read has ended the worker. The next one is replayed by another.
-      add(error instanceof Error ? error.message : String(error));
+      const message = error instanceof Error ? error.message : String(error);
+      add(error instanceof HistoryError ? { fault: message } : { difference: message });
     }
   }
   return results;
@@ -58,12 +67,18 @@ function* readAll(histories: readonly RecordedHistory[]): Iterable<{ workflowId:
 /**
  * A history as the SDK's types have it.
  *
- * @throws Error where it is none. The SDK would wait for ever.
+ * @throws HistoryError where it is none. The SDK would wait for ever.
  */
 function read(history: unknown): History {
-  const [first] = (history as { events: { eventId: unknown }[] }).events;
-  const read = typeof first?.eventId === 'string' ? historyFromJSON(history) : (history as History);
-  const fault = faultOf(read.events ?? []);
-  if (fault !== undefined) throw new Error(fault);
-  return read;
+  try {
+    const [first] = (history as { events: { eventId: unknown }[] }).events;
+    const whole = typeof first?.eventId === 'string' ? historyFromJSON(history) : (history as History);
+    const fault = faultOf(whole.events ?? []);
+    if (fault === undefined) return whole;
+    throw new HistoryError(fault);
+  } catch (error: unknown) {
+    if (error instanceof HistoryError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new HistoryError(`the history cannot be read: ${why}`, { cause: error });
+  }
 }

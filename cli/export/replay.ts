@@ -9,20 +9,26 @@ import { printLine } from '../output';
 /**
  * Replays each file, and prints a line for it.
  *
- * @throws CliError if a file is not a history; with exit code 1 if a run takes other steps.
+ * @throws CliError if a file is not a history; with exit code 1 if a run takes other steps, or a history cannot be replayed.
  */
 export async function replayFiles(files: string[]): Promise<void> {
   const histories = files.map(readHistory);
   const results = await lazy.worker().replayHistories(histories);
-  for (const { name, difference } of results)
-    printLine(difference === undefined ? `${name}: same` : `${name}: DIFFERENT: ${difference}`);
+  for (const { name, difference, fault } of results)
+    if (fault !== undefined) printLine(`${name}: NOT REPLAYED: ${fault}`);
+    else printLine(difference === undefined ? `${name}: same` : `${name}: DIFFERENT: ${difference}`);
   const different = results.filter(({ difference }) => difference !== undefined).length;
-  if (different === 0) return;
-  throw new CliError(
-    `${different} of ${results.length} recorded runs take other steps in this build`,
-    ['open runs of the old build would stop: put the change behind patched(), or let them end first'],
-    { exitCode: EXIT.failed },
-  );
+  if (different > 0)
+    throw new CliError(
+      `${different} of ${results.length} recorded runs take other steps in this build`,
+      ['open runs of the old build would stop: put the change behind patched(), or let them end first'],
+      { exitCode: EXIT.failed },
+    );
+  const broken = results.filter(({ fault }) => fault !== undefined).length;
+  if (broken > 0)
+    throw new CliError(`${broken} of ${results.length} files are no whole history`, [EXPORT], {
+      exitCode: EXIT.failed,
+    });
 }
 
 /** Where the files come from. */

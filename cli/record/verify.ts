@@ -55,5 +55,5 @@ async function replay(histories: readonly BundledHistory[]): Promise<(string | u
     history,
   }));
   const results = await lazy.worker().replayHistories(named);
-  return results.map(({ difference }) => difference);
+  return results.map(({ difference, fault }) => fault ?? difference);
 }

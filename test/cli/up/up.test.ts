@@ -281,6 +281,18 @@ describe('a group with a stuck VM', () => {
     const replayed = await run('replay', file, changed);
     expect(replayed.code).toBe(1);
     expect(replayed.stdout).toMatch(/: same\n.*changed\.json: DIFFERENT: /);
+    expect(replayed.stderr).toMatch(
+      /^error: 1 of 2 recorded runs take other steps in this build\n {2}→ .*patched\(\)/,
+    );
+    const headless = JSON.parse(readFileSync(file, 'utf8')) as { events: unknown[] };
+    writeFileSync(changed, JSON.stringify({ ...headless, events: headless.events.slice(1) }));
+    expect(await run('replay', changed)).toMatchObject({
+      code: 1,
+      stdout: `${changed}: NOT REPLAYED: the history does not begin with the start of a run\n`,
+      stderr: expect.stringMatching(
+        /^error: 1 of 1 files are no whole history\n {2}→ create one: vmgroup export/,
+      ) as string,
+    });
 
     const mistyped = await here('retry', 'prod/shop', 'wbe', '--reason', 'host is back');
     expect(mistyped.code).toBe(1);

@@ -43,7 +43,7 @@ export class TimeLimit {
   /** Begins again, with so many milliseconds from now. */
   restart(milliseconds: number): void {
     this.#stop();
-    this.#wait(milliseconds, new Error(`no answer for ${milliseconds / 1000} s`));
+    this.#wait(milliseconds, milliseconds);
   }
 
   end(): void {
@@ -53,16 +53,16 @@ export class TimeLimit {
   }
 
   /** LIMIT-1. */
-  #wait(left: number, late: Error): void {
+  #wait(left: number, limit: number): void {
     const since = performance.now();
     const passed = (): void => {
       const still = left - Math.min(performance.now() - since, 2 * PART);
-      if (still > 0) return this.#wait(still, late);
+      if (still > 0) return this.#wait(still, limit);
       // Node reads from sockets between its timers and its immediates.
       this.#last = setImmediate(() => {
         if (this.signal.aborted) return;
         this.#isOver = true;
-        this.#controller.abort(late);
+        this.#controller.abort(new Error(`no answer for ${limit / 1_000} s`));
       });
     };
     this.#timer = setTimeout(passed, Math.min(left, PART));

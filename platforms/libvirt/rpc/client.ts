@@ -5,10 +5,11 @@
  * LIBVIRT-4: at most {@link MOST_AT_ONCE} calls are with the daemon, which reads no further while it has five of a client: others wait here, and
  *     what is waiting is bounded.
  * LIBVIRT-5: a connection on which nothing arrives for {@link SILENCE} although the daemon was asked for a sign of life is given up,
- *     whatever the clock says; one on which something arrives is not.
+ *     whatever the clock says; one on which something arrives, or has arrived while this process was suspended (LIMIT-1), is not.
  */
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
+import { TimeLimit } from '../../../api/time-limit';
 import { FrameReader, MESSAGE_TYPES, PROGRAMS, STATUS, writeFrame, type Frame } from './frames';
 import { XdrReader } from './xdr';
 
@@ -58,10 +59,9 @@ export class RpcClient {
   readonly #waiting: Call[] = [];
   readonly #sent = new Map<number, Call>();
   readonly #closed = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  readonly #pings: NodeJS.Timeout;
+  readonly #silence = new TimeLimit(SILENCE, undefined);
   #serial = 0;
-  /** By the running time. */
-  #heard = performance.now();
 
   constructor(stream: Duplex, onEvent: (procedure: number, body: XdrReader) => void = () => undefined) {
     // Every call and every reading listens.
@@ -72,8 +72,10 @@ export class RpcClient {
     stream.on('error', (error) => this.close(new ConnectionError(error.message, { cause: error })));
     for (const event of ['end', 'close'])
       stream.on(event, () => this.close(new ConnectionError('the daemon closed the connection')));
-    this.#timer = setInterval(() => this.#checkLife(), PING_EVERY);
-    this.#timer.unref();
+    this.#pings = setInterval(() => this.#sign(PING), PING_EVERY);
+    this.#pings.unref();
+    const silent = new ConnectionError(`nothing came from the daemon for ${SILENCE / 1_000} s`);
+    this.#silence.signal.addEventListener('abort', () => this.close(silent), { once: true });
   }
 
   /** Aborts once the connection is gone; its reason says why. */
@@ -117,8 +119,9 @@ export class RpcClient {
   /** Ends the connection and rejects every call. */
   close(reason: Error = new ConnectionError('the connection was closed')): void {
     if (this.closed.aborted) return;
-    clearInterval(this.#timer);
     this.#closed.abort(reason);
+    clearInterval(this.#pings);
+    this.#silence.end();
     const calls = [...this.#sent.values(), ...this.#waiting];
     this.#sent.clear();
     this.#waiting.length = 0;
@@ -148,7 +151,8 @@ export class RpcClient {
   }
 
   #received(chunk: Buffer): void {
-    this.#heard = performance.now();
+    if (this.closed.aborted) return;
+    this.#silence.restart(SILENCE);
     try {
       for (const frame of this.#reader.push(chunk)) {
         if (this.closed.aborted) return;
@@ -174,15 +178,6 @@ export class RpcClient {
     if (frame.status === STATUS.ok) call.resolve(body);
     else call.reject(errorIn(body));
     this.#send();
-  }
-
-  #checkLife(): void {
-    const silent = performance.now() - this.#heard;
-    if (silent >= SILENCE)
-      return this.close(
-        new ConnectionError(`nothing came from the daemon for ${Math.round(silent / 1_000)} s`),
-      );
-    this.#sign(PING);
   }
 
   #sign(procedure: number): void {

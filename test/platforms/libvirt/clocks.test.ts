@@ -11,6 +11,7 @@ import type { Host } from '../../../platforms/libvirt/host';
 import { Observations } from '../../../platforms/libvirt/observations';
 import { readDomain } from '../../../platforms/libvirt/readings';
 import { RpcClient } from '../../../platforms/libvirt/rpc';
+import { MESSAGE_TYPES, PROGRAMS, STATUS, writeFrame } from '../../../platforms/libvirt/rpc/frames';
 
 const DAY = 86_400_000;
 const domain = { name: 'db', uuid: 'u1', id: 1 };
@@ -80,28 +81,55 @@ test('LIBVIRT-9: a reading that began earlier and ended later is dropped, whatev
   observations.close();
 });
 
-/** A connection on which nothing arrives. */
+/** A connection on which nothing arrives by itself. */
 function silent(): Duplex {
   return new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
 }
 
+/** A keepalive message, as the daemon sends it. */
+const PONG = writeFrame({
+  program: PROGRAMS.keepalive,
+  procedure: 2,
+  type: MESSAGE_TYPES.event,
+  serial: 0,
+  status: STATUS.ok,
+  body: Buffer.alloc(0),
+});
+
 describe('LIBVIRT-5: silence of the daemon', () => {
+  let stream: Duplex;
   let client: RpcClient;
   beforeEach(() => {
     jest.useFakeTimers();
-    client = new RpcClient(silent());
+    stream = silent();
+    client = new RpcClient(stream);
   });
-  afterEach(() => client.close());
+  afterEach(() => {
+    jest.restoreAllMocks();
+    client.close();
+  });
 
-  test('a clock that is set forward closes no connection', () => {
+  test('a clock that is set forward closes no connection', async () => {
     jest.setSystemTime(Date.now() + DAY);
-    jest.advanceTimersByTime(10_000);
+    await jest.advanceTimersByTimeAsync(10_000);
     expect(client.closed.aborted).toBe(false);
   });
 
-  test('a clock that is set back does not hide it', () => {
+  test('a clock that is set back does not hide it', async () => {
     jest.setSystemTime(Date.now() - DAY);
-    jest.advanceTimersByTime(40_000);
+    await jest.advanceTimersByTimeAsync(40_000);
     expect(client.closed.reason).toEqual(new Error('nothing came from the daemon for 30 s'));
+  });
+
+  test('LIMIT-1: a process that was suspended keeps the connection on which signs of life have arrived', async () => {
+    const now = performance.now.bind(performance);
+    await jest.advanceTimersByTimeAsync(20_000);
+    jest.spyOn(performance, 'now').mockImplementation(() => now() + DAY);
+    await jest.advanceTimersByTimeAsync(5_000);
+    stream.push(PONG);
+    await jest.advanceTimersByTimeAsync(29_000);
+    expect(client.closed.aborted).toBe(false);
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(client.closed.aborted).toBe(true);
   });
 });

@@ -1,9 +1,10 @@
 /**
  * Asks guests, or their platform, whether their services are up.
  *
- * PROBER-1: a worker makes at most {@link AT_ONCE} tries at a time, and each ends after its time-out, whatever the guest does.
+ * PROBER-1: a worker makes at most {@link AT_ONCE} tries at a time, and each ends after its time-out (LIMIT-1), whatever the guest does.
  */
 import type { HttpGetProbe, Probe, TcpSocketProbe } from '../../api';
+import { TimeLimit } from '../../api/time-limit';
 import type { GuestReport } from '../../platforms';
 import { authority, reasonOf, type ProbeAnswer } from './answers';
 import { answerOfReport, asksPlatform } from './guest-reports';
@@ -14,8 +15,6 @@ import { probeTcp } from './tcp';
 
 /** Tries at the same time: each holds a socket. */
 const AT_ONCE = 200;
-
-const LATE = new Error('the probe timed out');
 
 /** The guest that is asked. */
 export interface Guest {
@@ -45,18 +44,15 @@ export class Prober {
   }
 
   async #within(probe: Probe, guest: Guest, signal: AbortSignal): Promise<ProbeAnswer> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(LATE), probe.timeout);
-    const either = AbortSignal.any([signal, late.signal]);
+    const limit = new TimeLimit(probe.timeout, signal);
     try {
-      return await Promise.race([this.#ask(probe, guest, either), aborted(either)]);
+      return await Promise.race([this.#ask(probe, guest, limit.signal), aborted(limit.signal)]);
     } catch (error: unknown) {
       signal.throwIfAborted();
-      const reason = late.signal.aborted ? `no answer within ${probe.timeout / 1_000} s` : reasonOf(error);
+      const reason = limit.isOver ? `no answer within ${probe.timeout / 1_000} s` : reasonOf(error);
       return { ok: false, text: `${targetOf(probe, guest.address)}: ${reason}` };
     } finally {
-      clearTimeout(timer);
-      late.abort(LATE);
+      limit.end();
     }
   }
 

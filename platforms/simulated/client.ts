@@ -12,6 +12,7 @@ import {
   type WatchSink,
 } from '../platform';
 import { own } from '../../api';
+import { TimeLimit } from '../../api/time-limit';
 import { CAPABILITIES } from '../capabilities';
 import { type PlacementRequest, type PlacementResult, type VirtualMachineRef } from '../../contract';
 import { Caller } from './http-call';
@@ -41,12 +42,10 @@ export class SimulatedPlatform implements Platform {
   }
 
   async watch(sink: WatchSink, signal: AbortSignal): Promise<void> {
-    const broken = new AbortController();
-    const either = AbortSignal.any([signal, broken.signal]);
     let patience = HELLO_TIMEOUT;
-    let timer = setTimeout(() => broken.abort(), patience);
+    const limit = new TimeLimit(patience, signal);
     try {
-      const response = await this.#caller.open({ method: 'GET', path: '/v1/watch', signal: either });
+      const response = await this.#caller.open({ method: 'GET', path: '/v1/watch', signal: limit.signal });
       if (response.statusCode !== 200) {
         response.destroy();
         throw new Error(`HTTP status ${response.statusCode}`);
@@ -60,21 +59,19 @@ export class SimulatedPlatform implements Platform {
         const line = parse(text);
         if (line === undefined) break;
         if (line.type === 'hello') patience = line.heartbeat * MISSED_HEARTBEATS;
-        clearTimeout(timer);
-        timer = setTimeout(() => broken.abort(), patience);
+        limit.restart(patience);
         if (signal.aborted) return;
         deliver(line, sink);
       }
       throw new Error('the platform ended it');
     } catch (error: unknown) {
       if (signal.aborted) return;
-      const why = broken.signal.aborted ? `no heartbeat for ${patience} ms` : String(error);
+      const why = limit.isOver ? `no heartbeat for ${patience} ms` : String(error);
       throw new PlatformError('Transient', `watch of ${this.#caller.address} broke: ${why}`, undefined, {
         cause: error,
       });
     } finally {
-      clearTimeout(timer);
-      broken.abort();
+      limit.end();
     }
   }
 

@@ -6,8 +6,10 @@
  */
 import { setMaxListeners } from 'node:events';
 
-/** Milliseconds after which it is looked how much time has passed; of each such part, twice as much counts at most. */
+/** Milliseconds between two looks at the clock. */
 const PART = 250;
+/** Milliseconds that count at most, however long it took until the next look. */
+const MOST = 500;
 
 /**
  * A signal that aborts with another one, or after a time. `end` ends both: what is still open then is given up, and no listener stays on the
@@ -46,6 +48,7 @@ export class TimeLimit {
     this.#wait(milliseconds, milliseconds);
   }
 
+  /** Aborts the signal, if it has not aborted. */
   end(): void {
     this.#stop();
     this.#parent?.removeEventListener('abort', this.#abort);
@@ -56,7 +59,7 @@ export class TimeLimit {
   #wait(left: number, limit: number): void {
     const since = performance.now();
     const passed = (): void => {
-      const still = left - Math.min(performance.now() - since, 2 * PART);
+      const still = left - Math.min(performance.now() - since, MOST);
       if (still > 0) return this.#wait(still, limit);
       // Node reads from sockets between its timers and its immediates.
       this.#last = setImmediate(() => {

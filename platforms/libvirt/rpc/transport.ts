@@ -9,7 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { connect, isIP } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import { limited } from '../../../api/limited-signal';
+import { TimeLimit } from '../../../api/time-limit';
 import { ConnectionError } from './client';
 
 /** How a host is reached. */
@@ -28,18 +28,20 @@ const SSH_WORDS = 500;
 
 /** Connects. @throws ConnectionError, or the reason of `signal` */
 export async function openTransport(transport: Transport, signal: AbortSignal): Promise<Duplex> {
-  const limit = limited(OPENING, signal);
+  const limit = new TimeLimit(OPENING, signal);
   try {
     if (transport.type === 'Ssh') return openSsh(transport);
     return await (transport.type === 'Socket'
-      ? openSocket(transport.paths, limit)
-      : openTls(transport, limit));
+      ? openSocket(transport.paths, limit.signal)
+      : openTls(transport, limit.signal));
   } catch (error: unknown) {
     signal.throwIfAborted();
     if (error instanceof ConnectionError) throw error;
-    const timedOut = limit.aborted ? `no connection within ${OPENING / 1_000} s` : undefined;
+    const timedOut = limit.isOver ? `no connection within ${OPENING / 1_000} s` : undefined;
     const message = timedOut ?? (error instanceof Error ? error.message : String(error));
     throw new ConnectionError(message, { cause: error });
+  } finally {
+    limit.end();
   }
 }
 

@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { TimeLimit } from '../../../api/time-limit';
 import { CallTurns, SilentServerError } from '../../call-turns';
 
 /** How a server is trusted. */
@@ -235,10 +236,12 @@ class VerifyingAgent extends Agent {
 
   /** SOAP-2. */
   #limitHandshake(socket: TLSSocket): void {
-    const late = new Error(`no TLS handshake within ${HANDSHAKE / 1_000} s`);
-    const timer = setTimeout(() => socket.destroy(late), HANDSHAKE);
+    const limit = new TimeLimit(HANDSHAKE, undefined);
+    limit.signal.addEventListener('abort', () => {
+      if (limit.isOver) socket.destroy(new Error(`no TLS handshake within ${HANDSHAKE / 1_000} s`));
+    });
     const opened = (): void => {
-      clearTimeout(timer);
+      limit.end();
       this.#opening.delete(socket);
     };
     this.#opening.add(socket);

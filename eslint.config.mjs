@@ -5,6 +5,7 @@ import { uncheckedLookup } from './scripts/lint-lookup.mjs';
 
 /** Who may import whom: the table of the design. A folder's front doors are the only way in. */
 const doors = {
+  limits: ['limits'],
   api: [
     'api',
     'api/duration',
@@ -41,8 +42,9 @@ const doors = {
   cli: ['cli'],
 };
 const table = {
+  limits: { may: [] },
   api: { may: [] },
-  kubernetes: { may: ['api'] },
+  kubernetes: { may: ['limits'] },
   http: { may: [] },
   files: { may: [] },
   encryption: { may: ['http'] },
@@ -50,9 +52,9 @@ const table = {
   contract: { may: ['api'], noBuiltins: true },
   insight: { may: ['api', 'contract'] },
   workflows: { may: ['api', 'contract'], noBuiltins: true },
-  platforms: { may: ['api', 'contract', 'placement', 'kubernetes'] },
+  platforms: { may: ['api', 'contract', 'limits', 'placement', 'kubernetes'] },
   simulator: { may: ['api', 'contract', 'placement', 'kubernetes', 'http', 'files', 'platforms'] },
-  activities: { may: ['api', 'contract', 'platforms'] },
+  activities: { may: ['api', 'contract', 'limits', 'platforms'] },
   bridge: { may: ['api', 'contract', 'insight', 'placement', 'kubernetes', 'http', 'files'] },
   record: { may: ['api', 'contract', 'files'] },
   board: { may: ['api', 'contract', 'insight', 'http', 'record'] },
@@ -74,6 +76,7 @@ const table = {
   cli: {
     may: [
       'api',
+      'limits',
       'placement',
       'kubernetes',
       'files',
@@ -123,7 +126,7 @@ const LOST_TIMEOUT = {
   selector:
     ":function:has(MemberExpression[object.name='AbortSignal'][property.name='any']):has(MemberExpression[object.name='AbortSignal'][property.name='timeout'])",
   message:
-    'Write limited(MILLISECONDS, SIGNAL) of api/limited-signal.ts: Node 20 collects a time-out that only AbortSignal.any knows.',
+    'Write limited(MILLISECONDS, SIGNAL) of limits/signals.ts: Node 20 collects a time-out that only AbortSignal.any knows.',
 };
 
 /** Properties of a literal that is spread are not checked against the type. */
@@ -169,7 +172,7 @@ export default tseslint.config(
   {
     // A time limit ends also after a garbage collection.
     files: Object.keys(table).map((folder) => `${folder}/**/*.ts`),
-    ignores: ['api/limited-signal.ts'],
+    ignores: ['limits/signals.ts'],
     rules: { 'no-restricted-syntax': ['error', LOST_TIMEOUT, SPREAD_LITERAL] },
   },
   {

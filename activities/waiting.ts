@@ -1,6 +1,6 @@
 /** Waits for a VM on the shared watch, with a limit that survives the worker. */
 import { AsyncResource } from 'node:async_hooks';
-import { timerDelay } from '../api/limited-signal';
+import { timerDelay } from '../limits';
 import type { Observer, Platform, VirtualMachineState } from '../platforms';
 import type { VirtualMachineRef } from '../contract';
 

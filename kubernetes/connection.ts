@@ -22,7 +22,7 @@ import {
   noNameError,
 } from './error';
 import type { WatchEvent } from './object';
-import { TimeLimit } from '../api/time-limit';
+import { TimeLimit } from '../limits';
 import { eventOf, linesOf } from './watch-stream';
 
 /** Parameters of a call. */

@@ -7,7 +7,7 @@
  *     began, those that have waited for half that time fail too.
  */
 import PQueue from 'p-queue';
-import { TimeLimit } from '../api/time-limit';
+import { TimeLimit } from '../limits';
 
 /** Thrown for a call that was not made, since the server answers none (TURN-2). */
 export class SilentServerError extends Error {

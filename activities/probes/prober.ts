@@ -4,7 +4,7 @@
  * PROBER-1: a worker makes at most {@link AT_ONCE} tries at a time, and each ends after its time-out (LIMIT-1), whatever the guest does.
  */
 import type { HttpGetProbe, Probe, TcpSocketProbe } from '../../api';
-import { TimeLimit } from '../../api/time-limit';
+import { TimeLimit } from '../../limits';
 import type { GuestReport } from '../../platforms';
 import { authority, reasonOf, type ProbeAnswer } from './answers';
 import { answerOfReport, asksPlatform } from './guest-reports';

@@ -1,7 +1,7 @@
 /** Asks a guest again and again until its probe has succeeded. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Probe } from '../../api';
-import { timerDelay } from '../../api/limited-signal';
+import { timerDelay } from '../../limits';
 import { asksGuestAddress } from '../../platforms';
 import type { ProbeAnswer } from './answers';
 import type { Guest, Prober } from './prober';

@@ -1,6 +1,6 @@
 /** The Temporal server of `vmgroup up`: its own, or the one that the flags name. */
 import pRetry from 'p-retry';
-import { orAborted } from '../../api/limited-signal';
+import { orAborted } from '../../limits';
 import type { TemporalClient, TemporalTarget } from '../../worker';
 import { connectTemporal, namedTarget } from '../connections';
 import { writeRecord } from '../data-folder';

@@ -7,7 +7,7 @@
  * PLATFORM-4: see tracked/place-record.ts.
  */
 import type { PowerState } from '../../api';
-import { orAborted } from '../../api/limited-signal';
+import { orAborted } from '../../limits';
 import type { PlacementRequest, PlacementResult, VirtualMachineRef } from '../../contract';
 import { solveInThread, type PlacementAnswer, type Solve } from '../../placement';
 import { CAPABILITIES } from '../capabilities';

@@ -1,5 +1,5 @@
 /** What counts for each VM besides its facts: the last operation of this process, and the newest one on record. */
-import { timerDelay } from '../../api/limited-signal';
+import { timerDelay } from '../../limits';
 import { outranks, readRecord, type OperationRecord } from '../tracked';
 import type { Machine } from './machines';
 import type { OwnStanding } from './observe';

@@ -12,7 +12,7 @@ import {
   type WatchSink,
 } from '../platform';
 import { own } from '../../api';
-import { TimeLimit } from '../../api/time-limit';
+import { TimeLimit } from '../../limits';
 import { CAPABILITIES } from '../capabilities';
 import { type PlacementRequest, type PlacementResult, type VirtualMachineRef } from '../../contract';
 import { Caller } from './http-call';

@@ -1,5 +1,5 @@
 /** Whether something works on VMs whose operation another process carries out, or one that is gone. */
-import { timerDelay } from '../../api/limited-signal';
+import { timerDelay } from '../../limits';
 import type { OtherStanding } from './observe';
 import type { Stream } from './stream';
 

@@ -1,5 +1,5 @@
 /** A VM that the server no longer has under the id that the stream last named. */
-import { limited } from '../../api/limited-signal';
+import { limited } from '../../limits';
 import type { VirtualMachineRef } from '../../contract';
 import { PlatformError, virtualMachineKey } from '../platform';
 import type { Observations } from './observations';

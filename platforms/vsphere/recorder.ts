@@ -5,7 +5,7 @@
  *     greater sequence then writes again. On ESXi, and on request, it is an `extraConfig` value, written only for the version of the VM that was
  *     read: the server itself refuses any other.
  */
-import { limited } from '../../api/limited-signal';
+import { limited } from '../../limits';
 import { readProperties } from './stream';
 import { attributeKey, type VmFacts } from './facts';
 import {

@@ -14,7 +14,7 @@ export const documents = [
 
 /** The folders of the product's code. */
 export const codeFolders = [
-  ...['api', 'contract', 'insight', 'placement', 'kubernetes', 'http', 'files', 'workflows'],
+  ...['api', 'limits', 'contract', 'insight', 'placement', 'kubernetes', 'http', 'files', 'workflows'],
   ...['platforms', 'simulator', 'activities', 'bridge', 'record', 'board', 'worker', 'cli'],
 ];
 

@@ -4,7 +4,7 @@
  *
  * LIBVIRT-15: by ACPI first, then by the agent too while it is connected; no request is waited for longer than {@link PATIENCE}.
  */
-import { limited } from '../../../api/limited-signal';
+import { limited } from '../../../limits';
 import { ASK } from '../daemon';
 import type { Ground } from '../ground';
 

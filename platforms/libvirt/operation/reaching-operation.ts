@@ -4,7 +4,7 @@
  * LIBVIRT-13: each step begins with the state as libvirt has it now: a call whose answer was lost, or that met a daemon that was killed, is
  *     repeated only if it took no effect.
  */
-import { limited } from '../../../api/limited-signal';
+import { limited } from '../../../limits';
 import { PlatformError, type PowerRequest } from '../../platform';
 import { TrackedOperation, writeRecord, type OperationRecord } from '../../tracked';
 import { CODES, type Daemon } from '../daemon';

@@ -9,7 +9,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
-import { TimeLimit } from '../../../api/time-limit';
+import { TimeLimit } from '../../../limits';
 import { FrameReader, MESSAGE_TYPES, PROGRAMS, STATUS, writeFrame, type Frame } from './frames';
 import { XdrReader } from './xdr';
 

@@ -9,7 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { connect, isIP } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import { TimeLimit } from '../../../api/time-limit';
+import { TimeLimit } from '../../../limits';
 import { ConnectionError } from './client';
 
 /** How a host is reached. */

@@ -1,6 +1,6 @@
 /** The tasks of an operation: its own, those that DRS starts for it, and those of others that it has to wait for. */
 import type { PowerState } from '../../../api';
-import { limited } from '../../../api/limited-signal';
+import { limited } from '../../../limits';
 import { PlatformError } from '../../platform';
 import type { TaskFacts, VmFacts } from '../facts';
 import { classifyFault } from '../faults';

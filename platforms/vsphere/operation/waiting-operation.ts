@@ -4,7 +4,7 @@
  * VSPHERE-7: an operation that waits (for another task, for VMware Tools, for the guest) waits for the stream, within a limit. If another task
  *     lasts longer than that, the operation fails.
  */
-import { limited } from '../../../api/limited-signal';
+import { limited } from '../../../limits';
 import type { PowerRequest } from '../../platform';
 import { TrackedOperation, type OperationRecord } from '../../tracked';
 import type { VmFacts } from '../facts';

@@ -1,5 +1,5 @@
 /** Keeps our rules of DRS consistent with the groups that they are for. */
-import { limited } from '../../../api/limited-signal';
+import { limited } from '../../../limits';
 import { PlatformError } from '../../platform';
 import { readProperties } from '../stream';
 import {

@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream';
 import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { TimeLimit } from '../../../api/time-limit';
+import { TimeLimit } from '../../../limits';
 import { CallTurns, SilentServerError } from '../../call-turns';
 
 /** How a server is trusted. */

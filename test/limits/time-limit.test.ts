@@ -6,7 +6,7 @@
 import { getEventListeners, once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { TimeLimit } from '../../api/time-limit';
+import { TimeLimit } from '../../limits';
 
 test('many calls at once under one signal leave nothing behind, and Node warns of no leak', async () => {
   const warnings: Error[] = [];

@@ -1,4 +1,4 @@
-/** Time limits: signals, what they end, and the longest delay of a timer. */
+/** Signals with a time limit, what they end, and the longest delay of a timer. */
 
 /**
  * What each signal was made of. Node 20 keeps the sources of `AbortSignal.any` weakly: without this, the garbage collector takes a time-out

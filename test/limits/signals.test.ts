@@ -7,7 +7,7 @@ import { once, EventEmitter, getEventListeners } from 'node:events';
 import { setImmediate as turn, setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { limited } from '../../api/limited-signal';
+import { limited } from '../../limits';
 import { until } from '../support/until';
 
 setFlagsFromString('--expose-gc');

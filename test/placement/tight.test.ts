@@ -145,9 +145,10 @@ test('FILL-2: a full set of hosts that one rule makes impossible is proven to be
 });
 
 test('FILL-2: filling finds places, or the proof that there are none, exactly where the exact solver does', async () => {
+  const seeds = Math.max(20, propertyRuns(60));
   const prove = await exactSolver();
   const found = { Found: 0, None: 0 };
-  for (let seed = 1; seed <= 60; seed += 1) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const draw = drawer(seed);
     const names = ['a/1', 'a/2', 'b/3'];
     const labels = (): Record<string, string> => ({ app: `app-${draw(2)}` });
@@ -168,5 +169,5 @@ test('FILL-2: filling finds places, or the proof that there are none, exactly wh
     expect([seed, verdict.type]).toEqual([seed, exact.type === 'Infeasible' ? 'None' : 'Found']);
     found[verdict.type as 'Found' | 'None'] += 1;
   }
-  expect(Math.min(found.Found, found.None)).toBeGreaterThan(5);
+  expect(Math.min(found.Found, found.None)).toBeGreaterThan(seeds / 12);
 });

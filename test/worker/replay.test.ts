@@ -1,7 +1,6 @@
 /** Replay of histories that end before their last workflow task was completed: those of wedged runs, among others. */
-import type { WorkflowBundle } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, type WorkflowBundle } from '@temporalio/worker';
 import { replayHistories } from '../../worker';
-import { bundleWorkflows } from '../support/workflow-bundle';
 
 interface Event {
   eventId: string;
@@ -49,7 +48,8 @@ function history(workflow: string, tasks: readonly Event[]): { events: Event[] }
 let bundle: WorkflowBundle;
 
 beforeAll(async () => {
-  bundle = await bundleWorkflows(require.resolve('./replayed/workflows'));
+  const workflowsPath = require.resolve('./replayed/workflows');
+  bundle = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
 });
 
 describe.each(TASKS)('the last workflow task, one %s', (_title, tasks) => {

@@ -9,6 +9,7 @@ import type { Condition, GroupView, MemberStatus } from '../../../bridge';
 import { storedStatus, viewOfObject } from '../../../bridge/kubernetes/stored-status/stored-status';
 import { LEAST_STATUS_BYTES, STATUS_BYTES } from '../../../bridge/kubernetes/stored-status/fit-status';
 import { propertyRuns } from '../../support/property-runs';
+import { anyCharacter } from '../../support/any-character';
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const TIME = '2026-01-01T00:00:00Z';
@@ -97,7 +98,7 @@ const complete = (status: { conditions: { type: string; message: string }[] }): 
 /** What is hard to cut: each takes other bytes in UTF-8, and others again in JSON. */
 const messages = fc.oneof(
   fc.string({ maxLength: 300 }),
-  fc.string({ unit: 'binary', maxLength: 1_200 }),
+  fc.string({ unit: anyCharacter, maxLength: 1_200 }),
   fc.constantFrom(
     '😀'.repeat(1_024),
     '"'.repeat(4_096),

@@ -20,6 +20,7 @@ import type { MemberProgress, Progress } from '../../../contract';
 import { group, tier, vm } from '../../bridge/fixtures';
 import { groupWithVms } from '../../support/manifests';
 import { propertyRuns } from '../../support/property-runs';
+import { anyCharacter } from '../../support/any-character';
 
 const NOW = 1_700_000_000_000;
 const GROUP = { namespace: 'prod', name: 'shop' };
@@ -224,7 +225,7 @@ describe.each([true, false])('on a terminal: %s', (isTTY) => {
 
 test('OUTPUT-1: JSON and YAML have the same data, without a character that steers', async () => {
   await fc.assert(
-    fc.asyncProperty(hostile, fc.string({ unit: 'binary' }), async (text, other) => {
+    fc.asyncProperty(hostile, fc.string({ unit: anyCharacter }), async (text, other) => {
       const data = { [text]: text, list: [other, text, { message: `${other}${text}\n` }] };
       const read: Record<string, (text: string) => unknown> = {
         json: (each) => JSON.parse(each) as unknown,

@@ -6,16 +6,7 @@ import { uncheckedLookup } from './scripts/lint-lookup.mjs';
 /** Who may import whom: the table of the design. A folder's front doors are the only way in. */
 const doors = {
   limits: ['limits'],
-  api: [
-    'api',
-    'api/duration',
-    'api/later',
-    'api/limited-signal',
-    'api/own',
-    'api/text',
-    'api/time-limit',
-    'api/unknown',
-  ],
+  api: ['api', 'api/duration', 'api/later', 'api/own', 'api/text', 'api/unknown'],
   placement: ['placement'],
   kubernetes: ['kubernetes'],
   http: ['http'],

@@ -12,6 +12,7 @@ import {
   type KubeConfig,
   type ResponseContext,
 } from '@kubernetes/client-node';
+import { orAborted, TimeLimit } from '../limits';
 import {
   answerError,
   causeText,
@@ -22,7 +23,6 @@ import {
   noNameError,
 } from './error';
 import type { WatchEvent } from './object';
-import { TimeLimit } from '../limits';
 import { eventOf, linesOf } from './watch-stream';
 
 /** Parameters of a call. */
@@ -196,7 +196,7 @@ export class Connection {
   async #credentials(what: string, signal: AbortSignal): Promise<Credentials> {
     this.#asked ??= this.#authenticate().finally(() => (this.#asked = undefined));
     try {
-      return await beforeAbort(this.#asked, signal);
+      return await orAborted(this.#asked, signal);
     } catch (error: unknown) {
       const why = causeText(error).trim() || 'the plugin ended without a message';
       const user = this.#config.getCurrentUser()?.name ?? 'nobody';
@@ -220,20 +220,5 @@ export class Connection {
       void before?.close();
     }
     return { headers: context.getHeaders(), dispatcher: this.#pool.dispatcher };
-  }
-}
-
-/** What the work resolves to. Rejects with the reason of the signal once that aborts. */
-async function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abort: () => void = () => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
   }
 }

@@ -4,7 +4,7 @@
  * PROBER-1: a worker makes at most {@link AT_ONCE} tries at a time, and each ends after its time-out (LIMIT-1), whatever the guest does.
  */
 import type { HttpGetProbe, Probe, TcpSocketProbe } from '../../api';
-import { TimeLimit } from '../../limits';
+import { orAborted, TimeLimit } from '../../limits';
 import type { GuestReport } from '../../platforms';
 import { authority, reasonOf, type ProbeAnswer } from './answers';
 import { answerOfReport, asksPlatform } from './guest-reports';
@@ -46,7 +46,7 @@ export class Prober {
   async #within(probe: Probe, guest: Guest, signal: AbortSignal): Promise<ProbeAnswer> {
     const limit = new TimeLimit(probe.timeout, signal);
     try {
-      return await Promise.race([this.#ask(probe, guest, limit.signal), aborted(limit.signal)]);
+      return await orAborted(this.#ask(probe, guest, limit.signal), limit.signal);
     } catch (error: unknown) {
       signal.throwIfAborted();
       const reason = limit.isOver ? `no answer within ${probe.timeout / 1_000} s` : reasonOf(error);
@@ -95,12 +95,4 @@ function targetOf({ tcpSocket, httpGet, guestHeartbeat, guestInfo }: Probe, addr
     return `GET ${scheme.toLowerCase()}://${authority(host, port)}${path}`;
   }
   return tcpSocket ? `tcp ${authority(tcpSocket.host ?? address, tcpSocket.port)}` : 'no probe';
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
 }
